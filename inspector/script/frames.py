@@ -1,0 +1,52 @@
+"""Takes our frames out of the tracebacks of the user's exceptions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+OUTERMOST = "sys"
+"""The file name of the frame below the user's outermost one.
+
+A warning whose ``stacklevel`` reaches past the script is credited by plain python to "sys", line 1; under us
+it meets this frame, and says the same.
+"""
+
+# Only what stands between the user's code and python or torch: an exception of ours that the user's own call
+# of the library raises keeps its frames.
+_HIDDEN = tuple(str(Path(__file__).parent.parent / stage) + os.sep for stage in ("script", "recorder"))
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """Take our frames out of the traceback of `error` and of every exception that it is shown with."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        shown = waiting.pop()
+        if shown is None or id(shown) in seen:
+            continue
+        seen.add(id(shown))
+        # Not by assignment, which an exception that is a frozen dataclass refuses.
+        BaseException.with_traceback(shown, _without_ours(shown.__traceback__))
+        waiting += [shown.__cause__, shown.__context__]
+        if isinstance(shown, BaseExceptionGroup):
+            waiting += shown.exceptions
+
+
+def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    entries = []
+    while traceback is not None:
+        if not _is_ours(traceback.tb_frame.f_code.co_filename):
+            entries.append(traceback)
+        traceback = traceback.tb_next
+    following = None
+    for entry in reversed(entries):
+        if entry.tb_next is not following:
+            entry.tb_next = following
+        following = entry
+    return following
+
+
+def _is_ours(filename: str) -> bool:
+    return filename == OUTERMOST or filename.startswith(_HIDDEN)

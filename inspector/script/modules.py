@@ -1,0 +1,127 @@
+"""Two views of `sys.modules`, where a name of the script's folder collides with a module of ours.
+
+A script that has its own ``inspector.py`` (or ``click/``, or ``random.py``) beside it gets its own, as with
+plain python. While the script runs, our modules of such names are out of `sys.modules`. Our functions still
+work, since they hold what they imported; only an ``import`` statement that runs later would find the user's
+module. So every callback of ours that may import goes inside ``with our_modules():``, which puts our view
+back for as long as it lasts. Without a collision, which is nearly always, it does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import FrozenImporter, ModuleSpec, PathFinder
+from types import ModuleType
+
+# What we import late, besides the standard library.
+_DEPENDENCIES = {
+    "inspector", "networkx", "pygraphviz", "graphviz", "torchviz", "click", "rich", "pygments", "markdown_it",
+    "mdurl", "sympy", "mpmath", "fontTools",
+}  # fmt: skip
+# Imported by the interpreter before any script, so never the script's own.
+_BEFORE_ANY_SCRIPT = {"__main__", "encodings", "sitecustomize", "usercustomize"}
+
+
+class _Views:
+    """What is not in force at the moment: the modules of the colliding names, and `sys.path`."""
+
+    def __init__(self, names: frozenset[str], our_path: list[str]) -> None:
+        self._names = names
+        self._modules: dict[str, ModuleType] = {}
+        self._path = our_path
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._swap_modules()
+
+    def enter(self) -> None:
+        """Our view, until as many calls of `leave`."""
+        with self._lock:
+            if self._depth == 0:
+                self._swap()
+            self._depth += 1
+
+    def leave(self) -> None:
+        """The script's view again, after the last one."""
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._swap()
+
+    def _swap(self) -> None:
+        self._swap_modules()
+        sys.path, self._path = self._path, sys.path
+
+    def _swap_modules(self) -> None:
+        coming = self._modules
+        going = {name: module for name, module in sys.modules.copy().items() if _top(name) in self._names}
+        for name in going:
+            del sys.modules[name]
+        sys.modules.update(coming)
+        self._modules = going
+
+
+_views: _Views | None = None
+
+
+@contextmanager
+def our_modules() -> Iterator[None]:
+    """While it lasts, ``import`` finds our modules and not the user's of the same name. May be nested, and
+    entered by several threads."""
+    views = _views
+    if views is None:
+        yield
+        return
+    views.enter()
+    try:
+        yield
+    finally:
+        views.leave()
+
+
+def hide_our_modules(folder: str, our_path: list[str]) -> None:
+    """Take our modules that collide with one in `folder` out of `sys.modules`.
+
+    folder: the script's, first on its `sys.path`; may be a zip.
+    our_path: `sys.path` as it was for us.
+    """
+    global _views
+    names = _collisions(folder, our_path)
+    _views = _Views(names, our_path) if names else None
+
+
+def _collisions(folder: str, our_path: list[str]) -> frozenset[str]:
+    """The top-level names that `folder` has a module of, while another of that name is or may become ours."""
+    candidates = {_top(name) for name in sys.modules.copy()} | sys.stdlib_module_names | _DEPENDENCIES
+    candidates -= _BEFORE_ANY_SCRIPT.union(sys.builtin_module_names)
+    was_listed = folder in sys.path_importer_cache
+    names = set()
+    for name in candidates:
+        theirs = PathFinder.find_spec(name, [folder])
+        if theirs is None or theirs.loader is None or FrozenImporter.find_spec(name) is not None:
+            continue
+        ours = _our_spec(name, our_path)
+        if ours is not None and not _is_same(ours, theirs):
+            names.add(name)
+    if not was_listed:
+        # The listing of the folder is kept there; the script must not find an older one than python's.
+        sys.path_importer_cache.pop(folder, None)
+    return frozenset(names)
+
+
+def _our_spec(name: str, our_path: list[str]) -> ModuleSpec | None:
+    loaded: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
+    return loaded or PathFinder.find_spec(name, our_path)
+
+
+def _is_same(one: ModuleSpec, other: ModuleSpec) -> bool:
+    if one.origin is None or other.origin is None:
+        return False
+    return os.path.realpath(one.origin) == os.path.realpath(other.origin)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]

@@ -1,0 +1,3 @@
+import inspector
+
+print("helper sees", inspector.WHOSE)

@@ -1,0 +1,5 @@
+NAME = "sibling"
+
+
+def fail():
+    raise ValueError("in a package")

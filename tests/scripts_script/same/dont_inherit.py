@@ -1,0 +1,4 @@
+def f(x: 1 + 1): ...
+
+
+print(f.__annotations__)

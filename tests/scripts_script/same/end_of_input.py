@@ -1,0 +1,3 @@
+# input: one line
+print(input("first? "))
+print(input("second? "))

@@ -1,0 +1,4 @@
+import sys
+
+sys.excepthook = lambda *exception: sys.exit(5)
+{}["missing"]

@@ -1,0 +1,9 @@
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+raise Frozen(3)

@@ -1,0 +1,6 @@
+class Broken:
+    def __str__(self):
+        raise ValueError("no text")
+
+
+raise SystemExit(Broken())

@@ -1,0 +1,6 @@
+class Loud:
+    def __del__(self):
+        print("deleted")
+
+
+loud = Loud()

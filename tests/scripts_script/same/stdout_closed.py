@@ -1,0 +1,4 @@
+import sys
+
+print("something")
+sys.stdout.close()

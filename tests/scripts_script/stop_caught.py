@@ -1,0 +1,7 @@
+from inspector.script import stop_script
+
+try:
+    stop_script()
+except SystemExit as error:
+    print("caught", error.code)
+raise SystemExit(4)
