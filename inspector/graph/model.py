@@ -1,0 +1,164 @@
+"""The Graph: what every later stage reads, whether it was traced a moment ago or loaded from a file.
+
+`Graph.network` is a networkx MultiDiGraph with two kinds of nodes, `function` (an autograd Node) and
+`tensor`, and four kinds of edges, all pointing the way the gradient flows. The attribute dictionaries of
+its nodes and edges hold plain values (`inspector.graph.values`) and are the very rows of `report.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NotRequired, TypedDict
+
+import networkx
+
+from inspector.graph.values import Value
+
+Moment = Literal["before", "after"]
+MOMENTS: tuple[Moment, Moment] = ("before", "after")
+
+
+class Source(TypedDict):
+    """A place in the user's code."""
+
+    file: str  # relative to the script's folder, `site-packages/…`, or a base name
+    line: int
+    code: str  # the line, or the statement, as it is written
+
+
+class State(TypedDict):
+    """What differs before and after backward. Several outputs: a list by output number."""
+
+    data: Value
+    grad: Value
+
+
+class SavedTensor(TypedDict):
+    """A tensor that a function keeps for its backward."""
+
+    name: str  # `self`, `other`, `result`, …
+    tensor: str | None  # the id of the tensor, None where the slot is empty
+    before: str  # held, released, modified, packed, empty or unknown
+    after: str
+
+
+class FunctionAttributes(TypedDict):
+    """A node of kind `function`: one autograd Node."""
+
+    kind: Literal["function"]
+    name: str  # `PowBackward0`
+    is_leaf: bool
+    requires_grad: bool
+    module: Value  # the path of the nn.Module that made it, None outside of modules, or unknown
+    source: Any  # Source, None for an AccumulateGrad, or unknown
+    step: Value  # its turn in the engine's order from 1, None if the engine did not run it, or unknown
+    attributes: dict[str, Any]  # what it saved beside tensors: `{"exponent": 2}`
+    empty_slots: list[int]  # slots of next_functions that lead nowhere
+    formula: dict[str, str]  # torch's own derivative by input: `{"self": "grad * exponent"}`
+    saved: list[SavedTensor]
+    before: State
+    after: State
+    gradient: Value  # what arrived for its output (a list where there are several)
+
+
+class TensorAttributes(TypedDict):
+    """A node of kind `tensor`: a leaf, a root, a tensor with a name, a saved or a recorded one."""
+
+    kind: Literal["tensor"]
+    name: str | None  # the script's name; None if it has none
+    expression: NotRequired[str]  # the source text that computed it, for one without a name: `u * v`
+    is_leaf: bool
+    requires_grad: bool
+    grad_fn: str | None  # id of its function
+    output_nr: NotRequired[int]  # which output of its function, where there are several
+    retains_grad: Value
+    dtype: str  # `float32`
+    shape: list[int]
+    device: str
+    version: Value
+    source: Any  # Source or unknown
+    before: State
+    after: State
+    gradient: Value  # d root / d tensor where it was measured; not to be confused with grad
+
+
+class Graph:
+    """A backward graph: functions and tensors, with what they held before and after `backward()`.
+
+    roots: ids of the tensors that backward starts from.
+    steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
+    error: what backward raised, as one line, or None.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], networkx.MultiDiGraph],
+        *,
+        roots: list[str],
+        steps: list[str] | None = None,
+        error: str | None = None,
+    ) -> None:
+        self._build: Callable[[], networkx.MultiDiGraph] | None = build
+        self._network: networkx.MultiDiGraph | None = None
+        self.roots = roots
+        self.steps = steps or []
+        self.error = error
+        self._refinements: list[Callable[[networkx.MultiDiGraph], None]] = []
+
+    @property
+    def network(self) -> networkx.MultiDiGraph:
+        """The networkx graph, made when it is first asked for."""
+        if self._network is None:
+            assert self._build is not None
+            self._network = self._build()
+            self._build = None
+            for refine in self._refinements:
+                refine(self._network)
+            self._refinements.clear()
+        return self._network
+
+    def refine(self, step: Callable[[networkx.MultiDiGraph], None]) -> None:
+        """Have `step` complete the attributes of the network, now or when it is made."""
+        if self._network is not None:
+            step(self._network)
+        else:
+            self._refinements.append(step)
+
+    def at(self, moment: Moment) -> networkx.MultiDiGraph:
+        """A read-only networkx graph of one moment, whose nodes answer `data` and `grad` directly.
+
+        moment: "before" or "after".
+        """
+        if moment not in MOMENTS:
+            raise ValueError(f"no moment {moment!r}; the moments are: {', '.join(MOMENTS)}")
+        view: Any = networkx.MultiDiGraph()
+        for identifier, attributes in self.network.nodes(data=True):
+            shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
+            view.add_node(identifier, **shared, **attributes[moment])
+        view.add_edges_from(self.network.edges(keys=True, data=True))
+        frozen: networkx.MultiDiGraph = networkx.freeze(view)  # type: ignore[no-untyped-call]
+        return frozen
+
+    def __getitem__(self, identifier: str) -> dict[str, Any]:
+        """The attributes of the node with this id (a `FunctionAttributes` or `TensorAttributes`)."""
+        attributes: dict[str, Any] = self.network.nodes[identifier]
+        return attributes
+
+    def functions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, attributes) of every function, in walk order."""
+        return self._of_kind("function")
+
+    def tensors(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, attributes) of every tensor, in walk order."""
+        return self._of_kind("tensor")
+
+    def edges(self, kind: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(source, target, attributes) of every edge of one kind: next, grad_fn, accumulate or saved."""
+        for source, target, attributes in self.network.edges(data=True):
+            if attributes["kind"] == kind:
+                yield source, target, attributes
+
+    def _of_kind(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for identifier, attributes in self.network.nodes(data=True):
+            if attributes["kind"] == kind:
+                yield identifier, attributes

@@ -1,0 +1,81 @@
+"""Plain values: what the model holds in the place of tensors.
+
+A value is one of
+- ``None``: torch's own None (a ``grad`` that is None), never "not known";
+- a bool, int, float or complex: a tensor without dimensions, in full;
+- nested lists of those: a tensor of up to ``FULL`` elements, in full;
+- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities"}``;
+- ``{"unknown": reason}``: what was not seen.
+
+In JSON a NaN or an infinity is a string and a complex number ``{"re", "im"}``;
+`encode` and `decode` go from one to the other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+Value: TypeAlias = Any  # None | bool | int | float | complex | list[Value] | dict[str, Any]
+
+FULL = 9
+"""Tensors of up to this many elements are kept in full (a 3 x 3 matrix still fits a figure)."""
+
+_NAMED_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def unknown(reason: str) -> dict[str, str]:
+    """The value of what was not seen, with the reason why."""
+    return {"unknown": reason}
+
+
+def is_unknown(value: Value) -> bool:
+    """Whether `value` says that it is not known."""
+    return isinstance(value, dict) and "unknown" in value
+
+
+def is_summary(value: Value) -> bool:
+    """Whether `value` is the summary of a tensor that is too large to be kept in full."""
+    return isinstance(value, dict) and "norm" in value
+
+
+def is_number(value: Value) -> bool:
+    """Whether `value` is one number (a tensor without dimensions)."""
+    return isinstance(value, (bool, int, float, complex))
+
+
+def encode(value: Any) -> Any:
+    """`value`, or any plain structure that holds values, as JSON has it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _float_name(value)
+    if isinstance(value, complex):
+        return {"re": encode(value.real), "im": encode(value.imag)}
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode_number(value: Any) -> Value:
+    """One element as JSON has it, back as a number."""
+    if isinstance(value, str):
+        return _NAMED_FLOATS.get(value, value)  # any other text (a reason, a symbol) is itself
+    if isinstance(value, dict) and value.keys() == {"re", "im"}:
+        return complex(decode_number(value["re"]), decode_number(value["im"]))
+    return value
+
+
+def decode(value: Any) -> Value:
+    """A value as JSON has it, back as the model has it. The inverse of `encode` for values."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if isinstance(value, dict) and value.keys() != {"re", "im"}:
+        return {key: decode(item) for key, item in value.items()}
+    return decode_number(value)
+
+
+def _float_name(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"

@@ -1,0 +1,123 @@
+"""What a Scene is made of. Lengths are points, the origin is top left, y grows downwards.
+
+An `ink` is the name of a role (`value`, `gradient`, `ink`, `quiet`, `line`, …) that the Theme turns into a
+colour, so that one Scene can be worn light, dark or printed. Ids are those of the Graph's nodes and edges, so
+that figures, frames and slides of the same graph name the same thing alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Point = tuple[float, float]
+Anchor = Literal["start", "middle", "end"]
+Shape = Literal["card", "pill", "circle", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Top left corner and size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    @property
+    def center(self) -> Point:
+        return (self.x + self.width / 2, self.y + self.height / 2)
+
+    def moved(self, dx: float, dy: float) -> Rectangle:
+        return Rectangle(self.x + dx, self.y + dy, self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class TextRun:
+    """One line of text in one face. x is where `anchor` says, y is the baseline."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    face: str = "regular"  # a key of inspector.text.fonts.FACES: regular, medium, bold, mono
+    ink: str = "ink"
+    anchor: Anchor = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A filled strip within a box (a header, a highlighted row)."""
+
+    area: Rectangle
+    fill: str
+    header: bool = False  # a header takes the box's rounded upper corners
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A shape with text: a tensor's card, a function's pill, a gate's circle, or plain text."""
+
+    id: str
+    area: Rectangle
+    shape: Shape
+    ink: str = "ink"  # the border
+    fill: str = "ground"
+    bands: tuple[Band, ...] = ()
+    texts: tuple[TextRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """An edge: one cubic Bezier spline (start, then three points a segment), and what is written along it."""
+
+    id: str
+    source: str  # id of the box it leaves
+    target: str  # id of the box it enters
+    points: tuple[Point, ...]
+    ink: str = "line"
+    dashed: bool = False
+    arrow: bool = True
+    texts: tuple[TextRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A filled disc with a number in it: the turn of a function in the engine's order."""
+
+    id: str
+    x: float
+    y: float
+    text: str
+    ink: str = "gradient"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture: a figure, or one half of a before and after. Title and legend are plain boxes."""
+
+    id: str  # "before", "after", "step-01"
+    area: Rectangle
+    boxes: tuple[Box, ...] = ()
+    wires: tuple[Wire, ...] = ()
+    badges: tuple[Badge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A figure: its size in points, its panels, and its text for those who cannot see it."""
+
+    width: float
+    height: float
+    panels: tuple[Panel, ...]
+    title: str = ""
+    description: str = ""
+    prefix: str = "figure"  # of every id in a file, so that two figures on one page do not collide

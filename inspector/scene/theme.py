@@ -1,0 +1,75 @@
+"""The themes: which colour each ink of a Scene is. Looks only; what is drawn is the Scene's business.
+
+Inks for text keep a contrast of 4.5 or more on every fill of their theme, strokes 3 or more on the ground
+(tests/test_theme.py). Value and gradient differ in hue under the three common kinds of colour blindness. In
+`light` and `dark` both are equally bright, so that on a grey copy only place and weight tell them apart;
+`print` is for grey paper and tells them apart by brightness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Theme = Mapping[str, str]
+"""The colour (`#RRGGBB`) of every ink."""
+
+TEXT_INKS = ("ink", "quiet", "value", "gradient", "error")
+"""Inks that text may be written in, on any of FILLS."""
+
+FILLS = ("ground", "function", "header", "leaf_header", "changed")
+"""Inks that areas are filled with. Discs are filled with `gradient` and written on in `badge_text`."""
+
+THEMES: Mapping[str, Theme] = {
+    "light": {
+        "ground": "#FFFFFF",
+        "ink": "#222222",
+        "quiet": "#5B6470",  # keys and remarks
+        "faded": "#7E858F",  # what a highlighted path leaves behind: still readable, no longer loud
+        "line": "#8A919B",  # wires, dashed lines
+        "value": "#0067A5",
+        "gradient": "#B84700",
+        "function": "#F4F5F7",  # the fill of a function's pill
+        "header": "#ECEDEF",
+        "leaf_header": "#E3EFF7",
+        "changed": "#FBEADF",  # a row that backward changed
+        "badge_text": "#FFFFFF",
+        "error": "#B3001B",
+    },
+    "dark": {
+        "ground": "#16181D",
+        "ink": "#FFFFFF",
+        "quiet": "#A9B0BC",
+        "faded": "#7C8491",
+        "line": "#7C8491",
+        "value": "#56B4E9",
+        "gradient": "#F0A050",
+        "function": "#24272E",
+        "header": "#2E323A",
+        "leaf_header": "#17303F",
+        "changed": "#3D2A18",
+        "badge_text": "#16181D",
+        "error": "#FF8A80",
+    },
+    "print": {
+        "ground": "#FFFFFF",
+        "ink": "#000000",
+        "quiet": "#595959",
+        "faded": "#7A7A7A",
+        "line": "#808080",
+        "value": "#4A4A4A",
+        "gradient": "#000000",
+        "function": "#F5F5F5",
+        "header": "#EDEDED",
+        "leaf_header": "#E6E6E6",
+        "changed": "#E0E0E0",
+        "badge_text": "#FFFFFF",
+        "error": "#000000",
+    },
+}
+
+
+def find_theme(name: str) -> Theme:
+    """The Theme of this name. Raises ValueError with the names there are."""
+    if name not in THEMES:
+        raise ValueError(f"no theme {name!r}; the themes are: {', '.join(THEMES)}")
+    return THEMES[name]

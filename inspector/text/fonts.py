@@ -1,0 +1,86 @@
+"""The bundled fonts: Inter for words, Fira Code for code. Opened when they are first needed.
+
+They carry no kerning and no ligatures (fonts/README.md), so that outlines, embedded text and the metrics
+here agree to the last bit, whoever draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+FOLDER = Path(__file__).parent.parent / "fonts"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One font file, and how a renderer that has to ask for it by name does so."""
+
+    file: str
+    family: str
+    weight: int
+    fallback: str  # the families to take where the named one is missing
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+
+FACES: Mapping[str, Face] = {
+    "regular": Face("Inter-Regular.ttf", "Inter", 400, "DejaVu Sans, sans-serif"),
+    "medium": Face("Inter-Medium.ttf", "Inter", 500, "DejaVu Sans, sans-serif"),
+    "bold": Face("Inter-Bold.ttf", "Inter", 700, "DejaVu Sans, sans-serif"),
+    "mono": Face("FiraCode-Medium.ttf", "Fira Code", 500, "DejaVu Sans Mono, monospace"),
+}
+
+
+def find_face(name: str) -> Face:
+    """The Face of this name. Raises ValueError with the names there are."""
+    if name not in FACES:
+        raise ValueError(f"no face {name!r}; the faces are: {', '.join(FACES)}")
+    return FACES[name]
+
+
+@cache
+def open_font(name: str) -> Any:
+    """The fontTools `TTFont` of a face. It is shared: read it, never change it."""
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # a tenth of a second, if text is drawn
+
+    return TTFont(find_face(name).path, lazy=True, recalcTimestamp=False)
+
+
+@cache
+def characters(name: str) -> Mapping[str, str]:
+    """The glyph of every character that a face has."""
+    return {chr(code): glyph for code, glyph in open_font(name).getBestCmap().items()}
+
+
+@cache
+def advances(name: str) -> Mapping[str, float]:
+    """How far every character of a face moves the pen, in ems."""
+    font = open_font(name)
+    units, metrics = font["head"].unitsPerEm, font["hmtx"].metrics
+    return {character: metrics[glyph][0] / units for character, glyph in characters(name).items()}
+
+
+@cache
+def subset(name: str, used: frozenset[str], flavor: Literal["woff"] | None = None) -> bytes:
+    """A font file with just these characters of a face (those that it lacks are left out).
+
+    flavor: None for TrueType, "woff" for the compressed form that browsers take (zlib: needs no brotli).
+    """
+    from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(find_face(name).path, recalcTimestamp=False)
+    subsetter = Subsetter(Options(layout_features=[], notdef_outline=True, recalc_timestamp=False))
+    subsetter.populate(unicodes=sorted(ord(character) for character in used))
+    subsetter.subset(font)
+    font.flavor = flavor
+    file = BytesIO()
+    font.save(file)
+    return file.getvalue()

@@ -1,0 +1,67 @@
+"""How large text is, in points, from the bundled fonts' own tables.
+
+A width is the sum of the advances: no kerning, no ligatures, and the bundled fonts hold none, so that
+outlines, embedded and real text are equally wide. A character that a face lacks (Chinese, Arabic, an emoji)
+counts as one em; a writer of outlines sets a run that holds one as real text (`covers`).
+"""
+
+from __future__ import annotations
+
+from inspector.text.clean import clean
+from inspector.text.fonts import advances, open_font
+
+MISSING = 1.0  # ems: what is drawn by a font we do not know is rarely wider
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def width(text: str, size: float, face: str = "regular") -> float:
+    """The width of one line of `text`, in points, set in `size` points. ValueError: no such face."""
+    table = advances(face)
+    return size * sum(table.get(character, MISSING) for character in clean(text))
+
+
+def covers(text: str, face: str = "regular") -> bool:
+    """Whether the face has a glyph for every character of `text`."""
+    return advances(face).keys() >= set(clean(text))
+
+
+def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
+    """`text` if it fits into `room` points, else as much of its beginning as does, and an ellipsis.
+
+    Gives "" where not even the ellipsis fits.
+    """
+    text = clean(text)
+    if width(text, size, face) <= room:
+        return text
+    fitting = room - width(ELLIPSIS, size, face)
+    if fitting < 0:
+        return ""
+    low, high = 0, len(text)
+    while low < high:  # the longest beginning that fits; accents are as wide as nothing, so none is cut off
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle], size, face) <= fitting else (low, middle - 1)
+    return text[:low].rstrip() + ELLIPSIS
+
+
+def ascent(size: float, face: str = "regular") -> float:
+    """How far the highest letters reach above the baseline, in points."""
+    return _share(open_font(face)["hhea"].ascent, size, face)
+
+
+def descent(size: float, face: str = "regular") -> float:
+    """How far the lowest letters reach below the baseline, in points (a positive number)."""
+    return _share(-open_font(face)["hhea"].descent, size, face)
+
+
+def x_height(size: float, face: str = "regular") -> float:
+    """The height of an x, in points."""
+    return _share(open_font(face)["OS/2"].sxHeight, size, face)
+
+
+def cap_height(size: float, face: str = "regular") -> float:
+    """The height of a capital or a digit, in points: a line is centred on half of it."""
+    return _share(open_font(face)["OS/2"].sCapHeight, size, face)
+
+
+def _share(units: int, size: float, face: str) -> float:
+    return size * units / int(open_font(face)["head"].unitsPerEm)
