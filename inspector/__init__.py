@@ -1,3 +1,46 @@
-"""See what PyTorch's autograd does: the backward graph, before and after backward()."""
+"""See what PyTorch's autograd does: the backward graph, before and after backward().
+
+    import inspector
+    graph = inspector.trace(z)              # graph.network is a networkx MultiDiGraph
+    inspector.draw(z).save("z.svg")
+    with inspector.record() as recording:
+        loss.backward()
+    recording.calls[0].graph.at("after")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from inspector.graph import Graph as Graph
+    from inspector.library.picture import Picture as Picture
+    from inspector.library.picture import draw as draw
+    from inspector.library.recording import record as record
+    from inspector.library.tracing import trace as trace
+    from inspector.report import load as load
+
+_DOORS = {
+    "trace": "inspector.library.tracing",
+    "draw": "inspector.library.picture",
+    "Picture": "inspector.library.picture",
+    "record": "inspector.library.recording",
+    "load": "inspector.report",
+    "Graph": "inspector.graph",
+}
+
+__all__ = ["Graph", "Picture", "draw", "load", "record", "trace"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a door when it is first asked for: `inspect --help` needs none of them, and not all need torch."""
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_DOORS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_DOORS])

@@ -117,6 +117,10 @@ class Graph:
             self._refinements.clear()
         return self._network
 
+    def make(self) -> None:
+        """Make the network now, while what it is made from is at hand."""
+        _ = self.network
+
     def refine(self, step: Callable[[networkx.MultiDiGraph], None]) -> None:
         """Have `step` complete the attributes of the network, now or when it is made."""
         if self._network is not None:

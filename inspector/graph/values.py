@@ -21,6 +21,7 @@ Value: TypeAlias = Any  # None | bool | int | float | complex | list[Value] | di
 FULL = 9
 """Tensors of up to this many elements are kept in full (a 3 x 3 matrix still fits a figure)."""
 
+_AS_THEY_ARE = (str, int, bool, type(None))
 _NAMED_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -46,6 +47,8 @@ def is_number(value: Value) -> bool:
 
 def encode(value: Any) -> Any:
     """`value`, or any plain structure that holds values, as JSON has it."""
+    if type(value) in _AS_THEY_ARE:  # nearly all that a large graph holds
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else _float_name(value)
     if isinstance(value, complex):

@@ -1,0 +1,188 @@
+"""The command line: parsed by click, and run after click has returned.
+
+So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from inspector import __version__
+from inspector.command.options import (
+    DEFAULT_FOLDER,
+    DEFAULT_WATCH,
+    DIRECTIONS,
+    FORMATS,
+    RECORDS,
+    TEXTS,
+    THEMES,
+    Look,
+    OptionError,
+    Options,
+    Watch,
+    destination,
+)
+
+USAGE_STATUS = 2
+
+_EXAMPLES = """
+\b
+Examples:
+  inspect train.py --epochs 3            everything after the script is the script's
+  inspect -m package.train               as python -m
+  inspect --backward 2 --stop train.py   draw the second backward call, then end the script
+  inspect -o saddle.svg saddle.py        one picture, nothing else
+  inspect --theme dark inspect-out/report.json
+                                         draw again, without running anything
+"""
+
+
+class _Backward(click.ParamType[str]):
+    name = "N|all|last"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if value not in ("all", "last") and not (str(value).isdigit() and int(value) > 0):
+            self.fail(f"{value!r} is no number from 1, 'all' or 'last'", param, ctx)
+        return str(value)
+
+
+class _Command(click.Command):
+    """A command whose `-m MODULE` ends the options, as python's does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._end_options_after_module(args))
+
+    def _end_options_after_module(self, args: list[str]) -> list[str]:
+        with_value = {
+            name
+            for parameter in self.params
+            if isinstance(parameter, click.Option) and not parameter.is_flag
+            for name in parameter.opts
+        }
+        position = 0
+        while position < len(args) and args[position].startswith("-") and args[position] not in ("-", "--"):
+            option = args[position]
+            position += 2 if option in with_value else 1
+            if option == "-m" or (option.startswith("-m") and not option.startswith("--")):
+                return [*args[:position], "--", *args[position:]]
+        return args
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
+
+
+@click.command(cls=_Command, epilog=_EXAMPLES, context_settings=_SETTINGS)
+@click.option("-m", "module", metavar="MODULE", help="Run a module as a script, as python -m does.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help=f"A folder; or a file, whose suffix picks the one format.  [default: {DEFAULT_FOLDER}/]",
+)
+@click.option(
+    "-f", "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable.  [default: svg]"
+)
+@click.option(
+    "--backward",
+    type=_Backward(),
+    help="Which backward call is drawn; all: all watched ones.  [default: the first]",
+)
+@click.option(
+    "--watch",
+    type=click.IntRange(min=1),
+    default=DEFAULT_WATCH,
+    metavar="N",
+    show_default=True,
+    help="How many backward calls are watched before everything of ours comes off.",
+)
+@click.option("--stop", is_flag=True, help="End the script after the watched calls.")
+@click.option(
+    "--record",
+    type=click.Choice(RECORDS),
+    default="full",
+    show_default=True,
+    help="The forward: full: values, names, lines and modules, and light after the first watched call; "
+    "light: lines and modules; none: structure.",
+)
+@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colours.")
+@click.option(
+    "--direction",
+    type=click.Choice(DIRECTIONS, case_sensitive=False),
+    help="Which way the gradient flows.  [default: by shape]",
+)
+@click.option(
+    "--text",
+    type=click.Choice(TEXTS),
+    default="path",
+    show_default=True,
+    help="Glyph outlines, an embedded font, or plain text.",
+)
+@click.option("--quiet", is_flag=True, hidden=True)
+@click.version_option(__version__, prog_name="inspect")
+@click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
+def _parse(**parameters: Any) -> dict[str, Any]:
+    """Run a PyTorch script, unchanged, and show what autograd does in it.
+
+    Draws the backward graph of a backward() call before and after it ran, with data, grad, is_leaf and
+    requires_grad of every tensor and the gradient on every edge, and prints it on stderr.
+
+    SCRIPT may also be a saved report.json, which is drawn again, or `doctor`, which looks at the installation.
+    """
+    return parameters
+
+
+def run() -> NoReturn:
+    """The commands `inspect` and `inspect-autograd`: arguments from sys.argv, ends the process."""
+    parameters = _parameters(sys.argv[1:])
+    arguments = parameters["arguments"]
+    try:
+        options = _options(parameters)
+        if not arguments and parameters["module"] is None:
+            raise OptionError("no script given")
+    except OptionError as error:
+        _complain(str(error))
+    if parameters["module"] is None and arguments[0] == "doctor":
+        from inspector.command.doctor import doctor
+
+        sys.exit(doctor())
+    if parameters["module"] is None and arguments[0].endswith(".json"):
+        from inspector.command.saved import draw_saved
+
+        sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+    from inspector.command.inspection import inspect_script
+    from inspector.script import ScriptError, Target, finish
+
+    script, rest = (None, arguments) if parameters["module"] else (arguments[0], arguments[1:])
+    try:
+        exit = inspect_script(Target(script, parameters["module"], tuple(rest)), options)
+    except ScriptError as error:
+        _complain(str(error))
+    finish(exit)
+
+
+def _parameters(argv: list[str]) -> dict[str, Any]:
+    try:
+        result = _parse.main(argv, prog_name="inspect", standalone_mode=False)
+    except click.UsageError as error:
+        _complain(error.format_message())
+    if not isinstance(result, dict):  # --help and --version have done all there was to do
+        sys.exit(result)
+    return result
+
+
+def _options(parameters: dict[str, Any]) -> Options:
+    return Options(
+        Watch(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
+        Look(parameters["theme"], parameters["direction"], parameters["text"]),
+        destination(parameters["output"], parameters["formats"]),
+    )
+
+
+def _complain(message: str) -> NoReturn:
+    """One line on what was wrong, and exit status 2."""
+    text = " ".join(message.split())
+    print(f"inspect: {text.rstrip('.')} (inspect --help tells more)", file=sys.stderr)
+    sys.exit(USAGE_STATUS)

@@ -1,0 +1,72 @@
+"""Drawing in a child process: Graphviz can crash, and must not take a training run along."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from inspector.command.options import Options
+
+TIME_LIMIT = 60.0
+"""Seconds for the pictures of one run."""
+
+
+class Drawing:
+    """A child that draws a saved report while the script goes on."""
+
+    def __init__(self, report: Path, options: Options) -> None:
+        """Start to draw `report`. Raises OSError where no process can be started."""
+        self._limit = time.monotonic() + TIME_LIMIT
+        self._report = report
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "inspector", "--quiet", *_arguments(options), str(report)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
+
+    def wait(self) -> str | None:
+        """Wait for the end of the drawing; what went wrong, as one line, or None."""
+        try:
+            _, said = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return f"drawing took longer than {TIME_LIMIT:.0f} s and was given up"
+        except BaseException:
+            self.stop()
+            raise
+        if self._child.returncode == 0:
+            return None
+        lines = [line for line in said.splitlines() if line.strip()]
+        reason = lines[-1].removeprefix("inspect: ") if lines else f"status {self._child.returncode}"
+        return f"the layout engine crashed ({reason})" if self._child.returncode < 0 else reason
+
+    def stop(self) -> None:
+        """End the child now. Pictures are written whole or not at all."""
+        self._child.kill()
+        self._child.communicate()
+
+
+def _arguments(options: Options) -> list[str]:
+    look, destination = options.look, options.destination
+    arguments = ["--theme", look.theme, "--text", look.text]
+    if look.direction is not None:
+        arguments += ["--direction", look.direction]
+    if destination.file is not None:
+        return [*arguments, "--output", str(destination.file)]
+    for format in destination.formats:
+        arguments += ["--format", format]
+    return [*arguments, "--output", f"{destination.folder}/"]
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this very package, also in a checkout that is not installed, and no settings of the
+    script's for its interpreter (`-W error` in PYTHONWARNINGS, a start-up file)."""
+    ours = str(Path(__file__).resolve().parents[2])
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": ours, "PYTHONSAFEPATH": "1"}

@@ -1,0 +1,31 @@
+"""The output folder: made when there is something to write, and kept from holding two runs mixed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PREVIOUS = "previous.json"
+
+
+def open_folder(folder: Path) -> None:
+    """Make the folder, with a `.gitignore` of its own; the report of the last run becomes previous.json.
+
+    Raises OSError where it cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    report = folder / "report.json"
+    if report.exists():
+        report.replace(folder / PREVIOUS)
+
+
+def shown(path: Path) -> str:
+    """A path for the user: relative to the working directory where that is shorter."""
+    try:
+        relative = os.path.relpath(path)
+    except (ValueError, OSError):  # another drive, or a working directory that is gone
+        return str(path)
+    return relative if len(relative) < len(str(path)) else str(path)

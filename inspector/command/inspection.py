@@ -1,0 +1,180 @@
+"""`inspect SCRIPT`: run it, watch its backward calls, write what was seen, and end as the script ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspector.command.folder import open_folder, shown
+from inspector.command.options import Options
+from inspector.script import Exit, Target, our_modules, run_script, stop_script
+
+if TYPE_CHECKING:
+    from inspector.command.drawing import Drawing
+    from inspector.recorder.session import Session
+    from inspector.report import Report
+
+
+def inspect_script(target: Target, options: Options) -> Exit:
+    """Run the script and say what autograd did in it; how the script ended.
+
+    Raises ScriptError when there is nothing to run. Nothing that goes wrong on our side changes the Exit.
+    """
+    inspection = _Inspection(target, options)
+    exit = run_script(target, on_torch=inspection.begin, warn=_say)
+    if not exit.forked:
+        with our_modules():
+            try:
+                inspection.finish(exit)
+            except KeyboardInterrupt:
+                _say("interrupted: the pictures are not finished")
+            except Exception as error:
+                _say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
+    return exit
+
+
+class _Inspection:
+    """From the script's `import torch` to its end."""
+
+    def __init__(self, target: Target, options: Options) -> None:
+        self._target = target
+        self._options = options
+        self._process = os.getpid()
+        self._session: Session | None = None
+        self._drawing: Drawing | None = None
+        self._is_shown = False
+        self._files: list[Path] = []
+        self._pictures: list[Path] = []
+        self._temporary = contextlib.ExitStack()
+        self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
+
+    def begin(self) -> None:
+        """torch is there: begin to watch."""
+        from inspector.files import Files
+        from inspector.recorder.session import Session
+
+        watch = self._options.watch
+        self._session = Session(
+            Files(self._folder),
+            watch.calls,
+            mode=watch.record,
+            on_done=self._show,
+            instead=stop_script if watch.stop else None,
+        )
+        self._session.open()
+
+    def finish(self, exit: Exit) -> None:
+        """The script has ended: show what was not shown yet, and complete the report."""
+        if self._session is None:
+            _say(f"{self._name} did not import torch: there is nothing to show")
+            return
+        self._session.close()
+        if self._session.failure is not None:
+            _say(f"an error of ours, not of the script's, ended the watching: {self._session.failure}")
+        if not self._is_shown:
+            self._show(exit)
+        elif self._options.destination.report is not None:
+            self._write(self._report(exit), self._options.destination.report)
+        if not self._session.calls:
+            _say(f"{self._name} called no backward(): there is nothing to draw")
+        self._end_drawing()
+        self._temporary.close()
+
+    @property
+    def _name(self) -> str:
+        return Path(self._target.path).name if self._target.path is not None else str(self._target.module)
+
+    def _show(self, exit: Exit | None = None) -> None:
+        """Write the report, start to draw, and print: when the watched calls are done, or at the end."""
+        if self._is_shown or os.getpid() != self._process:
+            return
+        self._is_shown = True
+        with our_modules():
+            report = self._report(exit)
+            path = self._open_destination()
+            written = path is not None and self._write(report, path)
+            if written and path is not None:
+                if self._options.destination.report is not None:
+                    self._files.append(path)
+                self._start_drawing(path, report.recording["drawn"])
+            self._print(report)
+
+    def _report(self, exit: Exit | None) -> Report:
+        from inspector.report import Exit as ReportExit
+        from inspector.report import Recording, Report
+
+        assert self._session is not None
+        calls = list(self._session.calls)
+        drawn = self._options.watch.drawn([call.index for call in calls])
+        status = None if exit is None else exit.status
+        return Report(
+            script=self._name,
+            exit=ReportExit(status=status, exception=None if exit is None else exit.describe()),
+            recording=Recording(mode=self._options.watch.record, watched=self._session.watched, drawn=drawn),
+            calls=calls,
+        )
+
+    def _open_destination(self) -> Path | None:
+        """Where the report is written; None, and a line, where that cannot be."""
+        destination = self._options.destination
+        try:
+            if destination.report is not None:
+                open_folder(destination.folder)
+                return destination.report
+            folder = self._temporary.enter_context(tempfile.TemporaryDirectory(prefix="inspect-"))
+            return Path(folder) / "report.json"
+        except OSError as error:
+            _say(f"cannot write {shown(destination.folder)}: {error.strerror}; choose another place with --output")
+            return None
+
+    def _write(self, report: Report, path: Path) -> bool:
+        from inspector.report import save
+
+        try:
+            save(report, path)
+        except OSError as error:
+            _say(f"cannot write {shown(path)}: {error.strerror}; choose another place with --output")
+            return False
+        return True
+
+    def _start_drawing(self, report: Path, calls: list[int]) -> None:
+        from inspector.command.drawing import Drawing
+        from inspector.command.pictures import picture_paths
+
+        if not calls:
+            return
+        try:
+            self._drawing = Drawing(report, self._options)
+        except OSError as error:
+            _say(f"no picture: {error}")
+        self._pictures = [path for call in calls for path in picture_paths(call, self._options.destination)]
+
+    def _print(self, report: Report) -> None:
+        from inspector.terminal import show, stderr_console
+
+        for call in report.calls:
+            if call.index in report.recording["drawn"]:
+                show(stderr_console(), report, call)
+
+    def _end_drawing(self) -> None:
+        """Wait for the pictures, and say which files there are."""
+        from inspector.terminal import show_files, stderr_console
+
+        failure = None if self._drawing is None else self._drawing.wait()
+        if failure is not None:
+            report = self._options.destination.report
+            kept = f"; {shown(report)} holds the numbers" if report is not None else ""
+            _say(f"no picture: {failure}{kept}")
+        elif self._drawing is not None:
+            self._files += self._pictures
+        show_files(stderr_console(), [shown(path) for path in self._files])
+
+
+def _say(line: str) -> None:
+    """One line on stderr; where there is no stderr any more, nothing."""
+    with contextlib.suppress(Exception):
+        print(f"inspect: {line}", file=sys.stderr)

@@ -1,0 +1,61 @@
+"""`inspect SAVED.json`: draw a saved inspection again. Nothing is run, and torch is not imported."""
+
+from __future__ import annotations
+
+import sys
+
+from inspector.command.folder import shown
+from inspector.command.options import Options
+from inspector.command.pictures import picture_paths, write_pictures
+from inspector.layout import LayoutFailed, TooManyBoxes
+from inspector.report import BackwardCall, Report, ReportError, load
+
+FAILED = 1
+USAGE = 2
+
+
+def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
+    """Draw the calls of a report that are asked for; the exit status.
+
+    quiet: print nothing but what goes wrong (for the inspection, which has printed the rest).
+    """
+    try:
+        report = load(path)
+        calls = _asked_for(report, options)
+    except (ReportError, LookupError) as error:
+        return _complain(str(error.args[0]), USAGE)
+    status = 0
+    for call in calls:
+        status = max(status, _draw(report, call, options, quiet=quiet))
+    return status
+
+
+def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
+    indexes = [call.index for call in report.calls]
+    wanted = options.watch.drawn(indexes) if options.watch.backward else report.recording["drawn"]
+    calls = [call for call in report.calls if call.index in wanted]
+    if not calls:
+        held = f"it holds {', '.join(map(str, indexes))}" if indexes else "it holds none"
+        asked = f" {options.watch.backward}" if options.watch.backward else ""
+        raise LookupError(f"{report.script}: no backward call{asked} in this report: {held}")
+    return calls
+
+
+def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) -> int:
+    try:
+        write_pictures(call, options.destination, options.look)
+    except (TooManyBoxes, LayoutFailed) as error:
+        return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
+    except OSError as error:
+        return _complain(f"cannot write {error.filename}: {error.strerror}", FAILED)
+    if not quiet:
+        from inspector.terminal import show, stderr_console
+
+        files = [shown(file) for file in picture_paths(call.index, options.destination)]
+        show(stderr_console(), report, call, files)
+    return 0
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"inspect: {message}", file=sys.stderr)
+    return status

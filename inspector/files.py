@@ -1,0 +1,86 @@
+"""Which files are the user's, and how a report writes the path of a file.
+
+No torch here: the questions are asked before the script has imported it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sysconfig
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).resolve().parent)
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+def _library_folders() -> tuple[str, ...]:
+    """Folders of the standard library (real paths, each with a separator at its end)."""
+    names = ("stdlib", "platstdlib")
+    paths = (sysconfig.get_path(name) for name in names)
+    return tuple({_closed(os.path.realpath(path)) for path in paths if path})
+
+
+class Files:
+    """The files of one script: its own, and all others.
+
+    folder: the script's folder (in a notebook or a test: the working directory).
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.realpath(folder)
+        self._roots = tuple({_closed(self.folder), _closed(os.path.realpath(Path.cwd()))})
+        self._libraries = _library_folders()
+        self._is_users: dict[str, bool] = {}
+
+    def is_users(self, path: str) -> bool:
+        """Whether `path` (a `co_filename`) is code of the user: under the script's folder or the working
+        directory, or typed in a notebook; not installed, not the standard library, not ours."""
+        known = self._is_users.get(path)
+        if known is None:
+            known = self._is_users[path] = self._decide(path)
+        return known
+
+    def shown(self, path: str) -> str:
+        """`path` for a report: relative to the script's folder, `site-packages/…`, or a base name."""
+        if _is_pseudo(path):
+            return path
+        real = os.path.realpath(path)
+        parts = Path(real).parts
+        for installed in _INSTALLED:
+            if installed in parts:
+                last = len(parts) - 1 - parts[::-1].index(installed)
+                return "/".join(parts[last:])
+        if real.startswith(_closed(self.folder)):
+            return Path(os.path.relpath(real, self.folder)).as_posix()
+        return Path(real).name
+
+    def statement(self, path: str, line: int) -> str:
+        """The source code of one line, without the white space around it; "" where there is none."""
+        return linecache.getline(path, line).strip()
+
+    def _decide(self, path: str) -> bool:
+        if _is_pseudo(path):
+            # A cell of IPython or a doctest has its source in linecache; `<frozen importlib>`, `<string>`
+            # and code that a library generates with exec have none.
+            return path in linecache.cache and path.startswith(("<ipython-", "<doctest", "<stdin"))
+        real = os.path.realpath(path)
+        if real.startswith(_closed(_PACKAGE)) or any(name in Path(real).parts for name in _INSTALLED):
+            return False
+        if _is_ipython_cell(real):
+            return True
+        return real.startswith(self._roots) and not real.startswith(self._libraries)
+
+
+def _closed(folder: str) -> str:
+    """`folder` with a separator at its end, so that `/a/bc` is not taken to lie in `/a/b`."""
+    return folder if folder.endswith(os.sep) else folder + os.sep
+
+
+def _is_pseudo(path: str) -> bool:
+    return path.startswith("<")
+
+
+def _is_ipython_cell(path: str) -> bool:
+    """ipykernel compiles a cell as `<temporary folder>/ipykernel_<pid>/<hash>.py`."""
+    return Path(path).parent.name.startswith("ipykernel_")

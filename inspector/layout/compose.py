@@ -1,0 +1,180 @@
+"""Panels: a plan's boxes and wires in their places, with the title above and the legend in a free corner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from inspector.layout import heading, legend
+from inspector.layout.curves import straight
+from inspector.layout.measure import centered, dress
+from inspector.layout.problem import Placement
+from inspector.layout.union import is_link, merged_hanging
+from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, Wire
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire
+
+MARGIN = 24.0
+_BADGE_SHIFT = (6.0, 1.0)  # of a badge's centre from the corner of its box
+_BADGE_REACH = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What all panels share: where everything lies, the room of title and legend, the size."""
+
+    placement: Placement
+    hanging: dict[str, str]
+    heading: Rectangle
+    legend: legend.Room
+    area: Rectangle
+
+
+def compose(plans: Sequence[Plan], placement: Placement, *, horizontal: bool) -> list[Panel]:
+    """One panel a plan, all of the same size and geometry, each with its top left corner at (0, 0).
+
+    plans: the fitted plans that `placement` places. horizontal: whether the flow runs left or right.
+    """
+    sheet = _sheet(plans, placement)
+    return [_panel(plan, sheet, horizontal) for plan in plans]
+
+
+def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
+    """The same panel elsewhere on its canvas."""
+    return Panel(
+        panel.id,
+        panel.area.moved(dx, dy),
+        tuple(_moved_box(box, dx, dy) for box in panel.boxes),
+        tuple(
+            replace(wire, points=_moved(wire.points, dx, dy), texts=_moved_texts(wire.texts, dx, dy))
+            for wire in panel.wires
+        ),
+        tuple(replace(badge, x=badge.x + dx, y=badge.y + dy) for badge in panel.badges),
+    )
+
+
+# ---- the sheet --------------------------------------------------------------------------------------------
+
+
+def _sheet(plans: Sequence[Plan], placement: Placement) -> _Sheet:
+    bounds = _bounds(list(_obstacles(plans, placement)))
+    room_for_title = max(bounds.width, heading.LEAST_ROOM)
+    title = heading.size(plans, room_for_title)
+    width = max(bounds.width, title[0])
+    content = Rectangle(MARGIN, MARGIN + title[1], width, bounds.height)
+    dx = content.x + (width - bounds.width) / 2 - bounds.x
+    dy = content.y - bounds.y
+    placement = _moved_placement(placement, dx, dy)
+    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement)))
+    right = max(content.right, legend_room.area.right) + MARGIN
+    bottom = max(content.bottom, legend_room.area.bottom) + MARGIN
+    area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom)))
+    title_area = Rectangle(MARGIN, MARGIN, room_for_title, title[1])
+    return _Sheet(placement, merged_hanging(plans), title_area, legend_room, area)
+
+
+def _obstacles(plans: Sequence[Plan], placement: Placement) -> Iterator[Rectangle]:
+    """What the drawing covers: boxes with their badges, texts of wires, wires (a strip a segment)."""
+    badged = {box.id for plan in plans for box in plan.boxes if box.badge}
+    for identifier, area in placement.boxes.items():
+        yield area
+        if identifier in badged:
+            x, y = area.x + _BADGE_SHIFT[0] - _BADGE_REACH, area.y + _BADGE_SHIFT[1] - _BADGE_REACH
+            yield Rectangle(x, y, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
+    yield from placement.labels.values()
+    for points in placement.wires.values():
+        for start in range(0, len(points) - 1, 3):
+            xs, ys = zip(*points[start : start + 4], strict=True)
+            yield Rectangle(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+
+
+def _bounds(areas: Sequence[Rectangle]) -> Rectangle:
+    if not areas:
+        return Rectangle(0.0, 0.0, 0.0, 0.0)
+    x, y = min(area.x for area in areas), min(area.y for area in areas)
+    return Rectangle(x, y, max(area.right for area in areas) - x, max(area.bottom for area in areas) - y)
+
+
+# ---- one panel --------------------------------------------------------------------------------------------
+
+
+def _panel(plan: Plan, sheet: _Sheet, horizontal: bool) -> Panel:
+    places = sheet.placement.boxes
+    boxes = [dress(box, places[box.id]) for box in plan.boxes]
+    wires = [
+        _link(wire, sheet, horizontal) if is_link(wire, sheet.hanging) else _wire(wire, sheet)
+        for wire in plan.wires
+    ]
+    badges = [_badge(box, places[box.id]) for box in plan.boxes if box.badge]
+    legend_box, legend_wires, legend_badges = legend.draw(plan, sheet.legend)
+    around = [*heading.draw(plan, sheet.heading), legend_box]
+    return Panel(
+        plan.moment,
+        sheet.area,
+        (*boxes, *(box for box in around if box.texts)),
+        (*wires, *legend_wires),
+        (*badges, *legend_badges),
+    )
+
+
+def _wire(wire: PlannedWire, sheet: _Sheet) -> Wire:
+    texts: tuple[TextRun, ...] = ()
+    if wire.label:
+        texts = tuple(centered(wire.label, sheet.placement.labels[wire.id]))
+    points = sheet.placement.wires[wire.id]
+    return Wire(wire.id, wire.source, wire.target, points, wire.ink, wire.dashed, wire.arrow, texts)
+
+
+def _link(wire: PlannedWire, sheet: _Sheet, horizontal: bool) -> Wire:
+    """A straight line between a hanging box and its host, from the middle of the hanging one's near side."""
+    hangs_first = sheet.hanging.get(wire.source) == wire.target
+    hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
+    host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
+    start, end = _link_ends(hung, host) if horizontal else _transposed_ends(hung, host)
+    if not hangs_first:
+        start, end = end, start
+    return Wire(wire.id, wire.source, wire.target, straight(start, end), wire.ink, wire.dashed, wire.arrow)
+
+
+def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
+    """Where the link leaves a box that hangs above or below its host, and where it meets the host."""
+    x = hung.center[0]
+    straight_part = host.width / 2 - host.height / 2  # a pill's ends are round
+    reach = max(straight_part, 0.0)
+    host_x = min(max(x, host.center[0] - reach), host.center[0] + reach)
+    above = hung.center[1] < host.center[1]
+    return (x, hung.bottom if above else hung.y), (host_x, host.y if above else host.bottom)
+
+
+def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
+    """The same for a box that hangs left or right of its host: a round end is met in its middle."""
+    left = hung.center[0] < host.center[0]
+    x, host_x = (hung.right, host.x) if left else (hung.x, host.right)
+    return (x, hung.center[1]), (host_x, host.center[1])
+
+
+def _badge(box: PlannedBox, area: Rectangle) -> Badge:
+    return Badge(f"{box.id}.step", area.x + _BADGE_SHIFT[0], area.y + _BADGE_SHIFT[1], box.badge)
+
+
+# ---- moving -----------------------------------------------------------------------------------------------
+
+
+def _moved_placement(placement: Placement, dx: float, dy: float) -> Placement:
+    return Placement(
+        {identifier: area.moved(dx, dy) for identifier, area in placement.boxes.items()},
+        {identifier: _moved(points, dx, dy) for identifier, points in placement.wires.items()},
+        {identifier: area.moved(dx, dy) for identifier, area in placement.labels.items()},
+    )
+
+
+def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
+    return tuple((x + dx, y + dy) for x, y in points)
+
+
+def _moved_texts(texts: Sequence[TextRun], dx: float, dy: float) -> tuple[TextRun, ...]:
+    return tuple(replace(text, x=text.x + dx, y=text.y + dy) for text in texts)
+
+
+def _moved_box(box: Box, dx: float, dy: float) -> Box:
+    bands = tuple(replace(band, area=band.area.moved(dx, dy)) for band in box.bands)
+    return replace(box, area=box.area.moved(dx, dy), bands=bands, texts=_moved_texts(box.texts, dx, dy))

@@ -1,0 +1,18 @@
+"""What can go wrong in layout. Both are told in one line, and the report is whole without the picture."""
+
+from __future__ import annotations
+
+
+class LayoutFailed(Exception):
+    """The layout engine crashed, gave up or took too long. The message says which, in one line."""
+
+
+class TooManyBoxes(LayoutFailed):
+    """The graph is too large for one picture. `count`: how many boxes it would need."""
+
+    def __init__(self, count: int, bound: int) -> None:
+        self.count = count
+        super().__init__(
+            f"{count:,} boxes are too many for one picture (the bound is {bound:,}): fold the graph or draw "
+            "a path; report.json holds all of it"
+        )

@@ -1,0 +1,116 @@
+"""What the signs of a picture mean: in a corner that the graph leaves free, else below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from inspector.layout.curves import straight
+from inspector.layout.measure import run
+from inspector.layout.problem import Size
+from inspector.scene.scene import Badge, Box, Rectangle, TextRun, Wire
+from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, Words
+from inspector.text import width
+
+ROW_HEIGHT = 29.0
+_SIGN_WIDTHS = {"badge": 24.0, "arrow": 44.0, "dashed": 34.0}
+_COLUMN = 44.0  # all first signs of several rows
+_SIGN_GAP = 10.0
+_ENTRY_GAP = 26.0
+_CLEARANCE = 14.0
+_ABOVE = 10.0
+_BADGE_CENTER = 12.0
+
+_Rows = list[list[LegendEntry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where the legend stands, and in which rows its entries (of the fullest moment) are."""
+
+    area: Rectangle
+    rows: _Rows
+
+
+def find_room(plans: Sequence[Plan], content: Rectangle, obstacles: Sequence[Rectangle]) -> Room:
+    """A corner at the bottom of `content` that no obstacle comes near, or a strip below it."""
+    legends = sorted((plan.legend for plan in plans), key=lambda legend: len(legend))
+    entries = list(legends[-1])
+    if not entries:
+        return Room(Rectangle(content.x, content.bottom, 0.0, 0.0), [])
+    options = _arrangements(entries)
+    for rows in options:
+        wide, high = _size(rows)
+        for x in (content.x, content.right - wide):
+            area = Rectangle(x, content.bottom - high, wide, high)
+            if x >= content.x and area.y >= content.y and not any(_near(area, item) for item in obstacles):
+                return Room(area, rows)
+    rows = next((rows for rows in options if _size(rows)[0] <= content.width), options[-1])
+    return Room(Rectangle(content.x, content.bottom + _ABOVE, *_size(rows)), rows)
+
+
+def draw(plan: Plan, room: Room) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ...]]:
+    """The legend of one moment: its texts as a plain box, its samples as wires and badges."""
+    texts: list[TextRun] = []
+    wires: list[Wire] = []
+    badges: list[Badge] = []
+    own = {(entry.sign, entry.text): entry for entry in plan.legend}
+    for index, row in enumerate(room.rows):
+        middle = room.area.y + ROW_HEIGHT * (index + 0.5)
+        for place, sign, text in _row_places(row, in_column=len(room.rows) > 1):
+            entry = own.get((place.sign, place.text))
+            if entry is None:
+                continue  # of another moment; its place stays free
+            words = Words(entry.text, "quiet", size=SMALL_SIZE)
+            texts.append(run(words, room.area.x + text, middle, "start"))
+            if entry.sign == "badge":
+                badges.append(_badge(entry, room.area.x + sign, middle))
+            else:
+                wires.append(_sample(entry, room.area.x + sign, middle))
+    return Box("legend", room.area, "plain", texts=tuple(texts)), tuple(wires), tuple(badges)
+
+
+def _arrangements(entries: list[LegendEntry]) -> list[_Rows]:
+    """All on one line, then the last two on a line of their own, then one a line."""
+    return [[entries], [*([entry] for entry in entries[:-2]), entries[-2:]], [[entry] for entry in entries]]
+
+
+def _text_start(entry: LegendEntry, *, in_column: bool) -> float:
+    return (_COLUMN if in_column else _SIGN_WIDTHS[entry.sign]) + _SIGN_GAP
+
+
+def _row_places(row: Sequence[LegendEntry], *, in_column: bool) -> Iterator[tuple[LegendEntry, float, float]]:
+    """Every entry with the starts of its sign and of its text, from the start of the row."""
+    x = 0.0
+    for position, entry in enumerate(row):
+        text = x + _text_start(entry, in_column=in_column and position == 0)
+        yield entry, x, text
+        x = text + width(entry.text, SMALL_SIZE) + _ENTRY_GAP
+
+
+def _size(rows: _Rows) -> Size:
+    ends = [
+        text + width(entry.text, SMALL_SIZE)
+        for row in rows
+        for entry, _, text in _row_places(row, in_column=len(rows) > 1)
+    ]
+    return max(ends), ROW_HEIGHT * len(rows)
+
+
+def _badge(entry: LegendEntry, x: float, y: float) -> Badge:
+    return Badge(f"legend.{entry.sign}", x + _BADGE_CENTER, y, "1", entry.ink)
+
+
+def _sample(entry: LegendEntry, x: float, y: float) -> Wire:
+    end = (x + _SIGN_WIDTHS[entry.sign], y)
+    dashed = entry.sign == "dashed"
+    return Wire(f"legend.{entry.sign}", "legend", "legend", straight((x, y), end), entry.ink, dashed, not dashed)
+
+
+def _near(area: Rectangle, other: Rectangle) -> bool:
+    return (
+        area.x - _CLEARANCE < other.right
+        and other.x < area.right + _CLEARANCE
+        and area.y - _CLEARANCE < other.bottom
+        and other.y < area.bottom + _CLEARANCE
+    )

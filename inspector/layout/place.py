@@ -1,0 +1,251 @@
+"""Boxes, texts and wires get their places: dot runs twice, the first time to learn ranks and lanes.
+
+What hangs on a function hangs above it in the upper lanes of its rank and below it in the lower ones, and a
+wire's text lies above or below the wire likewise; so the lanes have to be known before the final run. A text
+beside a wire has a rank of its own, and so has every stop of a wire that runs past other boxes: all wires
+then lead from rank to rank, and the gap between two ranks holds nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from inspector.layout.graphviz import Block, Link, arrange
+from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.route import Ground, Stop, box_obstacle, make_wire
+from inspector.layout.station import Flow, Station, label_block, make_station
+from inspector.scene.scene import Point, Rectangle
+
+RANK_GAP = 15.0
+WIDEST_RANK_GAP = 56.0
+LANE_GAP = 24.0
+_SLOPE = 0.3
+"""The gap between two ranks is this share of the farthest that a wire swings in it."""
+_LEVEL = 8
+"""The weight of a stretch that should be straight, against 1."""
+_PASSING = Block(4, 4, (0, 4, 0))
+"""A stop of a wire that runs past a rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One run of dot. Blocks are named by their index in the list.
+
+    stations: host → block. ways: wire → the blocks that it runs through, ends included. texts: wire → the
+    block of its text. ranks: block → its rank from 0.
+    """
+
+    blocks: list[Block]
+    stations: dict[str, int]
+    ways: dict[str, list[int]]
+    texts: dict[str, int]
+    corners: list[Point]
+    ranks: list[int]
+
+
+def place(problem: Problem) -> Placement:
+    """The places of all boxes, the routes of all wires and the rooms of their texts.
+
+    Raises LayoutFailed if the engine gives no usable answer.
+    """
+    hung: dict[str, list[str]] = defaultdict(list)
+    for identifier, host in problem.hanging.items():
+        hung[host].append(identifier)
+    hosts = [identifier for identifier in problem.sizes if identifier not in problem.hanging]
+    bare = {host: make_station(problem, host, (), True) for host in hosts}
+    first = _run(problem, bare, None, {})
+    upper = _upper_lanes(problem, first)
+    stations = {host: make_station(problem, host, hung[host], upper[host]) for host in hosts}
+    draft = _spread(problem, _run(problem, stations, first, upper))
+    placement = _placement(problem, stations, draft, upper)
+    return _mirrored(placement, problem.horizontal) if problem.direction in ("RL", "BT") else placement
+
+
+def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, upper: dict[str, bool]) -> _Draft:
+    """One run of dot. first: the run that knows the ranks, so that wires get stops where they pass one."""
+    blocks = [station.block for station in stations.values()]
+    indices = {host: index for index, host in enumerate(stations)}
+    ways, texts, links = {}, {}, []
+    leaving, arriving = _degrees(problem.routes)
+    for route in problem.routes:
+        way = [indices[route.source]]
+        stops = _stops(route, first)
+        for is_text in stops:
+            way.append(len(blocks))
+            if is_text:
+                texts[route.id] = len(blocks)
+                blocks.append(label_block(problem, route.label, upper.get(route.id, True)))
+            else:
+                blocks.append(_PASSING)
+        way.append(indices[route.target])
+        ways[route.id] = way
+        weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
+        ranks = 1 if stops else 2  # texts have ranks of their own between those of the boxes
+        links += [Link(*pair, weight, ranks) for pair, weight in zip(pairwise(way), weights, strict=True)]
+    corners = arrange(blocks, links, horizontal=problem.horizontal, gaps=(RANK_GAP, LANE_GAP))
+    return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
+
+
+def _stops(route: Route, first: _Draft | None) -> list[bool]:
+    """The stops of a wire between its ends: True for its text, False for a rank that it passes."""
+    has_text = route.label[0] > 0
+    if first is None:
+        return [True] if has_text else []
+    ranks = [first.ranks[block] for block in first.ways[route.id]]
+    stops = [False] * (ranks[-1] - ranks[0] - 1)
+    if has_text:
+        stops[ranks[1] - ranks[0] - 1] = True
+    return stops
+
+
+def _weights(stops: int, leaves_alone: bool, arrives_alone: bool) -> list[int]:
+    """How much each stretch of a wire should be straight: the one that it shares with no other most."""
+    if not stops:
+        return [1]
+    ahead = _LEVEL if arrives_alone or not leaves_alone else 1
+    return [_LEVEL if leaves_alone else 1, *[_LEVEL] * (stops - 1), ahead]
+
+
+def _degrees(routes: Sequence[Route]) -> tuple[dict[str, int], dict[str, int]]:
+    leaving: dict[str, int] = defaultdict(int)
+    arriving: dict[str, int] = defaultdict(int)
+    for route in routes:
+        leaving[route.source] += 1
+        arriving[route.target] += 1
+    return leaving, arriving
+
+
+# ---- ranks and lanes --------------------------------------------------------------------------------------
+
+
+def _center(problem: Problem, block: Block, corner: Point) -> Point:
+    """The middle of a block, along and across the flow."""
+    return Flow(problem.horizontal).turned((corner[0] + block.width / 2, corner[1] + block.height / 2))
+
+
+def _ranks(problem: Problem, blocks: Sequence[Block], corners: Sequence[Point]) -> list[int]:
+    """The rank of every block: dot puts the middles of a rank's blocks on one line."""
+    lines = [round(_center(problem, block, corner)[0]) for block, corner in zip(blocks, corners, strict=True)]
+    numbers = {line: number for number, line in enumerate(sorted(set(lines)))}
+    return [numbers[line] for line in lines]
+
+
+def _upper_lanes(problem: Problem, draft: _Draft) -> dict[str, bool]:
+    """Host or wire → whether it lies in the upper half of its rank (the middle of an odd rank does)."""
+    ranks: dict[tuple[bool, int], list[tuple[float, str]]] = defaultdict(list)
+    for is_text, indices in ((False, draft.stations), (True, draft.texts)):
+        for identifier, index in indices.items():
+            across = _center(problem, draft.blocks[index], draft.corners[index])[1]
+            ranks[is_text, draft.ranks[index]].append((across, identifier))
+    upper = {}
+    for lanes in ranks.values():
+        for lane, (_, identifier) in enumerate(sorted(lanes)):
+            upper[identifier] = lane < (len(lanes) + 1) // 2
+    return upper
+
+
+def _spread(problem: Problem, draft: _Draft) -> _Draft:
+    """The draft with its ranks so far apart that no wire swings too steeply."""
+    flow = Flow(problem.horizontal)
+    lengths: dict[int, float] = defaultdict(float)
+    for block, rank in zip(draft.blocks, draft.ranks, strict=True):
+        lengths[rank] = max(lengths[rank], flow.turned((block.width, block.height))[0])
+    swings: dict[int, float] = defaultdict(float)
+    for way in draft.ways.values():
+        for source, target in pairwise(way):
+            swing = abs(_port(draft, source, flow) - _port(draft, target, flow))
+            swings[draft.ranks[source]] = max(swings[draft.ranks[source]], swing)
+    middles, end = {}, 0.0
+    for rank in sorted(lengths):
+        middles[rank] = end + lengths[rank] / 2
+        end += lengths[rank] + min(max(RANK_GAP, _SLOPE * swings[rank]), WIDEST_RANK_GAP)
+    corners = []
+    for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
+        along = middles[rank] - flow.turned((block.width, block.height))[0] / 2
+        corners.append(flow.turned((along, flow.turned(corner)[1])))
+    return _Draft(draft.blocks, draft.stations, draft.ways, draft.texts, corners, draft.ranks)
+
+
+def _port(draft: _Draft, index: int, flow: Flow) -> float:
+    """Where, across the flow, wires meet a block."""
+    bands = draft.blocks[index].bands
+    return flow.turned(draft.corners[index])[1] + bands[0] + bands[1] / 2
+
+
+# ---- the answer -------------------------------------------------------------------------------------------
+
+
+def _placement(problem: Problem, stations: dict[str, Station], draft: _Draft, upper: dict[str, bool]) -> Placement:
+    boxes = {}
+    for host, station in stations.items():
+        x, y = draft.corners[draft.stations[host]]
+        for identifier, (dx, dy) in station.corners.items():
+            boxes[identifier] = Rectangle(x + dx, y + dy, *problem.sizes[identifier])
+    labels = {wire: _label_room(problem, draft, index, upper[wire]) for wire, index in draft.texts.items()}
+    extents = _extents(problem, draft)
+    ground = _ground(problem, draft, boxes, labels)
+    wires = {}
+    for route in problem.routes:
+        stops = [_stop(draft, index, extents, ground.flow) for index in draft.ways[route.id]]
+        own = (route.source, route.target)
+        wires[route.id] = make_wire(stops, (boxes[route.source], boxes[route.target]), own, ground)
+    return Placement(boxes, wires, labels)
+
+
+def _ground(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], labels: dict[str, Rectangle]) -> Ground:
+    """All boxes and texts by the rank in which they lie."""
+    areas: dict[int, list[tuple[str, Rectangle]]] = defaultdict(list)
+    for identifier, area in boxes.items():
+        rank = draft.ranks[draft.stations[problem.hanging.get(identifier, identifier)]]
+        areas[rank].append((identifier, box_obstacle(area)))
+    for wire, area in labels.items():
+        areas[draft.ranks[draft.texts[wire]]].append(("", area))
+    return Ground(Flow(problem.horizontal), areas)
+
+
+def _extents(problem: Problem, draft: _Draft) -> dict[int, tuple[float, float]]:
+    """Rank → where it begins and ends along the flow."""
+    flow = Flow(problem.horizontal)
+    extents: dict[int, tuple[float, float]] = {}
+    for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
+        start = flow.turned(corner)[0]
+        end = start + flow.turned((block.width, block.height))[0]
+        low, high = extents.get(rank, (start, end))
+        extents[rank] = (min(low, start), max(high, end))
+    return extents
+
+
+def _stop(draft: _Draft, index: int, extents: dict[int, tuple[float, float]], flow: Flow) -> Stop:
+    start = flow.turned(draft.corners[index])[0]
+    block = draft.blocks[index]
+    end = start + flow.turned((block.width, block.height))[0]
+    rank = draft.ranks[index]
+    return Stop(_port(draft, index, flow), (start, end), rank, extents[rank])
+
+
+def _label_room(problem: Problem, draft: _Draft, index: int, upper: bool) -> Rectangle:
+    block, (x, y) = draft.blocks[index], draft.corners[index]
+    skipped = 0 if upper else sum(block.bands[:2])
+    if problem.horizontal:
+        return Rectangle(x, y + skipped, block.width, block.height - block.bands[1])
+    return Rectangle(x + skipped, y, block.width - block.bands[1], block.height)
+
+
+def _mirrored(placement: Placement, horizontal: bool) -> Placement:
+    """The placement with the flow running backwards."""
+
+    def area(item: Rectangle) -> Rectangle:
+        x, y = (-item.right, item.y) if horizontal else (item.x, -item.bottom)
+        return Rectangle(x, y, item.width, item.height)
+
+    def points(items: tuple[Point, ...]) -> tuple[Point, ...]:
+        return tuple((-x, y) if horizontal else (x, -y) for x, y in items)
+
+    return Placement(
+        {identifier: area(item) for identifier, item in placement.boxes.items()},
+        {identifier: points(items) for identifier, items in placement.wires.items()},
+        {identifier: area(item) for identifier, item in placement.labels.items()},
+    )

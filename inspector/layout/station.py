@@ -1,0 +1,134 @@
+"""A station: a box with what hangs on it, as one block for the layout engine.
+
+Tensor cards and texts hang beside their function, across the flow, so that a graph is as deep as its
+functions and wires never meet a card.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inspector.layout.graphviz import Block
+from inspector.layout.problem import Problem, Size
+from inspector.scene.scene import Point
+
+CARD_GAP = 17.0
+TEXT_GAP = 7.0
+BADGE_ROOM = 15.0
+"""Between a function and a text that reaches over the corner where the badge sits."""
+SHELF_GAP = 16.0
+STRAIGHT = 8.0
+"""A wire runs straight for so long before a box and behind it, so that an arrowhead lies on its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Lengths along the flow and across it. Backwards (RL, BT) is laid out forwards and mirrored in the end."""
+
+    horizontal: bool
+
+    def turned(self, pair: tuple[float, float]) -> tuple[float, float]:
+        """(x, y) as (along, across), and the other way round."""
+        return pair if self.horizontal else (pair[1], pair[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """corners: box id → top left corner, from the top left of the block."""
+
+    block: Block
+    corners: dict[str, Point]
+
+
+def make_station(problem: Problem, host: str, hung: Sequence[str], upper: bool) -> Station:
+    """The station of `host` with the boxes `hung` on it.
+
+    upper: whether it lies in an upper (TB: left) lane of its rank, where things hang above rather than below.
+    """
+    flow = Flow(problem.horizontal)
+    sizes = {identifier: flow.turned(problem.sizes[identifier]) for identifier in (host, *hung)}
+    near, far = _sides(problem, hung, upper)
+    lengths = [_length(shelf, problem.texts, sizes) for shelf in (*near, *far)]
+    along = max([sizes[host][0], *lengths]) + 2 * STRAIGHT
+    whole_along = _even(along)
+    room = (whole_along, sizes[host][0] - 2 * BADGE_ROOM)
+    before, near_places = _stack(near, problem.texts, sizes, room)
+    behind, far_places = _stack(far, problem.texts, sizes, room)
+    port = _even(sizes[host][1])
+    bands = (_even(before), port, _even(behind))
+    places = {host: ((whole_along - sizes[host][0]) / 2, bands[0] + (port - sizes[host][1]) / 2)}
+    for identifier, (start, distance) in near_places.items():
+        places[identifier] = (start, bands[0] - distance - sizes[identifier][1])
+    for identifier, (start, distance) in far_places.items():
+        places[identifier] = (start, bands[0] + port + distance)
+    width, height = flow.turned((whole_along, sum(bands)))
+    corners = {identifier: flow.turned(place) for identifier, place in places.items()}
+    return Station(Block(int(width), int(height), bands), corners)
+
+
+def label_block(problem: Problem, label: Size, upper: bool) -> Block:
+    """The block of a wire's text, which the wire passes below (upper) or above."""
+    flow = Flow(problem.horizontal)
+    along, across = flow.turned(label)
+    text, wire = _even(across), 4
+    bands = (text, wire, 0) if upper else (0, wire, text)
+    width, height = flow.turned((_even(along), text + wire))
+    return Block(int(width), int(height), bands)
+
+
+def _sides(problem: Problem, hung: Sequence[str], upper: bool) -> tuple[list[list[str]], list[list[str]]]:
+    """What hangs before and behind the host: shelves from the host outwards, each a row along the flow.
+
+    Lines of text lie one below the other in either orientation.
+    """
+    lines = [identifier for identifier in hung if identifier in problem.texts]
+    texts = [[line] for line in lines] if problem.horizontal else [lines] if lines else []
+    cards = [identifier for identifier in hung if identifier not in problem.texts]
+    if texts or len(cards) < 2:
+        own, other = [cards] if cards else texts, texts if cards else []
+    else:
+        half = (len(cards) + 1) // 2
+        own, other = [cards[:half]], [cards[half:]]
+    return (own, other) if upper else (other, own)
+
+
+def _step(shelf: Sequence[str], texts: frozenset[str]) -> float:
+    """The gap between two boxes on a shelf."""
+    return 0.0 if shelf[0] in texts else SHELF_GAP
+
+
+def _length(shelf: Sequence[str], texts: frozenset[str], sizes: Mapping[str, Size]) -> float:
+    return sum(sizes[identifier][0] for identifier in shelf) + _step(shelf, texts) * (len(shelf) - 1)
+
+
+def _stack(
+    shelves: Sequence[Sequence[str]], texts: frozenset[str], sizes: Mapping[str, Size], room: Point
+) -> tuple[float, dict[str, Point]]:
+    """The extent of the shelves across the flow, and box id → (start along, distance from the host).
+
+    room: the lengths of the station and of the part of its host that is clear of the badge.
+    """
+    reached, places = 0.0, {}
+    for shelf in shelves:
+        length = _length(shelf, texts, sizes)
+        reached += _gap(shelf, texts, (length, room[1]), not reached)
+        start = (room[0] - length) / 2
+        for identifier in shelf:
+            places[identifier] = (start, reached)
+            start += sizes[identifier][0] + _step(shelf, texts)
+        reached += max(sizes[identifier][1] for identifier in shelf)
+    return reached, places
+
+
+def _gap(shelf: Sequence[str], texts: frozenset[str], room: tuple[float, float], first: bool) -> float:
+    """The gap before a shelf. room: its length, and how much of that is clear of the host's badge."""
+    if shelf[0] not in texts:
+        return CARD_GAP if len(shelf) == 1 else 1.5 * CARD_GAP  # links fan out to several cards
+    return BADGE_ROOM if first and room[0] > room[1] else TEXT_GAP
+
+
+def _even(length: float) -> int:
+    """The next even whole number: dot's tables have whole points, and a middle should be one too."""
+    return 2 * math.ceil(length / 2)

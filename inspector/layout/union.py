@@ -1,0 +1,89 @@
+"""The union of a figure's moments: one layout problem, so that every moment has the same geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from inspector.layout.measure import box_size, fitted, fitted_label, label_size, levelled
+from inspector.layout.problem import Direction, Problem, Route, Size
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire
+
+_LONG = 5
+"""Functions in a row that still fit a slide from left to right."""
+
+
+def fit_plans(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans with all texts fitted, and the rows of a card equally high in each of them."""
+    cards: dict[str, list[PlannedBox]] = {}
+    fitting = [[fitted(box) for box in plan.boxes] for plan in plans]
+    for boxes in fitting:
+        for box in boxes:
+            cards.setdefault(box.id, []).append(box)
+    level = {identifier: iter(levelled(boxes)) for identifier, boxes in cards.items()}
+    return [
+        replace(
+            plan,
+            boxes=tuple(next(level[box.id]) for box in boxes),
+            wires=tuple(map(fitted_label, plan.wires)),
+        )
+        for plan, boxes in zip(plans, fitting, strict=True)
+    ]
+
+
+def is_link(wire: PlannedWire, hanging: dict[str, str]) -> bool:
+    """Whether a wire only ties a hanging box to its host."""
+    return hanging.get(wire.source) == wire.target or hanging.get(wire.target) == wire.source
+
+
+def merged_hanging(plans: Iterable[Plan]) -> dict[str, str]:
+    """Box → host, over all moments."""
+    return {identifier: host for plan in plans for identifier, host in plan.hanging.items()}
+
+
+def make_problem(plans: Sequence[Plan], direction: Direction | None) -> Problem:
+    """What is to be placed: every box and wire of any moment, as large as it ever is.
+
+    plans: fitted ones. direction: None for the one that suits the graph's shape.
+    """
+    sizes: dict[str, Size] = {}
+    labels: dict[str, Size] = {}
+    wires: dict[str, PlannedWire] = {}
+    hanging = merged_hanging(plans)
+    for plan in plans:
+        for box in plan.boxes:
+            sizes[box.id] = _larger(sizes.get(box.id), box_size(box))
+        for wire in plan.wires:
+            if not is_link(wire, hanging):
+                wires[wire.id] = wire
+                labels[wire.id] = _larger(labels.get(wire.id), label_size(wire))
+    texts = frozenset(box.id for plan in plans for box in plan.boxes if box.shape == "plain") & hanging.keys()
+    routes = tuple(Route(wire.id, wire.source, wire.target, labels[wire.id]) for wire in wires.values())
+    return Problem(direction or suitable_direction(routes), sizes, hanging, texts, routes)
+
+
+def suitable_direction(routes: Sequence[Route]) -> Direction:
+    """Left to right, unless more functions follow each other than a slide is wide."""
+    return "LR" if _longest_path(routes) <= _LONG else "TB"
+
+
+def _longest_path(routes: Sequence[Route]) -> int:
+    """Boxes on the longest way along the wires (of a graph without cycles)."""
+    following: dict[str, list[str]] = {}
+    waiting: dict[str, int] = {}
+    for route in routes:
+        following.setdefault(route.source, []).append(route.target)
+        waiting[route.target] = waiting.get(route.target, 0) + 1
+    depths = {source: 1 for source in following if source not in waiting}
+    ready = list(depths)
+    for box in ready:  # grows while it is read
+        for target in following.get(box, ()):
+            depths[target] = max(depths.get(target, 1), depths[box] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return max(depths.values(), default=1)
+
+
+def _larger(one: Size | None, other: Size) -> Size:
+    return other if one is None else (max(one[0], other[0]), max(one[1], other[1]))

@@ -1,0 +1,1 @@
+"""The doors for notebooks, tests and other programs: trace, draw, record, load."""

@@ -1,0 +1,79 @@
+"""`inspector.record`: the backward calls of a block of code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from inspector.files import Files
+from inspector.recorder.session import DEFAULT_WATCH, Mode, Session
+from inspector.report import BackwardCall, Exit, Recording, Report, save
+
+
+class BlockRecording:
+    """What `inspector.record` watches: `with inspector.record() as recording: ...`."""
+
+    def __init__(self, watch: int, mode: Mode) -> None:
+        self._session = Session(Files(str(Path.cwd())), watch, mode=mode)
+        self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
+        self._error: str | None = None
+
+    def __enter__(self) -> BlockRecording:
+        self._session.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+        self._error = None if kind is None else f"{kind.__name__}: {error}"
+
+    @property
+    def calls(self) -> list[BackwardCall]:
+        """The backward calls so far, in order."""
+        return self._session.calls
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong on our side, if anything did: the block itself goes on."""
+        return self._session.failure
+
+    @property
+    def before(self) -> Any:
+        """The first call's networkx graph before backward. Raises IndexError where there was no call."""
+        return self._first.graph.at("before")
+
+    @property
+    def after(self) -> Any:
+        """The first call's networkx graph after backward. Raises IndexError where there was no call."""
+        return self._first.graph.at("after")
+
+    def report(self) -> Report:
+        """All of it as a Report."""
+        return Report(
+            script=self._script,
+            exit=Exit(status=None if self._error is None else 1, exception=self._error),
+            recording=Recording(mode=self._session.mode, watched=len(self.calls), drawn=[1] if self.calls else []),
+            calls=list(self.calls),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write a report.json. Raises OSError."""
+        save(self.report(), path)
+
+    @property
+    def _first(self) -> BackwardCall:
+        if not self.calls:
+            raise IndexError("no backward() was called within the block")
+        return self.calls[0]
+
+
+def record(watch: int = DEFAULT_WATCH, *, mode: Mode = "full") -> BlockRecording:
+    """Watch the backward calls of a `with` block: `recording.calls[0].graph`.
+
+    watch: after how many calls everything of ours comes off. mode: how the forward is recorded: "full" (the first
+    call; the others light), "light" (lines and modules) or "none" (structure).
+    """
+    return BlockRecording(watch, mode)

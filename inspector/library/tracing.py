@@ -1,0 +1,40 @@
+"""`inspector.trace`: the Graph of a tensor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from inspector.derivatives import add_local_derivatives
+from inspector.files import Files
+from inspector.graph import Graph
+from inspector.library.memory import with_memory
+from inspector.naming import names_from
+from inspector.recorder.keeper import KEEPER
+from inspector.summaries import Batch
+from inspector.tracer.build import build_graph
+from inspector.tracer.roots import roots_of
+from inspector.tracer.tracing import Tracing
+
+
+def trace(thing: Any) -> Graph:
+    """The backward graph of a tensor, of several in a list, dict or dataclass, or of a model's output.
+
+    Traced again after `backward()`, it shows before and after: what a graph was at first is remembered for as long
+    as it lives. Tensors are named as the caller's variables are.
+    Raises TypeError where there is no tensor, NoGraphError (a ValueError) where none has a graph.
+    """
+    return trace_from(thing, sys._getframe(1))
+
+
+def trace_from(thing: Any, frame: Any) -> Graph:
+    """`trace`, with the frame whose variables name the tensors."""
+    KEEPER.release()
+    roots = roots_of(thing)
+    tracing = Tracing(roots, names_from(frame, Files(str(Path.cwd()))), Batch())
+    record, flow = with_memory(roots[0][1][0], tracing.close(ran=False))
+    KEEPER.keep(tracing.walk, [output for output, _ in roots])
+    graph = build_graph(record, flow)
+    graph.refine(add_local_derivatives)
+    return graph

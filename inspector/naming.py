@@ -1,0 +1,206 @@
+"""The user's own names for tensors: variables, attributes, items, and parameters of modules.
+
+Names are looked for in the frames that are alive when backward is called, the innermost first, then in the
+globals. None of what is found is kept: names come out as text, by the identity of the tensor.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from types import FrameType, ModuleType
+from typing import Any
+
+import torch
+
+from inspector.files import Files
+
+_MOST_ITEMS = 10_000
+"""How many attributes and items of containers are looked at in all: a data set in a list is no name."""
+
+_DEPTH = 3
+"""`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
+
+_OWNERS_OF_LOCALS = 4
+"""What sys.getrefcount says of a frame's dictionary of locals that the user does not hold: the frame, a
+variable in each of the two functions of ours that see it, and its own argument."""
+
+
+class Names:
+    """Names by the identity of the tensor, and how good each is: a variable beats an item of a container.
+
+    The tensors are held, so that an identity means one tensor: as long as the walk over them, no longer.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: list[torch.Tensor] = []
+        self._names: dict[int, str] = {}
+        self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._left = _MOST_ITEMS
+
+    def name(self, tensor: torch.Tensor) -> str | None:
+        """The first name that was found for `tensor`."""
+        return self._names.get(id(tensor))
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Give `tensor` a name, if it has none."""
+        if id(tensor) not in self._names:
+            self._names[id(tensor)] = name
+            self.tensors.append(tensor)
+
+    def add_variables(self, variables: Mapping[str, Any]) -> None:
+        """Name what the variables of one scope hold: tensors first, then what lies in containers."""
+        containers = []
+        for name, value in list(variables.items()):
+            kind = type(value)
+            if issubclass(kind, torch.Tensor):
+                self.add(name, value)
+            elif issubclass(kind, torch.nn.Module):
+                self._modules.setdefault(id(value), (name, value))
+            elif not name.startswith("__") and _may_hold_tensors(kind):
+                containers.append((name, value))
+        for name, value in containers:
+            self._add_items(name, value)
+
+    def add_parameters(self) -> None:
+        """Name the parameters and buffers of the modules seen so far by their path in the outermost one.
+
+        Where there are several outermost modules the variable leads: `generator.fc.weight`.
+        """
+        outermost = self._outermost()
+        for name, module in outermost:
+            prefix = f"{name}." if len(outermost) > 1 else ""
+            for path, tensor in _named_tensors(module):
+                self.add(prefix + path, tensor)
+
+    def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
+        inner = {
+            id(child)
+            for _, module in self._modules.values()
+            for child in module.modules()
+            if child is not module
+        }
+        return [(name, module) for key, (name, module) in self._modules.items() if key not in inner]
+
+    def _add_items(self, name: str, holder: Any) -> None:
+        stack = [(name, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            if not issubclass(type(item), torch.nn.Module):
+                for inner, value in _items(path, item):
+                    self._left -= 1
+                    if self._left < 0:
+                        return
+                    self._add_item(inner, value, depth, stack)
+
+    def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
+        kind = type(value)
+        if issubclass(kind, torch.Tensor):
+            self.add(path, value)
+        elif issubclass(kind, torch.nn.Module):
+            self._modules.setdefault(id(value), (path, value))
+        elif depth < _DEPTH and _may_hold_tensors(kind):
+            stack.append((path, value, depth + 1))
+
+
+def names_from(frame: FrameType | None, files: Files) -> Names:
+    """The names in the frames from `frame` outwards: the user's code first, then that of libraries.
+
+    A library's locals matter where it calls backward for the user (a Trainer's `model`).
+    """
+    names = Names()
+    frames = [item for item in _outwards(frame) if not _is_own(item) and not _is_torch(item)]
+    ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
+    others = [item for item in frames if not files.is_users(item.f_code.co_filename)]
+    seen: set[int] = set()
+    for item in ours + others:
+        _add_frame(names, item, with_globals=item in ours, seen=seen)
+    names.add_parameters()
+    return names
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_globals.get("__spec__") is not None and str(frame.f_globals.get("__name__")).startswith(
+        f"{__package__}."
+    )
+
+
+def _is_torch(frame: FrameType) -> bool:
+    """Whether a frame is torch's own: its variables (`relevant_args[0]`) are nobody's names."""
+    return str(frame.f_globals.get("__name__")).split(".", 1)[0] == "torch"
+
+
+def _add_frame(names: Names, frame: FrameType, *, with_globals: bool, seen: set[int]) -> None:
+    if frame.f_code.co_filename.startswith("<frozen"):
+        return
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        variables = frame.f_locals
+        names.add_variables(variables)
+        _forget(variables)
+    elif id(frame.f_locals) not in seen:
+        seen.add(id(frame.f_locals))
+        names.add_variables(frame.f_locals)
+    if with_globals and id(frame.f_globals) not in seen:
+        seen.add(id(frame.f_globals))
+        names.add_variables(frame.f_globals)
+
+
+def _forget(variables: dict[str, Any]) -> None:
+    """Undo the reading of a function's `f_locals`.
+
+    Up to Python 3.12 it makes a dictionary that lives as long as the frame, and would keep the user's
+    tensors: empty it, unless the user called locals() and holds the same one.
+    """
+    if sys.version_info < (3, 13) and sys.getrefcount(variables) == _OWNERS_OF_LOCALS:
+        variables.clear()
+
+
+def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+    # A parametrized weight, or one kept as a plain attribute, is no parameter: `self.w = torch.ones(3)`.
+    for path, child in module.named_modules():
+        for name, value in vars(child).items():
+            if issubclass(type(value), torch.Tensor):
+                yield f"{path}.{name}".lstrip("."), value
+
+
+_CONTAINERS = (list, tuple, dict)
+_LIBRARIES = ("torch", "numpy", "builtins", "types")
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), range, type, ModuleType)
+
+
+def _may_hold_tensors(kind: type) -> bool:
+    """Whether a value of this class is looked into. By class alone: `isinstance` may run a proxy's code."""
+    if issubclass(kind, _CONTAINERS):
+        return True
+    return not issubclass(kind, _PLAIN) and not kind.__module__.startswith(_LIBRARIES)
+
+
+def _items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
+    """What lies directly in a container or object, with the expression that reaches it.
+
+    By the methods of the built-in classes, so that no code of the user's runs.
+    """
+    kind = type(holder)
+    if issubclass(kind, dict):
+        items = list(dict.items(holder))
+        yield from ((f"{path}[{key!r}]", value) for key, value in items if type(key) in (str, int))
+    elif issubclass(kind, list):
+        yield from ((f"{path}[{position}]", value) for position, value in enumerate(list.__iter__(holder)))
+    elif issubclass(kind, tuple):
+        yield from ((f"{path}[{position}]", value) for position, value in enumerate(tuple.__iter__(holder)))
+    else:
+        try:
+            attributes = object.__getattribute__(holder, "__dict__")
+        except AttributeError:  # __slots__
+            return
+        if type(attributes) is dict:
+            yield from ((f"{path}.{name}", value) for name, value in list(attributes.items()))

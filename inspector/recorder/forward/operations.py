@@ -1,0 +1,374 @@
+"""Op by op: a TorchFunctionMode that sees what the user's thread calls while gradients are recorded.
+
+It lies at the bottom of the mode stack, so that a mode of the user that leaves by popping the top (as
+`TorchFunctionMode.__exit__` does) never takes ours instead of its own, and what it sees is what really ran.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+import torch.overrides
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
+
+from inspector.recorder.forward.flow import Flow, Key, Where, Write, cut_kind
+from inspector.recorder.forward.lines import DISPATCHERS, Lines
+from inspector.recorder.forward.outputs import Outputs, Recorded
+from inspector.recorder.forward.ranges import Ranges, sequence_number
+from inspector.recorder.forward.sources import Place, Sources
+from inspector.summaries import Pending
+
+FAST_PATHS = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAttention)
+"""Modules that take another path, with other last bits, if `has_torch_function` says that a mode is there.
+
+All other uses of `has_torch_function` in torch lead to the same function by way of the mode.
+"""
+
+_PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
+"""Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
+
+
+class Operations(TorchFunctionMode):
+    """Records the outputs, cuts and writes of one thread.
+
+    before: is called at each operation, before it runs.
+    fail: is given an error of ours.
+    """
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        sources: Sources,
+        lines: Lines,
+        before: Callable[[], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        super().__init__()
+        self.flow = Flow()
+        self.ranges: Ranges[Place] = Ranges()
+        self._outputs, self._sources, self._lines = outputs, sources, lines
+        self._before_each, self._fail = before, fail
+        self._recording = False
+        self._handling = 0
+
+    # On and off the stack
+
+    def start(self) -> None:
+        """Lie on the calling thread's mode stack, under all modes but the default device."""
+        self._recording = True
+        self.step_back()
+
+    def stop(self) -> None:
+        """Record nothing more and leave the stack, now or when the operation that runs now ends."""
+        self._recording = False
+        self.step_aside()
+
+    def step_aside(self) -> None:
+        """Leave the stack of the calling thread, whatever lies above."""
+        modes = _pop_all()
+        _push_all(mode for mode in modes if mode is not self)
+
+    def step_back(self) -> None:
+        """Lie on the stack again, unless it is there, or was taken off by torch while it handles a call."""
+        if self._handling or not self._recording:
+            return
+        modes = [mode for mode in _pop_all() if mode is not self]
+        bottom = 1 if modes and isinstance(modes[0], DeviceContext) else 0
+        _push_all([*modes[:bottom], self, *modes[bottom:]])
+
+    @property
+    def waits_to_leave(self) -> bool:
+        """Whether it still lies on the stack although it was stopped."""
+        return not self._recording and any(mode is self for mode in _modes())
+
+    # An operation
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
+    ) -> Any:
+        options = options or {}
+        operation = self._before(function, arguments, options)
+        self._handling += 1
+        try:
+            result = function(*arguments, **options)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # not our frame
+            raise
+        finally:
+            self._handling -= 1
+            if not self._recording:
+                _leave_after(self, sys._getframe(1))
+        if operation is not None:
+            self._after(operation, arguments, options, result)
+        return result
+
+    def _before(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Operation | None:
+        if not self._recording or not_ours():
+            return None
+        name = _name(function)
+        if name is None:
+            return None
+        paused, user = self._lines.pause(), None
+        try:
+            calling = _beyond_dispatch(sys._getframe(2))
+            user = self._lines.user_frame(calling)
+            self._before_each()
+            with torch._C.DisableTorchFunction():
+                return _Operation(
+                    name,
+                    (user.f_code, user.f_lasti) if user is not None else None,
+                    user is calling,
+                    calling is not None and _OPTIMIZERS in calling.f_code.co_filename,
+                    _targets(name, arguments, options, self._outputs),
+                    sequence_number(),
+                )
+        except Exception as error:
+            self._fail(error)
+            return None
+        finally:
+            self._lines.resume(paused, user)
+
+    def _after(
+        self, operation: _Operation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
+    ) -> None:
+        paused = self._lines.pause()
+        try:
+            with torch._C.DisableTorchFunction():
+                inputs = list(_tensors((*arguments, *options.values())))
+                results = list(_tensors(result if isinstance(result, (tuple, list)) else (result,)))
+                if sequence_number() != operation.number:
+                    self._made_nodes(operation, inputs, results)
+                elif results:
+                    self.flow.behind(inputs, results)
+                self._find_cut(operation, inputs, results)
+                self._find_writes(operation)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._lines.resume(paused, None)
+
+    def _made_nodes(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+        first, end = operation.number, sequence_number()
+        self.ranges.mark(first, operation.place)
+        self.ranges.mark(end, None)
+        cuts = self.flow.behind(inputs, results)
+        if not results:  # `b[0] = x` gives nothing back
+            results = [target.tensor for target in operation.targets]
+        expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
+        for index, tensor in enumerate(results):
+            if not tensor.requires_grad or tensor.is_leaf or (tensor._is_view() and tensor._version > 0):
+                continue  # to ask for its Node could make a new one, see `Outputs.key`
+            alone = end == first + 1 and not any(tensor is other for other in inputs)
+            key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
+            if key is None or not first <= key[0] < end:  # not a tensor of this operation
+                continue
+            name = expression.name(index, len(results)) if expression else None
+            if expression and any(tensor is target.tensor for target in operation.targets):
+                name = name or expression.operand  # `h.mul_(2)`: it is `h` still
+            text = expression.text if expression else None
+            self._outputs.add(tensor, key, Recorded(operation.name, operation.place, Pending(), text, name, cuts))
+
+    def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+        if any(tensor.requires_grad for tensor in results):
+            return
+        source, key = next((tensor for tensor in inputs if tensor.requires_grad), None), None
+        if operation.name == "detach_" and operation.targets:
+            source, key = operation.targets[0].tensor, operation.targets[0].key
+            if key is None:
+                return
+        if source is None:
+            return
+        kind = cut_kind(operation.name, results[0] if results else None)
+        if kind is None or (kind in ("no_grad", "inference_mode") and _in_custom_function()):
+            return
+        self.flow.cut(kind, self._where(operation, source, key or self._outputs.key(source)), results)
+
+    def _find_writes(self, operation: _Operation) -> None:
+        for target in operation.targets:
+            tensor = target.tensor
+            if tensor._version == target.version or (operation.in_optimizer and not tensor.requires_grad):
+                continue
+            storage = tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else None
+            where = self._where(operation, tensor, target.key)
+            self.flow.write(Write(where, storage, target.version, tensor._version))
+
+    def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
+        leaf = self.flow.leaf(tensor) if tensor.requires_grad and tensor.is_leaf else None
+        return Where(operation.name, operation.place, operation.direct, key, leaf)
+
+
+@dataclass(slots=True)
+class _Target:
+    """A tensor that an operation may write: its version, and which tensor it was, before."""
+
+    tensor: torch.Tensor
+    version: int
+    key: Key | None
+
+
+@dataclass(slots=True)
+class _Operation:
+    """An operation that is running. Kept while it runs, so it may hold tensors; no frame."""
+
+    name: str
+    place: Place | None
+    direct: bool  # called by the user's code itself
+    in_optimizer: bool
+    targets: list[_Target]
+    number: int  # the sequence number before it
+
+
+def not_ours() -> bool:
+    """Whether this is inside of backward, of a compiled frame, of a torch.func transform or of jit.trace."""
+    return (
+        torch._C._current_graph_task_id() != -1
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+_NO_OPERATIONS = frozenset(
+    [
+        "backward",
+        "grad",
+        "register_hook",
+        "retain_grad",
+        "size",
+        "dim",
+        "numel",
+        "stride",
+        "__len__",
+        "__repr__",
+        "__format__",
+        "is_floating_point",
+        "is_complex",
+        "is_contiguous",
+        "data_ptr",
+        "untyped_storage",
+        "_set_grad_enabled",
+    ]
+)
+
+
+def _name(function: Any) -> str | None:
+    """Torch's name of an operation; None for what is none."""
+    name = getattr(function, "__name__", None)
+    if name in ("__get__", "__set__", "__delete__"):
+        name = getattr(function.__self__, "__name__", None)
+        return name if name in _PROPERTIES else None
+    return None if name in _NO_OPERATIONS else name
+
+
+def _targets(name: str, arguments: tuple[Any, ...], options: dict[str, Any], outputs: Outputs) -> list[_Target]:
+    """What an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
+    first: Any = arguments[0] if arguments else None
+    candidates: list[Any] = [first, options.get("out")]
+    in_place = options.get("inplace") is True or name == "__setitem__" or name in _IN_PLACE_OPERATORS
+    in_place = in_place or (name.endswith("_") and not name.endswith("__"))
+    if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
+        candidates = list(first)
+    return [
+        _Target(tensor, tensor._version, outputs.key(tensor) if in_place else None)
+        for tensor in candidates
+        if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
+    ]
+
+
+_IN_PLACE_OPERATORS = frozenset(
+    [
+        "__iadd__",
+        "__isub__",
+        "__imul__",
+        "__itruediv__",
+        "__ifloordiv__",
+        "__imod__",
+        "__ipow__",
+        "__iand__",
+        "__ior__",
+        "__ixor__",
+        "__ilshift__",
+        "__irshift__",
+    ]
+)
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+    """The tensors among `values` and in the lists and tuples among them."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from (element for element in value if isinstance(element, torch.Tensor))
+
+
+def _beyond_dispatch(frame: FrameType | None) -> FrameType | None:
+    """From the frame that called the mode to the one that called the operation."""
+    while frame is not None and frame.f_code.co_name in DISPATCHERS:  # of the user's modes, above ours
+        frame = frame.f_back
+    if frame is None or frame.f_code is not _HANDLE:
+        return frame
+    frame = frame.f_back  # `torch.nn.functional.relu` calls `handle_torch_function` with itself
+    if frame is not None and not frame.f_code.co_filename.endswith(_DISPATCHING):
+        return frame
+    frame = frame and frame.f_back
+    while frame is not None and frame.f_code.co_filename.endswith("_jit_internal.py"):  # boolean_dispatch
+        frame = frame.f_back
+    return frame
+
+
+_HANDLE: CodeType = torch.overrides.handle_torch_function.__code__
+_DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
+_OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
+APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod
+
+
+def _in_custom_function() -> bool:
+    """Whether a custom Function's forward is running, where torch has turned gradients off, not the user."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not APPLY:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _modes() -> list[Any]:
+    """The mode stack of this thread."""
+    return [torch._C._get_function_stack_at(index) for index in range(torch._C._len_torch_function_stack())]
+
+
+def _pop_all() -> list[TorchFunctionMode]:
+    """Empty the mode stack of this thread; what was on it, from the bottom up."""
+    count = torch._C._len_torch_function_stack()
+    return [torch._C._pop_torch_function_stack() for _ in range(count)][::-1]
+
+
+def _push_all(modes: Iterable[TorchFunctionMode]) -> None:
+    for mode in modes:
+        torch._C._push_on_torch_function_stack(mode)
+
+
+def _leave_after(mode: Operations, caller: FrameType) -> None:
+    """Stopped by what it handled (`loss.backward()`): see that torch does not put it back on the stack.
+
+    Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called
+    from C++ it is put back and lies there, doing nothing, until `Operations.waits_to_leave` is seen.
+    """
+    if caller.f_code is not _HANDLE:
+        return
+    push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
+
+    def push_others(other: TorchFunctionMode) -> None:
+        torch.overrides._push_mode = push
+        if other is not mode:
+            push(other)
+
+    torch.overrides._push_mode = push_others

@@ -1,0 +1,106 @@
+"""The outputs of Nodes, op by op: value, name, expression, place."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import torch
+
+from inspector.graph.model import Source
+from inspector.recorder.forward.flow import Key
+from inspector.recorder.forward.sources import Expression, Place, Sources
+from inspector.summaries import Batch, Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a Node, when the forward made it.
+
+    name: what the statement assigns it to: `h`, `self.h`; None if nothing.
+    expression: the source text that computed it: `u * v`; None for an operation inside of a library.
+    operation: torch's name of it: `mul`.
+    cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
+    """
+
+    name: str | None
+    expression: str | None
+    value: Pending
+    source: Source | None
+    operation: str
+    cuts: frozenset[int]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An Output as it is kept: the text is looked up when somebody asks."""
+
+    operation: str
+    place: Place | None
+    value: Pending
+    expression: str | None
+    name: str | None
+    cuts: frozenset[int]
+
+
+class Outputs:
+    """The recorded outputs of one thread, and which live tensor is which."""
+
+    def __init__(self, batch: Batch, sources: Sources) -> None:
+        self._batch, self._sources = batch, sources
+        self._recorded: dict[Key, Recorded] = {}
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._recorded)
+
+    def get(self, key: Key) -> Output | None:
+        """What was recorded for an output of a Node."""
+        kept = self._recorded.get(key)
+        if kept is None:
+            return None
+        source = self._sources.source(kept.place) if kept.place else None
+        return Output(kept.name, kept.expression, kept.value, source, kept.operation, kept.cuts)
+
+    def add(self, tensor: torch.Tensor, key: Key, recorded: Recorded) -> None:
+        """Record an output; its value is read now. An earlier tensor with the same key is forgotten."""
+        recorded.value = self.value(tensor)
+        self._recorded[key] = recorded
+        self._known[id(tensor)] = (weakref.ref(tensor), key, tensor._version)
+
+    def value(self, tensor: torch.Tensor) -> Pending:
+        """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""
+        if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
+            return Pending({"unknown": "inside a CUDA graph capture"})
+        return self._batch.add(tensor)
+
+    def call(self, name: str, tensors: list[torch.Tensor], expression: Expression, place: Place) -> None:
+        """`tensors` are the results of a call in the user's code: of a module, of a function.
+
+        They get its names and its text where they have none yet; those of a custom Function are recorded now.
+        """
+        for index, tensor in enumerate(tensors):
+            key = self.key(tensor)
+            if key is None:
+                continue
+            kept = self._recorded.get(key)
+            if kept is None:
+                kept = Recorded(name, place, Pending(), None, None, frozenset())
+                self.add(tensor, key, kept)
+            kept.name = kept.name or expression.name(index, len(tensors))
+            kept.expression = kept.expression or (None if expression.unpacked else expression.text)
+
+    def key(self, tensor: torch.Tensor) -> Key | None:
+        """Which output of which Node a tensor is, None for a leaf and where asking would change the graph.
+
+        Asking a view for its grad_fn after an in-place write makes a new Node (torch: `VariableHooks::grad_fn`).
+        """
+        if not tensor.requires_grad or tensor.is_leaf:
+            return None
+        kept = self._known.get(id(tensor))
+        if kept is not None and kept[0]() is tensor and kept[2] == tensor._version:
+            return kept[1]
+        if tensor._is_view() and tensor._version > 0:
+            return None
+        node = tensor.grad_fn
+        return (node._sequence_nr(), tensor.output_nr) if node is not None else None

@@ -1,0 +1,292 @@
+"""The forward side of the recorder: which line, module and text made each Node, and what each output was."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+import weakref
+from types import CodeType, FrameType
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from inspector.files import Files
+from inspector.graph.model import Source
+from inspector.graph.values import unknown
+from inspector.recorder.forward import compiling
+from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
+from inspector.recorder.forward.modules import ModuleCall, ModulePaths
+from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations, not_ours
+from inspector.recorder.forward.outputs import Output, Outputs
+from inspector.recorder.forward.ranges import sequence_number
+from inspector.recorder.forward.sources import Sources
+from inspector.summaries import Batch
+
+Mode = Literal["full", "light"]
+Unknown: TypeAlias = dict[str, str]
+
+MOST_OUTPUTS = 20_000
+MOST_SECONDS = 30.0
+"""Beyond either, a full recording goes on as a light one."""
+
+TWO_THREADS = "two threads made Nodes with this number"
+
+
+class ForwardRecorder:
+    """Records a forward while the user's script runs it.
+
+    mode: "light" for modules and lines; "full" also for every operation's value, name, expression, cuts and
+        in-place writes, in the thread that calls `start`.
+    batch: where values are read; `Output.value` is filled in when the batch was.
+    files: tells the user's code.
+
+    No method raises on account of what the script does. An error of ours turns the recorder off and is said in
+    `unknown`. Sequence numbers are those of the calling thread.
+    """
+
+    def __init__(self, mode: Mode, batch: Batch, files: Files) -> None:
+        self.mode: Mode = mode
+        self.unknown: list[str] = []
+        """Why something was not seen, as sentences."""
+        self._sources = Sources(files)
+        self._lines = Lines(files, self._fail)
+        self._modules = ModulePaths(self._entered, self._left, self._fail)
+        self._outputs = Outputs(batch, self._sources)
+        self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
+        self._compile_watch: compiling.CompileWatch | None = None
+        self._thread = 0
+        self._until = 0.0
+        self._compiled_from: int | None = None
+
+    # Installing and removing
+
+    def start(self) -> None:
+        """Install what the mode needs, for the calling thread and the threads that start later. Idempotent."""
+        if self._compile_watch is not None:
+            return
+        self._compile_watch = compiling.CompileWatch(self._compiles, self._compiled)
+        self._thread = threading.get_ident()
+        self._until = time.monotonic() + MOST_SECONDS
+        self._lines.called = self._called
+        self._lines.start()
+        self._compile_watch.start()
+        if self._compiled_from is not None:
+            return
+        self._modules.start()
+        if self.mode == "full":
+            self._lines.returned = self._returned
+            self._operations.start()
+
+    def stop(self) -> None:
+        """Remove everything of ours; what is not ours stays in its order. Idempotent."""
+        if self._compile_watch is None:
+            return
+        self._operations.stop()
+        self._modules.stop()
+        self._compile_watch.stop()
+        self._lines.stop()
+        self._compile_watch = None
+        if self._lines.unknown:
+            self._say(f"some lines are not known: {self._lines.unknown}")
+
+    def lighten(self, reason: str) -> None:
+        """Go on as a light recording. What was recorded stays.
+
+        reason: why, for `unknown`.
+        """
+        if self.mode == "full":
+            self.mode = "light"
+            self._lines.returned = None
+            self._operations.stop()
+            self._lines.errand = self._tidy
+            self._say(f"values and names are not known from here on: {reason}")
+
+    def wake(self) -> None:
+        """Trace lines again in the calling thread, should that have fallen asleep over pure Python.
+
+        To be called where a step begins, such as at the end of a backward call.
+        """
+        self._tidy()
+        self._lines.wake(sys._getframe(1))
+
+    # What was recorded
+
+    def source(self, sequence_nr: int) -> Source | Unknown:
+        """The user's file, line and statement that made the Node with this number, or unknown."""
+        self._lines.flush()
+        if self._lines.ranges.elsewhere(sequence_nr):
+            return unknown(TWO_THREADS)
+        place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
+        place = place or self._lines.ranges.at(sequence_nr)
+        if place is None:
+            return unknown(self._lines.unknown or "no line of the user's code was running, or none was traced")
+        return self._sources.source(place)
+
+    def module(self, sequence_nr: int) -> str | Unknown | None:
+        """The path of the module that made the Node: `blocks.3.attn.q_proj`, relative to the outermost module,
+        "" for that one itself, None outside of all modules; or unknown."""
+        call = self.module_call(sequence_nr)
+        if isinstance(call, dict):
+            return call
+        return call.path if call is not None else None
+
+    def module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
+        """Path, class and outermost module (an index in `roots`) of the module that made the Node."""
+        if self._compiled_from is not None and (not self._is_here() or sequence_nr >= self._compiled_from):
+            return unknown(compiling.REASON)
+        if self._modules.ranges.elsewhere(sequence_nr):
+            return unknown(TWO_THREADS)
+        return self._modules.ranges.at(sequence_nr)
+
+    def output(self, sequence_nr: int, output_nr: int) -> Output | None:
+        """What was recorded for one output of a Node; None if it was not seen."""
+        if not self._is_here() or self._lines.ranges.elsewhere(sequence_nr):
+            return None
+        return self._outputs.get((sequence_nr, output_nr))
+
+    @property
+    def roots(self) -> list[weakref.ref[nn.Module]]:
+        """The outermost modules that were called, in the order of their first calls."""
+        return self._modules.roots
+
+    @property
+    def leaves(self) -> list[weakref.ref[torch.Tensor]]:
+        """The leaves that cuts and writes speak of by their index."""
+        return self._operations.flow.leaves
+
+    @property
+    def cuts(self) -> list[dict[str, Any]]:
+        """Places where a tensor that needs a gradient gave one that needs none.
+
+        Each: kind (detach, data, item, numpy, tolist, tensor, comparison, integer, no_grad, inference_mode),
+        operation, source, direct (the user's code called it itself), from (sequence_nr, output_nr; None if not
+        known), leaf (an index in `leaves`, or None), name (the text of the tensor), code, count.
+        """
+        return self._operations.flow.cuts(self._sources)
+
+    @property
+    def writes(self) -> list[dict[str, Any]]:
+        """In-place writes: operation, source, direct, to (sequence_nr, output_nr; which tensor it was before),
+        leaf, name, code, storage (the address of the elements, good while they live), before and after (version).
+        """
+        return self._operations.flow.writes(self._sources)
+
+    # What the parts report
+
+    def _before(self) -> None:
+        """An operation is about to run."""
+        if len(self._outputs) >= MOST_OUTPUTS:
+            self.lighten(f"more than {MOST_OUTPUTS} operations")
+        elif time.monotonic() > self._until:
+            self.lighten(f"more than {MOST_SECONDS:.0f} seconds")
+
+    def _entered(self, module: nn.Module, arguments: Any, outermost: bool) -> bool:
+        """A module's forward begins; whether the operations step aside for it."""
+        if outermost:
+            self._tidy()
+            if self._compile_watch is not None and compiling.was_used():
+                self._compile_watch.see()
+        if outermost or sys.gettrace() is None:
+            self._lines.wake(sys._getframe(1))
+        if self.mode != "full" or not self._is_here() or not _takes_fast_path(module, arguments):
+            return False
+        self._operations.step_aside()
+        return True
+
+    def _left(self, output: Any, aside: bool) -> None:
+        """A module's forward has ended."""
+        if self.mode != "full" or not self._is_here():
+            return
+        if not aside:
+            self._operations.step_back()
+        frame = _outside_of_modules(sys._getframe(2))
+        if frame is not None:
+            self._name_results(frame, output, "module")
+
+    def _returned(self, frame: FrameType, value: Any) -> None:
+        """A function of the user, or `Function.apply`, returns."""
+        if self._is_here() and frame.f_back is not None:
+            self._name_results(frame.f_back, value, "apply" if frame.f_code is APPLY else "call")
+
+    def _name_results(self, caller: FrameType, value: Any, operation: str) -> None:
+        """The results of a call get the names and the text that the user's code gives them, if it called."""
+        results = [item for item in (value if isinstance(value, (tuple, list)) else (value,)) if _is_tensor(item)]
+        if not results or not self._lines.is_users(caller.f_code) or not_ours():
+            return
+        place = (caller.f_code, caller.f_lasti)
+        expression = self._sources.expression(place)
+        if expression is not None:
+            with torch._C.DisableTorchFunction():
+                self._outputs.call(operation, results, expression, place)
+
+    def _called(self, code: CodeType) -> None:
+        if compiling.is_entrance(code) and self._compile_watch is not None:
+            self._compile_watch.see()
+
+    def _compiles(self) -> None:
+        """Something is about to be compiled: everything that Dynamo would see comes off; lines stay."""
+        if self._compiled_from is not None:
+            return
+        self._compiled_from = sequence_number() if self._is_here() else 0
+        self._say(f"modules, values and names are not known from here on: {compiling.REASON}")
+        self.mode = "light"
+        self._lines.returned = None
+        self._operations.stop()
+        self._modules.stop()
+
+    def _compiled(self) -> None:
+        """A compilation has ended, over which the line tracer has fallen asleep."""
+        self._lines.wake(sys._getframe(1), COMPILATION_EVENTS)
+
+    def _tidy(self) -> None:
+        """Take the operations off the mode stack if torch has put them back there after their end."""
+        if self._is_here() and self._operations.waits_to_leave:
+            self._operations.step_aside()
+
+    def _is_here(self) -> bool:
+        return threading.get_ident() == self._thread
+
+    def _say(self, reason: str) -> None:
+        if reason not in self.unknown:
+            self.unknown.append(reason)
+
+    def _fail(self, error: Exception) -> None:
+        """An error of ours: the script goes on, without us."""
+        if not any(reason.startswith(_FAILED) for reason in self.unknown):
+            self._say(f"{_FAILED}{type(error).__name__}: {error}")
+            with contextlib.suppress(Exception):
+                self.stop()
+
+
+_FAILED = "the forward recorder stopped with an error of its own: "
+
+
+def _is_tensor(value: Any) -> bool:
+    return issubclass(type(value), torch.Tensor)  # isinstance asks `__class__`, which may be the user's code
+
+
+def _outside_of_modules(frame: FrameType | None) -> FrameType | None:
+    """From inside of `Module.__call__` to the frame that called the module."""
+    while frame is not None and frame.f_code.co_filename == _MODULE_FILE:
+        frame = frame.f_back
+    return frame
+
+
+_MODULE_FILE = nn.Module._call_impl.__code__.co_filename
+
+
+def _takes_fast_path(module: nn.Module, arguments: Any) -> bool:
+    """Whether a module could run torch's inference kernels, which it does not while a mode is on the stack.
+
+    The conditions are those of torch: not training, and nothing needs a gradient. In doubt: yes.
+    """
+    if not isinstance(module, FAST_PATHS) or all(part.training for part in nn.Module.modules(module)):
+        return False
+    if not torch.is_grad_enabled():
+        return True
+    if arguments and _is_tensor(arguments[0]) and arguments[0].requires_grad:
+        return False
+    return not all(parameter.requires_grad for parameter in nn.Module.parameters(module))

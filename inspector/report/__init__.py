@@ -1,0 +1,24 @@
+"""A saved inspection: `report.json`, written and read. Nothing here needs torch or the script."""
+
+from inspector.report.file import ReportError, from_json, load, save, to_json
+from inspector.report.masking import mask_addresses
+from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report
+from inspector.report.rows import SCHEMA, schema
+
+__all__ = [
+    "SCHEMA",
+    "BackwardCall",
+    "Check",
+    "Exit",
+    "Finding",
+    "Inventory",
+    "Recording",
+    "Report",
+    "ReportError",
+    "from_json",
+    "load",
+    "mask_addresses",
+    "save",
+    "schema",
+    "to_json",
+]

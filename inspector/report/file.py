@@ -1,0 +1,91 @@
+"""report.json: its text, and the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from inspector.report.model import Report
+from inspector.report.rows import SCHEMA, from_rows, to_rows
+from inspector.whole import write_text
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+_ROWS: dict[str, Any] = {}
+_OPENED: dict[str, Any] = {
+    "backward_calls": {"graph": {"nodes": _ROWS, "edges": _ROWS}, "cuts": _ROWS, "writes": _ROWS},
+    "parameters": _ROWS,
+    "modules": _ROWS,
+    "optimizers": _ROWS,
+    "findings": _ROWS,
+    "checked": _ROWS,
+}
+"""What takes several lines. All else is one line: a node, an edge, a finding, so that a diff shows rows."""
+
+
+class ReportError(Exception):
+    """A file that cannot be read as a report. Its text is one line that says what to do."""
+
+
+def to_json(report: Report) -> str:
+    """The text of report.json: one row a line, the same for the same report.
+
+    Raises TypeError for a value that is not plain and ValueError for a NaN outside of the values.
+    """
+    return _text(to_rows(report), _OPENED, "") + "\n"
+
+
+def save(report: Report, path: str | Path) -> None:
+    """Write report.json. The file is there as a whole or not at all. Raises OSError."""
+    write_text(Path(path), to_json(report))
+
+
+def load(path: str | Path) -> Report:
+    """The report in a file that `save` wrote. Raises ReportError, which says what is wrong with it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ReportError(f"{path} is not JSON: it is no UTF-8 text; give a report.json") from error
+    return from_json(text, str(path))
+
+
+def from_json(text: str, origin: str = "the text") -> Report:
+    """The report in a text of `to_json`. Raises ReportError, which calls the text `origin`."""
+    try:
+        rows = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{origin} is not JSON ({error}); give a report.json that inspect wrote") from error
+    if not isinstance(rows, dict) or not isinstance(version := rows.get("schema"), int):
+        raise ReportError(f"{origin} is not a report; give a report.json that inspect wrote")
+    if version > SCHEMA:
+        raise ReportError(
+            f"{origin} was written by a newer version (schema {version}, this one reads up to {SCHEMA}):"
+            " pip install --upgrade autograd-inspector"
+        )
+    try:
+        return from_rows(rows)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ReportError(f"{origin} is a damaged report ({reason}); run inspect on the script again") from error
+
+
+def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
+    """`value` as JSON, containers named in `opened` broken into one line for each item."""
+    if opened is None or not value:
+        return _ENCODER.encode(value)
+    inner = indent + " "
+    if isinstance(value, list):
+        items = [_text(item, opened or None, inner) for item in value]
+        opening, closing = "[]"
+    else:
+        items = [f"{json.dumps(key)}: {_text(item, opened.get(key), inner)}" for key, item in value.items()]
+        opening, closing = "{}"
+    body = f",\n{inner}".join(items)
+    return f"{opening}\n{inner}{body}\n{indent}{closing}"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,87 @@
+"""What an inspection found, in plain values: the Report and its backward calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from inspector.graph import Graph
+from inspector.graph.values import Value
+
+
+class Exit(TypedDict):
+    """How the script ended."""
+
+    status: int | None  # None while it still runs
+    exception: str | None  # `ValueError: too many values`, None if nothing was raised
+
+
+class Recording(TypedDict):
+    """What was watched."""
+
+    mode: Literal["full", "light", "none"]
+    watched: int  # how many backward calls were watched
+    drawn: list[int]  # the indexes of those that are drawn
+
+
+class Finding(TypedDict):
+    """One defect, at its cause."""
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    message: str
+    advice: str
+    location: Any  # Source, None where it has no line, or unknown
+    backward_call: int | None
+    nodes: list[str]
+    parameters: list[str]
+    evidence: dict[str, Value]
+
+
+class Check(TypedDict):
+    """A rule that gave no finding: because nothing was wrong, or because it could not look."""
+
+    rule: str
+    status: Literal["nothing found", "not checked"]
+    reason: str | None  # why it could not look
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the script has beside graphs; each a row of report.json."""
+
+    parameters: list[dict[str, Any]] = field(default_factory=list)
+    modules: list[dict[str, Any]] = field(default_factory=list)
+    optimizers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BackwardCall:
+    """One call of backward (or `torch.autograd.grad`) that was watched.
+
+    index: 1 for the first call of the script.
+    location: {"file", "line", "code"} of the call in the user's code, or unknown.
+    cuts: where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writers.
+    """
+
+    index: int
+    location: Any
+    graph: Graph
+    cuts: list[dict[str, Any]] = field(default_factory=list)
+    writes: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole inspection, as `report.json` holds it.
+
+    script: the script's file name, or the module's name, as it was given.
+    """
+
+    script: str
+    exit: Exit
+    recording: Recording
+    calls: list[BackwardCall]
+    inventory: Inventory = field(default_factory=Inventory)
+    findings: list[Finding] = field(default_factory=list)
+    checked: list[Check] = field(default_factory=list)

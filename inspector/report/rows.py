@@ -1,0 +1,88 @@
+"""A Report as the rows of report.json, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from inspector.graph import rows as graph_rows
+from inspector.graph.values import decode, encode
+from inspector.report.masking import mask_addresses
+from inspector.report.model import BackwardCall, Inventory, Report
+
+SCHEMA = 1
+"""The version of report.json that is written, and the newest that is read."""
+
+_VALUES = ("data", "grad", "gradient", "evidence")
+"""Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of report.json, which also says what each key means."""
+    parsed: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
+    return parsed
+
+
+def to_rows(report: Report) -> dict[str, Any]:
+    """The report as JSON has it: top-level keys in their documented order, addresses masked."""
+    return {
+        "schema": SCHEMA,
+        "script": report.script,
+        "exit": report.exit | {"exception": _masked(report.exit["exception"])},
+        "recording": report.recording,
+        "backward_calls": [_call_to_rows(call) for call in report.calls],
+        "parameters": encode(report.inventory.parameters),
+        "modules": encode(report.inventory.modules),
+        "optimizers": encode(report.inventory.optimizers),
+        "findings": encode(report.findings),
+        "checked": report.checked,
+    }
+
+
+def from_rows(rows: dict[str, Any]) -> Report:
+    """The Report that `to_rows` gave. Raises KeyError, TypeError or ValueError where it did not."""
+    return Report(
+        script=rows["script"],
+        exit=rows["exit"],
+        recording=rows["recording"],
+        calls=[_call_from_rows(call) for call in rows["backward_calls"]],
+        inventory=Inventory(*(_decoded(rows[key]) for key in ("parameters", "modules", "optimizers"))),
+        findings=_decoded(rows["findings"]),
+        checked=rows["checked"],
+    )
+
+
+def _call_to_rows(call: BackwardCall) -> dict[str, Any]:
+    graph = graph_rows.to_rows(call.graph)
+    return {
+        "index": call.index,
+        "location": call.location,
+        "graph": graph | {"error": _masked(graph["error"])},
+        "cuts": encode(call.cuts),
+        "writes": encode(call.writes),
+    }
+
+
+def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
+    graph = graph_rows.from_rows(rows["graph"])
+    _check(rows["graph"])
+    _ = graph.network  # built now: a row that lacks something is an error of loading, not of drawing
+    return BackwardCall(rows["index"], rows["location"], graph, _decoded(rows["cuts"]), _decoded(rows["writes"]))
+
+
+def _check(graph: dict[str, Any]) -> None:
+    """Raise KeyError or ValueError unless the rows hang together: networkx would make up what is missing."""
+    known = {row["id"] for row in graph["nodes"] if row["kind"] in ("function", "tensor")}
+    named = [end for row in graph["edges"] if row["kind"] for end in (row["source"], row["target"])]
+    for identifier in (*named, *graph["roots"], *graph["steps"]):
+        if identifier not in known:
+            raise ValueError(f"no node has the id {identifier!r}")
+
+
+def _decoded(rows: list[dict[str, Any]]) -> Any:
+    return [{key: decode(item) if key in _VALUES else item for key, item in row.items()} for row in rows]
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else mask_addresses(text)

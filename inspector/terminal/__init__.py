@@ -1,0 +1,61 @@
+"""What the command prints on stderr about a backward call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from inspector.graph import Graph
+from inspector.report import BackwardCall, Report
+from inspector.terminal import closing
+from inspector.terminal.derivation import derivation
+from inspector.terminal.labels import header
+from inspector.terminal.screen import print_lines, stderr_console
+from inspector.terminal.summary import summary
+from inspector.terminal.table import tensor_table
+
+__all__ = ["lines", "show", "show_files", "stderr_console"]
+
+SMALL = 30
+"""Graphs of up to this many functions are drawn; larger ones are summed up."""
+
+_WIDEST = 110
+_FINDINGS = 5
+
+
+def show(console: Console, report: Report, call: BackwardCall, files: Sequence[str] = ()) -> None:
+    """Print one backward call: a derivation and a table of a small graph, one screen of a model.
+
+    call: one of `report.calls`. files: the paths that were written, as the user should read them.
+    """
+    print_lines(console, lines(report, call, files, min(console.width, _WIDEST)))
+
+
+def show_files(console: Console, files: Sequence[str]) -> None:
+    """Print which files were written."""
+    print_lines(console, closing.written(files, min(console.width, _WIDEST)))
+
+
+def lines(report: Report, call: BackwardCall, files: Sequence[str], width: int) -> list[Text]:
+    """What `show` prints, as lines of at most `width` cells."""
+    small = sum(1 for _ in call.graph.functions()) <= SMALL
+    blocks = [
+        [header(call.index, call.location)],
+        *_graph_blocks(call.graph, width, small=small),
+        closing.raised(call.graph, width),
+        closing.findings(report, call.index, _FINDINGS, width),
+        [*closing.written(files, width), *closing.last_lines(report, files, width)],
+    ]
+    filled = [block for block in blocks if block]
+    return [line for block in filled for line in (*block, Text())][:-1]
+
+
+def _graph_blocks(graph: Graph, width: int, *, small: bool) -> list[list[Text]]:
+    if not small:
+        return [summary(graph, width)]
+    if not any(graph.functions()):
+        without = [closing.without_functions(graph, width)]
+        return [*without, tensor_table(graph, width)] if any(graph.tensors()) else without
+    return [derivation(graph, width), tensor_table(graph, width)]

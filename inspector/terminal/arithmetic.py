@@ -1,0 +1,94 @@
+"""What flows along an edge and what arrives, as it is worked out: `2x · 1 = 4`, `4 + 2 = 6`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.values import Value, is_number
+from inspector.terminal.cells import shown
+from inspector.terminal.labels import factor, in_mathematics, tensor_label
+from inspector.terminal.tree import Visit
+from inspector.text import number, value_text
+
+Written: TypeAlias = tuple[str, Value]
+"""How a gradient comes about, up to the equals sign (or nothing), and the gradient."""
+
+_TERMS_SHOWN = 4
+_SHORT_LABEL = 8
+_UNITS = ("1", "-1")  # a product with them says no more than the gradient itself
+
+
+def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[dict[str, Any]]]) -> list[Written]:
+    """`2x · 1 = 4` for each edge, `∂z/∂z = 1` for a root: local derivative, what arrived above, product."""
+    written: list[Written] = []
+    for visit in drawn:
+        if visit.source is None:
+            written.append((_start(made[visit.function]), graph[visit.function]["gradient"]))
+        else:
+            upstream = graph[visit.source]["gradient"]
+            written.append((_product(visit.edge, upstream), visit.edge.get("gradient")))
+    return written
+
+
+def sums(graph: Graph, drawn: Sequence[Visit]) -> list[Written | None]:
+    """For the last edge into an output of a function: `2 + 2 = 4`, what came in and its sum."""
+    into: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for position, visit in enumerate(drawn):
+        if visit.source is not None:
+            into[visit.function, visit.edge["input_nr"]].append(position)
+    several = _with_several_outputs(graph)
+    written: list[Written | None] = [None] * len(drawn)
+    for (function, output), positions in into.items():
+        total = graph[function]["gradient"]
+        if function in several:
+            total = total[output] if isinstance(total, list) and output < len(total) else None
+        written[positions[-1]] = _sum([drawn[position].edge.get("gradient") for position in positions], total)
+    return written
+
+
+def _start(outputs: Sequence[dict[str, Any]]) -> str:
+    label = tensor_label(outputs[0]) if len(outputs) == 1 else ""
+    return f"∂{label}/∂{label} = " if 0 < len(label) <= _SHORT_LABEL else ""
+
+
+def _product(edge: dict[str, Any], upstream: Value) -> str:
+    """`2x · 1 = `, or nothing where it does not explain what was measured."""
+    local, arrived = edge.get("local"), edge.get("gradient")
+    if not isinstance(local, dict) or not isinstance(local.get("symbol"), str) or local["symbol"] in _UNITS:
+        return ""
+    if not (is_number(local["value"]) and is_number(upstream) and _close(local["value"] * upstream, arrived)):
+        return ""
+    return f"{shown(in_mathematics(local['symbol']), 24)} · {factor(upstream)} = "
+
+
+def _with_several_outputs(graph: Graph) -> set[str]:
+    made = {tensor["grad_fn"] for _, tensor in graph.tensors() if tensor.get("output_nr") is not None}
+    return made | {target for _, target, edge in graph.edges("next") if edge["input_nr"] > 0}
+
+
+def _sum(terms: Sequence[Value], total: Value) -> Written | None:
+    """`2 + 2 = 4`; `→ 5` where something else arrived (a hook changed it); None where one edge says it."""
+    if total is None or is_unknown(total):
+        return None
+    if all(is_number(term) for term in terms) and _close(sum(terms), total):
+        if len(terms) == 1:
+            return None
+        first, *others = terms[:_TERMS_SHOWN]
+        more = " + …" if len(terms) > _TERMS_SHOWN else ""
+        return " + ".join([number(first), *map(factor, others)]) + more + " = ", total
+    if len(terms) == 1 and (not is_number(total) or _alike(terms[0], total)):
+        return None
+    return "→ ", total
+
+
+def _alike(one: Value, other: Value) -> bool:
+    """Whether the two are written alike (NaN is like NaN)."""
+    return value_text(one) == value_text(other)
+
+
+def _close(one: Any, other: Any) -> bool:
+    """Whether two numbers are equal in float32."""
+    return is_number(other) and bool(abs(one - other) <= 1e-6 * max(abs(one), abs(other)))

@@ -1,0 +1,112 @@
+"""What stands around a call's picture: findings, the error of backward, what was checked, the files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from rich.text import Text
+
+from inspector.graph import Graph, is_unknown
+from inspector.report import Finding, Report
+from inspector.terminal.cells import GRADIENT, QUIET, STRONG, shown, shown_path, wrapped
+from inspector.terminal.labels import function_title, place, root_labels, tensor_label
+
+_SEVERITIES = ("error", "warning", "note")
+_HARMED = 4
+_REASONS = 3
+
+
+def without_functions(graph: Graph, width: int) -> list[Text]:
+    """What to say of a graph that has no Node to draw."""
+    label = root_labels(graph)
+    if not label:
+        return wrapped(Text(), Text("backward was given no tensor: there is nothing to show"), width)
+    text = f"{label} has no grad_fn: no operation that autograd records made it, so backward has no way to go"
+    return wrapped(Text(), Text(text), width)
+
+
+def raised(graph: Graph, width: int) -> list[Text]:
+    """The error that backward ended with, and how far the engine had come."""
+    if graph.error is None:
+        return []
+    lines = wrapped(
+        Text("backward raised  ", style=STRONG), Text(shown(graph.error, 3 * width), style=STRONG), width
+    )
+    if graph.steps:
+        lines += wrapped(Text(" " * 17), Text(_reached(graph), style=QUIET), width)
+    return lines
+
+
+def _reached(graph: Graph) -> str:
+    """`the engine had reached 3 MulBackward (u*v), uv.py:4`."""
+    last = graph.steps[-1]
+    made = [tensor for _, tensor in graph.tensors() if tensor["grad_fn"] == last]
+    text = f"the engine had reached {len(graph.steps)} {function_title(graph[last]['name'])}"
+    text += f" ({tensor_label(made[0])})" if made else ""
+    source = graph[last]["source"]
+    return text if source is None or is_unknown(source) else f"{text}, {place(source)}"
+
+
+def findings(report: Report, index: int, most: int, width: int) -> list[Text]:
+    """The findings of one call (and those of none), worst first, at most `most` of them."""
+    found = [finding for finding in report.findings if finding["backward_call"] in (None, index)]
+    found.sort(key=lambda finding: _SEVERITIES.index(finding["severity"]))
+    lines = [line for finding in found[:most] for line in _finding(finding, width)]
+    if len(found) > most:
+        lines.append(Text(f"and {len(found) - most} more in report.json", style=QUIET))
+    return lines
+
+
+def _finding(finding: Finding, width: int) -> list[Text]:
+    style = QUIET if finding["severity"] == "note" else f"{STRONG} {GRADIENT}"
+    title = Text(f"{finding['severity']:9}", style=style)
+    lines = wrapped(title, Text(shown(finding["message"], 2 * width)), width)
+    location = finding["location"]
+    if location is not None and not is_unknown(location):
+        code = shown(location["code"], width // 2)
+        lines.append(Text.assemble((f"  at     {place(location)}  ", QUIET), code))
+    if finding["parameters"]:
+        lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding["parameters"], _HARMED)), width)
+    return lines + wrapped(Text("  mend   ", style=QUIET), Text(shown(finding["advice"], 2 * width)), width)
+
+
+def written(files: Sequence[str], width: int) -> list[Text]:
+    """`wrote  inspect-out/  report.json  backward-1.svg`: the files by folder, as their paths were given."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        folders[str(PurePath(file).parent)].append(PurePath(file).name)
+    lines: list[Text] = []
+    for folder, names in folders.items():
+        where = "" if folder == "." else f"{shown(folder, width // 2)}/ "
+        lines += wrapped(Text("wrote   ", style=QUIET), Text(" ".join([where + names[0], *names[1:]])), width)
+    return lines
+
+
+def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
+    """What was checked and found nothing, what was not checked and why, and where the page lies."""
+    fine = sum(1 for check in report.checked if check["status"] == "nothing found")
+    unseen: dict[str, list[str]] = defaultdict(list)
+    for check in report.checked:
+        if check["status"] == "not checked":
+            unseen[check["reason"] or "no reason given"].append(check["rule"])
+    parts = [f"{fine} rule{'s' * (fine != 1)} found nothing"] if fine else []
+    explained = [f"{_few(rules)} ({shown(reason, width)})" for reason, rules in unseen.items()]
+    if len(explained) > _REASONS:
+        rest = sum(len(rules) for rules in [*unseen.values()][_REASONS:])
+        explained[_REASONS:] = [f"{rest} more for other reasons"]
+    if explained:
+        parts.append(f"not checked: {', '.join(explained)}")
+    if not report.checked:
+        parts.append("nothing was checked")
+    lines = wrapped(Text("checks  ", style=QUIET), Text("; ".join(parts), style=QUIET), width)
+    for page in [file for file in files if file.endswith(".html")][:1]:
+        lines.append(Text.assemble(("page    ", QUIET), page))
+    return lines
+
+
+def _few(names: Sequence[str], most: int = 2) -> str:
+    """`a, b and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown_path(name, 48) for name in names[:most]) + more

@@ -1,0 +1,43 @@
+"""The console: stderr, and how a line gets there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from inspector.text.numbers import MINUS
+
+_NARROWEST, _WIDEST = 80, 100
+_BEYOND_ASCII = str.maketrans(f"{MINUS}├└│─→↓·∂…²³▁▂▃▅▇", "-|`|->v*d.23_.-=#")
+
+
+def stderr_console() -> Console:
+    """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS)."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = min(max(console.width, _NARROWEST), _WIDEST)
+    return console
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print the lines as they are: never wrapped, cropped or read as markup; clear of tqdm's bars.
+
+    Where the stream is no UTF (LC_ALL=C, an old Windows console), signs give way to ASCII ones.
+    """
+    narrow = not console.encoding.lower().startswith("utf")
+    with _clear_of_bars():
+        for line in lines:
+            if narrow:
+                line.plain = line.plain.translate(_BEYOND_ASCII)
+            console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False)
+
+
+def _clear_of_bars() -> contextlib.AbstractContextManager[object]:
+    """While it is open, the script's running tqdm bars are off the screen."""
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    write_mode = getattr(bars, "external_write_mode", None)
+    return contextlib.nullcontext() if write_mode is None else write_mode(file=sys.stderr)

@@ -1,0 +1,177 @@
+"""A model on one screen: the size of its backward graph, which leaves got a gradient, and how large it is."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.values import Value
+from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
+from inspector.terminal.labels import root_labels, tensor_label
+from inspector.terminal.measures import is_finite, is_zero, norm
+from inspector.text import number
+
+_BARS = "▁▂▃▅▇"
+_LARGEST = 3
+"""How many norms are named at either end."""
+
+_NAMES = 6
+_COUNTS = 36
+"""What the columns before the names take."""
+
+
+def summary(graph: Graph, width: int) -> list[Text]:
+    """At most 13 lines on the graph of a model."""
+    leaves = [tensor for _, tensor in graph.tensors() if tensor["is_leaf"] and tensor["requires_grad"]]
+    depths = depth_of_functions(graph)
+    return [
+        *_size(graph, max(depths.values(), default=0), width),
+        *_leaves(leaves, width),
+        Text(),
+        *_norms(leaves, width),
+        *_over_depth(graph, depths, width),
+    ]
+
+
+def depth_of_functions(graph: Graph) -> dict[str, int]:
+    """For each function, how many Nodes the longest way from a root to it has (1 for a root's own)."""
+    targets: dict[str, list[str]] = defaultdict(list)
+    waiting = Counter[str]()
+    for source, target, _ in graph.edges("next"):
+        targets[source].append(target)
+        waiting[target] += 1
+    depths = {function: 1 for function, _ in graph.functions()}
+    ready = [function for function in depths if not waiting[function]]
+    while ready:
+        function = ready.pop()
+        for target in targets[function]:
+            depths[target] = max(depths[target], depths[function] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return depths
+
+
+def _size(graph: Graph, depth: int, width: int) -> list[Text]:
+    nodes = sum(1 for _ in graph.functions())
+    edges = sum(1 for _ in graph.edges("next"))
+    counts = f"{nodes:,} Nodes  {edges:,} edges  {depth:,} deep  from {root_labels(graph)}"
+    return wrapped(Text(), Text(counts), width)
+
+
+def _leaves(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
+    """How many leaves there are, and how many got a gradient, zero, NaN or None, with names of the few."""
+    elements = sum(math.prod(leaf["shape"]) for leaf in leaves)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for leaf in leaves:
+        groups[_outcome(leaf["after"]["grad"])].append(tensor_label(leaf, width // 3))
+    rows = [[Text(f"{len(leaves):,}", style=STRONG), Text("leaves require grad"), Text(f"{elements:,} elements")]]
+    for outcome, style in _OUTCOMES.items():
+        if names := groups[outcome]:
+            few = "" if outcome == _WITH else _few(names, width - _COUNTS)
+            rows.append([Text(f"{len(names):,}", style=style), Text(outcome, style=style), Text(few)])
+    for row in rows:
+        row[0].pad_left(max(cells[0].cell_len for cells in rows) - row[0].cell_len)
+        row[2].stylize(QUIET)
+    return columns(rows, width, [(2, 10)])
+
+
+_WITH = "with gradient"
+_OUTCOMES = {
+    _WITH: GRADIENT,
+    "NaN or Inf": f"{STRONG} {GRADIENT}",
+    "zero": STRONG,
+    "without (grad is None)": STRONG,
+    "not known": QUIET,
+}
+
+
+def _outcome(grad: Value) -> str:
+    if grad is None:
+        return "without (grad is None)"
+    if is_unknown(grad):
+        return "not known"
+    if not is_finite(grad):
+        return "NaN or Inf"
+    return "zero" if is_zero(grad) else _WITH
+
+
+def _few(names: Sequence[str], room: int) -> str:
+    """`a, b and 4 more`: as many names as fit, one at least."""
+    for count in range(min(len(names), _NAMES), 0, -1):
+        more = f" and {len(names) - count:,} more" if len(names) > count else ""
+        few = ", ".join(names[:count]) + more
+        if cell_len(few) <= room:
+            break
+    return few
+
+
+def _norms(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
+    """The largest and the smallest gradient norms, side by side, each with its leaf."""
+    measured = [(norm(leaf["gradient"]), leaf) for leaf in leaves]
+    found = [(size, leaf) for size, leaf in measured if size is not None and math.isfinite(size) and size > 0]
+    if not found:
+        return [Text("no gradient norm is known", style=QUIET)]
+    found.sort(key=lambda pair: -pair[0])
+    largest = found[:_LARGEST]
+    smallest = found[_LARGEST:][-_LARGEST:][::-1]
+    room = (width - 27) // 2
+    rows = [[Text(heading, style=QUIET) for heading in ("norm", "largest", "norm", "smallest")]]
+    rows += [[Text() for _ in range(4)] for _ in largest]
+    for column, pairs in ((0, largest), (2, smallest)):
+        for row, (size, leaf) in zip(rows[1:], pairs, strict=False):
+            row[column] = Text(number(size), style=GRADIENT)
+            row[column + 1] = Text(tensor_label(leaf, room))
+    if not smallest:
+        rows = [row[:2] for row in rows]
+    return columns(rows, width, [(1, 10)])
+
+
+def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
+    """`norm over depth  ▁▂▃▅▇  1.2e-7 to 12`: the largest norm of each depth, the root's first."""
+    by_depth: dict[int, float] = {}
+    for identifier, function in graph.functions():
+        size = norm(function["gradient"]) if function["name"] != "AccumulateGrad" else None
+        if size is not None:
+            depth = depths[identifier]
+            by_depth[depth] = _larger(by_depth.get(depth, 0.0), size)
+    finite = [size for size in by_depth.values() if math.isfinite(size) and size > 0]
+    if len(by_depth) < 2 or not finite:
+        return []
+    ends = min(finite), max(finite)
+    title = "norm over depth  "
+    scale = f"  {number(ends[0])} to {number(ends[1])}, root first"
+    room = max(10, min(max(by_depth), width - cell_len(title) - cell_len(scale)))
+    bars = _bars(by_depth, room, ends)
+    return [Text(), Text.assemble((title, QUIET), (bars, GRADIENT), (scale, QUIET))]
+
+
+def _bars(by_depth: dict[int, float], room: int, ends: tuple[float, float]) -> str:
+    """A sign for each stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
+    deepest = max(by_depth)
+    stretches: dict[int, float] = {}
+    for depth, size in by_depth.items():
+        place = (depth - 1) * room // deepest
+        stretches[place] = _larger(stretches.get(place, 0.0), size)
+    span = max(1.0, math.log10(ends[1]) - math.log10(ends[0]))  # less than a decade looks like little
+    signs = ["·"] * (1 + max(stretches))
+    for place, size in stretches.items():
+        if not math.isfinite(size):
+            signs[place] = "!"
+        elif size == 0:
+            signs[place] = "0"
+        else:
+            height = 1 - (math.log10(ends[1]) - math.log10(size)) / span
+            signs[place] = _BARS[round(height * (len(_BARS) - 1))]
+    return "".join(signs)
+
+
+def _larger(one: float, other: float) -> float:
+    """The larger of two norms; NaN where one is (which max would lose)."""
+    return math.nan if math.isnan(one) or math.isnan(other) else max(one, other)

@@ -1,0 +1,34 @@
+"""Ids: the same program gives the same ones in every run, and before, after and all frames share them."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from inspector.tracer.tracing import Pair, Record
+
+
+class Ids:
+    """`n{k}` for the k-th Node of the walk; `t{k}` for every output of every Node in that order, whether it was
+    seen or not, and after them the saved constants."""
+
+    def __init__(self, record: Record) -> None:
+        counts = (max(1, len(node.outputs)) for node in record.nodes)
+        self._first_output = list(accumulate(counts, initial=0))
+        self._positions = {node.sequence_nr: position for position, node in enumerate(record.nodes)}
+
+    def function(self, position: int) -> str:
+        """The id of a Node."""
+        return f"n{position}"
+
+    def tensor(self, which: Pair | int) -> str:
+        """The id of an output (position of its Node, output number), or of a constant (its position)."""
+        if isinstance(which, int):
+            return f"t{self._first_output[-1] + which}"
+        position, output_nr = which
+        return f"t{self._first_output[position] + output_nr}"
+
+    def recorded(self, key: tuple[int, int] | None) -> str | None:
+        """The id of the tensor that the recorder of the forward knows by (sequence number, output number); None
+        for one that is not of this graph."""
+        position = None if key is None else self._positions.get(key[0])
+        return None if key is None or position is None else self.tensor((position, key[1]))

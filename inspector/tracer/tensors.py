@@ -1,0 +1,97 @@
+"""The tensors of a graph as they were seen: what each says of itself, before and after."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from inspector.graph.values import Value, unknown
+from inspector.summaries import Batch, Pending, dtype_name
+
+_GONE = "the script had dropped the tensor by then"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """The attributes of a tensor, in torch's names."""
+
+    dtype: str
+    shape: list[int]
+    device: str
+    version: Value
+    is_leaf: bool
+    requires_grad: bool
+    retains_grad: bool
+
+
+@dataclass(slots=True)
+class Seen:
+    """One tensor that was met while tracing. No reference keeps it alive.
+
+    before, after: what `data` and `grad` were; after is filled by `see_again`.
+    """
+
+    reference: weakref.ref[torch.Tensor]
+    facts: TensorFacts
+    name: str | None
+    before: dict[str, Pending]
+    after: dict[str, Pending] = field(default_factory=dict)
+
+
+def see(tensor: torch.Tensor, name: str | None, batch: Batch) -> Seen:
+    """Note what `tensor` is and holds now."""
+    return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch))
+
+
+def see_again(seen: Seen, batch: Batch) -> None:
+    """Note what the tensor holds after backward; unknown if the script holds it no more.
+
+    Nothing is unknown of one that needs no gradient (the 2 of `2*x`, which only its Node held): none reaches it.
+    """
+    tensor = seen.reference()
+    if tensor is None and not seen.facts.requires_grad:
+        seen.after = seen.before
+    elif tensor is None:
+        seen.after = {"data": seen.before["data"], "grad": Pending(unknown(_GONE))}
+    elif _version(tensor) == seen.facts.version:
+        seen.after = {"data": seen.before["data"], "grad": batch.add(_grad(tensor))}
+    else:
+        seen.after = _state(tensor, batch)
+
+
+def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
+    return {"data": batch.add(tensor), "grad": batch.add(_grad(tensor))}
+
+
+def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
+    """`tensor.grad`; of a tensor that cannot have one torch would warn when asked, so it is not asked."""
+    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+
+
+def _facts(tensor: torch.Tensor) -> TensorFacts:
+    return TensorFacts(
+        dtype=dtype_name(tensor.dtype),
+        shape=_shape(tensor),
+        device=str(tensor.device),
+        version=_version(tensor),
+        is_leaf=tensor.is_leaf,
+        requires_grad=tensor.requires_grad,
+        retains_grad=tensor.retains_grad,
+    )
+
+
+def _shape(tensor: torch.Tensor) -> list[int]:
+    try:
+        return [int(size) for size in tensor.shape]
+    except (RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
+        return []
+
+
+def _version(tensor: torch.Tensor) -> Any:
+    try:
+        return tensor._version
+    except RuntimeError:  # inference tensors count no versions
+        return unknown("an inference tensor counts no versions")

@@ -1,0 +1,174 @@
+"""One graph between two moments: what it holds before backward, and again after.
+
+`Tracing` is open for as long as one backward call: it holds Nodes, so it holds the graph. What it leaves behind,
+a `Record`, holds plain values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from inspector.naming import Names
+from inspector.summaries import Batch
+from inspector.tracer.nodes import (
+    ACCUMULATE_GRAD,
+    OutputFacts,
+    Saved,
+    attributes_of,
+    name_of,
+    outputs_of,
+    saved_by,
+)
+from inspector.tracer.tensors import Seen, see, see_again
+from inspector.tracer.walk import AutogradNode, Walk, walk
+
+Pair = tuple[int, int]
+"""(position of a Node, output number): a tensor of the forward."""
+
+FULL_NODES = 20_000
+"""Graphs with more Nodes are traced as structure, with leaves and roots: no saved tensors, no attributes."""
+
+
+@dataclass(slots=True)
+class SavedRecord:
+    """One saved tensor of a Node: which tensor it is, and its state before and after."""
+
+    name: str
+    tensor: Pair | int | None  # of the graph, or the position of a constant, or unknown
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class NodeRecord:
+    """One Node in plain values."""
+
+    name: str
+    sequence_nr: int
+    outputs: list[OutputFacts]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    saved: list[SavedRecord] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Record:
+    """All that is kept of a traced graph. `seen` are its tensors, `constants` those saved from outside of it."""
+
+    nodes: list[NodeRecord]
+    edges: list[tuple[int, int, int, int]]  # source, slot, target (-1: empty), input_nr
+    roots: list[Pair]
+    seen: dict[Pair, Seen]
+    constants: list[Seen]
+
+
+class Tracing:
+    """Trace a graph: made before backward; `close` after it (or at once) gives the Record."""
+
+    def __init__(self, roots: list[tuple[Any, tuple[AutogradNode, int]]], names: Names, batch: Batch) -> None:
+        """roots: each a tensor or GradientEdge and its gradient edge, from `roots_of`."""
+        self.walk: Walk = walk(edge for _, edge in roots)
+        self._batch = batch
+        self._names = names
+        self._seen: dict[Pair, Seen] = {}
+        self._constants: list[Seen] = []
+        self._constant_by_id: dict[int, int] = {}
+        self._held: list[torch.Tensor] = []  # so that no identity is used twice while tracing
+        self._leaf_pairs: dict[int, Pair] = {}
+        self._see_roots([output for output, _ in roots])
+        self._see_leaves()
+        self._see_named()
+        full = len(self.walk.nodes) <= FULL_NODES
+        self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
+        self._held.clear()
+        self._names = Names()
+
+    def close(self, *, ran: bool) -> Record:
+        """Look again if backward `ran`, and read back what was summarised on a device."""
+        if ran:
+            for seen in [*self._seen.values(), *self._constants]:
+                see_again(seen, self._batch)
+            for node, record in zip(self.walk.nodes, self._records, strict=True):
+                self._see_saved_again(node, record)
+        self._batch.read()
+        graph = self.walk
+        edges = list(zip(graph.sources, graph.slots, graph.targets, graph.input_nrs, strict=True))
+        return Record(self._records, edges, graph.roots, self._seen, self._constants)
+
+    def pair_of(self, tensor: torch.Tensor) -> Pair | None:
+        """Which tensor of the graph this is; None if it is none of them."""
+        try:
+            node = tensor.grad_fn
+        except RuntimeError:  # a view whose base was changed where autograd forbids it
+            return None
+        if node is not None:
+            position = self.walk.index.get(node)
+            return None if position is None else (position, tensor.output_nr)
+        return self._leaf_pairs.get(id(tensor))
+
+    def _see_roots(self, outputs: list[Any]) -> None:
+        for output, (position, output_nr) in zip(outputs, self.walk.roots, strict=True):
+            if isinstance(output, torch.Tensor):
+                self._see((position, output_nr), output)
+
+    def _see_leaves(self) -> None:
+        for position, leaf in self._leaves():
+            self._leaf_pairs[id(leaf)] = (position, 0)
+            self._see((position, 0), leaf)
+
+    def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
+        for position, node in enumerate(self.walk.nodes):
+            leaf = getattr(node, "variable", None)  # only an AccumulateGrad has one
+            if isinstance(leaf, torch.Tensor):
+                yield position, leaf
+
+    def _see_named(self) -> None:
+        for tensor in self._names.tensors:
+            pair = self.pair_of(tensor)
+            if pair is not None:
+                self._see(pair, tensor)
+
+    def _see(self, pair: Pair, tensor: torch.Tensor) -> None:
+        if pair not in self._seen:
+            self._seen[pair] = see(tensor, self._names.name(tensor), self._batch)
+
+    def _record(self, position: int, full: bool) -> NodeRecord:
+        node = self.walk.nodes[position]
+        record = NodeRecord(name_of(node), node._sequence_nr(), outputs_of(node))
+        if full and record.name != ACCUMULATE_GRAD:
+            record.attributes = attributes_of(node)
+            record.saved = [self._saved_record(position, saved) for saved in saved_by(node)]
+        return record
+
+    def _saved_record(self, position: int, saved: Saved) -> SavedRecord:
+        which = (position, saved.output_nr) if saved.is_output else self._identify(saved)
+        if isinstance(which, tuple) and saved.tensor is not None:
+            self._see(which, saved.tensor)
+        return SavedRecord(saved.name, which, saved.state, saved.state)
+
+    def _identify(self, saved: Saved) -> Pair | int | None:
+        """The pair of a saved input; the position among the constants of one that is not of the graph; None for
+        one that was overwritten, whose grad_fn is that of its new value."""
+        if saved.tensor is None:
+            return None
+        if saved.state == "modified":
+            return self._leaf_pairs.get(id(saved.tensor))
+        pair = self.pair_of(saved.tensor)
+        if pair is not None:
+            return pair
+        known = self._constant_by_id.get(id(saved.tensor))
+        if known is None:
+            known = self._constant_by_id[id(saved.tensor)] = len(self._constants)
+            self._held.append(saved.tensor)
+            self._constants.append(see(saved.tensor, self._names.name(saved.tensor), self._batch))
+        return known
+
+    def _see_saved_again(self, node: AutogradNode, record: NodeRecord) -> None:
+        if not record.saved:
+            return
+        states = {saved.name: saved.state for saved in saved_by(node)}
+        for saved in record.saved:
+            saved.after = states.get(saved.name, "released")

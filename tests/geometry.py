@@ -1,0 +1,175 @@
+"""What must hold for every Scene, checked as a program: `problems(scene)` is empty for a sound one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from inspector.layout.curves import sampled
+from inspector.scene.scene import Badge, Panel, Point, Rectangle, Scene, TextRun, Wire
+from inspector.text import width
+from inspector.writers.svg import BADGE_RADIUS
+
+SMALLEST_TEXT = 14.0
+TOLERANCE = 0.6
+"""Points: what rounding may cost."""
+
+
+def problems(scene: Scene) -> list[str]:
+    """Everything that is wrong with the geometry of a Scene, one line each."""
+    found = []
+    canvas = Rectangle(0.0, 0.0, scene.width, scene.height)
+    for panel in scene.panels:
+        if not _contains(canvas, panel.area):
+            found.append(f"{panel.id} reaches over the canvas")
+        checks = (_clipped, _small, _text_outside, _text_collisions, _texts_on_wires, _box_overlaps,
+                  _loose_ends, _wires_in_boxes, _badges_on_texts)  # fmt: skip
+        found += [f"{panel.id}: {line}" for check in checks for line in check(panel)]
+    for one, other in combinations(scene.panels, 2):
+        if _overlap(one.area, other.area):
+            found.append(f"{one.id} and {other.id} overlap")
+    return found
+
+
+def skeleton(panel: Panel) -> tuple[object, ...]:
+    """What may not differ between the moments of a figure: places, not texts or inks, of what both show."""
+    x, y = panel.area.x, panel.area.y
+    boxes = {
+        box.id: (*(round(length, 3) for length in (box.area.x - x, box.area.y - y)), box.area.width,
+                 box.area.height, box.shape)
+        for box in panel.boxes
+        if box.shape != "plain"
+    }  # fmt: skip
+    wires = {
+        wire.id: tuple((round(px - x, 3), round(py - y, 3)) for px, py in wire.points) for wire in panel.wires
+    }
+    return (panel.area.width, panel.area.height, boxes, wires)
+
+
+def text_area(text: TextRun) -> Rectangle:
+    """The room that a text covers, from its highest letters to its lowest."""
+    length = width(text.text, text.size, text.face)
+    start = {"start": text.x, "middle": text.x - length / 2, "end": text.x - length}[text.anchor]
+    return Rectangle(start, text.y - 0.76 * text.size, length, 0.98 * text.size)
+
+
+def texts(panel: Panel) -> Iterator[tuple[str, TextRun]]:
+    """(id of the box or wire, text) of all texts but the numbers of badges."""
+    for part in (*panel.boxes, *panel.wires):
+        for text in part.texts:
+            yield part.id, text
+
+
+def _contains(outer: Rectangle, inner: Rectangle) -> bool:
+    return (
+        outer.x - TOLERANCE <= inner.x
+        and outer.y - TOLERANCE <= inner.y
+        and inner.right <= outer.right + TOLERANCE
+        and inner.bottom <= outer.bottom + TOLERANCE
+    )
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> bool:
+    return (
+        one.x + TOLERANCE < other.right
+        and other.x + TOLERANCE < one.right
+        and one.y + TOLERANCE < other.bottom
+        and other.y + TOLERANCE < one.bottom
+    )
+
+
+def _inside(point: Point, area: Rectangle) -> bool:
+    return (
+        area.x + TOLERANCE < point[0] < area.right - TOLERANCE
+        and area.y + TOLERANCE < point[1] < area.bottom - TOLERANCE
+    )
+
+
+def _badge_area(badge: Badge) -> Rectangle:
+    return Rectangle(badge.x - BADGE_RADIUS, badge.y - BADGE_RADIUS, 2 * BADGE_RADIUS, 2 * BADGE_RADIUS)
+
+
+def _is_legend(wire: Wire) -> bool:
+    return wire.source == wire.target == "legend"
+
+
+def _clipped(panel: Panel) -> Iterator[str]:
+    for box in panel.boxes:
+        if not _contains(panel.area, box.area):
+            yield f"box {box.id} is clipped"
+    for identifier, text in texts(panel):
+        if not _contains(panel.area, text_area(text)):
+            yield f"text {text.text!r} of {identifier} is clipped"
+    for wire in panel.wires:
+        if not all(_contains(panel.area, Rectangle(x, y, 0.0, 0.0)) for x, y in sampled(wire.points)):
+            yield f"wire {wire.id} is clipped"
+    for badge in panel.badges:
+        if not _contains(panel.area, _badge_area(badge)):
+            yield f"badge {badge.id} is clipped"
+
+
+def _small(panel: Panel) -> Iterator[str]:
+    for identifier, text in texts(panel):
+        if text.size < SMALLEST_TEXT:
+            yield f"text {text.text!r} of {identifier} is set in {text.size}"
+
+
+def _text_outside(panel: Panel) -> Iterator[str]:
+    for box in panel.boxes:
+        for text in box.texts:
+            if not _contains(box.area, text_area(text)):
+                yield f"text {text.text!r} reaches out of {box.id}"
+
+
+def _text_collisions(panel: Panel) -> Iterator[str]:
+    areas = [(text.text, text_area(text)) for _, text in texts(panel)]
+    for (one, one_area), (other, other_area) in combinations(areas, 2):
+        if _overlap(one_area, other_area):
+            yield f"text {one!r} lies over {other!r}"
+
+
+def _texts_on_wires(panel: Panel) -> Iterator[str]:
+    areas = [(text.text, text_area(text)) for _, text in texts(panel)]
+    for wire in panel.wires:
+        points = list(sampled(wire.points, 32))
+        for text, area in areas:
+            if any(_inside(point, area) for point in points):
+                yield f"wire {wire.id} runs through text {text!r}"
+
+
+def _box_overlaps(panel: Panel) -> Iterator[str]:
+    for one, other in combinations(panel.boxes, 2):
+        if _overlap(one.area, other.area):
+            yield f"boxes {one.id} and {other.id} overlap"
+
+
+def _loose_ends(panel: Panel) -> Iterator[str]:
+    areas = {box.id: box.area for box in panel.boxes}
+    for wire in panel.wires:
+        if _is_legend(wire):
+            continue
+        for end, identifier in ((wire.points[0], wire.source), (wire.points[-1], wire.target)):
+            area = areas.get(identifier)
+            if area is None:
+                yield f"wire {wire.id} hangs on {identifier}, which is not drawn"
+                continue
+            near = _contains(area, Rectangle(*end, 0.0, 0.0)) and not _inside(end, area)
+            if not near:
+                yield f"wire {wire.id} does not end on the border of {identifier}"
+
+
+def _wires_in_boxes(panel: Panel) -> Iterator[str]:
+    for wire in panel.wires:
+        if _is_legend(wire):
+            continue
+        points = list(sampled(wire.points, 32))
+        for box in panel.boxes:
+            if any(_inside(point, box.area) for point in points):
+                yield f"wire {wire.id} runs through box {box.id}"
+
+
+def _badges_on_texts(panel: Panel) -> Iterator[str]:
+    for badge in panel.badges:
+        for identifier, text in texts(panel):
+            if _overlap(_badge_area(badge), text_area(text)):
+                yield f"badge {badge.id} lies over text {text.text!r} of {identifier}"
