@@ -97,8 +97,9 @@ class _Rows:
         sequence = list(self.tensors)
         steps: list[str] = []
         while ready:
-            ready.sort(key=lambda key: (not self.tensors[key].function, sequence.index(key)))
-            key = ready.pop()
+            leaves = [key for key in ready if not self.tensors[key].function]
+            key = leaves[0] if leaves else max(ready, key=sequence.index)
+            ready.remove(key)
             steps.append(key)
             if key == error_at:
                 break

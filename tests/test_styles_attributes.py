@@ -127,7 +127,7 @@ def test_the_root_and_the_leaf_of_the_saddle() -> None:
 
 def test_functions_carry_the_engines_steps() -> None:
     assert pills(plan(graphs.product_and_square(), "after")) == [
-        ("AddBackward", "1"), ("MulBackward", "3"), ("AccumulateGrad", "5"), ("AccumulateGrad", "4"),
+        ("AddBackward", "1"), ("MulBackward", "3"), ("AccumulateGrad", "4"), ("AccumulateGrad", "5"),
         ("PowBackward", "2"),
     ]  # fmt: skip
 

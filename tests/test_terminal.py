@@ -84,10 +84,10 @@ backward 1  z.backward()  script.py:7
 Node                       tensor     gradient     sum
 1 AddBackward              f = 3       ∂f/∂f = 1
 ├─ 3 MulBackward           u*v = 2             1
-│  ├─ 5 AccumulateGrad ↓   u           v · 1 = 2
-│  └─ 4 AccumulateGrad     v = 2       u · 1 = 1
+│  ├─ 4 AccumulateGrad ↓   u           v · 1 = 2
+│  └─ 5 AccumulateGrad     v = 2       u · 1 = 1
 └─ 2 PowBackward           u**2 = 1            1
-   └─ 5 AccumulateGrad     u = 1      2u · 1 = 2   2 + 2 = 4
+   └─ 4 AccumulateGrad     u = 1      2u · 1 = 2   2 + 2 = 4
 
 tensor   data   grad       is_leaf   requires_grad   grad_fn
 f        3      None       False     True            AddBackward
@@ -105,9 +105,9 @@ backward 1  z.backward()  script.py:7
 
 Node                     tensor     gradient
 1 SubBackward            z = 0          ∂z/∂z = 1
-├─ 4 PowBackward         x**2 = 0       1 · 1 = 1
+├─ 4 PowBackward         x**2 = 0               1
 │  └─ 5 AccumulateGrad   x = 0         2x · 1 = 0
-└─ 2 PowBackward         y**2 = 0      \N{MINUS SIGN}1 · 1 = \N{MINUS SIGN}1
+└─ 2 PowBackward         y**2 = 0               \N{MINUS SIGN}1
    └─ 3 AccumulateGrad   y = 0      2y · (\N{MINUS SIGN}1) = 0
 
 tensor   data   grad       is_leaf   requires_grad   grad_fn
@@ -126,9 +126,9 @@ backward 1  z.backward()  script.py:7
 
 Node                     tensor     gradient
 1 SubBackward            z = 4          ∂z/∂z = 1
-├─ 4 PowBackward         x**2 = 4       1 · 1 = 1
+├─ 4 PowBackward         x**2 = 4               1
 │  └─ 5 AccumulateGrad   x = 2         2x · 1 = 4
-└─ 2 PowBackward         y**2 = 0      \N{MINUS SIGN}1 · 1 = \N{MINUS SIGN}1
+└─ 2 PowBackward         y**2 = 0               \N{MINUS SIGN}1
    └─ 3 AccumulateGrad   y = 0      2y · (\N{MINUS SIGN}1) = 0
 
 tensor   data   grad       is_leaf   requires_grad   grad_fn
@@ -147,16 +147,16 @@ backward 1  z.backward()  script.py:7
 
 Node                       tensor                  gradient
 1 AddBackward              out = 12.3                        ∂out/∂out = 1
-├─ 2 AddBackward           h.sin() + h**2 = 4.909                1 · 1 = 1
-│  ├─ 5 SinBackward        h.sin() = 0.9093                      1 · 1 = 1
+├─ 2 AddBackward           h.sin() + h**2 = 4.909                        1
+│  ├─ 5 SinBackward        h.sin() = 0.9093                              1
 │  │  └─ 6 MulBackward ↓   h                                cos(h) · 1 = \N{MINUS SIGN}0.4161
-│  └─ 4 PowBackward        h**2 = 4                              1 · 1 = 1
+│  └─ 4 PowBackward        h**2 = 4                                      1
 │     └─ 6 MulBackward ↓   h                                    2h · 1 = 4
-└─ 3 ExpBackward           r = 7.389                             1 · 1 = 1
+└─ 3 ExpBackward           r = 7.389                                     1
    └─ 6 MulBackward        h = 2                            exp(h) · 1 = 7.389
       │                                            \N{MINUS SIGN}0.4161 + 4 + 7.389 = 10.97
-      ├─ 8 AccumulateGrad  a = 2                             b · 10.97 = 10.97
-      └─ 7 AccumulateGrad  b = 1                             a · 10.97 = 21.95
+      ├─ 7 AccumulateGrad  a = 2                             b · 10.97 = 10.97
+      └─ 8 AccumulateGrad  b = 1                             a · 10.97 = 21.95
 
 tensor   data    grad           is_leaf   requires_grad   grad_fn
 out      12.3    None           False     True            AddBackward
@@ -175,10 +175,10 @@ page    inspect-out/backward-1.html
 backward 1  z.backward()  script.py:7
 
 Node                   tensor     gradient
-1 SubBackward          z = 4       ∂z/∂z = 1
-├─ PowBackward         x**2 = 4    1 · 1 = 1
+1 SubBackward          z = 4      ∂z/∂z = 1
+├─ PowBackward         x**2 = 4           1
 │  └─ AccumulateGrad   x = 2      ?
-└─ 2 PowBackward       y**2 = 0   \N{MINUS SIGN}1 · 1 = \N{MINUS SIGN}1
+└─ 2 PowBackward       y**2 = 0           \N{MINUS SIGN}1
    └─ AccumulateGrad   y = 0      ?
 
 tensor   data   grad   is_leaf   requires_grad   grad_fn
@@ -201,9 +201,9 @@ backward 1  z.backward()  script.py:7
 
 Node                     tensor     gradient
 1 SubBackward            z = 4          ∂z/∂z = 1
-├─ 4 PowBackward         x**2 = 4       1 · 1 = 1
+├─ 4 PowBackward         x**2 = 4               1
 │  └─ 5 AccumulateGrad   x = 2         2x · 1 = 4
-└─ 2 PowBackward         y**2 = 0      \N{MINUS SIGN}1 · 1 = \N{MINUS SIGN}1
+└─ 2 PowBackward         y**2 = 0               \N{MINUS SIGN}1
    └─ 3 AccumulateGrad   y = 0      2y · (\N{MINUS SIGN}1) = 0
 
 tensor   data   grad       is_leaf   requires_grad   grad_fn
