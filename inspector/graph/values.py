@@ -4,7 +4,8 @@ A value is one of
 - ``None``: torch's own None (a ``grad`` that is None), never "not known";
 - a bool, int, float or complex: a tensor without dimensions, in full;
 - nested lists of those: a tensor of up to ``FULL`` elements, in full;
-- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities"}``;
+- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities"}``, of which a light
+  recording has the first three;
 - ``{"unknown": reason}``: what was not seen.
 
 In JSON a NaN or an infinity is a string and a complex number ``{"re", "im"}``;

@@ -7,12 +7,13 @@ every parameter instead of handing it over.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from inspector.summaries import Batch
+from inspector.summaries import Batch, Pending
 from inspector.tracer.flow import Flow
 from inspector.tracer.walk import Walk
 
@@ -24,6 +25,7 @@ class GradientCapture:
         self.flow = Flow()
         self._batch = batch
         self._handles: list[Any] = []
+        self._contributed: dict[int, tuple[weakref.ref[torch.Tensor], int, Pending]] = {}
 
     def install(self, walk: Walk) -> None:
         """Put our hooks on every Node."""
@@ -36,6 +38,7 @@ class GradientCapture:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._contributed.clear()
 
     def captured(self, pairs: list[tuple[int, int] | None], gradients: Any) -> None:
         """Note what `torch.autograd.grad` returned: no hook fires for a tensor that is only captured."""
@@ -44,19 +47,29 @@ class GradientCapture:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
     def _before(self, position: int) -> Callable[[Any], None]:
-        flow, batch = self.flow, self._batch
+        flow = self.flow
 
         def hook(gradients: tuple[torch.Tensor | None, ...]) -> None:
             flow.steps.append(position)
-            flow.arrived[position] = [batch.add(gradient) for gradient in gradients]
+            flow.arrived[position] = [self._value(gradient) for gradient in gradients]
 
         return hook
 
     def _after(self, position: int) -> Callable[[Any, Any], None]:
-        contributions, batch = self.flow.contributions, self._batch
+        contributions = self.flow.contributions
 
         def hook(gradients: tuple[torch.Tensor | None, ...], _: Any) -> None:
             for slot, gradient in enumerate(gradients):
-                contributions[position, slot] = batch.add(gradient)
+                pending = contributions[position, slot] = self._batch.add(gradient)
+                if gradient is not None:
+                    self._contributed[id(gradient)] = (weakref.ref(gradient), gradient._version, pending)
 
         return hook
+
+    def _value(self, gradient: torch.Tensor | None) -> Pending:
+        """The value of what arrives. Where one edge alone leads here it is the very tensor that left the last
+        Node, and its value is known."""
+        known = self._contributed.pop(id(gradient), None)
+        if known is not None and known[0]() is gradient and gradient is not None and known[1] == gradient._version:
+            return known[2]
+        return self._batch.add(gradient)

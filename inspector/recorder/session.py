@@ -120,7 +120,7 @@ class Session:
     def _start(self, call: EngineCall) -> _Open:
         KEEPER.release()
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
-        batch = Batch()
+        batch = Batch("full" if self.mode == "full" and self.watched == 0 else "light")
         tracing = Tracing(roots, names_from(call.frame, self._files), batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:

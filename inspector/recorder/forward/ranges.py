@@ -28,6 +28,9 @@ class Ranges(Generic[Item]):
         self._starts: list[int] = []
         self._items: list[Item | None] = []
 
+    def __len__(self) -> int:
+        return len(self._starts)
+
     def mark(self, number: int, item: Item | None) -> None:
         """Nodes from `number` on belong to `item` (None: to nobody), until the next mark."""
         if self._starts and self._starts[-1] == number:
@@ -68,6 +71,12 @@ class Threads(Generic[Item]):
     def at(self, number: int) -> Item | None:
         """To whom the calling thread's Node with this number belongs."""
         return self.here.at(number)
+
+    @property
+    def others(self) -> bool:
+        """Whether another thread made Nodes."""
+        mine = self.here
+        return any(ranges is not mine and len(ranges) > 0 for ranges in tuple(self._all))
 
     def elsewhere(self, number: int) -> bool:
         """Whether another thread made a Node with this number as well, so that a number alone says nothing."""

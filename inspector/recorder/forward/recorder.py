@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, Literal, TypeAlias
 
@@ -30,7 +31,7 @@ Unknown: TypeAlias = dict[str, str]
 
 MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0
-"""Beyond either, a full recording goes on as a light one."""
+"""Beyond either, a full recording goes on as a light one. The time runs from the first output."""
 
 TWO_THREADS = "two threads made Nodes with this number"
 
@@ -58,7 +59,7 @@ class ForwardRecorder:
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._compile_watch: compiling.CompileWatch | None = None
         self._thread = 0
-        self._until = 0.0
+        self._until: float | None = None
         self._compiled_from: int | None = None
 
     # Installing and removing
@@ -69,7 +70,6 @@ class ForwardRecorder:
             return
         self._compile_watch = compiling.CompileWatch(self._compiles, self._compiled)
         self._thread = threading.get_ident()
-        self._until = time.monotonic() + MOST_SECONDS
         self._lines.called = self._called
         self._lines.start()
         self._compile_watch.start()
@@ -82,6 +82,7 @@ class ForwardRecorder:
 
     def stop(self) -> None:
         """Remove everything of ours; what is not ours stays in its order. Idempotent."""
+        self._tidy()
         if self._compile_watch is None:
             return
         self._operations.stop()
@@ -91,6 +92,8 @@ class ForwardRecorder:
         self._compile_watch = None
         if self._lines.unknown:
             self._say(f"some lines are not known: {self._lines.unknown}")
+        if self.mode == "full" and self._lines.ranges.others:
+            self._say("values and names are not known of what other threads made")
 
     def lighten(self, reason: str) -> None:
         """Go on as a light recording. What was recorded stays.
@@ -111,6 +114,15 @@ class ForwardRecorder:
         """
         self._tidy()
         self._lines.wake(sys._getframe(1))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Work of ours in the user's thread: not traced, which would make it three times slower."""
+        paused = self._lines.pause()
+        try:
+            yield
+        finally:
+            self._lines.resume(paused, None)
 
     # What was recorded
 
@@ -178,7 +190,12 @@ class ForwardRecorder:
 
     def _before(self) -> None:
         """An operation is about to run."""
-        if len(self._outputs) >= MOST_OUTPUTS:
+        count = len(self._outputs)
+        if count == 0:  # tensors of a data set, say, which may take their time
+            return
+        if self._until is None:
+            self._until = time.monotonic() + MOST_SECONDS
+        if count >= MOST_OUTPUTS:
             self.lighten(f"more than {MOST_OUTPUTS} operations")
         elif time.monotonic() > self._until:
             self.lighten(f"more than {MOST_SECONDS:.0f} seconds")

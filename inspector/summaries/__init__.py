@@ -1,0 +1,12 @@
+"""Tensors to plain values (`inspector.graph.values`), with one read-back from a device for many tensors.
+
+A tensor handed to a `Batch` is reduced at once, where it lives, so that it need not be kept; the numbers come
+back together at `Batch.read`. Nothing here is seen by the user's program: no grad mode, no modes, no random
+numbers, no version counter.
+"""
+
+from inspector.summaries.batch import Batch, Level, Pending
+from inspector.summaries.elements import dtype_name
+from inspector.summaries.unobserved import unobserved
+
+__all__ = ["Batch", "Level", "Pending", "dtype_name", "unobserved"]

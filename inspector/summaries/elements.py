@@ -1,0 +1,58 @@
+"""The elements of a tensor, as an ordinary tensor that our own operations can read."""
+
+from __future__ import annotations
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+_ORDINARY = (torch.Tensor, torch.nn.Parameter)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """`float32` for torch.float32."""
+    return str(dtype).removeprefix("torch.")
+
+
+def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
+    """The ordinary tensor that holds the elements of `tensor`; or None, and why there is none."""
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return None, "inside a torch.func transform"
+    if tensor.is_nested:
+        return None, "nested tensor"
+    if type(tensor) not in _ORDINARY:
+        if hasattr(tensor, "to_local"):  # a DTensor: its own statistics would be collectives, and could hang
+            tensor = tensor.to_local()
+        elif _is_wrapper(tensor):
+            return None, f"a {type(tensor).__name__} wraps its data"
+    if tensor.is_meta:
+        return None, "no data: a meta tensor"
+    if tensor.is_quantized:
+        return None, "quantized tensor"
+    if tensor.layout is torch.strided and tensor.numel() > 0 and tensor.untyped_storage().nbytes() == 0:
+        return None, "its storage is empty now (sharded or freed)"
+    return tensor.detach(), ""
+
+
+def stored(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements that are stored: all of them, or those of a sparse tensor that may differ from zero."""
+    if tensor.layout is torch.strided:
+        return tensor
+    return tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """In the widest type of its kind, so that one copy carries many dtypes and loses nothing."""
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
+    if tensor.is_floating_point():
+        return tensor.to(torch.float64)
+    return tensor if tensor.dtype is torch.bool else tensor.to(torch.int64)
+
+
+def _is_wrapper(tensor: torch.Tensor) -> bool:
+    """Whether a subclass keeps its elements in other tensors (`_make_wrapper_subclass`), or has none."""
+    return (
+        isinstance(tensor, FakeTensor)
+        or hasattr(tensor, "__tensor_flatten__")
+        or (tensor.numel() > 0 and not tensor.is_meta and tensor.data_ptr() == 0)
+    )

@@ -1,0 +1,34 @@
+"""Our own tensor operations, which nobody else shall see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+class unobserved:
+    """While it is open: not recorded by autograd, not seen by the user's modes and subclasses.
+
+    Entered for every tensor, so it is written out: contextlib alone costs 7 microseconds.
+    """
+
+    __slots__ = ("_functions", "_grad", "_modes")
+
+    def __enter__(self) -> None:
+        self._functions = torch._C.DisableTorchFunction()
+        self._functions.__enter__()
+        self._grad = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+        self._modes: Any = None
+        if torch._C._len_torch_dispatch_stack() > 0:
+            from torch.utils._python_dispatch import _disable_current_modes
+
+            self._modes = _disable_current_modes()
+            self._modes.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._modes is not None:
+            self._modes.__exit__(*error)
+        torch._C._set_grad_enabled(self._grad)
+        self._functions.__exit__(*error)
