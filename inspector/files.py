@@ -32,6 +32,7 @@ class Files:
         self._roots = tuple({_closed(self.folder), _closed(os.path.realpath(Path.cwd()))})
         self._libraries = _library_folders()
         self._is_users: dict[str, bool] = {}
+        self._shown: dict[str, str] = {}
 
     def is_users(self, path: str) -> bool:
         """Whether `path` (a `co_filename`) is code of the user: under the script's folder or the working
@@ -43,6 +44,12 @@ class Files:
 
     def shown(self, path: str) -> str:
         """`path` for a report: relative to the script's folder, `site-packages/…`, or a base name."""
+        known = self._shown.get(path)
+        if known is None:
+            known = self._shown[path] = self._write(path)
+        return known
+
+    def _write(self, path: str) -> str:
         if _is_pseudo(path):
             return path
         real = os.path.realpath(path)

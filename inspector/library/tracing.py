@@ -16,6 +16,7 @@ from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
 from inspector.tracer.roots import roots_of
 from inspector.tracer.tracing import Tracing
+from inspector.tracer.walk import walk
 
 
 def trace(thing: Any) -> Graph:
@@ -32,9 +33,11 @@ def trace_from(thing: Any, frame: Any) -> Graph:
     """`trace`, with the frame whose variables name the tensors."""
     KEEPER.release()
     roots = roots_of(thing)
-    tracing = Tracing(roots, names_from(frame, Files(str(Path.cwd()))), Batch())
+    outputs = [output for output, _ in roots]
+    graph = walk(edge for _, edge in roots)
+    tracing = Tracing(graph, outputs, names_from(frame, Files(str(Path.cwd()))), Batch())
     record, flow = with_memory(roots[0][1][0], tracing.close(ran=False))
-    KEEPER.keep(tracing.walk, [output for output, _ in roots])
-    graph = build_graph(record, flow)
-    graph.refine(add_local_derivatives)
-    return graph
+    KEEPER.keep(graph, outputs)
+    traced = build_graph(record, flow)
+    traced.refine(add_local_derivatives)
+    return traced

@@ -7,6 +7,7 @@ extensions do not pass here.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -100,6 +101,8 @@ class EngineWatch:
         if is_gradcheck:
             return original(outputs, *args, **kwargs)
         self._busy.here = True
+        collects = gc.isenabled()
+        gc.disable()  # what we note is young and stays: collections would only walk all of torch, again and again
         try:
             call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame)
             token = _unseen(self._observer.starts, call)
@@ -112,6 +115,8 @@ class EngineWatch:
             _unseen(self._observer.ends, token, result, None)
         finally:
             self._busy.here = False
+            if collects:
+                gc.enable()
         instead = self._observer.finished()
         if instead is not None:
             instead()

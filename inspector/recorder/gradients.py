@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 
+from inspector.graph.values import FULL
 from inspector.summaries import Batch, Pending
 from inspector.tracer.flow import Flow
+from inspector.tracer.nodes import REARRANGES, name_of
 from inspector.tracer.walk import Walk
 
 
@@ -28,10 +30,12 @@ class GradientCapture:
         self._contributed: dict[int, tuple[weakref.ref[torch.Tensor], int, Pending]] = {}
 
     def install(self, walk: Walk) -> None:
-        """Put our hooks on every Node."""
+        """Put our hooks on every Node: on its way in, and on its way out in a full recording, or where what comes
+        out holds the same elements, so that they are summarised once."""
         for position, node in enumerate(walk.nodes):
             self._handles.append(node.register_prehook(self._before(position)))
-            self._handles.append(node.register_hook(self._after(position)))
+            if self._batch.level == "full" or name_of(node) in REARRANGES:
+                self._handles.append(node.register_hook(self._after(position)))
 
     def remove(self) -> None:
         """Take our hooks off again: on an AccumulateGrad they would fire in later calls."""
@@ -56,11 +60,15 @@ class GradientCapture:
         return hook
 
     def _after(self, position: int) -> Callable[[Any, Any], None]:
-        contributions = self.flow.contributions
+        contributions, arrived = self.flow.contributions, self.flow.arrived
 
-        def hook(gradients: tuple[torch.Tensor | None, ...], _: Any) -> None:
+        def hook(gradients: tuple[torch.Tensor | None, ...], arriving: tuple[torch.Tensor | None, ...]) -> None:
             for slot, gradient in enumerate(gradients):
-                pending = contributions[position, slot] = self._batch.add(gradient)
+                if gradient is not None and len(arriving) == 1 and _same_elements(gradient, arriving[0]):
+                    pending = self._batch.again(arrived[position][0], gradient)
+                else:
+                    pending = self._batch.add(gradient)
+                contributions[position, slot] = pending
                 if gradient is not None:
                     self._contributed[id(gradient)] = (weakref.ref(gradient), gradient._version, pending)
 
@@ -73,3 +81,16 @@ class GradientCapture:
         if known is not None and known[0]() is gradient and gradient is not None and known[1] == gradient._version:
             return known[2]
         return self._batch.add(gradient)
+
+
+def _same_elements(gradient: torch.Tensor, arriving: torch.Tensor | None) -> bool:
+    """Whether one is a view of the other that shows each element once: both fill the same memory. Both are alive
+    here, so that an address means one memory."""
+    if arriving is None or gradient.numel() <= FULL or gradient.numel() != arriving.numel():
+        return False
+    if type(gradient) is not torch.Tensor or type(arriving) is not torch.Tensor:
+        return False
+    if gradient.layout is not torch.strided or arriving.layout is not torch.strided:
+        return False
+    memory, size = arriving.untyped_storage(), arriving.numel() * arriving.element_size()
+    return memory.nbytes() == size and memory.data_ptr() == gradient.untyped_storage().data_ptr() != 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.keeper import KEEPER
+from inspector.recorder.of_thread import OfThread
 from inspector.report import BackwardCall, mask_addresses
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
@@ -22,11 +24,15 @@ from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.roots import gradient_edge
 from inspector.tracer.tracing import FULL_NODES, Pair, Tracing
+from inspector.tracer.walk import walk
 
 Mode = Literal["full", "light", "none"]
 
 DEFAULT_WATCH = 3
 """How many backward calls are watched: enough to see what differs from step to step."""
+
+SMALL_NODES = 100
+"""Graphs of up to this many Nodes are traced in full in every call: it costs a few milliseconds at most."""
 
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
@@ -41,6 +47,7 @@ class _Open:
     capture: GradientCapture
     outputs: list[Any]
     captured: list[Pair | None]
+    pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
 
 
 class Session:
@@ -48,7 +55,8 @@ class Session:
 
     calls: what was seen so far. on_done is called once, when the last watched call has ended. `instead`, if given,
     is then called in the place of that call's return (`--stop`).
-    mode: how the forward is recorded; "full" for the first call, "light" for the others; "none": not at all.
+    mode: how it is recorded: "full" for the calls that are `drawn` (by their index, from 1) and light for the
+    others, "light" for all, "none" for nothing of the forward.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Session:
         watch: int | None,
         *,
         mode: Mode = "full",
+        drawn: Callable[[int], bool] = lambda index: index == 1,
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
     ) -> None:
@@ -66,17 +75,21 @@ class Session:
         self._files = files
         self._watch = watch
         self.mode = mode
+        self._drawn = drawn
         self._values = Batch()
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
         self._instead = instead
         self._engine = EngineWatch(self)
-        self._cuts = self._writes = 0  # how many of the recorder's belong to calls that have ended
+        self._started = 0
+        self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
+        self._writes = 0
 
     def open(self) -> None:
         """Begin to watch."""
         self._engine.install()
         if self._forward is not None:
+            self._set_forward(1)
             self._forward.start()
 
     def close(self) -> None:
@@ -95,9 +108,12 @@ class Session:
         """Look at the graph before backward."""
         if self.is_done:
             return None
+        pause = contextlib.ExitStack()
         try:
-            return self._start(call)
+            pause.enter_context(self._paused())
+            return self._start(call, pause)
         except Exception as error:
+            pause.close()
             self._fail(error)
             return None
 
@@ -106,7 +122,10 @@ class Session:
         if token is None:
             return
         try:
-            self._end(token, result, error)
+            with token.pause:
+                self._end(token, result, error)
+            if self._forward is not None:
+                self._forward.wake()
         except Exception as ours:
             self._fail(ours)
         if self.is_done:
@@ -117,19 +136,22 @@ class Session:
         """`--stop`, once all watched calls have ended."""
         return self._instead if self.is_done else None
 
-    def _start(self, call: EngineCall) -> _Open:
+    def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> _Open:
         KEEPER.release()
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
-        batch = Batch("full" if self.mode == "full" and self.watched == 0 else "light")
-        tracing = Tracing(roots, names_from(call.frame, self._files), batch)
+        graph = walk(edge for _, edge in roots)
+        self._started += 1
+        is_full = self._is_full(self._started) or len(graph.nodes) <= SMALL_NODES
+        batch = Batch("full" if is_full else "light")
+        outputs = [output for output, _ in roots]
+        tracing = Tracing(graph, outputs, names_from(call.frame, self._files), batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
         else:
             capture.flow.not_recorded = _TOO_LARGE
         captured = [] if call.accumulates else [_pair_of_input(item, tracing) for item in call.inputs]
-        outputs = [output for output, _ in roots]
-        return _Open(self.watched + 1, self._location(call), tracing, capture, outputs, captured)
+        return _Open(self._started, self._location(call), tracing, capture, outputs, captured, pause)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
@@ -142,28 +164,54 @@ class Session:
         if self._watch is None:
             self.calls.clear()
         self.calls.append(call)
+        self.calls.sort(key=lambda call: call.index)  # threads may end in another order than they began
         KEEPER.keep(token.tracing.walk, token.outputs)
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
         self._values.read()
         record = token.tracing.close(ran=True)
-        graph = build_graph(record, flow, self._forward)
+        graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         if self._forward is None:
             return BackwardCall(token.index, token.location, graph)
-        graph.make()  # now: the recorder knows Nodes by the numbers of this thread
+        if threading.current_thread() is not threading.main_thread():
+            graph.make()  # now: who asks later does so from another thread
         ids = Ids(record)
-        cuts, writes = self._forward.cuts[self._cuts :], self._forward.writes[self._writes :]
-        self._cuts, self._writes = self._cuts + len(cuts), self._writes + len(writes)
-        self._forward.lighten("only the first watched call is recorded in full")
-        self._forward.wake()
+        cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
+        self._writes += len(writes)
+        self._set_forward(token.index + 1)
         return BackwardCall(
             token.index,
             token.location,
             graph,
             [self._row(cut, "from", ids, token.tracing) for cut in cuts],
-            [self._row(write, "to", ids, token.tracing) for write in writes],
+            [self._row(write, "to", ids, token.tracing) for write in writes if _is_of_the_script(write)],
         )
+
+    def _is_full(self, index: int) -> bool:
+        """Whether a call is recorded in full: those that are drawn are."""
+        return self.mode == "full" and self._drawn(index)
+
+    def _set_forward(self, index: int) -> None:
+        """Record the forward of a call in full or lightly."""
+        assert self._forward is not None
+        if self._is_full(index):
+            self._forward.deepen()
+        else:
+            self._forward.lighten("only the drawn backward calls are recorded in full")
+
+    def _new_cuts(self) -> list[dict[str, Any]]:
+        """The cuts since the last call, each with how often it happened since."""
+        assert self._forward is not None
+        cuts = self._forward.cuts
+        earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
+        self._cut_counts = [cut["count"] for cut in cuts]
+        counted = [(cut, cut["count"] - count) for cut, count in zip(cuts, earlier, strict=True)]
+        return [cut | {"count": count} for cut, count in counted if count]
+
+    def _paused(self) -> contextlib.AbstractContextManager[None]:
+        """While it is open, our own Python is not traced as the script's is."""
+        return contextlib.nullcontext() if self._forward is None else self._forward.paused()
 
     def _row(self, found: dict[str, Any], key: str, ids: Ids, tracing: Tracing) -> dict[str, Any]:
         """A cut or a write for the report, its tensor by its id in the graph (None for one outside of it)."""
@@ -215,6 +263,6 @@ def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:
     return tracing.walk.index[edge[0]], edge[1]
 
 
-def caller_frame(depth: int = 2) -> Any:
-    """The frame `depth` calls up from here."""
-    return sys._getframe(depth)
+def _is_of_the_script(write: dict[str, Any]) -> bool:
+    """Whether a write is more than a library's initialisation of a parameter."""
+    return write["leaf"] is None or bool(write["direct"])

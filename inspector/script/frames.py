@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 
 OUTERMOST = "sys"
 """The file name of the frame below the user's outermost one.
@@ -15,6 +15,7 @@ it meets this frame, and says the same.
 
 # Only what stands between the user's code and python or torch: an exception of ours that the user's own call
 # of the library raises keeps its frames.
+_OVERRIDES = f"torch{os.sep}overrides.py"
 _HIDDEN = tuple(str(Path(__file__).parent.parent / stage) + os.sep for stage in ("script", "recorder"))
 
 
@@ -35,9 +36,12 @@ def hide_our_frames(error: BaseException) -> None:
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
-    entries = []
+    entries: list[TracebackType] = []
     while traceback is not None:
-        if not _is_ours(traceback.tb_frame.f_code.co_filename):
+        code = traceback.tb_frame.f_code
+        if len(entries) > 1 and _is_detour(entries[-1].tb_frame.f_code) and entries[-2].tb_frame.f_code is code:
+            del entries[-2:]
+        if not _is_ours(code.co_filename):
             entries.append(traceback)
         traceback = traceback.tb_next
     following = None
@@ -46,6 +50,15 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
             entry.tb_next = following
         following = entry
     return following
+
+
+def _is_detour(code: CodeType) -> bool:
+    """Whether a function of torch is only there because a mode of ours is.
+
+    A function written in Python then calls `handle_torch_function`, which calls it again by way of the mode. By
+    way of a mode or a subclass of the user's, their frame would stand between.
+    """
+    return code.co_name == "handle_torch_function" and code.co_filename.endswith(_OVERRIDES)
 
 
 def _is_ours(filename: str) -> bool:

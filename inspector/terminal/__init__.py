@@ -15,6 +15,7 @@ from inspector.terminal.labels import header
 from inspector.terminal.screen import print_lines, stderr_console
 from inspector.terminal.summary import summary
 from inspector.terminal.table import tensor_table
+from inspector.terminal.totals import total_lines
 
 __all__ = ["lines", "show", "show_files", "stderr_console"]
 
@@ -58,4 +59,4 @@ def _graph_blocks(graph: Graph, width: int, *, small: bool) -> list[list[Text]]:
     if not any(graph.functions()):
         without = [closing.without_functions(graph, width)]
         return [*without, tensor_table(graph, width)] if any(graph.tensors()) else without
-    return [derivation(graph, width), tensor_table(graph, width)]
+    return [derivation(graph, width), total_lines(graph, width), tensor_table(graph, width)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -15,9 +16,12 @@ _NARROWEST, _WIDEST = 80, 100
 _BEYOND_ASCII = str.maketrans(f"{MINUS}├└│─→↓·∂…²³▁▂▃▅▇", "-|`|->v*d.23_.-=#")
 
 
-def stderr_console() -> Console:
-    """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS)."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+def stderr_console(stream: TextIO | None = None) -> Console:
+    """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS).
+
+    stream: what stderr was when the command began, since a script may have put another in its place.
+    """
+    console = Console(file=stream or sys.stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = min(max(console.width, _NARROWEST), _WIDEST)
     return console

@@ -9,29 +9,14 @@ from inspector.graph.model import Moment
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.summaries import Pending
 from inspector.tracer.flow import Flow
+from inspector.tracer.nodes import REARRANGES
 from inspector.tracer.tracing import NodeRecord, Pair, Record
 
 _NOT_RUN = "backward has not run"
 _NOT_REACHED = "the engine did not run it"
 _NOT_RECORDED = "the forward was not recorded"
+_LIGHT = "a light recording measures sums, not what each edge adds to them"
 _NOT_SEEN = "no tensor of the script's was left to ask"
-
-
-_REARRANGES = {
-    "ViewBackward0",
-    "UnsafeViewBackward0",
-    "ReshapeAliasBackward0",
-    "AliasBackward0",
-    "TBackward0",
-    "TransposeBackward0",
-    "PermuteBackward0",
-    "UnsqueezeBackward0",
-    "SqueezeBackward0",
-    "SqueezeBackward1",
-    "SqueezeBackward2",
-    "CloneBackward0",
-}
-"""Functions whose output holds the elements of their input, each once, perhaps in another order."""
 
 
 class Output(Protocol):
@@ -64,11 +49,18 @@ class Answers:
         self._ran = flow is not None
         self._forward = forward
         self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
+        self._outputs: dict[Pair, Output | None] = {}
+        arriving = Counter((target, input_nr) for _, _, target, input_nr in record.edges)
+        self._only_edge = {
+            (source, slot): (target, input_nr)
+            for source, slot, target, input_nr in record.edges
+            if arriving[target, input_nr] == 1 and (target, input_nr) not in record.roots
+        }
         self._names = self._unique_names()
         self._views = {
             (target, input_nr): source
             for source, _, target, input_nr in record.edges
-            if record.nodes[source].name in _REARRANGES
+            if record.nodes[source].name in REARRANGES
         }
 
     def step(self, position: int) -> Value:
@@ -90,7 +82,9 @@ class Answers:
         """What was recorded when the forward made this tensor."""
         if self._forward is None:
             return None
-        return self._forward.output(self._record.nodes[pair[0]].sequence_nr, pair[1])
+        if pair not in self._outputs:
+            self._outputs[pair] = self._forward.output(self._record.nodes[pair[0]].sequence_nr, pair[1])
+        return self._outputs[pair]
 
     def naming(self, pair: Pair) -> dict[str, str | None]:
         """`name` of a tensor, and `expression` for one that has none: its source text."""
@@ -147,7 +141,12 @@ class Answers:
         if self._flow.not_recorded:
             return unknown(self._flow.not_recorded)
         pending = self._flow.contributions.get((source, slot))
-        return pending.value if pending is not None else unknown(_NOT_REACHED)
+        if pending is not None:
+            return pending.value
+        if source not in self._turns:
+            return unknown(_NOT_REACHED)
+        target = self._only_edge.get((source, slot))
+        return unknown(_LIGHT) if target is None else self.gradient(target)
 
     def _unique_names(self) -> dict[Pair, str]:
         """The script's names around backward; beside them the names that tensors had when they were made, where

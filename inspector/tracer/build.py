@@ -28,9 +28,8 @@ def build_graph(record: Record, flow: Flow | None, forward: Forward | None = Non
     flow: what the engine did, None if backward has not run. forward: what was recorded of the forward.
     """
     ids = Ids(record)
-    builder = _Builder(record, Answers(record, flow, forward), ids)
     return Graph(
-        builder.network,
+        lambda: _Builder(record, Answers(record, flow, forward), ids).network(),
         roots=[ids.tensor(pair) for pair in record.roots],
         steps=[ids.function(position) for position in flow.steps] if flow else [],
         error=flow.error if flow else None,

@@ -15,6 +15,22 @@ from inspector.summaries import dtype_name
 from inspector.tracer.walk import AutogradNode
 
 ACCUMULATE_GRAD = "AccumulateGrad"
+REARRANGES = {
+    "ViewBackward0",
+    "UnsafeViewBackward0",
+    "ReshapeAliasBackward0",
+    "AliasBackward0",
+    "TBackward0",
+    "TransposeBackward0",
+    "PermuteBackward0",
+    "UnsqueezeBackward0",
+    "SqueezeBackward0",
+    "SqueezeBackward1",
+    "SqueezeBackward2",
+    "CloneBackward0",
+}
+"""Functions whose output holds the elements of their input, each once, perhaps in another order."""
+
 _RAW, _SAVED = "_raw_saved_", "_saved_"
 _UNSIGNED_END = 1 << 64
 _SIGN = 1 << 63
@@ -40,6 +56,9 @@ class OutputFacts:
     device: str
 
 
+_UNREAD = OutputFacts("unknown", None, "unknown")
+
+
 @dataclass(slots=True)
 class _Attributes:
     """The names to read on every Node of one class."""
@@ -59,15 +78,16 @@ def name_of(node: AutogradNode) -> str:
     return head.rsplit("::", 1)[-1] + bracket + rest
 
 
-def outputs_of(node: AutogradNode) -> list[OutputFacts]:
-    """One entry for each output of the forward, by output number."""
-    return [_output(metadata) for metadata in node._input_metadata]
+def outputs_of(node: AutogradNode, *, full: bool = True) -> list[OutputFacts]:
+    """One entry for each output of the forward, by output number; not `full`: how many there are."""
+    metadata = node._input_metadata
+    return [_output(item) for item in metadata] if full else [_UNREAD] * len(metadata)
 
 
 def _output(metadata: Any) -> OutputFacts:
     try:
         shape = [int(size) for size in metadata.shape]
-    except (RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
         shape = None
     return OutputFacts(dtype_name(metadata.dtype), shape, str(metadata.device))
 
@@ -89,7 +109,11 @@ def saved_by(node: AutogradNode) -> list[Saved]:
         return _saved_by_custom(node)
     found = []
     for name in _names(type(node)).tensors:
-        raw = getattr(node, _RAW + name)
+        try:
+            raw = getattr(node, _RAW + name)
+        except RuntimeError:  # a list of tensors can be asked for no more once it is released
+            found.append(Saved(name, "released", None))
+            continue
         if isinstance(raw, tuple):
             found += [_saved(node, f"{name}[{k}]", item, None) for k, item in enumerate(raw)]
         else:
@@ -100,8 +124,8 @@ def saved_by(node: AutogradNode) -> list[Saved]:
 def _saved_by_custom(node: AutogradNode) -> list[Saved]:
     try:
         raws = node._raw_saved_tensors
-    except RuntimeError:  # "Trying to backward through the graph a second time": released
-        return []
+    except RuntimeError:  # "Trying to backward through the graph a second time"
+        return [Saved("saved_tensors", "released", None)]
     return [_saved(node, f"saved_tensors[{k}]", raw, None) for k, raw in enumerate(raws or ())]
 
 

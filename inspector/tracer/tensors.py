@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from inspector.graph.values import Value, unknown
+from inspector.graph.values import FULL, Value, unknown
 from inspector.summaries import Batch, Pending, dtype_name
 
+_LIGHT = "a light recording reads no large tensors but gradients"
 _GONE = "the script had dropped the tensor by then"
 
 
@@ -63,7 +64,13 @@ def see_again(seen: Seen, batch: Batch) -> None:
 
 
 def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
-    return {"data": batch.add(tensor), "grad": batch.add(_grad(tensor))}
+    return {"data": _data(tensor, batch), "grad": batch.add(_grad(tensor))}
+
+
+def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
+    if batch.level == "light" and tensor.numel() > FULL:
+        return Pending(unknown(_LIGHT))
+    return batch.add(tensor)
 
 
 def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -86,7 +93,7 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
 def _shape(tensor: torch.Tensor) -> list[int]:
     try:
         return [int(size) for size in tensor.shape]
-    except (RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
         return []
 
 

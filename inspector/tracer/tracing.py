@@ -24,7 +24,7 @@ from inspector.tracer.nodes import (
     saved_by,
 )
 from inspector.tracer.tensors import Seen, see, see_again
-from inspector.tracer.walk import AutogradNode, Walk, walk
+from inspector.tracer.walk import AutogradNode, Walk
 
 Pair = tuple[int, int]
 """(position of a Node, output number): a tensor of the forward."""
@@ -68,9 +68,12 @@ class Record:
 class Tracing:
     """Trace a graph: made before backward; `close` after it (or at once) gives the Record."""
 
-    def __init__(self, roots: list[tuple[Any, tuple[AutogradNode, int]]], names: Names, batch: Batch) -> None:
-        """roots: each a tensor or GradientEdge and its gradient edge, from `roots_of`."""
-        self.walk: Walk = walk(edge for _, edge in roots)
+    def __init__(self, graph: Walk, outputs: list[Any], names: Names, batch: Batch) -> None:
+        """graph: the walk from `outputs`, the tensors or GradientEdges that are its roots.
+
+        A batch of level "light" means a light trace: no saved tensors, no attributes, no data of large tensors.
+        """
+        self.walk = graph
         self._batch = batch
         self._names = names
         self._seen: dict[Pair, Seen] = {}
@@ -78,10 +81,10 @@ class Tracing:
         self._constant_by_id: dict[int, int] = {}
         self._held: list[torch.Tensor] = []  # so that no identity is used twice while tracing
         self._leaf_pairs: dict[int, Pair] = {}
-        self._see_roots([output for output, _ in roots])
+        self._see_roots(outputs)
         self._see_leaves()
         self._see_named()
-        full = len(self.walk.nodes) <= FULL_NODES
+        full = batch.level == "full" and len(self.walk.nodes) <= FULL_NODES
         self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
         self._held.clear()
         self._names = Names()
@@ -137,7 +140,7 @@ class Tracing:
 
     def _record(self, position: int, full: bool) -> NodeRecord:
         node = self.walk.nodes[position]
-        record = NodeRecord(name_of(node), node._sequence_nr(), outputs_of(node))
+        record = NodeRecord(name_of(node), node._sequence_nr(), outputs_of(node, full=full))
         if full and record.name != ACCUMULATE_GRAD:
             record.attributes = attributes_of(node)
             record.saved = [self._saved_record(position, saved) for saved in saved_by(node)]

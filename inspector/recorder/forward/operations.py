@@ -175,6 +175,8 @@ class Operations(TorchFunctionMode):
             if expression and any(tensor is target.tensor for target in operation.targets):
                 name = name or expression.operand  # `h.mul_(2)`: it is `h` still
             text = expression.text if expression else None
+            if expression and expression.callee not in (None, operation.name):
+                self._outputs.only_steps(inputs, expression.text)  # `sum(losses)` adds several times
             self._outputs.add(tensor, key, Recorded(operation.name, operation.place, Pending(), text, name, cuts))
 
     def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:

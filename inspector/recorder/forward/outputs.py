@@ -90,6 +90,14 @@ class Outputs:
             kept.name = kept.name or expression.name(index, len(tensors))
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)
 
+    def only_steps(self, tensors: list[torch.Tensor], text: str) -> None:
+        """Those of `tensors` that the same text computed were steps on its way, and do not get its name."""
+        for tensor in tensors:
+            kept = self._known.get(id(tensor))
+            recorded = self._recorded.get(kept[1]) if kept is not None and kept[0]() is tensor else None
+            if recorded is not None and recorded.expression == text:
+                recorded.name = recorded.expression = None
+
     def key(self, tensor: torch.Tensor) -> Key | None:
         """Which output of which Node a tensor is, None for a leaf and where asking would change the graph.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -60,6 +61,7 @@ class ForwardRecorder:
         self._compile_watch: compiling.CompileWatch | None = None
         self._thread = 0
         self._until: float | None = None
+        self._most = MOST_OUTPUTS
         self._compiled_from: int | None = None
 
     # Installing and removing
@@ -68,6 +70,7 @@ class ForwardRecorder:
         """Install what the mode needs, for the calling thread and the threads that start later. Idempotent."""
         if self._compile_watch is not None:
             return
+        _RUNNING.add(self)
         self._compile_watch = compiling.CompileWatch(self._compiles, self._compiled)
         self._thread = threading.get_ident()
         self._lines.called = self._called
@@ -90,6 +93,7 @@ class ForwardRecorder:
         self._compile_watch.stop()
         self._lines.stop()
         self._compile_watch = None
+        _RUNNING.discard(self)
         if self._lines.unknown:
             self._say(f"some lines are not known: {self._lines.unknown}")
         if self.mode == "full" and self._lines.ranges.others:
@@ -106,6 +110,17 @@ class ForwardRecorder:
             self._operations.stop()
             self._lines.errand = self._tidy
             self._say(f"values and names are not known from here on: {reason}")
+
+    def deepen(self) -> None:
+        """Go on as a full recording, where nothing forbids it: `torch.compile`, an error of ours."""
+        if self.mode == "full" or self._compiled_from is not None:
+            return
+        self.mode = "full"
+        self._until, self._most = None, len(self._outputs) + MOST_OUTPUTS
+        if self._compile_watch is not None:
+            self._lines.errand = None
+            self._lines.returned = self._returned
+            self._operations.start()
 
     def wake(self) -> None:
         """Trace lines again in the calling thread, should that have fallen asleep over pure Python.
@@ -195,7 +210,7 @@ class ForwardRecorder:
             return
         if self._until is None:
             self._until = time.monotonic() + MOST_SECONDS
-        if count >= MOST_OUTPUTS:
+        if count >= self._most:
             self.lighten(f"more than {MOST_OUTPUTS} operations")
         elif time.monotonic() > self._until:
             self.lighten(f"more than {MOST_SECONDS:.0f} seconds")
@@ -307,3 +322,16 @@ def _takes_fast_path(module: nn.Module, arguments: Any) -> bool:
     if arguments and _is_tensor(arguments[0]) and arguments[0].requires_grad:
         return False
     return not all(parameter.requires_grad for parameter in nn.Module.parameters(module))
+
+
+_RUNNING: weakref.WeakSet[ForwardRecorder] = weakref.WeakSet()
+
+
+def _stop_in_child() -> None:
+    """A forked process (a worker of a DataLoader) inherits the trace function, the hooks and the mode."""
+    for recorder in tuple(_RUNNING):
+        recorder.stop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_stop_in_child)

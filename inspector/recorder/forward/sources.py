@@ -31,12 +31,14 @@ class Expression:
         without a name.
     unpacked: whether `names` are those of its elements.
     operand: the text of what it is computed from, where that is one thing: `h` in `h.detach()`.
+    callee: the last name of what it calls: `relu` in `F.relu(h)`; None if it is no call.
     """
 
     text: str
     names: tuple[str | None, ...]
     unpacked: bool
     operand: str | None
+    callee: str | None
 
     def name(self, index: int, count: int) -> str | None:
         """The name of output `index` of `count`."""
@@ -142,6 +144,7 @@ class _Text:
             tuple(self._name(name) for name in names[: _starred(names)]),
             elements is not None,
             self._operand(node),
+            _callee(node),
         )
 
     def _name(self, target: ast.expr | None) -> str | None:
@@ -168,6 +171,12 @@ class _Text:
 
 
 _MODULES = ("torch", "F", "nn.functional", "torch.nn.functional", "torch.special", "torch.linalg")
+
+
+def _callee(node: ast.expr | ast.AugAssign) -> str | None:
+    if not isinstance(node, ast.Call):
+        return None
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
 
 
 def _starred(targets: list[ast.expr | None] | list[ast.expr]) -> int:

@@ -1,0 +1,55 @@
+"""Which files are the user's, and how a path is written in a report."""
+
+from __future__ import annotations
+
+import json
+import linecache
+from pathlib import Path
+
+import pytest
+import torch
+
+import inspector.files
+from inspector.files import Files
+
+
+def test_the_users_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, work = tmp_path / "scripts", tmp_path / "work"
+    for path in (folder, work):
+        path.mkdir()
+    monkeypatch.chdir(work)
+    files = Files(str(folder))
+    assert files.is_users(str(folder / "train.py"))
+    assert files.is_users(str(folder / "models" / "gpt.py"))
+    assert files.is_users(str(work / "helper.py"))
+    assert not files.is_users(str(tmp_path / "scripts-of-others" / "train.py"))
+    assert not files.is_users(str(folder / ".venv" / "lib" / "site-packages" / "x.py"))
+    assert not files.is_users(torch.__file__)
+    assert not files.is_users(json.__file__)
+    assert not files.is_users(inspector.files.__file__)
+    assert not files.is_users("<frozen importlib._bootstrap>")
+    assert not files.is_users("<string>")
+    assert files.is_users("/tmp/ipykernel_12/345.py")
+
+
+def test_a_notebook_cell_is_the_users() -> None:
+    name = "<ipython-input-1-abc>"
+    linecache.cache[name] = (4, None, ["x=1\n"], name)
+    try:
+        assert Files(".").is_users(name)
+        assert Files(".").shown(name) == name
+        assert Files(".").statement(name, 1) == "x=1"
+    finally:
+        del linecache.cache[name]
+
+
+def test_paths_and_statements(tmp_path: Path) -> None:
+    script = tmp_path / "models" / "gpt.py"
+    script.parent.mkdir()
+    script.write_text("if True:\n    x = 1  # one\n")
+    files = Files(str(tmp_path))
+    assert files.shown(str(script)) == "models/gpt.py"
+    assert files.shown(torch.__file__) == "site-packages/torch/__init__.py"
+    assert files.shown("/elsewhere/deep/file.py") == "file.py"
+    assert files.statement(str(script), 2) == "x = 1  # one"
+    assert files.statement(str(script), 9) == ""
