@@ -162,6 +162,19 @@ def _forget(variables: dict[str, Any]) -> None:
         variables.clear()
 
 
+def forget_locals(frame: FrameType | None, files: Files) -> None:
+    """Undo what the tracing of lines did to the user's functions that are still running, from `frame` outwards.
+
+    Up to Python 3.12 each call of a trace function reads the `f_locals` of the traced frame. Not to be called from
+    a trace function, after which the interpreter writes that dictionary back into the variables.
+    """
+    for item in _outwards(frame):
+        if item.f_code.co_flags & inspect.CO_OPTIMIZED and files.is_users(item.f_code.co_filename):
+            variables = item.f_locals
+            _forget(variables)
+            del variables
+
+
 def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from module.named_parameters()
     yield from module.named_buffers()
@@ -173,7 +186,7 @@ def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]
 
 
 _CONTAINERS = (list, tuple, dict)
-_LIBRARIES = ("torch", "numpy", "builtins", "types")
+_LIBRARIES = ("torch", "numpy", "builtins")
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, type, ModuleType)
 
 
@@ -181,7 +194,7 @@ def _may_hold_tensors(kind: type) -> bool:
     """Whether a value of this class is looked into. By class alone: `isinstance` may run a proxy's code."""
     if issubclass(kind, _CONTAINERS):
         return True
-    return not issubclass(kind, _PLAIN) and not kind.__module__.startswith(_LIBRARIES)
+    return not issubclass(kind, _PLAIN) and kind.__module__.partition(".")[0] not in _LIBRARIES
 
 
 def _items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:

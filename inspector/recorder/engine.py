@@ -22,6 +22,8 @@ import torch.autograd.graph
 from torch._subclasses.fake_tensor import FakeTensor
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from inspector.recorder.dynamo import hide_alone, unseen
+
 _GRADCHECK = torch.autograd.gradcheck.__code__.co_filename
 _OUTSIDE_OF_A_GRAPH_TASK = -1
 _BETWEEN = (torch.__path__[0] + os.sep, str(Path(__file__).parent) + os.sep)
@@ -70,11 +72,12 @@ class EngineWatch:
         original = self._original = torch.autograd.graph._engine_run_backward
 
         def engine_run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._ignores(t_outputs):
+            if unseen(self._ignores, t_outputs):
                 return original(t_outputs, *args, **kwargs)
             return self._run(original, t_outputs, args, kwargs)
 
-        _hide_from_dynamo(engine_run_backward)
+        # What they call, the engine and the user's hooks, Dynamo sees as it would without us.
+        hide_alone(engine_run_backward, EngineWatch._ignores, EngineWatch._run, _caller, _inputs)
         self._installed = engine_run_backward
         torch.autograd.graph._engine_run_backward = engine_run_backward
         torch.autograd._engine_run_backward = engine_run_backward  # type: ignore[attr-defined]
@@ -104,23 +107,26 @@ class EngineWatch:
         collects = gc.isenabled()
         gc.disable()  # what we note is young and stays: collections would only walk all of torch, again and again
         try:
-            call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame)
-            token = _unseen(self._observer.starts, call)
-            del call, frame
+            token = unseen(self._start, outputs, args, kwargs, frame)
+            del frame
             try:
                 result = original(outputs, *args, **kwargs)
             except BaseException as error:
-                _unseen(self._observer.ends, token, None, error)
+                unseen(self._observer.ends, token, None, error)
                 raise
-            _unseen(self._observer.ends, token, result, None)
+            unseen(self._observer.ends, token, result, None)
         finally:
             self._busy.here = False
             if collects:
                 gc.enable()
-        instead = self._observer.finished()
+        instead = unseen(self._observer.finished)
         if instead is not None:
             instead()
         return result
+
+    def _start(self, outputs: Any, args: Any, kwargs: Any, frame: FrameType | None) -> Any:
+        call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame)
+        return self._observer.starts(call)
 
 
 def _inputs(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -139,27 +145,3 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
             return frame, True
         frame = frame.f_back
     return frame, False
-
-
-def _unseen(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function of ours where Dynamo, which may be tracing the frames it meets, does not look."""
-    evaluation = torch._C._dynamo.eval_frame
-    previous = evaluation.set_eval_frame(None)
-    try:
-        return function(*args)
-    finally:
-        evaluation.set_eval_frame(previous)
-
-
-def _hide_from_dynamo(function: Callable[..., Any]) -> None:
-    """Let Dynamo neither compile our functions nor break its graph at them; what they call it sees as before.
-
-    A private interface of torch, without effect on a script that compiles nothing: left out where it has changed.
-    """
-    evaluation = torch._C._dynamo.eval_frame
-    try:
-        strategy = evaluation._FrameExecStrategy(evaluation._FrameAction.SKIP, evaluation._FrameAction.DEFAULT)
-        for hidden in (function, EngineWatch._ignores, EngineWatch._run, _caller, _inputs, _unseen):
-            evaluation.set_code_exec_strategy(hidden.__code__, strategy)
-    except AttributeError:
-        return

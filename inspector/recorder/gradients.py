@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from inspector.graph.values import FULL
+from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.summaries import Batch, Pending
 from inspector.tracer.flow import Flow
 from inspector.tracer.nodes import REARRANGES, name_of
@@ -53,16 +54,16 @@ class GradientCapture:
     def _before(self, position: int) -> Callable[[Any], None]:
         flow = self.flow
 
-        def hook(gradients: tuple[torch.Tensor | None, ...]) -> None:
+        def note(gradients: tuple[torch.Tensor | None, ...]) -> None:
             flow.steps.append(position)
             flow.arrived[position] = [self._value(gradient) for gradient in gradients]
 
-        return hook
+        return _hook(note)
 
     def _after(self, position: int) -> Callable[[Any, Any], None]:
         contributions, arrived = self.flow.contributions, self.flow.arrived
 
-        def hook(gradients: tuple[torch.Tensor | None, ...], arriving: tuple[torch.Tensor | None, ...]) -> None:
+        def note(gradients: tuple[torch.Tensor | None, ...], arriving: tuple[torch.Tensor | None, ...]) -> None:
             for slot, gradient in enumerate(gradients):
                 if gradient is not None and len(arriving) == 1 and _same_elements(gradient, arriving[0]):
                     pending = self._batch.again(arrived[position][0], gradient)
@@ -72,7 +73,7 @@ class GradientCapture:
                 if gradient is not None:
                     self._contributed[id(gradient)] = (weakref.ref(gradient), gradient._version, pending)
 
-        return hook
+        return _hook(note)
 
     def _value(self, gradient: torch.Tensor | None) -> Pending:
         """The value of what arrives. Where one edge alone leads here it is the very tensor that left the last
@@ -94,3 +95,13 @@ def _same_elements(gradient: torch.Tensor, arriving: torch.Tensor | None) -> boo
         return False
     memory, size = arriving.untyped_storage(), arriving.numel() * arriving.element_size()
     return memory.nbytes() == size and memory.data_ptr() == gradient.untyped_storage().data_ptr() != 0
+
+
+def _hook(note: Callable[..., None]) -> Callable[..., None]:
+    """A hook that Dynamo does not look into: it may be running a compiled step that this backward belongs to."""
+
+    def hook(*gradients: Any) -> None:
+        unseen(note, *gradients)
+
+    hide_alone(hook)
+    return hook

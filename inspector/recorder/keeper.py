@@ -34,6 +34,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._lists: list[list[AutogradNode]] = []  # each leaf first; a later list may sit on an earlier one
+        self._is_dropping = False
         self._roots: list[weakref.ref[Any]] = []
         self._release_soon = _PENDING_CALL(self._on_pending_call)
 
@@ -71,10 +72,15 @@ class Keeper:
 
     def _on_root_dropped(self, _: weakref.ref[Any]) -> None:
         # The tensor still owns its Node while its weak references are told: look again when it is gone.
+        self._is_dropping = True
         ctypes.pythonapi.Py_AddPendingCall(self._release_soon, None)
+        self._is_dropping = False
 
     def _on_pending_call(self, _: Any) -> int:
-        self.release()
+        if self._is_dropping:  # the interpreter has found time for it at once, within that very callback
+            ctypes.pythonapi.Py_AddPendingCall(self._release_soon, None)
+        else:
+            self.release()
         return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from typing import Any, Literal
 
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
-from inspector.naming import names_from
+from inspector.naming import forget_locals, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
@@ -81,7 +83,7 @@ class Session:
         self._on_done = on_done
         self._instead = instead
         self._engine = EngineWatch(self)
-        self._started = 0
+        self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
         self._writes = 0
 
@@ -96,6 +98,7 @@ class Session:
         """Take everything of ours off. May be called again."""
         if self._forward is not None:
             self._forward.stop()
+            forget_locals(sys._getframe(1), self._files)
         self._engine.uninstall()
         KEEPER.release()
 
@@ -140,8 +143,8 @@ class Session:
         KEEPER.release()
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
-        self._started += 1
-        is_full = self._is_full(self._started) or len(graph.nodes) <= SMALL_NODES
+        index = next(self._indexes)
+        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
         tracing = Tracing(graph, outputs, names_from(call.frame, self._files), batch)
@@ -151,7 +154,7 @@ class Session:
         else:
             capture.flow.not_recorded = _TOO_LARGE
         captured = [] if call.accumulates else [_pair_of_input(item, tracing) for item in call.inputs]
-        return _Open(self._started, self._location(call), tracing, capture, outputs, captured, pause)
+        return _Open(index, self._location(call), tracing, capture, outputs, captured, pause)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
@@ -169,6 +172,8 @@ class Session:
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
         self._values.read()
+        if self._forward is not None:
+            token.tracing.find_sources(self._forward.leaf_source)
         record = token.tracing.close(ran=True)
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)

@@ -19,6 +19,7 @@ from inspector.tracer.tracing import NodeRecord, Pair, Record
 from inspector.tracer.walk import EMPTY
 
 _NOT_SEEN = "no tensor of the script's was left to ask"
+_NOT_MADE = "the making of the leaf was not recorded"
 _NOT_WANTED = "it needs no gradient"
 
 
@@ -64,7 +65,7 @@ class _Builder:
             network.add_node(self._ids.tensor(position), **self._constant(seen))
         self._add_next_edges(network)
         self._add_saved_edges(network)
-        return network  # type: ignore[no-any-return]
+        return network
 
     def _add_next_edges(self, network: Any) -> None:
         for source, slot, target, input_nr in self._record.edges:
@@ -128,10 +129,16 @@ class _Builder:
             "requires_grad": True,
             "grad_fn": None if is_leaf else self._ids.function(pair[0]),
             **self._facts(pair, node),
-            "source": self._answers.source(node),
+            "source": self._source(pair, node),
             **{moment: self._states([pair], moment) for moment in MOMENTS},
             "gradient": self._answers.gradient(pair),
         }
+
+    def _source(self, pair: Pair, node: NodeRecord) -> Any:
+        if node.name != ACCUMULATE_GRAD:
+            return self._answers.source(node)
+        seen = self._record.seen.get(pair)
+        return seen.source if seen is not None and seen.source is not None else unknown(_NOT_MADE)
 
     def _facts(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
         seen = self._record.seen.get(pair)
@@ -159,7 +166,7 @@ class _Builder:
             "requires_grad": seen.facts.requires_grad,
             "grad_fn": None,
             **_facts(seen),
-            "source": unknown(_NOT_WANTED),
+            "source": seen.source if seen.source is not None else unknown(_NOT_WANTED),
             **states,
             "gradient": unknown(_NOT_WANTED),
         }

@@ -40,6 +40,7 @@ class Seen:
     name: str | None
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
+    source: Any = None  # where a leaf was made, if that was recorded
 
 
 def see(tensor: torch.Tensor, name: str | None, batch: Batch) -> Seen:

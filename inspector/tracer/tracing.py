@@ -6,7 +6,7 @@ a `Record`, holds plain values only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,12 @@ class Tracing:
         self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
         self._held.clear()
         self._names = Names()
+
+    def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
+        """Note where the leaves were made: `find` gives the source of a tensor, or None."""
+        for seen in [*self._seen.values(), *self._constants]:
+            tensor = seen.reference() if seen.facts.is_leaf else None
+            seen.source = None if tensor is None else find(tensor)
 
     def close(self, *, ran: bool) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device."""

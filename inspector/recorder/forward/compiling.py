@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from inspector.recorder.dynamo import hide_alone, unseen
+
 REASON = "torch.compile is in use"
 
 _ENTRANCES = ("OptimizeContext.__init__", "_TorchDynamoContext.__call__.<locals>.compile_wrapper")
@@ -50,6 +52,7 @@ class CompileWatch:
 
     def start(self) -> None:
         """Put the wrapper there."""
+        hide_alone(CompileWatch._end)
         original = self._original = torch.compile
 
         @functools.wraps(original)
@@ -85,4 +88,4 @@ class CompileWatch:
 
     def _end(self, arguments: Any) -> None:
         if self._compiled is not None:
-            self._compiled()
+            unseen(self._compiled)

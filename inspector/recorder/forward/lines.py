@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.files import Files
+from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.recorder.forward.ranges import Ranges, Threads, sequence_number
 from inspector.recorder.forward.sources import Place
 
@@ -54,6 +55,8 @@ class Lines:
         """Is given the frame and the value when a function of the user, or `Function.apply`, returns."""
         self.errand: Callable[[], None] | None = None
         """To be done at the next event."""
+        self.unseen = False
+        """Whether Dynamo may be looking."""
         self.fail = fail
         self._files = files
         self._is_users: dict[int, tuple[CodeType, bool]] = {}
@@ -63,6 +66,7 @@ class Lines:
     def start(self) -> None:
         """Trace the calling thread, the functions that it is in, and the threads that start later."""
         self.running = True
+        hide_alone(_Thread._call, _Thread._line, _Thread._applied, Lines._new_thread)
         self.wake(sys._getframe(1))
         if threading.gettrace() is None:
             threading.settrace(self._enter)
@@ -187,7 +191,24 @@ class _Thread:
             self._ranges.mark(self._number, self._place)
             self._number = number
 
+    # Where something is compiled Dynamo looks at every frame, so at those of a trace function and what it calls.
+
     def _call(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+        if self._lines.unseen:
+            return unseen(self._on_call, frame, event, argument)  # type: ignore[no-any-return]
+        return self._on_call(frame, event, argument)
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+        if self._lines.unseen:
+            return unseen(self._on_line, frame, event, argument)  # type: ignore[no-any-return]
+        return self._on_line(frame, event, argument)
+
+    def _applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+        if self._lines.unseen:
+            return unseen(self._on_applied, frame, event, argument)  # type: ignore[no-any-return]
+        return self._on_applied(frame, event, argument)
+
+    def _on_call(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
         """A function is called: trace its lines if it is the user's."""
         try:
             self._events += 1
@@ -202,7 +223,7 @@ class _Thread:
             self._lines.fail(error)
             return None
 
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+    def _on_line(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
         """A line of the user begins, or a function of the user returns."""
         try:
             number = sequence_number()
@@ -227,7 +248,7 @@ class _Thread:
             self._lines.fail(error)
             return None
 
-    def _applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+    def _on_applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
         """`Function.apply` is running: only what it returns matters."""
         if event == "return" and self._lines.returned is not None:
             try:

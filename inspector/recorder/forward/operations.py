@@ -149,6 +149,7 @@ class Operations(TorchFunctionMode):
                     self._made_nodes(operation, inputs, results)
                 elif results:
                     self.flow.behind(inputs, results)
+                    self._find_leaves(operation, inputs, results)
                 self._find_cut(operation, inputs, results)
                 self._find_writes(operation)
         except Exception as error:
@@ -178,6 +179,15 @@ class Operations(TorchFunctionMode):
             if expression and expression.callee not in (None, operation.name):
                 self._outputs.only_steps(inputs, expression.text)  # `sum(losses)` adds several times
             self._outputs.add(tensor, key, Recorded(operation.name, operation.place, Pending(), text, name, cuts))
+
+    def _find_leaves(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+        """Remember where the user's code made a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
+        for tensor in results:
+            if operation.place is None or not tensor.requires_grad or not tensor.is_leaf:
+                continue
+            is_new = not any(tensor is other for other in inputs)
+            if is_new or operation.name == "requires_grad_" or _in_constructor(sys._getframe(2)):
+                self._outputs.add_leaf(tensor, operation.place)
 
     def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         if any(tensor.requires_grad for tensor in results):
@@ -332,6 +342,18 @@ _HANDLE: CodeType = torch.overrides.handle_torch_function.__code__
 _DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
 _OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
 APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod
+
+
+def _in_constructor(frame: FrameType | None) -> bool:
+    """Whether a module of torch's is being made, and initialises the parameter that it has just got."""
+    while frame is not None and frame.f_code.co_filename != _MODULE_FILE:
+        if frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), nn.Module):
+            return True
+        frame = frame.f_back
+    return False
+
+
+_MODULE_FILE = nn.Module._call_impl.__code__.co_filename
 
 
 def _in_custom_function() -> bool:

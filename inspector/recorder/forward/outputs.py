@@ -49,6 +49,7 @@ class Outputs:
     def __init__(self, batch: Batch, sources: Sources) -> None:
         self._batch, self._sources = batch, sources
         self._recorded: dict[Key, Recorded] = {}
+        self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
 
     def __len__(self) -> int:
@@ -67,6 +68,17 @@ class Outputs:
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
         self._known[id(tensor)] = (weakref.ref(tensor), key, tensor._version)
+
+    def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
+        """Remember where a leaf was made: the first place that is told."""
+        kept = self._leaves.get(id(tensor))
+        if kept is None or kept[0]() is not tensor:
+            self._leaves[id(tensor)] = (weakref.ref(tensor), place)
+
+    def leaf_source(self, tensor: torch.Tensor) -> Source | None:
+        """Where a leaf was made; None if that was not seen."""
+        kept = self._leaves.get(id(tensor))
+        return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
     def value(self, tensor: torch.Tensor) -> Pending:
         """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""

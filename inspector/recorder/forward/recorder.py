@@ -174,6 +174,10 @@ class ForwardRecorder:
             return None
         return self._outputs.get((sequence_nr, output_nr))
 
+    def leaf_source(self, leaf: torch.Tensor) -> Source | None:
+        """The user's line that made a leaf; None if that was not seen (a light recording sees none)."""
+        return self._outputs.leaf_source(leaf)
+
     @property
     def roots(self) -> list[weakref.ref[nn.Module]]:
         """The outermost modules that were called, in the order of their first calls."""
@@ -263,6 +267,7 @@ class ForwardRecorder:
         if self._compiled_from is not None:
             return
         self._compiled_from = sequence_number() if self._is_here() else 0
+        self._lines.unseen = True
         self._say(f"modules, values and names are not known from here on: {compiling.REASON}")
         self.mode = "light"
         self._lines.returned = None
