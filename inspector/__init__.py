@@ -17,8 +17,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from inspector.graph import Graph as Graph
+    from inspector.library.make_dot import make_dot as make_dot
     from inspector.library.picture import Picture as Picture
     from inspector.library.picture import draw as draw
+    from inspector.library.plotting import plot as plot
     from inspector.library.recording import record as record
     from inspector.library.tracing import trace as trace
     from inspector.report import load as load
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 _DOORS = {
     "trace": "inspector.library.tracing",
     "draw": "inspector.library.picture",
+    "make_dot": "inspector.library.make_dot",
     "Picture": "inspector.library.picture",
+    "plot": "inspector.library.plotting",
     "record": "inspector.library.recording",
     "load": "inspector.report",
     "Graph": "inspector.graph",
 }
 
-__all__ = ["Graph", "Picture", "draw", "load", "record", "trace"]
+__all__ = ["Graph", "Picture", "draw", "load", "make_dot", "plot", "record", "trace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,19 +6,21 @@ So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from inspector import __version__
+from inspector import look as figures
 from inspector.command.options import (
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
-    DIRECTIONS,
     FORMATS,
     RECORDS,
     TEXTS,
     THEMES,
+    Checks,
     Look,
     OptionError,
     Options,
@@ -49,6 +51,17 @@ class _Backward(click.ParamType[str]):
         return str(value)
 
 
+class _Depth(click.ParamType[int | str]):
+    name = "N|auto|full"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        if value in ("auto", "full"):
+            return str(value)
+        if not (str(value).isdigit() and int(value) > 0):
+            self.fail(f"{value!r} is no number from 1, 'auto' or 'full'", param, ctx)
+        return int(value)
+
+
 class _Command(click.Command):
     """A command whose `-m MODULE` ends the options, as python's does."""
 
@@ -71,6 +84,7 @@ class _Command(click.Command):
         return args
 
 
+_FIGURE_OPTIONS = ("style", "detail", "direction", "arrows", "canvas", "derivatives", "path", "code")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 
 
@@ -109,9 +123,51 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colours.")
 @click.option(
+    "--style",
+    type=click.Choice(figures.STYLE_NAMES),
+    help="What a picture shows, and in whose dress.  [default: attributes; modules above 30 Nodes]",
+)
+@click.option(
+    "--depth",
+    type=_Depth(),
+    default="auto",
+    show_default=True,
+    help="Fold modules deeper than N; full: unfolded.",
+)
+@click.option(
+    "--detail",
+    type=click.Choice(figures.DETAILS),
+    help="How much: without AccumulateGrad, every Node, all that a Node holds.  [default: by size]",
+)
+@click.option(
     "--direction",
-    type=click.Choice(DIRECTIONS, case_sensitive=False),
-    help="Which way the gradient flows.  [default: by shape]",
+    type=click.Choice(figures.DIRECTIONS, case_sensitive=False),
+    help="The way from the root to the leaves.  [default: by style and shape]",
+)
+@click.option(
+    "--arrows",
+    type=click.Choice(figures.ARROWS),
+    help="Which way arrows point: as the values flow or as the gradient does.  [default: by style]",
+)
+@click.option(
+    "--canvas",
+    type=click.Choice(figures.CANVASES),
+    help="A slide, half of one, or as large as the figure.  [default: tight; 16:9 for frames]",
+)
+@click.option(
+    "--derivatives",
+    type=click.Choice(figures.DERIVATIVES),
+    help="Local derivatives on the edges.  [default: both]",
+)
+@click.option("--path", metavar="FROM:TO", help="Light the paths between two tensors, and add them up.")
+@click.option("--code", is_flag=True, help="The source beside the graph.")
+@click.option("--frames", is_flag=True, help="Also a picture for each step: before, every step, after.")
+@click.option(
+    "--order",
+    type=click.Choice(figures.ORDERS),
+    default="engine",
+    show_default=True,
+    help="The order of the steps of --frames: torch's, or level by level.",
 )
 @click.option(
     "--text",
@@ -121,6 +177,10 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="Glyph outlines, an embedded font, or plain text.",
 )
 @click.option("--quiet", is_flag=True, hidden=True)
+@click.option("--plot", is_flag=True, help="Also the curve along each scalar leaf, with the tangent at the point.")
+@click.option("--check", is_flag=True, help="Compare derivatives: by rules, autograd and finite differences.")
+@click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions at their live inputs.")
+@click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
 def _parse(**parameters: Any) -> dict[str, Any]:
@@ -176,8 +236,24 @@ def _parameters(argv: list[str]) -> dict[str, Any]:
 def _options(parameters: dict[str, Any]) -> Options:
     return Options(
         Watch(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
-        Look(parameters["theme"], parameters["direction"], parameters["text"]),
+        _look(parameters),
         destination(parameters["output"], parameters["formats"]),
+        Checks(derivatives=parameters["check"], functions=parameters["gradcheck"]),
+    )
+
+
+def _look(parameters: dict[str, Any]) -> Look:
+    chosen = {name: parameters[name] for name in _FIGURE_OPTIONS if parameters[name] is not None}
+    folder = Path(parameters["folder"]) if parameters["folder"] is not None else None
+    return Look(
+        theme=parameters["theme"],
+        text=parameters["text"],
+        figure=figures.Look(**chosen),
+        frames=parameters["frames"],
+        order=parameters["order"],
+        depth=parameters["depth"],
+        folder=folder,
+        plot=parameters["plot"],
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from math import dist
 
 from inspector.layout.curves import sampled
-from inspector.scene.scene import Badge, Panel, Point, Rectangle, Scene, TextRun, Wire
+from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, Scene, TextRun, Wire
 from inspector.text import width
-from inspector.writers.svg import BADGE_RADIUS
+from inspector.writers.shapes import BADGE_RADIUS
 
 SMALLEST_TEXT = 14.0
 TOLERANCE = 0.6
@@ -85,6 +86,19 @@ def _inside(point: Point, area: Rectangle) -> bool:
     )
 
 
+def _within(point: Point, box: Box) -> bool:
+    """Whether a point lies inside of a box, its border not counted; a circle is round."""
+    if box.shape == "circle":
+        return dist(point, box.area.center) < box.area.width / 2 - TOLERANCE
+    return _inside(point, box.area)
+
+
+def _on_border(point: Point, box: Box) -> bool:
+    if box.shape == "circle":
+        return abs(dist(point, box.area.center) - box.area.width / 2) <= TOLERANCE
+    return _contains(box.area, Rectangle(*point, 0.0, 0.0)) and not _inside(point, box.area)
+
+
 def _badge_area(badge: Badge) -> Rectangle:
     return Rectangle(badge.x - BADGE_RADIUS, badge.y - BADGE_RADIUS, 2 * BADGE_RADIUS, 2 * BADGE_RADIUS)
 
@@ -144,17 +158,15 @@ def _box_overlaps(panel: Panel) -> Iterator[str]:
 
 
 def _loose_ends(panel: Panel) -> Iterator[str]:
-    areas = {box.id: box.area for box in panel.boxes}
+    boxes = {box.id: box for box in panel.boxes}
     for wire in panel.wires:
         if _is_legend(wire):
             continue
         for end, identifier in ((wire.points[0], wire.source), (wire.points[-1], wire.target)):
-            area = areas.get(identifier)
-            if area is None:
+            box = boxes.get(identifier)
+            if box is None:
                 yield f"wire {wire.id} hangs on {identifier}, which is not drawn"
-                continue
-            near = _contains(area, Rectangle(*end, 0.0, 0.0)) and not _inside(end, area)
-            if not near:
+            elif not _on_border(end, box):
                 yield f"wire {wire.id} does not end on the border of {identifier}"
 
 
@@ -164,7 +176,7 @@ def _wires_in_boxes(panel: Panel) -> Iterator[str]:
             continue
         points = list(sampled(wire.points, 32))
         for box in panel.boxes:
-            if any(_inside(point, box.area) for point in points):
+            if any(_within(point, box) for point in points):
                 yield f"wire {wire.id} runs through box {box.id}"
 
 

@@ -26,6 +26,7 @@ class Tensor:
     inputs: Sequence[Input] = ()
     code: str = ""
     grad_before: Any = None
+    constant: float | None = None  # a number that went in and needs no gradient
 
 
 @dataclass
@@ -40,11 +41,13 @@ class Program:
         return self
 
     def op(
-        self, key: str, function: str, value: Any, inputs: Sequence[Input], *, expression: str = "", code: str = ""
-    ) -> Program:
+        self, key: str, function: str, value: Any, inputs: Sequence[Input], *, expression: str = "",
+        code: str = "", constant: float | None = None,
+    ) -> Program:  # fmt: skip
         """`expression` makes an unnamed tensor, otherwise its name is the key."""
         name = None if expression else key
-        self.tensors[key] = Tensor(key, value, name, expression, function, inputs, code or f"{key} = …")
+        code = code or f"{key} = …"
+        self.tensors[key] = Tensor(key, value, name, expression, function, inputs, code, constant=constant)
         return self
 
     def graph(self, *roots: str, error_at: str = "", ran: bool = True) -> Graph:
@@ -77,6 +80,7 @@ class _Rows:
         for key in self.order:
             after = gradients.get(key) if key in steps or not ran else None
             nodes += [self._function(key, steps, after), self._tensor(key, steps, after)]
+            nodes += self._constant(key)
             links += self._edges(key, edges, after)
         return {
             "nodes": nodes,
@@ -134,13 +138,29 @@ class _Rows:
             "module": None,
             "source": {"file": "script.py", "line": 1, "code": tensor.code} if tensor.function else None,
             "step": steps.index(key) + 1 if key in steps else None,
-            "attributes": {},
+            "attributes": {"exponent": tensor.constant} if self._is_power(key) else {},
             "empty_slots": [],
             "formula": {},
-            "saved": [],
+            "saved": [
+                {"name": "other", "tensor": row["id"], "before": "held", "after": "released"}
+                for row in self._constant(key)
+            ],
             "gradient": unknown("did not run") if gradient is None else gradient,
             **self._states(key, steps, gradient),
         }
+
+    def _is_power(self, key: str) -> bool:
+        return self.tensors[key].constant is not None and self.tensors[key].function == "PowBackward0"
+
+    def _constant(self, key: str) -> list[dict[str, Any]]:
+        """The tensor that a product with a number saves."""
+        if self.tensors[key].constant is None or self._is_power(key):
+            return []
+        state = {"data": self.tensors[key].constant, "grad": None}
+        blank = {"name": None, "is_leaf": True, "requires_grad": False, "grad_fn": None, "retains_grad": False}
+        held = {"dtype": "int64", "shape": [], "device": "cpu", "version": 0, "source": unknown("a number")}
+        states = {"before": state, "after": state, "gradient": unknown("it needs no gradient")}
+        return [{"id": f"t{1000 + self.order.index(key)}", "kind": "tensor", **blank, **held, **states}]
 
     def _tensor(self, key: str, steps: list[str], gradient: float | None) -> dict[str, Any]:
         tensor = self.tensors[key]
@@ -189,14 +209,16 @@ class _Rows:
 
 def square() -> Graph:
     """S1: y = x**2 at 2."""
-    return Program().leaf("x", 2.0).op("y", "PowBackward0", 4.0, [("x", "2*x", 4.0)], code="y = x**2").graph("y")
+    program = Program().leaf("x", 2.0)
+    program.op("y", "PowBackward0", 4.0, [("x", "2*x", 4.0)], code="y = x**2", constant=2)
+    return program.graph("y")
 
 
 def polynomial() -> Graph:
     """S2: z = x**2 + 2*x + 1 at 2."""
     program = Program().leaf("x", 2.0)
-    program.op("a", "PowBackward0", 4.0, [("x", "2*x", 4.0)], expression="x**2")
-    program.op("b", "MulBackward0", 4.0, [("x", "2", 2.0)], expression="2*x")
+    program.op("a", "PowBackward0", 4.0, [("x", "2*x", 4.0)], expression="x**2", constant=2)
+    program.op("b", "MulBackward0", 4.0, [("x", "2", 2.0)], expression="2*x", constant=2)
     program.op("c", "AddBackward0", 8.0, [("a", "1", 1.0), ("b", "1", 1.0)], expression="x**2 + 2*x")
     program.op("z", "AddBackward0", 9.0, [("c", "1", 1.0)], code="z = x**2 + 2*x + 1")
     return program.graph("z")
@@ -206,7 +228,7 @@ def product_and_square() -> Graph:
     """S3: f = u*v + u**2 at (1, 2)."""
     program = Program().leaf("u", 1.0).leaf("v", 2.0)
     program.op("a", "MulBackward0", 2.0, [("u", "v", 2.0), ("v", "u", 1.0)], expression="u*v")
-    program.op("b", "PowBackward0", 1.0, [("u", "2*u", 2.0)], expression="u**2")
+    program.op("b", "PowBackward0", 1.0, [("u", "2*u", 2.0)], expression="u**2", constant=2)
     program.op("f", "AddBackward0", 3.0, [("a", "1", 1.0), ("b", "1", 1.0)], code="f = u*v + u**2")
     return program.graph("f")
 
@@ -214,8 +236,8 @@ def product_and_square() -> Graph:
 def saddle(x: float, y: float, *, grad: float | None = None, error_at: str = "", ran: bool = True) -> Graph:
     """S4 and S5: z = x**2 - y**2. grad: what x.grad held before."""
     program = Program().leaf("x", x, grad=grad).leaf("y", y)
-    program.op("a", "PowBackward0", x * x, [("x", "2*x", 2 * x)], expression="x**2")
-    program.op("b", "PowBackward0", y * y, [("y", "2*y", 2 * y)], expression="y**2")
+    program.op("a", "PowBackward0", x * x, [("x", "2*x", 2 * x)], expression="x**2", constant=2)
+    program.op("b", "PowBackward0", y * y, [("y", "2*y", 2 * y)], expression="y**2", constant=2)
     inputs = [("a", "1", 1.0), ("b", "-1", -1.0)]
     program.op("z", "SubBackward0", x * x - y * y, inputs, code="z = x**2 - y**2")
     return program.graph("z", error_at=error_at, ran=ran)

@@ -21,7 +21,8 @@ from inspector.layout.place import place
 from inspector.layout.problem import Problem
 from inspector.layout.union import fit_plans, make_problem
 from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
-from inspector.styles import STYLES
+from inspector.look import Look
+from inspector.styles.moments import Moments
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire, Words
 
 DIRECTIONS = [None, *layout.DIRECTIONS]
@@ -32,7 +33,7 @@ def texts_of(scene: Scene) -> set[str]:
 
 
 def problem_of(graph: Graph) -> Problem:
-    plans = fit_plans([STYLES["attributes"](graph, moment, "") for moment in ("before", "after")])
+    plans = fit_plans([Moments(Look()).plan(graph, moment) for moment in ("before", "after")])
     return make_problem(plans, None)
 
 
@@ -42,7 +43,7 @@ def problem_of(graph: Graph) -> Problem:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("shape", graphs.SHAPES)
 def test_nothing_collides(shape: str, direction: layout.Direction | None) -> None:
-    figure = draw(graphs.SHAPES[shape](), direction=direction)
+    figure = draw(graphs.SHAPES[shape](), Look(direction=direction))
     for scene in (figure.scene, *figure.panels.values()):
         assert geometry.problems(scene) == []
 
@@ -90,7 +91,7 @@ def test_the_panels_of_a_wide_graph_stack_and_of_a_tall_one_stand_side_by_side()
 
 def test_directions_are_kept() -> None:
     def root_and_leaf(direction: layout.Direction) -> tuple[Rectangle, Rectangle]:
-        areas = {box.id: box.area for box in draw(graphs.square(), direction=direction).scene.panels[0].boxes}
+        areas = {box.id: box.area for box in draw(graphs.square(), Look(direction=direction)).scene.panels[0].boxes}
         return areas["n0"], areas["n1"]
 
     root, leaf = root_and_leaf("LR")
@@ -125,9 +126,9 @@ def test_a_graph_that_nothing_went_through_has_one_panel() -> None:
 
 def test_wrong_words_are_answered_with_the_right_ones() -> None:
     with pytest.raises(ValueError, match="no style 'nice'; the styles are: attributes"):
-        draw(graphs.square(), style="nice")
-    with pytest.raises(ValueError, match="the directions are: LR, RL, TB, BT"):
-        draw(graphs.square(), direction="up")  # type: ignore[arg-type]
+        draw(graphs.square(), Look(style="nice"))
+    with pytest.raises(ValueError, match="choose from: LR, RL, TB, BT"):
+        draw(graphs.square(), Look(direction="up"))  # type: ignore[arg-type]
 
 
 def test_a_root_without_a_graph_is_a_card_alone() -> None:
@@ -151,7 +152,7 @@ def test_a_later_style_can_hang_several_cards_on_one_box() -> None:
     boxes += [PlannedBox(f"t{index}", "plain", (Words("= float32[64, 784]"),)) for index in range(2)]
     hanging = {"q": "f", "k": "f", "v": "f", "t0": "g", "t1": "g"}
     wires = [PlannedWire("f.0", "f", "g"), PlannedWire("f.1", "f", "g")]
-    wires += [PlannedWire(f"{name}-f", name, "f", dashed=True, arrow=False) for name in ("q", "k", "v")]
+    wires += [PlannedWire(f"{name}-f", name, "f", dashed=True, head="none") for name in ("q", "k", "v")]
     for direction in layout.DIRECTIONS:
         (panel,) = draw_plans([Plan("one", tuple(boxes), tuple(wires), hanging)], direction)
         assert geometry.problems(Scene(panel.area.width, panel.area.height, (panel,))) == []
@@ -234,7 +235,7 @@ def test_large_graphs_are_laid_out_in_a_child(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(layout, "place_in_child", in_child)
     draw(graphs.chain(40))
     assert not asked
-    draw(graphs.chain(120))
+    draw(graphs.chain(120), Look(style="attributes"))
     assert len(asked) == 1
 
 

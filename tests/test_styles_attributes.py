@@ -11,9 +11,11 @@ import pytest
 
 from inspector.graph import Graph, unknown
 from inspector.graph.rows import from_rows, to_rows
+from inspector.look import Look
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.description import call_code, figure_title, gradient_table
 from inspector.styles.plan import Plan, PlannedBox, Words
+from inspector.styles.subject import Subject
 from inspector.styles.wording import (
     edge_text,
     function_name,
@@ -25,8 +27,8 @@ from inspector.styles.wording import (
 )
 
 
-def plan(graph: Graph, moment: str) -> Plan:
-    return plan_attributes(graph, moment, call_code(graph))  # type: ignore[arg-type]
+def plan(graph: Graph, moment: str, **look: Any) -> Plan:
+    return plan_attributes(Subject(graph, moment, call_code(graph), Look(**look)))  # type: ignore[arg-type]
 
 
 def changed(graph: Graph, name: str, **state: Any) -> Graph:

@@ -6,10 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 from inspector.command.options import Options
+from inspector.look import Look
 
+REMARK = "inspect: note: "
+"""Before a line of the child's that is no failure."""
 TIME_LIMIT = 60.0
 """Seconds for the pictures of one run."""
 
@@ -21,6 +25,8 @@ class Drawing:
         """Start to draw `report`. Raises OSError where no process can be started."""
         self._limit = time.monotonic() + TIME_LIMIT
         self._report = report
+        self.remarks: list[str] = []
+        """What did not come out as it was wished, once the drawing is done."""
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "inspector", "--quiet", *_arguments(options), str(report)],
             stdin=subprocess.DEVNULL,
@@ -40,9 +46,10 @@ class Drawing:
         except BaseException:
             self.stop()
             raise
-        if self._child.returncode == 0:
-            return None
         lines = [line for line in said.splitlines() if line.strip()]
+        if self._child.returncode == 0:
+            self.remarks = [line.removeprefix(REMARK) for line in lines if line.startswith(REMARK)]
+            return None
         reason = lines[-1].removeprefix("inspect: ") if lines else f"status {self._child.returncode}"
         return f"the layout engine crashed ({reason})" if self._child.returncode < 0 else reason
 
@@ -54,14 +61,27 @@ class Drawing:
 
 def _arguments(options: Options) -> list[str]:
     look, destination = options.look, options.destination
-    arguments = ["--theme", look.theme, "--text", look.text]
-    if look.direction is not None:
-        arguments += ["--direction", look.direction]
+    arguments = ["--theme", look.theme, "--text", look.text, "--depth", str(look.depth)]
+    arguments += _figure_arguments(look.figure)
+    if look.frames:
+        arguments += ["--frames", "--order", look.order]
+    if look.plot:
+        arguments.append("--plot")
+    if look.folder is not None:
+        arguments += ["--folder", str(look.folder)]
     if destination.file is not None:
         return [*arguments, "--output", str(destination.file)]
     for format in destination.formats:
         arguments += ["--format", format]
     return [*arguments, "--output", f"{destination.folder}/"]
+
+
+def _figure_arguments(look: Look) -> list[str]:
+    """A Look as options; what it leaves open is left out."""
+    chosen = {field.name: getattr(look, field.name) for field in fields(look)}
+    flags = [f"--{name}" for name, value in chosen.items() if value is True]
+    pairs = [(f"--{name}", value) for name, value in chosen.items() if value and isinstance(value, str)]
+    return [*flags, *(text for pair in pairs for text in pair)]
 
 
 def _environment() -> dict[str, str]:

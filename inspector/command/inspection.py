@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from inspector.script import Exit, Target, our_modules, run_script, stop_script
 
 if TYPE_CHECKING:
     from inspector.command.drawing import Drawing
+    from inspector.recorder.gradcheck import CustomFunctions, FunctionChecked
     from inspector.recorder.session import Session
-    from inspector.report import Report
+    from inspector.report import BackwardCall, Check, Finding, Report
 
 
 def inspect_script(target: Target, options: Options) -> Exit:
@@ -44,7 +46,10 @@ class _Inspection:
         self._target = target
         self._options = options
         self._process = os.getpid()
+        self._stderr = sys.stderr  # the script may redirect its own; that is no place for our text
         self._session: Session | None = None
+        self._functions: CustomFunctions | None = None
+        self._checked: list[FunctionChecked] = []
         self._drawing: Drawing | None = None
         self._is_shown = False
         self._files: list[Path] = []
@@ -62,9 +67,15 @@ class _Inspection:
             Files(self._folder),
             watch.calls,
             mode=watch.record,
+            drawn=watch.is_drawn,
             on_done=self._show,
             instead=stop_script if watch.stop else None,
         )
+        if self._options.checks.functions:
+            from inspector.recorder.gradcheck import CustomFunctions
+
+            self._functions = CustomFunctions(Files(self._folder))
+            self._functions.install()
         self._session.open()
 
     def finish(self, exit: Exit) -> None:
@@ -73,16 +84,25 @@ class _Inspection:
             _say(f"{self._name} did not import torch: there is nothing to show")
             return
         self._session.close()
+        for remark in self._session.remarks:
+            _say(f"note: {remark}")
         if self._session.failure is not None:
             _say(f"an error of ours, not of the script's, ended the watching: {self._session.failure}")
         if not self._is_shown:
             self._show(exit)
-        elif self._options.destination.report is not None:
+        elif self._files and self._options.destination.report is not None:
             self._write(self._report(exit), self._options.destination.report)
-        if not self._session.calls:
-            _say(f"{self._name} called no backward(): there is nothing to draw")
+        self._say_what_is_missing(self._session, exit)
         self._end_drawing()
         self._temporary.close()
+
+    def _say_what_is_missing(self, session: Session, exit: Exit) -> None:
+        if session.watched == 0:
+            called = "called no backward()" if exit.exception is None else "ended before any backward() ran"
+            _say(f"{self._name} {called}: there is nothing to draw")
+        elif not self._options.watch.drawn([call.index for call in session.calls]):
+            made = f"{session.watched} backward call{'s' * (session.watched != 1)}"
+            _say(f"there is no backward call {self._options.watch.backward} to draw: the script made {made}")
 
     @property
     def _name(self) -> str:
@@ -93,6 +113,9 @@ class _Inspection:
         if self._is_shown or os.getpid() != self._process:
             return
         self._is_shown = True
+        if self._functions is not None:  # what it runs is the user's, with the user's modules
+            self._functions.remove()
+            self._checked = self._functions.check()
         with our_modules():
             report = self._report(exit)
             path = self._open_destination()
@@ -100,23 +123,34 @@ class _Inspection:
             if written and path is not None:
                 if self._options.destination.report is not None:
                     self._files.append(path)
-                self._start_drawing(path, report.recording["drawn"])
+                self._start_drawing(path, report)
             self._print(report)
 
     def _report(self, exit: Exit | None) -> Report:
+        from inspector.recorder.session import recording_of
         from inspector.report import Exit as ReportExit
-        from inspector.report import Recording, Report
+        from inspector.report import Report
 
         assert self._session is not None
         calls = list(self._session.calls)
         drawn = self._options.watch.drawn([call.index for call in calls])
         status = None if exit is None else exit.status
+        findings, checked = self._gradcheck_rows(calls)
         return Report(
             script=self._name,
             exit=ReportExit(status=status, exception=None if exit is None else exit.describe()),
-            recording=Recording(mode=self._options.watch.record, watched=self._session.watched, drawn=drawn),
+            recording=recording_of(self._session, drawn),
             calls=calls,
+            findings=findings,
+            checked=checked,
         )
+
+    def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
+        if self._functions is None:
+            return [], []
+        from inspector.recorder.gradcheck import rows_of
+
+        return rows_of(self._checked, calls)
 
     def _open_destination(self) -> Path | None:
         """Where the report is written; None, and a line, where that cannot be."""
@@ -141,24 +175,34 @@ class _Inspection:
             return False
         return True
 
-    def _start_drawing(self, report: Path, calls: list[int]) -> None:
+    def _start_drawing(self, path: Path, report: Report) -> None:
         from inspector.command.drawing import Drawing
         from inspector.command.pictures import picture_paths
 
+        calls = [call for call in report.calls if call.index in report.recording["drawn"]]
         if not calls:
             return
+        options = replace(self._options, look=replace(self._options.look, folder=Path(self._folder)))
         try:
-            self._drawing = Drawing(report, self._options)
+            self._drawing = Drawing(path, options)
         except OSError as error:
             _say(f"no picture: {error}")
-        self._pictures = [path for call in calls for path in picture_paths(call, self._options.destination)]
+        self._pictures = [
+            picture for call in calls for picture in picture_paths(call, options.destination, options.look)
+        ]
 
     def _print(self, report: Report) -> None:
-        from inspector.terminal import show, stderr_console
+        from inspector.terminal import show, show_check, show_gradcheck, stderr_console
 
-        for call in report.calls:
-            if call.index in report.recording["drawn"]:
-                show(stderr_console(), report, call)
+        console = stderr_console(self._stderr)
+        with _unless_closed():
+            for call in report.calls:
+                if call.index in report.recording["drawn"]:
+                    show(console, report, call)
+                    if self._options.checks.derivatives:
+                        show_check(console, call.graph)
+            if self._functions is not None:
+                show_gradcheck(console, self._checked)
 
     def _end_drawing(self) -> None:
         """Wait for the pictures, and say which files there are."""
@@ -171,10 +215,19 @@ class _Inspection:
             _say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
             self._files += self._pictures
-        show_files(stderr_console(), [shown(path) for path in self._files])
+            for remark in self._drawing.remarks:
+                _say(f"note: {remark}")
+        with _unless_closed():
+            show_files(stderr_console(self._stderr), [shown(path) for path in self._files])
+
+
+def _unless_closed() -> contextlib.AbstractContextManager[None]:
+    """The script may have closed stderr, or the reader of a pipe may have gone."""
+    return contextlib.suppress(ValueError, OSError)
 
 
 def _say(line: str) -> None:
     """One line on stderr; where there is no stderr any more, nothing."""
-    with contextlib.suppress(Exception):
-        print(f"inspect: {line}", file=sys.stderr)
+    if sys.stderr is not None:  # print would take stdout instead, which is the script's
+        with contextlib.suppress(Exception):
+            print(f"inspect: {line}", file=sys.stderr)

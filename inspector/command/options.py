@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from inspector import look as figures
+from inspector.look import Depth, Order
+from inspector.writers import WRITERS, format_of
+from inspector.writers.extras import MissingExtra
+
 Theme = Literal["light", "dark", "print"]
 Text = Literal["path", "embed", "plain"]
-Direction = Literal["LR", "RL", "TB", "BT"]
 Record = Literal["full", "light", "none"]
 
-FORMATS = ("svg", "dot")
+FORMATS = tuple(WRITERS)
 THEMES: tuple[Theme, ...] = get_args(Theme)
 TEXTS: tuple[Text, ...] = get_args(Text)
-DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 RECORDS: tuple[Record, ...] = get_args(Record)
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
@@ -22,11 +25,32 @@ DEFAULT_WATCH = 3
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures look. direction: None for what suits the graph's shape."""
+    """How pictures look, and what they show (`figure`).
+
+    frames: whether there is a picture for each step as well, in which order. folder: where the script lies, for
+    the code beside the graph; None where nobody knows. plot: whether there are curves, with tangents.
+    """
 
     theme: Theme = "light"
-    direction: Direction | None = None
     text: Text = "path"
+    figure: figures.Look = field(default_factory=figures.Look)
+    frames: bool = False
+    order: Order = "engine"
+    depth: Depth = "auto"
+    folder: Path | None = None
+    plot: bool = False
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is checked beside the rules of the diagnosis.
+
+    derivatives: each leaf's, by rules, by autograd and by finite differences.
+    functions: custom ones, by gradcheck.
+    """
+
+    derivatives: bool = False
+    functions: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,10 @@ class Watch:
             return None
         wanted = int(self.backward) if self.backward is not None and self.backward.isdigit() else 1
         return max(self.limit, wanted)
+
+    def is_drawn(self, index: int) -> bool:
+        """Whether a call may be one that is drawn, before it is known which calls there will be."""
+        return self.backward in ("all", "last") or index == int(self.backward or 1)
 
     def drawn(self, indexes: list[int]) -> list[int]:
         """Which of the watched calls are drawn: of `indexes`, those that `backward` asks for."""
@@ -81,6 +109,7 @@ class Options:
     watch: Watch
     look: Look
     destination: Destination
+    checks: Checks = Checks()
 
 
 class OptionError(ValueError):
@@ -93,14 +122,22 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     The place is fixed now: a script that changes its working directory does not move it.
     """
     path = Path(output or DEFAULT_FOLDER).absolute()
-    suffix = path.suffix.removeprefix(".").lower()
-    if not suffix or path.is_dir() or (output or "").endswith("/"):
-        return Destination(path, None, formats or ("svg",))
-    if suffix not in FORMATS:
+    if not path.suffix or path.is_dir() or (output or "").endswith("/"):
+        return Destination(path, None, _installed(formats or ("svg",)))
+    format = format_of(path.name)
+    if format is None:
         raise OptionError(
-            f"--output {output}: no format .{suffix}; a file ends in {', '.join('.' + name for name in FORMATS)}, "
-            "a folder in none of them (or in a slash)"
+            f"--output {output}: no format {path.suffix}; a file ends in "
+            f"{', '.join(known.suffix for known in WRITERS.values())}, a folder in none of them (or in a slash)"
         )
-    if formats and formats != (suffix,):
+    if formats and formats != (format,):
         raise OptionError(f"--output {output} is one file, so --format {formats[0]} cannot hold too")
-    return Destination(path.parent, path, (suffix,))
+    return Destination(path.parent, path, _installed((format,)))
+
+
+def _installed(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats, each once. Told before the script has run for an hour: what is missing to write them."""
+    for format in formats:
+        if not WRITERS[format].is_installed():
+            raise OptionError(str(MissingExtra(format, "slides")))
+    return tuple(dict.fromkeys(formats))

@@ -2,60 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 
 from inspector.command.options import Destination, Look
+from inspector.graph import Graph
+from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
-from inspector.layout import draw
+from inspector.layout import Figure, draw, frames
+from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
-from inspector.whole import write_text
-from inspector.writers.dot import write_dot
-from inspector.writers.svg import write_svg
+from inspector.scene import Scene
+from inspector.styles.listing import listed_file
+from inspector.whole import write_bytes
+from inspector.writers import WRITERS, write_graph, write_scenes
 
 
-def picture_paths(index: int, destination: Destination) -> list[Path]:
+def picture_paths(call: BackwardCall, destination: Destination, look: Look) -> list[Path]:
     """The files that `write_pictures` makes for one call."""
-    if destination.file is not None:
-        return [destination.file]
-    return [destination.folder / name for format in destination.formats for name in _NAMES[format](index)]
+    return [path for format in destination.formats for path, _ in _sheets(format, call, destination, look)]
 
 
-def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> None:
-    """Draw a call and write every file of `picture_paths`.
+def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> list[str]:
+    """Draw a call and write every file of `picture_paths`; remarks on what did not come out as wished.
 
-    Raises TooManyBoxes or LayoutFailed where it cannot be drawn, OSError where it cannot be written.
+    Raises TooManyBoxes or LayoutFailed where it cannot be drawn, ValueError for a path that the graph does not
+    have, MissingExtra for a format that is not installed, OSError where it cannot be written.
     """
-    if destination.file is None:
-        destination.folder.mkdir(parents=True, exist_ok=True)
-    else:
-        destination.file.parent.mkdir(parents=True, exist_ok=True)
+    drawn = _Drawn(call, look)
+    destination.folder.mkdir(parents=True, exist_ok=True)
     for format in destination.formats:
-        texts = _TEXTS[format](call, look)
-        for path, text in zip(_paths(format, call.index, destination), texts, strict=False):
-            write_text(path, text)
+        for path, scenes in _sheets(format, call, destination, look):
+            if WRITERS[format].holds == "graph":
+                content = write_graph(format, call.graph)
+            else:
+                content = write_scenes(format, scenes(drawn), theme=look.theme, text=look.text)
+            write_bytes(path, content)
+    return drawn.remarks
 
 
-def _paths(format: str, index: int, destination: Destination) -> list[Path]:
-    if destination.file is not None:
-        return [destination.file]
-    return [destination.folder / name for name in _NAMES[format](index)]
+def draw_call(call: BackwardCall, look: Look) -> Figure:
+    """The figure of a call, before and after."""
+    script = _script(call.graph, look)
+    return draw(call.graph, look.figure, call=_code(call), script=script, depth=look.depth)
 
 
-def _svg_texts(call: BackwardCall, look: Look) -> Iterator[str]:
-    """Both panels, before, after."""
-    code = None if is_unknown(call.location) else call.location["code"]
-    figure = draw(call.graph, call=code, direction=look.direction)
-    for scene in (figure.scene, *figure.panels.values()):
-        yield write_svg(scene, theme=look.theme, text=look.text)
+def draw_frames(call: BackwardCall, look: Look) -> Figure:
+    """The figure of a call step by step."""
+    return frames(call.graph, look.figure, call=_code(call), order=look.order, script=_script(call.graph, look))
 
 
-def _dot_texts(call: BackwardCall, _: Look) -> Iterator[str]:
-    yield write_dot(call.graph)
+def _code(call: BackwardCall) -> str | None:
+    return None if is_unknown(call.location) else call.location["code"]
 
 
-_TEXTS = {"svg": _svg_texts, "dot": _dot_texts}
-_NAMES = {
-    "svg": lambda index: [f"backward-{index}{part}.svg" for part in ("", ".before", ".after")],
-    "dot": lambda index: [f"backward-{index}.dot"],
-}
+def _script(graph: Graph, look: Look) -> str | None:
+    """The text of the file that made the graph; None where it is not at hand or not wanted."""
+    if look.folder is None or not look.figure.code:
+        return None
+    try:
+        return (look.folder / listed_file(graph)).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class _Drawn:
+    """What is drawn of a call, each figure when it is first needed."""
+
+    def __init__(self, call: BackwardCall, look: Look) -> None:
+        self._call = call
+        self._look = look
+
+    @cached_property
+    def figure(self) -> Figure:
+        return draw_call(self._call, self._look)
+
+    @cached_property
+    def steps(self) -> Figure:
+        return draw_frames(self._call, self._look)
+
+    @cached_property
+    def curves(self) -> Figure:
+        return plot_graph(self._call.graph)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Those of the figures that were needed, each once, and why there is no plot where one was wished."""
+        figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
+        remarks = [remark for figure in figures for remark in figure.remarks]
+        reason = why_no_plot(self._call.graph) if self._look.plot else None
+        return list(dict.fromkeys([*remarks, reason] if reason else remarks))
+
+
+_Scenes = Callable[[_Drawn], list[Scene]]
+"""Picks the Scenes of one file."""
+
+
+def _sheets(format: str, call: BackwardCall, destination: Destination, look: Look) -> list[tuple[Path, _Scenes]]:
+    """The files of a format, and what each holds."""
+    sheets, end = list(_named(format, call, look)), WRITERS[format].suffix
+    plot = look.plot and WRITERS[format].holds != "graph" and why_no_plot(call.graph) is None
+    plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
+    if destination.file is None:
+        start = f"backward-{call.index}"
+        return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
+    # One file holds both panels; where it has room for pages and steps are wished, it holds those.
+    picture = (destination.file, sheets[-1 if look.frames and WRITERS[format].holds == "pages" else 0][1])
+    name = destination.file.name[: -len(end)]
+    return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
+
+
+def _named(format: str, call: BackwardCall, look: Look) -> Iterator[tuple[str, _Scenes]]:
+    """The middle part of each file's name, and what the file holds. Before is step 0, after the last step."""
+    holds = WRITERS[format].holds
+    ran = bool(call.graph.steps) or call.graph.error is not None
+    if holds in ("graph", "moments"):
+        yield "", _steps if look.frames else _panels
+        return
+    yield "", lambda drawn: [drawn.figure.scene]
+    for number, moment in enumerate(MOMENTS if ran else MOMENTS[:1]):
+        yield f".{moment}", partial(_one, _panels, number)
+    if look.frames and holds == "pages":
+        yield ".steps", _steps
+    elif look.frames:
+        for step in range(len(call.graph.steps) + 2 if ran else 1):
+            yield f".step-{step:02d}", partial(_one, _steps, step)
+
+
+def _panels(drawn: _Drawn) -> list[Scene]:
+    return list(drawn.figure.panels.values())
+
+
+def _steps(drawn: _Drawn) -> list[Scene]:
+    return list(drawn.steps.panels.values())
+
+
+def _one(several: _Scenes, number: int, drawn: _Drawn) -> list[Scene]:
+    return [several(drawn)[number]]

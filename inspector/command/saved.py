@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from inspector.command.drawing import REMARK
 from inspector.command.folder import shown
 from inspector.command.options import Options
 from inspector.command.pictures import picture_paths, write_pictures
@@ -43,16 +44,22 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
 
 def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) -> int:
     try:
-        write_pictures(call, options.destination, options.look)
+        remarks = write_pictures(call, options.destination, options.look)
+    except ValueError as error:  # a path between tensors that are not there
+        return _complain(str(error), USAGE)
     except (TooManyBoxes, LayoutFailed) as error:
         return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
     except OSError as error:
         return _complain(f"cannot write {error.filename}: {error.strerror}", FAILED)
+    for remark in remarks:
+        print(f"{REMARK}{remark}", file=sys.stderr)
     if not quiet:
-        from inspector.terminal import show, stderr_console
+        from inspector.terminal import show, show_check, stderr_console
 
-        files = [shown(file) for file in picture_paths(call.index, options.destination)]
+        files = [shown(file) for file in picture_paths(call, options.destination, options.look)]
         show(stderr_console(), report, call, files)
+        if options.checks.derivatives:
+            show_check(stderr_console(), call.graph)
     return 0
 
 

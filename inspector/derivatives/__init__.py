@@ -1,5 +1,9 @@
-"""Local derivatives of elementary functions, as a symbol and a number. Needs no torch."""
+"""Derivatives of elementary functions, as symbols and numbers: on each edge, and of the root by its leaves.
+
+Nothing here needs torch; sympy is imported when a graph has an edge that can have a symbol.
+"""
 
 from inspector.derivatives.local import add_local_derivatives
+from inspector.derivatives.total import total_derivatives
 
-__all__ = ["add_local_derivatives"]
+__all__ = ["add_local_derivatives", "total_derivatives"]

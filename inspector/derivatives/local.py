@@ -1,154 +1,161 @@
-"""The local derivative of each edge between scalars: `{"symbol": "2*x", "value": 4.0}`.
+"""The local derivative of each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
 
-Sympy differentiates the forward of the function; the numbers come from the graph. A derivative is kept only if
-it, times what came from upstream, is the gradient that was measured on the edge.
+The rules of the tables say what it should be; it is kept only if it, times what came from upstream, is the
+gradient that was measured on the edge. Where the rules say nothing, or something else (a hook, a kink, a custom
+Function), an edge between numbers has its measured ratio and no symbol.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import networkx
 
-from inspector.derivatives.elementary import ELEMENTARY, OPERANDS, Elementary
+from inspector.derivatives.arrays import Array, agree, array
+from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.forward import Forward, Pair
+from inspector.derivatives.structural import RESHAPING
+
+if TYPE_CHECKING:
+    from inspector.derivatives.symbols import Symbols
 
 TOLERANCE = 1e-6
 """Relative; a few units in the last place of a float32 (1.2e-7)."""
 
 MOST_EDGES = 300
-"""A figure with more symbols is read by nobody, and each costs sympy a millisecond."""
+"""A figure with more symbols is read by nobody, and each takes sympy half a millisecond."""
+
+
+@dataclass(slots=True)
+class _Edge:
+    """An edge between small tensors. expression: of its derivative, in sympy, once it is known to agree."""
+
+    function: str
+    attributes: dict[str, Any]
+    upstream: Array
+    gradient: Array
+    expression: Any = None
 
 
 def add_local_derivatives(network: networkx.MultiDiGraph) -> None:
-    """Set `local` on every `next` edge between scalars whose derivative is elementary and agrees with torch."""
-    edges = list(_scalar_edges(network))
+    """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
+
+    A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
+    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`.
+    """
+    edges = list(_small_edges(network))
     if not edges or len(edges) > MOST_EDGES:
         return
-    tensors = _tensors_by_output(network)
-    for source, edge in edges:
-        local = _local(network, tensors, source, edge)
-        if local is not None:
-            edge["local"] = local
+    if not any(_entry(network.nodes[edge.function], edge) for edge in edges):
+        _write_ratios(edges)
+        return
+    from inspector.derivatives.symbols import Symbols, brackets_kept  # sympy, which most graphs do not need
+    from inspector.derivatives.total import add_totals
+
+    forward = Forward(network)
+    with brackets_kept():
+        symbols = Symbols(forward)
+        for edge in edges:
+            edge.expression = _agreeing(symbols, forward, edge)
+        _write(symbols, forward, edges)
+        add_totals(forward)
 
 
-def _scalar_edges(network: networkx.MultiDiGraph) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(source, attributes) of the edges with a number on them, out of functions with a number arriving."""
+def _small_edges(network: networkx.MultiDiGraph) -> Iterator[_Edge]:
+    """The edges with a small real gradient on them, out of functions with one arriving."""
     for source, _, edge in network.edges(data=True):
-        if edge["kind"] == "next" and _is_real(edge["gradient"]):
-            function = network.nodes[source]
-            if function["name"] in ELEMENTARY and _is_real(function["gradient"]):
-                yield source, edge
+        if edge["kind"] == "next":
+            gradient, upstream = array(edge["gradient"]), array(network.nodes[source]["gradient"])
+            if gradient is not None and upstream is not None and _fit(gradient, upstream):
+                yield _Edge(source, edge, upstream, gradient)
 
 
-def _is_real(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _fit(gradient: Array, upstream: Array) -> bool:
+    """Whether the edge is elementwise, or leads from one number to the tensor it was made of."""
+    return bool(gradient.items) and upstream.shape in (gradient.shape, ())
 
 
-def _tensors_by_output(network: networkx.MultiDiGraph) -> dict[tuple[str, int], str]:
-    """(function, output number) -> the tensor it made; for an AccumulateGrad its leaf."""
-    found = {}
-    for source, target, edge in network.edges(data=True):
-        if edge["kind"] == "grad_fn":
-            found[target, network.nodes[source].get("output_nr", 0)] = source
-        elif edge["kind"] == "accumulate":
-            found[source, 0] = target
-    return found
+def _agreeing(symbols: Symbols, forward: Forward, edge: _Edge) -> Any:
+    """The derivative by the rules, if it is what was measured."""
+    from inspector.derivatives.symbols import number_at
 
-
-def _local(
-    network: networkx.MultiDiGraph, tensors: dict[tuple[str, int], str], source: str, edge: dict[str, Any]
-) -> dict[str, Any] | None:
-    function = network.nodes[source]
-    elementary = ELEMENTARY[function["name"]]
-    if edge["slot"] >= len(elementary.inputs):
+    entry = _entry(forward.network.nodes[edge.function], edge)
+    if entry is None:
         return None
-    operands = _operands(network, tensors, source, elementary)
-    derivative = _derivative(function["name"], elementary.inputs[edge["slot"]])
-    found = _evaluate(derivative, operands)
-    if found is None:
+    name, text = entry
+    expression = symbols.derivative(edge.function, name, text)
+    if expression is None:
         return None
-    symbol, value = found
-    product = value * function["gradient"]
-    return {"symbol": symbol, "value": value} if _agree(product, edge["gradient"]) else None
+    local = number_at(expression, symbols.values)
+    return expression if _explains(local, edge) else None
 
 
-Operand = tuple[str | None, Any]
-"""The text of an operand (None for a plain number) and its value."""
-
-
-def _operands(
-    network: networkx.MultiDiGraph, tensors: dict[tuple[str, int], str], source: str, elementary: Elementary
-) -> dict[str, Operand]:
-    """What each name in the expression stands for: a tensor of the graph, a saved constant, an attribute."""
-    function = network.nodes[source]
-    operands: dict[str, Operand] = {name: (None, value) for name, value in elementary.defaults.items()}
-    operands |= {name: (None, value) for name, value in function["attributes"].items() if _is_real(value)}
-    for saved in function["saved"]:
-        if saved["tensor"] is not None:
-            operands[saved["name"]] = _tensor_operand(network, saved["tensor"])
-    for _, target, edge in network.out_edges(source, data=True):
-        if edge["kind"] == "next" and edge["slot"] < len(elementary.inputs):
-            name, tensor = elementary.inputs[edge["slot"]], tensors.get((target, edge["input_nr"]))
-            if tensor is not None:
-                operands[name] = _tensor_operand(network, tensor)
-    return operands
-
-
-def _tensor_operand(network: networkx.MultiDiGraph, identifier: str) -> Operand:
-    tensor = network.nodes[identifier]
-    name = tensor["name"] or (f"({tensor['expression']})" if tensor.get("expression") else None)
-    if name is None and tensor["requires_grad"]:
-        name = identifier
-    return name, tensor["before"]["data"]
-
-
-@functools.cache
-def _derivative(function: str, name: str) -> Any:
-    import sympy
-
-    symbols = {letter: sympy.Symbol(letter, real=True) for letter in OPERANDS}
-    return sympy.diff(sympy.sympify(ELEMENTARY[function].expression, locals=symbols), symbols[name])
-
-
-def _evaluate(derivative: Any, operands: dict[str, Operand]) -> tuple[str, float] | None:
-    """(symbol, number) of a derivative at its operands; None where one of them is not known as a number."""
-    import sympy
-
-    numbers, symbols = {}, {}
-    for symbol in derivative.free_symbols:
-        text, value = operands.get(str(symbol), (None, None))
-        if not _is_real(value):
-            return None
-        numbers[symbol] = value
-        symbols[symbol] = _exact(value) if text is None else sympy.Symbol(text, real=True)
-    try:
-        value = float(derivative.subs(numbers))
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):  # complex, or no number at all
+def _entry(function: dict[str, Any], edge: _Edge) -> tuple[str, str] | None:
+    """(input, text of its derivative) of the tables; None for an edge that they say nothing of."""
+    if edge.upstream.shape == edge.gradient.shape and function["name"] in RESHAPING:
+        return "self", "1"
+    elementary, reduction = find_elementary(function), find_reduction(function)
+    # A function of each element is no rule for an input that was repeated: its gradient is a sum.
+    entry = elementary if edge.upstream.shape == edge.gradient.shape and elementary else reduction
+    slot = edge.attributes["slot"]
+    if entry is None or slot >= len(entry.derivatives):
         return None
-    return _text(derivative.subs(symbols), value), value
+    name = list(entry.derivatives)[slot]
+    return name, entry.derivatives[name]
 
 
-def _exact(value: float) -> Any:
-    """A constant as the script wrote it: 3, not 3.0."""
-    import sympy
-
-    is_whole = math.isfinite(value) and value == int(value)
-    return sympy.Integer(int(value)) if is_whole else sympy.Float(value, 6)
-
-
-def _text(symbol: Any, value: float) -> str:
-    """A kink's derivative (sign, Heaviside) is a number wherever there is one; anything else is written out."""
-    import sympy
-
-    if symbol.has(sympy.Heaviside, sympy.sign, sympy.Derivative, sympy.Piecewise) or not symbol.free_symbols:
-        return f"{value:.6g}"
-    return str(sympy.simplify(symbol)) if symbol.count_ops() > 8 else str(symbol)
-
-
-def _agree(product: float, gradient: float) -> bool:
-    if math.isnan(gradient) or math.isnan(product):
+def _explains(local: Array, edge: _Edge) -> bool:
+    """Whether local times upstream is the gradient of the edge, element by element."""
+    if local.shape not in (edge.gradient.shape, ()):
         return False
-    return product == gradient or abs(product - gradient) <= TOLERANCE * max(abs(product), abs(gradient))
+    return all(
+        agree(_at(local, position) * _at(edge.upstream, position), gradient, TOLERANCE)
+        for position, gradient in enumerate(edge.gradient.items)
+    )
+
+
+def _at(array: Array, position: int) -> float:
+    return array.items[position if array.shape else 0]
+
+
+def _write(symbols: Symbols, forward: Forward, edges: list[_Edge]) -> None:
+    from inspector.derivatives.symbols import number_at
+    from inspector.derivatives.writing import write
+
+    names = symbols.names([edge.expression for edge in edges if edge.expression is not None])
+    for edge in edges:
+        if edge.expression is not None:
+            value = number_at(edge.expression, symbols.values)
+            spread = value if value.shape else Array(edge.gradient.shape, value.items * len(edge.gradient.items))
+            text = write(edge.expression, names)
+            edge.attributes["local"] = {"symbol": text, "value": spread.value}
+    _write_ratios([edge for edge in edges if edge.expression is None])
+    for alias, name in names.items():
+        _define(symbols, forward, symbols.aliases[alias], name, names)
+
+
+def _define(symbols: Symbols, forward: Forward, pair: Pair, name: str, names: Any) -> None:
+    from inspector.derivatives.writing import write
+
+    alias = next(symbol for symbol, owner in symbols.aliases.items() if owner == pair)
+    definition = symbols.definitions[alias]
+    text = None if definition is None else write(definition, names)
+    forward.network.nodes[pair[0]]["alias"] = {"name": name, "expression": text}
+
+
+def _write_ratios(edges: list[_Edge]) -> None:
+    for edge in edges:
+        ratio = _ratio(edge)
+        if ratio is not None:
+            edge.attributes["local"] = {"symbol": None, "value": ratio}
+
+
+def _ratio(edge: _Edge) -> float | None:
+    """What the edge did, as a number: of numbers only, and not where nothing came or nothing sensible."""
+    if edge.gradient.shape or edge.upstream.shape or not edge.upstream.items[0]:
+        return None
+    ratio = edge.gradient.items[0] / edge.upstream.items[0]
+    return ratio if math.isfinite(ratio) else None

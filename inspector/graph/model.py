@@ -61,6 +61,46 @@ class FunctionAttributes(TypedDict):
     gradient: Value  # what arrived for its output (a list where there are several)
 
 
+class Norms(TypedDict):
+    """The range of the norms of several gradients, and how many of them are not numbers."""
+
+    low: float | None  # None where no norm is known
+    high: float | None
+    zeros: int  # exactly zero; they are in the range
+    nans: int  # NaN or infinite
+    none: int  # torch's None: nothing arrived
+    unknown: int
+
+
+class FoldAttributes(TypedDict):
+    """A node of kind `fold`: a box that stands for several functions. Its id is `g:` and that of its first member.
+
+    Edges between boxes are of kind `flow`, with `count` (of the edges they stand for), `norms` and `back`: whether
+    it closes a circle of boxes, so that it is no step forwards.
+    """
+
+    kind: Literal["fold"]
+    why: str  # module, call, step (a pass of a loop), equal, line, views, rest: what its members have in common
+    name: str  # `blocks.3.attn`; of equal parts `blocks.0–11`
+    module: str  # the path of the innermost module that holds all of it
+    host: str | None  # the function that it is drawn as (`views`), by its id
+    count: int  # of equal parts; else 1
+    members: list[str]  # ids of functions, in walk order
+    nodes: int
+    parameters: int  # leaves that belong to it
+    elements: int  # of those leaves
+    saved_bytes: int  # of all tensors that its members saved, each counted once
+    norms: Norms  # of the gradients of its members but AccumulateGrad
+    arriving: Norms  # of what arrives at it from outside: one norm a part
+    grads: Norms  # of the gradients of its leaves
+    steps: list[int] | None  # first and last turn in the engine's order
+    is_leaf: bool
+    requires_grad: bool
+    before: State
+    after: State
+    gradient: Value
+
+
 class TensorAttributes(TypedDict):
     """A node of kind `tensor`: a leaf, a root, a tensor with a name, a saved or a recorded one."""
 
@@ -140,7 +180,7 @@ class Graph:
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
             view.add_node(identifier, **shared, **attributes[moment])
         view.add_edges_from(self.network.edges(keys=True, data=True))
-        frozen: networkx.MultiDiGraph = networkx.freeze(view)  # type: ignore[no-untyped-call]
+        frozen: networkx.MultiDiGraph = networkx.freeze(view)
         return frozen
 
     def __getitem__(self, identifier: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from inspector.graph.model import MOMENTS, Graph
 from inspector.graph.values import decode, encode
 
 _EDGE_VALUES = ("gradient", "local")
-_NODE_VALUES = ("gradient", *MOMENTS, "attributes")
+_NODE_VALUES = ("gradient", *MOMENTS, "attributes", "derivative")
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def from_rows(rows: dict[str, Any]) -> Graph:
             network.add_edge(
                 row["source"], row["target"], **_attributes(row, ("source", "target"), _EDGE_VALUES)
             )
-        return network  # type: ignore[no-any-return]
+        return network
 
     return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"])
 

@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
+from inspector.graph.playback import after_steps, reordered
+from inspector.layout.canvas import Choice, fit_canvas
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, note
 from inspector.layout.place import place
-from inspector.layout.problem import DIRECTIONS, Direction
 from inspector.layout.union import fit_plans, make_problem
+from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
 from inspector.scene import Panel, Scene
-from inspector.styles import STYLES, Plan, call_code, figure_title, gradient_table
+from inspector.styles import Plan, call_code, figure_title, find_style, gradient_table
+from inspector.styles.moments import Moments
+from inspector.views import Depth
 
 MOST_BOXES = 1_000
 """Above this a graph has to be folded first."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
+MOST_FRAMES = 100
+"""Above this a graph has to be folded before it is shown step by step."""
 _TALL = 1.3
 """Panels that are so much taller than wide stand side by side."""
 
-__all__ = ["DIRECTIONS", "Direction", "Figure", "LayoutFailed", "TooManyBoxes", "draw", "draw_plans"]
+__all__ = [
+    "DIRECTIONS",
+    "Direction",
+    "Figure",
+    "LayoutFailed",
+    "Look",
+    "TooManyBoxes",
+    "draw",
+    "draw_plans",
+    "frames",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The pictures of a graph: `scene` with all panels, and each panel as a Scene of its own."""
+    """The pictures of a graph: `scene` with all panels, and each panel as a Scene of its own.
+
+    remarks: what did not come out as it was wished, one line each.
+    """
 
     scene: Scene
     panels: dict[str, Scene]
+    remarks: tuple[str, ...] = ()
 
     def panel(self, moment: str) -> Scene:
         """The Scene of one moment, alone. Raises KeyError with the moments that there are."""
@@ -42,29 +64,68 @@ class Figure:
 
 def draw(
     graph: Graph,
+    look: Look | None = None,
     *,
-    style: str = "attributes",
     call: str | None = None,
     title: str | None = None,
-    direction: Direction | None = None,
+    script: str | None = None,
+    depth: Depth = "auto",
 ) -> Figure:
     """The figure of a graph, before and after; of one that no backward went through, only before.
 
-    style: a key of STYLES. call: the code of the backward call, None for what the root's name suggests.
-    title: of the Scene, None for one made of the code. direction: None for what suits the graph's shape.
-    Raises ValueError for an unknown style or direction, TooManyBoxes, and LayoutFailed.
+    look: how it is to look. call: the code of the backward call, None for what the root's name suggests.
+    title: of the Scene, None for one made of the code. script: the text of the script, for the code beside the
+    graph. depth: how far a model is folded (`inspector.views.fold`); its `scene` shows only after.
+    Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
-    if style not in STYLES:
-        raise ValueError(f"no style {style!r}; the styles are: {', '.join(STYLES)}")
-    if direction is not None and direction not in DIRECTIONS:
-        raise ValueError(f"no direction {direction!r}; the directions are: {', '.join(DIRECTIONS)}")
+    whole = graph
+    graph, look = folded(graph, look or Look(), depth)
     ran = bool(graph.steps) or graph.error is not None
     moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if ran else ""
-    panels = draw_plans([STYLES[style](graph, moment, code) for moment in moments], direction)
-    table = gradient_table(graph)
+
+    def plans(look: Look) -> list[Plan]:
+        return [Moments(look, code, script).plan(graph, moment) for moment in moments]
+
+    panels, remarks = _panels(plans, look, look.canvas or "tight")
+    table = gradient_table(whole)
+    both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
-    return Figure(_scene(panels, title or figure_title(graph, code, moments), table), alone)
+    scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
+    return Figure(scene, alone, (*remarks, *note(graph)))
+
+
+def frames(
+    graph: Graph,
+    look: Look | None = None,
+    *,
+    call: str | None = None,
+    order: Order = "engine",
+    script: str | None = None,
+) -> Figure:
+    """The figure of a graph step by step: before, one panel for each step of the engine, after.
+
+    The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last of them. Where
+    backward raised, the last panel says what. order: the engine's, or level by level as in textbooks.
+    Raises what `draw` does, TooManyBoxes for more than 100 steps, and ValueError for a style that folds steps.
+    """
+    look = look or Look()
+    look = replace(look, style=look.style or UNFOLDED_STYLE)
+    if look.style == FOLDED_STYLE:
+        raise ValueError(f"the style {FOLDED_STYLE} folds the steps that frames show; choose another --style")
+    if len(graph.steps) > MOST_FRAMES:
+        raise TooManyBoxes(len(graph.steps), MOST_FRAMES, "steps", "frames")
+    graph = reordered(graph, order)
+    code = call if call is not None else call_code(graph) if graph.steps else ""
+
+    def plans(look: Look) -> list[Plan]:
+        return list(Moments(look, code, script).steps(graph, after_steps, order))
+
+    panels, remarks = _panels(plans, look, look.canvas or "16:9")
+    scenes = {
+        panel.id: _scene([panel], figure_title(graph, code, [panel.id]), gradient_table(graph)) for panel in panels
+    }
+    return Figure(scenes[panels[-1].id], scenes, remarks)
 
 
 def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> list[Panel]:
@@ -78,7 +139,38 @@ def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> lis
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
     placement = place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
-    return compose(plans, placement, horizontal=problem.horizontal)
+    return compose(plans, placement, problem)
+
+
+def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
+    """The panels on their canvas, in the direction that is wished or else the one that fits it best.
+
+    make: plans the panels in a look. What does not fit gives up its legend, then its local derivatives.
+    """
+    usual = look.direction or find_style(look.style).direction
+    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+    plans = make(look)
+    if canvas == "tight":
+        return draw_plans(plans, usual), ()
+    without = [replace(plan, legend=()) for plan in plans]
+    choices = [Choice(partial(draw_plans, plans, way)) for way in ways]
+    choices += [Choice(partial(draw_plans, without, way), _NO_LEGEND) for way in ways]
+    if look.derivatives is None:
+        bare = [replace(plan, legend=()) for plan in make(replace(look, derivatives="none"))]
+        choices += [Choice(partial(draw_plans, bare, way), _NO_DERIVATIVES) for way in ways]
+    return fit_canvas(choices, canvas)
+
+
+_NO_LEGEND = "the legend is left out, to fit the canvas"
+_NO_DERIVATIVES = "legend and local derivatives are left out, to fit the canvas"
+_TURNED: dict[Direction | None, tuple[Direction, ...]] = {
+    None: ("LR", "TB"),
+    "RL": ("TB",),
+    "LR": ("TB",),
+    "TB": ("RL",),
+    "BT": ("LR",),
+}
+"""Other ways to lay a figure out, where the usual one does not fit the canvas."""
 
 
 def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:

@@ -5,37 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from inspector.layout import heading, legend
+from inspector.layout import heading, legend, listing
 from inspector.layout.curves import straight
 from inspector.layout.measure import centered, dress
-from inspector.layout.problem import Placement
-from inspector.layout.union import is_link, merged_hanging
-from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, Wire
-from inspector.styles.plan import Plan, PlannedBox, PlannedWire
+from inspector.layout.problem import Placement, Problem
+from inspector.layout.union import is_link
+from inspector.scene.scene import Badge, Box, Flow, Panel, Point, Rectangle, TextRun, Wire
+from inspector.styles.plan import Plan, PlannedBox, PlannedFlow, PlannedWire
 
 MARGIN = 24.0
-_BADGE_SHIFT = (6.0, 1.0)  # of a badge's centre from the corner of its box
+_WIDEST_WITH_CODE = 1000.0
+"""Points of graph and code side by side; wider ones stand one below the other."""
+_BADGE_SHIFT = (1.0, 0.0)  # of a badge's centre from the corner of its box
+_PILL_SHIFT = (6.0, 1.0)
+_CIRCLE_SHIFT = (13.0, -4.0)  # along and across: clear of the wires that enter
 _BADGE_REACH = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """What all panels share: where everything lies, the room of title and legend, the size."""
+    """What all panels share: where everything lies, the rooms of title, legend and code, the size."""
 
+    plans: Sequence[Plan]
+    problem: Problem
     placement: Placement
-    hanging: dict[str, str]
     heading: Rectangle
     legend: legend.Room
+    listing: Rectangle
     area: Rectangle
 
 
-def compose(plans: Sequence[Plan], placement: Placement, *, horizontal: bool) -> list[Panel]:
+def compose(plans: Sequence[Plan], placement: Placement, problem: Problem) -> list[Panel]:
     """One panel a plan, all of the same size and geometry, each with its top left corner at (0, 0).
 
-    plans: the fitted plans that `placement` places. horizontal: whether the flow runs left or right.
+    plans: the fitted plans whose `problem` is answered by `placement`.
     """
-    sheet = _sheet(plans, placement)
-    return [_panel(plan, sheet, horizontal) for plan in plans]
+    sheet = _sheet(plans, placement, problem)
+    return [_panel(plan, sheet) for plan in plans]
 
 
 def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
@@ -55,32 +61,37 @@ def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
 # ---- the sheet --------------------------------------------------------------------------------------------
 
 
-def _sheet(plans: Sequence[Plan], placement: Placement) -> _Sheet:
-    bounds = _bounds(list(_obstacles(plans, placement)))
-    room_for_title = max(bounds.width, heading.LEAST_ROOM)
+def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem) -> _Sheet:
+    bounds = _bounds(list(_obstacles(plans, placement, problem)))
+    code = listing.size(plans)
+    beside = code[0] > 0 and bounds.width + code[0] <= _WIDEST_WITH_CODE
+    below = code[1] + listing.GAP if code[0] and not beside else 0.0
+    aside = code[0] + listing.GAP if beside else 0.0
+    room_for_title = max(bounds.width + aside, heading.LEAST_ROOM)
     title = heading.size(plans, room_for_title)
-    width = max(bounds.width, title[0])
-    content = Rectangle(MARGIN, MARGIN + title[1], width, bounds.height)
+    width = max(bounds.width, title[0] - aside, 0.0 if beside else code[0])
+    content = Rectangle(MARGIN, MARGIN + title[1], width, max(bounds.height, code[1] if beside else 0.0))
     dx = content.x + (width - bounds.width) / 2 - bounds.x
-    dy = content.y - bounds.y
+    dy = content.y + (content.height - bounds.height) / 2 - bounds.y
     placement = _moved_placement(placement, dx, dy)
-    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement)))
-    right = max(content.right, legend_room.area.right) + MARGIN
-    bottom = max(content.bottom, legend_room.area.bottom) + MARGIN
-    area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom)))
+    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)))
+    bottom = max(content.bottom, legend_room.area.bottom)
+    corner = (content.right + listing.GAP, content.y) if beside else (content.x, bottom + listing.GAP)
+    right = max(content.right + aside, legend_room.area.right) + MARGIN
+    area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom + below + MARGIN)))
     title_area = Rectangle(MARGIN, MARGIN, room_for_title, title[1])
-    return _Sheet(placement, merged_hanging(plans), title_area, legend_room, area)
+    return _Sheet(plans, problem, placement, title_area, legend_room, Rectangle(*corner, *code), area)
 
 
-def _obstacles(plans: Sequence[Plan], placement: Placement) -> Iterator[Rectangle]:
+def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) -> Iterator[Rectangle]:
     """What the drawing covers: boxes with their badges, texts of wires, wires (a strip a segment)."""
-    badged = {box.id for plan in plans for box in plan.boxes if box.badge}
+    badged = {box.id: box for plan in plans for box in plan.boxes if box.badge}
     for identifier, area in placement.boxes.items():
         yield area
         if identifier in badged:
-            x, y = area.x + _BADGE_SHIFT[0] - _BADGE_REACH, area.y + _BADGE_SHIFT[1] - _BADGE_REACH
-            yield Rectangle(x, y, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
-    yield from placement.labels.values()
+            x, y = _badge_center(badged[identifier], area, problem.horizontal)
+            yield Rectangle(x - _BADGE_REACH, y - _BADGE_REACH, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
+    yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
     for points in placement.wires.values():
         for start in range(0, len(points) - 1, 3):
             xs, ys = zip(*points[start : start + 4], strict=True)
@@ -97,42 +108,61 @@ def _bounds(areas: Sequence[Rectangle]) -> Rectangle:
 # ---- one panel --------------------------------------------------------------------------------------------
 
 
-def _panel(plan: Plan, sheet: _Sheet, horizontal: bool) -> Panel:
+def _panel(plan: Plan, sheet: _Sheet) -> Panel:
     places = sheet.placement.boxes
     boxes = [dress(box, places[box.id]) for box in plan.boxes]
     wires = [
-        _link(wire, sheet, horizontal) if is_link(wire, sheet.hanging) else _wire(wire, sheet)
-        for wire in plan.wires
+        _link(wire, sheet) if is_link(wire, sheet.problem.hanging) else _wire(wire, sheet) for wire in plan.wires
     ]
-    badges = [_badge(box, places[box.id]) for box in plan.boxes if box.badge]
+    badges = [_badge(box, places[box.id], sheet.problem.horizontal) for box in plan.boxes if box.badge]
     legend_box, legend_wires, legend_badges = legend.draw(plan, sheet.legend)
     around = [*heading.draw(plan, sheet.heading), legend_box]
+    code_badges: tuple[Badge, ...] = ()
+    if plan.listing:
+        code_box, code_badges = listing.draw(plan, sheet.plans, sheet.listing)
+        around.append(code_box)
     return Panel(
         plan.moment,
         sheet.area,
         (*boxes, *(box for box in around if box.texts)),
         (*wires, *legend_wires),
-        (*badges, *legend_badges),
+        (*badges, *legend_badges, *code_badges),
     )
 
 
 def _wire(wire: PlannedWire, sheet: _Sheet) -> Wire:
-    texts: tuple[TextRun, ...] = ()
+    texts: list[TextRun] = []
     if wire.label:
-        texts = tuple(centered(wire.label, sheet.placement.labels[wire.id]))
+        texts += centered(wire.label, sheet.placement.labels[wire.id])
+    if wire.below:
+        texts += centered(wire.below, sheet.placement.below[wire.id])
     points = sheet.placement.wires[wire.id]
-    return Wire(wire.id, wire.source, wire.target, points, wire.ink, wire.dashed, wire.arrow, texts)
+    return _headed(wire, points[::-1] if sheet.problem.flipped else points, tuple(texts))
 
 
-def _link(wire: PlannedWire, sheet: _Sheet, horizontal: bool) -> Wire:
+def _headed(wire: PlannedWire, points: tuple[Point, ...], texts: tuple[TextRun, ...] = ()) -> Wire:
+    """A wire of the Scene, which bears its head at its end: one with a head at its source is turned round.
+
+    points: from its source to its target.
+    """
+    source, target = wire.source, wire.target
+    if wire.head == "source":
+        source, target, points = target, source, points[::-1]
+    look = wire.ink, wire.dashed, wire.head != "none"
+    if isinstance(wire, PlannedFlow):
+        return Flow(wire.id, source, target, points, *look, texts, wire.width)
+    return Wire(wire.id, source, target, points, *look, texts)
+
+
+def _link(wire: PlannedWire, sheet: _Sheet) -> Wire:
     """A straight line between a hanging box and its host, from the middle of the hanging one's near side."""
-    hangs_first = sheet.hanging.get(wire.source) == wire.target
+    hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    start, end = _link_ends(hung, host) if horizontal else _transposed_ends(hung, host)
+    start, end = _link_ends(hung, host) if sheet.problem.horizontal else _transposed_ends(hung, host)
     if not hangs_first:
         start, end = end, start
-    return Wire(wire.id, wire.source, wire.target, straight(start, end), wire.ink, wire.dashed, wire.arrow)
+    return _headed(wire, straight(start, end))
 
 
 def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
@@ -152,8 +182,17 @@ def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
     return (x, hung.center[1]), (host_x, host.center[1])
 
 
-def _badge(box: PlannedBox, area: Rectangle) -> Badge:
-    return Badge(f"{box.id}.step", area.x + _BADGE_SHIFT[0], area.y + _BADGE_SHIFT[1], box.badge)
+def _badge(box: PlannedBox, area: Rectangle, horizontal: bool) -> Badge:
+    ink = "faded" if box.ink == "faded" else "gradient"
+    return Badge(f"{box.id}.step", *_badge_center(box, area, horizontal), box.badge, ink)
+
+
+def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
+    if box.shape == "circle":
+        dx, dy = _CIRCLE_SHIFT if horizontal else _CIRCLE_SHIFT[::-1]
+    else:
+        dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
+    return area.x + dx, area.y + dy
 
 
 # ---- moving -----------------------------------------------------------------------------------------------
@@ -164,6 +203,7 @@ def _moved_placement(placement: Placement, dx: float, dy: float) -> Placement:
         {identifier: area.moved(dx, dy) for identifier, area in placement.boxes.items()},
         {identifier: _moved(points, dx, dy) for identifier, points in placement.wires.items()},
         {identifier: area.moved(dx, dy) for identifier, area in placement.labels.items()},
+        {identifier: area.moved(dx, dy) for identifier, area in placement.below.items()},
     )
 
 

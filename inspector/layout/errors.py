@@ -10,9 +10,9 @@ class LayoutFailed(Exception):
 class TooManyBoxes(LayoutFailed):
     """The graph is too large for one picture. `count`: how many boxes it would need."""
 
-    def __init__(self, count: int, bound: int) -> None:
+    def __init__(self, count: int, bound: int, what: str = "boxes", where: str = "one picture") -> None:
         self.count = count
         super().__init__(
-            f"{count:,} boxes are too many for one picture (the bound is {bound:,}): fold the graph or draw "
+            f"{count:,} {what} are too many for {where} (the bound is {bound:,}): fold the graph or draw "
             "a path; report.json holds all of it"
         )

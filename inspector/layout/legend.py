@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inspector.layout.curves import straight
-from inspector.layout.measure import run
+from inspector.layout.measure import run, words_width
 from inspector.layout.problem import Size
 from inspector.scene.scene import Badge, Box, Rectangle, TextRun, Wire
 from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, Words
@@ -14,7 +14,6 @@ from inspector.text import width
 
 ROW_HEIGHT = 29.0
 _SIGN_WIDTHS = {"badge": 24.0, "arrow": 44.0, "dashed": 34.0}
-_COLUMN = 44.0  # all first signs of several rows
 _SIGN_GAP = 10.0
 _ENTRY_GAP = 26.0
 _CLEARANCE = 14.0
@@ -57,13 +56,15 @@ def draw(plan: Plan, room: Room) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ..
     own = {(entry.sign, entry.text): entry for entry in plan.legend}
     for index, row in enumerate(room.rows):
         middle = room.area.y + ROW_HEIGHT * (index + 0.5)
-        for place, sign, text in _row_places(row, in_column=len(room.rows) > 1):
+        for place, sign, text in _row_places(row, _column(room.rows)):
             entry = own.get((place.sign, place.text))
             if entry is None:
                 continue  # of another moment; its place stays free
             words = Words(entry.text, "quiet", size=SMALL_SIZE)
             texts.append(run(words, room.area.x + text, middle, "start"))
-            if entry.sign == "badge":
+            if entry.sign == "text":
+                texts.append(run(_sample_words(entry), room.area.x + sign, middle, "start"))
+            elif entry.sign == "badge":
                 badges.append(_badge(entry, room.area.x + sign, middle))
             else:
                 wires.append(_sample(entry, room.area.x + sign, middle))
@@ -75,24 +76,31 @@ def _arrangements(entries: list[LegendEntry]) -> list[_Rows]:
     return [[entries], [*([entry] for entry in entries[:-2]), entries[-2:]], [[entry] for entry in entries]]
 
 
-def _text_start(entry: LegendEntry, *, in_column: bool) -> float:
-    return (_COLUMN if in_column else _SIGN_WIDTHS[entry.sign]) + _SIGN_GAP
+def _sign_width(entry: LegendEntry) -> float:
+    return words_width(_sample_words(entry)) if entry.sign == "text" else _SIGN_WIDTHS[entry.sign]
 
 
-def _row_places(row: Sequence[LegendEntry], *, in_column: bool) -> Iterator[tuple[LegendEntry, float, float]]:
+def _sample_words(entry: LegendEntry) -> Words:
+    return Words(entry.sample, entry.ink, "bold")
+
+
+def _column(rows: _Rows) -> float:
+    """The room of the first signs of several rows, so that their texts begin on one line."""
+    return max(_sign_width(row[0]) for row in rows) if len(rows) > 1 else 0.0
+
+
+def _row_places(row: Sequence[LegendEntry], column: float) -> Iterator[tuple[LegendEntry, float, float]]:
     """Every entry with the starts of its sign and of its text, from the start of the row."""
     x = 0.0
     for position, entry in enumerate(row):
-        text = x + _text_start(entry, in_column=in_column and position == 0)
+        text = x + max(_sign_width(entry), 0.0 if position else column) + _SIGN_GAP
         yield entry, x, text
         x = text + width(entry.text, SMALL_SIZE) + _ENTRY_GAP
 
 
 def _size(rows: _Rows) -> Size:
     ends = [
-        text + width(entry.text, SMALL_SIZE)
-        for row in rows
-        for entry, _, text in _row_places(row, in_column=len(rows) > 1)
+        text + width(entry.text, SMALL_SIZE) for row in rows for entry, _, text in _row_places(row, _column(rows))
     ]
     return max(ends), ROW_HEIGHT * len(rows)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inspector.layout.problem import Size
-from inspector.scene.scene import Anchor, Band, Box, Rectangle, TextRun
-from inspector.styles.plan import SMALL_SIZE, PlannedBox, PlannedWire, Row, Words
+from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
+from inspector.styles.plan import SMALL_SIZE, PlannedBox, PlannedShape, PlannedWire, Row, Words
 from inspector.text import cap_height, clean, shorten, width
 
 WIDEST_NAME = 260.0
@@ -27,20 +27,43 @@ ROW_HEIGHT = 23.0
 _ROWS_TOP, _ROWS_BOTTOM = 2.0, 5.0
 _LEAST_CARD_WIDTH = 170.0
 _KEY_GAP = 20.0
+_BAR_HEIGHT = 5.0
+_BAR_ROOM = 9.0  # with what lies below it
 _BORDER = 1.0  # a strip ends inside of the card's border
 PILL_HEIGHT = 38.0
 _PILL_PADDING = 17.0
-_PLAIN_PADDING = 3.0
+_PADDINGS = {
+    "plain": (3.0, 0.0),
+    "name": (8.0, 2.0),
+    "pill": (_PILL_PADDING, _PILL_PADDING / 2),
+    "box": (14.0, 8.0),
+}
+"""By shape, beside the text and above it."""
+_LEAST_HEIGHTS = {"pill": PILL_HEIGHT, "box": PILL_HEIGHT}
+_CIRCLE = 48.0
+_DOT = 10.0
+_RECORD_HEIGHT = 38.0
+_CELL_PADDING = 13.0
+_SEPARATOR = 1.4
 LABEL_PADDING = 5.0
+
+_SCENE_SHAPES: dict[PlannedShape, Shape] = {
+    "pill": "pill",
+    "circle": "circle",
+    "dot": "circle",
+    "plain": "plain",
+    "name": "plain",
+    "box": "card",
+}
 
 
 def fitted(box: PlannedBox) -> PlannedBox:
     """The box with its names and values shortened, and its text wrapped, to sensible widths."""
-    if box.shape == "card":
+    if box.shape in ("card", "stack"):
         name, *roles = box.texts
         rows = tuple(replace(row, lines=tuple(_shortened(row.lines, WIDEST_VALUE))) for row in box.rows)
         return replace(box, texts=(*_shortened((name,), WIDEST_NAME), *roles), rows=rows)
-    if box.shape == "plain":
+    if box.shape in ("plain", "box"):
         return replace(box, texts=wrapped(box.texts, WIDEST_TEXT))
     return replace(box, texts=tuple(_shortened(box.texts, WIDEST_NAME)))
 
@@ -54,34 +77,46 @@ def box_size(box: PlannedBox) -> Size:
     """Width and height of a fitted box."""
     if box.shape == "card":
         return _card_size(box)
+    if box.shape == "stack":
+        card_width, card_height = _card_size(box)
+        return card_width + STACK_DEPTH, card_height + STACK_DEPTH
+    if box.shape == "record":
+        return sum(cell_widths(box)), _RECORD_HEIGHT
+    if box.shape == "dot":
+        return _DOT, _DOT
     text_width, text_height = _block_size(box.texts)
-    if box.shape == "plain":
-        return text_width + 2 * _PLAIN_PADDING, text_height
     if box.shape == "circle":
-        side = max(PILL_HEIGHT, text_width + _PILL_PADDING)
+        side = max(_CIRCLE, text_width + _PILL_PADDING)
         return side, side
-    return text_width + 2 * _PILL_PADDING, max(PILL_HEIGHT, text_height + _PILL_PADDING)
+    beside, above = _PADDINGS[box.shape]
+    return text_width + 2 * beside, max(_LEAST_HEIGHTS.get(box.shape, 0.0), text_height + 2 * above)
 
 
 def fitted_label(wire: PlannedWire) -> PlannedWire:
     """The wire with its text wrapped."""
-    return replace(wire, label=wrapped(wire.label, WIDEST_TEXT))
+    return replace(wire, label=wrapped(wire.label, WIDEST_TEXT), below=wrapped(wire.below, WIDEST_TEXT))
 
 
-def label_size(wire: PlannedWire) -> Size:
-    """Room for the text of a fitted wire; (0, 0) if it has none."""
-    if not wire.label:
+def label_size(lines: Sequence[Words]) -> Size:
+    """Room for a text beside a wire; (0, 0) if there is none."""
+    if not lines:
         return 0.0, 0.0
-    text_width, text_height = _block_size(wire.label)
+    text_width, text_height = _block_size(lines)
     return text_width + 2 * LABEL_PADDING, text_height + LABEL_PADDING
 
 
 def dress(box: PlannedBox, area: Rectangle) -> Box:
     """A fitted box in its place. The area may be larger than the box needs (another moment needs it)."""
-    if box.shape == "card":
-        bands, texts = _card(box, area)
+    if box.shape in ("card", "stack"):
+        depth = STACK_DEPTH if box.shape == "stack" else 0.0
+        front = Rectangle(area.x, area.y, area.width - depth, area.height - depth)
+        bands, texts = _card(box, front)
+        shape: Shape = "stack" if depth else "card"
+        return Box(box.id, area, shape, box.ink, box.fill, tuple(bands), tuple(texts))
+    if box.shape == "record":
+        bands, texts = _record(box, area)
         return Box(box.id, area, "card", box.ink, box.fill, tuple(bands), tuple(texts))
-    return Box(box.id, area, box.shape, box.ink, box.fill, (), tuple(centered(box.texts, area)))
+    return Box(box.id, area, _SCENE_SHAPES[box.shape], box.ink, box.fill, (), tuple(centered(box.texts, area)))
 
 
 def centered(lines: Sequence[Words], area: Rectangle) -> Iterator[TextRun]:
@@ -113,16 +148,19 @@ def _card_size(box: PlannedBox) -> Size:
     rows = [words_width(_key(row)) + _KEY_GAP + _block_size(row.lines)[0] for row in box.rows]
     height = HEADER_HEIGHT
     if box.rows:
-        height += _ROWS_TOP + sum(ROW_HEIGHT * len(row.lines) for row in box.rows) + _ROWS_BOTTOM
+        height += _ROWS_TOP + sum(map(_row_height, box.rows)) + _ROWS_BOTTOM
     return max(_LEAST_CARD_WIDTH, 2 * CARD_PADDING + max([header, *rows])), height
 
 
 def _key(row: Row) -> Words:
-    return Words(row.key, "quiet", size=SMALL_SIZE)
+    return Words(row.key, row.key_ink, size=SMALL_SIZE)
 
 
 def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
-    """One card at several moments, with empty lines where another moment needs more of them in a row."""
+    """One box at several moments: a card with empty lines where another moment needs more of them in a row, a
+    record with the widest text of each cell in its rows."""
+    if boxes[0].shape == "record":
+        return _levelled_records(boxes)
     counts = [max(len(row.lines) for row in rows) for rows in zip(*(box.rows for box in boxes), strict=True)]
     return [
         replace(
@@ -145,15 +183,56 @@ def _card(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
     texts += [run(words, right, middle, "end") for words in box.texts[1:] if words.text]
     top = header.bottom + _ROWS_TOP
     for row in box.rows:
-        height = ROW_HEIGHT * len(row.lines)
+        height = _row_height(row)
         if row.fill:
             strip = Rectangle(area.x + _BORDER, top, area.width - 2 * _BORDER, height)
             bands.append(Band(strip, row.fill))
+        if row.bar is not None:
+            bands += _bar(row.bar, Rectangle(left, top + height - _BAR_ROOM, right - left, _BAR_HEIGHT))
         texts.append(run(_key(row), left, top + ROW_HEIGHT / 2, "start"))
         for index, words in enumerate(row.lines):
             if words.text:
                 texts.append(run(words, right, top + ROW_HEIGHT * (index + 0.5), "end"))
         top += height
+    return bands, texts
+
+
+def _row_height(row: Row) -> float:
+    return ROW_HEIGHT * len(row.lines) + (_BAR_ROOM if row.bar is not None else 0.0)
+
+
+def _bar(places: tuple[float, float], track: Rectangle) -> list[Band]:
+    """A track, filled up to the first place, and paler from there to the second one."""
+    low, high = (track.width * place for place in places)
+    parts = ((track.width, "header"), (high, "gradient_pale"), (low, "gradient"))
+    return [Band(Rectangle(track.x, track.y, length, track.height), fill) for length, fill in parts if length]
+
+
+# ---- records ----------------------------------------------------------------------------------------------
+
+
+def _levelled_records(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
+    widest = [max(cells, key=words_width) for cells in zip(*(box.texts for box in boxes), strict=True)]
+    rows = tuple(Row("", (words,)) for words in widest)
+    return [replace(box, rows=rows) for box in boxes]
+
+
+def cell_widths(box: PlannedBox) -> list[float]:
+    """The widths of a record's cells, as wide as at any moment."""
+    widest = [row.lines[0] for row in box.rows] or box.texts
+    return [words_width(words) + 2 * _CELL_PADDING for words in widest]
+
+
+def _record(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
+    """The lines between the cells, and a text in the middle of each."""
+    bands: list[Band] = []
+    texts: list[TextRun] = []
+    left = area.x
+    for index, (words, wide) in enumerate(zip(box.texts, cell_widths(box), strict=True)):
+        if index:
+            bands.append(Band(Rectangle(left - _SEPARATOR / 2, area.y, _SEPARATOR, area.height), box.ink))
+        texts += centered((words,), Rectangle(left, area.y, wide, area.height))
+        left += wide
     return bands, texts
 
 

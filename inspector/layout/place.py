@@ -8,9 +8,10 @@ then lead from rank to rank, and the gap between two ranks holds nothing else.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inspector.layout.graphviz import Block, Link, arrange
@@ -26,6 +27,10 @@ _SLOPE = 0.3
 """The gap between two ranks is this share of the farthest that a wire swings in it."""
 _LEVEL = 8
 """The weight of a stretch that should be straight, against 1."""
+_SPREADING = ("circle", "box")
+_PORT_GAP = 18.0
+_PORT_SHARE = 0.8
+"""Wires that enter one box lie so far apart, and on no more than this share of its side."""
 _PASSING = Block(4, 4, (0, 4, 0))
 """A stop of a wire that runs past a rank."""
 
@@ -77,21 +82,21 @@ def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, u
             way.append(len(blocks))
             if is_text:
                 texts[route.id] = len(blocks)
-                blocks.append(label_block(problem, route.label, upper.get(route.id, True)))
+                blocks.append(label_block(problem, route, upper.get(route.id, True)))
             else:
                 blocks.append(_PASSING)
         way.append(indices[route.target])
         ways[route.id] = way
         weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
-        ranks = 1 if stops else 2  # texts have ranks of their own between those of the boxes
-        links += [Link(*pair, weight, ranks) for pair, weight in zip(pairwise(way), weights, strict=True)]
+        spans = _spans(route, len(stops), first)
+        links += [Link(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     corners = arrange(blocks, links, horizontal=problem.horizontal, gaps=(RANK_GAP, LANE_GAP))
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 
 def _stops(route: Route, first: _Draft | None) -> list[bool]:
     """The stops of a wire between its ends: True for its text, False for a rank that it passes."""
-    has_text = route.label[0] > 0
+    has_text = route.label[0] > 0 or route.below[0] > 0
     if first is None:
         return [True] if has_text else []
     ranks = [first.ranks[block] for block in first.ways[route.id]]
@@ -99,6 +104,18 @@ def _stops(route: Route, first: _Draft | None) -> list[bool]:
     if has_text:
         stops[ranks[1] - ranks[0] - 1] = True
     return stops
+
+
+def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
+    """How many of dot's ranks each stretch of a wire takes: texts have ranks of their own between those of boxes.
+
+    A stop that took fewer would lie between the ranks, and the wire would be free to meet a box.
+    """
+    if first is None:
+        return [1] * (stops + 1) if stops else [2]
+    start = first.ranks[first.ways[route.id][0]]
+    with_text = {first.ranks[block] for block in first.texts.values()}
+    return [1 if with_text & {start + hop, start + hop + 1} else 2 for hop in range(stops + 1)]
 
 
 def _weights(stops: int, leaves_alone: bool, arrives_alone: bool) -> list[int]:
@@ -184,25 +201,55 @@ def _placement(problem: Problem, stations: dict[str, Station], draft: _Draft, up
         x, y = draft.corners[draft.stations[host]]
         for identifier, (dx, dy) in station.corners.items():
             boxes[identifier] = Rectangle(x + dx, y + dy, *problem.sizes[identifier])
-    labels = {wire: _label_room(problem, draft, index, upper[wire]) for wire, index in draft.texts.items()}
+    routes = {route.id: route for route in problem.routes}
+    rooms = {
+        wire: _label_rooms(problem, draft, index, upper[wire] or routes[wire].below[0] > 0)
+        for wire, index in draft.texts.items()
+    }
     extents = _extents(problem, draft)
-    ground = _ground(problem, draft, boxes, labels)
+    ground = _ground(problem, draft, boxes, rooms)
     wires = {}
+    shifts = _shifts(problem, draft, ground.flow)
     for route in problem.routes:
         stops = [_stop(draft, index, extents, ground.flow) for index in draft.ways[route.id]]
-        own = (route.source, route.target)
-        wires[route.id] = make_wire(stops, (boxes[route.source], boxes[route.target]), own, ground)
-    return Placement(boxes, wires, labels)
+        shift = shifts.get(route.id, 0.0)
+        stops[-1] = replace(stops[-1], across=stops[-1].across + shift)
+        radius = min(problem.sizes[route.target]) / 2 if problem.shapes.get(route.target) == "circle" else 0.0
+        inset = radius - math.sqrt(radius**2 - shift**2) if radius else 0.0
+        ends, own = (boxes[route.source], boxes[route.target]), (route.source, route.target)
+        wires[route.id] = make_wire(stops, ends, own, ground, inset)
+    labels = {wire: label for wire, (label, _) in rooms.items()}
+    return Placement(boxes, wires, labels, {wire: below for wire, (_, below) in rooms.items()})
 
 
-def _ground(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], labels: dict[str, Rectangle]) -> Ground:
+def _shifts(problem: Problem, draft: _Draft, flow: Flow) -> dict[str, float]:
+    """Wire → how far beside the middle of its target it ends, where several enter a gate or a box."""
+    arriving: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for route in problem.routes:
+        if problem.shapes.get(route.target) in _SPREADING:
+            last = draft.ways[route.id][-2]
+            arriving[route.target].append((_port(draft, last, flow), route.id))
+    shifts = {}
+    for target, wires in arriving.items():
+        side = flow.turned(problem.sizes[target])[1]
+        step = min(_PORT_GAP, _PORT_SHARE * side / len(wires))
+        for position, (_, wire) in enumerate(sorted(wires)):
+            shifts[wire] = (position - (len(wires) - 1) / 2) * step
+    return shifts
+
+
+_Rooms = dict[str, tuple[Rectangle, Rectangle]]
+"""Wire → the rooms of its label and of what is written below it; one of them may have no extent."""
+
+
+def _ground(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], rooms: _Rooms) -> Ground:
     """All boxes and texts by the rank in which they lie."""
     areas: dict[int, list[tuple[str, Rectangle]]] = defaultdict(list)
     for identifier, area in boxes.items():
         rank = draft.ranks[draft.stations[problem.hanging.get(identifier, identifier)]]
         areas[rank].append((identifier, box_obstacle(area)))
-    for wire, area in labels.items():
-        areas[draft.ranks[draft.texts[wire]]].append(("", area))
+    for wire, areas_of_texts in rooms.items():
+        areas[draft.ranks[draft.texts[wire]]] += [("", area) for area in areas_of_texts]
     return Ground(Flow(problem.horizontal), areas)
 
 
@@ -226,12 +273,19 @@ def _stop(draft: _Draft, index: int, extents: dict[int, tuple[float, float]], fl
     return Stop(_port(draft, index, flow), (start, end), rank, extents[rank])
 
 
-def _label_room(problem: Problem, draft: _Draft, index: int, upper: bool) -> Rectangle:
+def _label_rooms(problem: Problem, draft: _Draft, index: int, upper: bool) -> tuple[Rectangle, Rectangle]:
+    """The rooms of a wire's label and of the text below it. upper: whether the label comes before the port."""
     block, (x, y) = draft.blocks[index], draft.corners[index]
-    skipped = 0 if upper else sum(block.bands[:2])
-    if problem.horizontal:
-        return Rectangle(x, y + skipped, block.width, block.height - block.bands[1])
-    return Rectangle(x + skipped, y, block.width - block.bands[1], block.height)
+    before, wire, behind = block.bands
+    flow = Flow(problem.horizontal)
+    along, across = flow.turned((x, y))
+    length = flow.turned((block.width, block.height))[0]
+
+    def room(start: float, extent: float) -> Rectangle:
+        return Rectangle(*flow.turned((along, start)), *flow.turned((length, extent)))
+
+    first, second = room(across, before), room(across + before + wire, behind)
+    return (first, second) if upper else (second, first)
 
 
 def _mirrored(placement: Placement, horizontal: bool) -> Placement:
@@ -248,4 +302,5 @@ def _mirrored(placement: Placement, horizontal: bool) -> Placement:
         {identifier: area(item) for identifier, item in placement.boxes.items()},
         {identifier: points(items) for identifier, items in placement.wires.items()},
         {identifier: area(item) for identifier, item in placement.labels.items()},
+        {identifier: area(item) for identifier, item in placement.below.items()},
     )

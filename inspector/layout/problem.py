@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
+from inspector.look import Direction
 from inspector.scene.scene import Point, Rectangle
-
-Direction = Literal["LR", "RL", "TB", "BT"]
-DIRECTIONS: tuple[Direction, ...] = ("LR", "RL", "TB", "BT")
+from inspector.styles.plan import PlannedShape
 
 Size = tuple[float, float]
 """Width and height in points."""
@@ -16,12 +14,17 @@ Size = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A wire to be routed. label: the size of what is written beside it, (0, 0) for nothing."""
+    """A wire to be routed.
+
+    label: the size of what is written beside it, (0, 0) for nothing. below: of what is written on its other side;
+    then the label lies above it (of an upright wire: left of it).
+    """
 
     id: str
     source: str
     target: str
     label: Size = (0.0, 0.0)
+    below: Size = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Problem:
     """What is to be placed.
 
     sizes: box id → size. hanging: id of a box → id of its host; `texts`: those among them that are mere text
-    and need no link. routes: the wires between boxes that do not hang.
+    and need no link. routes: the wires between boxes that do not hang. shapes: box id → its shape. flipped:
+    whether routes run from the leaves to the root, so that they end where their arrowheads are.
     """
 
     direction: Direction
@@ -37,6 +41,8 @@ class Problem:
     hanging: dict[str, str]
     texts: frozenset[str]
     routes: tuple[Route, ...]
+    shapes: dict[str, PlannedShape] = field(default_factory=dict)
+    flipped: bool = False
 
     @property
     def horizontal(self) -> bool:
@@ -46,8 +52,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where everything is, in points from the top left. labels: wire id → the room of its text."""
+    """Where everything is, in points from the top left. labels, below: wire id → the room of its text."""
 
     boxes: dict[str, Rectangle]
     wires: dict[str, tuple[Point, ...]]
     labels: dict[str, Rectangle]
+    below: dict[str, Rectangle] = field(default_factory=dict)

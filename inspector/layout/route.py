@@ -61,12 +61,16 @@ def box_obstacle(area: Rectangle) -> Rectangle:
 
 
 def make_wire(
-    stops: Sequence[Stop], ends: tuple[Rectangle, Rectangle], own: tuple[str, str], ground: Ground
+    stops: Sequence[Stop],
+    ends: tuple[Rectangle, Rectangle],
+    own: tuple[str, str],
+    ground: Ground,
+    inset: float = 0.0,
 ) -> Curve:
     """The spline of a wire, forwards, from the side of its source to the side of its target.
 
     stops: its blocks, those of source and target included. ends: the boxes of source and target; own: their
-    ids.
+    ids. inset: how far within the target's area its border is met (of a circle beside its middle).
     """
     flow = ground.flow
     source, target = (flow.turned((end.x, end.y))[0] for end in ends)
@@ -77,7 +81,8 @@ def make_wire(
         reaches = [target] if stop is stops[-1] else _reaches(stop)
         at, pieces = _hop(at, (start, stop), reaches, obstacles, flow)
         curves += pieces
-    curves.append(straight(flow.turned((at, stops[-1].across)), flow.turned((target, stops[-1].across))))
+    end = flow.turned((target + inset, stops[-1].across))
+    curves.append(straight(flow.turned((at, stops[-1].across)), end))
     return joined(curves)
 
 

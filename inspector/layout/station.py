@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inspector.layout.graphviz import Block
-from inspector.layout.problem import Problem, Size
+from inspector.layout.problem import Problem, Route, Size
 from inspector.scene.scene import Point
 
 CARD_GAP = 17.0
@@ -68,13 +68,14 @@ def make_station(problem: Problem, host: str, hung: Sequence[str], upper: bool) 
     return Station(Block(int(width), int(height), bands), corners)
 
 
-def label_block(problem: Problem, label: Size, upper: bool) -> Block:
-    """The block of a wire's text, which the wire passes below (upper) or above."""
+def label_block(problem: Problem, route: Route, upper: bool) -> Block:
+    """The block of a wire's text, which the wire passes below (upper) or above; with two texts, between them."""
     flow = Flow(problem.horizontal)
-    along, across = flow.turned(label)
-    text, wire = _even(across), 4
-    bands = (text, wire, 0) if upper else (0, wire, text)
-    width, height = flow.turned((_even(along), text + wire))
+    along, across = flow.turned(route.label)
+    further, beyond = flow.turned(route.below)
+    text, wire, other = _even(across), 4, _even(beyond)
+    bands = (text, wire, other) if upper or other else (0, wire, text)
+    width, height = flow.turned((_even(max(along, further)), sum(bands)))
     return Block(int(width), int(height), bands)
 
 

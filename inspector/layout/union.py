@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inspector.layout.measure import box_size, fitted, fitted_label, label_size, levelled
-from inspector.layout.problem import Direction, Problem, Route, Size
+from inspector.layout.problem import Problem, Route, Size
+from inspector.look import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
 
+_OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}
 _LONG = 5
 """Functions in a row that still fit a slide from left to right."""
 
@@ -47,7 +49,7 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None) -> Problem:
     plans: fitted ones. direction: None for the one that suits the graph's shape.
     """
     sizes: dict[str, Size] = {}
-    labels: dict[str, Size] = {}
+    labels: dict[str, tuple[Size, Size]] = {}
     wires: dict[str, PlannedWire] = {}
     hanging = merged_hanging(plans)
     for plan in plans:
@@ -56,10 +58,17 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None) -> Problem:
         for wire in plan.wires:
             if not is_link(wire, hanging):
                 wires[wire.id] = wire
-                labels[wire.id] = _larger(labels.get(wire.id), label_size(wire))
+                label, below = labels.get(wire.id, (None, None))
+                labels[wire.id] = (_larger(label, label_size(wire.label)), _larger(below, label_size(wire.below)))
     texts = frozenset(box.id for plan in plans for box in plan.boxes if box.shape == "plain") & hanging.keys()
-    routes = tuple(Route(wire.id, wire.source, wire.target, labels[wire.id]) for wire in wires.values())
-    return Problem(direction or suitable_direction(routes), sizes, hanging, texts, routes)
+    routes = tuple(Route(wire.id, wire.source, wire.target, *labels[wire.id]) for wire in wires.values())
+    shapes = {box.id: box.shape for plan in plans for box in plan.boxes}
+    way = direction or suitable_direction(routes)
+    flipped = any(wire.head == "source" for wire in wires.values())
+    if flipped:
+        way = _OPPOSITE[way]
+        routes = tuple(replace(route, source=route.target, target=route.source) for route in routes)
+    return Problem(way, sizes, hanging, texts, routes, shapes, flipped)
 
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:

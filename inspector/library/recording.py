@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from inspector.files import Files
-from inspector.recorder.session import DEFAULT_WATCH, Mode, Session
-from inspector.report import BackwardCall, Exit, Recording, Report, save
+from inspector.recorder.session import DEFAULT_WATCH, Mode, Session, recording_of
+from inspector.report import BackwardCall, Exit, Report, save
 
 
 class BlockRecording:
@@ -55,7 +55,7 @@ class BlockRecording:
         return Report(
             script=self._script,
             exit=Exit(status=None if self._error is None else 1, exception=self._error),
-            recording=Recording(mode=self._session.mode, watched=len(self.calls), drawn=[1] if self.calls else []),
+            recording=recording_of(self._session, [1] if self.calls else []),
             calls=list(self.calls),
         )
 

@@ -10,7 +10,7 @@ from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
 from inspector.graph import Graph
 from inspector.library.memory import with_memory
-from inspector.naming import names_from
+from inspector.naming import Names, names_from
 from inspector.recorder.keeper import KEEPER
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
@@ -31,11 +31,16 @@ def trace(thing: Any) -> Graph:
 
 def trace_from(thing: Any, frame: Any) -> Graph:
     """`trace`, with the frame whose variables name the tensors."""
+    return trace_named(thing, names_from(frame, Files(str(Path.cwd()))))
+
+
+def trace_named(thing: Any, names: Names) -> Graph:
+    """`trace`, with names that are known."""
     KEEPER.release()
     roots = roots_of(thing)
     outputs = [output for output, _ in roots]
     graph = walk(edge for _, edge in roots)
-    tracing = Tracing(graph, outputs, names_from(frame, Files(str(Path.cwd()))), Batch())
+    tracing = Tracing(graph, outputs, names, Batch())
     record, flow = with_memory(roots[0][1][0], tracing.close(ran=False))
     KEEPER.keep(graph, outputs)
     traced = build_graph(record, flow)

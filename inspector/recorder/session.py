@@ -19,7 +19,7 @@ from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.of_thread import OfThread
-from inspector.report import BackwardCall, mask_addresses
+from inspector.report import BackwardCall, Recording, mask_addresses
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
@@ -36,6 +36,7 @@ DEFAULT_WATCH = 3
 SMALL_NODES = 100
 """Graphs of up to this many Nodes are traced in full in every call: it costs a few milliseconds at most."""
 
+_ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
 
@@ -101,6 +102,12 @@ class Session:
             forget_locals(sys._getframe(1), self._files)
         self._engine.uninstall()
         KEEPER.release()
+
+    @property
+    def remarks(self) -> list[str]:
+        """Why something of the forward was not seen: torch.compile, another tracer, an error of ours."""
+        found = [] if self._forward is None else self._forward.unknown
+        return [mask_addresses(remark) for remark in found if _ONLY_DRAWN not in remark]
 
     @property
     def is_done(self) -> bool:
@@ -203,7 +210,7 @@ class Session:
         if self._is_full(index):
             self._forward.deepen()
         else:
-            self._forward.lighten("only the drawn backward calls are recorded in full")
+            self._forward.lighten(_ONLY_DRAWN)
 
     def _new_cuts(self) -> list[dict[str, Any]]:
         """The cuts since the last call, each with how often it happened since."""
@@ -252,6 +259,12 @@ class Session:
             done()
         except Exception as error:
             self._fail(error)
+
+
+def recording_of(session: Session, drawn: list[int]) -> Recording:
+    """The `recording` object of report.json: what was watched, and what of the forward was not seen."""
+    recording = Recording(mode=session.mode, watched=session.watched, drawn=drawn)
+    return Recording(**recording, remarks=session.remarks) if session.remarks else recording
 
 
 def one_line(error: BaseException) -> str:

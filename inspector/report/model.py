@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from inspector.graph import Graph
 from inspector.graph.values import Value
@@ -22,6 +22,7 @@ class Recording(TypedDict):
     mode: Literal["full", "light", "none"]
     watched: int  # how many backward calls were watched
     drawn: list[int]  # the indexes of those that are drawn
+    remarks: NotRequired[list[str]]  # why something of the forward was not seen, if so
 
 
 class Finding(TypedDict):

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 Point = tuple[float, float]
+STACK_DEPTH = 8.0
+"""How far the cards behind a stack's first one reach out to the right and below."""
 Anchor = Literal["start", "middle", "end"]
-Shape = Literal["card", "pill", "circle", "plain"]
+Shape = Literal["card", "stack", "pill", "circle", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,13 @@ class Wire:
     dashed: bool = False
     arrow: bool = True
     texts: tuple[TextRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow(Wire):
+    """A Wire that is as wide as what flows along it is large."""
+
+    width: float = 2.2  # points
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ THEMES: Mapping[str, Theme] = {
         "line": "#8A919B",  # wires, dashed lines
         "value": "#0067A5",
         "gradient": "#B84700",
+        "gradient_pale": "#EDB48C",  # the stretch of a bar between two norms
         "function": "#F4F5F7",  # the fill of a function's pill
         "header": "#ECEDEF",
         "leaf_header": "#E3EFF7",
@@ -43,6 +44,7 @@ THEMES: Mapping[str, Theme] = {
         "line": "#7C8491",
         "value": "#56B4E9",
         "gradient": "#F0A050",
+        "gradient_pale": "#7A5430",
         "function": "#24272E",
         "header": "#2E323A",
         "leaf_header": "#17303F",
@@ -58,6 +60,7 @@ THEMES: Mapping[str, Theme] = {
         "line": "#808080",
         "value": "#4A4A4A",
         "gradient": "#000000",
+        "gradient_pale": "#A8A8A8",
         "function": "#F5F5F5",
         "header": "#EDEDED",
         "leaf_header": "#E6E6E6",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph import Graph, is_unknown
-from inspector.graph.model import Moment
 from inspector.graph.values import Value, is_number, is_summary
-from inspector.styles.description import root_codes
+from inspector.styles import around
+from inspector.styles.operations import ACCUMULATE_GRAD, operation
 from inspector.styles.plan import (
     CODE_SIZE,
     SMALL_SIZE,
@@ -21,13 +20,12 @@ from inspector.styles.plan import (
     Row,
     Words,
 )
+from inspector.styles.subject import Subject
 from inspector.styles.wording import (
     UNKNOWN,
-    edge_text,
     function_name,
     matrix_rows,
     plain,
-    sum_text,
     value_inline,
     value_lines,
 )
@@ -36,89 +34,112 @@ NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
 
 
-def plan_attributes(graph: Graph, moment: Moment, call: str) -> Plan:
-    """What the figure shows of `graph` at `moment`.
+def plan_attributes(subject: Subject) -> Plan:
+    """What the figure shows: functions as pills, tensors with a name as cards on them.
 
-    call: the code of the backward call for the title (`z.backward()`), or an empty text.
+    A beginner sees operations in the place of functions, and no AccumulateGrad: a leaf takes its gradient
+    itself. An expert sees the full names of functions, what they saved, and versions.
     """
-    subject = _Subject(graph, moment)
-    cards, texts = _cards(subject), _texts(subject)
-    functions = [_function(subject, identifier, node) for identifier, node in graph.functions()]
-    boxes = [*functions, *(box for box, _ in cards), *(box for box, _ in texts)]
+    folded = _folded(subject)
+    hosts = _hosts(subject, folded)
+    cards, texts = _cards(subject, hosts, folded), _texts(subject, folded)
+    functions = [
+        _function(subject, identifier, node)
+        for identifier, node in subject.graph.functions()
+        if identifier not in folded
+    ]
     return Plan(
-        moment=moment,
-        boxes=tuple(boxes),
-        wires=(*_edges(subject), *_links(subject)),
-        hanging={box.id: host for box, host in (*cards, *texts) if host},
-        title=_title(subject, call),
-        notes=(Words(plain(graph.error), "error"),) if graph.error and subject.ran else (),
+        moment=subject.moment,
+        boxes=(*functions, *cards, *(box for box, _ in texts)),
+        wires=(*_edges(subject, folded), *_links(subject, hosts)),
+        hanging={
+            **{box.id: hosts[box.id] for box in cards if box.id in hosts},
+            **{box.id: host for box, host in texts},
+        },
+        title=around.title(subject),
+        notes=around.notes(subject),
         legend=_legend(subject),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """A graph at one moment, and what is asked of it again and again."""
-
-    graph: Graph
-    moment: Moment
-
-    @property
-    def ran(self) -> bool:
-        """Whether this is the moment after backward."""
-        return self.moment == "after"
-
-    def hosts(self) -> dict[str, str]:
-        """Tensor → the function that it hangs on: its grad_fn, or the AccumulateGrad of a leaf."""
-        hosts = {source: target for source, target, _ in self.graph.edges("grad_fn")}
-        hosts.update({target: source for source, target, _ in self.graph.edges("accumulate")})
-        return hosts
-
-    def is_card(self, identifier: str, tensor: dict[str, Any]) -> bool:
-        """Leaves, roots and tensors with a name are cards; other outputs are texts at their function."""
-        return bool(tensor["name"]) or identifier in self.graph.roots or tensor["is_leaf"]
-
-    def outputs(self, function: str) -> int:
-        """How many outputs of a function the graph knows of, at least 1."""
-        arriving = self.graph.network.in_edges(function, data=True)
-        numbers = [edge["input_nr"] for _, _, edge in arriving if edge["kind"] == "next"]
-        return max(numbers, default=0) + 1
+def _folded(subject: Subject) -> dict[str, str]:
+    """AccumulateGrad → the leaf that is drawn in its place."""
+    if subject.detail != "beginner":
+        return {}
+    return dict(subject.leaves())
 
 
-def _function(subject: _Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
-    step = node["step"] if subject.ran else None
-    badge = str(step) if isinstance(step, int) else ""
+def _hosts(subject: Subject, folded: dict[str, str]) -> dict[str, str]:
+    """Tensor → the function that it hangs on: its grad_fn, or the AccumulateGrad of a leaf."""
+    hosts = {source: target for source, target, _ in subject.graph.edges("grad_fn")}
+    hosts.update({leaf: function for function, leaf in subject.leaves() if function not in folded})
+    return hosts
+
+
+def _is_card(subject: Subject, identifier: str, tensor: dict[str, Any]) -> bool:
+    """Leaves, roots and tensors with a name are cards; other outputs are texts at their function."""
+    return bool(tensor["name"]) or identifier in subject.graph.roots or tensor["is_leaf"]
+
+
+def _function(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+    badge = subject.badge(node)
+    if subject.detail == "expert":
+        texts = (Words(node["name"], face="medium"), *_particulars(node))
+        return PlannedBox(identifier, "box", texts, fill="function", badge=badge)
+    if subject.detail == "beginner":
+        symbol = operation(subject.graph, identifier).symbol
+        return PlannedBox(identifier, "pill", (Words(symbol, face="bold"),), fill="function", badge=badge)
     name = Words(function_name(node["name"]), face="medium")
     return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
+
+
+def _particulars(node: dict[str, Any]) -> Iterator[Words]:
+    """What a function saved and where it leads nowhere, in small quiet lines."""
+    lines = [f"{name} = {plain(str(value))}" for name, value in node["attributes"].items()]
+    saved = [item["name"] for item in node["saved"] if item["tensor"] is not None]
+    lines += [f"saved {', '.join(saved)}"] if saved else []
+    lines += [f"slot {slot}: empty" for slot in node["empty_slots"]]
+    for line in lines:
+        yield Words(line, "quiet", size=SMALL_SIZE)
 
 
 # ---- tensors ----------------------------------------------------------------------------------------------
 
 
-def _cards(subject: _Subject) -> list[tuple[PlannedBox, str]]:
-    """Every card with the id of the function that it hangs on (empty for a root that has none)."""
-    hosts = subject.hosts()
+def _cards(subject: Subject, hosts: dict[str, str], folded: dict[str, str]) -> list[PlannedBox]:
+    """Every tensor of the graph that has a card; a leaf that stands for its AccumulateGrad has its badge."""
+    takers = {leaf: function for function, leaf in folded.items()}
+    shown = hosts.keys() | takers.keys() | set(subject.graph.roots)
     return [
-        (_card(subject, identifier, tensor), hosts.get(identifier, ""))
+        _card(subject, identifier, tensor, takers.get(identifier))
         for identifier, tensor in subject.graph.tensors()
-        if (identifier in hosts or identifier in subject.graph.roots) and subject.is_card(identifier, tensor)
+        if identifier in shown and _is_card(subject, identifier, tensor)
     ]
 
 
-def _card(subject: _Subject, identifier: str, tensor: dict[str, Any]) -> PlannedBox:
+def _card(subject: Subject, identifier: str, tensor: dict[str, Any], taker: str | None) -> PlannedBox:
     leaf = tensor["is_leaf"]
     accent = "value" if leaf else "ink"
-    name = plain(tensor["name"] or tensor.get("expression") or "") or UNKNOWN
+    name = subject.name(tensor) or UNKNOWN
     role = _role(identifier in subject.graph.roots, leaf, tensor["requires_grad"])
-    rows = (
+    rows = [
         Row("data", _data(tensor[subject.moment]["data"], tensor)),
         _grad_row(subject, tensor),
         Row("grad_fn", (_grad_fn(subject.graph, tensor["grad_fn"]),)),
         Row("is_leaf", (Words(str(leaf)),)),
         Row("requires_grad", (Words(str(tensor["requires_grad"])),)),
-    )
+    ]
+    if subject.detail == "expert":
+        rows += [Row(key, (_fact(tensor[key]),)) for key in ("retains_grad", "version")]
+        rows.append(Row("dtype, device", (Words(f"{tensor['dtype']}, {tensor['device']}"),)))
     texts = (Words(name, accent, "bold", TITLE_SIZE), Words(role, "quiet", size=SMALL_SIZE))
-    return PlannedBox(identifier, "card", texts, rows, accent, header="leaf_header" if leaf else "header")
+    badge = subject.badge(subject.graph[taker]) if taker else ""
+    header = "leaf_header" if leaf else "header"
+    return PlannedBox(identifier, "card", texts, tuple(rows), accent, header=header, badge=badge)
+
+
+def _fact(value: Value) -> Words:
+    return Words(UNKNOWN, "quiet") if is_unknown(value) else Words(str(value))
 
 
 def _role(root: bool, leaf: bool, requires_grad: bool) -> str:
@@ -149,7 +170,7 @@ def _grad_fn(graph: Graph, identifier: str | None) -> Words:
     return Words(function_name(graph[identifier]["name"]))
 
 
-def _grad_row(subject: _Subject, tensor: dict[str, Any]) -> Row:
+def _grad_row(subject: Subject, tensor: dict[str, Any]) -> Row:
     """What torch's `grad` attribute holds; highlighted where backward changed it."""
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not subject.ran:
@@ -183,35 +204,36 @@ def _same(one: Value, other: Value) -> bool:
     return one == other or repr(one) == repr(other)
 
 
-def _texts(subject: _Subject) -> list[tuple[PlannedBox, str]]:
+def _texts(subject: Subject, folded: dict[str, str]) -> list[tuple[PlannedBox, str]]:
     """The texts beside functions: values of tensors without a name, and sums where gradients meet."""
     shown = [*_tensor_values(subject), *_function_values(subject)]
     if subject.ran:
-        for identifier, node in subject.graph.functions():
-            total = _sum(subject, identifier, node)
+        for identifier, _ in subject.graph.functions():
+            total = subject.sum_text(identifier)
             if total:
                 words = Words(total, "gradient", "bold")
-                shown.append((PlannedBox(f"{identifier}.sum", "plain", (words,)), identifier))
+                host = folded.get(identifier, identifier)
+                shown.append((PlannedBox(f"{identifier}.sum", "plain", (words,)), host))
     return shown
 
 
-def _tensor_values(subject: _Subject) -> Iterator[tuple[PlannedBox, str]]:
+def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     """`x**2 = 4` for every recorded tensor that has no card."""
     for identifier, tensor in subject.graph.tensors():
         host, value = tensor["grad_fn"], tensor[subject.moment]["data"]
-        if host in subject.graph.network and not subject.is_card(identifier, tensor) and not _is_blank(value):
+        if host in subject.graph.network and not _is_card(subject, identifier, tensor) and not _is_blank(value):
             text = value_inline(value, tensor["dtype"], tensor["shape"])
             expression = plain(tensor.get("expression") or "")
             yield _value_box(identifier, f"{expression} = {text}".lstrip()), host
 
 
-def _function_values(subject: _Subject) -> Iterator[tuple[PlannedBox, str]]:
+def _function_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     """`= 4` for a function whose output is known, though no tensor stands for it."""
     seen = {tensor["grad_fn"] for _, tensor in subject.graph.tensors()}
     for identifier, node in subject.graph.functions():
         value = node[subject.moment]["data"]
         single = is_number(value) or is_summary(value)  # a list may be one of outputs
-        if single and identifier not in seen and not node["is_leaf"]:
+        if single and identifier not in seen and node["name"] != ACCUMULATE_GRAD:
             yield _value_box(f"{identifier}.data", f"= {value_inline(value, '', ())}"), identifier
 
 
@@ -223,76 +245,39 @@ def _is_blank(value: Value) -> bool:
     return value is None or is_unknown(value)
 
 
-def _sum(subject: _Subject, identifier: str, node: dict[str, Any]) -> str:
-    """`2 + 2 = 4` where several gradients arrive for the only output of a function."""
-    network = subject.graph.network
-    arriving = [
-        (network.nodes[source]["step"], edge["slot"], edge.get("gradient"))
-        for source, _, edge in network.in_edges(identifier, data=True)
-        if edge["kind"] == "next"
-    ]
-    if subject.outputs(identifier) > 1:
-        return ""
-    ordered = sorted(arriving, key=lambda item: (item[0] if isinstance(item[0], int) else 0, item[1]))
-    return sum_text([gradient for _, _, gradient in ordered], node["gradient"])
-
-
 # ---- edges ------------------------------------------------------------------------------------------------
 
 
-def _edges(subject: _Subject) -> list[PlannedWire]:
+def _edges(subject: Subject, folded: dict[str, str]) -> list[PlannedWire]:
     wires = []
     for source, target, edge in subject.graph.edges("next"):
         identifier = f"{source}.{edge['slot']}"
-        flowed = subject.ran and _flowed(subject.graph, source, edge)
-        text = ""
-        if flowed:
-            upstream = subject.graph[source]["gradient"]
-            text = edge_text(edge.get("gradient"), edge.get("local"), upstream)
+        flowed = subject.flowed(source, edge)
+        text = subject.edge_text(source, edge) if flowed else ""
         label = (Words(text, "gradient", "bold"),) if text else ()
-        wires.append(PlannedWire(identifier, source, target, label, "gradient" if flowed else "line"))
+        ink = "gradient" if flowed else "line"
+        end = folded.get(target, target)
+        wires.append(PlannedWire(identifier, source, end, label, ink, head=subject.head))
     return wires
 
 
-def _flowed(graph: Graph, source: str, edge: dict[str, Any]) -> bool:
-    """Whether a gradient went along this edge, as far as it is known."""
-    gradient = edge.get("gradient")
-    if gradient is None:
-        return False
-    if is_unknown(gradient):
-        return graph.error is None and graph[source]["step"] is not None
-    return True
-
-
-def _links(subject: _Subject) -> list[PlannedWire]:
+def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
     """Dashed lines between the cards and their functions."""
     tensors = dict(subject.graph.tensors())
-    pairs = [*subject.graph.edges("grad_fn"), *subject.graph.edges("accumulate")]
+    pairs = [(source, target) for source, target, _ in subject.graph.edges("grad_fn")]
+    pairs += [(function, leaf) for function, leaf in subject.leaves() if leaf in hosts]
     return [
-        PlannedWire(f"{source}-{target}", source, target, dashed=True, arrow=False)
-        for source, target, _ in pairs
-        if any(subject.is_card(end, tensors[end]) for end in (source, target) if end in tensors)
+        PlannedWire(f"{source}-{target}", source, target, dashed=True, head="none")
+        for source, target in pairs
+        if any(_is_card(subject, end, tensors[end]) for end in (source, target) if end in tensors)
     ]
 
 
 # ---- around the graph -------------------------------------------------------------------------------------
 
 
-def _title(subject: _Subject, call: str) -> tuple[Words, ...]:
-    """The code that made the root, the moment, and the call."""
-    codes = root_codes(subject.graph)
-    words = [Words(plain("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
-    if call:
-        ink = "gradient" if subject.ran else "quiet"
-        words.append(Words(subject.moment, ink, "bold", TITLE_SIZE))
-        words.append(Words(plain(call), ink, "mono", TITLE_SIZE))
-    return tuple(words)
-
-
-def _legend(subject: _Subject) -> tuple[LegendEntry, ...]:
-    ran = subject.ran and any(isinstance(node["step"], int) for _, node in subject.graph.functions())
-    arrow = "gradient" if subject.ran else "line"
-    entries = [LegendEntry("badge", "order in which the engine runs", "gradient")] if ran else []
-    entries.append(LegendEntry("arrow", "the gradient flows", arrow))
-    entries.append(LegendEntry("dashed", "grad_fn of a tensor, leaf of an AccumulateGrad", "line"))
-    return tuple(entries)
+def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+    beginner = subject.detail == "beginner"
+    text = "operation that made a tensor" if beginner else "grad_fn of a tensor, leaf of an AccumulateGrad"
+    dashed = LegendEntry("dashed", text, "line")
+    return (*around.badge_entry(subject), around.arrow_entry(subject), dashed)

@@ -1,8 +1,12 @@
 """A plan: what a style wants to see in a picture, before anything has a size or a place.
 
-A style answers one Plan for each moment (before, after, later also one for each engine step). The plans of
+A style answers one Plan for each moment (before, after, one for each step of the engine). The plans of
 one figure name the same things by the same ids, so that layout can lay out their union once and every moment
 has the same geometry. Nothing here knows which style made it.
+
+The id of a box is that of the node of the Graph that it stands for, if there is one, or begins with it and a
+dot; the id of a wire is `SOURCE.SLOT` of the `next` edge that it stands for. So frames and paths find what they
+light in any style.
 """
 
 from __future__ import annotations
@@ -10,7 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from inspector.scene.scene import Shape
+PlannedShape = Literal["card", "stack", "pill", "circle", "plain", "name", "box", "record", "dot"]
+"""A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has lines in its
+middle, `record` has cells in a row, `dot` is where a wire branches."""
+Head = Literal["target", "source", "none"]
+"""The end of a wire that bears an arrowhead. Wires run from the root to the leaves, arrows either way."""
 
 MAIN_SIZE = 18.0
 """Points: names of functions, values, gradients."""
@@ -39,18 +47,20 @@ class Row:
     key: str
     lines: tuple[Words, ...]
     fill: str = ""  # of the strip behind a row that stands out; empty: none
+    key_ink: str = "quiet"
+    bar: tuple[float, float] | None = None  # below the row: from where to where on its whole length, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBox:
     """A box without a place.
 
-    texts: the lines in the middle of a pill, a circle or plain text; of a card's header the name and,
-    at the right, the role.
+    texts: the lines in the middle of a shape; of a record its cells; of a card's header the name and, at the
+    right, the role.
     """
 
     id: str
-    shape: Shape
+    shape: PlannedShape
     texts: tuple[Words, ...]
     rows: tuple[Row, ...] = ()
     ink: str = "ink"
@@ -61,7 +71,11 @@ class PlannedBox:
 
 @dataclass(frozen=True, slots=True)
 class PlannedWire:
-    """An edge without a route. `label`: lines written beside it."""
+    """An edge without a route.
+
+    label: lines written beside it, on whichever side has room; with `below`, above it (of an upright wire: left
+    and right).
+    """
 
     id: str
     source: str
@@ -69,16 +83,36 @@ class PlannedWire:
     label: tuple[Words, ...] = ()
     ink: str = "line"
     dashed: bool = False
-    arrow: bool = True
+    head: Head = "target"
+    below: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFlow(PlannedWire):
+    """A wire that is as wide as what flows along it is large."""
+
+    width: float = 2.2  # points
 
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A sample of a sign and what it means."""
+    """A sample of a sign and what it means. sample: what is written, for the sign `text`."""
 
-    sign: Literal["badge", "arrow", "dashed"]
+    sign: Literal["badge", "arrow", "dashed", "text"]
     text: str
     ink: str
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLine:
+    """A line of the script beside the graph. badges: the numbers of the functions that it made."""
+
+    number: int
+    text: str
+    badges: tuple[str, ...] = ()
+    ink: str = "quiet"
+    fill: str = ""  # of the strip behind the line that runs now
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +121,8 @@ class Plan:
 
     hanging: id of a box → id of the box that it hangs on. A hanging box has no wires but those to its host
     and is placed beside it, across the flow.
-    title: the pieces of the title line. notes: lines below it (what backward raised).
+    title: the pieces of the title line. notes: lines below it (what backward raised). listing: the code beside
+    the graph.
     """
 
     moment: str
@@ -97,3 +132,4 @@ class Plan:
     title: tuple[Words, ...] = ()
     notes: tuple[Words, ...] = ()
     legend: tuple[LegendEntry, ...] = ()
+    listing: tuple[CodeLine, ...] = ()

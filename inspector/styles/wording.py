@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
+from inspector.look import Derivatives
 from inspector.text import clean, number, shape_text
+from inspector.text.formula import by_hand, is_sum
 from inspector.text.numbers import MINUS
 
 UNKNOWN = "?"
@@ -16,8 +18,6 @@ AGREEMENT = 1e-6
 """A local derivative is shown only if local times upstream is the measured gradient to this relative error."""
 
 _TRAILING_DIGITS = re.compile(r"\d+$")
-_POWER = re.compile(r"\*\*(\d+)(?![\d.]*[\w(])")
-_COEFFICIENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\*(?=[^\W\d])")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MATRIX_SIDE = 3
 _MOST_SUMMANDS = 4
@@ -27,6 +27,13 @@ _LONGEST_SYMBOL = 24
 def function_name(name: str) -> str:
     """`PowBackward0` as `PowBackward`: torch's number tells overloads apart, not what the function does."""
     return _TRAILING_DIGITS.sub("", name) or name
+
+
+def superscript(exponent: float) -> str:
+    """`²` for 2; `^0.5` where there are no raised digits."""
+    if exponent == int(exponent) and exponent >= 0:
+        return str(int(exponent)).translate(_SUPERSCRIPTS)
+    return f"^{_operand(exponent)}"
 
 
 def plain(text: str) -> str:
@@ -113,21 +120,61 @@ def gradient_text(gradient: Value) -> str:
     return "" if length is None else f"‖g‖ = {number(length)}"
 
 
-def edge_text(gradient: Value, local: Any, upstream: Value) -> str:
+def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives = "both") -> str:
     """What is written at an edge: `2x · 1 = 4`, or the gradient alone where the product does not hold.
 
     gradient: what flowed along the edge. local: `{"symbol", "value"}` or None. upstream: what arrived at the
-    function that the edge leaves.
+    function that the edge leaves. wanted: with `numbers` it is `4 · 1 = 4`, with `symbols` `2x`, with `none`
+    the gradient alone.
     """
     alone = gradient_text(gradient)
-    if not alone or not isinstance(local, dict) or not is_number(upstream) or not is_number(gradient):
+    if not alone or wanted == "none" or not _holds(gradient, local, upstream):
         return alone
+    name = local["symbol"]
+    if name.replace(" ", "") in ("1", "-1"):
+        return alone
+    if wanted == "symbols":
+        return _symbol_in_short(name)
+    shown = _symbol_in_short(name) if wanted == "both" else _operand(local["value"])
+    return f"{shown} · {_operand(upstream)} = {alone}"
+
+
+def derivative_text(gradient: Value, local: Any, upstream: Value) -> str:
+    """A local derivative as symbol and number, `2x = 4`; a number alone is `2`; nothing if it does not hold."""
+    if not _holds(gradient, local, upstream):
+        return ""
+    value = number(local["value"])
+    name = _symbol_in_short(local["symbol"])
+    name = name[1:-1] if name.startswith("(") and _closes_at_end(name) else name
+    return value if not any(letter.isalpha() for letter in name) else f"{name} = {value}"
+
+
+def product_text(gradient: Value, local: Any, upstream: Value) -> str:
+    """`2 · 1 = 2` by numbers, for an edge whose derivative stands beside it; else the gradient alone."""
+    alone = gradient_text(gradient)
+    if not alone or not _holds(gradient, local, upstream) or abs(local["value"]) == 1:
+        return alone
+    return f"{number(local['value'])} · {_operand(upstream)} = {alone}"
+
+
+def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
+    """Whether a local derivative is known and times upstream is what was measured."""
+    if not isinstance(local, dict) or not is_number(upstream) or not is_number(gradient):
+        return False
     factor, name = local.get("value"), local.get("symbol")
-    if not is_number(factor) or not isinstance(name, str) or name.replace(" ", "") in ("1", "-1"):
-        return alone
-    if not _agree(factor * upstream, gradient):
-        return alone
-    return f"{_symbol_in_short(name)} · {_operand(upstream)} = {alone}"
+    if not is_number(factor) or not isinstance(name, str):
+        return False
+    return _agree(factor * upstream, gradient)
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the bracket that opens a text is closed by its last character."""
+    depth = 0
+    for position, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return position == len(text) - 1
+    return False
 
 
 def sum_text(contributions: Sequence[Value], total: Value) -> str:
@@ -144,30 +191,14 @@ def sum_text(contributions: Sequence[Value], total: Value) -> str:
 
 def symbol(expression: str) -> str:
     """A derivative as it is written by hand: `2*x` as 2x, `3*x**2` as 3x², a sum in brackets."""
-    text = plain(expression)
-    text = _POWER.sub(lambda match: match.group(1).translate(_SUPERSCRIPTS), text)
-    text = _COEFFICIENT.sub(r"\1", text)
-    text = text.replace("-", MINUS)  # a hyphen is not a minus
-    needs_brackets = _is_sum(text) or text.startswith(MINUS)
-    text = re.sub(r"(?<!\*)\*(?!\*)", "·", text)
-    return f"({text})" if needs_brackets else text
+    text = by_hand(plain(expression))
+    return f"({text})" if is_sum(text) or text.startswith(MINUS) else text
 
 
 def _symbol_in_short(expression: str) -> str:
     """A long derivative loses its end, so that its value and the gradient keep their place."""
     text = symbol(expression)
     return text if len(text) <= _LONGEST_SYMBOL else text[: _LONGEST_SYMBOL - 1].rstrip() + "…"
-
-
-def _is_sum(text: str) -> bool:
-    """Whether a plus or a minus stands outside of all brackets (behind the first sign)."""
-    depth = 0
-    for position, letter in enumerate(text):
-        depth += (letter in "([") - (letter in ")]")
-        after_operator = text[:position].rstrip().endswith(("*", "e", "E"))
-        if position and depth == 0 and letter in ("+", MINUS) and not after_operator:
-            return True
-    return False
 
 
 def _operand(value: Any) -> str:

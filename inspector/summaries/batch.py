@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 
-from inspector.graph.values import FULL, Value, unknown
+from inspector.graph.values import FULL, Value, is_summary, unknown
 from inspector.summaries.elements import dtype_name, plain, stored, widened
 from inspector.summaries.statistics import COUNTS, NAMES, norm, statistics
 from inspector.summaries.unobserved import unobserved
@@ -33,6 +33,7 @@ class Batch:
     def __init__(self, level: Level = "full") -> None:
         self.level = level
         self._waiting: list[tuple[Pending, dict[str, Any] | None, torch.Tensor]] = []
+        self._aliases: list[tuple[Pending, Pending, list[int]]] = []
 
     def add(self, tensor: torch.Tensor | None) -> Pending:
         """The value of `tensor`: in full up to 9 elements, its statistics above. Never raises.
@@ -47,6 +48,12 @@ class Batch:
             except Exception as error:  # an exotic tensor is no reason to stop the user's script
                 return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
+    def again(self, known: Pending, tensor: torch.Tensor) -> Pending:
+        """The value of a `tensor` that holds the same elements as one that was added, in another shape."""
+        pending = Pending()
+        self._aliases.append((pending, known, [int(size) for size in tensor.shape]))
+        return pending
+
     def read(self) -> None:
         """Fill in every pending value: one copy from each device for each kind of number."""
         groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
@@ -57,6 +64,9 @@ class Batch:
                 flat = torch.cat([self._waiting[index][2].reshape(-1) for index in indices])
                 self._fill(indices, flat.cpu())
         self._waiting.clear()
+        for pending, known, shape in self._aliases:
+            pending.value = known.value | {"shape": shape} if is_summary(known.value) else known.value
+        self._aliases.clear()
 
     def _fill(self, indices: list[int], numbers: torch.Tensor) -> None:
         position = 0

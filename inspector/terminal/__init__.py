@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -10,6 +11,7 @@ from rich.text import Text
 from inspector.graph import Graph
 from inspector.report import BackwardCall, Report
 from inspector.terminal import closing
+from inspector.terminal.check import check_lines, gradcheck_lines
 from inspector.terminal.derivation import derivation
 from inspector.terminal.labels import header
 from inspector.terminal.screen import print_lines, stderr_console
@@ -17,7 +19,7 @@ from inspector.terminal.summary import summary
 from inspector.terminal.table import tensor_table
 from inspector.terminal.totals import total_lines
 
-__all__ = ["lines", "show", "show_files", "stderr_console"]
+__all__ = ["lines", "show", "show_check", "show_files", "show_gradcheck", "stderr_console"]
 
 SMALL = 30
 """Graphs of up to this many functions are drawn; larger ones are summed up."""
@@ -32,6 +34,16 @@ def show(console: Console, report: Report, call: BackwardCall, files: Sequence[s
     call: one of `report.calls`. files: the paths that were written, as the user should read them.
     """
     print_lines(console, lines(report, call, files, min(console.width, _WIDEST)))
+
+
+def show_check(console: Console, graph: Graph) -> None:
+    """Print the derivative by each leaf: by rules, by autograd and by finite differences."""
+    print_lines(console, [Text(), *check_lines(graph, min(console.width, _WIDEST))])
+
+
+def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
+    """Print what gradcheck said of custom Functions (`inspector.recorder.gradcheck.FunctionChecked`)."""
+    print_lines(console, [Text(), *gradcheck_lines(results, min(console.width, _WIDEST))])
 
 
 def show_files(console: Console, files: Sequence[str]) -> None:

@@ -11,16 +11,10 @@ from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, VALUE, shown, shown_path
 from inspector.text import number, shape_text, value_text
+from inspector.text.formula import by_hand, is_sum
 from inspector.text.numbers import MINUS
 
 _NUMBERED = re.compile(r"(?<=Backward)\d+$")
-_IN_MATHEMATICS = (
-    (re.compile(r"\*\*2\b"), "²"),
-    (re.compile(r"\*\*3\b"), "³"),
-    (re.compile(r"(?<![\w.])(\d+)\*(?=[A-Za-z_(])"), r"\1"),  # 2*x as 2x, but x2*y as x2·y
-    (re.compile(r"(?<!\*)\*(?!\*)"), "·"),
-    (re.compile(r"-"), MINUS),
-)
 
 
 def function_title(name: str) -> str:
@@ -52,9 +46,8 @@ def gradient(content: Value, style: str = GRADIENT) -> Text:
 
 def in_mathematics(symbol: str) -> str:
     """A local derivative's symbol as it is written by hand: `2x` for `2*x`, in brackets where it is a sum."""
-    for pattern, replacement in _IN_MATHEMATICS:
-        symbol = pattern.sub(replacement, symbol)
-    return f"({symbol})" if _is_sum(symbol) else symbol
+    text = by_hand(symbol)
+    return f"({text})" if is_sum(text) else text
 
 
 def factor(content: Value) -> str:
@@ -79,13 +72,3 @@ def place(location: dict[str, Any]) -> str:
 def root_labels(graph: Graph) -> str:
     """The names of the tensors that backward starts from."""
     return ", ".join(tensor_label(graph[root], 24) for root in graph.roots)
-
-
-def _is_sum(symbol: str) -> bool:
-    """Whether there is a + or a - outside of brackets, after the first sign."""
-    depth = 0
-    for position, character in enumerate(symbol):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and position > 0 and character in f"+{MINUS}" and symbol[position - 1] == " ":
-            return True
-    return False

@@ -16,13 +16,12 @@ from inspector.scene.scene import TextRun
 from inspector.text.clean import clean
 from inspector.text.decimals import decimal
 from inspector.text.fonts import FACES, find_face, subset
-from inspector.text.metrics import covers, width
+from inspector.text.metrics import covers
 from inspector.text.outline import outline
+from inspector.writers.shapes import start_of
 
 TextMode = Literal["path", "embed", "plain"]
 MODES: tuple[TextMode, ...] = ("path", "embed", "plain")
-
-_SHIFT = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
 def text_element(run: TextRun, colour: str, mode: TextMode, prefix: str) -> str:
@@ -35,8 +34,7 @@ def text_element(run: TextRun, colour: str, mode: TextMode, prefix: str) -> str:
     if not text.strip():
         return ""
     if mode == "path" and covers(text, run.face):
-        start = run.x - _SHIFT[run.anchor] * width(text, run.size, run.face)
-        return f'<path d="{outline(text, run.size, run.face, start, run.y)}" fill="{colour}"/>'
+        return f'<path d="{outline(text, run.size, run.face, start_of(run), run.y)}" fill="{colour}"/>'
     face = find_face(run.face)
     families = f"{face.family}, {face.fallback}"
     if mode == "embed":
@@ -56,19 +54,19 @@ def embedded_family(face: str, prefix: str) -> str:
     return f"{prefix}-{FACES[face].family.replace(' ', '-')}"
 
 
-def embedded_fonts(runs: Iterable[TextRun], prefix: str) -> str:
-    """A style element with the glyphs that `runs` need, as data; "" if they need none."""
+def font_rules(runs: Iterable[TextRun], prefix: str) -> str:
+    """The rules of a style sheet that embed the glyphs which `runs` need, as data; "" if they need none."""
     used: dict[str, set[str]] = {face: set() for face in FACES}
     for run in runs:
         find_face(run.face)
         used[run.face].update(clean(run.text))
-    rules = [
+    rules = (
         f'@font-face{{font-family:"{embedded_family(face, prefix)}";font-weight:{FACES[face].weight};'
         f'src:url(data:font/woff;base64,{_encoded(face, frozenset(characters))}) format("woff")}}'
         for face, characters in used.items()
         if characters
-    ]
-    return f"<style>{''.join(rules)}</style>" if rules else ""
+    )
+    return "".join(rules)
 
 
 def _encoded(face: str, characters: frozenset[str]) -> str:

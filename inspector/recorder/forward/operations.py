@@ -22,7 +22,7 @@ from torch.utils._device import DeviceContext
 
 from inspector.recorder.forward.flow import Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
-from inspector.recorder.forward.outputs import Outputs, Recorded
+from inspector.recorder.forward.outputs import Outputs, Recorded, is_leaf
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.summaries import Pending
@@ -166,7 +166,7 @@ class Operations(TorchFunctionMode):
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         for index, tensor in enumerate(results):
-            if not tensor.requires_grad or tensor.is_leaf or (tensor._is_view() and tensor._version > 0):
+            if not tensor.requires_grad or is_leaf(tensor) or (tensor._is_view() and tensor._version > 0):
                 continue  # to ask for its Node could make a new one, see `Outputs.key`
             alone = end == first + 1 and not any(tensor is other for other in inputs)
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
@@ -183,7 +183,7 @@ class Operations(TorchFunctionMode):
     def _find_leaves(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Remember where the user's code made a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
         for tensor in results:
-            if operation.place is None or not tensor.requires_grad or not tensor.is_leaf:
+            if operation.place is None or not tensor.requires_grad or not is_leaf(tensor):
                 continue
             is_new = not any(tensor is other for other in inputs)
             if is_new or operation.name == "requires_grad_" or _in_constructor(sys._getframe(2)):
@@ -214,7 +214,7 @@ class Operations(TorchFunctionMode):
             self.flow.write(Write(where, storage, target.version, tensor._version))
 
     def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
-        leaf = self.flow.leaf(tensor) if tensor.requires_grad and tensor.is_leaf else None
+        leaf = self.flow.leaf(tensor) if tensor.requires_grad and is_leaf(tensor) else None
         return Where(operation.name, operation.place, operation.direct, key, leaf)
 
 

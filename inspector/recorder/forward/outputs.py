@@ -115,7 +115,7 @@ class Outputs:
 
         Asking a view for its grad_fn after an in-place write makes a new Node (torch: `VariableHooks::grad_fn`).
         """
-        if not tensor.requires_grad or tensor.is_leaf:
+        if not tensor.requires_grad or is_leaf(tensor):
             return None
         kept = self._known.get(id(tensor))
         if kept is not None and kept[0]() is tensor and kept[2] == tensor._version:
@@ -124,3 +124,12 @@ class Outputs:
             return None
         node = tensor.grad_fn
         return (node._sequence_nr(), tensor.output_nr) if node is not None else None
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """`tensor.is_leaf`, which raises for a view made under no_grad whose base was written since (as the padding
+    row of an `nn.Embedding` is): that view is none."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False

@@ -1,0 +1,96 @@
+"""A graph as it was while backward ran: after so many steps, and with its steps in another order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx
+
+from inspector.graph.model import Graph
+from inspector.graph.values import unknown
+from inspector.look import ORDERS, Order
+
+_NOT_YET = "it has not run yet"
+
+
+def reordered(graph: Graph, order: Order) -> Graph:
+    """The graph with its steps in torch's order (`engine`), or level by level from the roots (`textbook`).
+
+    On a level the functions stand in walk order. Raises ValueError for another order.
+    """
+    if order not in ORDERS:
+        raise ValueError(f"no order {order!r}; choose from: {', '.join(ORDERS)}")
+    if order == "engine" or not graph.steps:
+        return graph
+    levels = _levels(graph)
+    walk = {identifier: index for index, (identifier, _) in enumerate(graph.functions())}
+    steps = sorted(graph.steps, key=lambda step: (levels[step], walk[step]))
+    turns = {identifier: index for index, identifier in enumerate(steps, start=1)}
+    network = _copied(graph)
+    for identifier, node in network.nodes(data=True):
+        if identifier in turns:
+            node["step"] = turns[identifier]
+    return _graph(graph, network, steps, graph.error)
+
+
+def after_steps(graph: Graph, count: int) -> Graph:
+    """The graph when `count` of its steps had run: its `after` is that moment.
+
+    What backward raised belongs to the end: with all steps it is the graph itself.
+    """
+    if count >= len(graph.steps):
+        return graph
+    ran = set(graph.steps[:count])
+    network = _copied(graph)
+    for identifier, node in network.nodes(data=True):
+        if not _has_run(graph, identifier, node, ran):
+            node["after"] = node["before"]
+            node["gradient"] = unknown(_NOT_YET)
+            if node["kind"] == "function":
+                node["step"] = None
+                node["saved"] = [saved | {"after": saved["before"]} for saved in node["saved"]]
+    for source, _, edge in network.edges(data=True):
+        if edge["kind"] in ("next", "accumulate") and source not in ran:
+            edge["gradient"] = unknown(_NOT_YET)
+    return _graph(graph, network, graph.steps[:count], None)
+
+
+def _has_run(graph: Graph, identifier: str, node: dict[str, Any], ran: set[str]) -> bool:
+    """Whether the function has run, or that which the gradient of a tensor arrives at."""
+    if node["kind"] == "function":
+        return identifier in ran
+    if node["grad_fn"] is not None:
+        return node["grad_fn"] in ran
+    takers = (source for source, _, edge in graph.network.in_edges(identifier, data=True)
+              if edge["kind"] == "accumulate")  # fmt: skip
+    return any(taker in ran for taker in takers)
+
+
+def _levels(graph: Graph) -> dict[str, int]:
+    """The longest way from a root to every function: all gradients for it come from earlier levels."""
+    waiting = {identifier: 0 for identifier, _ in graph.functions()}
+    following: dict[str, list[str]] = {identifier: [] for identifier in waiting}
+    for source, target, _ in graph.edges("next"):
+        following[source].append(target)
+        waiting[target] += 1
+    ready = [identifier for identifier, count in waiting.items() if not count]
+    levels = dict.fromkeys(waiting, 0)
+    for here in ready:  # grows while it is read
+        for target in following[here]:
+            levels[target] = max(levels[target], levels[here] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return levels
+
+
+def _copied(graph: Graph) -> networkx.MultiDiGraph:
+    """The network with attribute dictionaries of its own, one level deep."""
+    network: Any = networkx.MultiDiGraph()
+    network.add_nodes_from((key, dict(node)) for key, node in graph.network.nodes(data=True))
+    network.add_edges_from((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
+    return network
+
+
+def _graph(graph: Graph, network: networkx.MultiDiGraph, steps: list[str], error: str | None) -> Graph:
+    return Graph(lambda: network, roots=graph.roots, steps=steps, error=error)

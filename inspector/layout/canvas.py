@@ -1,0 +1,134 @@
+"""Panels on a canvas: a slide of 960 by 540 points, another shape, or as large as they need to be.
+
+A panel that is a little too large is drawn smaller, as long as its smallest text stays legible. What is larger
+still keeps the size of its text; the canvas grows in its shape, and a remark says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from inspector.layout.compose import move_panel
+from inspector.look import Canvas
+from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, TextRun, Wire
+
+SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}
+"""Points, as slide programs have them."""
+SMALLEST = 14.0
+"""Points: no text on a canvas is smaller."""
+
+_BADGE_SIZE = 12.0
+_SPARE = 12.0
+"""Points of each margin that a canvas may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to lay out the panels of a figure, all of one size. remark: what it gives up, or nothing."""
+
+    lay_out: Callable[[], list[Panel]]
+    remark: str = ""
+
+
+def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
+    """The panels of the first choice that fits the canvas, the larger of those that give up the same, and remarks.
+
+    Where none fits, those of the first choices are drawn on a larger canvas of the same shape.
+    """
+    nearest: list[tuple[float, list[Panel]]] = []
+    for remark, group in groupby(choices, key=lambda choice: choice.remark):
+        share, panels = max(_fitting(group, canvas), key=lambda pair: pair[0])
+        nearest.append((share, panels))
+        if share >= _least(panels):
+            drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in panels]
+            return drawn, (remark,) if remark else ()
+    share, panels = nearest[0]
+    least = _least(panels)
+    width, height = (side * least / share for side in SIZES[canvas])
+    remark = (
+        f"with text of {SMALLEST:g} points the figure takes {width:.0f} by {height:.0f} points, more than a "
+        f"{canvas} canvas has: fold it (--depth), show less (--detail beginner) or choose another style"
+    )
+    return [_centred(_scaled(panel, least), (width, height)) for panel in panels], (remark,)
+
+
+def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:
+    """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
+    for choice in choices:
+        panels = choice.lay_out()
+        share = _share(panels, canvas)
+        yield share, panels
+        if share == 1.0:
+            return
+
+
+def _least(panels: Sequence[Panel]) -> float:
+    """How much smaller panels may be drawn for their smallest text's sake."""
+    return SMALLEST / min((text.size for panel in panels for text in _texts(panel)), default=SMALLEST)
+
+
+def _texts(panel: Panel) -> Iterator[TextRun]:
+    for box in panel.boxes:
+        yield from box.texts
+    for wire in panel.wires:
+        yield from wire.texts
+
+
+def _share(panels: Sequence[Panel], canvas: Canvas) -> float:
+    """By how much a panel has to be drawn smaller to fit."""
+    area = panels[0].area
+    needs = area.width - 2 * _SPARE, area.height - 2 * _SPARE
+    return min(1.0, *(room / need for room, need in zip(SIZES[canvas], needs, strict=True)))
+
+
+def _centred(panel: Panel, size: tuple[float, float]) -> Panel:
+    """The panel in the middle of a canvas."""
+    dx, dy = (size[0] - panel.area.width) / 2, (size[1] - panel.area.height) / 2
+    return replace(move_panel(panel, dx, dy), area=Rectangle(0.0, 0.0, *size))
+
+
+def _scaled(panel: Panel, share: float) -> Panel:
+    """The panel with every length times `share`."""
+    if share == 1.0:
+        return panel
+    return Panel(
+        panel.id,
+        _scaled_area(panel.area, share),
+        tuple(_scaled_box(box, share) for box in panel.boxes),
+        tuple(_scaled_wire(wire, share) for wire in panel.wires),
+        tuple(_scaled_badge(badge, share) for badge in panel.badges),
+    )
+
+
+def _scaled_area(area: Rectangle, share: float) -> Rectangle:
+    return Rectangle(area.x * share, area.y * share, area.width * share, area.height * share)
+
+
+def _scaled_texts(texts: Sequence[TextRun], share: float) -> tuple[TextRun, ...]:
+    return tuple(replace(text, x=text.x * share, y=text.y * share, size=text.size * share) for text in texts)
+
+
+def _scaled_band(band: Band, share: float) -> Band:
+    return replace(band, area=_scaled_area(band.area, share))
+
+
+def _scaled_box(box: Box, share: float) -> Box:
+    return replace(
+        box,
+        area=_scaled_area(box.area, share),
+        bands=tuple(_scaled_band(band, share) for band in box.bands),
+        texts=_scaled_texts(box.texts, share),
+    )
+
+
+def _scaled_wire(wire: Wire, share: float) -> Wire:
+    points = tuple((x * share, y * share) for x, y in wire.points)
+    return replace(wire, points=points, texts=_scaled_texts(wire.texts, share))
+
+
+def _scaled_badge(badge: Badge, share: float) -> Badge:
+    """A badge keeps its size, so it moves out to the corner by what its box lost."""
+    lost = (1 - share) * _BADGE_SIZE
+    return replace(badge, x=badge.x * share - lost, y=badge.y * share - lost)

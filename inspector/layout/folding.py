@@ -1,0 +1,44 @@
+"""What of a graph is drawn: all of it in a style for few Nodes, or folded in the style of models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inspector.graph import Graph
+from inspector.look import Look
+from inspector.views import Depth, FoldedGraph, fold
+
+MOST_UNFOLDED = 30
+"""Nodes; above this a figure without a wish for a style is drawn folded."""
+FOLDED_STYLE = "modules"
+UNFOLDED_STYLE = "attributes"
+
+
+def folded(graph: Graph, look: Look, depth: Depth) -> tuple[Graph, Look]:
+    """The graph as it is drawn, and the look with its style settled.
+
+    A graph that is folded already, by whatever view, is drawn as it is. Raises ValueError for an unknown depth,
+    and for a number with a style that draws no boxes of several Nodes.
+    """
+    style = look.style or _style(graph, depth)
+    if style == FOLDED_STYLE:
+        shown = graph if isinstance(graph, FoldedGraph) else fold(graph, depth)
+        return shown, replace(look, style=style)
+    if depth not in ("auto", "full") or isinstance(graph, FoldedGraph):
+        raise ValueError(f"the style {style} draws no folded modules; --style {FOLDED_STYLE} does")
+    return graph, replace(look, style=style)
+
+
+def note(graph: Graph) -> tuple[str, ...]:
+    """What was folded and how to unfold it, as at most one line."""
+    line = graph.note if isinstance(graph, FoldedGraph) else ""
+    return (line,) if line else ()
+
+
+def _style(graph: Graph, depth: Depth) -> str:
+    wanted = isinstance(graph, FoldedGraph) or isinstance(depth, int)
+    return FOLDED_STYLE if wanted or _is_large(graph) else UNFOLDED_STYLE
+
+
+def _is_large(graph: Graph) -> bool:
+    return any(number >= MOST_UNFOLDED for number, _ in enumerate(graph.functions()))

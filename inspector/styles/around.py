@@ -1,0 +1,57 @@
+"""What stands around the graph in every style: the title, what was raised, the meaning of arrows and discs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.styles.description import root_codes
+from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, Words
+from inspector.styles.subject import Subject
+from inspector.styles.wording import plain
+
+_MOST_ALIASES = 6
+
+
+def title(subject: Subject) -> tuple[Words, ...]:
+    """The code that made the root, the moment, and the call."""
+    codes = root_codes(subject.graph)
+    words = [Words(plain("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
+    if subject.call:
+        ink = "gradient" if subject.ran else "quiet"
+        words.append(Words(subject.moment, ink, "bold", TITLE_SIZE))
+        words.append(Words(plain(subject.call), ink, "mono", TITLE_SIZE))
+    return tuple(words)
+
+
+def notes(subject: Subject) -> tuple[Words, ...]:
+    """What backward raised, and what the short names in long derivatives stand for."""
+    return (*raised(subject), *_aliases(subject))
+
+
+def raised(subject: Subject) -> tuple[Words, ...]:
+    """What backward raised."""
+    error = subject.graph.error if subject.ran else None
+    return (Words(plain(error), "error"),) if error else ()
+
+
+def _aliases(subject: Subject) -> Iterator[Words]:
+    """`v1 = exp(w·x)` for every alias that a derivative is written with."""
+    if not subject.ran or subject.look.derivatives in ("numbers", "none"):
+        return
+    held = [node["alias"] for _, node in subject.graph.functions() if node.get("alias")]
+    for alias in sorted(held, key=lambda alias: (len(alias["name"]), alias["name"]))[:_MOST_ALIASES]:
+        if alias["expression"]:
+            yield Words(plain(f"{alias['name']} = {alias['expression']}"), "quiet", size=SMALL_SIZE)
+
+
+def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
+    """The meaning of the numbers, where any are drawn."""
+    ran = subject.ran and any(isinstance(node["step"], int) for _, node in subject.graph.functions())
+    return (LegendEntry("badge", "order in which the engine runs", "gradient"),) if ran else ()
+
+
+def arrow_entry(subject: Subject) -> LegendEntry:
+    """The meaning of an arrow."""
+    if subject.pointing == "forward":
+        return LegendEntry("arrow", "the values flow; the gradient goes against it", "ink")
+    return LegendEntry("arrow", "the gradient flows", "gradient" if subject.ran else "line")

@@ -1,0 +1,225 @@
+"""The `circuit` style: gates and wires, the value above a wire and the gradient below it (Stanford's CS231n).
+
+Constants are folded into gates. A tensor that several gates read branches at a dot: its branches carry what
+each contributes, and the wire before the dot their sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.styles import around
+from inspector.styles.operations import ACCUMULATE_GRAD, operation
+from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, Words
+from inspector.styles.subject import Subject
+from inspector.styles.wording import (
+    derivative_text,
+    edge_text,
+    gradient_text,
+    plain,
+    product_text,
+    symbol,
+    value_inline,
+)
+
+NAME_SIZE = 24.0
+SYMBOL_SIZE = 21.0
+_SIDES = {"RL": "the right", "LR": "the left", "TB": "above", "BT": "below"}
+_LONG_SYMBOL = 6
+_LONG_PRODUCT = 14
+"""Characters: more would make the wires longer than the gates are worth."""
+_ROUND = 4
+"""Characters of a symbol that a circle holds; a longer one stands in a box."""
+
+
+def plan_circuit(subject: Subject) -> Plan:
+    """What the figure shows of a graph: operations as gates, leaves and roots as names."""
+    consumers = subject.consumers()
+    branched = [output for output, edges in consumers.items() if len(edges) > 1]
+    circuit = _Circuit(subject, dict(subject.leaves()), dict.fromkeys(branched), subject.outputs())
+    held = [box for box in (_held(subject, leaf) for leaf in circuit.leaves.values()) if box is not None]
+    return Plan(
+        moment=subject.moment,
+        boxes=(*_gates(subject), *_names(circuit), *map(_dot, branched), *held),
+        wires=(*_root_wires(circuit), *_edges(circuit), *_trunks(circuit)),
+        hanging={box.id: box.id.removesuffix(".grad") for box in held},
+        title=around.title(subject),
+        notes=around.notes(subject),
+        legend=_legend(subject),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Circuit:
+    """leaves: AccumulateGrad → its leaf. branched: the outputs (function, number) that several gates read.
+    outputs: output → its tensor."""
+
+    subject: Subject
+    leaves: dict[str, str]
+    branched: dict[tuple[str, int], None]
+    outputs: dict[tuple[str, int], str]
+
+
+# ---- gates and names --------------------------------------------------------------------------------------
+
+
+def _gates(subject: Subject) -> list[PlannedBox]:
+    gates = []
+    for identifier, node in subject.graph.functions():
+        if node["name"] != ACCUMULATE_GRAD:
+            sign = operation(subject.graph, identifier).symbol
+            words = Words(sign, face="bold", size=SYMBOL_SIZE)
+            shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"
+            gates.append(PlannedBox(identifier, shape, (words,), badge=subject.badge(node)))
+    return gates
+
+
+def _names(circuit: _Circuit) -> list[PlannedBox]:
+    """The leaves and the roots, as names at the ends of wires."""
+    ends = dict.fromkeys([*circuit.leaves.values(), *circuit.subject.graph.roots])
+    return [_name(circuit.subject, identifier) for identifier in ends]
+
+
+def _name(subject: Subject, identifier: str) -> PlannedBox:
+    tensor = subject.graph[identifier]
+    words = Words(plain(tensor["name"] or "") or "out", "ink", "bold", NAME_SIZE)
+    return PlannedBox(identifier, "name", (words,))
+
+
+def _held(subject: Subject, leaf: str) -> PlannedBox | None:
+    """`grad 4 → 8` at a leaf whose grad was not empty before: what arrives is added to it."""
+    tensor = subject.graph[leaf]
+    before, after = tensor["before"]["grad"], tensor["after"]["grad"]
+    if not gradient_text(before):
+        return None
+    changed = subject.ran and gradient_text(after) != gradient_text(before)
+    text = f"{gradient_text(before)} → {gradient_text(after)}" if changed else gradient_text(before)
+    words = Words(f"grad {text}", "gradient" if changed else "quiet", "bold" if changed else "regular")
+    return PlannedBox(f"{leaf}.grad", "plain", (words,))
+
+
+def _dot(output: tuple[str, int]) -> PlannedBox:
+    return PlannedBox(_dot_id(output), "dot", (), fill="ink")
+
+
+def _dot_id(output: tuple[str, int]) -> str:
+    return f"{output[0]}.dot{output[1] or ''}"
+
+
+# ---- wires ------------------------------------------------------------------------------------------------
+
+
+def _edges(circuit: _Circuit) -> list[PlannedWire]:
+    """From gate to gate or leaf, with value and gradient; the branches of a dot with derivative and product."""
+    subject, wires = circuit.subject, []
+    for source, target, edge in subject.graph.edges("next"):
+        identifier, output = f"{source}.{edge['slot']}", (target, edge["input_nr"])
+        flowed = subject.flowed(source, edge)
+        if output in circuit.branched:
+            above, below = _branch_texts(subject, source, edge) if flowed else ((), ())
+            head: Head = "source" if subject.pointing == "forward" else "none"
+            wires.append(PlannedWire(identifier, source, _dot_id(output), above, "ink", head=head, below=below))
+        else:
+            below = _product(subject, source, edge) if flowed else ()
+            end, value = circuit.leaves.get(target, target), _value(circuit, output)
+            wires.append(PlannedWire(identifier, source, end, value, "ink", head=subject.head, below=below))
+    return wires
+
+
+def _product(subject: Subject, source: str, edge: dict[str, Any]) -> tuple[Words, ...]:
+    """`2x · 1 = 4`; a long product on a line of its own, a long derivative by its number."""
+    gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
+    wanted = subject.look.derivatives or "both"
+    if wanted == "both" and isinstance(local, dict) and len(symbol(local.get("symbol") or "")) > _LONG_SYMBOL:
+        wanted = "numbers"
+    text = edge_text(gradient, local, upstream, wanted)
+    product, equals, result = text.rpartition(" = ")
+    if len(text) > _LONG_PRODUCT and equals:
+        return *_gradient(product), *_gradient(f"= {result}")
+    return _gradient(text)
+
+
+def _branch_texts(subject: Subject, source: str, edge: dict[str, Any]) -> tuple[tuple[Words, ...], ...]:
+    """`v = 2` and `2 · 1 = 2`."""
+    wanted = subject.look.derivatives or "both"
+    gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
+    if wanted == "both":
+        name = derivative_text(gradient, local, upstream)
+        above = (Words(name),) if " = " in name else ()
+        return above, _gradient(product_text(gradient, local, upstream))
+    return (), _gradient(edge_text(gradient, local, upstream, wanted))
+
+
+def _trunks(circuit: _Circuit) -> list[PlannedWire]:
+    """From a dot to the gate or leaf whose output branches there, with the sum of what its branches brought."""
+    subject, wires = circuit.subject, []
+    for output in circuit.branched:
+        function = output[0]
+        text = ""
+        if subject.ran:
+            text = subject.sum_text(function) or gradient_text(_arrived(subject, output))
+        wires.append(
+            PlannedWire(
+                f"{_dot_id(output)}.trunk",
+                _dot_id(output),
+                circuit.leaves.get(function, function),
+                _value(circuit, output),
+                "ink",
+                head="target" if subject.pointing == "backward" else "none",
+                below=_gradient(text),
+            )
+        )
+    return wires
+
+
+def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
+    """From each root's name to the gate that made it."""
+    subject, wires = circuit.subject, []
+    for root in dict.fromkeys(subject.graph.roots):
+        tensor = subject.graph[root]
+        function = tensor["grad_fn"]
+        if function in subject.graph.network:
+            text = gradient_text(tensor["gradient"]) if subject.ran else ""
+            value = _value(circuit, (function, tensor.get("output_nr", 0)), is_root=True)
+            identifier, below = f"{root}-{function}", _gradient(text)
+            wires.append(PlannedWire(identifier, root, function, value, "ink", head=subject.head, below=below))
+    return wires
+
+
+def _arrived(subject: Subject, output: tuple[str, int]) -> Any:
+    """The gradient of one output of a function."""
+    gradient = subject.graph[output[0]]["gradient"]
+    return gradient[output[1]] if isinstance(gradient, list) and output[1] < len(gradient) else gradient
+
+
+def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False) -> tuple[Words, ...]:
+    """The value on a wire; a tensor of the script's between two gates has its name before it."""
+    subject, identifier = circuit.subject, circuit.outputs.get(output)
+    if identifier is None:
+        node = subject.graph[output[0]]
+        return (Words(value_inline(node[subject.moment]["data"], "", ()), "value", "medium"),)
+    tensor = subject.graph[identifier]
+    text = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
+    between = tensor["name"] and not tensor["is_leaf"] and not is_root
+    shown = f"{plain(tensor['name'])} = {text}" if between else text
+    return (Words(shown, "value", "medium"),)
+
+
+def _gradient(text: str) -> tuple[Words, ...]:
+    return (Words(text, "gradient", "bold"),) if text else ()
+
+
+# ---- around the graph -------------------------------------------------------------------------------------
+
+
+def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    entries.append(LegendEntry("text", "value, above the wire", "value", "2"))
+    if subject.ran:
+        side = _SIDES[subject.look.direction or "RL"]
+        text = f"gradient, below it: local derivative · gradient from {side}"
+        entries.append(LegendEntry("text", text, "gradient", "4"))
+    if any(operation(subject.graph, key).computed for key, _ in subject.graph.functions()):
+        entries.append(LegendEntry("text", "constant computed from the values around it", "ink", "+c"))
+    return tuple(entries)

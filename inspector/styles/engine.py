@@ -1,0 +1,138 @@
+"""The `engine` style: all that torch's engine has, from the root to the leaves (after torchviz).
+
+Every Node with its full name, its step, what it saved and whether that is still held, its empty slots and
+torch's own formula for each input's derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.graph.values import Value
+from inspector.styles import around
+from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, PlannedBox, PlannedWire, Row, Words
+from inspector.styles.subject import Subject
+from inspector.styles.wording import gradient_text, plain, value_inline
+from inspector.text import value_text
+
+_LINE = 22
+"""Characters of a formula on one line."""
+
+
+def plan_engine(subject: Subject) -> Plan:
+    """What the figure shows of a graph: Nodes as cards, leaves and roots as boxes on them."""
+    hosts = dict(_hosts(subject))
+    boxes = [_node(subject, key, node) for key, node in subject.graph.functions()]
+    tensors = [_tensor(subject, key) for key in dict.fromkeys([*hosts, *subject.graph.roots])]
+    return Plan(
+        moment=subject.moment,
+        boxes=(*boxes, *tensors),
+        wires=(*_edges(subject), *_links(hosts)),
+        hanging=hosts,
+        title=around.title(subject),
+        notes=around.notes(subject),
+        legend=(
+            *around.badge_entry(subject),
+            around.arrow_entry(subject),
+            LegendEntry("dashed", "tensor that a Node made, or adds its gradient to", "line"),
+        ),
+    )
+
+
+def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
+    """(tensor, its Node) of the leaves and of the roots."""
+    for function, leaf in subject.leaves():
+        yield leaf, function
+    for root in subject.graph.roots:
+        function = subject.graph[root]["grad_fn"]
+        if function in subject.graph.network:
+            yield root, function
+
+
+def _node(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+    name = Words(node["name"], face="bold")
+    rows = tuple(_rows(subject, node))
+    badge = subject.badge(node)
+    if not rows:
+        return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
+    return PlannedBox(identifier, "card", (name,), rows, header="header", badge=badge)
+
+
+def _rows(subject: Subject, node: dict[str, Any]) -> Iterator[Row]:
+    """The attributes, the saved tensors, the formulas and the empty slots of a Node."""
+    for key, value in node["attributes"].items():
+        yield Row(key, (Words(plain(value_text(value))),))
+    for saved in node["saved"]:
+        if saved["tensor"] is not None or saved["before"] != "empty":
+            yield Row(f"saved {saved['name']}", (_saved(subject, saved),))
+    for key, formula in node["formula"].items():
+        lines = list(_broken(plain(formula)))
+        longest = max(map(len, lines))  # rows end at the right; code begins at the left
+        code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
+        yield Row(f"∂ {key}", tuple(Words(line, "ink", "mono", SMALL_SIZE) for line in code))
+    for slot in node["empty_slots"]:
+        yield Row(f"slot {slot}", (Words("leads nowhere", "quiet"),))
+
+
+def _broken(formula: str) -> Iterator[str]:
+    """A formula in lines of a readable length, broken behind a bracket, a comma or a blank."""
+    rest = formula
+    while len(rest) > _LINE:
+        cut = max(rest.rfind(sign, _LINE // 2, _LINE) for sign in ("(", ",", " ", ".")) + 1 or _LINE
+        yield rest[:cut].rstrip()
+        rest = rest[cut:].lstrip()
+    yield rest
+
+
+def _saved(subject: Subject, saved: dict[str, Any]) -> Words:
+    """`x = 2, held`; what is released is quiet."""
+    state = saved[subject.moment]
+    tensor = saved["tensor"]
+    if tensor is None or tensor not in subject.graph.network:
+        return Words(state, "quiet")
+    held = subject.graph[tensor]
+    value = value_inline(held["before"]["data"], held["dtype"], held["shape"])
+    name = subject.name(held)
+    shown = f"{name} = {value}" if name else value
+    return Words(f"{shown}, {state}", "ink" if state == "held" else "quiet")
+
+
+def _tensor(subject: Subject, identifier: str) -> PlannedBox:
+    """`x = 2` and its grad."""
+    tensor = subject.graph[identifier]
+    value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
+    name = plain(tensor["name"] or "")
+    first = Words(f"{name} = {value}" if name else value, "value", "bold")
+    return PlannedBox(identifier, "box", (first, _grad(subject, tensor)), ink="value", fill="leaf_header")
+
+
+def _grad(subject: Subject, tensor: dict[str, Any]) -> Words:
+    before: Value = tensor["before"]["grad"]
+    after: Value = tensor[subject.moment]["grad"]
+    text = "None" if after is None else gradient_text(after) or "?"
+    if after is None or not subject.ran or repr(before) == repr(after):
+        return Words(f"grad {text}", "quiet")
+    old = "None" if before is None else gradient_text(before) or "?"
+    return Words(f"grad {old} → {text}", "gradient", "bold")
+
+
+def _edges(subject: Subject) -> list[PlannedWire]:
+    """Every edge with the gradient that went along it, and the slot that it arrives at if that is not 0."""
+    wires = []
+    for source, target, edge in subject.graph.edges("next"):
+        flowed = subject.flowed(source, edge)
+        lines = []
+        text = subject.edge_text(source, edge) if flowed else ""
+        if text:
+            lines.append(Words(text, "gradient", "bold"))
+        if edge["input_nr"]:
+            lines.append(Words(f"input {edge['input_nr']}", "quiet", size=SMALL_SIZE))
+        ink = "gradient" if flowed else "line"
+        wires.append(PlannedWire(f"{source}.{edge['slot']}", source, target, tuple(lines), ink, head=subject.head))
+    return wires
+
+
+def _links(hosts: dict[str, str]) -> Iterator[PlannedWire]:
+    for tensor, function in hosts.items():
+        yield PlannedWire(f"{tensor}-{function}", tensor, function, dashed=True, head="none")

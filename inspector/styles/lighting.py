@@ -1,0 +1,74 @@
+"""What a plan lights: the paths between two tensors while the rest fades, or the function that runs now.
+
+Works for every style, by the ids that `inspector.styles.plan` lays down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from inspector.styles.paths import Lit
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire, Words
+
+FADED = "faded"
+
+
+def light_paths(plan: Plan, lit: Lit) -> Plan:
+    """The plan with all that lies on no path faded, and the sum over the paths in a note once backward ran."""
+    notes = tuple(
+        replace(words, ink=FADED) if words.ink == "gradient" and words.text != lit.sum else words
+        for words in plan.notes
+    )
+    if lit.sum and plan.moment != "before" and lit.sum not in {words.text for words in notes}:
+        notes = (*notes, Words(lit.sum, "gradient", "bold"))
+    return replace(
+        plan,
+        boxes=tuple(box if _node(box.id) in lit.nodes else _faded_box(box) for box in plan.boxes),
+        wires=tuple(wire if _is_lit(wire, lit) else _faded_wire(wire) for wire in plan.wires),
+        notes=notes,
+    )
+
+
+def light_current(plan: Plan, nodes: Iterable[str]) -> Plan:
+    """The plan with the boxes of these nodes in the colour of the gradient."""
+    current = set(nodes)
+    return replace(
+        plan, boxes=tuple(_current_box(box) if box.id in current else box for box in plan.boxes)
+    )  # fmt: skip
+
+
+def _node(identifier: str) -> str:
+    """The node of the Graph that a box belongs to: that before the first dot."""
+    return identifier.partition(".")[0]
+
+
+def _is_lit(wire: PlannedWire, lit: Lit) -> bool:
+    if _is_edge(wire.id):
+        return wire.id in lit.edges
+    return _node(wire.source) in lit.nodes and _node(wire.target) in lit.nodes
+
+
+def _is_edge(identifier: str) -> bool:
+    return identifier.partition(".")[2].isdigit()
+
+
+def _faded(lines: Iterable[Words]) -> tuple[Words, ...]:
+    return tuple(replace(words, ink=FADED) for words in lines)
+
+
+def _faded_box(box: PlannedBox) -> PlannedBox:
+    rows = tuple(replace(row, lines=_faded(row.lines), fill="", key_ink=FADED) for row in box.rows)
+    fill = FADED if box.shape == "dot" else "ground"
+    return replace(box, texts=_faded(box.texts), rows=rows, ink=FADED, fill=fill, header="")
+
+
+def _faded_wire(wire: PlannedWire) -> PlannedWire:
+    return replace(wire, label=_faded(wire.label), below=_faded(wire.below), ink=FADED)
+
+
+def _current_box(box: PlannedBox) -> PlannedBox:
+    if box.shape == "name":
+        return replace(box, texts=tuple(replace(words, ink="gradient") for words in box.texts))
+    header = "changed" if box.header else ""
+    return replace(box, ink="gradient", fill="ground" if box.rows else "changed", header=header)

@@ -1,0 +1,291 @@
+"""The `modules` style, the default of a model: folded modules, the functions between them, and how much flows.
+
+A box says what it holds, how large the gradient is that arrives at it, and where that lies among all boxes (the
+bar, on a logarithmic scale). Wires are as wide as the gradient on them is large. A leaf that several boxes share
+is drawn as a chip on each of them: one long wire a user would hide everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.styles import around
+from inspector.styles.plan import (
+    MAIN_SIZE,
+    SMALL_SIZE,
+    LegendEntry,
+    Plan,
+    PlannedBox,
+    PlannedFlow,
+    PlannedShape,
+    PlannedWire,
+    Row,
+    Words,
+)
+from inspector.styles.subject import Subject
+from inspector.styles.wording import function_name, plain, value_inline
+from inspector.text import number, width
+from inspector.views.sums import norms
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+THINNEST, WIDEST = 1.4, 6.0
+"""Points: wires of the smallest and of the largest gradient."""
+BAD = "!"
+"""The sign of a NaN or an infinity, as in the terminal."""
+
+WIDEST_PATH = 250.0
+_LEAST = 0.02
+_LONGEST_CHIP = 4
+_EMPTY = (0.0, 0.0)
+_DASH = "\N{EN DASH}"
+
+
+def plan_modules(subject: Subject) -> Plan:
+    """What the figure shows of a graph, folded or not."""
+    scale = _Scale.of(subject)
+    boxes = [_box(subject, key, node, scale) for key, node in _shown(subject)]
+    chips = list(_chips(subject))
+    roots = list(_roots(subject))
+    hung = [*roots, *chips]
+    note = plain(getattr(subject.graph, "note", ""))
+    return Plan(
+        moment=subject.moment,
+        boxes=(*boxes, *(box for box, _ in hung)),
+        wires=(*_flows(subject, scale), *(_link(box, host) for box, host in hung)),
+        hanging={box.id: host for box, host in hung},
+        title=around.title(subject),
+        notes=(*around.notes(subject), *([Words(note, "quiet", size=SMALL_SIZE)] if note else ())),
+        legend=tuple(_legend(subject, scale)),
+    )
+
+
+# ---- how large gradients are ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Scale:
+    """The range of all norms in the picture, logarithmic."""
+
+    low: float = math.inf
+    high: float = 0.0
+    signs: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, subject: Subject) -> _Scale:
+        scale = cls()
+        if not subject.ran:
+            return scale
+        found = [node["arriving"] for node in subject.graph.network.nodes.values() if node["kind"] == "fold"]
+        found += [norms([node["gradient"]]) for _, node in subject.graph.functions() if not node["is_leaf"]]
+        found += [_edge_norms(edge) for _, _, edge in _edges(subject)]
+        sizes = [size for item in found for size in (item["low"], item["high"]) if size]
+        scale.low, scale.high = min(sizes, default=math.inf), max(sizes, default=0.0)
+        return scale
+
+    def place(self, size: float) -> float:
+        """Where a norm lies, from 0 to 1: zero at 0, the smallest other one a little above, the largest at 1."""
+        if size <= 0 or self.high <= 0:
+            return 0.0
+        if self.high <= self.low:
+            return 1.0
+        return _LEAST + (1 - _LEAST) * math.log(size / self.low) / math.log(self.high / self.low)
+
+    def width(self, size: float) -> float:
+        """How wide a wire is that a gradient of this norm flows along."""
+        return THINNEST + (WIDEST - THINNEST) * self.place(size)
+
+
+def _range_text(found: dict[str, Any]) -> str:
+    """`0.84`, or `0.84 to 0.95` where they differ in what is written."""
+    low, high = _short(found["low"]), _short(found["high"])
+    return low if low == high else f"{low} {_DASH} {high}"
+
+
+def _short(size: float) -> str:
+    """Three significant digits are enough beside a bar."""
+    return number(float(f"{size:.3g}"))
+
+
+# ---- boxes ------------------------------------------------------------------------------------------------
+
+
+def _shown(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Boxes and functions; an AccumulateGrad is a chip."""
+    for identifier, node in subject.graph.network.nodes(data=True):
+        if node["kind"] == "fold" or (node["kind"] == "function" and not node["is_leaf"]):
+            yield identifier, node
+    for identifier, node in subject.graph.functions():
+        if node["is_leaf"] and not subject.graph.network.in_degree(identifier):
+            yield identifier, node  # a root that is a leaf
+
+
+def _box(subject: Subject, identifier: str, node: dict[str, Any], scale: _Scale) -> PlannedBox:
+    if node["kind"] == "function":
+        return _pill(subject, identifier, node)
+    if node["why"] == "views":
+        return _pill(subject, identifier, subject.graph.whole[node["host"]])  # type: ignore[attr-defined]
+    count = node["count"]
+    shape: PlannedShape = "stack" if count > 1 else "card"
+    face = "mono" if node["why"] == "line" else "bold"
+    name = plain(node["name"]) if node["why"] == "line" else _end_of_path(plain(node["name"]))
+    texts = [Words(name, face=face)]
+    if count > 1:
+        texts.append(Words(f"{TIMES}{count:,}", "value", "bold"))
+    rows = (_size_row(node), _gradient_row(subject, node, scale))
+    header = "leaf_header" if node["parameters"] else "header"
+    return PlannedBox(identifier, shape, tuple(texts), rows, header=header)
+
+
+def _end_of_path(path: str) -> str:
+    """A path without its first parts if it is too wide for a header: its end tells more."""
+    parts = path.split(".")
+    while len(parts) > 1 and width(path, MAIN_SIZE, "bold") > WIDEST_PATH:
+        parts.pop(0)
+        path = "\N{HORIZONTAL ELLIPSIS}" + ".".join(parts)
+    return path
+
+
+def _size_row(node: dict[str, Any]) -> Row:
+    nodes = f"{node['nodes']:,} Node{'s' if node['nodes'] > 1 else ''}"
+    if not node["parameters"]:
+        return Row(nodes, (Words("no parameters", "quiet"),))
+    return Row(nodes, (Words(f"{node['elements']:,} parameters", "value"),))
+
+
+def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
+    """The norm of what arrives, with its place among all; NaN, None and zero by sign and word."""
+    if not subject.ran:
+        return Row("gradient", (Words("not yet", "quiet"),), bar=_EMPTY)
+    arriving, inner = node["arriving"], node["norms"]
+    bad = arriving["nans"] + inner["nans"]
+    if bad:
+        return Row("gradient", (Words(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
+    if arriving["low"] is None:
+        text = "None" if arriving["none"] else "?"
+        return Row("gradient", (Words(text, "quiet"),), bar=_EMPTY)
+    places = (scale.place(arriving["low"]), scale.place(arriving["high"]))
+    text = _range_text(arriving) if arriving["high"] else "0 (all zero)"
+    return Row("gradient", (Words(text, "gradient", "bold"),), bar=places)
+
+
+def _pill(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+    """A function outside of the folded modules, with the module that called it."""
+    lines = [Words(function_name(node["name"]), face="medium")]
+    module = node["module"]
+    if isinstance(module, str) and module:
+        lines.append(Words(plain(module), "quiet", size=SMALL_SIZE))
+    bad = subject.ran and norms([node["gradient"]])["nans"]
+    if bad:
+        lines.append(Words(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
+    return PlannedBox(identifier, "pill", tuple(lines), ink="error" if bad else "ink", fill="function")
+
+
+# ---- what hangs on boxes ----------------------------------------------------------------------------------
+
+
+def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
+    """The roots, each on what made it."""
+    for source, target, _ in subject.graph.edges("grad_fn"):
+        if source not in subject.graph.roots:
+            continue
+        tensor = subject.graph[source]
+        name = subject.name(tensor) or "root"
+        value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
+        lines = (Words(f"{name} = {value}", "value", "bold"), Words("root", "quiet", size=SMALL_SIZE))
+        yield PlannedBox(source, "box", lines, ink="value", fill="leaf_header"), target
+
+
+def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
+    """For each box the leaves that it shares with others, or that belong to no box, as one chip."""
+    graph = subject.graph
+    uses: Counter[str] = Counter()
+    by_user: dict[str, dict[str, None]] = defaultdict(dict)
+    for source, target, edge in _all_edges(subject):
+        if graph[target]["kind"] == "function" and graph[target]["is_leaf"]:
+            uses[target] += edge.get("count", 1)
+            by_user[source][target] = None
+    for user, leaves in by_user.items():
+        lines = [_leaf_words(subject, leaf, uses[leaf]) for leaf in leaves]
+        more = len(lines) - _LONGEST_CHIP
+        if more > 1:
+            lines = [*lines[:_LONGEST_CHIP], Words(f"and {more:,} more leaves", "quiet", size=SMALL_SIZE)]
+        identifier = f"{next(iter(leaves))}.{user}"
+        yield PlannedBox(identifier, "box", tuple(lines), ink="value", fill="leaf_header"), user
+
+
+def _leaf_words(subject: Subject, function: str, uses: int) -> Words:
+    leaf = next(iter(subject.graph.network.adj[function]))
+    name = subject.name(subject.graph[leaf]) or "leaf"
+    return Words(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
+
+
+def _link(box: PlannedBox, host: str) -> PlannedWire:
+    return PlannedWire(f"{box.id}-{host}", box.id, host, dashed=True, head="none")
+
+
+# ---- wires ------------------------------------------------------------------------------------------------
+
+
+def _all_edges(subject: Subject) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    yield from subject.graph.edges("next")
+    yield from subject.graph.edges("flow")
+
+
+def _edges(subject: Subject) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The edges that are drawn as wires: not those to chips."""
+    for source, target, edge in _all_edges(subject):
+        node = subject.graph[target]
+        if node["kind"] == "fold" or not node["is_leaf"]:
+            yield source, target, edge
+
+
+def _edge_norms(edge: dict[str, Any]) -> Any:
+    return edge["norms"] if edge["kind"] == "flow" else norms([edge.get("gradient")])
+
+
+def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
+    for source, target, edge in _edges(subject):
+        if edge["kind"] == "flow" and edge["back"]:
+            # Laid out forwards, so that it closes no circle there; its head still says where the gradient goes.
+            label: tuple[Words, ...] = (Words("back", "quiet", size=SMALL_SIZE),)
+            yield PlannedFlow(f"{source}.{target}", target, source, label, "gradient", True, "source")
+            continue
+        slot = edge["slot"] if edge["kind"] == "next" else target
+        ink, wide, label = _look(subject, edge, scale)
+        head = subject.head
+        yield PlannedFlow(f"{source}.{slot}", source, target, label, ink, head=head, width=wide)
+
+
+def _look(subject: Subject, edge: dict[str, Any], scale: _Scale) -> tuple[str, float, tuple[Words, ...]]:
+    """Ink, width and text of a wire: what is not a number is said in a word."""
+    if not subject.ran:
+        return "line", THINNEST, ()
+    found = _edge_norms(edge)
+    if found["nans"]:
+        return "error", WIDEST / 2, (Words(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE),)
+    if found["low"] is None:
+        text = "None" if found["none"] else ""
+        return "line", THINNEST, (Words(text, "quiet", size=SMALL_SIZE),) if text else ()
+    if not found["high"]:
+        return "line", THINNEST, (Words("0", "gradient", "bold", SMALL_SIZE),)
+    return "gradient", scale.width(found["high"]), ()
+
+
+# ---- the legend -------------------------------------------------------------------------------------------
+
+
+def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
+    graph = subject.graph
+    folds = [node for node in graph.network.nodes.values() if node["kind"] == "fold"]
+    yield around.arrow_entry(subject)
+    if subject.ran and scale.high > 0:
+        ends = f"{_short(scale.low)} to {_short(scale.high)}"
+        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}, logarithmic", "gradient", "wide")
+    if any(node["count"] > 1 for node in folds):
+        yield LegendEntry("text", "so many equal parts, with the range of their norms", "value", f"{TIMES}N")
+    if any(edge["back"] for _, _, edge in graph.edges("flow")):
+        yield LegendEntry("dashed", "back into a box that comes before", "gradient")

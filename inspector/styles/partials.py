@@ -1,0 +1,134 @@
+"""The `partials` style: tensors as boxes `e = c·d`, 6; each edge carries its partial derivative (Olah).
+
+What the chain rule adds up is written out: the sum over all paths from the root to each leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from inspector.graph.values import is_number
+from inspector.styles import around
+from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
+from inspector.styles.paths import MOST_PATHS, path_sum
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, Words
+from inspector.styles.subject import Subject
+from inspector.styles.wording import derivative_text, gradient_text, plain, value_inline
+
+
+def plan_partials(subject: Subject) -> Plan:
+    """What the figure shows of a graph: one box for each tensor, AccumulateGrads left out."""
+    names = letters(subject)
+    boxes = [_box(subject, key, node, names) for key, node in subject.graph.functions()]
+    lonely = [root for root in subject.graph.roots if root not in {target for _, target in subject.leaves()}]
+    boxes += [_lonely_root(subject, root) for root in lonely if subject.graph[root]["grad_fn"] is None]
+    return Plan(
+        moment=subject.moment,
+        boxes=tuple(boxes),
+        wires=tuple(_edges(subject, names)),
+        title=around.title(subject),
+        notes=(*around.raised(subject), *_sums(subject)),
+        legend=_legend(subject),
+    )
+
+
+def letters(subject: Subject) -> dict[str, str]:
+    """Function → a name for the tensor it made: the script's, else v1, v2, … in the order of evaluation."""
+    graph, outputs = subject.graph, subject.outputs()
+    names: dict[str, str] = {}
+    for identifier, node in graph.functions():
+        tensor = outputs.get((identifier, 0))
+        alias = node.get("alias") or {}  # the name that derivatives are written with
+        names[identifier] = plain((graph[tensor]["name"] if tensor else None) or alias.get("name") or "")
+    taken = set(names.values())
+    free = (name for number in count(1) if (name := f"v{number}") not in taken)
+    return {key: names[key] or next(free) for key in _evaluated(subject)}
+
+
+def _evaluated(subject: Subject) -> Iterator[str]:
+    """All functions, each behind those that its inputs come from, the first input first."""
+    used = {target for _, target, _ in subject.graph.edges("next")}
+    starts = [key for key, _ in subject.graph.functions() if key not in used]
+    waiting = [(key, False) for key in reversed(starts)]
+    seen: set[str] = set()
+    while waiting:
+        here, is_done = waiting.pop()
+        if is_done:
+            yield here
+        elif here not in seen:
+            seen.add(here)
+            waiting.append((here, True))
+            waiting += [(source, False) for source in reversed(inputs_of(subject.graph, here))]
+
+
+def _box(subject: Subject, identifier: str, node: dict[str, Any], names: dict[str, str]) -> PlannedBox:
+    name = names[identifier]
+    value = value_inline(node[subject.moment]["data"], "", ())
+    numbers = Words(value, "value", "bold")
+    if node["name"] == ACCUMULATE_GRAD:
+        words = Words(f"{name} = {value}", "value", "bold")
+        return PlannedBox(identifier, "box", (words,), ink="value", fill="leaf_header", badge=subject.badge(node))
+    formula = operation(subject.graph, identifier).formula
+    operands = [names[source] for source in inputs_of(subject.graph, identifier)]
+    for slot, operand in enumerate(operands):
+        formula = formula.replace(f"{{{slot}}}", operand)
+    words = Words(f"{name} = {formula}", face="medium")
+    return PlannedBox(identifier, "box", (words, numbers), fill="function", badge=subject.badge(node))
+
+
+def _lonely_root(subject: Subject, root: str) -> PlannedBox:
+    tensor = subject.graph[root]
+    value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
+    return PlannedBox(root, "box", (Words(f"{plain(tensor['name'] or '?')} = {value}"),))
+
+
+def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:
+    """Every edge with `∂e/∂c = d = 2`."""
+    wires = []
+    for source, target, edge in subject.graph.edges("next"):
+        flowed = subject.flowed(source, edge)
+        lines = _partial(subject, source, target, edge, names) if flowed else ()
+        ink = "gradient" if flowed else "line"
+        identifier = f"{source}.{edge['slot']}"
+        wires.append(PlannedWire(identifier, source, target, lines, ink, head=subject.head))
+    return wires
+
+
+def _partial(
+    subject: Subject, source: str, target: str, edge: dict[str, Any], names: dict[str, str]
+) -> tuple[Words, ...]:
+    """The partial derivative of one tensor by the other; where it is not known, the gradient that flowed."""
+    shown = f"∂{names[source]}/∂{names[target]}"
+    wanted = subject.look.derivatives or "both"
+    local = edge.get("local")
+    text = derivative_text(edge.get("gradient"), local, subject.graph[source]["gradient"])
+    if not text or wanted == "none":
+        text = gradient_text(edge.get("gradient"))
+        return (Words(f"gradient {text}", "gradient", "bold"),) if text else ()
+    if wanted == "numbers":
+        text = text.rpartition(" = ")[2]
+    if wanted == "symbols":
+        text = text.partition(" = ")[0]
+    return (Words(f"{shown} = {text}", "gradient", "bold"),)
+
+
+def _sums(subject: Subject) -> list[Words]:
+    """`∂e/∂b = 2 · 1 + 3 · 1 = 5` for every leaf that a gradient reached over known derivatives."""
+    if not subject.ran or len(subject.graph.roots) != 1:
+        return []
+    sums = []
+    for _, leaf in subject.leaves():
+        if is_number(subject.graph[leaf]["gradient"]):
+            text = path_sum(subject.graph, leaf, subject.graph.roots[0])
+            sums += [Words(text, "gradient", "bold")] if text else []
+    return sums
+
+
+def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    if _sums(subject):
+        text = f"∂f/∂x: the product along each path, summed over the paths (up to {MOST_PATHS})"
+        entries.append(LegendEntry("text", text, "gradient", "Σ"))
+    return tuple(entries)

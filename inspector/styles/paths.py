@@ -1,0 +1,190 @@
+"""The paths between two tensors of a graph, and the sum over them. Needs no torch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.graph import Graph
+from inspector.graph.values import is_number
+from inspector.styles.wording import AGREEMENT
+from inspector.text import clean, number
+from inspector.text.numbers import MINUS
+
+MOST_PATHS = 4
+"""So many products are written out; further ones become an ellipsis."""
+_SHORT = 3
+_MOST_COUNTED = 200
+"""So many paths are followed for the sum: their number can grow exponentially with the graph."""
+
+Edge = tuple[str, str, dict[str, Any]]
+
+
+class PathError(ValueError):
+    """Tensors that are not there, or that no path connects; the message says it in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    """What lies on the paths between two tensors: ids of nodes of the Graph, and of edges as `SOURCE.SLOT`."""
+
+    nodes: frozenset[str]
+    edges: frozenset[str]
+    sum: str
+
+
+def light(graph: Graph, path: str) -> Lit:
+    """The paths of `u:f`, between the tensor u and the tensor f that was computed from it, in either order.
+
+    Raises PathError for another form, for names that no tensor has and for tensors that are not connected.
+    """
+    one, colon, other = path.partition(":")
+    if not colon or not one.strip() or not other.strip():
+        raise PathError(f"--path {path}: give two tensors, as in --path x:loss")
+    ends = [_find(graph, name.strip()) for name in (one, other)]
+    for leaf, root in (ends, ends[::-1]):
+        functions = _between(graph, _function(graph, root), _function(graph, leaf))
+        if functions:
+            return _lit(graph, (leaf, root), functions)
+    raise PathError(f"no path between {one.strip()} and {other.strip()}: neither was computed from the other")
+
+
+def path_sum(graph: Graph, leaf: str, root: str) -> str:
+    """`∂f/∂u = 1 · 2 + 1 · 2 = 4`: the products of the local derivatives along each path, and their sum.
+
+    leaf, root: ids of tensors. An empty text where a derivative on the way is not known, or where the sum is not
+    what was measured.
+    """
+    start, end = _function(graph, root), _function(graph, leaf)
+    inside = _between(graph, start, end)
+    ways: list[list[float]] = []
+    for way in _ways(graph, start, end, inside):
+        factors = [_factor(edge) for _, _, edge in way]
+        if None in factors or len(ways) == _MOST_COUNTED:
+            return ""
+        ways.append([factor for factor in factors if factor is not None])
+    total = sum(map(_product, ways))
+    if not ways or not ways[0] or not _is_measured(graph, leaf, root, total):
+        return ""
+    shown = [" · ".join(_in_brackets(factor) for factor in _essential(way)) for way in ways[:MOST_PATHS]]
+    shown += ["…"] if len(ways) > MOST_PATHS else []
+    written = " + ".join(shown)
+    result = number(total)
+    if written == result:
+        return f"∂{_name(graph, root)}/∂{_name(graph, leaf)} = {result}"
+    return f"∂{_name(graph, root)}/∂{_name(graph, leaf)} = {written} = {result}"
+
+
+def _lit(graph: Graph, ends: tuple[str, str], functions: set[str]) -> Lit:
+    leaf, root = ends
+    tensors = {
+        key
+        for key, tensor in graph.tensors()
+        if tensor["grad_fn"] in functions or key in ends
+    }  # fmt: skip
+    edges = {
+        f"{source}.{edge['slot']}"
+        for source, target, edge in graph.edges("next")
+        if source in functions and target in functions
+    }
+    return Lit(frozenset(functions | tensors), frozenset(edges), path_sum(graph, leaf, root))
+
+
+def _find(graph: Graph, name: str) -> str:
+    named = [(key, tensor["name"]) for key, tensor in graph.tensors() if tensor["name"]]
+    names: dict[str, str] = {clean(known): key for key, known in reversed(named)}
+    if name in names:
+        return names[name]
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise PathError(f"no tensor {name!r}{hint}; the tensors are: {', '.join(sorted(names)) or 'none with a name'}")
+
+
+def _function(graph: Graph, tensor: str) -> str:
+    """The function that stands for a tensor: its grad_fn, or the AccumulateGrad of a leaf."""
+    function = graph[tensor]["grad_fn"]
+    if function is None:
+        takers = (source for source, target, _ in graph.edges("accumulate") if target == tensor)
+        function = next(takers, None)
+    return str(function)
+
+
+def _between(graph: Graph, start: str, end: str) -> set[str]:
+    """All functions on any path between two of them, both included; empty where there is none."""
+    if start not in graph.network or end not in graph.network:
+        return set()
+    ahead = _reached(graph, start, forward=True)
+    return ahead & _reached(graph, end, forward=False) if end in ahead else set()
+
+
+def _reached(graph: Graph, start: str, *, forward: bool) -> set[str]:
+    network = graph.network
+    found, waiting = {start}, [start]
+    while waiting:
+        here = waiting.pop()
+        edges = network.out_edges(here, data=True) if forward else network.in_edges(here, data=True)
+        for source, target, edge in edges:
+            other = target if forward else source
+            if edge["kind"] == "next" and other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list[Edge]]:
+    """Every path as its edges, by slots; none leaves `inside`."""
+    waiting: list[tuple[str, list[Edge]]] = [(start, [])]
+    while waiting:
+        here, way = waiting.pop()
+        if here == end:
+            yield way
+            continue
+        leaving = [
+            (here, target, edge)
+            for _, target, edge in graph.network.out_edges(here, data=True)
+            if edge["kind"] == "next" and target in inside
+        ]
+        for edge in sorted(leaving, key=lambda item: item[2]["slot"], reverse=True):
+            waiting.append((edge[1], [*way, edge]))
+
+
+def _factor(edge: dict[str, Any]) -> float | None:
+    local = edge.get("local")
+    value: Any = local.get("value") if isinstance(local, dict) else None
+    return float(value) if is_number(value) and not isinstance(value, complex) else None
+
+
+def _product(factors: list[float]) -> float:
+    product = 1.0
+    for factor in factors:
+        product *= factor
+    return product
+
+
+def _is_measured(graph: Graph, leaf: str, root: str, total: float) -> bool:
+    """Whether the sum is the gradient of the leaf over that of the root."""
+    arrived, began = graph[leaf]["gradient"], graph[root]["gradient"]
+    if not is_number(arrived) or not is_number(began):
+        return False
+    if root not in graph.roots or len(graph.roots) > 1:
+        return True  # part of the gradient came another way
+    measured = total * began
+    return bool(measured == arrived or abs(measured - arrived) <= AGREEMENT * max(abs(measured), abs(arrived)))
+
+
+def _essential(factors: list[float]) -> list[float]:
+    """A long product without its ones, as long as something is left."""
+    if len(factors) <= _SHORT:
+        return factors
+    return [factor for factor in factors if factor != 1] or [1.0]
+
+
+def _in_brackets(factor: float) -> str:
+    text = number(factor)
+    return f"({text})" if text.startswith(MINUS) else text
+
+
+def _name(graph: Graph, tensor: str) -> str:
+    return clean(graph[tensor]["name"] or "") or tensor

@@ -1,0 +1,140 @@
+# ruff: noqa: RUF001 (the signs are those of figures)
+"""The `record` style: `name | data v | grad g` for every tensor, and a small node for each operation (micrograd).
+
+As in micrograd, `grad` of a tensor between is the gradient that reached it; torch keeps it for leaves only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.graph.values import Value, is_number
+from inspector.styles import around
+from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, Words
+from inspector.styles.subject import Subject
+from inspector.styles.wording import gradient_text, value_inline
+from inspector.text.numbers import MINUS
+
+_DECIMALS = 4
+_DRAWN_CONSTANTS = ("AddBackward0", "SubBackward0", "RsubBackward1", "MulBackward0", "DivBackward0")
+"""Operations whose constant is a record of its own; an exponent is part of the operation."""
+
+
+def plan_record(subject: Subject) -> Plan:
+    """What the figure shows of a graph: operations between records."""
+    outputs = subject.outputs()
+    boxes: list[PlannedBox] = []
+    wires: list[PlannedWire] = []
+    for identifier, node in subject.graph.functions():
+        if node["name"] == ACCUMULATE_GRAD:
+            boxes.append(_record(subject, outputs[identifier, 0], subject.badge(node)))
+            continue
+        boxes += [*_results(subject, identifier, outputs), _operator(subject, identifier, node)]
+        wires += _around_operator(subject, identifier, outputs)
+        if (constant := _constant(subject, identifier)) is not None:
+            boxes.append(constant)
+            wires.append(PlannedWire(f"{constant.id}.wire", identifier, constant.id, head=subject.head))
+    drawn = {box.id for box in boxes}
+    boxes += [_record(subject, root, "") for root in dict.fromkeys(subject.graph.roots) if root not in drawn]
+    return Plan(
+        moment=subject.moment,
+        boxes=tuple(boxes),
+        wires=tuple(wires),
+        title=around.title(subject),
+        notes=around.notes(subject),
+        legend=_legend(subject),
+    )
+
+
+def _results(subject: Subject, identifier: str, outputs: dict[tuple[str, int], str]) -> list[PlannedBox]:
+    """The records of what a function made: its tensors, or the function's own data where none is known."""
+    made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
+    if made:
+        return [_record(subject, tensor, "") for tensor in made]
+    node = subject.graph[identifier]
+    texts = (_data(node[subject.moment]["data"], "", ()), _grad(subject, node["gradient"]))
+    return [PlannedBox(f"{identifier}.data", "record", texts)]
+
+
+def _record(subject: Subject, identifier: str, badge: str) -> PlannedBox:
+    tensor = subject.graph[identifier]
+    leaf = tensor["is_leaf"]
+    name = subject.name(tensor)
+    cells = [Words(name, "value" if leaf else "ink", "bold")] if name else []
+    cells.append(_data(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"]))
+    cells.append(_grad(subject, tensor[subject.moment]["grad"] if leaf else tensor["gradient"]))
+    fill = "leaf_header" if leaf else "ground"
+    return PlannedBox(identifier, "record", tuple(cells), ink="value" if leaf else "ink", fill=fill, badge=badge)
+
+
+def _data(value: Value, dtype: str, shape: Any) -> Words:
+    return Words(f"data {decimals(value) or value_inline(value, dtype, shape)}")
+
+
+def _grad(subject: Subject, value: Value) -> Words:
+    if not subject.ran or value is None:
+        return Words("grad None", "quiet")
+    text = decimals(value) or gradient_text(value)
+    return Words(f"grad {text or '?'}", "gradient", "bold")
+
+
+def decimals(value: Value) -> str:
+    """A real number with four decimals, as micrograd writes it; nothing for anything else."""
+    if not is_number(value) or isinstance(value, (bool, complex)):
+        return ""
+    text = f"{value:.{_DECIMALS}f}"
+    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", MINUS)
+
+
+def _operator(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+    found = operation(subject.graph, identifier)
+    inputs = len(inputs_of(subject.graph, identifier))
+    symbol = found.symbol
+    if inputs == 1 and found.constant is not None and node["name"] in _DRAWN_CONSTANTS:
+        symbol = {"AddBackward0": "+", "MulBackward0": "×", "DivBackward0": "÷"}.get(node["name"], MINUS)
+    shape: PlannedShape = "circle" if len(symbol) <= 3 else "pill"
+    words = Words(symbol, face="bold")
+    return PlannedBox(identifier, shape, (words,), fill="function", badge=subject.badge(node))
+
+
+def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
+    """The record of a number that went into a function; it has no grad."""
+    if subject.graph[identifier]["name"] not in _DRAWN_CONSTANTS:
+        return None
+    constant = operation(subject.graph, identifier).constant
+    if constant is None:
+        return None
+    cells = (Words(f"data {decimals(constant)}"),)
+    return PlannedBox(f"{identifier}.constant", "record", cells)
+
+
+def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str, int], str]) -> list[PlannedWire]:
+    """The wires from what a function made to it, and from it to the records that went in."""
+    made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
+    ink = "gradient" if subject.ran and subject.graph[identifier]["step"] is not None else "line"
+    wires = [
+        PlannedWire(f"{tensor}-{identifier}", tensor, identifier, (), ink, head=subject.head)
+        for tensor in made or [f"{identifier}.data"]
+    ]
+    for _, target, edge in sorted(
+        subject.graph.network.out_edges(identifier, data=True), key=lambda item: item[2].get("slot", 0)
+    ):
+        if edge["kind"] == "next":
+            tensor = outputs.get((target, edge["input_nr"]), f"{target}.data")
+            ink = "gradient" if subject.flowed(identifier, edge) else "line"
+            wires.append(
+                PlannedWire(f"{identifier}.{edge['slot']}", identifier, tensor, (), ink, head=subject.head)
+            )
+    return wires
+
+
+def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    if subject.ran:
+        text = "of a leaf torch's grad, else the gradient that reached it (torch: None)"
+        entries.append(LegendEntry("text", text, "gradient", "grad"))
+    return tuple(entries)
+
+
+__all__ = ["decimals", "plan_record"]

@@ -1,0 +1,110 @@
+"""What a style is given: a graph at one moment and how it is to look; and what every style asks of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.model import Moment
+from inspector.look import Arrows, Detail, Look
+from inspector.styles.plan import Head
+from inspector.styles.wording import edge_text, plain, sum_text
+
+MANY_FUNCTIONS = 30
+"""Above this a figure without a wish for detail leaves the AccumulateGrads out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A graph at one moment. call: the code of the backward call (`z.backward()`), or an empty text."""
+
+    graph: Graph
+    moment: Moment
+    call: str = ""
+    look: Look = field(default_factory=Look)
+    arrows: Arrows = "backward"  # of the style, where the look has no wish
+
+    @property
+    def ran(self) -> bool:
+        """Whether this is the moment after backward."""
+        return self.moment == "after"
+
+    @property
+    def detail(self) -> Detail:
+        """How much is shown."""
+        many = sum(1 for _ in self.graph.functions()) > MANY_FUNCTIONS
+        return self.look.detail or ("beginner" if many else "standard")
+
+    @property
+    def head(self) -> Head:
+        """Which end of a wire (from the root to the leaves) bears the arrowhead."""
+        return "target" if self.pointing == "backward" else "source"
+
+    @property
+    def pointing(self) -> Arrows:
+        """Which way arrows point."""
+        return self.look.arrows or self.arrows
+
+    def badge(self, node: dict[str, Any]) -> str:
+        """The turn of a function in the engine's order, once it had one."""
+        step = node["step"] if self.ran else None
+        return str(step) if isinstance(step, int) else ""
+
+    def outputs(self) -> dict[tuple[str, int], str]:
+        """(function, number of the output) → the tensor that it made; of an AccumulateGrad its leaf."""
+        made = {}
+        for source, target, edge in self.graph.network.edges(data=True):
+            if edge["kind"] == "grad_fn":
+                made[target, self.graph[source].get("output_nr", 0)] = source
+            elif edge["kind"] == "accumulate":
+                made[source, 0] = target
+        return made
+
+    def consumers(self) -> dict[tuple[str, int], list[str]]:
+        """(function, number of the output) → ids (`n0.1`) of the edges that bring gradients for it."""
+        arriving: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for source, target, edge in self.graph.edges("next"):
+            arriving[target, edge["input_nr"]].append(f"{source}.{edge['slot']}")
+        return dict(arriving)
+
+    def flowed(self, source: str, edge: dict[str, Any]) -> bool:
+        """Whether a gradient has gone along an edge, as far as it is known."""
+        if not self.ran:
+            return False
+        gradient = edge.get("gradient")
+        if gradient is None:
+            return False
+        if is_unknown(gradient):
+            return self.graph.error is None and self.graph[source]["step"] is not None
+        return True
+
+    def edge_text(self, source: str, edge: dict[str, Any]) -> str:
+        """What is written at an edge that a gradient went along: `2x · 1 = 4`, as much of it as is wanted."""
+        upstream = self.graph[source]["gradient"]
+        return edge_text(edge.get("gradient"), edge.get("local"), upstream, self.look.derivatives or "both")
+
+    def sum_text(self, identifier: str) -> str:
+        """`2 + 2 = 4` where several gradients arrived for the only output of a function."""
+        network = self.graph.network
+        node = network.nodes[identifier]
+        arriving = [
+            (network.nodes[source]["step"], edge["slot"], edge["input_nr"], edge.get("gradient"))
+            for source, _, edge in network.in_edges(identifier, data=True)
+            if edge["kind"] == "next"
+        ]
+        if max((number for _, _, number, _ in arriving), default=0) > 0:
+            return ""
+        ordered = sorted(arriving, key=lambda item: (item[0] if isinstance(item[0], int) else 0, item[1]))
+        return sum_text([gradient for *_, gradient in ordered], node["gradient"])
+
+    def name(self, tensor: dict[str, Any]) -> str:
+        """The script's name of a tensor, else the source text that computed it, else nothing."""
+        return plain(tensor["name"] or tensor.get("expression") or "")
+
+    def leaves(self) -> Iterator[tuple[str, str]]:
+        """(AccumulateGrad, its leaf) for every leaf in the graph."""
+        for source, target, _ in self.graph.edges("accumulate"):
+            yield source, target

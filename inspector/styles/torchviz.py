@@ -1,0 +1,188 @@
+"""The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, from the Graph.
+
+So it also works after backward, where torchviz raises on what is released, and from a saved file. Names are
+those of the script, as if they had been handed to `make_dot` as `params`. As there, edges run from the tensors
+to the output: against `next_functions`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from inspector.graph import Graph
+from inspector.styles import around
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, Words
+from inspector.styles.subject import Subject
+from inspector.text import value_text
+
+Kind = Literal["function", "leaf", "output", "saved"]
+SAVED_BY_CUSTOM = "saved_tensors"
+_FILLS: dict[Kind, str] = {"function": "function", "leaf": "leaf_header", "output": "header", "saved": "changed"}
+_MEANINGS: dict[Kind, tuple[str, str]] = {
+    "leaf": ("a leaf, whose grad is filled", "value"),
+    "saved": ("a saved tensor", "gradient"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DotNode:
+    """A node of torchviz's picture. label: as torchviz writes it, with its line breaks."""
+
+    id: str
+    label: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class DotEdge:
+    """An edge of torchviz's picture. directed: whether it bears an arrow."""
+
+    tail: str
+    head: str
+    directed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What `make_dot` may be asked for besides: show_attrs, show_saved, max_attr_chars."""
+
+    attributes: bool = False
+    saved: bool = False
+    longest: int = 50
+
+
+def torchviz_graph(
+    graph: Graph, names: dict[str, str], shown: Shown | None = None
+) -> tuple[list[DotNode], list[DotEdge]]:
+    """The nodes and edges that torchviz draws. names: tensor id → the name that `params` would give it."""
+    shown = shown or Shown()
+    unused = _unused(graph)
+    leaves = {function: leaf for function, leaf, _ in graph.edges("accumulate")}
+    nodes: dict[str, DotNode] = {}  # a node that torchviz draws twice looks as it did the second time
+    edges: list[DotEdge] = []
+    for root in dict.fromkeys(graph.roots):
+        nodes[root] = _tensor_node(graph, root, names.get(root, ""), "output")
+        if graph[root]["grad_fn"] in graph.network:
+            edges.append(DotEdge(graph[root]["grad_fn"], root))
+    for identifier, node in graph.functions():
+        if identifier in unused:
+            continue
+        if shown.saved:
+            for saved in _saved(graph, node, custom=False):
+                nodes[saved["tensor"]] = _tensor_node(graph, saved["tensor"], saved["name"], "saved")
+                edges.append(DotEdge(identifier, saved["tensor"], False))
+        if identifier in leaves:
+            leaf = leaves[identifier]
+            nodes[leaf] = _tensor_node(graph, leaf, names.get(leaf, ""), "leaf")
+            edges.append(DotEdge(leaf, identifier))
+        nodes[identifier] = DotNode(identifier, _function_label(node, shown), "function")
+    edges += [DotEdge(target, source) for source, target, _ in graph.edges("next")]
+    for identifier, node in graph.functions():
+        for saved in _saved(graph, node, custom=True):
+            tensor = saved["tensor"]
+            nodes[tensor] = _tensor_node(graph, tensor, names.get(tensor, ""), "saved")
+            edges.append(DotEdge(tensor, identifier, False))
+    return list(nodes.values()), edges
+
+
+def _unused(graph: Graph) -> set[str]:
+    """The AccumulateGrads of leaves that are roots themselves, which torchviz does not draw."""
+    used = {target for _, target, _ in graph.edges("next")}
+    return {function for function, leaf, _ in graph.edges("accumulate") if leaf in graph.roots} - used
+
+
+def _function_label(node: dict[str, Any], shown: Shown) -> str:
+    """The class name; with attributes as torchviz sets them, in two columns below a rule."""
+    name: str = node["name"]
+    attributes = _attributes(node) if shown.attributes else {}
+    if not attributes:
+        return name
+    longest = max(shown.longest, 3)
+    first = max(map(len, attributes))
+    second = min(max(map(len, attributes.values())), longest)
+    rows = []
+    for key, text in attributes.items():
+        cut = text[: second - 3] + "..." if len(text) > second else text
+        rows.append(f"{key:<{first}}: {cut:>{second}}")
+    return "\n".join([name, "-" * max(first + second + 2, len(name)), *rows])
+
+
+def _attributes(node: dict[str, Any]) -> dict[str, str]:
+    """What a Node saved, in alphabetic order: tensors by a word, all else as text."""
+    texts = {key: _attribute_text(value) for key, value in node["attributes"].items()}
+    for saved in node["saved"]:
+        name, bracket, _ = saved["name"].partition("[")
+        if name == SAVED_BY_CUSTOM:
+            continue  # of a custom Function: no `_saved_` attribute
+        if bracket:
+            texts[name] = "[saved tensors]"
+        else:
+            texts[name] = "None" if saved["before"] == "empty" else "[saved tensor]"
+    return dict(sorted(texts.items()))
+
+
+def _attribute_text(value: Any) -> str:
+    """As Python writes it: torch hands out tuples, which the Graph keeps as lists."""
+    if isinstance(value, list):
+        return str(tuple(value))
+    return str(value) if isinstance(value, (str, int, float, bool, type(None))) else value_text(value)
+
+
+def _tensor_node(graph: Graph, identifier: str, name: str, kind: Kind) -> DotNode:
+    shape = ", ".join(map(str, graph[identifier]["shape"]))
+    return DotNode(identifier, f"{name}\n ({shape})", kind)
+
+
+def _saved(graph: Graph, node: dict[str, Any], *, custom: bool) -> Iterator[dict[str, Any]]:
+    """The tensors that a Node saved: a custom Function's own, or those of a Node of torch's."""
+    for saved in node["saved"]:
+        if saved["tensor"] in graph.network and custom == saved["name"].startswith(SAVED_BY_CUSTOM):
+            yield saved
+
+
+# ---- as a figure ------------------------------------------------------------------------------------------
+
+
+def plan_torchviz(subject: Subject) -> Plan:
+    """torchviz's picture in our figure's dress. The same at every moment, since it shows structure only."""
+    graph = subject.graph
+    names = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
+    nodes, edges = torchviz_graph(graph, names)
+    return Plan(
+        moment=subject.moment,
+        boxes=tuple(map(_box, nodes)),
+        wires=tuple(_wires(subject, edges)),
+        title=around.title(subject),
+        notes=around.notes(subject),
+        legend=_legend(subject, {node.kind for node in nodes}),
+    )
+
+
+def _box(node: DotNode) -> PlannedBox:
+    lines = tuple(Words(line.strip()) for line in node.label.split("\n") if line.strip())
+    ink = "value" if node.kind == "leaf" else "ink"
+    return PlannedBox(node.id, "box", lines, ink=ink, fill=_FILLS[node.kind])
+
+
+def _wires(subject: Subject, edges: list[DotEdge]) -> Iterator[PlannedWire]:
+    """Wires from the root to the leaves: a directed edge of torchviz's runs the other way."""
+    slots: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for source, target, attributes in subject.graph.edges("next"):
+        slots[source, target].append(attributes["slot"])
+    for edge in edges:
+        source, target = (edge.head, edge.tail)
+        waiting = slots.get((source, target))
+        identifier = f"{source}.{waiting.pop(0)}" if waiting else f"{source}-{target}"
+        head = subject.head if edge.directed else "none"
+        yield PlannedWire(identifier, source, target, ink="ink", dashed=not edge.directed, head=head)
+
+
+def _legend(subject: Subject, kinds: set[Kind]) -> tuple[LegendEntry, ...]:
+    forward = subject.pointing == "forward"
+    text = "from what went in to what came out" if forward else "the gradient flows"
+    entries = [LegendEntry("arrow", text, "ink")]
+    entries += [LegendEntry("text", *_MEANINGS[kind], "x") for kind in _MEANINGS if kind in kinds]
+    return tuple(entries)

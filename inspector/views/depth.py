@@ -1,0 +1,211 @@
+"""How far to fold: which boxes are opened, and the line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.graph import Graph
+from inspector.look import Depth
+from inspector.views.cycles import has_cycle
+from inspector.views.folded import items_of, view, whole_of
+from inspector.views.folder import Folder
+from inspector.views.ground import without_numbers
+from inspector.views.items import Box, Item, members
+from inspector.views.likeness import span
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+COMFORTABLE = 30
+"""`auto` opens one level more as long as a picture then holds no more boxes than this, leaves not counted."""
+LITTLE = 10
+AUTO_BOXES = 40
+"""A picture of fewer boxes than LITTLE may grow up to AUTO_BOXES."""
+MOST_BOXES = 60
+"""Above this, what is farthest from the root goes into one box."""
+REST_FROM = 30
+"""So many items nearest to the root stay when it does."""
+
+
+def fold(graph: Graph, depth: Depth = "auto") -> Graph:
+    """The Graph with modules deeper than `depth` as boxes, and of equal siblings in a row one box.
+
+    depth: a number of path parts (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal ones only the first);
+    "auto" opens what a picture has room for; "full" folds nothing.
+    Boxes of earlier views stay whole. Raises ValueError for another depth.
+    """
+    if depth == "full":
+        return graph
+    if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
+        raise ValueError(f"no depth {depth!r}; a depth is a number from 1, 'auto' or 'full'")
+    whole = whole_of(graph)
+    atoms = [item for item in items_of(graph) if isinstance(item, Box)]
+    folder = Folder(whole, atoms)
+    items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
+    return view(whole, items, note(folder, items, depth))
+
+
+def open_box(graph: Graph, identifier: str) -> Graph:
+    """The view with one box replaced by what it holds. Raises KeyError with the boxes there are."""
+    whole = whole_of(graph)
+    boxes = getattr(graph, "boxes", {})
+    if identifier not in boxes:
+        raise KeyError(f"no box {identifier!r}; the boxes are: {', '.join(boxes) or 'none'}")
+    box = boxes[identifier]
+    others = [item for item in items_of(graph) if item is not box]
+    inner = Folder(whole, [item for item in others if isinstance(item, Box)]).open(box)
+    return view(whole, [*others, *inner])
+
+
+def unfold(graph: Graph) -> Graph:
+    """The whole graph of a view: the inverse of every view. Raises ValueError for one that was saved folded."""
+    return whole_of(graph)
+
+
+# ---- to a depth -------------------------------------------------------------------------------------------
+
+
+def _to_depth(folder: Folder, depth: int) -> list[Item]:
+    waiting, done = list(reversed(folder.all())), list[Item]()
+    while waiting:
+        item = waiting.pop()
+        part = item.parts[0] if isinstance(item, Box) and item.parts else item
+        inner = folder.open(part) if isinstance(part, Box) and _depth(part) < depth else []
+        if not (isinstance(part, Box) and _shows_something(part, inner)):
+            done.append(item)
+            continue
+        waiting += reversed(inner)
+        if isinstance(item, Box) and item.parts:
+            done.append(_without_first(item))
+    return done
+
+
+def _shows_something(box: Box, inner: Sequence[Item]) -> bool:
+    """Whether a box holds modules, or is a pass of a loop; a Linear tells no more when it is opened."""
+    if box.why == "step":
+        return len(inner) > 1
+    return box.why in ("module", "call") and any(isinstance(item, Box) and item.why != "line" for item in inner)
+
+
+def _depth(box: Box) -> int:
+    """How deep the parts lie that a box holds; a pass of a loop lies below the module that runs it."""
+    return len(box.path) + (box.why == "step")
+
+
+def _without_first(box: Box) -> Item:
+    """Equal parts but for the one nearest to the root."""
+    parts = box.parts[1:]
+    if len(parts) == 1:
+        return parts[0]
+    positions = sorted(position for part in parts for position in part.positions)
+    return Box("equal", span(parts[-1].label, parts[0].label), box.path, positions, parts)
+
+
+# ---- by itself --------------------------------------------------------------------------------------------
+
+
+def _auto(folder: Folder) -> list[Item]:
+    """Open level by level, as long as a level fits; of equal parts only the first."""
+    items = folder.all()
+    level = items
+    while True:
+        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level))}
+        if _count(folder, items, inner) > COMFORTABLE:
+            inner = _some(folder, items, inner)
+        if not inner:
+            break
+        level = [item for item in level if id(item) in inner]
+        items = [new for item in items for new in inner.get(id(item), [item])]
+        level = [new for item in level for new in _next_level(item, inner[id(item)])]
+    return _with_rest(folder, items) if _count(folder, items, {}) > MOST_BOXES else items
+
+
+def _opened(folder: Folder, item: Item, level: Sequence[Item]) -> list[Item]:
+    """What stands in the place of an item once it is opened; empty where that shows nothing new."""
+    if not isinstance(item, Box) or item.why not in ("equal", "module") or _is_like_a_stack(item, level):
+        return []
+    part = item.parts[0] if item.why == "equal" else item
+    inner = folder.open(part) if part.why == "module" else []  # passes of a loop are open to a wish only
+    if not _shows_something(part, inner):
+        return []
+    return [*inner, _without_first(item)] if item.parts else inner
+
+
+def _next_level(item: Item, opened: list[Item]) -> list[Item]:
+    """What may be opened after an item: not the other ones of equal parts."""
+    return opened[:-1] if isinstance(item, Box) and item.parts else opened
+
+
+def _count(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
+    """How many items there are once some are opened; leaves are chips and do not count."""
+    return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
+
+
+def _some(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
+    """What is opened of a level that does not fit: what takes no more room opened, then one of the most equal
+    parts; and if there is little to be seen so far, as much as there is room for."""
+    stacks = {id(item): len(item.parts) for item in items if isinstance(item, Box) and item.parts}
+    sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
+    count = _count(folder, items, {})
+    most = AUTO_BOXES if count < LITTLE else COMFORTABLE
+    chosen: dict[int, list[Item]] = {}
+    for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
+        wanted = sizes[key] <= 1 or key in stacks or most > COMFORTABLE
+        if wanted and (sizes[key] <= 1 or count + sizes[key] - 1 <= most):
+            chosen[key] = inner[key]
+            count += sizes[key] - 1
+    return chosen
+
+
+def _is_like_a_stack(box: Box, level: Sequence[Item]) -> bool:
+    """Whether it is a sibling of equal parts, of which one is opened instead."""
+    if box.why == "equal":
+        return False
+    siblings = (item.parts[0] for item in level if isinstance(item, Box) and item.parts)
+    return any(without_numbers(box.label) == without_numbers(part.label) for part in siblings)
+
+
+# ---- where nothing helps ----------------------------------------------------------------------------------
+
+
+def _with_rest(folder: Folder, items: Sequence[Item]) -> list[Item]:
+    """The items nearest to the root, and one box for all others: the graph has no structure that folds."""
+    ground = folder.ground
+    functions = [item for item in items if not ground.is_leaf(item)]
+    functions.sort(key=lambda item: ground.turns[ground.first(item)])
+    kept = functions[:REST_FROM]
+    chosen = {id(item) for item in kept}
+    users = {position for item in kept for position in members(item)}
+    rest: list[int] = []
+    for item in items:
+        if id(item) in chosen:
+            continue
+        if ground.is_leaf(item) and users.issuperset(ground.arrivals.of(ground.first(item))):
+            kept.append(item)
+        else:
+            rest += members(item)
+    return [*kept, Box("rest", "the rest", (), sorted(rest))]
+
+
+# ---- in words ---------------------------------------------------------------------------------------------
+
+
+def note(folder: Folder, items: Sequence[Item], depth: Depth) -> str:
+    """One line: what was folded, and how to unfold. Empty where nothing was."""
+    boxes = [item for item in items if isinstance(item, Box)]
+    if not boxes:
+        return ""
+    inside = sum(len(box.positions) for box in boxes)
+    parts = [f"{len(folder.ground):,} Nodes, {inside:,} of them in {len(boxes)} boxes"]
+    parts += _stacks_in_words(boxes)
+    if any(box.why == "rest" for box in boxes):
+        parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
+    if has_cycle(folder.ground.following(items)):
+        parts.append("boxes that feed each other are drawn with dashed wires back")
+    more = depth + 1 if isinstance(depth, int) else "N"
+    parts.append(f"--depth {more} opens more, --depth full all")
+    return "; ".join(parts)
+
+
+def _stacks_in_words(boxes: Sequence[Box]) -> list[str]:
+    stacks = [box for box in boxes if box.why == "equal"]
+    return [", ".join(f"{box.label} {TIMES}{len(box.parts)} equal" for box in stacks)] if stacks else []

@@ -1,0 +1,55 @@
+"""A folded Graph: the network of what a view shows, made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.graph import Graph
+from inspector.views.build import build
+from inspector.views.items import Box, Item, item_id, members
+from inspector.views.outline import outline
+
+
+class FoldedGraph(Graph):
+    """A view of a Graph: some functions as they are, others in boxes (`FoldAttributes`), none twice, none lost.
+
+    whole: the unfolded Graph. items: what is shown, in walk order. note: what was folded, in words, empty for a
+    view that was not made by `fold`.
+    """
+
+    def __init__(self, whole: Graph, items: Sequence[Item], note: str = "") -> None:
+        ordered = sorted(items, key=lambda item: members(item)[0])
+        super().__init__(lambda: build(whole, ordered), roots=whole.roots, steps=whole.steps, error=whole.error)
+        self.whole = whole
+        self.items = tuple(ordered)
+        self.note = note
+
+    @property
+    def boxes(self) -> dict[str, Box]:
+        """Every box that is shown, by its id."""
+        ids = outline(self.whole).ids
+        return {item_id(ids, item): item for item in self.items if isinstance(item, Box)}
+
+
+def whole_of(graph: Graph) -> Graph:
+    """The unfolded Graph of a view; a Graph that is no view is its own.
+
+    Raises ValueError for a folded graph without its Nodes (one that was loaded from a report.json).
+    """
+    if isinstance(graph, FoldedGraph):
+        return graph.whole
+    if any(attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)):
+        raise ValueError("this graph was saved folded: the Nodes in its boxes are not in it")
+    return graph
+
+
+def items_of(graph: Graph) -> tuple[Item, ...]:
+    """What a Graph shows: of a view its items, else every function."""
+    if isinstance(graph, FoldedGraph):
+        return graph.items
+    return tuple(range(len(outline(whole_of(graph)))))
+
+
+def view(whole: Graph, items: Sequence[Item], note: str = "") -> Graph:
+    """The Graph that shows these items: `whole` itself if none of them is a box."""
+    return FoldedGraph(whole, items, note) if any(isinstance(item, Box) for item in items) else whole

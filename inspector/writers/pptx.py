@@ -1,0 +1,263 @@
+"""The moments of a figure as slides (the extra `slides`): native shapes, nothing is a picture.
+
+A slide a moment. Shapes of the same thing have the same name on every slide, which begins with `!!`, so that
+the transition Morph turns one moment into the next. Arrows are connectors that stay glued when a box is moved;
+only a wire that winds around others is a freeform. Text is in fonts that slide programs have, none of which is
+wider than the figure's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+from inspector.scene.scene import Panel, Point, Rectangle, Scene, TextRun, Wire
+from inspector.scene.theme import Theme, find_theme
+from inspector.text.clean import clean
+from inspector.text.metrics import width
+from inspector.writers.extras import needs_extra
+from inspector.writers.pptx_wires import Bend, apply, bend_of, side_of
+from inspector.writers.pptx_xml import add_morph, add_spline, drop_style, name, set_line, without_dates
+from inspector.writers.shapes import Area, Part, colour_of, parts, start_of, stroke_of
+
+with needs_extra("pptx", "slides"):
+    from pptx import Presentation
+    from pptx.dml.color import RGBColor
+    from pptx.enum.shapes import MSO_CONNECTOR, MSO_SHAPE
+    from pptx.enum.text import MSO_ANCHOR, MSO_AUTO_SIZE, PP_ALIGN
+    from pptx.util import Emu, Pt
+
+SLIDES = ((960.0, 540.0), (720.0, 540.0))
+"""The sizes of 16:9 and 4:3 slides. A figure of another size stands in the middle of a 16:9 one."""
+LARGEST = 4_032.0
+"""Points: PowerPoint takes no slide that is longer."""
+_POINT = 12_700  # EMU
+_BLANK = 6  # the layout of the default template without placeholders
+_ALIGNED = {"start": PP_ALIGN.LEFT, "middle": PP_ALIGN.CENTER, "end": PP_ALIGN.RIGHT}
+_FONTS = {
+    "regular": ("Arial", False),
+    "medium": ("Arial", False),
+    "bold": ("Arial", True),
+    "mono": ("Consolas", False),
+}
+_ASCENT = {"Arial": 0.905, "Consolas": 0.92}
+_HEIGHT = 1.17  # of a line, in ems
+_DISC_SIDES = (0, 2, 4, 6)  # where an oval is glued at its top, left, bottom and right
+
+
+def write_pptx(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
+    """The Scenes as slides of a PowerPoint file. Raises MissingExtra without python-pptx."""
+    presentation = Presentation()
+    size = _slide_size(scenes)
+    presentation.slide_width, presentation.slide_height = Pt(size[0]), Pt(size[1])
+    _describe(presentation.core_properties, scenes[0])
+    texts = _texts(scenes)
+    for number, scene in enumerate(scenes):
+        slide = presentation.slides.add_slide(presentation.slide_layouts[_BLANK])
+        _Slide(slide, scene, find_theme(theme), size).draw(texts)
+        _note(slide, scene)
+        if number:
+            add_morph(slide)
+    file = BytesIO()
+    presentation.save(file)
+    return without_dates(file.getvalue())
+
+
+def _texts(scenes: Sequence[Scene]) -> list[Rectangle]:
+    """The room of what is written beside the wires of any slide: so that a wire is the same shape on all."""
+    panels = [panel for scene in scenes for panel in scene.panels]
+    found = (_room(run) for panel in panels for wire in panel.wires for run in wire.texts)
+    return list(dict.fromkeys(found))
+
+
+def _slide_size(scenes: Sequence[Scene]) -> tuple[float, float]:
+    """The slide that all Scenes fit on: 4:3 for one that is just that, else 16:9, larger if it must be."""
+    wide, high = max(scene.width for scene in scenes), max(scene.height for scene in scenes)
+    if (wide, high) in SLIDES:
+        return wide, high
+    scale = max(1.0, wide / SLIDES[0][0], high / SLIDES[0][1])
+    scale = min(scale, LARGEST / SLIDES[0][0])
+    return round(SLIDES[0][0] * scale), round(SLIDES[0][1] * scale)
+
+
+def _note(slide: Any, scene: Scene) -> None:
+    """The Scene in words, as the speaker's notes."""
+    lines = (scene.title, *scene.description.splitlines())
+    slide.notes_slide.notes_text_frame.text = "\n".join(map(clean, lines))
+
+
+def _describe(properties: Any, scene: Scene) -> None:
+    properties.title, properties.author, properties.last_modified_by = clean(scene.title)[:255], "", ""
+    element = properties._element
+    for child in list(element):
+        if child.tag.endswith(("}created", "}modified")):
+            element.remove(child)
+
+
+_Ends = tuple[Any, Rectangle]
+"""A shape that a connector can be glued to, and the area of its box."""
+
+
+class _Slide:
+    """One Scene on a slide."""
+
+    def __init__(self, slide: Any, scene: Scene, theme: Theme, size: tuple[float, float]) -> None:
+        self._slide = slide
+        self._scene = scene
+        self._theme = theme
+        self._scale = min(1.0, size[0] / scene.width, size[1] / scene.height)
+        self._shift = (
+            (size[0] - self._scale * scene.width) / 2,
+            (size[1] - self._scale * scene.height) / 2,
+        )
+
+    def draw(self, texts: Sequence[Rectangle]) -> None:
+        """texts: what wires must not run over, on any slide."""
+        ground = self._slide.background.fill
+        ground.solid()
+        ground.fore_color.rgb = self._colour("ground")
+        for number, panel in enumerate(self._scene.panels):
+            self._panel(panel, f"{number + 1} " if number else "", texts)
+
+    def _panel(self, panel: Panel, prefix: str, texts: Sequence[Rectangle]) -> None:
+        """Boxes first, since connectors are glued to them, then wires, which are moved below the boxes."""
+        tree = self._slide.shapes._spTree
+        lowest = len(tree)
+        drawn = {part.id: self._part(part, prefix) for part in parts(panel) if part.kind != "wire"}
+        ends = {box.id: (drawn[box.id], box.area) for box in panel.boxes if drawn[box.id] is not None}
+        for number, wire in enumerate(panel.wires):
+            element = self._wire(wire, ends, texts)
+            name(element, f"!!{prefix}{wire.id}", _told(wire.texts) or f"{wire.source} to {wire.target}")
+            tree.remove(element)
+            tree.insert(lowest + number, element)
+            for line, run in enumerate(wire.texts):
+                name(self._text(self._slide.shapes, run), f"!!{prefix}{wire.id} text {line}")
+
+    # ---- boxes ------------------------------------------------------------------------------------------
+
+    def _part(self, part: Part, prefix: str) -> Any:
+        """A box or badge as one shape or as a group of several; the shape that connectors are glued to."""
+        title = f"!!{prefix}{part.id}"
+        told = _told([piece for piece in part.pieces if isinstance(piece, TextRun)])
+        shapes = self._slide.shapes
+        if len(part.pieces) > 1:
+            group = shapes.add_group_shape()
+            name(group._element, title, told)
+            shapes = group.shapes
+        outline = first = None
+        for number, piece in enumerate(part.pieces):
+            if isinstance(piece, Area):
+                shape = self._area(shapes, piece)
+                outline = shape if piece.stroke is not None else outline
+                element = shape._element
+            elif isinstance(piece, TextRun):
+                element = self._text(shapes, piece)
+                shape = shapes[-1]
+            first = first or shape
+            name(element, title if len(part.pieces) == 1 else f"{title} {number}", told if number == 0 else "")
+        return outline or first
+
+    def _area(self, shapes: Any, piece: Area) -> Any:
+        kind = MSO_SHAPE.RECTANGLE
+        if piece.is_disc:
+            kind = MSO_SHAPE.OVAL
+        elif piece.radius:
+            kind = MSO_SHAPE.ROUND_2_SAME_RECTANGLE if piece.upper else MSO_SHAPE.ROUNDED_RECTANGLE
+        shape = shapes.add_shape(kind, *self._place(piece.area))
+        drop_style(shape._element)
+        if piece.radius and not piece.is_disc:
+            shape.adjustments[0] = piece.radius / min(piece.area.width, piece.area.height)
+        if piece.fill is None:
+            shape.fill.background()
+        else:
+            shape.fill.solid()
+            shape.fill.fore_color.rgb = self._colour(piece.fill)
+        if piece.stroke is not None:
+            set_line(shape._element, self._hex(piece.stroke), self._length(piece.width))
+        return shape
+
+    def _text(self, shapes: Any, run: TextRun) -> Any:
+        """A text box as large as its one line, which does not wrap and keeps its anchor in any font."""
+        typeface, bold = _FONTS[run.face]
+        wide = width(run.text, run.size, run.face)
+        area = Rectangle(start_of(run), run.y - _ASCENT[typeface] * run.size, wide, _HEIGHT * run.size)
+        box = shapes.add_textbox(*self._place(area))
+        frame = box.text_frame
+        frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+        frame.word_wrap, frame.auto_size, frame.vertical_anchor = False, MSO_AUTO_SIZE.NONE, MSO_ANCHOR.TOP
+        paragraph = frame.paragraphs[0]
+        paragraph.alignment = _ALIGNED[run.anchor]
+        words = paragraph.add_run()
+        words.text = clean(run.text)
+        words.font.name, words.font.bold = typeface, bold
+        words.font.size = Pt(max(1.0, round(run.size * self._scale, 2)))
+        words.font.color.rgb = self._colour(run.ink)
+        return box._element
+
+    # ---- wires ------------------------------------------------------------------------------------------
+
+    def _wire(self, wire: Wire, boxes: Mapping[str, _Ends], texts: Sequence[Rectangle]) -> Any:
+        """A connector; a freeform for a wire that winds, or has no two boxes to hold on to (a legend's sample)."""
+        own = (wire.source, wire.target)
+        bend = None
+        if wire.source != wire.target and all(end in boxes for end in own):
+            others = (area for identifier, (_, area) in boxes.items() if identifier not in own)
+            bend = bend_of(wire.points, [*texts, *others])
+        if bend is None:
+            element = add_spline(self._slide.shapes, list(self._points(wire)))
+        else:
+            element = self._connector(bend, wire, [boxes[end] for end in own])
+        stroke = self._length(stroke_of(wire))
+        set_line(element, self._hex(wire.ink), stroke, dashed=wire.dashed, arrow=wire.arrow)
+        return element
+
+    def _connector(self, bend: Bend, wire: Wire, ends: Sequence[_Ends]) -> Any:
+        """Glued, but left where the figure has its ends: python-pptx would move them to the middle of a side."""
+        connector = self._slide.shapes.add_connector(MSO_CONNECTOR.CURVE, 0, 0, 0, 0)
+        properties = connector._element.spPr
+        drop_style(connector._element)
+        connector.left, connector.top, connector.width, connector.height = self._place(bend.area)
+        apply(bend, properties.xfrm)
+        properties.prstGeom.set("prst", bend.preset)
+        glues = (connector._connect_begin_to, connector._connect_end_to)
+        for glue, (shape, area), point in zip(glues, ends, (wire.points[0], wire.points[-1]), strict=True):
+            side = side_of(area, point)
+            glue(shape, _DISC_SIDES[side] if _is_disc(shape) else side)
+        return connector._element
+
+    def _points(self, wire: Wire) -> Iterator[Point]:
+        for x, y in wire.points:
+            across, down, *_ = self._place(Rectangle(x, y, 0.0, 0.0))
+            yield across, down
+
+    # ---- lengths and colours ----------------------------------------------------------------------------
+
+    def _place(self, area: Rectangle) -> list[Any]:
+        x, y = (shift + self._scale * at for shift, at in zip(self._shift, (area.x, area.y), strict=True))
+        lengths = (x, y, self._scale * area.width, self._scale * area.height)
+        return [Emu(round(_POINT * length)) for length in lengths]
+
+    def _length(self, length: float) -> int:
+        return round(_POINT * self._scale * length)
+
+    def _hex(self, ink: str) -> str:
+        return colour_of(self._theme, ink)
+
+    def _colour(self, ink: str) -> Any:
+        return RGBColor.from_string(self._hex(ink).removeprefix("#"))  # type: ignore[no-untyped-call]
+
+
+def _is_disc(shape: Any) -> bool:
+    return bool(shape._element.xpath('.//a:prstGeom[@prst="ellipse"]'))
+
+
+def _room(run: TextRun) -> Rectangle:
+    """What a run of text covers, from its highest letters to its lowest."""
+    wide = width(run.text, run.size, run.face)
+    return Rectangle(start_of(run), run.y - 0.76 * run.size, wide, 0.98 * run.size)
+
+
+def _told(texts: Sequence[TextRun]) -> str:
+    """What a part says, for its alt text."""
+    return ", ".join(clean(run.text) for run in texts)

@@ -1,0 +1,96 @@
+"""The parts of a Scene as SVG elements: presentation attributes only, each part a group with an id of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from inspector.scene.scene import Point, Rectangle
+from inspector.scene.theme import Theme
+from inspector.text.decimals import decimal
+from inspector.writers.shapes import DASHES, Area, Head, Line, Part, Piece, colour_of
+from inspector.writers.svg_text import TextMode, text_element
+
+_UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]")
+_DASHED = f' stroke-dasharray="{" ".join(map(decimal, DASHES))}"'
+
+
+@dataclass
+class Drawing:
+    """What every part of a file needs to know.
+
+    prefix: what ids begin with. fonts: what the names of embedded fonts begin with. used: the ids that are taken.
+    """
+
+    theme: Theme
+    mode: TextMode
+    prefix: str
+    fonts: str
+    used: set[str] = field(default_factory=set)
+
+    def colour(self, ink: str) -> str:
+        return colour_of(self.theme, ink)
+
+    def group(self, *names: str) -> str:
+        """The opening tag of a group whose id is made of these names and like no other in the file."""
+        wanted = unique = "-".join((self.prefix, *(_UNFIT_FOR_ID.sub("_", name) for name in names)))
+        count = 1
+        while unique in self.used:
+            count += 1
+            unique = f"{wanted}-{count}"
+        self.used.add(unique)
+        return f'<g id="{unique}">'
+
+    def part(self, part: Part, *names: str) -> str:
+        """A part as a group. names: what its id begins with, after the prefix."""
+        return f"{self.group(*names, part.id)}{self.pieces(part.pieces)}</g>\n"
+
+    def pieces(self, pieces: Iterable[Piece]) -> str:
+        return "".join(map(self._element, pieces))
+
+    def _element(self, piece: Piece) -> str:
+        if isinstance(piece, Area):
+            return self._area(piece)
+        if isinstance(piece, Line):
+            start, *curves = piece.points
+            return (
+                f'<path d="M{_place(start)}C{" ".join(map(_place, curves))}" fill="none"'
+                f' stroke="{self.colour(piece.ink)}" stroke-width="{decimal(piece.width)}"'
+                f"{_DASHED if piece.dashed else ''}/>"
+            )
+        if isinstance(piece, Head):
+            return f'<path d="M{" L".join(map(_place, piece.corners))}Z" fill="{self.colour(piece.ink)}"/>'
+        return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
+
+    def _area(self, piece: Area) -> str:
+        paint = f' fill="{"none" if piece.fill is None else self.colour(piece.fill)}"'
+        if piece.stroke is not None:
+            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{decimal(piece.width)}"'
+        area, radius = piece.area, decimal(piece.radius)
+        if piece.upper and piece.radius:
+            return f'<path d="{_upper_rounded(area, piece.radius)}"{paint}/>'
+        if piece.is_disc:
+            x, y = map(decimal, area.center)
+            return f'<circle cx="{x}" cy="{y}" r="{radius}"{paint}/>'
+        x, y, wide, high = map(decimal, (area.x, area.y, area.width, area.height))
+        corners = f' rx="{radius}"' if piece.radius else ""
+        return f'<rect x="{x}" y="{y}" width="{wide}" height="{high}"{corners}{paint}/>'
+
+
+def identifier(prefix: str) -> str:
+    """A prefix that an id may begin with."""
+    fit = _UNFIT_FOR_ID.sub("_", prefix)
+    return fit if fit[:1].isalpha() else f"figure{fit}"
+
+
+def _upper_rounded(area: Rectangle, radius: float) -> str:
+    bend = f"a{decimal(radius)} {decimal(radius)} 0 0 1"
+    low = decimal(area.bottom)
+    left_corner = f"V{decimal(area.y + radius)}{bend} {decimal(radius)} {decimal(-radius)}"
+    right_corner = f"H{decimal(area.right - radius)}{bend} {decimal(radius)} {decimal(radius)}"
+    return f"M{decimal(area.x)} {low}{left_corner}{right_corner}V{low}Z"
+
+
+def _place(point: Point) -> str:
+    return f"{decimal(point[0])} {decimal(point[1])}"

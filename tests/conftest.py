@@ -1,0 +1,87 @@
+"""Fixtures of all tests: the fork server, `inspect_script`, golden files, and a watch for what is left behind."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forkserver import ForkServer
+from golden import Golden
+from running import ScriptRunner
+
+_PRELOADED = (
+    "torch",
+    "torchviz",
+    "networkx",
+    "rich.console",
+    "rich.table",
+    "sympy",
+    "inspector.cli",
+    "inspector.command.inspection",
+    "inspector.command.pictures",
+    "inspector.command.saved",
+    "inspector.recorder.session",
+    "inspector.terminal",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="Write the files of tests/golden anew.")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ForkServer]:
+    """A process that has imported torch and the inspector, and forks a child for every run."""
+    with ForkServer(_PRELOADED) as server:
+        yield server
+
+
+@pytest.fixture
+def inspect_script(server: ForkServer, tmp_path: Path) -> ScriptRunner:
+    """Writes a script into an empty folder and runs it: under `inspect`, or as plain python would."""
+    return ScriptRunner(server, tmp_path)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares with files in tests/golden, or writes them under --update-golden."""
+    return Golden(update=request.config.getoption("--update-golden"))
+
+
+def _state() -> dict[str, Any]:
+    """All of this process that a recording touches, as it is now."""
+    torch = sys.modules["torch"]
+    modules = torch.nn.modules.module
+    return {
+        "engine entrance": torch.autograd.graph._engine_run_backward,
+        "engine entrance of torch.autograd": torch.autograd._engine_run_backward,
+        "global hooks": {
+            name: list(hooks)
+            for name, hooks in vars(modules).items()
+            if name.startswith("_global_") and name.endswith("hooks")
+        },
+        "torch function modes": torch._C._len_torch_function_stack(),
+        "torch dispatch modes": torch._C._len_torch_dispatch_stack(),
+        "trace function": sys.gettrace(),
+        "gc callbacks": [call for call in gc.callbacks if "inspector" in str(call)],
+        "gc": gc.isenabled(),
+        "grad mode": torch.is_grad_enabled(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Nothing of ours stays installed after a test; where torch is not imported there is nothing to install."""
+    before = _state() if "torch" in sys.modules else None
+    yield
+    if before is None:
+        return
+    keeper = sys.modules.get("inspector.recorder.keeper")
+    if keeper is not None:
+        gc.collect()
+        keeper.KEEPER.release()
+    assert _state() == before

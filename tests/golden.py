@@ -1,0 +1,77 @@
+"""Golden files: what a run must give. `pytest --update-golden` writes them anew; look at the difference in git.
+
+Where a test differs from its file, what it gave is kept in tests/.actual/ under the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parent / "golden"
+ACTUAL = Path(__file__).parent / ".actual"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """update: write instead of comparing."""
+
+    update: bool
+
+    def check_text(self, name: str, actual: str) -> None:
+        """The same bytes."""
+        if self._written(name, actual):
+            return
+        if actual != self._expected(name, actual):
+            self._fail(name, actual, "differs")
+
+    def check_json(self, name: str, actual: str) -> None:
+        """The same structure, numbers to 1e-5: they come from other machines' libraries, too."""
+        if self._written(name, actual):
+            return
+        difference = _difference(json.loads(self._expected(name, actual)), json.loads(actual), "")
+        if difference:
+            self._fail(name, actual, difference)
+
+    def _written(self, name: str, actual: str) -> bool:
+        if self.update:
+            FOLDER.mkdir(exist_ok=True)
+            (FOLDER / name).write_text(actual, encoding="utf-8")
+        return self.update
+
+    def _expected(self, name: str, actual: str) -> str:
+        try:
+            return (FOLDER / name).read_text("utf-8")
+        except FileNotFoundError:
+            self._fail(name, actual, "is missing")
+            raise
+
+    def _fail(self, name: str, actual: str, reason: str) -> None:
+        ACTUAL.mkdir(exist_ok=True)
+        (ACTUAL / name).write_text(actual, encoding="utf-8")
+        pytest.fail(f"golden/{name}: {reason}; what came out is .actual/{name} (--update-golden takes it over)")
+
+
+def _difference(expected: Any, actual: Any, path: str) -> str | None:
+    """Where two JSON values differ first; None where they are the same."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        if list(expected) != list(actual):
+            return f"{path}: keys {list(actual)} instead of {list(expected)}"
+        pairs = [(f"{path}.{key}", expected[key], actual[key]) for key in expected]
+    elif isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            return f"{path}: {len(actual)} items instead of {len(expected)}"
+        pairs = [(f"{path}[{k}]", *both) for k, both in enumerate(zip(expected, actual, strict=True))]
+    else:
+        return None if _same(expected, actual) else f"{path}: {actual!r} instead of {expected!r}"
+    return next((found for path, *both in pairs if (found := _difference(*both, path))), None)
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    if type(expected) is float and type(actual) is float:
+        return bool(actual == pytest.approx(expected, rel=1e-5, abs=1e-5))
+    return type(expected) is type(actual) and expected == actual

@@ -1,0 +1,189 @@
+"""Graphs deeper than any stack: traced without recursion, and freed without the crash that torch would die of.
+
+In processes of their own, to the very end of the interpreter: what is tested is that they do not die.
+"""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from running import command_line, environment
+
+CHAIN = """
+    import torch
+    x = torch.tensor(1.0, requires_grad=True)
+    def chain(depth):
+        z = x
+        for _ in range(depth):
+            z = z * 1.0
+        return z
+"""
+
+
+def run(folder, code, *command):
+    (folder / "script.py").write_text(textwrap.dedent(code))
+    ended = subprocess.run(
+        [*(command or [sys.executable]), "script.py"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert "RecursionError" not in ended.stderr
+    return ended
+
+
+def check(ended, stdout):
+    assert (ended.returncode, ended.stdout) == (0, stdout), ended.stderr[-2000:]
+
+
+def test_torch_itself_dies_of_this(tmp_path):
+    """If it does so no longer, the keeper has no use any more."""
+    code = """
+        z = chain(200_000)
+        node = z.grad_fn
+        while node is not None:
+            node = node.next_functions[0][0] if node.next_functions else None
+        del z
+        print("alive")
+    """
+    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code))
+    assert ended.returncode < 0 and ended.stdout == ""
+
+
+def test_library(tmp_path):
+    code = """
+        import inspector, weakref
+        from inspector.recorder.keeper import KEEPER
+        z = chain(100_000)
+        graph = inspector.trace(z)
+        print(len(graph.network), len(graph.roots), len(KEEPER))
+        gone = weakref.ref(z)
+        del graph
+        del z
+        print(gone() is None)
+        for _ in range(100): pass
+        print(len(KEEPER))
+        print(inspector.trace(chain(3)).roots)
+    """
+    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code))
+    # 100,000 Nodes and an AccumulateGrad; root and leaf, which the first Node saved; nothing else was seen.
+    check(ended, "100003 1 100001\nTrue\n0\n['t0']\n")
+
+
+def test_library_before_and_after(tmp_path):
+    code = """
+        import inspector
+        from inspector.recorder.keeper import KEEPER
+        z = chain(60_000)
+        inspector.trace(z)
+        z.backward()
+        graph = inspector.trace(z)
+        print(graph[graph.roots[0]]["after"]["data"], x.grad.item())
+        z = None
+        z = chain(10)
+        print(len(KEEPER))
+    """
+    check(run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code)), "1.0 1.0\n0\n")
+
+
+@pytest.mark.parametrize("held", ["root", "middle", "both"])
+def test_who_holds_it_last(held, tmp_path):
+    """Truncated BPTT holds a tensor in the middle of the graph for longer than the root."""
+    code = f"""
+        import gc, inspector
+        from inspector.recorder.keeper import KEEPER
+        middle = chain(50_000)
+        z = middle
+        for _ in range(50_000):
+            z = z * 1.0
+        inspector.trace([z, middle] if {held!r} == "both" else z)
+        if {held!r} == "root":
+            del middle
+            del z
+        else:
+            del z
+            gc.collect()
+            print(0 < len(KEEPER) <= 50_002)
+            middle.backward()
+            del middle
+            gc.collect()
+        KEEPER.release()
+        print(len(KEEPER))
+    """
+    expected = "0\n" if held == "root" else "True\n0\n"
+    check(run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code)), expected)
+
+
+def check_report(folder, watched, functions):
+    """Read, not validated: jsonschema takes minutes for as many rows."""
+    report = json.loads((folder / "inspect-out" / "report.json").read_text())
+    assert report["recording"]["watched"] == watched
+    nodes = report["backward_calls"][0]["graph"]["nodes"]
+    assert sum(row["kind"] == "function" for row in nodes) == functions
+
+
+def test_command(tmp_path):
+    code = """
+        z = chain(100_000)
+        z.backward()
+        del z
+        print(x.grad.item())
+    """
+    options = ("-f", "dot", "--watch", "1")
+    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
+    check(ended, "1.0\n")
+    assert "error of ours" not in ended.stderr
+    check_report(tmp_path, 1, 100_001)
+
+
+@pytest.mark.slow
+def test_command_over_three_iterations(tmp_path):
+    """Each graph is dropped while the next one is bound to the same name."""
+    code = """
+        for step in range(3):
+            z = chain(60_000)
+            z.backward()
+        del z
+        print(x.grad.item())
+    """
+    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line("-f", "dot"))
+    check(ended, "3.0\n")
+    check_report(tmp_path, 3, 60_001)
+
+
+@pytest.mark.slow
+def test_library_with_a_million_nodes(tmp_path):
+    code = """
+        import inspector
+        z = chain(1_000_000)
+        inspector.trace(z)
+        del z
+        print("alive")
+    """
+    check(run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code)), "alive\n")
+
+
+def test_a_long_recurrent_network(tmp_path):
+    """Many tensors at every step, saved values, a loss over all of them: `inspect` of a training loop."""
+    code = """
+        import torch, weakref
+        torch.manual_seed(0)
+        cell = torch.nn.RNNCell(1, 2)
+        seen = []
+        for iteration in range(2):
+            hidden, loss = torch.zeros(1, 2), 0
+            for step in range(1_500):
+                hidden = cell(torch.ones(1, 1), hidden)
+                loss = loss + hidden.sum()
+            loss.backward()
+            seen.append(weakref.ref(loss))
+        del hidden
+        print(seen[0]() is None, seen[1]() is loss)
+        del loss
+        print(seen[1]() is None)
+    """
+    check(run(tmp_path, code, *command_line("-f", "dot", "--watch", "2")), "True True\nTrue\n")

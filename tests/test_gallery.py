@@ -1,0 +1,32 @@
+"""The gallery: each script draws the same picture as ever, and its numbers are those of torch."""
+
+import pytest
+from golden import FOLDER
+from running import GALLERY, OUTPUT
+
+SEEDS = ("square", "polynomial", "product", "saddle", "saddle_origin")
+OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in SEEDS)
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seed(name, inspect_script, golden):
+    ran = inspect_script((GALLERY / f"{name}.py").read_text(), name=f"{name}.py", options=(), warnings="error")
+    assert (ran.status, ran.stdout, ran.said) == (0, "", [])
+    assert ran.report["script"] == f"{name}.py"
+    folder = ran.folder / OUTPUT
+    golden.check_json(f"{name}.json", (folder / "report.json").read_text("utf-8"))
+    for part in ("", ".before", ".after"):
+        golden.check_text(f"{name}{part}.svg", (folder / f"backward-1{part}.svg").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other(name, inspect_script, golden):
+    ran = inspect_script((GALLERY / f"{name}.py").read_text(), name=f"{name}.py", options=(), warnings="error")
+    assert (ran.status, ran.stdout) == (0, "")
+    assert [line for line in ran.said if not line.startswith("inspect: note: ")] == [], "notes tell of folding"
+    assert (ran.folder / OUTPUT / "backward-1.svg").stat().st_size > 10_000
+    golden.check_json(f"{name}.json", (ran.folder / OUTPUT / "report.json").read_text("utf-8"))
+
+
+def test_every_golden_file_is_of_a_script():
+    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == {*SEEDS, *OTHERS}

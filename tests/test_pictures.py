@@ -1,0 +1,108 @@
+"""The files of a call: which there are, in which format, under which name, from the command and the library."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import graphs
+import pptx
+import pypdfium2  # type: ignore[import-untyped]
+import pytest
+from PIL import Image
+
+from inspector.command.options import Destination, Look, OptionError, destination
+from inspector.command.pictures import picture_paths, write_pictures
+from inspector.graph import Graph, unknown
+from inspector.library.picture import draw
+from inspector.report import BackwardCall
+from inspector.writers import WRITERS
+
+CALL = BackwardCall(1, {"file": "saddle.py", "line": 5, "code": "z.backward()"}, graphs.saddle(2.0, 0.0))
+STEPS = 5
+BEGINNINGS = {
+    "svg": b"<svg", "html": b"<!doctype html>", "pdf": b"%PDF-", "png": b"\x89PNG", "pptx": b"PK",
+    "tex": b"%% z = ", "gif": b"GIF89a", "reveal": b"<!-- ", "dot": b"digraph", "mermaid": b"flowchart",
+}  # fmt: skip
+
+
+def written(folder: Path, *formats: str, look: Look | None = None, graph: Graph | None = None) -> list[str]:
+    """The names of the files that are made, which are those that were announced."""
+    call = CALL if graph is None else BackwardCall(2, unknown("not asked"), graph)
+    place = Destination(folder, None, formats)
+    write_pictures(call, place, look or Look())
+    announced = picture_paths(call, place, look or Look())
+    assert sorted(path.name for path in announced) == sorted(path.name for path in folder.iterdir())
+    return [path.name for path in announced]
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_a_format_has_its_names_and_its_bytes(format: str, tmp_path: Path) -> None:
+    parts = ["", ".before", ".after"] if WRITERS[format].holds in ("picture", "pages") else [""]
+    assert written(tmp_path, format) == [f"backward-1{part}{WRITERS[format].suffix}" for part in parts]
+    assert all(path.read_bytes().startswith(BEGINNINGS[format]) for path in tmp_path.iterdir())
+
+
+def test_steps_have_files_of_their_own_where_a_file_holds_one(tmp_path: Path) -> None:
+    names = written(tmp_path, "png", "pdf", "pptx", look=Look(frames=True))
+    steps = [f"backward-1.step-{number:02d}.png" for number in range(STEPS + 2)]
+    assert [name for name in names if "step-" in name] == steps
+    assert len(pypdfium2.PdfDocument(tmp_path / "backward-1.steps.pdf")) == STEPS + 2
+    assert len(pptx.Presentation(tmp_path / "backward-1.pptx").slides) == STEPS + 2
+
+
+def test_a_call_that_did_not_run_has_no_after(tmp_path: Path) -> None:
+    names = written(tmp_path, "png", "gif", look=Look(frames=True), graph=graphs.saddle(2.0, 0.0, ran=False))
+    assert names == ["backward-2.png", "backward-2.before.png", "backward-2.step-00.png", "backward-2.gif"]
+    assert Image.open(tmp_path / "backward-2.gif").n_frames == 1
+
+
+@pytest.mark.parametrize("name", [f"picture{format.suffix}" for format in WRITERS.values()])
+def test_one_file_is_all_that_is_written(name: str, tmp_path: Path) -> None:
+    place = destination(str(tmp_path / "new" / name), ())
+    write_pictures(CALL, place, Look())
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+    assert place.report is None
+
+
+def test_one_pdf_with_frames_has_a_page_for_each(tmp_path: Path) -> None:
+    write_pictures(CALL, destination(str(tmp_path / "z.pdf"), ()), Look(frames=True))
+    assert len(pypdfium2.PdfDocument(tmp_path / "z.pdf")) == STEPS + 2
+
+
+def test_a_suffix_that_is_no_format_is_told_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"no format \.bmp; a file ends in \.svg, \.html, \.pdf"):
+        destination(str(tmp_path / "z.bmp"), ())
+    with pytest.raises(OptionError, match="is one file, so --format pdf cannot hold too"):
+        destination(str(tmp_path / "z.png"), ("pdf",))
+    assert destination(str(tmp_path / "z.png"), ("png",)).formats == ("png",)
+    assert destination(str(tmp_path / "z.reveal.html"), ()).formats == ("reveal",)
+    assert destination(str(tmp_path), ("png", "pdf", "png")).formats == ("png", "pdf")
+
+
+def test_a_missing_extra_is_told_before_the_script_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.writers.find_spec", lambda name: None)
+    with pytest.raises(
+        OptionError, match=r'pptx needs the extra .slides.: pip install "autograd-inspector\[slides\]"'
+    ):
+        destination("figure.pptx", ())
+    assert destination("figure.pdf", ()).formats == ("pdf",)
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_the_library_saves_every_format(format: str, tmp_path: Path) -> None:
+    path = tmp_path / f"Z{WRITERS[format].suffix.upper()}"
+    draw(graphs.saddle(2.0, 0.0)).save(path, theme="dark")
+    assert path.read_bytes().startswith(BEGINNINGS[format])
+
+
+def test_the_library_names_the_formats_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no format '\.bmp'; the formats: \.svg, \.html"):
+        draw(graphs.saddle(2.0, 0.0)).save(tmp_path / "z.bmp")
+
+
+def test_a_png_of_the_library_shows_both_panels(tmp_path: Path) -> None:
+    picture = draw(graphs.saddle(2.0, 0.0))
+    picture.save(tmp_path / "z.png")
+    drawn = Image.open(BytesIO((tmp_path / "z.png").read_bytes()))
+    assert drawn.size == (2 * picture.figure.scene.width, 2 * picture.figure.scene.height)

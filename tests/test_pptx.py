@@ -1,0 +1,193 @@
+"""PowerPoint: native shapes that can be edited, arrows that stay glued, names that Morph goes by."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from io import BytesIO
+from typing import Any
+
+import graphs
+import pptx
+import pytest
+from figures import HOSTILE, figure, hostile, moments, steps
+from pptx.enum.shapes import MSO_SHAPE_TYPE
+
+from inspector.layout import draw
+from inspector.look import STYLE_NAMES, Look
+from inspector.scene import Box, Panel, Rectangle, Scene, Wire
+from inspector.text import clean
+from inspector.writers.pptx import write_pptx
+from inspector.writers.pptx_wires import bend_of, side_of
+
+POINT = 12_700
+
+
+def opened(file: bytes) -> Any:
+    return pptx.Presentation(BytesIO(file))
+
+
+def shapes(parent: Any) -> list[Any]:
+    """Every shape of a slide, those in groups too."""
+    found = []
+    for shape in parent.shapes:
+        found.append(shape)
+        if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
+            found += shapes(shape)
+    return found
+
+
+def glued(connector: Any) -> list[Any]:
+    """The connections of the two ends."""
+    return connector._element.xpath(".//a:stCxn | .//a:endCxn")  # type: ignore[no-any-return]
+
+
+def test_a_slide_for_each_moment_and_nothing_is_a_picture() -> None:
+    presentation = opened(write_pptx(steps("S3")))
+    assert len(presentation.slides) == len(steps("S3"))
+    kinds = {shape.shape_type for slide in presentation.slides for shape in shapes(slide)}
+    assert MSO_SHAPE_TYPE.PICTURE not in kinds
+    assert {MSO_SHAPE_TYPE.AUTO_SHAPE, MSO_SHAPE_TYPE.TEXT_BOX, MSO_SHAPE_TYPE.GROUP} <= kinds
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+@pytest.mark.parametrize("name", ["S3", "two roots", "net"])
+def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
+    scene = list(draw(graphs.SHAPES[name](), Look(style=style)).panels.values())[-1]
+    (slide,) = opened(write_pptx([scene])).slides
+    ids = {shape.shape_id for shape in shapes(slide)}
+    connectors = [shape for shape in shapes(slide) if shape._element.tag.endswith("}cxnSp")]
+    assert connectors
+    for connector in connectors:
+        ends = [int(end.get("id")) for end in glued(connector)]
+        assert len(ends) == 2
+        assert set(ends) <= ids
+
+
+@pytest.mark.parametrize("name", graphs.SEEDS)
+def test_wires_of_a_small_figure_are_connectors_but_those_that_wind(name: str) -> None:
+    scene = moments(name)[-1]
+    (slide,) = opened(write_pptx([scene])).slides
+    connectors = [shape for shape in shapes(slide) if shape._element.tag.endswith("}cxnSp")]
+    wires = [wire for wire in scene.panels[0].wires if not wire.id.startswith("legend")]
+    assert len(connectors) >= len(wires) - 1
+
+
+def test_an_arrow_leads_from_its_source_to_its_target() -> None:
+    scene = moments("S5")[1]
+    (slide,) = opened(write_pptx([scene])).slides
+    found = {shape.name: shape for shape in shapes(slide)}
+    owners = {shape.shape_id: shape.name for shape in shapes(slide)}
+    wire = next(wire for wire in scene.panels[0].wires if wire.id == "n0.0")
+    connector = found["!!n0.0"]
+    ends = [re.sub(r" \d+$", "", owners[int(end.get("id"))]) for end in glued(connector)]
+    assert ends == [f"!!{wire.source}", f"!!{wire.target}"]
+    assert (connector.begin_x, connector.begin_y) != (connector.end_x, connector.end_y)
+
+
+def test_names_are_equal_over_slides() -> None:
+    scenes = steps("S3")
+    slides = opened(write_pptx(scenes)).slides
+    names = [[shape.name for shape in slide.shapes] for slide in slides]
+    assert all(len(set(each)) == len(each) for each in names)
+    assert all(name.startswith("!!") for each in names for name in each)
+    for each, scene in zip(names, scenes, strict=True):
+        assert {f"!!{box.id}" for box in scene.panels[0].boxes} <= set(each)
+        assert {f"!!{wire.id}" for wire in scene.panels[0].wires} <= set(each)
+    kinds = [{shape.name: shape._element.tag for shape in slide.shapes} for slide in slides]
+    assert all(kinds[0][name] == each[name] for each in kinds for name in kinds[0].keys() & each.keys())
+    places = [{shape.name: (shape.left, shape.top) for shape in slide.shapes} for slide in slides]
+    assert all(places[0][name] == each[name] for each in places for name in places[0].keys() & each.keys()
+               if name.removeprefix("!!") in graphs_nodes())  # fmt: skip
+
+
+def graphs_nodes() -> set[str]:
+    return set(graphs.SHAPES["S3"]().network)
+
+
+def test_slides_after_the_first_morph() -> None:
+    slides = opened(write_pptx(moments("S5"))).slides
+    assert [b"morph" in slide._element.xml.encode() for slide in slides] == [False, True]
+
+
+def test_alt_text_and_notes_say_what_is_shown() -> None:
+    (slide,) = opened(write_pptx([moments("S5")[1]])).slides
+    told = {shape.name: shape._element.xpath(".//p:cNvPr")[0].get("descr") for shape in slide.shapes}
+    assert "grad, None → 4" in told["!!t2"]
+    assert told["!!n1.0"] == "2x · 1 = 4"
+    assert "x: data 2; grad None → 4" in slide.notes_slide.notes_text_frame.text
+
+
+@pytest.mark.parametrize(("size", "expected"), [((960, 540), (960, 540)), ((720, 540), (720, 540)),
+                                                ((600, 400), (960, 540)), ((1920, 400), (1920, 1080)),
+                                                ((40_000, 100), (4032, 2268))])  # fmt: skip
+def test_a_slide_is_16_to_9_and_holds_all_of_the_figure(
+    size: tuple[float, float], expected: tuple[float, float]
+) -> None:
+    box = Box("n0", Rectangle(0, 0, *size), "card")
+    presentation = opened(write_pptx([Scene(*size, (Panel("p", Rectangle(0, 0, *size), (box,)),))]))
+    assert (presentation.slide_width / POINT, presentation.slide_height / POINT) == expected
+    for shape in shapes(presentation.slides[0]):
+        assert shape.left >= -1
+        assert shape.left + shape.width <= presentation.slide_width + 1
+        assert shape.top + shape.height <= presentation.slide_height + 1
+
+
+def test_text_is_text() -> None:
+    (slide,) = opened(write_pptx([hostile()])).slides
+    said = [shape.text_frame.text for shape in shapes(slide) if shape.has_text_frame and shape.text_frame.text]
+    assert said == [clean(text) for text in HOSTILE if text]
+
+
+def test_there_are_no_dates() -> None:
+    with zipfile.ZipFile(BytesIO(write_pptx(moments("S5")))) as package:
+        assert {entry.date_time for entry in package.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        properties = package.read("docProps/core.xml").decode()
+    assert "dcterms" not in re.sub("xmlns:[^ >]*", "", properties)
+    assert "z = x**2 - y**2" in properties
+
+
+def test_both_panels_of_a_figure_stand_on_one_slide() -> None:
+    (slide,) = opened(write_pptx([figure("S5").scene])).slides
+    names = [shape.name for shape in slide.shapes]
+    assert len(set(names)) == len(names)
+    assert {"!!t2", "!!2 t2"} <= set(names)
+
+
+@pytest.mark.parametrize("end", [(200, 100), (200, -100), (-200, 100), (-200, -100)])
+@pytest.mark.parametrize("level", [True, False])
+def test_an_s_is_turned_the_way_the_wire_runs(end: tuple[float, float], level: bool) -> None:
+    x, y = end
+    curve = (
+        ((0.0, 0.0), (x / 2, 0.0), (x / 2, y), (x, y)) if level else ((0.0, 0.0), (0.0, y / 2), (x, y / 2), (x, y))
+    )
+    bend = bend_of(curve)  # type: ignore[arg-type]
+    assert bend is not None
+    assert bend.preset == "curvedConnector3"
+    corners = [(-bend.area.width / 2, -bend.area.height / 2), (bend.area.width / 2, bend.area.height / 2)]
+    if bend.flip_across:
+        corners = [(-across, down) for across, down in corners]
+    if bend.flip_down:
+        corners = [(across, -down) for across, down in corners]
+    for _ in range(bend.turn // 5_400_000):  # clockwise on the page
+        corners = [(-down, across) for across, down in corners]
+    center = bend.area.center
+    assert [(center[0] + across, center[1] + down) for across, down in corners] == [(0, 0), (x, y)]
+
+
+def test_a_wire_that_winds_is_a_freeform() -> None:
+    winding = ((0.0, 0.0), (0.0, 200.0), (300.0, 200.0), (300.0, 0.0))
+    assert bend_of(winding, [Rectangle(140, -20, 20, 60)]) is None
+    boxes = tuple(Box(name, Rectangle(x, -20, 20, 60), "card") for name, x in (("a", -10), ("c", 140), ("b", 290)))
+    panel = Panel("p", Rectangle(-10, -20, 320, 240), boxes, (Wire("w", "a", "b", winding),))
+    (slide,) = opened(write_pptx([Scene(320, 240, (panel,))])).slides
+    (freeform,) = (shape for shape in slide.shapes if shape.name == "!!w")
+    assert freeform.shape_type == MSO_SHAPE_TYPE.FREEFORM
+    assert freeform._element.xpath(".//a:cubicBezTo")
+
+
+def test_a_wire_is_glued_to_the_side_it_ends_on() -> None:
+    area = Rectangle(0, 0, 100, 40)
+    assert [side_of(area, point) for point in ((50, 0), (0, 20), (50, 40), (100, 20), (30, 0), (100, 5))] == [
+        0, 1, 2, 3, 0, 3,
+    ]  # fmt: skip

@@ -1,0 +1,138 @@
+"""The modules style: what is folded, how much flows, what is wrong: all of it to be read, nothing in the way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from columns import Op, graph, loop, transformer
+from geometry import problems, skeleton
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_views import graphs
+
+from inspector.graph import Graph
+from inspector.layout import Figure, draw
+from inspector.layout.folding import MOST_UNFOLDED
+from inspector.look import Look
+from inspector.scene import Flow, Panel
+from inspector.styles.modules import THINNEST, WIDEST
+from inspector.views import fold, hide
+from inspector.views.folded import FoldedGraph
+from inspector.views.items import Box
+from inspector.writers.svg import write_svg
+
+MODULES = Look(style="modules")
+
+
+def after(figure: Figure) -> Panel:
+    return figure.panel("after").panels[0]
+
+
+def words(panel: Panel) -> list[str]:
+    return [text.text for part in (*panel.boxes, *panel.wires) for text in part.texts]
+
+
+def flows(panel: Panel) -> dict[str, Flow]:
+    return {wire.id: wire for wire in panel.wires if isinstance(wire, Flow)}
+
+
+EXAMPLES = {
+    "transformer": transformer(12),
+    "loop": loop(50),
+    "small": transformer(1),
+    "without transposes": hide(transformer(4)),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("depth", ["auto", 1, 3])
+def test_the_geometry_is_sound_and_the_same_at_both_moments(name: str, depth: Any) -> None:
+    figure = draw(fold(EXAMPLES[name], depth), MODULES)
+    assert problems(figure.scene) == []
+    before, now = (figure.panel(moment).panels[0] for moment in ("before", "after"))
+    assert skeleton(before) == skeleton(now)
+
+
+@settings(max_examples=15, deadline=None)
+@given(graphs(), st.sampled_from(["auto", 1, 2]))
+def test_any_folded_graph_can_be_drawn(whole: Graph, depth: Any) -> None:
+    figure = draw(fold(whole, depth), MODULES)
+    assert [line for line in problems(figure.scene) if "runs through box" in line] == []
+
+
+def test_the_picture_of_a_model_says_what_was_folded_and_how_to_unfold() -> None:
+    figure = draw(transformer(12))
+    shown = " ".join(words(after(figure)))
+    assert "blocks.0–10" in shown and "×11" in shown  # noqa: RUF001
+    assert "--depth full" in shown
+    assert any("--depth full" in remark for remark in figure.remarks)
+    assert [panel.id for panel in figure.scene.panels] == ["after"]
+
+
+def test_a_small_graph_is_drawn_unfolded() -> None:
+    figure = draw(graph([Op("SumBackward0", [1]), Op("AccumulateGrad")]))
+    assert [panel.id for panel in figure.scene.panels] == ["before", "after"]
+    ops = [Op("SinBackward0", [position + 1]) for position in range(MOST_UNFOLDED)]
+    assert [panel.id for panel in draw(graph([*ops, Op("AccumulateGrad")])).scene.panels] == ["after"]
+
+
+def test_a_depth_is_only_for_the_style_that_draws_boxes() -> None:
+    with pytest.raises(ValueError, match="--style modules"):
+        draw(transformer(2), Look(style="attributes"), depth=2)
+    assert "blocks" in words(after(draw(transformer(2), depth=1)))
+
+
+def test_equal_blocks_are_a_stack() -> None:
+    shapes = {box.id: box.shape for box in after(draw(fold(transformer(12), 2), MODULES)).boxes}
+    assert list(shapes.values()).count("stack") == 1
+
+
+def test_a_shared_leaf_is_a_chip_on_each_of_its_users() -> None:
+    panel = after(draw(transformer(12)))
+    chips = [box for box in panel.boxes if any("used 2 times" in text.text for text in box.texts)]
+    assert len(chips) == 2
+    assert all(box.id.split(".")[0] == chips[0].id.split(".")[0] for box in chips)
+
+
+def _with_gradients(*gradients: Any) -> Graph:
+    """A chain of two modules of two functions each, told what arrives at each."""
+    names = ["a", "a", "b", "b"]
+    ops = [Op("SumBackward0", [1], gradient=1.0)]
+    for position, (module, gradient) in enumerate(zip(names, gradients, strict=True), start=2):
+        ops.append(Op("MulBackward0", [position], module, gradient=gradient))
+    return graph([*ops, Op("AccumulateGrad", gradient=gradients[-1])])
+
+
+def test_nan_zero_and_none_are_told_by_sign_and_word() -> None:
+    broken = words(after(draw(fold(_with_gradients(1.0, math.nan, math.nan, math.nan), 1), MODULES)))
+    assert broken.count("! NaN or Inf") == 3  # both modules, and the wire between them
+    zero = words(after(draw(fold(_with_gradients(1.0, 1.0, 0.0, 0.0), 1), MODULES)))
+    assert "0 (all zero)" in zero and "0" in zero
+    missing = words(after(draw(fold(_with_gradients(1.0, 1.0, None, None), 1), MODULES)))
+    assert missing.count("None") == 2
+
+
+def test_a_wire_is_as_wide_as_its_gradient_is_large() -> None:
+    wires = flows(after(draw(fold(_with_gradients(10.0, 10.0, 0.001, 0.001), 1), MODULES)))
+    widths = [wire.width for wire in wires.values()]
+    assert max(widths) == pytest.approx(WIDEST) and min(widths) < THINNEST + 0.2
+    before = draw(fold(_with_gradients(1.0, 1.0, 0.0, 0.0), 1), MODULES).panel("before").panels[0]
+    assert {wire.width for wire in flows(before).values()} == {THINNEST}
+
+
+def test_an_edge_back_is_dashed_and_points_back() -> None:
+    ops = [Op("MulBackward0", [1]), Op("SinBackward0", [2]), Op("CosBackward0", [3]), Op("ExpBackward0", [4])]
+    whole = graph([*ops, Op("AccumulateGrad")])
+    folded = FoldedGraph(whole, [0, Box("module", "a", (), [1, 3]), 2, 4])
+    panel = after(draw(folded, MODULES))
+    assert problems(draw(folded, MODULES).scene) == []
+    back = next(wire for wire in panel.wires if wire.dashed and wire.arrow)
+    assert (back.source, back.target) == ("n2", "g:n1")
+    assert "back" in words(panel)
+
+
+def test_the_same_bytes_every_time() -> None:
+    svgs = {write_svg(draw(transformer(12)).scene) for _ in range(2)}
+    assert len(svgs) == 1

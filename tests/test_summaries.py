@@ -1,0 +1,195 @@
+"""Tensors as plain values: in full up to nine elements, statistics above; torch in float64 is the oracle."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inspector.graph.values import is_summary, is_unknown
+from inspector.summaries import Batch
+
+DTYPES = [
+    torch.float64,
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int8,
+    torch.uint8,
+    torch.bool,
+]
+
+
+def value_of(tensor):
+    batch = Batch()
+    pending = batch.add(tensor)
+    batch.read()
+    return pending.value
+
+
+def check(summary, tensor):
+    """Against torch, over all elements in float64."""
+    wide = tensor.detach().to_dense().to(torch.float64).reshape(-1)
+    assert summary["shape"] == list(tensor.shape)
+    assert summary["dtype"] == str(tensor.dtype).removeprefix("torch.")
+    assert summary["zeros"] == int((wide == 0).sum())
+    assert summary["nans"] == int(wide.isnan().sum())
+    assert summary["infinities"] == int(wide.isinf().sum())
+    for key, expected in (
+        ("norm", wide.norm()),
+        ("mean", wide.mean()),
+        ("min", wide.min()),
+        ("max", wide.max()),
+    ):
+        expected = expected.item()
+        if math.isnan(expected):
+            assert math.isnan(summary[key]), key
+        else:
+            assert summary[key] == pytest.approx(expected, rel=1e-5, abs=1e-6), key
+
+
+@pytest.mark.parametrize("value", [2.5, True, 7, 1 + 2j, [1.0, 2.0], [[1, 2], [3, 4]], [], [True, False]])
+def test_small_tensors_in_full(value):
+    found = value_of(torch.tensor(value))
+    assert found == value and str(found) == str(torch.tensor(value).tolist())
+
+
+def test_nine_elements_are_full_and_ten_are_not():
+    assert value_of(torch.arange(9.0)) == list(range(9))
+    assert is_summary(value_of(torch.arange(10.0)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(10,), (3, 4), (100, 7)])
+def test_statistics(dtype, shape):
+    tensor = torch.randint(0, 5 if dtype is not torch.bool else 2, shape).to(dtype)
+    check(value_of(tensor), tensor)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=10, max_size=40),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_any_numbers(numbers, dtype):
+    tensor = torch.tensor(numbers, dtype=dtype)
+    summary = value_of(tensor)
+    wide = tensor.to(torch.float64)
+    assert summary["nans"] == int(wide.isnan().sum()) and summary["infinities"] == int(wide.isinf().sum())
+    assert summary["zeros"] == int((wide == 0).sum())
+    if not wide.isnan().any():
+        assert (summary["min"], summary["max"]) == (wide.min().item(), wide.max().item())
+        assert summary["norm"] == pytest.approx(wide.norm().item(), rel=1e-5)
+
+
+def test_a_half_precision_sum_does_not_overflow():
+    check(
+        value_of(torch.full((1000,), 60_000.0, dtype=torch.float16)), torch.full((1000,), 6e4, dtype=torch.float16)
+    )
+
+
+@pytest.mark.parametrize(
+    "transform", [torch.t, lambda t: t[::2], lambda t: t.expand(5, *t.shape), lambda t: t[:, 1]]
+)
+def test_views_and_strides(transform):
+    tensor = transform(torch.randn(20, 30))
+    check(value_of(tensor), tensor)
+
+
+def test_complex():
+    tensor = torch.randn(20, dtype=torch.complex64)
+    summary = value_of(tensor)
+    assert summary["norm"] == pytest.approx(tensor.norm().item(), rel=1e-5)
+    assert (summary["nans"], summary["shape"]) == (0, [20])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_sparse():
+    dense = torch.zeros(10, 10)
+    dense[2, 3], dense[4, 5] = -3.0, 7.0
+    for tensor in (dense.to_sparse(), dense.to_sparse_csr()):
+        check(value_of(tensor), tensor)
+    twice = torch.sparse_coo_tensor([[0, 0]], [1.0, 2.0], (20,))
+    assert value_of(twice)["max"] == 3.0, "not coalesced"
+
+
+def test_empty():
+    assert value_of(torch.ones(0)) == []
+    assert value_of(torch.ones(0, 3)) == []
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: torch.rand(20, device="meta"),
+        lambda: torch.quantize_per_tensor(torch.rand(20), 0.1, 0, torch.quint8),
+        lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
+    ],
+    ids=["meta", "quantized", "nested"],
+)
+def test_unknown_with_a_reason(build):
+    found = value_of(build())
+    assert is_unknown(found) and found["unknown"]
+
+
+def test_a_freed_storage_is_not_read():
+    tensor = torch.rand(20)
+    tensor.untyped_storage().resize_(0)
+    assert is_unknown(value_of(tensor))
+
+
+def test_float8():
+    tensor = torch.linspace(-3, 3, 20).to(torch.float8_e4m3fn)
+    check(value_of(tensor), tensor)
+
+
+def test_none_is_none():
+    assert value_of(None) is None
+
+
+def test_nothing_of_it_is_seen():
+    """No graph, no version, no random numbers, no function or dispatch mode of the script's."""
+    from torch.overrides import TorchFunctionMode
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    seen = []
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            seen.append(function)
+            return function(*args, **(kwargs or {}))
+
+    class Operations(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.append(function)
+            return function(*args, **(kwargs or {}))
+
+    tensor = torch.rand(50, requires_grad=True)
+    state, number = torch.get_rng_state(), torch._C._autograd._get_sequence_nr()
+    with Functions(), Operations():
+        batch = Batch()
+        pending = batch.add(tensor)
+        batch.read()
+        assert seen == []
+    assert is_summary(pending.value)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch._C._autograd._get_sequence_nr() == number
+    assert tensor._version == 0 and torch.is_grad_enabled()
+
+
+def test_the_value_is_that_of_the_moment():
+    batch = Batch()
+    tensor = torch.tensor([1.0, 2.0])
+    pending = batch.add(tensor)
+    tensor.zero_()
+    batch.read()
+    assert pending.value == [1.0, 2.0]
+
+
+def test_an_inference_tensor():
+    with torch.inference_mode():
+        tensor = torch.arange(20.0)
+    check(value_of(tensor), tensor.clone())
