@@ -158,8 +158,9 @@ def check_symbol(local, **values):
 
 def number_of(symbol, values):
     """What a symbol is at these values: read by sympy, told what a sigmoid is, and nothing of ours."""
-    read = sympy.sympify(symbol, locals={name: sympy.Symbol(name) for name in values})
-    function = sympy.lambdify(list(map(sympy.Symbol, values)), read, modules=[OURS, "math"])
+    letters = {name: sympy.Symbol(name, real=True) for name in values}
+    read = sympy.sympify(symbol, locals=letters)
+    function = sympy.lambdify(list(letters.values()), read, modules=[OURS, "math"])
     return float(function(*values.values()))
 
 

@@ -20,8 +20,8 @@ from inspector.layout import Figure, LayoutFailed, TooManyBoxes, child, draw, dr
 from inspector.layout.place import place
 from inspector.layout.problem import Problem
 from inspector.layout.union import fit_plans, make_problem
-from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.look import Look
+from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.styles.moments import Moments
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire, Words
 
@@ -91,7 +91,8 @@ def test_the_panels_of_a_wide_graph_stack_and_of_a_tall_one_stand_side_by_side()
 
 def test_directions_are_kept() -> None:
     def root_and_leaf(direction: layout.Direction) -> tuple[Rectangle, Rectangle]:
-        areas = {box.id: box.area for box in draw(graphs.square(), Look(direction=direction)).scene.panels[0].boxes}
+        scene = draw(graphs.square(), Look(direction=direction)).scene
+        areas = {box.id: box.area for box in scene.panels[0].boxes}
         return areas["n0"], areas["n1"]
 
     root, leaf = root_and_leaf("LR")

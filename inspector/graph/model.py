@@ -81,7 +81,7 @@ class FoldAttributes(TypedDict):
 
     kind: Literal["fold"]
     why: str  # module, call, step (a pass of a loop), equal, line, views, rest: what its members have in common
-    name: str  # `blocks.3.attn`; of equal parts `blocks.0–11`
+    name: str  # `blocks.3.attn`; of equal parts all their numbers
     module: str  # the path of the innermost module that holds all of it
     host: str | None  # the function that it is drawn as (`views`), by its id
     count: int  # of equal parts; else 1

@@ -20,7 +20,8 @@ _SHRINK = ((1, 10), (5, 8), (4, 5), (2, 12), (3, 5), (0, 8))
 
 
 def tensor_table(graph: Graph, width: int) -> list[Text]:
-    """A row for every tensor that has a name, is a leaf that wants a gradient, or is a root; below, why a grad is None."""
+    """A row for every tensor that has a name, is a root, or is a leaf that wants a gradient; below, why a grad is
+    None."""
     rows = [[Text(heading, style=QUIET) for heading in _HEADINGS]]
     reasons: dict[str, list[str]] = defaultdict(list)
     for identifier, tensor in graph.tensors():
