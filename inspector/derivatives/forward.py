@@ -37,7 +37,7 @@ class Operand:
 class Forward:
     """The forward of a graph, in plain numbers. Everything is looked up when it is first asked for."""
 
-    def __init__(self, network: networkx.MultiDiGraph) -> None:
+    def __init__(self, network: networkx.MultiDiGraph[Any]) -> None:
         self.network = network
         self._tensors = self._tensors_by_pair()
         self._values: dict[Pair, Array | None] = {}

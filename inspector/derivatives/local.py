@@ -40,7 +40,7 @@ class _Edge:
     expression: Any = None
 
 
-def add_local_derivatives(network: networkx.MultiDiGraph) -> None:
+def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
     """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
 
     A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
@@ -64,7 +64,7 @@ def add_local_derivatives(network: networkx.MultiDiGraph) -> None:
         add_totals(forward)
 
 
-def _small_edges(network: networkx.MultiDiGraph) -> Iterator[_Edge]:
+def _small_edges(network: networkx.MultiDiGraph[Any]) -> Iterator[_Edge]:
     """The edges with a small real gradient on them, out of functions with one arriving."""
     for source, _, edge in network.edges(data=True):
         if edge["kind"] == "next":

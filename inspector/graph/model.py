@@ -132,21 +132,21 @@ class Graph:
 
     def __init__(
         self,
-        build: Callable[[], networkx.MultiDiGraph],
+        build: Callable[[], networkx.MultiDiGraph[Any]],
         *,
         roots: list[str],
         steps: list[str] | None = None,
         error: str | None = None,
     ) -> None:
-        self._build: Callable[[], networkx.MultiDiGraph] | None = build
-        self._network: networkx.MultiDiGraph | None = None
+        self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
+        self._network: networkx.MultiDiGraph[Any] | None = None
         self.roots = roots
         self.steps = steps or []
         self.error = error
-        self._refinements: list[Callable[[networkx.MultiDiGraph], None]] = []
+        self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property
-    def network(self) -> networkx.MultiDiGraph:
+    def network(self) -> networkx.MultiDiGraph[Any]:
         """The networkx graph, made when it is first asked for."""
         if self._network is None:
             assert self._build is not None
@@ -161,26 +161,26 @@ class Graph:
         """Make the network now, while what it is made from is at hand."""
         _ = self.network
 
-    def refine(self, step: Callable[[networkx.MultiDiGraph], None]) -> None:
+    def refine(self, step: Callable[[networkx.MultiDiGraph[Any]], None]) -> None:
         """Have `step` complete the attributes of the network, now or when it is made."""
         if self._network is not None:
             step(self._network)
         else:
             self._refinements.append(step)
 
-    def at(self, moment: Moment) -> networkx.MultiDiGraph:
+    def at(self, moment: Moment) -> networkx.MultiDiGraph[Any]:
         """A read-only networkx graph of one moment, whose nodes answer `data` and `grad` directly.
 
         moment: "before" or "after".
         """
         if moment not in MOMENTS:
             raise ValueError(f"no moment {moment!r}; the moments are: {', '.join(MOMENTS)}")
-        view: Any = networkx.MultiDiGraph()
+        view: Any = networkx.MultiDiGraph()  # of its edges with keys the stubs know nothing
         for identifier, attributes in self.network.nodes(data=True):
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
             view.add_node(identifier, **shared, **attributes[moment])
         view.add_edges_from(self.network.edges(keys=True, data=True))
-        frozen: networkx.MultiDiGraph = networkx.freeze(view)
+        frozen: networkx.MultiDiGraph[Any] = networkx.freeze(view)
         return frozen
 
     def __getitem__(self, identifier: str) -> dict[str, Any]:

@@ -84,13 +84,13 @@ def _levels(graph: Graph) -> dict[str, int]:
     return levels
 
 
-def _copied(graph: Graph) -> networkx.MultiDiGraph:
+def _copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
     """The network with attribute dictionaries of its own, one level deep."""
-    network: Any = networkx.MultiDiGraph()
+    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
     network.add_nodes_from((key, dict(node)) for key, node in graph.network.nodes(data=True))
     network.add_edges_from((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
     return network
 
 
-def _graph(graph: Graph, network: networkx.MultiDiGraph, steps: list[str], error: str | None) -> Graph:
+def _graph(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
     return Graph(lambda: network, roots=graph.roots, steps=steps, error=error)

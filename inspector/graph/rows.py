@@ -26,8 +26,8 @@ def to_rows(graph: Graph) -> dict[str, Any]:
 def from_rows(rows: dict[str, Any]) -> Graph:
     """The Graph that `to_rows` gave. Raises KeyError where a row lacks what every node or edge has."""
 
-    def build() -> networkx.MultiDiGraph:
-        network: Any = networkx.MultiDiGraph()
+    def build() -> networkx.MultiDiGraph[Any]:
+        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
         for row in rows["nodes"]:
             network.add_node(row["id"], **_attributes(row, ("id",), _NODE_VALUES))
         for row in rows["edges"]:

@@ -47,9 +47,9 @@ class _Builder:
             if target == EMPTY:
                 self._empty_slots.setdefault(source, []).append(slot)
 
-    def network(self) -> networkx.MultiDiGraph:
+    def network(self) -> networkx.MultiDiGraph[Any]:
         """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
-        network: Any = networkx.MultiDiGraph()
+        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
         for position, node in enumerate(self._record.nodes):
             tensors = list(self._tensors(position, node))
             function = (self._ids.function(position), self._function(position, node))

@@ -17,14 +17,14 @@ from inspector.views.sums import flow_attributes, fold_attributes
 _FUNCTION_AND_TENSOR = ("grad_fn", "accumulate", "saved")
 
 
-def build(whole: Graph, items: Sequence[Item]) -> networkx.MultiDiGraph:
+def build(whole: Graph, items: Sequence[Item]) -> networkx.MultiDiGraph[Any]:
     """Functions that are items as they are, with their tensors; boxes with their sums; the edges between them.
 
     An edge with a box at an end is of kind `flow` and stands for all between the two. Attributes of what is not
     folded are those of `whole`, not copies.
     """
     of = outline(whole)
-    network: Any = networkx.MultiDiGraph()
+    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
     shown = _shown(whole, of, items)
     into = arrivals(of)
     boxes = {item_id(of.ids, item): item for item in items if isinstance(item, Box)}
