@@ -21,7 +21,7 @@ from inspector.graph import Graph, unknown
 from inspector.graph.rows import from_rows
 from inspector.report import Report
 from inspector.terminal import lines, show, stderr_console
-from inspector.terminal.labels import in_mathematics
+from inspector.terminal.labels import in_mathematics, operand
 from inspector.terminal.measures import is_finite, is_zero, norm
 
 
@@ -585,3 +585,8 @@ def test_a_running_tqdm_bar_is_cleared_and_drawn_again(monkeypatch: pytest.Monke
     start = shown.index("backward 1")
     assert shown[:start].startswith("\r") and not shown[:start].strip(), "the bar is wiped before our text"
     assert "3/10" in shown[start:].split("checks  nothing was checked\n")[1], "and drawn again below it"
+
+
+@pytest.mark.parametrize(("label", "shown"), [("z", "z"), ("self.w[0]", "self.w[0]"), ("x*x", "(x*x)"), ("", "")])
+def test_what_is_no_name_stands_in_brackets(label: str, shown: str) -> None:
+    assert operand(label) == shown

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from inspector.graph import Graph, is_unknown
 from inspector.graph.values import Value, is_number
 from inspector.terminal.cells import shown
-from inspector.terminal.labels import factor, in_mathematics, tensor_label
+from inspector.terminal.labels import factor, in_mathematics, operand, tensor_label
 from inspector.terminal.tree import Visit
 from inspector.text import number, value_text
 
@@ -51,7 +51,7 @@ def sums(graph: Graph, drawn: Sequence[Visit]) -> list[Written | None]:
 
 def _start(outputs: Sequence[dict[str, Any]]) -> str:
     label = tensor_label(outputs[0]) if len(outputs) == 1 else ""
-    return f"∂{label}/∂{label} = " if 0 < len(label) <= _SHORT_LABEL else ""
+    return f"∂{operand(label)}/∂{operand(label)} = " if 0 < len(label) <= _SHORT_LABEL else ""
 
 
 def _product(edge: dict[str, Any], upstream: Value) -> str:

@@ -31,6 +31,11 @@ def tensor_label(attributes: dict[str, Any], width: int = 32) -> str:
     return shown(expression or shape_text(attributes["dtype"], attributes["shape"]), width)
 
 
+def operand(label: str) -> str:
+    """A label as it stands behind ∂: in brackets if it is more than a name (`∂(x*x)/∂x`)."""
+    return label if all(sign.isalnum() or sign in "_.[]'…" for sign in label) else f"({label})"
+
+
 def value(content: Value, style: str = VALUE) -> Text:
     """A value on one line: blue (or `style`), quiet where it is None or unknown."""
     quiet = content is None or is_unknown(content)

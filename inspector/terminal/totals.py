@@ -10,7 +10,7 @@ from inspector.derivatives import total_derivatives
 from inspector.graph import Graph
 from inspector.graph.values import is_number
 from inspector.terminal.cells import GRADIENT, QUIET, shown, wrapped
-from inspector.terminal.labels import function_title, root_labels, tensor_label
+from inspector.terminal.labels import function_title, operand, root_labels, tensor_label
 from inspector.text import number
 from inspector.text.formula import by_hand
 
@@ -24,7 +24,7 @@ def total_lines(graph: Graph, width: int) -> list[Text]:
     root = root_labels(graph)
     over = root if 0 < len(root) <= _LONGEST_ROOT else ""
     found = total_derivatives(graph)
-    labels = [f"∂{over}/∂{tensor_label(graph[leaf], 24)} = " for leaf in found]
+    labels = [f"∂{operand(over)}/∂{operand(tensor_label(graph[leaf], 24))} = " for leaf in found]
     margin = max(map(len, labels), default=0)
     lines = []
     for label, derivative in list(zip(labels, found.values(), strict=True))[:_MOST]:
