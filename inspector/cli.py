@@ -118,7 +118,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     type=click.Choice(RECORDS),
     default="full",
     show_default=True,
-    help="The forward: full: values, names, lines and modules, and light after the first watched call; "
+    help="The forward: full: values, names, lines and modules of the drawn calls, light of the others; "
     "light: lines and modules; none: structure.",
 )
 @click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colours.")

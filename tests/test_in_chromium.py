@@ -114,8 +114,9 @@ def test_frames_are_sound(name: str, page: Page) -> None:
 # ---- sizes ------------------------------------------------------------------------------------------------
 
 
+FALLS_SHORT = pytest.mark.xfail(reason="too wide", strict=True)  # so that it is told when one fits
 SEEDS_ON_SLIDES = [
-    pytest.param(name, style, marks=pytest.mark.xfail(reason="too wide") if (name, style) in TOO_WIDE else ())
+    pytest.param(name, style, marks=FALLS_SHORT if (name, style) in TOO_WIDE else ())
     for name in SEEDS
     for style in STYLE_NAMES
 ]

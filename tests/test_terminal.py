@@ -573,7 +573,8 @@ def test_the_same_text_in_another_process_and_without_torch() -> None:
 
 
 def test_a_running_tqdm_bar_is_cleared_and_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    tqdm = pytest.importorskip("tqdm")
+    import tqdm
+
     screen = io.StringIO()
     monkeypatch.setattr(sys, "stderr", screen)
     with tqdm.tqdm(total=10, file=screen, mininterval=0) as bar:

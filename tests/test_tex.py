@@ -5,6 +5,7 @@ r"""TikZ: every box once, steps as overlays, nothing of a text taken for a comma
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,10 @@ from inspector.writers.tex import write_tex
 from inspector.writers.tex_text import escape
 
 PDFLATEX = shutil.which("pdflatex")
+NEEDS_PDFLATEX = pytest.mark.skipif(
+    PDFLATEX is None and not os.environ.get("CI"),
+    reason="no pdflatex (Debian: texlive-latex-extra texlive-pictures lmodern)",
+)
 
 
 def test_every_box_is_a_node_once() -> None:
@@ -75,7 +80,7 @@ def compiled(folder: Path, name: str) -> pypdfium2.PdfDocument:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex (Debian: texlive-latex-extra texlive-pictures lmodern)")
+@NEEDS_PDFLATEX
 def test_it_compiles_alone_to_a_page_for_each_moment(tmp_path: Path) -> None:
     scenes = steps("S3")
     (tmp_path / "backward-1.tex").write_bytes(write_tex(scenes))
@@ -89,7 +94,7 @@ def test_it_compiles_alone_to_a_page_for_each_moment(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex (Debian: texlive-latex-extra texlive-pictures lmodern)")
+@NEEDS_PDFLATEX
 def test_it_can_be_put_into_a_frame_and_hostile_texts_with_it(tmp_path: Path) -> None:
     (tmp_path / "figure.tex").write_bytes(write_tex(moments("S5")))
     (tmp_path / "hostile.tex").write_bytes(write_tex([hostile()]))
