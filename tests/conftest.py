@@ -64,6 +64,11 @@ def _state() -> dict[str, Any]:
             for name, hooks in vars(modules).items()
             if name.startswith("_global_") and name.endswith("hooks")
         },
+        "optimizers": {
+            name: vars(torch.optim.Optimizer)[name] for name in ("__init__", "zero_grad", "profile_hook_step")
+        },
+        "zero_grad": modules.Module.zero_grad,
+        "clipping": (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_),
         "torch function modes": torch._C._len_torch_function_stack(),
         "torch dispatch modes": torch._C._len_torch_dispatch_stack(),
         "trace function": sys.gettrace(),

@@ -125,10 +125,10 @@ def test_the_keys_are_those_of_the_design_in_its_order() -> None:
     rows = json.loads(to_json(report_of(square())))
     assert list(rows) == [
         "schema", "script", "exit", "recording", "backward_calls", "parameters", "modules", "optimizers",
-        "findings", "checked",
+        "events", "findings", "checked",
     ]  # fmt: skip
     call = rows["backward_calls"][0]
-    assert list(call) == ["index", "location", "graph", "cuts", "writes"]
+    assert list(call) == ["index", "location", "recording", "graph", "cuts", "writes"]
     assert list(call["graph"]) == ["nodes", "edges", "roots", "steps", "error"]
 
 

@@ -127,6 +127,7 @@ class _Inspection:
             self._print(report)
 
     def _report(self, exit: Exit | None) -> Report:
+        from inspector.diagnosis import diagnosed
         from inspector.recorder.session import recording_of
         from inspector.report import Exit as ReportExit
         from inspector.report import Report
@@ -136,14 +137,17 @@ class _Inspection:
         drawn = self._options.watch.drawn([call.index for call in calls])
         status = None if exit is None else exit.status
         findings, checked = self._gradcheck_rows(calls)
-        return Report(
+        report = Report(
             script=self._name,
             exit=ReportExit(status=status, exception=None if exit is None else exit.describe()),
             recording=recording_of(self._session, drawn),
             calls=calls,
+            inventory=self._session.inventory,
+            events=self._session.events,
             findings=findings,
             checked=checked,
         )
+        return diagnosed(report)
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
         if self._functions is None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from inspector.diagnosis import diagnosed
 from inspector.files import Files
-from inspector.recorder.session import DEFAULT_WATCH, Mode, Session, recording_of
-from inspector.report import BackwardCall, Exit, Report, save
+from inspector.recorder.session import DEFAULT_WATCH, Session, recording_of
+from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
 
 
 class BlockRecording:
@@ -52,12 +53,20 @@ class BlockRecording:
 
     def report(self) -> Report:
         """All of it as a Report."""
-        return Report(
+        report = Report(
             script=self._script,
             exit=Exit(status=None if self._error is None else 1, exception=self._error),
             recording=recording_of(self._session, [1] if self.calls else []),
             calls=list(self.calls),
+            inventory=self._session.inventory,
+            events=self._session.events,
         )
+        return diagnosed(report)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the flow of gradients, worst first."""
+        return self.report().findings
 
     def save(self, path: str | Path) -> None:
         """Write a report.json. Raises OSError."""

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
@@ -18,8 +18,10 @@ from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.keeper import KEEPER
+from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
-from inspector.report import BackwardCall, Recording, mask_addresses
+from inspector.recorder.training import TrainingWatch
+from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
@@ -27,8 +29,6 @@ from inspector.tracer.ids import Ids
 from inspector.tracer.roots import gradient_edge
 from inspector.tracer.tracing import FULL_NODES, Pair, Tracing
 from inspector.tracer.walk import walk
-
-Mode = Literal["full", "light", "none"]
 
 DEFAULT_WATCH = 3
 """How many backward calls are watched: enough to see what differs from step to step."""
@@ -40,12 +40,22 @@ _ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What is known of a backward call when it begins, see `BackwardCall`."""
+
+    index: int
+    location: dict[str, Any]
+    recording: Mode
+    scale: float | None
+    wanted: list[Pair | None] | None
+
+
 @dataclass(slots=True)
 class _Open:
     """A backward call that is under way."""
 
-    index: int
-    location: dict[str, Any]
+    head: _Head
     tracing: Tracing
     capture: GradientCapture
     outputs: list[Any]
@@ -84,6 +94,10 @@ class Session:
         self._on_done = on_done
         self._instead = instead
         self._engine = EngineWatch(self)
+        self._leaves = Leaves()
+        self._training = TrainingWatch(files, self._leaves, lambda: self.watched, self._fail)
+        if self._forward is not None:
+            self._forward.on_compile = self._training.uninstall
         self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
         self._writes = 0
@@ -93,13 +107,15 @@ class Session:
         self._engine.install()
         if self._forward is not None:
             self._set_forward(1)
-            self._forward.start()
+            self._training.install()
+            self._forward.start()  # last: it takes off what a use of torch.compile forbids
 
     def close(self) -> None:
         """Take everything of ours off. May be called again."""
         if self._forward is not None:
             self._forward.stop()
             forget_locals(sys._getframe(1), self._files)
+        self._training.uninstall()
         self._engine.uninstall()
         KEEPER.release()
 
@@ -108,6 +124,16 @@ class Session:
         """Why something of the forward was not seen: torch.compile, another tracer, an error of ours."""
         found = [] if self._forward is None else self._forward.unknown
         return [mask_addresses(remark) for remark in found if _ONLY_DRAWN not in remark]
+
+    @property
+    def inventory(self) -> Inventory:
+        """What the script has beside graphs, as far as it was seen."""
+        return Inventory(optimizers=self._training.optimizers())
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happened around the backward calls, in order."""
+        return self._training.events()
 
     @property
     def is_done(self) -> bool:
@@ -154,14 +180,19 @@ class Session:
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
-        tracing = Tracing(graph, outputs, names_from(call.frame, self._files), batch)
+        names = names_from(call.frame, self._files)
+        self._leaves.learn(names)
+        tracing = Tracing(graph, outputs, names, batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
         else:
             capture.flow.not_recorded = _TOO_LARGE
-        captured = [] if call.accumulates else [_pair_of_input(item, tracing) for item in call.inputs]
-        return _Open(index, self._location(call), tracing, capture, outputs, captured, pause)
+        wanted = [_pair_of_input(item, tracing) for item in call.inputs]
+        captured = [] if call.accumulates else wanted
+        scale = self._training.take_scale()
+        head = _Head(index, self._location(call), self._recording, scale, wanted or None)
+        return _Open(head, tracing, capture, outputs, captured, pause)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
@@ -184,21 +215,33 @@ class Session:
         record = token.tracing.close(ran=True)
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
+        head = token.head
         if self._forward is None:
-            return BackwardCall(token.index, token.location, graph)
+            return BackwardCall(head.index, head.location, graph)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
         ids = Ids(record)
         cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
         self._writes += len(writes)
-        self._set_forward(token.index + 1)
+        self._set_forward(head.index + 1)
         return BackwardCall(
-            token.index,
-            token.location,
+            head.index,
+            head.location,
             graph,
             [self._row(cut, "from", ids, token.tracing) for cut in cuts],
             [self._row(write, "to", ids, token.tracing) for write in writes if _is_of_the_script(write)],
+            head.recording,
+            head.scale,
+            None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],
         )
+
+    @property
+    def _recording(self) -> Mode:
+        """How the forward is recorded at this moment, in this thread."""
+        if self._forward is None:
+            return "none"
+        is_here = threading.current_thread() is threading.main_thread()
+        return self._forward.mode if is_here else "light"
 
     def _is_full(self, index: int) -> bool:
         """Whether a call is recorded in full: those that are drawn are."""

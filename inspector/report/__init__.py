@@ -2,7 +2,7 @@
 
 from inspector.report.file import ReportError, from_json, load, save, to_json
 from inspector.report.masking import mask_addresses
-from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report
+from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Mode, Recording, Report
 from inspector.report.rows import SCHEMA, schema
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Exit",
     "Finding",
     "Inventory",
+    "Mode",
     "Recording",
     "Report",
     "ReportError",

@@ -18,6 +18,7 @@ _OPENED: dict[str, Any] = {
     "parameters": _ROWS,
     "modules": _ROWS,
     "optimizers": _ROWS,
+    "events": _ROWS,
     "findings": _ROWS,
     "checked": _ROWS,
 }

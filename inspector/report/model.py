@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from inspector.graph import Graph
 from inspector.graph.values import Value
@@ -16,10 +16,14 @@ class Exit(TypedDict):
     exception: str | None  # `ValueError: too many values`, None if nothing was raised
 
 
+Mode: TypeAlias = Literal["full", "light", "none"]
+"""full: op by op; light: modules, lines and gradients; none: structure."""
+
+
 class Recording(TypedDict):
     """What was watched."""
 
-    mode: Literal["full", "light", "none"]
+    mode: Mode
     watched: int  # how many backward calls were watched
     drawn: list[int]  # the indexes of those that are drawn
     remarks: NotRequired[list[str]]  # why something of the forward was not seen, if so
@@ -63,6 +67,9 @@ class BackwardCall:
     index: 1 for the first call of the script.
     location: {"file", "line", "code"} of the call in the user's code, or unknown.
     cuts: where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writers.
+    recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
+    wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
+        for all leaves.
     """
 
     index: int
@@ -70,6 +77,9 @@ class BackwardCall:
     graph: Graph
     cuts: list[dict[str, Any]] = field(default_factory=list)
     writes: list[dict[str, Any]] = field(default_factory=list)
+    recording: Mode = "none"
+    scale: float | None = None
+    wanted: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class Report:
     """A whole inspection, as `report.json` holds it.
 
     script: the script's file name, or the module's name, as it was given.
+    events: what happened around the backward calls, in order: steps, zero_grad, clipping.
     """
 
     script: str
@@ -84,5 +95,6 @@ class Report:
     recording: Recording
     calls: list[BackwardCall]
     inventory: Inventory = field(default_factory=Inventory)
+    events: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)

@@ -17,6 +17,9 @@ SCHEMA = 1
 _VALUES = ("data", "grad", "gradient", "evidence")
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
+_OPTIONAL = ("scale", "wanted")
+"""Keys of a backward call that are left out where they are None."""
+
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of report.json, which also says what each key means."""
@@ -35,6 +38,7 @@ def to_rows(report: Report) -> dict[str, Any]:
         "parameters": encode(report.inventory.parameters),
         "modules": encode(report.inventory.modules),
         "optimizers": encode(report.inventory.optimizers),
+        "events": encode(report.events),
         "findings": encode(report.findings),
         "checked": report.checked,
     }
@@ -48,6 +52,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
         inventory=Inventory(*(_decoded(rows[key]) for key in ("parameters", "modules", "optimizers"))),
+        events=rows["events"],
         findings=_decoded(rows["findings"]),
         checked=rows["checked"],
     )
@@ -55,9 +60,12 @@ def from_rows(rows: dict[str, Any]) -> Report:
 
 def _call_to_rows(call: BackwardCall) -> dict[str, Any]:
     graph = graph_rows.to_rows(call.graph)
+    more = {key: encode(getattr(call, key)) for key in _OPTIONAL if getattr(call, key) is not None}
     return {
         "index": call.index,
         "location": call.location,
+        "recording": call.recording,
+        **more,
         "graph": graph | {"error": _masked(graph["error"])},
         "cuts": encode(call.cuts),
         "writes": encode(call.writes),
@@ -68,7 +76,9 @@ def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
     graph = graph_rows.from_rows(rows["graph"])
     _check(rows["graph"])
     _ = graph.network  # built now: a row that lacks something is an error of loading, not of drawing
-    return BackwardCall(rows["index"], rows["location"], graph, _decoded(rows["cuts"]), _decoded(rows["writes"]))
+    cuts, writes = _decoded(rows["cuts"]), _decoded(rows["writes"])
+    more = {key: decode(rows[key]) for key in _OPTIONAL if key in rows}
+    return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, rows["recording"], **more)
 
 
 def _check(graph: dict[str, Any]) -> None:

@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.terminal.labels import root_labels, tensor_label
-from inspector.terminal.measures import is_finite, is_zero, norm
 from inspector.text import number
 
 _BARS = "▁▂▃▅▇"

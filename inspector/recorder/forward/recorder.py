@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Literal, TypeAlias
 
@@ -53,6 +53,8 @@ class ForwardRecorder:
         self.mode: Mode = mode
         self.unknown: list[str] = []
         """Why something was not seen, as sentences."""
+        self.on_compile: Callable[[], None] | None = None
+        """Called when everything that Dynamo would see has to come off."""
         self._sources = Sources(files)
         self._lines = Lines(files, self._fail)
         self._modules = ModulePaths(self._entered, self._left, self._fail)
@@ -273,6 +275,8 @@ class ForwardRecorder:
         self._lines.returned = None
         self._operations.stop()
         self._modules.stop()
+        if self.on_compile is not None:
+            self.on_compile()
 
     def _compiled(self) -> None:
         """A compilation has ended, over which the line tracer has fallen asleep."""

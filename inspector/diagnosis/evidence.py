@@ -1,0 +1,115 @@
+"""What the rules judge by: a Report, with ways through it. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.rule import Need
+from inspector.graph.values import is_unknown
+from inspector.report import Report
+
+_GRADCHECK = "wrong-backward"
+
+
+class Evidence:
+    """A report as the rules look at it."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.calls = [Call(call) for call in report.calls]
+
+    @functools.cached_property
+    def recorded(self) -> list[Call]:
+        """The calls in which gradients were recorded."""
+        return [call for call in self.calls if any(_is_known(row["step"]) for row in call.functions.values())]
+
+    @functools.cached_property
+    def complete(self) -> list[Call]:
+        """Those of them in which the engine was to run all of the graph: `backward()` for all leaves."""
+        return [call for call in self.recorded if call.row.wanted is None]
+
+    @functools.cached_property
+    def full(self) -> list[Call]:
+        """The calls whose forward was recorded op by op, with values."""
+        return [call for call in self.calls if call.row.recording == "full"]
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        """The rows of the script's parameters (`Inventory.parameters`)."""
+        return self.report.inventory.parameters
+
+    @property
+    def optimizers(self) -> list[dict[str, Any]]:
+        """The rows of the script's optimizers (`Inventory.optimizers`)."""
+        return self.report.inventory.optimizers
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happened around the backward calls, in order (`Report.events`)."""
+        return self.report.events
+
+    @functools.cached_property
+    def trained(self) -> set[str]:
+        """The names of the parameters that an optimizer of the script holds; empty where none was seen."""
+        return {name for row in self.optimizers for group in row["groups"] for name in group["parameters"]}
+
+    def is_trained(self, name: str) -> bool:
+        """Whether somebody wants the gradient of this leaf: an optimizer holds it, or no optimizer was seen."""
+        return not self.optimizers or name in self.trained
+
+    def lacks(self, need: Need) -> str | None:
+        """Why evidence of this kind is not there; None where it is."""
+        return _LACKS[need](self)
+
+
+def _is_known(value: Any) -> bool:
+    return value is not None and not is_unknown(value)
+
+
+def _no_gradients(evidence: Evidence) -> str | None:
+    return None if evidence.recorded else _no_call(evidence) or "no gradient was recorded"
+
+
+def _not_in_full(evidence: Evidence) -> str | None:
+    if evidence.full:
+        return None
+    return _no_call(evidence) or f"the forward was not recorded in full (--record {_mode(evidence)})"
+
+
+def _no_step(evidence: Evidence) -> str | None:
+    if any(event["event"] == "step" for event in evidence.events):
+        return None
+    return _no_optimizer(evidence) or "no optimizer has stepped within the watched calls"
+
+
+def _no_optimizer(evidence: Evidence) -> str | None:
+    return None if evidence.optimizers else "no optimizer was used"
+
+
+def _no_gradcheck(evidence: Evidence) -> str | None:
+    """It runs the user's code, so its findings are in the report already, or why it could not look."""
+    if any(finding["rule"] == _GRADCHECK for finding in evidence.report.findings):
+        return None
+    said = [check for check in evidence.report.checked if check["rule"] == _GRADCHECK]
+    return said[0]["reason"] if said else "only with --gradcheck"
+
+
+def _no_call(evidence: Evidence) -> str | None:
+    return None if evidence.calls else "no backward call was seen"
+
+
+def _mode(evidence: Evidence) -> str:
+    return evidence.report.recording["mode"]
+
+
+_LACKS: dict[Need, Callable[[Evidence], str | None]] = {
+    "gradients": _no_gradients,
+    "values": _not_in_full,
+    "forward": _not_in_full,
+    "steps": _no_step,
+    "optimizers": _no_optimizer,
+    "gradcheck": _no_gradcheck,
+}

@@ -1,0 +1,74 @@
+"""What a rule of the diagnosis is, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from inspector.graph.values import Value
+from inspector.report import Finding
+
+if TYPE_CHECKING:
+    from inspector.diagnosis.evidence import Evidence
+
+Severity: TypeAlias = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""Worst first."""
+
+Need: TypeAlias = Literal["gradients", "values", "forward", "steps", "optimizers", "gradcheck"]
+"""What a rule judges by. gradients: what flowed in a backward call; values: what the forward's tensors held;
+forward: operations, cuts and writes; optimizers: that one was made; steps: that one has stepped; gradcheck: that
+`--gradcheck` ran. `Evidence.lacks` says which is missing."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: one module of `inspector.diagnosis.rules`.
+
+    name: `blocked-gradient`. severity: of its findings. needs: without which it is not checked.
+    check: yields the findings. text: the docstring of its module: what it finds, why it matters, how to mend it,
+    an example.
+    """
+
+    name: str
+    severity: Severity
+    needs: tuple[Need, ...]
+    check: Callable[[Evidence], Iterator[Finding]]
+    text: str
+
+    def found(
+        self,
+        message: str,
+        advice: str,
+        *,
+        at: Place | None = None,
+        parameters: Iterable[str] = (),
+        evidence: Mapping[str, Value] | None = None,
+    ) -> Finding:
+        """A Finding of this rule. message: what is wrong, with numbers; advice: what to change."""
+        at = at or Place()
+        return Finding(
+            rule=self.name,
+            severity=self.severity,
+            message=message,
+            advice=advice,
+            location=at.location,
+            backward_call=at.call,
+            nodes=list(at.nodes),
+            parameters=list(dict.fromkeys(parameters)),
+            evidence=dict(evidence or {}),
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a finding is.
+
+    location: the line at fault: {"file", "line", "code"}, None or unknown. call: the index of the backward call,
+    None for a finding of none. nodes: ids in the graph of that call, the one at fault first.
+    """
+
+    location: Any = None
+    call: int | None = None
+    nodes: tuple[str, ...] = ()

@@ -1,0 +1,60 @@
+"""A Node returned None for an input that needs a gradient.
+
+Why it matters: to autograd None means zero. All that lies behind that input gets no gradient from here, and no
+error says so: its parameters stay as they are, or learn from other paths only.
+
+How to mend it: return a gradient from `backward` for every input that `ctx.needs_input_grad` asks for, in the
+order of the arguments of `forward`.
+
+Example:
+
+    class Scale(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.save_for_backward(x, factor)
+            return x * factor
+
+        @staticmethod
+        def backward(ctx, gradient):
+            x, factor = ctx.saved_tensors
+            return gradient * factor, None      # nothing for `factor`, which is a parameter
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.values import is_unknown
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every Node that was given a gradient and gave None to an input of which leaves are harmed."""
+    for call in evidence.complete:  # elsewhere None also means that nobody asked
+        for node in call.functions:
+            yield from _blocked(evidence, call, node)
+
+
+def _blocked(evidence: Evidence, call: Call, node: str) -> Iterator[Finding]:
+    gradient = call.functions[node]["gradient"]
+    if gradient is None or is_unknown(gradient):
+        return
+    blocked = [edge for edge in call.next_edges.get(node, ()) if edge.gradient is None]
+    harmed = [name for name in call.harmed_by(edge.target for edge in blocked) if evidence.is_trained(name)]
+    if not harmed:
+        return
+    name = call.functions[node]["name"]
+    slots = ", ".join(str(edge.slot) for edge in blocked)
+    yield RULE.found(
+        f"{name} was given a gradient and returned None for input {slots}, which needs one",
+        f"return a gradient for input {slots} from {name.removesuffix('Backward')}.backward",
+        at=Place(call.location(node), call.index, (node, *(edge.target for edge in blocked))),
+        parameters=harmed,
+        evidence={"slots": [edge.slot for edge in blocked]},
+    )
+
+
+RULE = Rule("blocked-gradient", "error", ("gradients",), check, __doc__)
