@@ -473,7 +473,7 @@ def test_cuts_and_writes(run: Any) -> None:
         ("inference_mode", None, "h * 2"),
     ]
     assert all(cut["from"] is not None or cut["leaf"] is not None for cut in ran.recorder.cuts)
-    assert ran.recorder.leaves[ran.recorder.cuts[1]["leaf"]]() is ran.names["p"]
+    assert ran.recorder.leaves.tensor(ran.recorder.cuts[1]["leaf"]) is ran.names["p"]
     assert ran.output("back").cuts == {0}
     writes = [
         (write["operation"], write["name"], write["before"], write["after"]) for write in ran.recorder.writes

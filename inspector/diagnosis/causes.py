@@ -8,6 +8,11 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "detached": ("unreachable-parameter", "optimizer-without-gradient"),
+    "no-graph": ("detached", "unreachable-parameter", "optimizer-without-gradient"),
+    "non-leaf-tensor": ("unreachable-parameter", "optimizer-without-gradient"),
+    "rebound-leaf": ("detached", "no-graph", "unreachable-parameter"),
+    "rewrapped-loss": ("detached", "unreachable-parameter", "optimizer-without-gradient"),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""
 

@@ -60,6 +60,27 @@ class Evidence:
         """Whether somebody wants the gradient of this leaf: an optimizer holds it, or no optimizer was seen."""
         return not self.optimizers or name in self.trained
 
+    def is_held(self, name: str) -> bool:
+        """Whether an optimizer holds this leaf."""
+        return name in self.trained
+
+    def is_stepped(self, name: str) -> bool:
+        """Whether this leaf was to be trained in the calls: its optimizer stepped, or no step was seen."""
+        if not self.optimizers:
+            return True
+        stepped = {event["optimizer"] for event in self.events if event["event"] in ("step", "skipped_step")}
+        return any(
+            name in group["parameters"]
+            for number, row in enumerate(self.optimizers)
+            if not stepped or number in stepped
+            for group in row["groups"]
+        )
+
+    @functools.cached_property
+    def reached(self) -> set[str]:
+        """The names of the leaves that are under a root of some watched call."""
+        return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
+
     def lacks(self, need: Need) -> str | None:
         """Why evidence of this kind is not there; None where it is."""
         return _LACKS[need](self)

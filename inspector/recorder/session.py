@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import linecache
+import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
-from inspector.naming import forget_locals, names_from
+from inspector.graph.values import unknown
+from inspector.naming import Names, forget_locals, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
@@ -27,7 +33,7 @@ from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.roots import gradient_edge
-from inspector.tracer.tracing import FULL_NODES, Pair, Tracing
+from inspector.tracer.tracing import FULL_NODES, Pair, Record, Tracing
 from inspector.tracer.walk import walk
 
 DEFAULT_WATCH = 3
@@ -35,6 +41,9 @@ DEFAULT_WATCH = 3
 
 SMALL_NODES = 100
 """Graphs of up to this many Nodes are traced in full in every call: it costs a few milliseconds at most."""
+
+_ASKS_FOR_GRAD = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.grad\b")
+"""`coeffs.grad` in the text of a script."""
 
 _ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
@@ -49,6 +58,7 @@ class _Head:
     recording: Mode
     scale: float | None
     wanted: list[Pair | None] | None
+    tainted: frozenset[int]  # indices of the cuts that the data of a root without a grad_fn went through
 
 
 @dataclass(slots=True)
@@ -94,13 +104,16 @@ class Session:
         self._on_done = on_done
         self._instead = instead
         self._engine = EngineWatch(self)
-        self._leaves = Leaves()
-        self._training = TrainingWatch(files, self._leaves, lambda: self.watched, self._fail)
+        self._leaves = Leaves() if self._forward is None else self._forward.leaves
+        self._training = TrainingWatch(files, self._leaves, self._made_by, lambda: self.watched, self._fail)
         if self._forward is not None:
             self._forward.on_compile = self._training.uninstall
         self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
         self._writes = 0
+        self._rootless: list[dict[str, Any]] = []
+        self._ids: list[Ids] = []
+        self._reads: list[int] = []  # how many readings of grads there were when each call ended
 
     def open(self) -> None:
         """Begin to watch."""
@@ -132,8 +145,8 @@ class Session:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What happened around the backward calls, in order."""
-        return self._training.events()
+        """What happened around the backward calls: what optimizers did, in order, then what was read."""
+        return [*self._training.events(), *self._rootless, *self._read_events()]
 
     @property
     def is_done(self) -> bool:
@@ -191,7 +204,9 @@ class Session:
         wanted = [_pair_of_input(item, tracing) for item in call.inputs]
         captured = [] if call.accumulates else wanted
         scale = self._training.take_scale()
-        head = _Head(index, self._location(call), self._recording, scale, wanted or None)
+        if not roots:
+            self._note_without_graph(call, names)
+        head = _Head(index, self._location(call), self._recording, scale, wanted or None, self._tainted(call))
         return _Open(head, tracing, capture, outputs, captured, pause)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
@@ -221,14 +236,17 @@ class Session:
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
         ids = Ids(record)
-        cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
+        cuts = self._cut_rows(head, record, ids, token.tracing)
+        writes = self._forward.writes[self._writes :]
         self._writes += len(writes)
-        self._set_forward(head.index + 1)
+        self._reads.append(len(self._forward.reads))
+        self._ids.append(ids)
+        self._set_forward(head.index + 1, small=len(record.nodes) <= SMALL_NODES)
         return BackwardCall(
             head.index,
             head.location,
             graph,
-            [self._row(cut, "from", ids, token.tracing) for cut in cuts],
+            cuts,
             [self._row(write, "to", ids, token.tracing) for write in writes if _is_of_the_script(write)],
             head.recording,
             head.scale,
@@ -247,22 +265,83 @@ class Session:
         """Whether a call is recorded in full: those that are drawn are."""
         return self.mode == "full" and self._drawn(index)
 
-    def _set_forward(self, index: int) -> None:
-        """Record the forward of a call in full or lightly."""
+    def _set_forward(self, index: int, *, small: bool = False) -> None:
+        """Record the forward of a call in full or lightly. small: whether the graph of the last call was."""
         assert self._forward is not None
-        if self._is_full(index):
+        if self._is_full(index) or (small and self.mode == "full"):
             self._forward.deepen()
         else:
             self._forward.lighten(_ONLY_DRAWN)
 
-    def _new_cuts(self) -> list[dict[str, Any]]:
-        """The cuts since the last call, each with how often it happened since."""
+    def _read_events(self) -> Iterator[dict[str, Any]]:
+        """Where the script read the grad of a tensor of an earlier call that is no leaf."""
+        for position, read in enumerate([] if self._forward is None else self._forward.reads):
+            ended = sum(1 for count in self._reads if count <= position)
+            tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
+            if tensor is not None:
+                facts = {"after_call": ended, "optimizer": None, "source": read["source"], "tensor": tensor}
+                yield {"event": "read_grad", **facts}
+
+    def _note_without_graph(self, call: EngineCall, names: Names) -> None:
+        """No root needs a gradient: which tensors did the script mean to have one, as it asks for their grad?"""
+        location = self._location(call)
+        frame = call.frame
+        text = "" if frame is None else "".join(linecache.getlines(frame.f_code.co_filename))
+        asked = set(_ASKS_FOR_GRAD.findall(text))
+        named = [names.name(tensor) for tensor in names.tensors if not tensor.requires_grad]
+        self._rootless.append(
+            {
+                "event": "without_graph",
+                "after_call": self.watched,
+                "optimizer": None,
+                "source": location,
+                "parameters": [name for name in named if name in asked],
+            }
+        )
+
+    def _made_by(self, tensor: torch.Tensor) -> Any:
+        """The line that made a tensor that is no leaf, or unknown."""
+        source = None if self._forward is None else self._forward.made(tensor)
+        return source or unknown("its making was not recorded")
+
+    def _tainted(self, call: EngineCall) -> frozenset[int]:
+        roots = [root for root in call.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
+        return frozenset() if self._forward is None else self._forward.behind(roots)
+
+    def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
+        """The cuts since the last call, each with how often it happened since, and where its data went."""
         assert self._forward is not None
         cuts = self._forward.cuts
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
-        counted = [(cut, cut["count"] - count) for cut, count in zip(cuts, earlier, strict=True)]
-        return [cut | {"count": count} for cut, count in counted if count]
+        into = self._reached(record, ids) if head.recording == "full" else {}
+        rows = []
+        for index, (cut, count) in enumerate(zip(cuts, earlier, strict=True)):
+            if cut["count"] > count:
+                row = self._row(cut, "from", ids, tracing) | {"count": cut["count"] - count}
+                row |= self._under(cut["leaves"], tracing)
+                rows.append(row | {"into": into.get(index, []), "root": index in head.tainted})
+        return rows
+
+    def _under(self, leaves: list[int] | None, tracing: Tracing) -> dict[str, list[str] | None]:
+        """The names of the leaves under a cut, and which of them are not under the roots of this call."""
+        if leaves is None:
+            return {"leaves": None, "beyond": None}
+        tensors = {number: self._leaves.tensor(number) for number in leaves}
+        beyond = [
+            number for number, tensor in tensors.items() if tensor is None or tracing.pair_of(tensor) is None
+        ]
+        return {"leaves": self._leaves.names(leaves), "beyond": self._leaves.names(beyond)}
+
+    def _reached(self, record: Record, ids: Ids) -> dict[int, list[str]]:
+        """For each cut by its index, the functions of the graph that its data went into."""
+        forward, into = OfThread(self._forward), defaultdict(list)  # type: ignore[arg-type]
+        for position, node in enumerate(record.nodes):
+            for output_nr in range(len(node.outputs)):
+                output = forward.output(node.sequence_nr, output_nr)
+                for index in sorted(output.cuts) if output is not None else ():
+                    into[index].append(ids.function(position))
+        return into
 
     def _paused(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, our own Python is not traced as the script's is."""
@@ -273,7 +352,7 @@ class Session:
         row = {name: item for name, item in found.items() if name not in (key, "leaf", "storage")}
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None and self._forward is not None:
-            leaf = self._forward.leaves[found["leaf"]]()
+            leaf = self._forward.leaves.tensor(found["leaf"])
             pair = None if leaf is None else tracing.pair_of(leaf)
             row["tensor"] = None if pair is None else ids.tensor(pair)
         return row

@@ -25,6 +25,7 @@ from torch.optim.optimizer import (
 
 from inspector.files import Files
 from inspector.graph.values import unknown
+from inspector.naming import names_from
 from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.recorder.leaves import Leaves
 
@@ -45,6 +46,15 @@ class _Seen:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A tensor that is no leaf and was given to an optimizer. source: where it was made."""
+
+    name: str | None
+    source: Any
+    after_call: int
+
+
 @dataclass(slots=True)
 class _Event:
     """kind: step, skipped_step, zero_grad, clip, unscale. after_call: how many backward calls had ended.
@@ -62,13 +72,21 @@ class _Event:
 class TrainingWatch:
     """Watches from `install` to `uninstall`.
 
-    leaves: which parameter is which. ended: how many backward calls have ended. fail: is given an error of ours.
+    leaves: which parameter is which. made_by: the line that made a tensor that is no leaf. ended: how many
+    backward calls have ended. fail: is given an error of ours.
     """
 
     def __init__(
-        self, files: Files, leaves: Leaves, ended: Callable[[], int], fail: Callable[[Exception], None]
+        self,
+        files: Files,
+        leaves: Leaves,
+        made_by: Callable[[torch.Tensor], Any],
+        ended: Callable[[], int],
+        fail: Callable[[Exception], None],
     ) -> None:
-        self._files, self._leaves, self._ended, self._fail = files, leaves, ended, fail
+        self._files, self._leaves, self._made_by = files, leaves, made_by
+        self._ended, self._fail = ended, fail
+        self._refused: list[_Refused] = []
         self._optimizers: list[_Seen] = []
         self._events: list[_Event] = []
         self._undo: list[Callable[[], None]] = []
@@ -177,6 +195,15 @@ class TrainingWatch:
                 **{key: self._leaves.names(indexes) for key, indexes in event.facts.items()},
             }
             for event in self._events
+        ] + [
+            {
+                "event": "refused",
+                "after_call": refused.after_call,
+                "optimizer": None,
+                "source": refused.source,
+                "parameters": [refused.name or "a tensor"],
+            }
+            for refused in self._refused
         ]
 
     # What happens
@@ -202,6 +229,13 @@ class TrainingWatch:
         )
 
     def _made(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        given = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
+        derived = [item for item in given if isinstance(item, torch.Tensor) and item.grad_fn is not None]
+        if derived:  # the constructor has refused them
+            names = names_from(frame, self._files)
+            for tensor in derived:
+                self._refused.append(_Refused(names.name(tensor), self._made_by(tensor), self._ended()))
+            return
         self._number(args[0], self._source(frame))
 
     def _zeroed(self, args: tuple[Any, ...], frame: FrameType | None) -> None:

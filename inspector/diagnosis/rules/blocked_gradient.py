@@ -1,7 +1,7 @@
 """A Node returned None for an input that needs a gradient.
 
-Why it matters: to autograd None means zero. All that lies behind that input gets no gradient from here, and no
-error says so: its parameters stay as they are, or learn from other paths only.
+Why it matters: to autograd None means zero. All that lies behind that input gets no gradient from here, and
+no error says so: its parameters stay as they are, or learn from other paths only.
 
 How to mend it: return a gradient from `backward` for every input that `ctx.needs_input_grad` asks for, in the
 order of the arguments of `forward`.

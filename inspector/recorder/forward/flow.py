@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.recorder.forward.sources import Place, Sources
+from inspector.recorder.leaves import Leaves
 
 Key: TypeAlias = tuple[int, int]
 """Which tensor: the sequence number of its Node, and which output of it."""
@@ -67,7 +68,7 @@ def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
 class Where:
     """A tensor and the place where something happened to it.
 
-    key: the tensor, if it has a Node that is known. leaf: its index in `Flow.leaves`, if it is a leaf.
+    key: the tensor, if it has a Node that is known. leaf: its number in `Flow.leaves`, if it is a leaf.
     direct: whether the user's code called the operation itself, so that the place is exact.
     """
 
@@ -85,16 +86,23 @@ class Where:
             "direct": self.direct,
             "leaf": self.leaf,
             "name": expression.operand if expression else None,
+            "assigned": expression.names[0] if expression and expression.names else None,
             "code": expression.text if expression else None,
         }
 
 
 @dataclass(slots=True)
 class Cut:
-    """A tensor that needs a gradient gave one that needs none, `count` times at this place."""
+    """A tensor that needs a gradient gave one that needs none, `count` times at this place.
+
+    leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
+    region: where gradients were turned off, if that is why.
+    """
 
     kind: str
     where: Where
+    leaves: list[int] | None
+    region: Place | None
     count: int = 1
 
 
@@ -112,15 +120,17 @@ class Flow:
     """Cuts and writes in the order in which they happened."""
 
     def __init__(self) -> None:
-        self.leaves: list[weakref.ref[torch.Tensor]] = []
-        self._leaf_index: dict[int, int] = {}
+        self.leaves = Leaves()
+        self.region: Place | None = None
+        """Where gradients were turned off, while they are."""
         self._cuts: list[Cut] = []
         self._cut_index: dict[Any, int] = {}
         self._writes: list[Write] = []
+        self._reads: list[Where] = []
         self._came_from: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
-    def cut(self, kind: str, where: Where, results: list[torch.Tensor]) -> None:
-        """Remember a cut, and that `results` hold what was cut off."""
+    def cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+        """Remember a cut of `inputs`, and that `results` hold what was cut off."""
         code, instruction = where.place or (None, 0)
         same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
@@ -128,14 +138,20 @@ class Flow:
             self._cuts[index].count += 1
         elif len(self._cuts) < LIMIT:
             index = self._cut_index[same] = len(self._cuts)
-            self._cuts.append(Cut(kind, where))
+            region = self.region if kind == "no_grad" else None
+            self._cuts.append(Cut(kind, where, leaves_under(inputs, self.leaves), region))
         if index is not None:
-            self._carry(results, frozenset((index,)))
+            self._carry(results, self.behind(inputs, []) | {index})
 
     def write(self, write: Write) -> None:
         """Remember an in-place write."""
         if len(self._writes) < LIMIT:
             self._writes.append(write)
+
+    def read(self, where: Where) -> None:
+        """Remember that the script read the grad of a tensor that is no leaf."""
+        if len(self._reads) < LIMIT:
+            self._reads.append(where)
 
     def behind(self, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> frozenset[int]:
         """Which cuts the data of `inputs` went through; `results` hold it as well if they need no gradient."""
@@ -150,18 +166,17 @@ class Flow:
             self._carry([tensor for tensor in results if not tensor.requires_grad], found)
         return found
 
-    def leaf(self, tensor: torch.Tensor) -> int:
-        """The index in `leaves` of a leaf."""
-        index = self._leaf_index.get(id(tensor))
-        if index is None or self.leaves[index]() is not tensor:
-            index = self._leaf_index[id(tensor)] = len(self.leaves)
-            self.leaves.append(weakref.ref(tensor))
-        return index
-
     def cuts(self, sources: Sources) -> list[dict[str, Any]]:
         """The cuts as plain dictionaries."""
         return [
-            {"kind": cut.kind, **cut.where.described(sources), "from": cut.where.key, "count": cut.count}
+            {
+                "kind": cut.kind,
+                **cut.where.described(sources),
+                "from": cut.where.key,
+                "count": cut.count,
+                "leaves": cut.leaves,
+                "region": sources.source(cut.region) if cut.region else None,
+            }
             for cut in self._cuts
         ]
 
@@ -178,6 +193,40 @@ class Flow:
             for write in self._writes
         ]
 
+    def reads(self, sources: Sources) -> list[dict[str, Any]]:
+        """The readings of grads as plain dictionaries."""
+        return [{**where.described(sources), "of": where.key} for where in self._reads]
+
     def _carry(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
         for tensor in tensors:
             self._came_from[id(tensor)] = (weakref.ref(tensor), cuts)
+
+
+_MOST_NODES = 2_000
+"""So many are walked from a cut tensor: enough for an encoder of a hundred layers, and a millisecond."""
+
+
+def leaves_under(tensors: list[torch.Tensor], leaves: Leaves) -> list[int] | None:
+    """The numbers of the leaves that these tensors were computed from, None if there are too many Nodes to look.
+
+    Nodes that Python has walked are freed recursively (some 40,000 in a chain are too many), so few are.
+    """
+    found: dict[int, None] = {}
+    waiting: list[Any] = []
+    for tensor in tensors:
+        if tensor.requires_grad and tensor.grad_fn is None:
+            found[leaves.add(tensor)] = None
+        elif tensor.requires_grad and not (tensor._is_view() and tensor._version > 0):
+            waiting.append(tensor.grad_fn)
+    seen = set(waiting)
+    for node in waiting:  # grows while it is walked
+        if len(seen) > _MOST_NODES:
+            return None
+        variable = getattr(node, "variable", None)
+        if isinstance(variable, torch.Tensor):
+            found[leaves.add(variable)] = None
+        for target, _ in node.next_functions:
+            if target is not None and target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return list(found)

@@ -20,7 +20,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
-from inspector.recorder.forward.flow import Flow, Key, Where, Write, cut_kind
+from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
 from inspector.recorder.forward.outputs import Outputs, Recorded, is_leaf
 from inspector.recorder.forward.ranges import Ranges, sequence_number
@@ -32,6 +32,8 @@ FAST_PATHS = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAtt
 
 All other uses of `has_torch_function` in torch lead to the same function by way of the mode.
 """
+
+_GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
 
 _PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
 """Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
@@ -115,7 +117,11 @@ class Operations(TorchFunctionMode):
         if not self._recording or not_ours():
             return None
         name = _name(function)
-        if name is None:
+        if name == "_set_grad_enabled" and arguments:
+            self._note_region(bool(arguments[0]), sys._getframe(2))
+        if getattr(function, "__name__", None) == "__get__" and function == _GET_GRAD:
+            self._note_read(arguments[0], sys._getframe(2))
+        if name is None or name in _NO_OPERATIONS:
             return None
         paused, user = self._lines.pause(), None
         try:
@@ -145,6 +151,8 @@ class Operations(TorchFunctionMode):
             with torch._C.DisableTorchFunction():
                 inputs = list(_tensors((*arguments, *options.values())))
                 results = list(_tensors(result if isinstance(result, (tuple, list)) else (result,)))
+                if operation.name == "requires_grad_":
+                    results = inputs[:1]  # also where it is an assignment, which gives nothing back
                 if sequence_number() != operation.number:
                     self._made_nodes(operation, inputs, results)
                 elif results:
@@ -190,19 +198,38 @@ class Operations(TorchFunctionMode):
                 self._outputs.add_leaf(tensor, operation.place)
 
     def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        if any(tensor.requires_grad for tensor in results):
+        if any(tensor.requires_grad for tensor in results) and not _is_copied(operation, inputs, results):
             return
-        source, key = next((tensor for tensor in inputs if tensor.requires_grad), None), None
-        if operation.name == "detach_" and operation.targets:
-            source, key = operation.targets[0].tensor, operation.targets[0].key
-            if key is None:
-                return
-        if source is None:
+        sources = [tensor for tensor in inputs if tensor.requires_grad]
+        key = None
+        if operation.name == "detach_" and operation.targets and operation.targets[0].key is not None:
+            sources, key = [operation.targets[0].tensor], operation.targets[0].key
+        if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None)
         if kind is None or (kind in ("no_grad", "inference_mode") and _in_custom_function()):
             return
-        self.flow.cut(kind, self._where(operation, source, key or self._outputs.key(source)), results)
+        where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
+        self.flow.cut(kind, where, sources, results)
+
+    def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
+        """The grad of a tensor is read: one that is no leaf has none, unless somebody asked for it."""
+        user = self._lines.user_frame(frame)
+        if user is None or user is not frame:
+            return
+        with torch._C.DisableTorchFunction():
+            if tensor.requires_grad and not is_leaf(tensor) and not tensor.retains_grad:
+                place = (user.f_code, user.f_lasti)
+                self.flow.read(Where("grad", place, True, self._outputs.key(tensor), None))
+
+    def _note_region(self, enabled: bool, frame: FrameType | None) -> None:
+        """Gradients are turned on, or off: where, is what a cut by it is put down to."""
+        if enabled:
+            self.flow.region = None
+        elif torch.is_grad_enabled():
+            decorated = _decorated(frame)
+            user = None if decorated is not None else self._lines.user_frame(_beyond_dispatch(frame))
+            self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
     def _find_writes(self, operation: _Operation) -> None:
         for target in operation.targets:
@@ -214,7 +241,7 @@ class Operations(TorchFunctionMode):
             self.flow.write(Write(where, storage, target.version, tensor._version))
 
     def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
-        leaf = self.flow.leaf(tensor) if tensor.requires_grad and is_leaf(tensor) else None
+        leaf = self.flow.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
         return Where(operation.name, operation.place, operation.direct, key, leaf)
 
 
@@ -276,9 +303,11 @@ def _name(function: Any) -> str | None:
     """Torch's name of an operation; None for what is none."""
     name = getattr(function, "__name__", None)
     if name in ("__get__", "__set__", "__delete__"):
-        name = getattr(function.__self__, "__name__", None)
-        return name if name in _PROPERTIES else None
-    return None if name in _NO_OPERATIONS else name
+        attribute = getattr(function.__self__, "__name__", None)
+        if name == "__set__" and attribute == "requires_grad":
+            return "requires_grad_"
+        return attribute if attribute in _PROPERTIES else None
+    return str(name) if name is not None else None
 
 
 def _targets(name: str, arguments: tuple[Any, ...], options: dict[str, Any], outputs: Outputs) -> list[_Target]:
@@ -354,6 +383,26 @@ def _in_constructor(frame: FrameType | None) -> bool:
 
 
 _MODULE_FILE = nn.Module._call_impl.__code__.co_filename
+
+
+def _is_copied(operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> bool:
+    """Whether the result is a new leaf: `torch.tensor(loss, requires_grad=True)`."""
+    if CUTS_TO_TENSORS.get(operation.name) != "tensor":
+        return False
+    return all(is_leaf(tensor) and not any(tensor is other for other in inputs) for tensor in results)
+
+
+def _decorated(frame: FrameType | None) -> Place | None:
+    """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
+    while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
+        if frame.f_code.co_name == "decorate_context":
+            code = getattr(frame.f_locals.get("func"), "__code__", None)
+            return None if code is None else (code, 0)
+        frame = frame.f_back
+    return None
+
+
+_GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
 
 
 def _in_custom_function() -> bool:

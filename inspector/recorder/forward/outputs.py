@@ -80,6 +80,12 @@ class Outputs:
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
+    def made(self, tensor: torch.Tensor) -> Source | None:
+        """Where a tensor was made that is an output of a Node; None if that was not seen."""
+        key = self.key(tensor)
+        output = None if key is None else self.get(key)
+        return None if output is None else output.source
+
     def value(self, tensor: torch.Tensor) -> Pending:
         """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""
         if tensor.is_cuda and torch.cuda.is_current_stream_capturing():

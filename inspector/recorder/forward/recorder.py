@@ -25,6 +25,7 @@ from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations,
 from inspector.recorder.forward.outputs import Output, Outputs
 from inspector.recorder.forward.ranges import sequence_number
 from inspector.recorder.forward.sources import Sources
+from inspector.recorder.leaves import Leaves
 from inspector.summaries import Batch
 
 Mode = Literal["full", "light"]
@@ -176,6 +177,10 @@ class ForwardRecorder:
             return None
         return self._outputs.get((sequence_nr, output_nr))
 
+    def made(self, tensor: torch.Tensor) -> Source | None:
+        """The user's line that made a tensor that is no leaf; None if that was not seen."""
+        return self._outputs.made(tensor)
+
     def leaf_source(self, leaf: torch.Tensor) -> Source | None:
         """The user's line that made a leaf; None if that was not seen (a light recording sees none)."""
         return self._outputs.leaf_source(leaf)
@@ -186,9 +191,13 @@ class ForwardRecorder:
         return self._modules.roots
 
     @property
-    def leaves(self) -> list[weakref.ref[torch.Tensor]]:
-        """The leaves that cuts and writes speak of by their index."""
+    def leaves(self) -> Leaves:
+        """The leaves that cuts and writes speak of by their number."""
         return self._operations.flow.leaves
+
+    def behind(self, tensors: list[torch.Tensor]) -> frozenset[int]:
+        """Indices in `cuts` of the cuts that the data of tensors without a gradient went through."""
+        return self._operations.flow.behind(tensors, [])
 
     @property
     def cuts(self) -> list[dict[str, Any]]:
@@ -196,7 +205,8 @@ class ForwardRecorder:
 
         Each: kind (detach, data, item, numpy, tolist, tensor, comparison, integer, no_grad, inference_mode),
         operation, source, direct (the user's code called it itself), from (sequence_nr, output_nr; None if not
-        known), leaf (an index in `leaves`, or None), name (the text of the tensor), code, count.
+        known), leaf (a number in `leaves`, or None), name (the text of the tensor), assigned (what the result is
+        assigned to), code, count, leaves (numbers of all under it, or None), region (where gradients went off).
         """
         return self._operations.flow.cuts(self._sources)
 
@@ -206,6 +216,13 @@ class ForwardRecorder:
         leaf, name, code, storage (the address of the elements, good while they live), before and after (version).
         """
         return self._operations.flow.writes(self._sources)
+
+    @property
+    def reads(self) -> list[dict[str, Any]]:
+        """Where the script read the grad of a tensor that is no leaf and does not retain it: operation, source,
+        of (sequence_nr, output_nr), name, code.
+        """
+        return self._operations.flow.reads(self._sources)
 
     # What the parts report
 

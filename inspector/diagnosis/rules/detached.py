@@ -1,0 +1,73 @@
+"""A trained parameter gets no gradient because a tensor between it and the root was cut off.
+
+Why it matters: `detach`, `.data`, `.item()`, `.numpy()`, `torch.tensor(t)`, `no_grad` and `inference_mode`
+give a tensor that no longer knows where it came from. What lies behind it is not trained, and nothing says
+so: the loss falls a little, as the rest of the model learns.
+
+How to mend it: use the tensor itself; move what is only for logging (`.item()`, `.detach()`) off the way to
+the loss.
+
+Example:
+
+    def forward(self, x):
+        with torch.no_grad():            # the encoder is never trained
+            features = self.encoder(x)
+        return self.head(features)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.cuts import by_place, described, location
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
+"""Cuts that may end in plain numbers, of which nobody sees where they go."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each place that cut off parameters which nothing else brings a gradient to.
+
+    A cut whose result is known to go on to the root comes first, then those whose result went out of sight.
+    """
+    left = _without_gradient(evidence)
+    for goes_on in (_reaches, _may_reach):
+        for call in evidence.full:
+            chosen = [cut for cut in call.row.cuts if goes_on(cut) and left.intersection(cut["beyond"] or ())]
+            for cuts in by_place(chosen):
+                names = [name for cut in cuts for name in cut["beyond"] if name in left]
+                left -= set(names)
+                if names:
+                    yield _finding(cuts, names, call.index)
+
+
+def _finding(cuts: list[dict[str, Any]], names: list[str], index: int) -> Finding:
+    nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
+    return RULE.found(
+        f"{described(cuts[0])}: no gradient goes back from there, and these parameters get none in any other way",
+        "let the tensor itself go on to the loss" if cuts[0]["region"] is None else "run this part with gradients",
+        at=Place(location(cuts[0]), index, nodes),
+        parameters=names,
+        evidence={"kind": cuts[0]["kind"], "times": sum(cut["count"] for cut in cuts)},
+    )
+
+
+def _reaches(cut: dict[str, Any]) -> bool:
+    return bool(cut["into"] or cut["root"])
+
+
+def _may_reach(cut: dict[str, Any]) -> bool:
+    return cut["kind"] in _OUT_OF_SIGHT
+
+
+def _without_gradient(evidence: Evidence) -> set[str]:
+    """Leaves under a cut that come under no root, and that somebody trains."""
+    under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
+    return {name for name in under - evidence.reached if evidence.is_stepped(name)}
+
+
+RULE = Rule("detached", "error", ("gradients", "forward"), check, __doc__)

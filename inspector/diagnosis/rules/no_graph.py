@@ -1,0 +1,75 @@
+"""Backward is called on a root that no operation with a gradient leads to.
+
+Why it matters: torch raises "element 0 of tensors does not require grad and does not have a grad_fn", which
+says what is missing, and not where it was lost.
+
+How to mend it: find what cut the loss off from the parameters: an argmax or a comparison on the way,
+`no_grad` around the forward, a detour by NumPy or `.item()`, a new tensor made of numbers; or no tensor that
+needs a gradient at all.
+
+Example:
+
+    predicted = logits.argmax(dim=1).float()     # integers have no derivative
+    loss = ((predicted - target) ** 2).mean()
+    loss.backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.cuts import by_place, described, location
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_OFF_THE_GRAPH = ("item", "tolist", "numpy", "detach", "data", "tensor")
+"""Cuts after which nobody sees where the numbers go."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Calls without a Node to start from, and what cut their root off."""
+    for call in evidence.calls:
+        if call.graph.roots or call.graph.error is None:
+            continue
+        cuts = _at_fault(call)
+        yield _cut_off(call, cuts) if cuts else _nothing_needs_one(evidence, call)
+
+
+def _at_fault(call: Call) -> list[dict[str, Any]]:
+    """The cuts of the first place that the root's data went through; else those of the last that gave numbers."""
+    seen = by_place(cut for cut in call.row.cuts if cut["root"])
+    if seen:
+        return seen[0]
+    numbers = by_place(cut for cut in call.row.cuts if cut["kind"] in _OFF_THE_GRAPH and cut["leaves"] != [])
+    return numbers[-1] if numbers else []
+
+
+def _cut_off(call: Call, cuts: list[dict[str, Any]]) -> Finding:
+    return RULE.found(
+        f"the root has no grad_fn: {described(cuts[0])}",
+        "keep to operations that have a derivative, from the parameters to the loss",
+        at=Place(location(cuts[0]), call.index),
+        parameters=[name for cut in cuts for name in cut["leaves"] or ()],
+        evidence={"kind": cuts[0]["kind"]},
+    )
+
+
+def _nothing_needs_one(evidence: Evidence, call: Call) -> Finding:
+    asked = [
+        name
+        for event in evidence.events
+        if event["event"] == "without_graph" and event["after_call"] == call.index - 1
+        for name in event["parameters"]
+    ]
+    return RULE.found(
+        "the root has no grad_fn: nothing that it was computed from needs a gradient",
+        f"make {', '.join(asked) or 'what is to be learned'} with requires_grad=True",
+        at=Place(call.row.location, call.index),
+        parameters=asked,
+    )
+
+
+RULE = Rule("no-graph", "error", (), check, __doc__)

@@ -1,0 +1,59 @@
+"""A tensor that the script treats as a parameter is no leaf.
+
+Why it matters: only leaves get a grad. `torch.randn(3, requires_grad=True) * 0.1` is the result of a
+multiplication: its grad stays None, and an optimizer refuses it.
+
+How to mend it: make the tensor first and let it need a gradient last (`w = (torch.randn(3) *
+0.1).requires_grad_()`); for a gradient of an intermediate result call its `retain_grad()` before backward.
+
+Example:
+
+    w = torch.randn(3, requires_grad=True).to(device) * 0.1
+    loss = (x @ w).sum()
+    loss.backward()
+    print(w.grad)        # None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.values import is_unknown
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Tensors whose grad was read, and those that an optimizer was given, though they are no leaves."""
+    for event in evidence.events:
+        if event["event"] == "refused":
+            yield _finding(event["parameters"], "given to an optimizer", Place(event["source"]))
+    for places in _read(evidence).values():
+        names = [name for name, _ in places]
+        yield _finding(names, "treated as having a grad, which is read", places[0][1])
+
+
+def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
+    """The tensors whose grad was read, by the line that made them."""
+    found: dict[Any, list[tuple[str, Place]]] = {}
+    for event in evidence.events:
+        calls = evidence.calls[: event["after_call"]] if event["event"] == "read_grad" else []
+        call = next((call for call in calls[::-1] if event["tensor"] in call.tensors), None)
+        if call is not None:
+            row = call.tensors[event["tensor"]]
+            source = event["source"] if is_unknown(row["source"]) else row["source"]
+            place = Place(source, call.index, (event["tensor"],))
+            found.setdefault((source["file"], source["line"]), []).append((call.name(event["tensor"]), place))
+    return found
+
+
+def _finding(names: list[str], what: str, place: Place) -> Finding:
+    shown = ", ".join(dict.fromkeys(names))
+    message = f"{shown} is {what}, but an operation made it: it is no leaf, and torch keeps no grad for it"
+    advice = "let it need a gradient as the last thing that is done to it (requires_grad_()), or retain_grad()"
+    return RULE.found(message, advice, at=place, parameters=names)
+
+
+RULE = Rule("non-leaf-tensor", "warning", (), check, __doc__)

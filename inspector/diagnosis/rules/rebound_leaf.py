@@ -1,0 +1,70 @@
+"""The name of a parameter was given to the result of an update, which is a tensor without grad.
+
+Why it matters: `w = w - lr * w.grad` under `no_grad` makes a new tensor that needs no gradient, and calls it
+`w`. The parameter itself stays as it was. The next backward finds nothing to train, or trains the rest.
+
+How to mend it: update in place (`w -= lr * w.grad` under `no_grad`), or use an optimizer.
+
+Example:
+
+    with torch.no_grad():
+        w = w - 0.1 * w.grad     # the next loss does not depend on the parameter any more
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_UPDATES = ("no_grad", "detach", "data", "inference_mode")
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Leaves of one call whose name is assigned a cut result, and which are no leaves of the next call."""
+    for before, after in zip(evidence.calls, evidence.calls[1:], strict=False):
+        lost = _leaves(before) - _leaves(after)
+        cuts = [cut for cut in after.row.cuts if cut["kind"] in _UPDATES and _names(cut, lost)]
+        names = [name for cut in cuts for name in _names(cut, lost)]
+        if cuts:
+            yield RULE.found(
+                f"{_target(cuts[0])} is now the result of {cuts[0]['code']}, which needs no gradient",
+                "update in place under no_grad: name -= step, or name.sub_(step)",
+                at=Place(cuts[0]["source"], after.index),  # not the line that turned gradients off
+                parameters=names,
+            )
+
+
+def _names(cut: dict[str, Any], lost: set[str]) -> list[str]:
+    """The lost leaves that a cut's result takes the name of: `w`; all items of `params` that are under the cut."""
+    target = _target(cut)
+    if target is None:
+        return []
+    container = target.partition("[")[0] + "["
+    return [
+        name for name in cut["leaves"] or () if name in lost and (name == target or name.startswith(container))
+    ]
+
+
+def _target(cut: dict[str, Any]) -> str | None:
+    """What the statement of a cut assigns; also where the cut is but a part of it, as in a comprehension."""
+    assigned: str | None = cut["assigned"]
+    if assigned is not None or cut["source"] is None:
+        return assigned
+    found = _ASSIGNED.match(cut["source"]["code"])
+    return found[1] if found else None
+
+
+_ASSIGNED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=[^=]")
+
+
+def _leaves(call: Call) -> set[str]:
+    return {str(row["name"]) for row in call.tensors.values() if row["is_leaf"] and row["requires_grad"]}
+
+
+RULE = Rule("rebound-leaf", "error", ("forward",), check, __doc__)

@@ -1,0 +1,60 @@
+"""The root is a new leaf that was made from a loss, so backward ends where it begins.
+
+Why it matters: `torch.tensor(loss, requires_grad=True)` and `loss.requires_grad_()` silence torch's error,
+and only that: the new tensor knows nothing of the parameters. Its own grad becomes 1, theirs stay None.
+
+How to mend it: call backward on the loss itself, and find out why it had no grad_fn if it had none.
+
+Example:
+
+    loss = torch.tensor(criterion(model(x), y), requires_grad=True)
+    loss.backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.cuts import location
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.values import is_unknown
+from inspector.report import Finding
+
+_OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
+"""Cuts after which nobody sees where the numbers go."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Roots that are leaves, and that hold what was cut off."""
+    for call in evidence.calls:
+        for root in call.graph.roots:
+            if call.tensors[root]["is_leaf"] and not evidence.is_held(call.name(root)):
+                yield from _rewrapped(evidence, call, root)
+
+
+def _rewrapped(evidence: Evidence, call: Call, root: str) -> Iterator[Finding]:
+    name = call.name(root)
+    cuts = [cut for cut in call.row.cuts if cut["root"]] or [
+        cut for cut in call.row.cuts if cut["kind"] in _OUT_OF_SIGHT and set(cut["leaves"] or ()) - {name}
+    ]
+    if not cuts:
+        return
+    leaves = [leaf for cut in cuts for leaf in cut["leaves"] or () if leaf != name]
+    yield RULE.found(
+        f"{name} is a new leaf made from numbers: backward reaches nothing but {name} itself",
+        f"call backward on what {name} was made from",
+        at=Place(_line(call, root, cuts), call.index, (root,)),
+        parameters=[leaf for leaf in leaves if evidence.is_stepped(leaf)],
+    )
+
+
+def _line(call: Call, root: str, cuts: list[dict[str, Any]]) -> Any:
+    """Where the leaf was made; where that was not seen, the last cut."""
+    source = call.tensors[root]["source"]
+    return location(cuts[-1]) if source is None or is_unknown(source) else source
+
+
+RULE = Rule("rewrapped-loss", "error", ("forward",), check, __doc__)

@@ -1,0 +1,255 @@
+"""Rules on tensors that left the graph: no-graph, rewrapped-loss, rebound-leaf, detached, non-leaf-tensor."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import inspector
+from inspector.report import Finding
+
+
+def findings(run: Callable[[], Any]) -> list[Finding]:
+    """What is said, as warning or error, of a function that may raise torch's error."""
+    torchs_own = contextlib.suppress(RuntimeError, TypeError, ValueError, AttributeError)
+    with inspector.record() as recording, torchs_own:
+        run()
+    assert recording.failure is None
+    return [finding for finding in recording.findings if finding["severity"] != "note"]
+
+
+def only(run: Callable[[], Any], rule: str) -> Finding:
+    (finding,) = findings(run)
+    assert finding["rule"] == rule
+    return finding
+
+
+class Tower(nn.Module):
+    """An encoder whose output is changed on its way to the head."""
+
+    def __init__(self, way: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder, self.head, self.way = nn.Linear(3, 4), nn.Linear(4, 1), way
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.way(self.encoder(x)))
+
+
+def train(model: nn.Module, steps: int = 2) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+
+
+WAYS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "detach": lambda h: h.detach(),
+    "data": lambda h: h.data * 2,
+    "numpy": lambda h: torch.from_numpy(h.detach().numpy()),
+    "tensor": lambda h: h.clone().detach(),
+    "item": lambda h: torch.ones(2, 4) * h.sum().item(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_encoder_behind_a_cut_is_detached(way: str) -> None:
+    finding = only(lambda: train(Tower(WAYS[way])), "detached")
+    assert sorted(finding["parameters"]) == sorted(["encoder.weight", "encoder.bias"])
+    assert f'"{way}": ' in finding["location"]["code"]
+    assert finding["backward_call"] == 1
+
+
+def test_a_part_that_runs_without_gradients_is_put_down_to_the_line_that_turned_them_off() -> None:
+    class Frozen(Tower):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                h = torch.relu(self.encoder(x))
+            return self.head(h)
+
+    finding = only(lambda: train(Frozen(torch.relu)), "detached")
+    assert finding["location"]["code"] == "with torch.no_grad():"
+    assert sorted(finding["parameters"]) == sorted(["encoder.weight", "encoder.bias"])
+
+
+def test_a_decorated_function_is_where_gradients_are_turned_off() -> None:
+    @torch.no_grad()
+    def encode(encoder: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return encoder(x)
+
+    class Decorated(Tower):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(encode(self.encoder, x))
+
+    finding = only(lambda: train(Decorated(torch.relu)), "detached")
+    assert finding["location"]["code"].startswith("@torch.no_grad()")
+
+
+def healthy() -> Iterator[tuple[str, Callable[[], Any]]]:
+    def logs_its_loss() -> None:
+        model = Tower(torch.relu)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = model(torch.ones(2, 3)).sum()
+        print(loss.item(), loss.detach().numpy())
+        loss.backward()
+        optimizer.step()
+
+    def frozen_that_no_optimizer_holds() -> None:
+        model = Tower(torch.detach)
+        optimizer = torch.optim.SGD(model.head.parameters(), lr=0.1)
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+
+    def two_players() -> None:
+        generator, critic = nn.Linear(3, 3), nn.Linear(3, 1)
+        first = torch.optim.SGD(critic.parameters(), lr=0.1)
+        second = torch.optim.SGD(generator.parameters(), lr=0.1)
+        critic(generator(torch.ones(2, 3)).detach()).mean().backward()
+        first.step()
+        critic(generator(torch.ones(2, 3))).mean().backward()
+        second.step()
+
+    def the_other_players_turn_is_not_watched() -> None:
+        generator, critic = nn.Linear(3, 3), nn.Linear(3, 1)
+        first = torch.optim.SGD(critic.parameters(), lr=0.1)
+        torch.optim.SGD(generator.parameters(), lr=0.1)
+        for _ in range(3):
+            first.zero_grad()
+            critic(generator(torch.ones(2, 3)).detach()).mean().backward()
+            first.step()
+
+    def straight_through() -> None:
+        train(Tower(lambda h: h + (h.round() - h).detach()))
+
+    def updates_in_place() -> None:
+        w = torch.tensor(1.0, requires_grad=True)
+        for _ in range(3):
+            (w * 2).backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+                w.grad = None
+
+    def makes_a_new_leaf_of_each_update() -> None:
+        w = torch.tensor(1.0, requires_grad=True)
+        for _ in range(3):
+            (w * 2).backward()
+            w = (w - 0.1 * w.grad).detach().requires_grad_()
+
+    def starts_at_a_leaf() -> None:
+        x = torch.tensor(2.0, requires_grad=True)
+        x.backward()
+
+    def retains_its_grad() -> None:
+        x = torch.tensor(2.0, requires_grad=True)
+        y = x * 2
+        y.retain_grad()
+        (y * 3).backward()
+        assert y.grad is not None
+
+    for run in (
+        logs_its_loss,
+        frozen_that_no_optimizer_holds,
+        two_players,
+        the_other_players_turn_is_not_watched,
+        straight_through,
+        updates_in_place,
+        makes_a_new_leaf_of_each_update,
+        starts_at_a_leaf,
+        retains_its_grad,
+    ):
+        yield run.__name__, run
+
+
+@pytest.mark.parametrize("run", [run for _, run in healthy()], ids=[name for name, _ in healthy()])
+def test_healthy_is_silent(run: Callable[[], Any]) -> None:
+    assert findings(run) == []
+
+
+def test_what_cut_a_root_off_is_named() -> None:
+    model = nn.Linear(3, 4)
+
+    def run() -> None:
+        loss = model(torch.ones(2, 3)).argmax(1).float().mean()
+        loss.backward()
+
+    finding = only(run, "no-graph")
+    assert finding["location"]["code"] == "loss = model(torch.ones(2, 3)).argmax(1).float().mean()"
+    assert sorted(finding["parameters"]) == sorted(["weight", "bias"])
+    assert finding["evidence"] == {"kind": "integer"}
+
+
+def test_where_nothing_needs_a_gradient_the_tensor_whose_grad_is_asked_for_is_named() -> None:
+    def run() -> None:
+        coefficients = torch.ones(3)
+        loss = (coefficients**2).sum()
+        loss.backward()
+        coefficients -= coefficients.grad
+
+    finding = only(run, "no-graph")
+    assert finding["parameters"] == ["coefficients"]
+    assert finding["location"]["code"] == "loss.backward()"
+
+
+@pytest.mark.filterwarnings("ignore:To copy construct")
+def test_a_loss_that_was_wrapped_again() -> None:
+    def run() -> None:
+        model = nn.Linear(3, 1)
+        loss = model(torch.ones(2, 3)).sum()
+        loss = torch.tensor(loss, requires_grad=True)
+        loss.backward()
+
+    finding = only(run, "rewrapped-loss")
+    assert finding["location"]["code"] == "loss = torch.tensor(loss, requires_grad=True)"
+    assert sorted(finding["parameters"]) == sorted(["weight", "bias"])
+
+
+def test_a_cut_loss_that_was_made_to_need_a_gradient() -> None:
+    def run() -> None:
+        model = nn.Linear(3, 1)
+        loss = model(torch.ones(2, 3)).sum().detach()
+        loss.requires_grad = True
+        loss.backward()
+
+    assert only(run, "rewrapped-loss")["location"]["code"] == "loss.requires_grad = True"
+
+
+def test_a_name_that_was_given_to_the_result_of_an_update() -> None:
+    def run() -> None:
+        w = torch.tensor(1.0, requires_grad=True)
+        for _ in range(2):
+            loss = (w * 2) ** 2
+            loss.backward()
+            with torch.no_grad():
+                w = w - 0.1 * w.grad
+
+    finding = only(run, "rebound-leaf")
+    assert finding["parameters"] == ["w"]
+    assert finding["location"]["code"] == "w = w - 0.1 * w.grad"
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_a_parameter_that_an_operation_made() -> None:
+    def run() -> None:
+        w = torch.ones(3, requires_grad=True) * 0.1
+        w.sum().backward()
+        w -= w.grad
+
+    finding = only(run, "non-leaf-tensor")
+    assert finding["parameters"] == ["w"]
+    assert finding["location"]["code"] == "w = torch.ones(3, requires_grad=True) * 0.1"
+
+
+def test_a_tensor_that_an_optimizer_refused() -> None:
+    def run() -> None:
+        latent = torch.ones(3, requires_grad=True).clamp(-2, 2)
+        torch.optim.SGD([latent], lr=0.1)
+
+    finding = only(run, "non-leaf-tensor")
+    assert finding["parameters"] == ["latent"]
+    assert finding["location"]["code"] == "latent = torch.ones(3, requires_grad=True).clamp(-2, 2)"
