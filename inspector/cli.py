@@ -14,8 +14,10 @@ import click
 from inspector import __version__
 from inspector import look as figures
 from inspector.command.options import (
+    ANNOTATIONS,
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
+    FAIL_ON,
     FORMATS,
     RECORDS,
     TEXTS,
@@ -37,6 +39,8 @@ Examples:
   inspect -m package.train               as python -m
   inspect --backward 2 --stop train.py   draw the second backward call, then end the script
   inspect -o saddle.svg saddle.py        one picture, nothing else
+  inspect --fail-on warning train.py     exit status 3 if something is wrong with the gradients
+  inspect explain detached               what a rule finds, why it matters, how to mend it
   inspect --theme dark inspect-out/report.json
                                          draw again, without running anything
 """
@@ -180,6 +184,16 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--plot", is_flag=True, help="Also the curve along each scalar leaf, with the tangent at the point.")
 @click.option("--check", is_flag=True, help="Compare derivatives: by rules, autograd and finite differences.")
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions at their live inputs.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(FAIL_ON),
+    default="never",
+    show_default=True,
+    help="Exit with status 3 on findings of this severity or worse, if the script's own is 0.",
+)
+@click.option(
+    "--annotate", type=click.Choice(ANNOTATIONS), help="Print the findings as annotations for a CI service, too."
+)
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
@@ -189,7 +203,10 @@ def _parse(**parameters: Any) -> dict[str, Any]:
     Draws the backward graph of a backward() call before and after it ran, with data, grad, is_leaf and
     requires_grad of every tensor and the gradient on every edge, and prints it on stderr.
 
-    SCRIPT may also be a saved report.json, which is drawn again, or `doctor`, which looks at the installation.
+    Says which gradients are missing, zero, NaN, huge or wrong, why, and on which line.
+
+    SCRIPT may also be a saved report.json, which is drawn again; `explain` or `explain RULE`, which tells what is
+    looked for; or `doctor`, which looks at the installation.
     """
     return parameters
 
@@ -208,6 +225,10 @@ def run() -> NoReturn:
         from inspector.command.doctor import doctor
 
         sys.exit(doctor())
+    if parameters["module"] is None and arguments[0] == "explain":
+        from inspector.command.explaining import explain
+
+        sys.exit(explain(arguments[1:]))
     if parameters["module"] is None and arguments[0].endswith(".json"):
         from inspector.command.saved import draw_saved
 
@@ -238,7 +259,12 @@ def _options(parameters: dict[str, Any]) -> Options:
         Watch(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),
-        Checks(derivatives=parameters["check"], functions=parameters["gradcheck"]),
+        Checks(
+            derivatives=parameters["check"],
+            functions=parameters["gradcheck"],
+            fail_on=parameters["fail_on"],
+            annotate=parameters["annotate"],
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inspector.command.findings import FOUND, fails, first_call, workflow_commands
 from inspector.command.folder import open_folder, shown
 from inspector.command.options import Options
 from inspector.script import Exit, Target, our_modules, run_script, stop_script
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from inspector.recorder.gradcheck import CustomFunctions, FunctionChecked
     from inspector.recorder.session import Session
     from inspector.report import BackwardCall, Check, Finding, Report
+    from inspector.report import Exit as ReportExit
 
 
 def inspect_script(target: Target, options: Options) -> Exit:
@@ -36,6 +38,8 @@ def inspect_script(target: Target, options: Options) -> Exit:
                 _say("interrupted: the pictures are not finished")
             except Exception as error:
                 _say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
+            if exit.status == 0 and inspection.fails:
+                return replace(exit, status=FOUND)
     return exit
 
 
@@ -51,7 +55,7 @@ class _Inspection:
         self._functions: CustomFunctions | None = None
         self._checked: list[FunctionChecked] = []
         self._drawing: Drawing | None = None
-        self._is_shown = False
+        self._report: Report | None = None
         self._files: list[Path] = []
         self._pictures: list[Path] = []
         self._temporary = contextlib.ExitStack()
@@ -78,6 +82,12 @@ class _Inspection:
             self._functions.install()
         self._session.open()
 
+    @property
+    def fails(self) -> bool:
+        """Whether there are findings on which the command is to fail (`--fail-on`)."""
+        found = [] if self._report is None else self._report.findings
+        return fails(found, self._options.checks.fail_on)
+
     def finish(self, exit: Exit) -> None:
         """The script has ended: show what was not shown yet, and complete the report."""
         if self._session is None:
@@ -88,10 +98,12 @@ class _Inspection:
             _say(f"note: {remark}")
         if self._session.failure is not None:
             _say(f"an error of ours, not of the script's, ended the watching: {self._session.failure}")
-        if not self._is_shown:
+        if self._report is None:
             self._show(exit)
-        elif self._files and self._options.destination.report is not None:
-            self._write(self._report(exit), self._options.destination.report)
+        else:
+            self._report = replace(self._report, exit=_exit_of(exit))
+            if self._files and self._options.destination.report is not None:
+                self._write(self._report, self._options.destination.report)
         self._say_what_is_missing(self._session, exit)
         self._end_drawing()
         self._temporary.close()
@@ -110,14 +122,13 @@ class _Inspection:
 
     def _show(self, exit: Exit | None = None) -> None:
         """Write the report, start to draw, and print: when the watched calls are done, or at the end."""
-        if self._is_shown or os.getpid() != self._process:
+        if self._report is not None or os.getpid() != self._process:
             return
-        self._is_shown = True
         if self._functions is not None:  # what it runs is the user's, with the user's modules
             self._functions.remove()
             self._checked = self._functions.check()
         with our_modules():
-            report = self._report(exit)
+            report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
             if written and path is not None:
@@ -126,28 +137,27 @@ class _Inspection:
                 self._start_drawing(path, report)
             self._print(report)
 
-    def _report(self, exit: Exit | None) -> Report:
+    def _reported(self, exit: Exit | None) -> Report:
         from inspector.diagnosis import diagnosed
         from inspector.recorder.session import recording_of
-        from inspector.report import Exit as ReportExit
         from inspector.report import Report
 
         assert self._session is not None
         calls = list(self._session.calls)
-        drawn = self._options.watch.drawn([call.index for call in calls])
-        status = None if exit is None else exit.status
         findings, checked = self._gradcheck_rows(calls)
         report = Report(
             script=self._name,
-            exit=ReportExit(status=status, exception=None if exit is None else exit.describe()),
-            recording=recording_of(self._session, drawn),
+            exit=_exit_of(exit),
+            recording=recording_of(self._session, []),
             calls=calls,
             inventory=self._session.inventory,
             events=self._session.events,
             findings=findings,
             checked=checked,
         )
-        return diagnosed(report)
+        report = diagnosed(report)
+        drawn = self._options.watch.drawn([call.index for call in calls], first_call(report.findings))
+        return replace(report, recording=recording_of(self._session, drawn))
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
         if self._functions is None:
@@ -207,6 +217,9 @@ class _Inspection:
                         show_check(console, call.graph)
             if self._functions is not None:
                 show_gradcheck(console, self._checked)
+            if self._options.checks.annotate is not None:
+                for line in workflow_commands(report.findings, self._folder):
+                    print(line, file=self._stderr)
 
     def _end_drawing(self) -> None:
         """Wait for the pictures, and say which files there are."""
@@ -223,6 +236,14 @@ class _Inspection:
                 _say(f"note: {remark}")
         with _unless_closed():
             show_files(stderr_console(self._stderr), [shown(path) for path in self._files])
+
+
+def _exit_of(exit: Exit | None) -> ReportExit:
+    """How the script ended, as a report has it; None while it runs."""
+    return {
+        "status": None if exit is None else exit.status,
+        "exception": None if exit is None else exit.describe(),
+    }
 
 
 def _unless_closed() -> contextlib.AbstractContextManager[None]:

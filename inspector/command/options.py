@@ -19,6 +19,9 @@ FORMATS = tuple(WRITERS)
 THEMES: tuple[Theme, ...] = get_args(Theme)
 TEXTS: tuple[Text, ...] = get_args(Text)
 RECORDS: tuple[Record, ...] = get_args(Record)
+FailOn = Literal["error", "warning", "never"]
+FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
+ANNOTATIONS = ("github",)
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
 
@@ -43,14 +46,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Checks:
-    """What is checked beside the rules of the diagnosis.
+    """What is checked beside the rules of the diagnosis, and what becomes of findings.
 
     derivatives: each leaf's, by rules, by autograd and by finite differences.
     functions: custom ones, by gradcheck.
+    fail_on: from which severity on the exit status is 3. annotate: the CI service that is told, None for none.
     """
 
     derivatives: bool = False
     functions: bool = False
+    fail_on: FailOn = "never"
+    annotate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,17 @@ class Watch:
         """Whether a call may be one that is drawn, before it is known which calls there will be."""
         return self.backward in ("all", "last") or index == int(self.backward or 1)
 
-    def drawn(self, indexes: list[int]) -> list[int]:
-        """Which of the watched calls are drawn: of `indexes`, those that `backward` asks for."""
+    def drawn(self, indexes: list[int], found: int | None = None) -> list[int]:
+        """Which of the watched calls are drawn: of `indexes`, those that `backward` asks for.
+
+        found: the first call with a finding, None where there is none.
+        """
         if self.backward == "all":
             return indexes
         if self.backward == "last":
             return indexes[-1:]
-        wanted = int(self.backward) if self.backward is not None else indexes[0] if indexes else 1
+        first = found or (indexes[0] if indexes else 1)
+        wanted = int(self.backward) if self.backward is not None else first
         return [index for index in indexes if index == wanted]
 
 

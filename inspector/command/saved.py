@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 
 from inspector.command.drawing import REMARK
+from inspector.command.findings import FOUND, fails
 from inspector.command.folder import shown
 from inspector.command.options import Options
 from inspector.command.pictures import picture_paths, write_pictures
+from inspector.diagnosis import diagnosed
 from inspector.layout import LayoutFailed, TooManyBoxes
 from inspector.report import BackwardCall, Report, ReportError, load
 
@@ -21,14 +23,14 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     quiet: print nothing but what goes wrong (for the inspection, which has printed the rest).
     """
     try:
-        report = load(path)
+        report = diagnosed(load(path))
         calls = _asked_for(report, options)
     except (ReportError, LookupError) as error:
         return _complain(str(error.args[0]), USAGE)
     status = 0
     for call in calls:
         status = max(status, _draw(report, call, options, quiet=quiet))
-    return status
+    return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
 def _asked_for(report: Report, options: Options) -> list[BackwardCall]:

@@ -14,13 +14,15 @@ _TEXTS = {
     "tensor": "is copied into a new tensor here",
     "comparison": "is compared here, which has no derivative",
     "integer": "becomes integers here, which have no derivative",
-    "no_grad": "is computed where gradients are turned off",
+    "no_grad": "is computed while gradients are turned off",
     "inference_mode": "is computed in inference mode",
 }
 
 
 def described(cut: dict[str, Any]) -> str:
     """`h is detached here`."""
+    if cut["region"] is not None:
+        return "gradients are turned off here"
     name = cut["code"] if cut["kind"] in ("no_grad", "inference_mode") else cut["name"]
     return f"{name or 'the result of ' + cut['operation']} {_TEXTS[cut['kind']]}"
 

@@ -48,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _finding(cuts: list[dict[str, Any]], names: list[str], index: int) -> Finding:
     nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
     return RULE.found(
-        f"{described(cuts[0])}: no gradient goes back from there, and these parameters get none in any other way",
+        f"{described(cuts[0])}: no gradient goes back from there, and what lies behind gets none in any other way",
         "let the tensor itself go on to the loss" if cuts[0]["region"] is None else "run this part with gradients",
         at=Place(location(cuts[0]), index, nodes),
         parameters=names,

@@ -130,7 +130,7 @@ class Flow:
         self._came_from: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
     def cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        """Remember a cut of `inputs`, and that `results` hold what was cut off."""
+        """Remember a cut of those `inputs` that need a gradient, and that `results` hold what was cut off."""
         code, instruction = where.place or (None, 0)
         same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)

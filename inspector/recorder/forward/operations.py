@@ -210,7 +210,7 @@ class Operations(TorchFunctionMode):
         if kind is None or (kind in ("no_grad", "inference_mode") and _in_custom_function()):
             return
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
-        self.flow.cut(kind, where, sources, results)
+        self.flow.cut(kind, where, [*sources, *inputs], results)
 
     def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
         """The grad of a tensor is read: one that is no leaf has none, unless somebody asked for it."""

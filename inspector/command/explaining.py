@@ -1,0 +1,78 @@
+"""`inspect explain [RULE]`: what the rules of the diagnosis find, from their own docstrings."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from inspector.diagnosis import RULES, Rule
+
+_USAGE = 2
+_WIDEST = 100
+_HEADS = ("Why it matters:", "How to mend it:", "Example:")
+
+
+def explain(names: Sequence[str]) -> int:
+    """Print the table of the rules, or all that is to be said of those that are named; the exit status."""
+    console = Console(highlight=False, width=min(Console().width, _WIDEST))
+    unknown = [name for name in names if name not in RULES]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], RULES, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        known = ", ".join(RULES)
+        print(f"inspect: no rule {unknown[0]!r}{meant} The rules are: {known}", file=sys.stderr)
+        return _USAGE
+    if not names:
+        console.print(_table())
+    for name in names:
+        console.print(_explained(RULES[name]))
+    return 0
+
+
+def markdown() -> str:
+    """docs/rules.md: every rule, as `inspect explain RULE` tells it."""
+    parts = [
+        "# The rules of the diagnosis\n",
+        "What `inspect explain` prints. A rule whose evidence was not recorded is listed as not checked.\n",
+        *(_section(rule) for rule in RULES.values()),
+    ]
+    return "\n".join(parts)
+
+
+def _table() -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("rule", "severity", "finds"):
+        table.add_column(title, no_wrap=title != "finds")
+    for rule in RULES.values():
+        table.add_row(Text(rule.name, style="bold"), rule.severity, Text(_first_line(rule)))
+    return table
+
+
+def _explained(rule: Rule) -> Text:
+    text = Text.assemble((rule.name, "bold"), f"  {rule.severity}\n\n", _reflowed(rule), "\n")
+    for head in _HEADS:
+        text.highlight_words([head], "bold")
+    return text
+
+
+def _reflowed(rule: Rule) -> str:
+    """The docstring, a paragraph a line: the terminal breaks it. The code of the example stays as it is."""
+    paragraphs, example, code = rule.text.strip().partition("Example:")
+    joined = "\n\n".join(" ".join(part.split()) for part in paragraphs.strip().split("\n\n"))
+    return f"{joined}\n\n{example}{code}"
+
+
+def _section(rule: Rule) -> str:
+    body = rule.text.strip()
+    for head in _HEADS:
+        body = body.replace(head, f"**{head.rstrip(':')}.**", 1)
+    return f"## `{rule.name}` ({rule.severity})\n\n{body}\n"
+
+
+def _first_line(rule: Rule) -> str:
+    return " ".join(rule.text.split("\n\n")[0].split()).rstrip(".")
