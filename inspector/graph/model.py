@@ -40,6 +40,9 @@ class SavedTensor(TypedDict):
     tensor: str | None  # the id of the tensor, None where the slot is empty
     before: str  # held, released, modified, packed, empty or unknown
     after: str
+    shape: NotRequired[list[int]]  # these three: where it was held
+    dtype: NotRequired[str]
+    bytes: NotRequired[int]  # of its storage; 0 where a leaf or an earlier function has the same one
 
 
 class FunctionAttributes(TypedDict):
@@ -89,7 +92,7 @@ class FoldAttributes(TypedDict):
     nodes: int
     parameters: int  # leaves that belong to it
     elements: int  # of those leaves
-    saved_bytes: int  # of all tensors that its members saved, each counted once
+    saved_bytes: int  # what its members add to the memory that the graph keeps alive
     norms: Norms  # of the gradients of its members but AccumulateGrad
     arriving: Norms  # of what arrives at it from outside: one norm a part
     grads: Norms  # of the gradients of its leaves

@@ -15,7 +15,7 @@ from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
-from inspector.tracer.tracing import NodeRecord, Pair, Record
+from inspector.tracer.tracing import NodeRecord, Pair, Record, SavedRecord
 from inspector.tracer.walk import EMPTY
 
 _NOT_SEEN = "no tensor of the script's was left to ask"
@@ -96,17 +96,19 @@ class _Builder:
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, []),
             "formula": formula(node.name),
-            "saved": [
-                {
-                    "name": saved.name,
-                    "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
-                    "before": saved.before,
-                    "after": saved.after,
-                }
-                for saved in node.saved
-            ],
+            "saved": [self._saved(saved) for saved in node.saved],
             **{moment: self._states(pairs, moment) for moment in MOMENTS},
             "gradient": _one_or_all([self._answers.gradient(pair) for pair in pairs]),
+        }
+
+    def _saved(self, saved: SavedRecord) -> dict[str, Any]:
+        known = {"shape": saved.shape, "dtype": saved.dtype, "bytes": saved.bytes}
+        return {
+            "name": saved.name,
+            "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
+            "before": saved.before,
+            "after": saved.after,
+            **{key: fact for key, fact in known.items() if fact is not None},
         }
 
     def _tensors(self, position: int, node: NodeRecord) -> Iterator[tuple[str, dict[str, Any]]]:
