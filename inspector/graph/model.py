@@ -54,6 +54,7 @@ class FunctionAttributes(TypedDict):
     requires_grad: bool
     module: Value  # the path of the nn.Module that made it, None outside of modules, or unknown
     source: Any  # Source, None for an AccumulateGrad, or unknown
+    made_in: NotRequired[int]  # the backward call that made it (create_graph, a hook); its source is that call
     step: Value  # its turn in the engine's order from 1, None if the engine did not run it, or unknown
     attributes: dict[str, Any]  # what it saved beside tensors: `{"exponent": 2}`
     empty_slots: list[int]  # slots of next_functions that lead nowhere

@@ -161,10 +161,14 @@ class Session:
         else:
             capture.flow.not_recorded = _TOO_LARGE
         captured = [] if call.accumulates else [_pair_of_input(item, tracing) for item in call.inputs]
+        if self._forward is not None:
+            self._forward.backward_begins(index, call.frame)
         return _Open(index, self._location(call), tracing, capture, outputs, captured, pause)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
+        if self._forward is not None:
+            self._forward.backward_ends()
         self.watched += 1
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)

@@ -85,6 +85,7 @@ class _Builder:
     def _function(self, position: int, node: NodeRecord) -> dict[str, Any]:
         is_leaf = node.name == ACCUMULATE_GRAD
         pairs = [(position, output_nr) for output_nr in range(max(1, len(node.outputs)))]
+        made_in = None if is_leaf else self._answers.made_in(node)
         return {
             "kind": "function",
             "name": node.name,
@@ -92,6 +93,7 @@ class _Builder:
             "requires_grad": True,
             "module": None if is_leaf else self._answers.module(node),
             "source": None if is_leaf else self._answers.source(node),
+            **({} if made_in is None else {"made_in": made_in}),
             "step": self._answers.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, []),

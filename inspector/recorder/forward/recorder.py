@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Literal, TypeAlias
 
@@ -23,8 +24,8 @@ from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
 from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations, not_ours
 from inspector.recorder.forward.outputs import Output, Outputs
-from inspector.recorder.forward.ranges import sequence_number
-from inspector.recorder.forward.sources import Sources
+from inspector.recorder.forward.ranges import Threads, sequence_number
+from inspector.recorder.forward.sources import Place, Sources
 from inspector.summaries import Batch
 
 Mode = Literal["full", "light"]
@@ -35,6 +36,15 @@ MOST_SECONDS = 30.0
 """Beyond either, a full recording goes on as a light one. The time runs from the first output."""
 
 TWO_THREADS = "two threads made Nodes with this number"
+_MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
+
+
+@dataclass(frozen=True, slots=True)
+class _Backward:
+    """A backward call, and where the user's code called it, if it did."""
+
+    index: int
+    place: Place | None
 
 
 class ForwardRecorder:
@@ -59,6 +69,7 @@ class ForwardRecorder:
         self._outputs = Outputs(batch, self._sources)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._compile_watch: compiling.CompileWatch | None = None
+        self._backwards: Threads[_Backward] = Threads()
         self._thread = 0
         self._until: float | None = None
         self._most = MOST_OUTPUTS
@@ -139,13 +150,36 @@ class ForwardRecorder:
         finally:
             self._lines.resume(paused, None)
 
+    def backward_begins(self, index: int, frame: FrameType | None) -> None:
+        """The engine is about to run: what it makes (create_graph), a hook computes or a checkpoint runs again is
+        no part of the forward. index: of the call; frame: who called it."""
+        self._lines.flush()
+        user = self._lines.user_frame(frame)
+        place = None if user is None else (user.f_code, user.f_lasti)
+        self._backwards.here.mark(sequence_number(), _Backward(index, place))
+
+    def backward_ends(self) -> None:
+        """The engine has run: Nodes are those of a forward again."""
+        self._lines.flush()
+        self._backwards.here.mark(sequence_number(), None)
+
     # What was recorded
 
+    def made_in(self, sequence_nr: int) -> int | None:
+        """The index of the backward call that made the Node with this number; None for one of a forward, and
+        where two threads made one with this number."""
+        made = self._backwards.at(sequence_nr)
+        return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
+
     def source(self, sequence_nr: int) -> Source | Unknown:
-        """The user's file, line and statement that made the Node with this number, or unknown."""
+        """The user's file, line and statement that made the Node with this number, or unknown. Of one that was
+        made during backward it is the statement that called that."""
         self._lines.flush()
         if self._lines.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
+        made = self._backwards.at(sequence_nr)
+        if made is not None:
+            return unknown(_MADE_IN_BACKWARD) if made.place is None else self._sources.source(made.place)
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
         place = place or self._lines.ranges.at(sequence_nr)
         if place is None:
