@@ -338,7 +338,7 @@ def test_the_function_of_a_module_is_named_where_the_call_stands(inspect_script)
 
 
 def by_number(ran, call):
-    """Of each function but AccumulateGrad, in walk order: its name, the call it was made in, its line, its module."""
+    """(name, call it was made in, line, module) of each function but AccumulateGrad, in walk order."""
     rows = [row for row in ran.functions(call) if row["name"] != "AccumulateGrad"]
     return [(row["name"], row.get("made_in"), row["source"].get("code"), row["module"]) for row in rows]
 
