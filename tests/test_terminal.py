@@ -18,11 +18,11 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from inspector.graph import Graph, unknown
+from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.rows import from_rows
 from inspector.report import Report
 from inspector.terminal import lines, show, stderr_console
 from inspector.terminal.labels import in_mathematics, operand
-from inspector.terminal.measures import is_finite, is_zero, norm
 
 
 def said(graph: Graph, width: int = 80, **more: Any) -> str:

@@ -141,6 +141,7 @@ class _Inspection:
             exit=ReportExit(status=status, exception=None if exit is None else exit.describe()),
             recording=recording_of(self._session, drawn),
             calls=calls,
+            inventory=self._session.inventory,
             findings=findings,
             checked=checked,
         )

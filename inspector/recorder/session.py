@@ -11,15 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
 from inspector.naming import forget_locals, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
+from inspector.recorder.inventory import Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.of_thread import OfThread
-from inspector.report import BackwardCall, Recording, mask_addresses
+from inspector.report import BackwardCall, Inventory, Recording, mask_addresses
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
@@ -51,6 +54,7 @@ class _Open:
     outputs: list[Any]
     captured: list[Pair | None]
     pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
+    grads: Grads
 
 
 class Session:
@@ -60,6 +64,7 @@ class Session:
     is then called in the place of that call's return (`--stop`).
     mode: how it is recorded: "full" for the calls that are `drawn` (by their index, from 1) and light for the
     others, "light" for all, "none" for nothing of the forward.
+    modules: those whose parameters are noted; by default those that the script's variables hold.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Session:
         drawn: Callable[[int], bool] = lambda index: index == 1,
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
+        modules: ModuleInventory | None = None,
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -83,6 +89,7 @@ class Session:
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
         self._instead = instead
+        self._modules = modules or ModuleInventory()
         self._engine = EngineWatch(self)
         self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
@@ -108,6 +115,15 @@ class Session:
         """Why something of the forward was not seen: torch.compile, another tracer, an error of ours."""
         found = [] if self._forward is None else self._forward.unknown
         return [mask_addresses(remark) for remark in found if _ONLY_DRAWN not in remark]
+
+    @property
+    def inventory(self) -> Inventory:
+        """What the script has beside graphs, as far as it was seen."""
+        return Inventory(parameters=self._modules.parameters(), modules=self._modules.modules())
+
+    def named_parameters(self) -> list[tuple[str, torch.Tensor]]:
+        """The parameters of the inventory that are alive, with their names."""
+        return self._modules.named_parameters()
 
     @property
     def is_done(self) -> bool:
@@ -154,7 +170,9 @@ class Session:
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
-        tracing = Tracing(graph, outputs, names_from(call.frame, self._files), batch)
+        names = names_from(call.frame, self._files, self._modules.given())
+        grads = self._modules.begins(names)
+        tracing = Tracing(graph, outputs, names, batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
@@ -163,7 +181,7 @@ class Session:
         captured = [] if call.accumulates else [_pair_of_input(item, tracing) for item in call.inputs]
         if self._forward is not None:
             self._forward.backward_begins(index, call.frame)
-        return _Open(index, self._location(call), tracing, capture, outputs, captured, pause)
+        return _Open(index, self._location(call), tracing, capture, outputs, captured, pause, grads)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
@@ -185,14 +203,19 @@ class Session:
         self._values.read()
         if self._forward is not None:
             token.tracing.find_sources(self._forward.leaf_source)
+        if self._watch is None:
+            self._modules.forget_calls()
+        rows = self._modules.ends(token.index, token.grads, token.tracing)
         record = token.tracing.close(ran=True)
+        ids = Ids(record)
+        for row, pair in rows:
+            row["tensor"] = None if pair is None else ids.tensor(pair)
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         if self._forward is None:
             return BackwardCall(token.index, token.location, graph)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
-        ids = Ids(record)
         cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
         self._writes += len(writes)
         self._set_forward(token.index + 1)

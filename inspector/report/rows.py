@@ -19,7 +19,7 @@ SCHEMA = 1
 _MOST_MODULES = 10
 """How many modules are listed with what they keep alive."""
 
-_VALUES = ("data", "grad", "gradient", "evidence")
+_VALUES = ("data", "grad", "gradient", "evidence", "calls")
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
 

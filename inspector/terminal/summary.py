@@ -11,11 +11,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.memory import OUTSIDE, memory
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.terminal.labels import root_labels, tensor_label
-from inspector.terminal.measures import is_finite, is_zero, norm
 from inspector.text import bytes_text, number
 
 _BARS = "▁▂▃▅▇"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from inspector.graph import is_summary, is_unknown
-from inspector.graph.values import Value
+from inspector.graph.values import Value, is_summary, is_unknown
 
 
 def norm(value: Value) -> float | None:
@@ -24,13 +23,15 @@ def norm(value: Value) -> float | None:
 def is_zero(value: Value) -> bool:
     """Whether it is known and every element is exactly zero."""
     if is_summary(value):
-        return bool(value["zeros"] == math.prod(value["shape"]))
+        return norm(value) == 0.0 if "zeros" not in value else bool(value["zeros"] == math.prod(value["shape"]))
     return value is not None and not is_unknown(value) and not any(_sizes(value))
 
 
 def is_finite(value: Value) -> bool:
     """False where some element is known to be NaN or infinite."""
     if is_summary(value):
+        if "nans" not in value:  # of a light recording: a norm is finite where all elements are
+            return math.isfinite(norm(value) or 0.0)
         return not (value["nans"] or value["infinities"])
     return value is None or isinstance(value, dict) or all(math.isfinite(size) for size in _sizes(value))
 
