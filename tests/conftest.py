@@ -64,6 +64,7 @@ def _state() -> dict[str, Any]:
             for name, hooks in vars(modules).items()
             if name.startswith("_global_") and name.endswith("hooks")
         },
+        "has_torch_function": torch.overrides.has_torch_function,
         "torch function modes": torch._C._len_torch_function_stack(),
         "torch dispatch modes": torch._C._len_torch_dispatch_stack(),
         "trace function": sys.gettrace(),

@@ -22,7 +22,7 @@ from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
-from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations, not_ours
+from inspector.recorder.forward.operations import APPLY, Operations, not_ours
 from inspector.recorder.forward.outputs import Output, Outputs
 from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
@@ -253,25 +253,19 @@ class ForwardRecorder:
         elif time.monotonic() > self._until:
             self.lighten(f"more than {MOST_SECONDS:.0f} seconds")
 
-    def _entered(self, module: nn.Module, arguments: Any, outermost: bool) -> bool:
-        """A module's forward begins; whether the operations step aside for it."""
+    def _entered(self, outermost: bool) -> None:
+        """A module's forward begins."""
         if outermost:
             self._tidy()
             if self._compile_watch is not None and compiling.was_used():
                 self._compile_watch.see()
         if outermost or sys.gettrace() is None:
             self._lines.wake(sys._getframe(1))
-        if self.mode != "full" or not self._is_here() or not _takes_fast_path(module, arguments):
-            return False
-        self._operations.step_aside()
-        return True
 
-    def _left(self, output: Any, aside: bool) -> None:
+    def _left(self, output: Any) -> None:
         """A module's forward has ended."""
         if self.mode != "full" or not self._is_here():
             return
-        if not aside:
-            self._operations.step_back()
         frame = _outside_of_modules(sys._getframe(2))
         if frame is not None:
             self._name_results(frame, output, "module")
@@ -315,7 +309,7 @@ class ForwardRecorder:
     def _tidy(self) -> None:
         """Take the operations off the mode stack if torch has put them back there after their end."""
         if self._is_here() and self._operations.waits_to_leave:
-            self._operations.step_aside()
+            self._operations.leave()
 
     def _is_here(self) -> bool:
         return threading.get_ident() == self._thread
@@ -347,20 +341,6 @@ def _outside_of_modules(frame: FrameType | None) -> FrameType | None:
 
 
 _MODULE_FILE = nn.Module._call_impl.__code__.co_filename
-
-
-def _takes_fast_path(module: nn.Module, arguments: Any) -> bool:
-    """Whether a module could run torch's inference kernels, which it does not while a mode is on the stack.
-
-    The conditions are those of torch: not training, and nothing needs a gradient. In doubt: yes.
-    """
-    if not isinstance(module, FAST_PATHS) or all(part.training for part in nn.Module.modules(module)):
-        return False
-    if not torch.is_grad_enabled():
-        return True
-    if arguments and _is_tensor(arguments[0]) and arguments[0].requires_grad:
-        return False
-    return not all(parameter.requires_grad for parameter in nn.Module.parameters(module))
 
 
 _RUNNING: weakref.WeakSet[ForwardRecorder] = weakref.WeakSet()
