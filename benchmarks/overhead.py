@@ -58,19 +58,19 @@ def plain(step: Step) -> float:
 
 def light(step: Step) -> float:
     """The second of two recorded steps: the first one finds the names and lines of the code."""
-    with inspector.record(2, mode="light"):
+    with inspector.record(watch=2, mode="light"):
         step()
         return timed(step)
 
 
 def full(step: Step) -> float:
-    with inspector.record(1):
+    with inspector.record(watch=1):
         return timed(step)
 
 
 def after(step: Step) -> float:
     """A step after the watched call has ended, still within the block."""
-    with inspector.record(1):
+    with inspector.record(watch=1):
         step()
         return timed(step)
 

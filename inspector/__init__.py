@@ -3,7 +3,7 @@
     import inspector
     graph = inspector.trace(z)              # graph.network is a networkx MultiDiGraph
     inspector.draw(z).save("z.svg")
-    with inspector.record() as recording:
+    with inspector.record(model, optimizer) as recording:
         loss.backward()
     recording.calls[0].graph.at("after")
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -68,11 +68,19 @@ class Names:
 
         Where there are several outermost modules the variable leads: `generator.fc.weight`.
         """
-        outermost = self._outermost()
-        for name, module in outermost:
-            prefix = f"{name}." if len(outermost) > 1 else ""
-            for path, tensor in _named_tensors(module):
-                self.add(prefix + path, tensor)
+        for name, module in self.modules():
+            self.add_module(name, module)
+
+    def add_module(self, name: str, module: torch.nn.Module) -> None:
+        """Name the parameters and buffers of one module; name: what stands before their paths, "" for nothing."""
+        prefix = f"{name}." if name else ""
+        for path, tensor in _named_tensors(module):
+            self.add(prefix + path, tensor)
+
+    def modules(self) -> list[tuple[str, torch.nn.Module]]:
+        """The outermost modules that hold tensors, each with what stands before the paths in it."""
+        outermost = [item for item in self._outermost() if next(_named_tensors(item[1]), None) is not None]
+        return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
 
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
         inner = {
@@ -104,12 +112,17 @@ class Names:
             stack.append((path, value, depth + 1))
 
 
-def names_from(frame: FrameType | None, files: Files) -> Names:
+def names_from(
+    frame: FrameType | None, files: Files, given: Iterable[tuple[str, torch.nn.Module]] = ()
+) -> Names:
     """The names in the frames from `frame` outwards: the user's code first, then that of libraries.
 
-    A library's locals matter where it calls backward for the user (a Trainer's `model`).
+    A library's locals matter where it calls backward for the user (a Trainer's `model`). given: modules whose
+    tensors are called by their paths in them, whatever the variables of the frames say.
     """
     names = Names()
+    for name, module in given:
+        names.add_module(name, module)
     frames = [item for item in _outwards(frame) if not _is_own(item) and not _is_torch(item)]
     ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
     others = [item for item in frames if not files.is_users(item.f_code.co_filename)]

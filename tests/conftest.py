@@ -69,6 +69,7 @@ def _state() -> dict[str, Any]:
         },
         "zero_grad": modules.Module.zero_grad,
         "clipping": (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_),
+        "has_torch_function": torch.overrides.has_torch_function,
         "torch function modes": torch._C._len_torch_function_stack(),
         "torch dispatch modes": torch._C._len_torch_dispatch_stack(),
         "trace function": sys.gettrace(),

@@ -335,3 +335,144 @@ def test_the_function_of_a_module_is_named_where_the_call_stands(inspect_script)
     ran = inspect_script(HEAD + "    from package.helper import run\n    y = x**2\n    run(y)\n")
     assert ran.calls[0]["location"] == {"file": "package/helper.py", "line": 3, "code": "loss.backward()"}
     assert ran.tensor("x")["after"]["grad"] == 4.0
+
+
+def by_number(ran, call):
+    """(name, call it was made in, line, module) of each function but AccumulateGrad, in walk order."""
+    rows = [row for row in ran.functions(call) if row["name"] != "AccumulateGrad"]
+    return [(row["name"], row.get("made_in"), row["source"].get("code"), row["module"]) for row in rows]
+
+
+@pytest.mark.parametrize("mode", ["full", "light"])
+def test_what_a_double_backward_made_is_marked(inspect_script, mode):
+    ran = inspect_script(
+        HEAD
+        + """
+    y = x.sin()
+    (g,) = torch.autograd.grad(y, x, create_graph=True)
+    (g2,) = torch.autograd.grad(
+        g, x, create_graph=True)
+    (g2 * y).backward()
+    """,
+        options=("-f", "dot", "--record", mode),
+    )
+    assert by_number(ran, 0) == [("SinBackward0", None, "y = x.sin()", None)]
+    first = "(g,) = torch.autograd.grad(y, x, create_graph=True)"
+    second = "(g2,) = torch.autograd.grad(\n    g, x, create_graph=True)"
+    assert by_number(ran, 1) == [("MulBackward0", 1, first, None), ("CosBackward0", 1, first, None)]
+    found = by_number(ran, 2)
+    assert found[0] == ("MulBackward0", None, "(g2 * y).backward()", None)
+    assert ("SinBackward0", None, "y = x.sin()", None) in found
+    made = [(row[1], row[2]) for row in found[1:] if row[0] != "SinBackward0" or row[1] is not None]
+    assert set(made) <= {(1, first), (2, second)} and (2, second) in made
+
+
+@pytest.mark.parametrize("mode", ["full", "light"])
+def test_a_gradient_penalty(inspect_script, mode):
+    ran = inspect_script(
+        """
+        import torch
+        from torch import nn
+        torch.manual_seed(0)
+        critic = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        x = torch.rand(5, 3, requires_grad=True)
+        score = critic(x)
+        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        penalty = ((slope.norm(dim=1) - 1) ** 2).mean()
+        loss = score.mean() + penalty
+        loss.backward()
+        """,
+        options=("-f", "dot", "--record", mode, "--backward", "2"),
+    )
+    call = "(slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)"
+    rows = by_number(ran, 1)
+    lines = {code for _, made_in, code, _ in rows if made_in is None}
+    assert lines == {"score = critic(x)", "penalty = ((slope.norm(dim=1) - 1) ** 2).mean()",
+                     "loss = score.mean() + penalty"}  # fmt: skip
+    made = [row for row in rows if row[1] is not None]
+    assert {(made_in, code, module) for _, made_in, code, module in made} == {(1, call, None)}
+    assert {"TanhBackwardBackward0", "MmBackward0"} <= {name for name, *_ in made}
+    forward = {(name, module) for name, made_in, code, module in rows if code == "score = critic(x)"}
+    assert forward == {("AddmmBackward0", "2"), ("AddmmBackward0", "0"), ("TanhBackward0", "1"),
+                       ("TBackward0", "2"), ("TBackward0", "0")}  # fmt: skip
+
+
+def test_what_a_hook_computes_is_no_forward(inspect_script):
+    ran = inspect_script(
+        """
+        import torch
+        w = torch.tensor(2.0, requires_grad=True)
+        kept = []
+        def hook(gradient):
+            with torch.enable_grad():
+                kept.append((w * 3).exp())
+        y = w**2
+        y.register_hook(hook)
+        y.backward()
+        z = kept[0].sin()
+        z.backward()
+        """,
+        options=("-f", "dot", "--backward", "2"),
+    )
+    assert by_number(ran, 1) == [
+        ("SinBackward0", None, "z = kept[0].sin()", None),
+        ("ExpBackward0", 1, "y.backward()", None),
+        ("MulBackward0", 1, "y.backward()", None),
+    ]
+
+
+def test_a_forward_that_runs_again_in_backward(inspect_script):
+    ran = inspect_script(
+        """
+        import torch
+        from torch import nn
+        block = nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+        again = []
+        class Rerun(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return block(x)
+            @staticmethod
+            def backward(ctx, gradient):
+                (x,) = ctx.saved_tensors
+                with torch.enable_grad():
+                    again.append(block(x.detach().requires_grad_()))
+                return gradient
+        x = torch.rand(2, 3, requires_grad=True)
+        Rerun.apply(x).sum().backward()
+        again[0].sum().backward()
+        """,
+        options=("-f", "dot", "--backward", "2"),
+    )
+    rows = by_number(ran, 1)
+    assert rows[0] == ("SumBackward0", None, "again[0].sum().backward()", None)
+    assert rows[1:] == [
+        ("TanhBackward0", 1, "Rerun.apply(x).sum().backward()", "1"),
+        ("AddmmBackward0", 1, "Rerun.apply(x).sum().backward()", "0"),
+        ("TBackward0", 1, "Rerun.apply(x).sum().backward()", "0"),
+    ]
+
+
+def test_a_backward_within_a_module_makes_its_nodes(inspect_script):
+    ran = inspect_script(
+        """
+        import torch
+        from torch import nn
+        class Force(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.energy = nn.Linear(2, 1)
+            def forward(self, x):
+                e = torch.tanh(self.energy(x)).sum()
+                (force,) = torch.autograd.grad(e, x, create_graph=True)
+                return force * 2
+        model = Force()
+        model(torch.rand(3, 2, requires_grad=True)).sum().backward()
+        """,
+        options=("-f", "dot", "--backward", "2"),
+    )
+    call = "(force,) = torch.autograd.grad(e, x, create_graph=True)"
+    made = [row for row in by_number(ran, 1) if row[1] == 1]
+    assert made and {(code, module) for _, _, code, module in made} == {(call, "")}
+    assert ("MulBackward0", None, "return force * 2", "") in by_number(ran, 1)

@@ -89,6 +89,70 @@ def test_fast_paths_are_bitwise_equal(how: str) -> None:
     assert watch.output(h.grad_fn._sequence_nr(), 0) is not None  # and the operations are recorded again
 
 
+@pytest.mark.parametrize("idle", [0, 5 * IDLE_EVENTS])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_fast_paths_of_a_forward_that_is_called_directly(frozen: bool, idle: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True).eval().requires_grad_(not frozen)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=True).eval()
+    x, padding = torch.randn(3, 50, 64), torch.arange(50).expand(3, 50) >= torch.tensor([[50], [30], [41]])
+
+    def evaluate() -> list[torch.Tensor]:
+        for number in range(idle):  # the tracing of lines falls asleep over it
+            _ = number
+        with torch.set_grad_enabled(frozen):
+            return [
+                layer.forward(x),
+                layer.forward(x, src_key_padding_mask=padding),
+                layer.self_attn.forward(x, x, x, need_weights=False)[0],
+                layer.self_attn.forward(x, x, x)[0],
+                model.forward(x, src_key_padding_mask=padding),
+            ]
+
+    plain = evaluate()
+    watch = recorder()
+    watch.start()
+    h = torch.ones(2, requires_grad=True) * 2
+    watched = evaluate()
+    watch.stop()
+    assert not watch.unknown and h is not None
+    assert [torch.equal(one, other) for one, other in zip(plain, watched, strict=True)] == [True] * 5
+
+
+def test_a_mode_of_the_user_takes_the_slow_path_as_ever() -> None:
+    class Mine(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return function(*args, **(kwargs or {}))
+
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True).eval()
+    x, padding = torch.randn(3, 50, 64), torch.arange(50).expand(3, 50) >= torch.tensor([[50], [30], [41]])
+    with Mine(), torch.no_grad():
+        plain = layer.forward(x, src_key_padding_mask=padding)
+    watch = recorder()
+    watch.start()
+    with Mine(), torch.no_grad():
+        watched = layer.forward(x, src_key_padding_mask=padding)
+        assert torch.overrides.has_torch_function((x,))
+    assert not torch.overrides.has_torch_function((x,))
+    watch.stop()
+    assert torch.equal(plain, watched)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_transformer_can_be_scripted() -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval()
+    x = torch.randn(2, 4, 16)
+    watch = recorder()
+    watch.start()
+    scripted = torch.jit.script(layer)
+    watched = scripted(x)
+    watch.stop()
+    assert torch.equal(torch.jit.script(layer)(x), watched)
+    assert not watch.unknown
+
+
 def step(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     torch.manual_seed(1)
     model.zero_grad()
@@ -393,7 +457,7 @@ def test_threads() -> None:
     if start > 200:  # no number was used by both threads
         assert results["module"] == "0"
         assert results["source"]["code"] == "out = model(torch.ones(1, 2))"
-    assert watch.source(y.grad_fn._sequence_nr())["code"].startswith("y = torch.ones") or start <= 200
+        assert watch.source(y.grad_fn._sequence_nr())["code"].startswith("y = torch.ones")
 
 
 def test_two_threads_with_the_same_numbers_are_unknown() -> None:

@@ -60,7 +60,7 @@ def test_a_step_says_which_parameters_had_no_gradient() -> None:
 
 def test_a_step_with_a_closure_follows_its_backward_calls() -> None:
     x = torch.tensor(2.0, requires_grad=True)
-    with inspector.record(2) as recording:
+    with inspector.record(watch=2) as recording:
         optimizer = torch.optim.LBFGS([x], max_iter=1)
 
         def closure() -> torch.Tensor:
@@ -93,7 +93,7 @@ def test_all_is_taken_off_after_the_last_watched_call() -> None:
     names = ("__init__", "zero_grad")
     originals = [vars(torch.optim.Optimizer)[name] for name in names]
     clip = nn.utils.clip_grad_norm_
-    with inspector.record(1) as recording:
+    with inspector.record(watch=1) as recording:
         assert vars(torch.optim.Optimizer)["zero_grad"] is not originals[1]
         step(model, optimizer)
         assert [vars(torch.optim.Optimizer)[name] for name in names] == originals

@@ -40,6 +40,9 @@ class SavedTensor(TypedDict):
     tensor: str | None  # the id of the tensor, None where the slot is empty
     before: str  # held, released, modified, packed, empty or unknown
     after: str
+    shape: NotRequired[list[int]]  # these three: where it was held
+    dtype: NotRequired[str]
+    bytes: NotRequired[int]  # of its storage; 0 where a leaf or an earlier function has the same one
 
 
 class FunctionAttributes(TypedDict):
@@ -51,6 +54,7 @@ class FunctionAttributes(TypedDict):
     requires_grad: bool
     module: Value  # the path of the nn.Module that made it, None outside of modules, or unknown
     source: Any  # Source, None for an AccumulateGrad, or unknown
+    made_in: NotRequired[int]  # the backward call that made it (create_graph, a hook); its source is that call
     step: Value  # its turn in the engine's order from 1, None if the engine did not run it, or unknown
     attributes: dict[str, Any]  # what it saved beside tensors: `{"exponent": 2}`
     empty_slots: list[int]  # slots of next_functions that lead nowhere
@@ -89,7 +93,7 @@ class FoldAttributes(TypedDict):
     nodes: int
     parameters: int  # leaves that belong to it
     elements: int  # of those leaves
-    saved_bytes: int  # of all tensors that its members saved, each counted once
+    saved_bytes: int  # what its members add to the memory that the graph keeps alive
     norms: Norms  # of the gradients of its members but AccumulateGrad
     arriving: Norms  # of what arrives at it from outside: one norm a part
     grads: Norms  # of the gradients of its leaves

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 from inspector.diagnosis import diagnosed
 from inspector.files import Files
+from inspector.recorder.inventory import ModuleInventory, given_modules, given_optimizers
 from inspector.recorder.session import DEFAULT_WATCH, Session, recording_of
 from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
 
@@ -16,8 +17,12 @@ from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
 class BlockRecording:
     """What `inspector.record` watches: `with inspector.record() as recording: ...`."""
 
-    def __init__(self, watch: int, mode: Mode) -> None:
-        self._session = Session(Files(str(Path.cwd())), watch, mode=mode)
+    def __init__(self, model: Any, optimizer: Any, watch: int, mode: Mode) -> None:
+        optimizers = given_optimizers(optimizer)
+        modules = ModuleInventory(given_modules(model))
+        self._session = Session(Files(str(Path.cwd())), watch, mode=mode, modules=modules)
+        for item in optimizers:
+            self._session.know(item)
         self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
         self._error: str | None = None
 
@@ -79,10 +84,24 @@ class BlockRecording:
         return self.calls[0]
 
 
-def record(watch: int = DEFAULT_WATCH, *, mode: Mode = "full") -> BlockRecording:
+def record(
+    model: Any = None, optimizer: Any = None, *, watch: int = DEFAULT_WATCH, mode: Mode = "full"
+) -> BlockRecording:
     """Watch the backward calls of a `with` block: `recording.calls[0].graph`.
 
+    model: an nn.Module, or a list or dict of them: they name their parameters, which the report lists; by default
+    the modules that the caller's variables hold do. optimizer: one or several, for the report's list.
     watch: after how many calls everything of ours comes off. mode: how the forward is recorded: "full" (the first
     call; the others light), "light" (lines and modules) or "none" (structure).
+    Raises TypeError and ValueError for arguments that are none of these.
     """
-    return BlockRecording(watch, mode)
+    if isinstance(watch, bool) or not isinstance(watch, int):
+        raise TypeError(f"record(watch) takes a number of backward calls, no {type(watch).__name__}")
+    if watch < 1:
+        raise ValueError(f"record(watch={watch}) would watch nothing: give 1 or more")
+    if mode not in _MODES:
+        raise ValueError(f"no mode {mode!r}; the modes are: {', '.join(_MODES)}")
+    return BlockRecording(model, optimizer, watch, mode)
+
+
+_MODES = get_args(Mode)

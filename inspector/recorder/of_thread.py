@@ -30,6 +30,10 @@ class OfThread:
         """The module that made it."""
         return self._forward.module(sequence_nr) if self._is_here() else unknown(_ELSEWHERE)
 
+    def made_in(self, sequence_nr: int) -> int | None:
+        """The backward call during which it was made."""
+        return self._forward.made_in(sequence_nr) if self._is_here() else None
+
     def output(self, sequence_nr: int, output_nr: int) -> Output | None:
         """What was recorded of one of its outputs."""
         return self._forward.output(sequence_nr, output_nr) if self._is_here() else None

@@ -23,6 +23,7 @@ from inspector.naming import Names, forget_locals, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
+from inspector.recorder.inventory import Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
@@ -71,6 +72,7 @@ class _Open:
     outputs: list[Any]
     captured: list[Pair | None]
     pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
+    grads: Grads
 
 
 class Session:
@@ -80,6 +82,7 @@ class Session:
     is then called in the place of that call's return (`--stop`).
     mode: how it is recorded: "full" for the calls that are `drawn` (by their index, from 1) and light for the
     others, "light" for all, "none" for nothing of the forward.
+    modules: those whose parameters are noted; by default those that the script's variables hold.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Session:
         drawn: Callable[[int], bool] = lambda index: index == 1,
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
+        modules: ModuleInventory | None = None,
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -103,6 +107,7 @@ class Session:
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
         self._instead = instead
+        self._modules = modules or ModuleInventory()
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
         self._training = TrainingWatch(files, self._leaves, self._made_by, lambda: self.watched, self._fail)
@@ -114,6 +119,10 @@ class Session:
         self._rootless: list[dict[str, Any]] = []
         self._ids: list[Ids] = []
         self._reads: list[int] = []  # how many readings of grads there were when each call ended
+
+    def know(self, optimizer: torch.optim.Optimizer) -> None:
+        """Watch an optimizer of the script that was made before."""
+        self._training.know(optimizer)
 
     def open(self) -> None:
         """Begin to watch."""
@@ -141,7 +150,7 @@ class Session:
     @property
     def inventory(self) -> Inventory:
         """What the script has beside graphs, as far as it was seen."""
-        return Inventory(optimizers=self._training.optimizers())
+        return Inventory(self._modules.parameters(), self._modules.modules(), self._training.optimizers())
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -193,8 +202,9 @@ class Session:
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
-        names = names_from(call.frame, self._files)
+        names = names_from(call.frame, self._files, self._modules.given())
         self._leaves.learn(names)
+        grads = self._modules.begins(names)
         tracing = Tracing(graph, outputs, names, batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
@@ -206,11 +216,15 @@ class Session:
         scale = self._training.take_scale()
         if not roots:
             self._note_without_graph(call, names)
+        if self._forward is not None:
+            self._forward.backward_begins(index, call.frame)
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, self._tainted(call))
-        return _Open(head, tracing, capture, outputs, captured, pause)
+        return _Open(head, tracing, capture, outputs, captured, pause, grads)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
+        if self._forward is not None:
+            self._forward.backward_ends()
         self.watched += 1
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)
@@ -227,7 +241,13 @@ class Session:
         self._values.read()
         if self._forward is not None:
             token.tracing.find_sources(self._forward.leaf_source)
+        if self._watch is None:
+            self._modules.forget_calls()
+        rows = self._modules.ends(token.head.index, token.grads, token.tracing)
         record = token.tracing.close(ran=True)
+        ids = Ids(record)
+        for row, pair in rows:
+            row["tensor"] = None if pair is None else ids.tensor(pair)
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head
@@ -235,7 +255,6 @@ class Session:
             return BackwardCall(head.index, head.location, graph)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
-        ids = Ids(record)
         cuts = self._cut_rows(head, record, ids, token.tracing)
         writes = self._forward.writes[self._writes :]
         self._writes += len(writes)

@@ -274,12 +274,16 @@ class TrainingWatch:
     ) -> None:
         if len(self._events) >= MOST_EVENTS:
             return
-        number = None if optimizer is None else self._number(optimizer, unknown("it was made before recording"))
+        number = None if optimizer is None else self.know(optimizer)
         indexes = {key: [self._leaves.add(tensor) for tensor in tensors] for key, tensors in facts.items()}
         source = self._source(frame)
         self._events.append(_Event(kind, self._ended(), number, source, indexes))
         if number is not None and self._optimizers[number].name is None:
             self._optimizers[number].name = _name_in(source)
+
+    def know(self, optimizer: Optimizer) -> int:
+        """The number of an optimizer, whose making was not seen if it is new."""
+        return self._number(optimizer, unknown("it was made before recording"))
 
     def _number(self, optimizer: Optimizer, source: Any) -> int:
         """The number of an optimizer, which is remembered when it is first seen; its groups are looked at anew."""

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inspector.graph import Graph
 from inspector.graph import rows as graph_rows
+from inspector.graph.memory import memory
 from inspector.graph.values import decode, encode
 from inspector.report.masking import mask_addresses
 from inspector.report.model import BackwardCall, Inventory, Report
@@ -14,7 +16,10 @@ from inspector.report.model import BackwardCall, Inventory, Report
 SCHEMA = 1
 """The version of report.json that is written, and the newest that is read."""
 
-_VALUES = ("data", "grad", "gradient", "evidence")
+_MOST_MODULES = 10
+"""How many modules are listed with what they keep alive."""
+
+_VALUES = ("data", "grad", "gradient", "evidence", "calls")
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
 _OPTIONAL = ("scale", "wanted")
@@ -67,9 +72,19 @@ def _call_to_rows(call: BackwardCall) -> dict[str, Any]:
         "recording": call.recording,
         **more,
         "graph": graph | {"error": _masked(graph["error"])},
+        **_saved(call.graph),
         "cuts": encode(call.cuts),
         "writes": encode(call.writes),
     }
+
+
+def _saved(graph: Graph) -> dict[str, Any]:
+    """What the saved tensors kept alive, for readers of the file: we count it again from the graph."""
+    kept = memory(graph)
+    if kept is None:
+        return {}
+    modules = [{"module": name, "bytes": size} for name, size in list(kept.modules.items())[:_MOST_MODULES]]
+    return {"saved": {"bytes": kept.total, "packed": kept.packed, "modules": modules}}
 
 
 def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.measures import is_finite, is_zero, norm
+from inspector.graph.memory import OUTSIDE, memory
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.terminal.labels import root_labels, tensor_label
-from inspector.text import number
+from inspector.text import bytes_text, number
 
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
@@ -27,12 +28,13 @@ _COUNTS = 36
 
 
 def summary(graph: Graph, width: int) -> list[Text]:
-    """At most 13 lines on the graph of a model."""
+    """At most 14 lines on the graph of a model."""
     leaves = [tensor for _, tensor in graph.tensors() if tensor["is_leaf"] and tensor["requires_grad"]]
     depths = depth_of_functions(graph)
     return [
         *_size(graph, max(depths.values(), default=0), width),
         *_leaves(leaves, width),
+        *_memory(graph, width),
         Text(),
         *_norms(leaves, width),
         *_over_depth(graph, depths, width),
@@ -80,6 +82,25 @@ def _leaves(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
         row[0].pad_left(max(cells[0].cell_len for cells in rows) - row[0].cell_len)
         row[2].stylize(QUIET)
     return columns(rows, width, [(2, 10)])
+
+
+def _memory(graph: Graph, width: int) -> list[Text]:
+    """`saved tensors keep 12.3 MiB alive: blocks.* 80 %, head 12 %`."""
+    kept = memory(graph)
+    if kept is None:
+        return []
+    text = f"saved tensors keep {bytes_text(kept.total)} alive"
+    if kept.packed:
+        text += f", and what a hook has packed of {kept.packed:,} more"
+    largest = list(kept.modules.items())[:_LARGEST] if kept.modules.keys() != {OUTSIDE} else []
+    shares = [f"{name} {share}" for name, size in largest if (share := _percent(size, kept.total))]
+    return wrapped(Text(), Text(text + (": " if shares else "") + ", ".join(shares)), width)
+
+
+def _percent(part: int, whole: int) -> str:
+    """Nothing for less than half of one."""
+    percent = round(100 * part / whole)
+    return f"{percent} %" if percent else ""
 
 
 _WITH = "with gradient"

@@ -3,13 +3,14 @@
 from inspector.text.clean import clean
 from inspector.text.fonts import FACES, Face
 from inspector.text.metrics import ascent, cap_height, covers, descent, shorten, width, x_height
-from inspector.text.numbers import number, shape_text, value_text
+from inspector.text.numbers import bytes_text, number, shape_text, value_text
 from inspector.text.outline import outline
 
 __all__ = [
     "FACES",
     "Face",
     "ascent",
+    "bytes_text",
     "cap_height",
     "clean",
     "covers",

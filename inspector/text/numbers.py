@@ -49,6 +49,16 @@ def shape_text(dtype: str, shape: Sequence[int]) -> str:
     return f"{dtype}[{', '.join(map(str, shape))}]" if shape else dtype
 
 
+def bytes_text(count: int) -> str:
+    """A number of bytes: `512 B`, `1.5 KiB`, `12.3 MiB`."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1023.95:  # beyond it would be written 1024.0
+            break
+        size, unit = size / 1024, larger
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
 def _significant(value: int | float) -> str:
     """Four significant digits. By Decimal, since an integer may be larger than any float."""
     exact = Decimal(value)

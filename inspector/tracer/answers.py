@@ -37,6 +37,8 @@ class Forward(Protocol):
 
     def module(self, sequence_nr: int) -> Any: ...
 
+    def made_in(self, sequence_nr: int) -> int | None: ...
+
     def output(self, sequence_nr: int, output_nr: int) -> Output | None: ...
 
 
@@ -77,6 +79,10 @@ class Answers:
     def module(self, node: NodeRecord) -> Any:
         """The path of the module that made a Node."""
         return self._forward.module(node.sequence_nr) if self._forward else unknown(_NOT_RECORDED)
+
+    def made_in(self, node: NodeRecord) -> int | None:
+        """The backward call that made a Node; None for one of the forward, and where that is not known."""
+        return self._forward.made_in(node.sequence_nr) if self._forward else None
 
     def output(self, pair: Pair) -> Output | None:
         """What was recorded when the forward made this tensor."""

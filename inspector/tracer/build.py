@@ -15,7 +15,7 @@ from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
-from inspector.tracer.tracing import NodeRecord, Pair, Record
+from inspector.tracer.tracing import NodeRecord, Pair, Record, SavedRecord
 from inspector.tracer.walk import EMPTY
 
 _NOT_SEEN = "no tensor of the script's was left to ask"
@@ -85,6 +85,7 @@ class _Builder:
     def _function(self, position: int, node: NodeRecord) -> dict[str, Any]:
         is_leaf = node.name == ACCUMULATE_GRAD
         pairs = [(position, output_nr) for output_nr in range(max(1, len(node.outputs)))]
+        made_in = None if is_leaf else self._answers.made_in(node)
         return {
             "kind": "function",
             "name": node.name,
@@ -92,21 +93,24 @@ class _Builder:
             "requires_grad": True,
             "module": None if is_leaf else self._answers.module(node),
             "source": None if is_leaf else self._answers.source(node),
+            **({} if made_in is None else {"made_in": made_in}),
             "step": self._answers.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, []),
             "formula": formula(node.name),
-            "saved": [
-                {
-                    "name": saved.name,
-                    "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
-                    "before": saved.before,
-                    "after": saved.after,
-                }
-                for saved in node.saved
-            ],
+            "saved": [self._saved(saved) for saved in node.saved],
             **{moment: self._states(pairs, moment) for moment in MOMENTS},
             "gradient": _one_or_all([self._answers.gradient(pair) for pair in pairs]),
+        }
+
+    def _saved(self, saved: SavedRecord) -> dict[str, Any]:
+        known = {"shape": saved.shape, "dtype": saved.dtype, "bytes": saved.bytes}
+        return {
+            "name": saved.name,
+            "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
+            "before": saved.before,
+            "after": saved.after,
+            **{key: fact for key, fact in known.items() if fact is not None},
         }
 
     def _tensors(self, position: int, node: NodeRecord) -> Iterator[tuple[str, dict[str, Any]]]:

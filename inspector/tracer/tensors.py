@@ -82,7 +82,7 @@ def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
 def _facts(tensor: torch.Tensor) -> TensorFacts:
     return TensorFacts(
         dtype=dtype_name(tensor.dtype),
-        shape=_shape(tensor),
+        shape=shape_of(tensor) or [],
         device=str(tensor.device),
         version=_version(tensor),
         is_leaf=tensor.is_leaf,
@@ -91,11 +91,12 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
     )
 
 
-def _shape(tensor: torch.Tensor) -> list[int]:
+def shape_of(tensor: torch.Tensor) -> list[int] | None:
+    """The shape; None of a nested tensor, which has none or one with symbols."""
     try:
         return [int(size) for size in tensor.shape]
-    except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
-        return []
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return None
 
 
 def _version(tensor: torch.Tensor) -> Any:

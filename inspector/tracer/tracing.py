@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from inspector.naming import Names
-from inspector.summaries import Batch
+from inspector.summaries import Batch, dtype_name
+from inspector.tracer.memory import Storages
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
     OutputFacts,
@@ -23,7 +24,7 @@ from inspector.tracer.nodes import (
     outputs_of,
     saved_by,
 )
-from inspector.tracer.tensors import Seen, see, see_again
+from inspector.tracer.tensors import Seen, see, see_again, shape_of
 from inspector.tracer.walk import AutogradNode, Walk
 
 Pair = tuple[int, int]
@@ -35,12 +36,18 @@ FULL_NODES = 20_000
 
 @dataclass(slots=True)
 class SavedRecord:
-    """One saved tensor of a Node: which tensor it is, and its state before and after."""
+    """One saved tensor of a Node: which tensor it is, its state before and after, and what it is where it is held.
+
+    bytes: what it adds to the memory that the graph keeps alive, see `Storages.count`.
+    """
 
     name: str
     tensor: Pair | int | None  # of the graph, or the position of a constant, or unknown
     before: str
     after: str
+    shape: list[int] | None = None
+    dtype: str | None = None
+    bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -81,12 +88,14 @@ class Tracing:
         self._constant_by_id: dict[int, int] = {}
         self._held: list[torch.Tensor] = []  # so that no identity is used twice while tracing
         self._leaf_pairs: dict[int, Pair] = {}
+        self._storages = Storages()
         self._see_roots(outputs)
         self._see_leaves()
         self._see_named()
         full = batch.level == "full" and len(self.walk.nodes) <= FULL_NODES
         self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
         self._held.clear()
+        self._storages = Storages()
         self._names = Names()
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
@@ -126,6 +135,7 @@ class Tracing:
     def _see_leaves(self) -> None:
         for position, leaf in self._leaves():
             self._leaf_pairs[id(leaf)] = (position, 0)
+            self._storages.add_leaf(leaf)
             self._see((position, 0), leaf)
 
     def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
@@ -156,7 +166,11 @@ class Tracing:
         which = (position, saved.output_nr) if saved.is_output else self._identify(saved)
         if isinstance(which, tuple) and saved.tensor is not None:
             self._see(which, saved.tensor)
-        return SavedRecord(saved.name, which, saved.state, saved.state)
+        record = SavedRecord(saved.name, which, saved.state, saved.state)
+        if saved.tensor is not None:
+            record.shape, record.dtype = shape_of(saved.tensor), dtype_name(saved.tensor.dtype)
+            record.bytes = self._storages.count(saved.tensor)
+        return record
 
     def _identify(self, saved: Saved) -> Pair | int | None:
         """The pair of a saved input; the position among the constants of one that is not of the graph; None for

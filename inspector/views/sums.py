@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inspector.graph import Graph, is_summary, is_unknown
+from inspector.graph.memory import saved_bytes
 from inspector.graph.model import FoldAttributes, Norms
 from inspector.graph.values import Value, unknown
 from inspector.views.items import Box
 from inspector.views.outline import Arrivals, Outline
 
-_BITS = re.compile(r"\d+")
 _IN_A_BOX = unknown("it is a box of several Nodes")
 
 
@@ -92,7 +91,7 @@ def fold_attributes(graph: Graph, of: Outline, box: Box, into: Arrivals) -> Fold
         "nodes": len(functions),
         "parameters": len(leaves),
         "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
-        "saved_bytes": _saved_bytes(graph, functions),
+        "saved_bytes": sum(map(saved_bytes, functions)),
         "norms": norms(node["gradient"] for node in functions if not node["is_leaf"]),
         "arriving": norms(arriving(of, part, into) for part in box.parts or (box,)),
         "grads": norms(leaf["gradient"] for leaf in leaves),
@@ -128,15 +127,3 @@ def flow_attributes(edges: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "norms": norms(edge["gradient"] for edge in edges),
         "back": False,
     }
-
-
-def _saved_bytes(graph: Graph, functions: Iterable[dict[str, Any]]) -> int:
-    """The bytes of all tensors that the functions saved, each counted once."""
-    tensors = {saved["tensor"] for node in functions for saved in node["saved"] if saved["tensor"] is not None}
-    return sum(_bytes(graph[tensor]) for tensor in tensors if tensor in graph.network)
-
-
-def _bytes(tensor: dict[str, Any]) -> int:
-    bits = _BITS.search(tensor["dtype"])
-    width = max(1, int(bits.group()) // 8) if bits else 1
-    return width * int(math.prod(tensor["shape"]))

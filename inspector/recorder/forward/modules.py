@@ -39,22 +39,20 @@ class _Running:
     module: int
     call: ModuleCall
     paths: dict[int, str] | None
-    aside: bool
 
 
 class ModulePaths:
     """Follows module calls in every thread.
 
-    entered: is called before each forward with the module, its positional arguments, and whether it is the
-        outermost; answers whether the operations must step aside for it.
-    left: is called after each forward with its output; `aside` tells whether they still must.
+    entered: is called before each forward and told whether its module is the outermost.
+    left: is called after each forward with its output.
     fail: is given an error of ours.
     """
 
     def __init__(
         self,
-        entered: Callable[[nn.Module, Any, bool], bool],
-        left: Callable[[Any, bool], None],
+        entered: Callable[[bool], None],
+        left: Callable[[Any], None],
         fail: Callable[[Exception], None],
     ) -> None:
         self.ranges: Threads[ModuleCall] = Threads()
@@ -92,7 +90,7 @@ class ModulePaths:
         try:
             stack = self._stack
             running = self._enter(module, stack)
-            running.aside = self._entered(module, arguments, not stack)
+            self._entered(not stack)
             stack.append(running)
             self.ranges.here.mark(sequence_number(), running.call)
         except Exception as error:
@@ -108,7 +106,7 @@ class ModulePaths:
                 return
             del stack[position:]  # what lies above ended with an exception that runs no hooks
             self.ranges.here.mark(sequence_number(), stack[-1].call if stack else None)
-            self._left(output, any(running.aside for running in stack))
+            self._left(output)
         except Exception as error:
             self._fail(error)
 
@@ -119,12 +117,12 @@ class ModulePaths:
             path = _registered(module, stack)
         kind = type(module).__name__
         if path is not None:
-            return _Running(id(module), ModuleCall(path, kind, stack[0].call.root), None, False)
+            return _Running(id(module), ModuleCall(path, kind, stack[0].call.root), None)
         if not stack:
-            return _Running(id(module), ModuleCall("", kind, self._root(module)), paths_below(module, ""), False)
+            return _Running(id(module), ModuleCall("", kind, self._root(module)), paths_below(module, ""))
         around = stack[-1].call
         path = f"{around.path}.({kind})" if around.path else f"({kind})"
-        return _Running(id(module), ModuleCall(path, kind, around.root), paths_below(module, path), False)
+        return _Running(id(module), ModuleCall(path, kind, around.root), paths_below(module, path))
 
     def _root(self, module: nn.Module) -> int:
         for index, reference in enumerate(self.roots):

@@ -20,18 +20,13 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
+from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
 from inspector.recorder.forward.outputs import Outputs, Recorded, is_leaf
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.summaries import Pending
-
-FAST_PATHS = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAttention)
-"""Modules that take another path, with other last bits, if `has_torch_function` says that a mode is there.
-
-All other uses of `has_torch_function` in torch lead to the same function by way of the mode.
-"""
 
 _GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
 
@@ -59,6 +54,7 @@ class Operations(TorchFunctionMode):
         self.ranges: Ranges[Place] = Ranges()
         self._outputs, self._sources, self._lines = outputs, sources, lines
         self._before_each, self._fail = before, fail
+        self._fast_paths = FastPaths(self)
         self._recording = False
         self._handling = 0
 
@@ -67,21 +63,22 @@ class Operations(TorchFunctionMode):
     def start(self) -> None:
         """Lie on the calling thread's mode stack, under all modes but the default device."""
         self._recording = True
-        self.step_back()
+        self._fast_paths.open()
+        self._lie_down()
 
     def stop(self) -> None:
         """Record nothing more and leave the stack, now or when the operation that runs now ends."""
         self._recording = False
-        self.step_aside()
+        self._fast_paths.close()
+        self.leave()
 
-    def step_aside(self) -> None:
+    def leave(self) -> None:
         """Leave the stack of the calling thread, whatever lies above."""
         modes = _pop_all()
         _push_all(mode for mode in modes if mode is not self)
 
-    def step_back(self) -> None:
-        """Lie on the stack again, unless it is there, or was taken off by torch while it handles a call."""
-        if self._handling or not self._recording:
+    def _lie_down(self) -> None:
+        if self._handling:  # torch has taken it off, and will put it back
             return
         modes = [mode for mode in _pop_all() if mode is not self]
         bottom = 1 if modes and isinstance(modes[0], DeviceContext) else 0

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Literal, TypeAlias
 
@@ -21,10 +22,10 @@ from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
-from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations, not_ours
+from inspector.recorder.forward.operations import APPLY, Operations, not_ours
 from inspector.recorder.forward.outputs import Output, Outputs
-from inspector.recorder.forward.ranges import sequence_number
-from inspector.recorder.forward.sources import Sources
+from inspector.recorder.forward.ranges import Threads, sequence_number
+from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Batch
 
@@ -36,6 +37,15 @@ MOST_SECONDS = 30.0
 """Beyond either, a full recording goes on as a light one. The time runs from the first output."""
 
 TWO_THREADS = "two threads made Nodes with this number"
+_MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
+
+
+@dataclass(frozen=True, slots=True)
+class _Backward:
+    """A backward call, and where the user's code called it, if it did."""
+
+    index: int
+    place: Place | None
 
 
 class ForwardRecorder:
@@ -62,6 +72,7 @@ class ForwardRecorder:
         self._outputs = Outputs(batch, self._sources)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._compile_watch: compiling.CompileWatch | None = None
+        self._backwards: Threads[_Backward] = Threads()
         self._thread = 0
         self._until: float | None = None
         self._most = MOST_OUTPUTS
@@ -142,13 +153,36 @@ class ForwardRecorder:
         finally:
             self._lines.resume(paused, None)
 
+    def backward_begins(self, index: int, frame: FrameType | None) -> None:
+        """The engine is about to run: what it makes (create_graph), a hook computes or a checkpoint runs again is
+        no part of the forward. index: of the call; frame: who called it."""
+        self._lines.flush()
+        user = self._lines.user_frame(frame)
+        place = None if user is None else (user.f_code, user.f_lasti)
+        self._backwards.here.mark(sequence_number(), _Backward(index, place))
+
+    def backward_ends(self) -> None:
+        """The engine has run: Nodes are those of a forward again."""
+        self._lines.flush()
+        self._backwards.here.mark(sequence_number(), None)
+
     # What was recorded
 
+    def made_in(self, sequence_nr: int) -> int | None:
+        """The index of the backward call that made the Node with this number; None for one of a forward, and
+        where two threads made one with this number."""
+        made = self._backwards.at(sequence_nr)
+        return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
+
     def source(self, sequence_nr: int) -> Source | Unknown:
-        """The user's file, line and statement that made the Node with this number, or unknown."""
+        """The user's file, line and statement that made the Node with this number, or unknown. Of one that was
+        made during backward it is the statement that called that."""
         self._lines.flush()
         if self._lines.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
+        made = self._backwards.at(sequence_nr)
+        if made is not None:
+            return unknown(_MADE_IN_BACKWARD) if made.place is None else self._sources.source(made.place)
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
         place = place or self._lines.ranges.at(sequence_nr)
         if place is None:
@@ -238,25 +272,19 @@ class ForwardRecorder:
         elif time.monotonic() > self._until:
             self.lighten(f"more than {MOST_SECONDS:.0f} seconds")
 
-    def _entered(self, module: nn.Module, arguments: Any, outermost: bool) -> bool:
-        """A module's forward begins; whether the operations step aside for it."""
+    def _entered(self, outermost: bool) -> None:
+        """A module's forward begins."""
         if outermost:
             self._tidy()
             if self._compile_watch is not None and compiling.was_used():
                 self._compile_watch.see()
         if outermost or sys.gettrace() is None:
             self._lines.wake(sys._getframe(1))
-        if self.mode != "full" or not self._is_here() or not _takes_fast_path(module, arguments):
-            return False
-        self._operations.step_aside()
-        return True
 
-    def _left(self, output: Any, aside: bool) -> None:
+    def _left(self, output: Any) -> None:
         """A module's forward has ended."""
         if self.mode != "full" or not self._is_here():
             return
-        if not aside:
-            self._operations.step_back()
         frame = _outside_of_modules(sys._getframe(2))
         if frame is not None:
             self._name_results(frame, output, "module")
@@ -302,7 +330,7 @@ class ForwardRecorder:
     def _tidy(self) -> None:
         """Take the operations off the mode stack if torch has put them back there after their end."""
         if self._is_here() and self._operations.waits_to_leave:
-            self._operations.step_aside()
+            self._operations.leave()
 
     def _is_here(self) -> bool:
         return threading.get_ident() == self._thread
@@ -334,20 +362,6 @@ def _outside_of_modules(frame: FrameType | None) -> FrameType | None:
 
 
 _MODULE_FILE = nn.Module._call_impl.__code__.co_filename
-
-
-def _takes_fast_path(module: nn.Module, arguments: Any) -> bool:
-    """Whether a module could run torch's inference kernels, which it does not while a mode is on the stack.
-
-    The conditions are those of torch: not training, and nothing needs a gradient. In doubt: yes.
-    """
-    if not isinstance(module, FAST_PATHS) or all(part.training for part in nn.Module.modules(module)):
-        return False
-    if not torch.is_grad_enabled():
-        return True
-    if arguments and _is_tensor(arguments[0]) and arguments[0].requires_grad:
-        return False
-    return not all(parameter.requires_grad for parameter in nn.Module.parameters(module))
 
 
 _RUNNING: weakref.WeakSet[ForwardRecorder] = weakref.WeakSet()
