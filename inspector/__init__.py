@@ -6,6 +6,7 @@
     with inspector.record(model, optimizer) as recording:
         loss.backward()
     recording.calls[0].graph.at("after")
+    recording.findings                      # what is wrong with the gradients, and on which line
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from inspector.graph import Graph as Graph
+    from inspector.library.diagnosing import GradientError as GradientError
+    from inspector.library.diagnosing import assert_gradients as assert_gradients
+    from inspector.library.diagnosing import diagnose as diagnose
     from inspector.library.make_dot import make_dot as make_dot
     from inspector.library.picture import Picture as Picture
     from inspector.library.picture import draw as draw
@@ -32,11 +36,26 @@ _DOORS = {
     "Picture": "inspector.library.picture",
     "plot": "inspector.library.plotting",
     "record": "inspector.library.recording",
+    "diagnose": "inspector.library.diagnosing",
+    "assert_gradients": "inspector.library.diagnosing",
+    "GradientError": "inspector.library.diagnosing",
     "load": "inspector.report",
     "Graph": "inspector.graph",
 }
 
-__all__ = ["Graph", "Picture", "draw", "load", "make_dot", "plot", "record", "trace"]
+__all__ = [
+    "GradientError",
+    "Graph",
+    "Picture",
+    "assert_gradients",
+    "diagnose",
+    "draw",
+    "load",
+    "make_dot",
+    "plot",
+    "record",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:
