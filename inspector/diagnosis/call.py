@@ -95,12 +95,18 @@ class Call:
         return self.names(self.leaves_under(nodes))
 
     def location(self, node: str) -> Any:
-        """The line that made a Node; where it is not known, that of the nearest Node above that has one."""
+        """The line that made a Node, and which part; where it is not known, that of the nearest Node above."""
         for other in self.towards_root([node]):
             source = self.functions[other]["source"]
             if source is not None and not is_unknown(source):
-                return source
+                part = self._part(other, source["code"])
+                return source if part is None else source | {"part": part}
         return self.functions[node]["source"]
+
+    def _part(self, node: str, code: str) -> str | None:
+        """The source text that computed the output of a Node, if it stands in its line."""
+        texts = [self.tensors[output].get("expression") for output in self.outputs.get(node, ())]
+        return next((text for text in texts if text and text in code), None)
 
     def arrived(self, node: str) -> float | None:
         """The norm of what arrived at a Node (of all its outputs); None where it is not known or None."""

@@ -28,8 +28,10 @@ def described(cut: dict[str, Any]) -> str:
 
 
 def location(cut: dict[str, Any]) -> Any:
-    """The line at fault: where gradients were turned off, else the cut's own."""
-    return cut["region"] or cut["source"]
+    """The line at fault: where gradients were turned off, else the cut's own, and which part of it."""
+    if cut["region"] is not None or cut["source"] is None or cut["code"] is None:
+        return cut["region"] or cut["source"]
+    return cut["source"] | {"part": cut["code"]}
 
 
 def by_place(cuts: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.report import Finding, Report
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, shown, shown_path, wrapped
 from inspector.terminal.labels import function_title, place, root_labels, tensor_label
+from inspector.text import clean
 
 _SEVERITIES = ("error", "warning", "note")
 _HARMED = 4
@@ -65,11 +68,25 @@ def _finding(finding: Finding, width: int) -> list[Text]:
     lines = wrapped(title, Text(shown(finding["message"], 2 * width)), width)
     location = finding["location"]
     if location is not None and not is_unknown(location):
-        code = shown(location["code"], width // 2)
-        lines.append(Text.assemble((f"  at     {place(location)}  ", QUIET), code))
+        lines += _code(location, width)
     if finding["parameters"]:
         lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding["parameters"], _HARMED)), width)
     return lines + wrapped(Text("  mend   ", style=QUIET), Text(shown(finding["advice"], 2 * width)), width)
+
+
+def _code(location: dict[str, Any], width: int) -> list[Text]:
+    """The line at fault, and signs below the part of it that is meant; on a line of its own where it is long."""
+    head = f"  at     {place(location)}  "
+    code, part = " ".join(clean(location["code"]).split()), location.get("part")
+    lines = []
+    if cell_len(head) + cell_len(code) > width:
+        lines, head = [Text(head.rstrip(), style=QUIET)], " " * 9
+    lines.append(Text.assemble((head, QUIET), shown(code, width - cell_len(head))))
+    start = code.find(part) if part else -1
+    if part and start >= 0 and part != code and cell_len(head) + cell_len(code) <= width:
+        before = cell_len(head) + cell_len(code[:start])
+        lines.append(Text(" " * before + "^" * cell_len(part), style=f"{STRONG} {GRADIENT}"))
+    return lines
 
 
 def written(files: Sequence[str], width: int) -> list[Text]:
