@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import torch
 
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
-from inspector.naming import forget_locals, names_from
+from inspector.naming import names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
@@ -106,7 +105,6 @@ class Session:
         """Take everything of ours off. May be called again."""
         if self._forward is not None:
             self._forward.stop()
-            forget_locals(sys._getframe(1), self._files)
         self._engine.uninstall()
         KEEPER.release()
 
