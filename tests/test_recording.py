@@ -207,3 +207,16 @@ def test_an_error_of_ours_is_not_the_scripts(method: str, monkeypatch: pytest.Mo
     assert gradient.tolist() == [3.0, 3.0]
     assert recording.failure is not None and "ZeroDivisionError: ours" in recording.failure
     assert all(map(torch.equal, gradients(network), plain))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_a_leaf_of_compressed_rows() -> None:
+    rows = torch.eye(4).to_sparse_csr().requires_grad_()
+    a, b = (torch.rand(4, 4, requires_grad=True) for _ in range(2))
+    plain = torch.autograd.grad(torch.sparse.sampled_addmm(rows, a, b).to_dense().sum(), [rows, a, b])
+    with inspector.record() as recording:
+        found = torch.autograd.grad(torch.sparse.sampled_addmm(rows, a, b).to_dense().sum(), [rows, a, b])
+    assert recording.failure is None
+    assert all(torch.equal(one.to_dense(), other.to_dense()) for one, other in zip(plain, found, strict=True))
+    (row,) = [row for _, row in recording.calls[0].graph.tensors() if row["name"] == "a"]
+    assert norm(row["gradient"]) == pytest.approx(float(found[1].norm()))

@@ -300,6 +300,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:
+    if isinstance(item, torch.Tensor):  # torch's own get_gradient_edge fails for a sparse CSR leaf
+        return tracing.pair_of(item)
     edge = gradient_edge(item)
     if edge is None or edge[0] not in tracing.walk.index:
         return None
