@@ -7,7 +7,6 @@ globals. None of what is found is kept: names come out as text, by the identity 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
@@ -15,16 +14,13 @@ from typing import Any
 import torch
 
 from inspector.files import Files
+from inspector.frames import outwards, variables_of
 
 _MOST_ITEMS = 10_000
 """How many attributes and items of containers are looked at in all: a data set in a list is no name."""
 
 _DEPTH = 3
 """`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
-
-_OWNERS_OF_LOCALS = 4
-"""What sys.getrefcount says of a frame's dictionary of locals that the user does not hold: the frame, a
-variable in each of the two functions of ours that see it, and its own argument."""
 
 
 class Names:
@@ -123,7 +119,7 @@ def names_from(
     names = Names()
     for name, module in given:
         names.add_module(name, module)
-    frames = [item for item in _outwards(frame) if not _is_own(item) and not _is_torch(item)]
+    frames = [item for item in outwards(frame) if not _is_own(item) and not _is_torch(item)]
     ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
     others = [item for item in frames if not files.is_users(item.f_code.co_filename)]
     seen: set[int] = set()
@@ -131,12 +127,6 @@ def names_from(
         _add_frame(names, item, with_globals=item in ours, seen=seen)
     names.add_parameters()
     return names
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _is_own(frame: FrameType) -> bool:
@@ -154,38 +144,13 @@ def _add_frame(names: Names, frame: FrameType, *, with_globals: bool, seen: set[
     if frame.f_code.co_filename.startswith("<frozen"):
         return
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        variables = frame.f_locals
-        names.add_variables(variables)
-        _forget(variables)
+        names.add_variables(variables_of(frame))
     elif id(frame.f_locals) not in seen:
         seen.add(id(frame.f_locals))
         names.add_variables(frame.f_locals)
     if with_globals and id(frame.f_globals) not in seen:
         seen.add(id(frame.f_globals))
         names.add_variables(frame.f_globals)
-
-
-def _forget(variables: dict[str, Any]) -> None:
-    """Undo the reading of a function's `f_locals`.
-
-    Up to Python 3.12 it makes a dictionary that lives as long as the frame, and would keep the user's
-    tensors: empty it, unless the user called locals() and holds the same one.
-    """
-    if sys.version_info < (3, 13) and sys.getrefcount(variables) == _OWNERS_OF_LOCALS:
-        variables.clear()
-
-
-def forget_locals(frame: FrameType | None, files: Files) -> None:
-    """Undo what the tracing of lines did to the user's functions that are still running, from `frame` outwards.
-
-    Up to Python 3.12 each call of a trace function reads the `f_locals` of the traced frame. Not to be called from
-    a trace function, after which the interpreter writes that dictionary back into the variables.
-    """
-    for item in _outwards(frame):
-        if item.f_code.co_flags & inspect.CO_OPTIMIZED and files.is_users(item.f_code.co_filename):
-            variables = item.f_locals
-            _forget(variables)
-            del variables
 
 
 def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

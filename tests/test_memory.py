@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import networkx
 import pytest
 import torch
 import torch.nn.functional as F
@@ -216,6 +217,27 @@ def test_the_terminal_says_what_a_hook_has_packed() -> None:
         h = w.exp()
     text = "\n".join(line.plain for line in summary(inspector.trace(F.relu(h).sum()), 100))
     assert "saved tensors keep 32 B alive, and what a hook has packed of 1 more" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "top"),
+    [
+        ("decoder.blocks.3.attn.query", "decoder.blocks.*"),
+        ("decoder.norm", "decoder"),
+        ("blocks.3", "blocks.*"),
+        ("0.conv", "0"),
+        ("", "the model itself"),
+        (None, "outside of modules"),
+        ({"unknown": "why"}, "modules not known"),
+    ],
+)
+def test_modules_at_the_top(path: Any, top: str) -> None:
+    saved = [{"name": "self", "tensor": None, "before": "held", "after": "held", "bytes": 8}]
+    row = {"kind": "function", "name": "SinBackward0", "module": path, "saved": saved}
+    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
+    network.add_node("n0", **row)
+    found = memory(Graph(lambda: network, roots=[]))
+    assert found is not None and found.modules == {top: 8}
 
 
 def test_bytes_in_words() -> None:

@@ -46,12 +46,13 @@ def memory(graph: Graph) -> Memory | None:
 
 
 def _top(path: Any) -> str:
-    """`blocks.*` for `blocks.3.attn.query`."""
+    """`decoder.blocks.*` for `decoder.blocks.3.attn.query`, `decoder` for `decoder.norm`."""
     if path is None:
         return OUTSIDE
     if not isinstance(path, str):
         return NOT_RECORDED
-    first, _, rest = path.partition(".")
-    if not first:
+    if not path:
         return ITSELF
-    return f"{first}.*" if rest.partition(".")[0].isdigit() else first
+    parts = path.split(".")
+    number = next((place for place, part in enumerate(parts) if place and part.isdigit()), None)
+    return parts[0] if number is None else ".".join([*parts[:number], "*"])

@@ -29,6 +29,7 @@ class GradientCapture:
         self._batch = batch
         self._handles: list[Any] = []
         self._contributed: dict[int, tuple[weakref.ref[torch.Tensor], int, Pending]] = {}
+        self._errors: list[Exception] = []
 
     def install(self, walk: Walk) -> None:
         """Put our hooks on every Node: on its way in, and on its way out in a full recording, or where what comes
@@ -39,11 +40,14 @@ class GradientCapture:
                 self._handles.append(node.register_hook(self._after(position)))
 
     def remove(self) -> None:
-        """Take our hooks off again: on an AccumulateGrad they would fire in later calls."""
+        """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
+        which within the hook would have ended the user's backward."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
         self._contributed.clear()
+        if self._errors:
+            raise self._errors[0]
 
     def captured(self, pairs: list[tuple[int, int] | None], gradients: Any) -> None:
         """Note what `torch.autograd.grad` returned: no hook fires for a tensor that is only captured."""
@@ -58,7 +62,7 @@ class GradientCapture:
             flow.steps.append(position)
             flow.arrived[position] = [self._value(gradient) for gradient in gradients]
 
-        return _hook(note)
+        return _hook(note, self._errors)
 
     def _after(self, position: int) -> Callable[[Any, Any], None]:
         contributions, arrived = self.flow.contributions, self.flow.arrived
@@ -73,7 +77,7 @@ class GradientCapture:
                 if gradient is not None:
                     self._contributed[id(gradient)] = (weakref.ref(gradient), gradient._version, pending)
 
-        return _hook(note)
+        return _hook(note, self._errors)
 
     def _value(self, gradient: torch.Tensor | None) -> Pending:
         """The value of what arrives. Where one edge alone leads here it is the very tensor that left the last
@@ -97,11 +101,19 @@ def _same_elements(gradient: torch.Tensor, arriving: torch.Tensor | None) -> boo
     return memory.nbytes() == size and memory.data_ptr() == gradient.untyped_storage().data_ptr() != 0
 
 
-def _hook(note: Callable[..., None]) -> Callable[..., None]:
-    """A hook that Dynamo does not look into: it may be running a compiled step that this backward belongs to."""
+def _hook(note: Callable[..., None], errors: list[Exception]) -> Callable[..., None]:
+    """A hook that Dynamo does not look into: it may be running a compiled step that this backward belongs to.
+
+    It does not raise; after the first error, which is kept in `errors`, it does nothing.
+    """
 
     def hook(*gradients: Any) -> None:
-        unseen(note, *gradients)
+        if errors:
+            return
+        try:
+            unseen(note, *gradients)
+        except Exception as error:
+            errors.append(error)
 
     hide_alone(hook)
     return hook

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import linecache
 import re
-import sys
 import threading
 import traceback
 from collections import defaultdict
@@ -19,7 +18,7 @@ import torch
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
 from inspector.graph.values import unknown
-from inspector.naming import Names, forget_locals, names_from
+from inspector.naming import Names, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
@@ -136,7 +135,6 @@ class Session:
         """Take everything of ours off. May be called again."""
         if self._forward is not None:
             self._forward.stop()
-            forget_locals(sys._getframe(1), self._files)
         self._training.uninstall()
         self._engine.uninstall()
         KEEPER.release()
@@ -416,6 +414,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:
+    if isinstance(item, torch.Tensor):  # torch's own get_gradient_edge fails for a sparse CSR leaf
+        return tracing.pair_of(item)
     edge = gradient_edge(item)
     if edge is None or edge[0] not in tracing.walk.index:
         return None

@@ -20,6 +20,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
+from inspector.frames import variables_of
 from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
@@ -373,7 +374,7 @@ APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignor
 def _in_constructor(frame: FrameType | None) -> bool:
     """Whether a module of torch's is being made, and initialises the parameter that it has just got."""
     while frame is not None and frame.f_code.co_filename != _MODULE_FILE:
-        if frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), nn.Module):
+        if frame.f_code.co_name == "__init__" and isinstance(variables_of(frame).get("self"), nn.Module):
             return True
         frame = frame.f_back
     return False
