@@ -1,8 +1,8 @@
-"""What recording costs a training step: `python -m benchmarks.overhead`.
+"""What recording costs: `python -m benchmarks.overhead`.
 
-Each way of running the step is timed in turn, round after round, in one process, by CPU time; the figure is the
-ratio to the plain step of the same round, its median over the rounds. Beside ours torch's anomaly mode, and
-torchlens' trace of the forward where it is installed.
+Each way of running a workload is timed in turn, round after round, in one process, by CPU time; a figure is the
+median over the rounds, as a ratio to the plain run. Beside ours torch's anomaly mode, a debugger's and coverage's
+trace function (to which ours yields), and torchlens' trace of the forward where it is installed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,30 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 import inspector
 from benchmarks.models import GPT
+from inspector.tracer.roots import gradient_edge
+from inspector.tracer.walk import walk
 
 ROUNDS = 15
 SIZES = {"width 64, batch 2": (64, 2), "width 256, batch 8": (256, 8)}
 LAYERS = 9  # 400 Nodes
+
+
+class Workload(Protocol):
+    """What is timed. `forward` makes its loss, `__call__` runs all of it, with one backward call."""
+
+    def forward(self) -> torch.Tensor: ...
+
+    def __call__(self) -> None: ...
 
 
 class Step:
@@ -35,15 +47,45 @@ class Step:
         self.ids = torch.randint(0, 100, (batch, 32))
         self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-3)
 
+    def forward(self) -> torch.Tensor:
+        return F.cross_entropy(self.model(self.ids).flatten(0, 1), self.ids.flatten())
+
     def __call__(self) -> None:
         self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(self.ids).flatten(0, 1), self.ids.flatten())
+        loss = self.forward()
         loss.backward()
         self.optimizer.step()
 
 
-Way = Callable[[Step], float]
-"""Runs one step in its way and returns the seconds of CPU time of that step alone."""
+class Reading:
+    """A script that spends its time in Python: it splits and counts text, then takes one small step on it."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        words = ["gradient", "tensor", "leaf", "root", "node", "edge", "slot", "hook"]
+        self.lines = [" ".join(words[(i * k) % 8] + str(i % 97) for k in range(1, 12)) for i in range(60_000)]
+        self.model = nn.Linear(8, 1)
+
+    def tokens(self) -> list[int]:
+        ids: dict[str, int] = {}
+        found = []
+        for line in self.lines:
+            for word in line.split():
+                if word not in ids:
+                    ids[word] = len(ids)
+                found.append(ids[word])
+        return found
+
+    def forward(self) -> torch.Tensor:
+        numbers = torch.tensor(self.tokens()[:8_000], dtype=torch.float32).view(-1, 8)
+        return self.model(numbers).square().mean()
+
+    def __call__(self) -> None:
+        self.forward().backward()
+
+
+Way = Callable[[Any], float]
+"""Runs a workload in its way and returns the seconds of CPU time of that run alone."""
 
 
 def timed(run: Callable[[], Any]) -> float:
@@ -52,86 +94,180 @@ def timed(run: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def plain(step: Step) -> float:
-    return timed(step)
+def plain(work: Workload) -> float:
+    return timed(work)
 
 
-def light(step: Step) -> float:
-    """The second of two recorded steps: the first one finds the names and lines of the code."""
+def light(work: Workload) -> float:
+    """The second of two recorded runs: the first one finds the names and lines of the code."""
     with inspector.record(watch=2, mode="light"):
-        step()
-        return timed(step)
+        work()
+        return timed(work)
 
 
-def full(step: Step) -> float:
+def full(work: Workload) -> float:
     with inspector.record(watch=1):
-        return timed(step)
+        return timed(work)
 
 
-def after(step: Step) -> float:
-    """A step after the watched call has ended, still within the block."""
+def after(work: Workload) -> float:
+    """A run after the watched call has ended, still within the block."""
     with inspector.record(watch=1):
-        step()
-        return timed(step)
+        work()
+        return timed(work)
 
 
-def anomaly_mode(step: Step) -> float:
+def anomaly_mode(work: Workload) -> float:
     with torch.autograd.set_detect_anomaly(True, check_nan=False):
-        return timed(step)
+        return timed(work)
 
 
-def torchlens_trace(step: Step) -> float:
-    import torchlens
-
-    return timed(
-        lambda: torchlens.log_forward_pass(step.model, step.ids, layers_to_save="all", vis_opt="none")
-    )
+OURS: dict[str, Way] = {"plain": plain, "light": light, "full": full, "after": after}
+WAYS: dict[str, Way] = {**OURS, "anomaly mode": anomaly_mode}
 
 
-WAYS: dict[str, Way] = {
-    "plain": plain,
-    "light": light,
-    "full": full,
-    "after": after,
-    "anomaly mode": anomaly_mode,
-    "torchlens (forward only)": torchlens_trace,
-}
-
-
-def measure(step: Step, ways: dict[str, Way], rounds: int) -> dict[str, float]:
+def measure(work: Workload, ways: dict[str, Way], rounds: int = ROUNDS) -> dict[str, float]:
     """Seconds of CPU time of each way, the median of `rounds` rounds."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+    for number in range(rounds + 2):
         for name, run in ways.items():
             gc.collect()  # what one way leaves behind is not collected in the next one's time
-            times[name].append(run(step))
+            seconds = run(work)
+            if number >= 2:
+                times[name].append(seconds)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def ways_at_hand() -> dict[str, Way]:
-    """All ways, without a peer that is not installed (which is said)."""
-    ways = dict(WAYS)
-    with contextlib.suppress(ImportError):
-        import torchlens  # noqa: F401
+def node_count(work: Workload) -> int:
+    return len(walk([edge] if (edge := gradient_edge(work.forward())) else []).nodes)
 
-        return ways
-    print("torchlens is not installed: pip install torchlens", file=sys.stderr)
-    del ways["torchlens (forward only)"]
-    return ways
+
+def recorded_bytes(work: Workload) -> int:
+    """The bytes of all tensors that a full recording has numbers of: values, grads, what went along the edges."""
+    with inspector.record(watch=1) as recording:
+        work()
+    graph = recording.calls[0].graph
+    values = [value for _, row in graph.tensors() for value in (row["before"]["data"], row["after"]["grad"])]
+    values += [row["gradient"] for _, row in graph.tensors()]
+    values += [row["gradient"] for _, _, row in graph.edges("next")]
+    return sum(_bytes(value) for value in values if inspector.graph.is_summary(value))
+
+
+def _bytes(summary: dict[str, Any]) -> int:
+    return int(torch.Size(summary["shape"]).numel() * getattr(torch, summary["dtype"]).itemsize)
+
+
+def pass_over(size: int) -> float:
+    """Seconds in which torch reads so many bytes once, in pieces of a megabyte that lie apart."""
+    pieces = [torch.ones(1 << 18) for _ in range(64)]
+    count = max(1, size >> 20)
+
+    def read() -> None:
+        for index in range(count):
+            torch.linalg.vector_norm(pieces[index % len(pieces)])
+
+    return statistics.median(timed(read) for _ in range(5)) * size / (count << 20)
+
+
+@contextlib.contextmanager
+def debugger() -> Iterator[None]:
+    """A trace function in Python that looks at every line, as that of a debugger does."""
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(previous)
+
+
+@contextlib.contextmanager
+def coverage_running() -> Iterator[None]:
+    """Coverage's own trace function. Raises ImportError where it is not installed."""
+    import coverage
+
+    measuring = coverage.Coverage(data_file=None)
+    measuring.start()
+    try:
+        yield
+    finally:
+        measuring.stop()
+
+
+def under(tracer: Callable[[], contextlib.AbstractContextManager[None]], way: Way) -> Way:
+    def run(work: Workload) -> float:
+        with tracer():
+            return way(work)
+
+    return run
+
+
+def row(name: str, seconds: dict[str, float]) -> str:
+    plain = seconds["plain"]
+    cells = [f"{plain * 1000:.1f} ms", *(f"{value / plain:.2f} x" for value in [*seconds.values()][1:])]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def print_costs(name: str, work: Workload, seconds: dict[str, float]) -> None:
+    """What light and full recording add, beside what they may."""
+    nodes, plain, read = node_count(work), seconds["plain"], pass_over(recorded_bytes(work))
+    for way, each, share in (("light", 20e-6, 0.05 * plain), ("full", 150e-6, 3 * read)):
+        cost = seconds[way] - plain
+        rest = f"5 % of the step {share * 1e3:.1f} ms" if way == "light" else f"3 passes {share * 1e3:.1f} ms"
+        print(
+            f"{name}, {way}: {cost * 1e3:.1f} ms for {nodes} Nodes, {cost / nodes * 1e6:.1f} us a Node "
+            f"(allowed {each * 1e6:.0f} us a Node and {rest}: {(each * nodes + share) * 1e3:.1f} ms)"
+        )
+
+
+def print_torchlens(work: Step) -> None:
+    """Our full recording of a forward against torchlens' trace of it, which stays in torch's functions: last."""
+    try:
+        import torchlens
+    except ImportError as error:
+        print(f"torchlens is not installed ({error}): pip install torchlens")
+        return
+
+    def recorded(work: Step) -> float:
+        with inspector.record(watch=1):
+            return timed(work.forward)
+
+    def traced(work: Step) -> float:
+        return timed(lambda: torchlens.trace(work.model, work.ids))
+
+    seconds = measure(work, {"plain": lambda work: timed(work.forward), "recorded": recorded}, 5)
+    seconds |= measure(work, {"traced": traced}, 5)
+    ours, theirs = seconds["recorded"] - seconds["plain"], seconds["traced"] - seconds["plain"]
+    print(
+        f"forward alone: plain {seconds['plain'] * 1e3:.1f} ms, "
+        f"recorded in full {seconds['recorded'] * 1e3:.1f} ms, "
+        f"torchlens {torchlens.__version__} {seconds['traced'] * 1e3:.1f} ms: "
+        f"it adds {theirs / ours:.1f} times as much (at least 20 are wanted)"
+    )
 
 
 def main() -> None:
-    """Print a table in markdown."""
+    """Print tables in markdown."""
     torch.set_num_threads(1)
-    ways = ways_at_hand()
-    print(f"| training step | {' | '.join(ways)} |\n|---|{'---|' * len(ways)}")
-    for name, (width, batch) in SIZES.items():
-        step = Step(width, batch)
-        measure(step, ways, 2)
-        seconds = measure(step, ways, ROUNDS)
-        plain = seconds["plain"]
-        cells = [f"{plain * 1000:.1f} ms", *(f"{value / plain:.2f} x" for value in [*seconds.values()][1:])]
-        print(f"| {name} | {' | '.join(cells)} |")
+    print(f"| training step | {' | '.join(WAYS)} |\n|---|{'---|' * len(WAYS)}")
+    steps = {name: Step(width, batch) for name, (width, batch) in SIZES.items()}
+    found = {name: measure(step, WAYS) for name, step in steps.items()}
+    for name, seconds in found.items():
+        print(row(name, seconds))
+    print(row("pure Python (a tokeniser)", measure(Reading(), WAYS)))
+    first = next(iter(steps.values()))
+    for name, tracer in (("under a debugger", debugger), ("under coverage", coverage_running)):
+        try:
+            print(row(name, measure(first, {way: under(tracer, run) for way, run in OURS.items()})))
+        except ImportError as error:
+            print(f"{name}: not measured ({error})")
+    print()
+    for name, seconds in found.items():
+        print_costs(name, steps[name], seconds)
+    print_torchlens(first)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ globals. None of what is found is kept: names come out as text, by the identity 
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
@@ -184,10 +185,11 @@ def _items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     if issubclass(kind, dict):
         items = list(dict.items(holder))
         yield from ((f"{path}[{key!r}]", value) for key, value in items if type(key) in (str, int))
-    elif issubclass(kind, list):
-        yield from ((f"{path}[{position}]", value) for position, value in enumerate(list.__iter__(holder)))
-    elif issubclass(kind, tuple):
-        yield from ((f"{path}[{position}]", value) for position, value in enumerate(tuple.__iter__(holder)))
+    elif issubclass(kind, (list, tuple)):
+        items_of = list.__iter__(holder) if issubclass(kind, list) else tuple.__iter__(holder)
+        for position, value in enumerate(itertools.islice(items_of, _MOST_ITEMS)):
+            if type(value) not in _PLAIN:  # the lines of a text, say: passed over without a word
+                yield f"{path}[{position}]", value
     else:
         try:
             attributes = object.__getattribute__(holder, "__dict__")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inspector.graph.values import is_summary, is_unknown
 from inspector.summaries import Batch
+from inspector.summaries.memory import extent, in_memory_order
 
 DTYPES = [
     torch.float64,
@@ -193,3 +194,126 @@ def test_an_inference_tensor():
     with torch.inference_mode():
         tensor = torch.arange(20.0)
     check(value_of(tensor), tensor.clone())
+
+
+def buckets_of(tensor):
+    """How many elements of a tensor lie in each power of two, by comparisons with torch in float64."""
+    wide = tensor.detach().to_dense().reshape(-1)
+    magnitudes = (wide.abs() if wide.is_complex() else wide).to(torch.float64).abs()
+    return {
+        exponent: count
+        for exponent in range(-160, 130)
+        if (count := int(((magnitudes >= 2.0**exponent) & (magnitudes < 2.0 ** (exponent + 1))).sum()))
+    }
+
+
+def buckets(histogram):
+    counts = enumerate(histogram["counts"], start=histogram["exponent"] or 0)
+    return {exponent: count for exponent, count in counts if count}
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.complex64], ids=str)
+@pytest.mark.parametrize("transform", [lambda t: t, torch.t, lambda t: t[:, 3:7]], ids=["whole", "t", "slice"])
+def test_the_histogram_of_a_small_tensor_counts_all(dtype, transform):
+    tensor = transform((torch.randn(20, 25) * 10).to(dtype))
+    found = value_of(tensor)["histogram"]
+    assert found["counted"] == tensor.numel()
+    assert buckets(found) == buckets_of(tensor)
+
+
+def test_zeros_and_what_is_no_number_are_in_no_bucket():
+    tensor = torch.tensor([0.0, -0.0, math.nan, math.inf, -math.inf, 1.0, -1.5, 2.0, 1e-40, 0.25])
+    found = value_of(tensor)["histogram"]
+    assert buckets(found) == buckets_of(tensor) == {-133: 1, -2: 1, 0: 2, 1: 1}
+    assert found["counted"] == 10
+    assert value_of(torch.zeros(20))["histogram"] == {"counted": 20, "exponent": None, "counts": []}
+
+
+@pytest.mark.parametrize("shape", [(1000,), (64, 64), (3, 5, 7, 11, 13), (2, 1_000_003)])
+@pytest.mark.parametrize("transform", [lambda t: t, lambda t: t.transpose(0, -1), lambda t: t[..., ::2]])
+def test_the_histogram_of_a_large_tensor_is_of_a_sample_of_it(shape, transform):
+    torch.manual_seed(0)
+    tensor = transform(torch.randn(shape))
+    found = value_of(tensor)["histogram"]
+    assert 200 <= found["counted"] <= 511
+    assert sum(found["counts"]) == found["counted"]
+    whole = buckets_of(tensor)
+    for exponent, count in buckets(found).items():
+        share, expected = count / found["counted"], whole.get(exponent, 0) / tensor.numel()
+        assert expected > 0 and share == pytest.approx(expected, abs=0.12)
+
+
+def test_the_sample_keeps_to_no_column():
+    tensor = torch.zeros(64, 64)
+    tensor[:, 32:] = 1.0
+    found = value_of(tensor)["histogram"]
+    assert found["counts"][0] / found["counted"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_light_recording_has_the_norm_alone():
+    tensor = torch.randn(30, 20)
+    for elements in (tensor, tensor.t(), tensor.half(), torch.full((100,), 1e-30), torch.full((100,), 3e30)):
+        summary = Batch("light").add(elements).value
+        assert summary.keys() == {"shape", "dtype", "norm"}
+        assert summary["norm"] == pytest.approx(elements.double().norm().item(), rel=1e-5, abs=0)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-19, 1e30])
+def test_squares_that_float32_cannot_hold(size):
+    tensor = torch.full((300_000,), size)
+    assert value_of(tensor)["norm"] == pytest.approx(tensor.double().norm().item(), rel=1e-5)
+    assert value_of(tensor)["mean"] == pytest.approx(size, rel=1e-5)
+
+
+def test_blocks_of_a_large_tensor():
+    torch.manual_seed(0)
+    large = torch.randn(700, 600)
+    for tensor in (large, large.t(), large[:, 1:], large.to(torch.bfloat16), (large * 3).to(torch.int32)):
+        check(value_of(tensor), tensor)
+    large[600, 3], large[5, 5], large[7, 7] = math.nan, math.inf, 0.0
+    summary = value_of(large)
+    assert (summary["nans"], summary["infinities"], summary["zeros"]) == (1, 1, 1)
+    assert all(math.isnan(summary[key]) for key in ("norm", "mean", "min", "max"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_views_of_the_same_elements_have_the_same_extent(shape, random):
+    whole = torch.arange(math.prod(shape) + 4.0)[2:-2].view(shape)
+    order = random.sample(range(len(shape)), len(shape))
+    view = whole.permute(order)
+    assert extent(view) == extent(whole)
+    part = whole.narrow(0, 0, random.randint(1, shape[0]))
+    assert sorted(in_memory_order(part, extent(part)).reshape(-1).tolist()) == sorted(part.reshape(-1).tolist())
+
+
+@pytest.mark.parametrize("flowing", [False, True])
+def test_what_is_met_again_is_measured_again_if_it_was_written(flowing):
+    batch = Batch()
+    tensor = torch.randn(40, 30)
+    first = batch.add(tensor, flowing=flowing).value
+    assert batch.add(tensor.t(), flowing=flowing).value == {**first, "shape": [30, 40]}
+    assert batch.add(tensor.view(-1), flowing=flowing).value == {**first, "shape": [1200]}
+    tensor[3, 4] = 1000.0
+    check(batch.add(tensor, flowing=flowing).value, tensor)
+    check(batch.add(tensor[:20], flowing=flowing).value, tensor[:20])
+
+
+def test_a_write_that_no_version_counts_is_seen():
+    earlier = Batch()
+    tensor = torch.randn(40, 30)
+    before = earlier.add(tensor).value
+    tensor.data.mul_(2)
+    after = Batch("full", earlier).add(tensor).value
+    check(after, tensor)
+    assert after != before
+
+
+def test_no_memory_is_kept_alive():
+    batch = Batch()
+    tensor = torch.randn(1000)
+    batch.add(tensor)
+    memory = torch.multiprocessing.reductions.StorageWeakRef(tensor.untyped_storage())
+    del tensor
+    assert memory.expired()
+    batch.read()

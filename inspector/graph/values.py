@@ -4,9 +4,14 @@ A value is one of
 - ``None``: torch's own None (a ``grad`` that is None), never "not known";
 - a bool, int, float or complex: a tensor without dimensions, in full;
 - nested lists of those: a tensor of up to ``FULL`` elements, in full;
-- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities"}``, of which a light
-  recording has the first three;
+- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities", "histogram"}``, of
+  which a light recording has the first three;
 - ``{"unknown": reason}``: what was not seen.
+
+The histogram is of magnitudes, by powers of two: ``{"counted", "exponent", "counts"}``, where ``counts[k]``
+elements have 2**(exponent + k) <= |element| < 2**(exponent + k + 1). It is of a sample, ``counted`` elements at
+even distances (of a tensor of up to 511 elements: all; of a sparse one: of what is stored). Zeros, NaN and
+infinities are in no bucket; without buckets the exponent is None.
 
 In JSON a NaN or an infinity is a string and a complex number ``{"re", "im"}``;
 `encode` and `decode` go from one to the other.

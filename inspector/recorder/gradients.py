@@ -7,18 +7,17 @@ every parameter instead of handing it over.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
-from inspector.graph.values import FULL
-from inspector.recorder.dynamo import hide_alone, unseen
-from inspector.summaries import Batch, Pending
+from inspector.recorder.dynamo import hide_alone
+from inspector.summaries import Batch
 from inspector.tracer.flow import Flow
-from inspector.tracer.nodes import REARRANGES, name_of
 from inspector.tracer.walk import Walk
+
+Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
 class GradientCapture:
@@ -28,16 +27,16 @@ class GradientCapture:
         self.flow = Flow()
         self._batch = batch
         self._handles: list[Any] = []
-        self._contributed: dict[int, tuple[weakref.ref[torch.Tensor], int, Pending]] = {}
         self._errors: list[Exception] = []
 
     def install(self, walk: Walk) -> None:
-        """Put our hooks on every Node: on its way in, and on its way out in a full recording, or where what comes
-        out holds the same elements, so that they are summarised once."""
+        """Put our hooks on every Node: on its way in, and in a full recording on its way out."""
+        handles, errors, arrived, left = self._handles, self._errors, self._arrived, self._left
         for position, node in enumerate(walk.nodes):
-            self._handles.append(node.register_prehook(self._before(position)))
-            if self._batch.level == "full" or name_of(node) in REARRANGES:
-                self._handles.append(node.register_hook(self._after(position)))
+            handles.append(node.register_prehook(_hook(arrived, position, errors)))
+        if self._batch.level == "full":
+            for position, node in enumerate(walk.nodes):
+                handles.append(node.register_hook(_hook(left, position, errors)))
 
     def remove(self) -> None:
         """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
@@ -45,7 +44,6 @@ class GradientCapture:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._contributed.clear()
         if self._errors:
             raise self._errors[0]
 
@@ -55,53 +53,17 @@ class GradientCapture:
             if pair is not None:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
-    def _before(self, position: int) -> Callable[[Any], None]:
-        flow = self.flow
+    def _arrived(self, position: int, gradients: Gradients) -> None:
+        add, flow = self._batch.add, self.flow
+        flow.steps.append(position)
+        flow.arrived[position] = [add(gradient, flowing=True) for gradient in gradients]
 
-        def note(gradients: tuple[torch.Tensor | None, ...]) -> None:
-            flow.steps.append(position)
-            flow.arrived[position] = [self._value(gradient) for gradient in gradients]
-
-        return _hook(note, self._errors)
-
-    def _after(self, position: int) -> Callable[[Any, Any], None]:
-        contributions, arrived = self.flow.contributions, self.flow.arrived
-
-        def note(gradients: tuple[torch.Tensor | None, ...], arriving: tuple[torch.Tensor | None, ...]) -> None:
-            for slot, gradient in enumerate(gradients):
-                if gradient is not None and len(arriving) == 1 and _same_elements(gradient, arriving[0]):
-                    pending = self._batch.again(arrived[position][0], gradient)
-                else:
-                    pending = self._batch.add(gradient)
-                contributions[position, slot] = pending
-                if gradient is not None:
-                    self._contributed[id(gradient)] = (weakref.ref(gradient), gradient._version, pending)
-
-        return _hook(note, self._errors)
-
-    def _value(self, gradient: torch.Tensor | None) -> Pending:
-        """The value of what arrives. Where one edge alone leads here it is the very tensor that left the last
-        Node, and its value is known."""
-        known = self._contributed.pop(id(gradient), None)
-        if known is not None and known[0]() is gradient and gradient is not None and known[1] == gradient._version:
-            return known[2]
-        return self._batch.add(gradient)
+    def _left(self, position: int, gradients: Gradients, _: Gradients) -> None:
+        for slot, gradient in enumerate(gradients):
+            self.flow.contributions[position, slot] = self._batch.add(gradient, flowing=True)
 
 
-def _same_elements(gradient: torch.Tensor, arriving: torch.Tensor | None) -> bool:
-    """Whether one is a view of the other that shows each element once: both fill the same memory. Both are alive
-    here, so that an address means one memory."""
-    if arriving is None or gradient.numel() <= FULL or gradient.numel() != arriving.numel():
-        return False
-    if type(gradient) is not torch.Tensor or type(arriving) is not torch.Tensor:
-        return False
-    if gradient.layout is not torch.strided or arriving.layout is not torch.strided:
-        return False
-    memory, size = arriving.untyped_storage(), arriving.numel() * arriving.element_size()
-    return memory.nbytes() == size and memory.data_ptr() == gradient.untyped_storage().data_ptr() != 0
-
-
-def _hook(note: Callable[..., None], errors: list[Exception]) -> Callable[..., None]:
+def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> Callable[..., None]:
     """A hook that Dynamo does not look into: it may be running a compiled step that this backward belongs to.
 
     It does not raise; after the first error, which is kept in `errors`, it does nothing.
@@ -110,10 +72,16 @@ def _hook(note: Callable[..., None], errors: list[Exception]) -> Callable[..., N
     def hook(*gradients: Any) -> None:
         if errors:
             return
+        previous = _set_eval_frame(None)  # `unseen`, written out: this runs for every Node
         try:
-            unseen(note, *gradients)
+            note(position, *gradients)
         except Exception as error:
             errors.append(error)
+        finally:
+            _set_eval_frame(previous)
 
-    hide_alone(hook)
     return hook
+
+
+_set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
+hide_alone(_hook(print, 0, []))  # all of them share their code

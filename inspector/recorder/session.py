@@ -198,7 +198,7 @@ class Session:
         graph = walk(edge for _, edge in roots)
         index = next(self._indexes)
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
-        batch = Batch("full" if is_full else "light")
+        batch = Batch("full" if is_full else "light", self._values)
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files, self._modules.given())
         self._leaves.learn(names)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
-from inspector.graph.values import FULL, Value, is_summary, unknown
-from inspector.summaries.elements import dtype_name, plain, stored, widened
-from inspector.summaries.statistics import COUNTS, NAMES, norm, statistics
-from inspector.summaries.unobserved import unobserved
+from inspector.graph.values import FULL, Value, unknown
+from inspector.summaries import on_device
+from inspector.summaries.elements import dtype_name, is_ordinary, plain, stored, widened
+from inspector.summaries.histogram import histogram, sample
+from inspector.summaries.memory import Extent, extent, in_memory_order
+from inspector.summaries.statistics import (
+    COUNTS,
+    NAMES,
+    norm,
+    reducible,
+    statistics,
+    sums,
+)
+from inspector.summaries.unobserved import nobody_observes, unobserved
 
 Level = Literal["full", "light"]
 """Of tensors that are not kept in full: all statistics, or the norm alone."""
@@ -18,90 +30,176 @@ Level = Literal["full", "light"]
 class Pending:
     """A value on its way: `value` holds it once the batch was read."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_value",)
 
     def __init__(self, value: Value = None) -> None:
-        self.value = value
+        self._value = value
+
+    @property
+    def value(self) -> Value:
+        return self._value
+
+
+class _Summary(Pending):
+    """The summary of a tensor, written out when somebody asks: the script waits for the numbers alone.
+
+    shape, dtype: those of the tensor. numbers: those of `NAMES`, or the norm alone. taken: a sample of the
+    elements.
+    """
+
+    __slots__ = ("dtype", "numbers", "shape", "taken")
+
+    def __init__(
+        self, tensor: torch.Tensor, numbers: Sequence[float] = (), taken: torch.Tensor | None = None
+    ) -> None:
+        self._value = None
+        self.shape, self.dtype = tensor.shape, tensor.dtype
+        self.numbers, self.taken = numbers, taken
+
+    @property
+    def value(self) -> Value:
+        if self._value is None:
+            self._value = self._written()
+        return self._value
+
+    def _written(self) -> Value:
+        if not self.numbers:
+            return unknown("not read back")
+        found: dict[str, Any] = {"shape": [int(size) for size in self.shape], "dtype": dtype_name(self.dtype)}
+        for name, number in zip(NAMES, self.numbers, strict=False):
+            found[name] = int(number) if name in COUNTS else number
+        if self.taken is not None:
+            found["histogram"] = histogram(self.taken)
+            self.taken = None
+        return found
+
+
+_Numbers: TypeAlias = tuple[Sequence[float], torch.Tensor | None]
+"""The numbers of `NAMES`, or the norm alone, and a sample of the elements."""
+
+_Key: TypeAlias = tuple[int, torch.dtype, Extent]
+"""Elements: the address of their memory (torch's own record of it), their type and where they lie in it."""
+
+
+_WORTH_A_LOOK = 1 << 15
+"""Elements from which it takes less time to see whether they were met before than to take their norm again."""
+
+
+class _Met(NamedTuple):
+    """Elements that were measured. version: of a gradient within backward, else None."""
+
+    memory: StorageWeakRef  # so that its address is nobody else's
+    version: int | None
+    numbers: Sequence[float]
+    taken: torch.Tensor | None
 
 
 class Batch:
     """Collects values of tensors and reads them back together.
 
     level: "full" for all statistics of a large tensor, "light" for its norm.
+    earlier: a batch that may have met the same tensors.
+
+    Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and what a
+    Node saved of it. Where elements were met before norm and mean are measured again; if they are the same as
+    then, so is all the rest. That also sees what was written by way of `.data`, which no version counts.
     """
 
-    def __init__(self, level: Level = "full") -> None:
+    def __init__(self, level: Level = "full", earlier: Batch | None = None) -> None:
         self.level = level
-        self._waiting: list[tuple[Pending, dict[str, Any] | None, torch.Tensor]] = []
-        self._aliases: list[tuple[Pending, Pending, list[int]]] = []
+        self._earlier = earlier
+        self._waiting: list[tuple[Pending, torch.Tensor]] = []
+        self._met: dict[_Key, _Met] = {}
 
-    def add(self, tensor: torch.Tensor | None) -> Pending:
+    def add(self, tensor: torch.Tensor | None, *, flowing: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, its statistics above. Never raises.
 
         On the CPU it is there at once; from a device it comes with `read`.
+        flowing: it is a gradient on its way through backward. From one Node to the next its version is trusted.
         """
         if tensor is None:
-            return Pending(None)
+            return Pending()
+        if is_ordinary(tensor) and nobody_observes():
+            return self._safely(tensor, flowing)
         with unobserved():
-            try:
-                return self._add(tensor)
-            except Exception as error:  # an exotic tensor is no reason to stop the user's script
-                return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
-
-    def again(self, known: Pending, tensor: torch.Tensor) -> Pending:
-        """The value of a `tensor` that holds the same elements as one that was added, in another shape."""
-        pending = Pending()
-        self._aliases.append((pending, known, [int(size) for size in tensor.shape]))
-        return pending
+            return self._safely(tensor, flowing)
 
     def read(self) -> None:
-        """Fill in every pending value: one copy from each device for each kind of number."""
+        """Fill in every pending value: one copy from each device for each kind of number. Forget what was met."""
+        self._met.clear()
         groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
-        for index, (_, _, tensor) in enumerate(self._waiting):
+        for index, (_, tensor) in enumerate(self._waiting):
             groups.setdefault((tensor.device, tensor.dtype), []).append(index)
-        with unobserved():
-            for indices in groups.values():
-                flat = torch.cat([self._waiting[index][2].reshape(-1) for index in indices])
-                self._fill(indices, flat.cpu())
+        if groups:
+            with unobserved():
+                for indices in groups.values():
+                    flat = torch.cat([self._waiting[index][1].reshape(-1) for index in indices])
+                    self._fill(indices, flat.cpu())
         self._waiting.clear()
-        for pending, known, shape in self._aliases:
-            pending.value = known.value | {"shape": shape} if is_summary(known.value) else known.value
-        self._aliases.clear()
 
     def _fill(self, indices: list[int], numbers: torch.Tensor) -> None:
         position = 0
         for index in indices:
-            pending, described, tensor = self._waiting[index]
+            pending, tensor = self._waiting[index]
             part = numbers[position : position + tensor.numel()]
             position += tensor.numel()
-            pending.value = (
-                part.reshape(tensor.shape).tolist() if described is None else described | _named(part.tolist())
-            )
+            if isinstance(pending, _Summary):
+                pending.numbers = part[: len(NAMES)].tolist()
+                pending.taken = part[len(NAMES) :].clone() if self.level == "full" else None
+            else:
+                pending._value = part.reshape(tensor.shape).tolist()
 
-    def _add(self, tensor: torch.Tensor) -> Pending:
+    def _safely(self, tensor: torch.Tensor, flowing: bool) -> Pending:
+        try:
+            return self._add(tensor, flowing)
+        except Exception as error:  # an exotic tensor is no reason to stop the user's script
+            return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
+
+    def _add(self, tensor: torch.Tensor, flowing: bool) -> Pending:
         elements, reason = plain(tensor)
         if elements is None:
             return Pending(unknown(reason))
-        if tensor.numel() <= FULL:
-            if elements.device.type == "cpu":
+        count = elements.numel()
+        if count <= FULL:
+            if elements.is_cpu:
                 return Pending(elements.to_dense().tolist())
-            return self._wait(None, widened(elements.to_dense()).clone())
-        described = {"shape": [int(size) for size in tensor.shape], "dtype": dtype_name(tensor.dtype)}
-        numbers = self._reduced(elements)
-        if elements.device.type == "cpu":
-            return Pending(described | _named([float(number) for number in numbers]))
-        return self._wait(described, torch.stack([number.to(torch.float64) for number in numbers]))
-
-    def _reduced(self, elements: torch.Tensor) -> list[torch.Tensor]:
+            return self._wait(Pending(unknown("not read back")), widened(elements.to_dense()).clone())
         held = stored(elements)
-        return [norm(held)] if self.level == "light" else statistics(held, elements.numel() - held.numel())
+        if not elements.is_cpu:
+            return self._wait(_Summary(tensor), self._on_device(held, count - held.numel()))
+        if self.level == "light" and not (flowing and count >= _WORTH_A_LOOK):
+            return _Summary(tensor, (norm(held),))
+        if held.numel() != count:
+            return _Summary(tensor, *self._numbers(held, count - held.numel()))
+        return _Summary(tensor, *self._measured(held, flowing))
 
-    def _wait(self, described: dict[str, Any] | None, tensor: torch.Tensor) -> Pending:
-        pending = Pending(unknown("not read back"))
-        self._waiting.append((pending, described, tensor))
+    def _measured(self, elements: torch.Tensor, flowing: bool) -> _Numbers:
+        """The numbers of strided elements, which may have been met before."""
+        memory, where = elements.untyped_storage(), extent(elements)
+        key = (memory._cdata, elements.dtype, where)
+        version = elements._version if flowing and not elements.is_inference() else None
+        met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
+        if met is not None and version is not None and met.version == version:
+            return met.numbers, met.taken
+        elements = in_memory_order(elements, where)
+        if met is None or self.level == "light" or met.numbers[:2] != sums(elements):
+            weak = StorageWeakRef(memory)  # type: ignore[no-untyped-call]
+            met = _Met(weak, version, *self._numbers(elements, 0))
+        self._met[key] = met._replace(version=version)
+        return met.numbers, met.taken
+
+    def _numbers(self, elements: torch.Tensor, implied: int) -> _Numbers:
+        if self.level == "light":
+            return (norm(elements),), None
+        return statistics(elements, implied), sample(elements)
+
+    def _on_device(self, elements: torch.Tensor, implied: int) -> torch.Tensor:
+        """The numbers of `NAMES` and a sample, as one tensor; the norm alone in a light recording."""
+        if self.level == "light":
+            return on_device.norm(elements).to(torch.float64)
+        numbers = [number.to(torch.float64) for number in on_device.statistics(elements, implied)]
+        return torch.cat([torch.stack(numbers), reducible(sample(elements))])
+
+    def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
+        self._waiting.append((pending, tensor))
         return pending
-
-
-def _named(numbers: list[float]) -> dict[str, Any]:
-    """Names for the numbers of `statistics`, or for the norm alone."""
-    return {name: int(number) if name in COUNTS else number for name, number in zip(NAMES, numbers, strict=False)}

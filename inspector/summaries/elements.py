@@ -10,7 +10,22 @@ _ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
 def dtype_name(dtype: torch.dtype) -> str:
     """`float32` for torch.float32."""
-    return str(dtype).removeprefix("torch.")
+    known = _names.get(dtype)
+    if known is None:
+        known = _names[dtype] = str(dtype).removeprefix("torch.")
+    return known
+
+
+def device_name(device: torch.device) -> str:
+    """`cuda:0` for torch.device("cuda", 0)."""
+    known = _device_names.get(device)
+    if known is None:
+        known = _device_names[device] = str(device)
+    return known
+
+
+_names: dict[torch.dtype, str] = {}
+_device_names: dict[torch.device, str] = {}
 
 
 def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
@@ -19,7 +34,7 @@ def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
         return None, "inside a torch.func transform"
     if tensor.is_nested:
         return None, "nested tensor"
-    if type(tensor) not in _ORDINARY:
+    if not is_ordinary(tensor):
         if hasattr(tensor, "to_local"):  # a DTensor: its own statistics would be collectives, and could hang
             tensor = tensor.to_local()
         elif _is_wrapper(tensor):
@@ -28,9 +43,14 @@ def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
         return None, "no data: a meta tensor"
     if tensor.is_quantized:
         return None, "quantized tensor"
-    if tensor.layout is torch.strided and tensor.numel() > 0 and tensor.untyped_storage().nbytes() == 0:
+    if tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0:
         return None, "its storage is empty now (sharded or freed)"
-    return tensor.detach(), ""
+    return tensor.detach() if tensor.requires_grad else tensor, ""
+
+
+def is_ordinary(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is of no subclass of the user's or a library's."""
+    return type(tensor) in _ORDINARY
 
 
 def stored(tensor: torch.Tensor) -> torch.Tensor:

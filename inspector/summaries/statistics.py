@@ -1,109 +1,164 @@
-"""Statistics of a tensor, where it lives, without a copy of it.
+"""Statistics of a tensor on the processor, in one pass over its memory.
 
-Torch reduces float32 and float64 in their own type by pairs, which is exact to a few units in the last place; to
-reduce in a wider type would copy the whole tensor first (and take 13 times as long). What cannot be reduced as it
-is (integers, complex and 8-bit numbers) is converted piece by piece.
+All numbers of a block are taken while it lies in the processor's cache, so that a large tensor costs little more
+than reading it once. Torch reduces float32 and float64 in their own type by pairs, which is exact to a few units
+in the last place; what cannot be reduced as it is (integers, complex and 8-bit numbers) is converted block by
+block.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+import numpy
 import torch
-
-CHUNK_BYTES = 64 << 20
-"""No temporary of ours is larger."""
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
 
-_REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
-_HALVES = (torch.float16, torch.bfloat16)
-_WIDE_BYTES = 8
+REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
+HALVES = (torch.float16, torch.bfloat16)
+
+_BLOCK = 1 << 17
+"""Elements of a block: half a megabyte of float32."""
+
+_FEW = 1 << 13
+"""Up to so many elements the fewest calls take the least time, beyond those that use vector instructions."""
+
+_SMALL = 1e-15
+"""The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
+
+_vector_norm = torch.linalg.vector_norm
 
 
-def statistics(tensor: torch.Tensor, implied: int) -> list[torch.Tensor]:
-    """The numbers of `NAMES`, over the elements of `tensor` and `implied` zeros that are not stored.
+class Numbers(NamedTuple):
+    """The numbers of `NAMES`."""
 
-    Of a complex tensor those of its absolute values. On the CPU NaN and Inf are counted only where the extremes
-    show that there are any; to ask would make a device wait, so there they always are.
-    """
-    rows = [_of_piece(piece) for piece in _pieces(tensor)] if tensor.numel() else []
-    if len(rows) == 1 and not implied:
-        return rows[0]
-    return _combined(rows, [piece.numel() for piece in _pieces(tensor)], implied, tensor.device)
+    norm: float
+    mean: float
+    least: float
+    most: float
+    zeros: int
+    nans: int
+    infinities: int
 
 
-def norm(tensor: torch.Tensor) -> torch.Tensor:
+_IMPLIED = Numbers(0.0, 0.0, 0.0, 0.0, 0, 0, 0)
+
+
+def norm(tensor: torch.Tensor) -> float:
     """The 2-norm, the one number of a light recording."""
-    norms = [_norm(piece) for piece in _pieces(tensor)]
-    return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms).to(torch.float64))
+    if tensor.dtype in REDUCED_AS_THEY_ARE:
+        found: float = _vector_norm(tensor).item()
+        if _SMALL < found < math.inf:
+            return found
+    return _root([_norm(block) for block in _blocks(tensor)])
 
 
-def _combined(
-    rows: list[list[torch.Tensor]], sizes: list[int], implied: int, device: torch.device
-) -> list[torch.Tensor]:
-    """The numbers of all pieces together, and of `implied` zeros."""
-    zero = torch.zeros(7, dtype=torch.float64, device=device)
-    parts = [torch.stack([number.to(torch.float64) for number in row]) for row in rows]
-    sizes = sizes[: len(parts)]
+def sums(tensor: torch.Tensor) -> tuple[float, float]:
+    """Norm and mean, the two that take the least time. The same elements in the same memory give the same bits."""
+    if _is_one_block(tensor):
+        return _norm(tensor), _total(tensor) / tensor.numel()
+    rows = [(_norm(block), _total(block)) for block in _blocks(tensor)]
+    return _root([norm for norm, _ in rows]), sum(total for _, total in rows) / tensor.numel()
+
+
+def statistics(tensor: torch.Tensor, implied: int = 0) -> Numbers:
+    """The numbers of all elements of `tensor`, and of `implied` zeros that are not stored.
+
+    Of a complex tensor those of its absolute values. NaN and Inf are counted only where the extremes show that
+    there are any.
+    """
+    if _is_one_block(tensor) and tensor.numel() and not implied:
+        norm, total, least, most, zeros, nans, infinities = _of_block(tensor)
+        return Numbers(norm, total / tensor.numel(), least, most, zeros, nans, infinities)
+    rows = [_of_block(block) for block in _blocks(tensor)] if tensor.numel() else []
     if implied:
-        parts.append(zero + torch.tensor([0, 0, 0, 0, implied, 0, 0], device=device))
-        sizes = [*sizes, implied]
-    table = torch.stack(parts) if parts else zero[None]
-    weights = torch.tensor(sizes or [1], dtype=torch.float64, device=device)
-    mean = (table[:, 1] * weights).sum() / weights.sum()
-    least, most = table[:, 2].amin(), table[:, 3].amax()
-    return [torch.linalg.vector_norm(table[:, 0]), mean, least, most, *table[:, 4:].sum(0)]
+        rows.append((0.0, 0.0, 0.0, 0.0, implied, 0, 0))
+    columns = list(zip(*rows, strict=True))
+    return Numbers(
+        _root(columns[0]),
+        sum(columns[1]) / (tensor.numel() + implied),
+        _extreme(min, columns[2]),
+        _extreme(max, columns[3]),
+        *(int(sum(counts)) for counts in columns[4:]),
+    )
+
+
+def _is_one_block(tensor: torch.Tensor) -> bool:
+    return tensor.numel() <= _BLOCK and tensor.dtype in REDUCED_AS_THEY_ARE
+
+
+def _blocks(tensor: torch.Tensor) -> Iterable[torch.Tensor]:
+    """The tensor in blocks that torch can reduce."""
+    pieces = torch.split(tensor, _BLOCK) if tensor.dim() == 1 else _pieces(tensor)
+    if tensor.dtype in REDUCED_AS_THEY_ARE or tensor.dtype in HALVES:
+        return pieces
+    return (reducible(piece) for piece in pieces)
 
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The tensor as it is where torch reduces it so; else converted, in pieces of at most `CHUNK_BYTES`."""
-    if tensor.dtype in _REDUCED_AS_THEY_ARE or tensor.dtype in _HALVES:
+    """Halves of halves, along the longest dimension."""
+    if tensor.numel() <= _BLOCK:
         yield tensor
-    elif tensor.numel() * _WIDE_BYTES > CHUNK_BYTES and tensor.dim():
-        longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
-        for piece in tensor.chunk(2, longest):
-            yield from _pieces(piece)
-    else:
-        yield tensor.abs().to(torch.float64) if tensor.is_complex() else tensor.to(torch.float64)
+        return
+    longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
+    for piece in tensor.chunk(2, longest):
+        yield from _pieces(piece)
 
 
-def _of_piece(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """The numbers of `NAMES` for one piece."""
-    least, most = torch.aminmax(tensor)
-    zeros = tensor.numel() - torch.count_nonzero(tensor)
-    dtype = torch.float32 if tensor.dtype in _HALVES else None
-    numbers = [_norm(tensor), tensor.mean(dtype=dtype), least, most, zeros]
-    if tensor.device.type == "cpu" and math.isfinite(least) and math.isfinite(most):
-        return [*numbers, _NONE, _NONE]
-    return [*numbers, _count(tensor, torch.isnan), _count(tensor, torch.isinf)]
+def reducible(tensor: torch.Tensor) -> torch.Tensor:
+    """In float64; of complex numbers the absolute values."""
+    return tensor.abs().to(torch.float64) if tensor.is_complex() else tensor.to(torch.float64)
 
 
-_NONE = torch.zeros(())
+def _of_block(block: torch.Tensor) -> tuple[float, float, float, float, int, int, int]:
+    """The numbers of `NAMES`, but the sum in the place of the mean."""
+    least, most = _extremes(block)
+    zeros = block.numel() - _nonzero(block) if least <= 0 <= most else 0
+    if math.isfinite(least) and math.isfinite(most):
+        return _norm(block), _total(block), least, most, zeros, 0, 0
+    nans = int(torch.count_nonzero(torch.isnan(block)))
+    if nans:
+        zeros = block.numel() - int(torch.count_nonzero(block))
+    infinities = int(torch.count_nonzero(torch.isinf(block)))
+    return _norm(block), _total(block), least, most, zeros, nans, infinities
 
 
-def _norm(tensor: torch.Tensor) -> torch.Tensor:
-    dtype = torch.float32 if tensor.dtype in _HALVES else None
-    found: torch.Tensor = torch.linalg.vector_norm(tensor, dtype=dtype)
-    if tensor.device.type == "cpu" and tensor.dtype is not torch.float64 and not math.isfinite(found):
-        # The squares of large float32 overflow where the elements do not; rare, so it may cost a copy.
-        norms = [torch.linalg.vector_norm(piece, dtype=torch.float64) for piece in _small_pieces(tensor)]
-        found = torch.linalg.vector_norm(torch.stack(norms))
+def _extremes(block: torch.Tensor) -> tuple[float, float]:
+    if block.numel() <= _FEW:
+        least, most = torch.aminmax(block)
+        return least.item(), most.item()
+    return block.amin().item(), block.amax().item()
+
+
+def _nonzero(block: torch.Tensor) -> int:
+    if block.numel() <= _FEW:
+        return int(torch.count_nonzero(block).item())
+    return int(numpy.count_nonzero(block.to(torch.bool).numpy()))
+
+
+def _norm(block: torch.Tensor) -> float:
+    found: float = _vector_norm(block, dtype=torch.float32 if block.dtype in HALVES else None).item()
+    if not _SMALL < found < math.inf and block.dtype is not torch.float64:
+        # The squares of large float32 overflow where the elements do not, those of small ones vanish.
+        found = _vector_norm(block, dtype=torch.float64).item()
     return found
 
 
-def _count(tensor: torch.Tensor, test: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """How many elements pass `test`, without a mask of more than `CHUNK_BYTES`."""
-    return torch.stack([torch.count_nonzero(test(piece)) for piece in _small_pieces(tensor)]).sum()
+def _total(block: torch.Tensor) -> float:
+    found: float = block.sum(dtype=torch.float32 if block.dtype in HALVES else None).item()
+    return found if math.isfinite(found) else block.sum(dtype=torch.float64).item()
 
 
-def _small_pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Pieces of which even a copy in float64 stays within `CHUNK_BYTES`."""
-    if tensor.numel() * _WIDE_BYTES > CHUNK_BYTES and tensor.dim():
-        longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
-        for piece in tensor.chunk(2, longest):
-            yield from _small_pieces(piece)
-    else:
-        yield tensor
+def _root(norms: Sequence[float]) -> float:
+    """The norm of blocks that have these norms; not a number where one of them is none."""
+    if len(norms) == 1:
+        return norms[0]
+    return math.nan if any(map(math.isnan, norms)) else math.hypot(*norms)
+
+
+def _extreme(choose: Callable[[Sequence[float]], float], found: Sequence[float]) -> float:
+    return math.nan if any(map(math.isnan, found)) else choose(found)

@@ -19,7 +19,8 @@ class unobserved:
         self._functions = torch._C.DisableTorchFunction()
         self._functions.__enter__()
         self._grad = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(False)
+        if self._grad:
+            torch._C._set_grad_enabled(False)
         self._modes: Any = None
         if torch._C._len_torch_dispatch_stack() > 0:
             from torch.utils._python_dispatch import _disable_current_modes
@@ -30,5 +31,13 @@ class unobserved:
     def __exit__(self, *error: Any) -> None:
         if self._modes is not None:
             self._modes.__exit__(*error)
-        torch._C._set_grad_enabled(self._grad)
+        if self._grad:
+            torch._C._set_grad_enabled(True)
         self._functions.__exit__(*error)
+
+
+def nobody_observes() -> bool:
+    """Whether an operation on ordinary tensors is seen by nobody: within backward, mostly."""
+    return not (
+        torch.is_grad_enabled() or torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()
+    )

@@ -73,9 +73,15 @@ _attributes_by_type: dict[type, _Attributes] = {}
 def name_of(node: AutogradNode) -> str:
     """`PowBackward0`, `AccumulateGrad`; `CppNode<MyFn>` for a function written in C++."""
     name: str = node.name()
-    # Of `torch::autograd::CppNode<ns::MyFn>` the namespace before the first bracket is dropped.
-    head, bracket, rest = name.partition("<")
-    return head.rsplit("::", 1)[-1] + bracket + rest
+    known = _short_names.get(name)
+    if known is None:
+        # Of `torch::autograd::CppNode<ns::MyFn>` the namespace before the first bracket is dropped.
+        head, bracket, rest = name.partition("<")
+        known = _short_names[name] = head.rsplit("::", 1)[-1] + bracket + rest
+    return known
+
+
+_short_names: dict[str, str] = {}
 
 
 def outputs_of(node: AutogradNode, *, full: bool = True) -> list[OutputFacts]:
