@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.playback import after_steps, reordered
-from inspector.layout.canvas import Choice, fit_canvas
+from inspector.layout.canvas import Choice, fit_canvas, frame
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, note
 from inspector.layout.place import place
+from inspector.layout.problem import CLOSE, ROOMY, Placement, Problem, Size, Spacing
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
 from inspector.scene import Panel, Scene
@@ -133,36 +134,73 @@ def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> lis
 
     Raises TooManyBoxes and LayoutFailed.
     """
+    return compose(*_placed(plans, direction, ROOMY))
+
+
+_Placed = tuple[list[Plan], Placement, Problem]
+"""Fitted plans, where everything lies, and the question that this answers."""
+
+
+def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> _Placed:
     plans = fit_plans(plans)
-    problem = make_problem(plans, direction)
+    problem = make_problem(plans, direction, spacing)
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
     placement = place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
-    return compose(plans, placement, problem)
+    return plans, placement, problem
 
 
 def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
     """The panels on their canvas, in the direction that is wished or else the one that fits it best.
 
-    make: plans the panels in a look. What does not fit gives up its legend, then its local derivatives.
+    make: plans the panels in a look. What does not fit stands closer together, then gives up its legend, its
+    local derivatives, its details.
     """
     usual = look.direction or find_style(look.style).direction
-    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
-    plans = make(look)
     if canvas == "tight":
-        return draw_plans(plans, usual), ()
-    without = [replace(plan, legend=()) for plan in plans]
-    choices = [Choice(partial(draw_plans, plans, way)) for way in ways]
-    choices += [Choice(partial(draw_plans, without, way), _NO_LEGEND) for way in ways]
-    if look.derivatives is None:
-        bare = [replace(plan, legend=()) for plan in make(replace(look, derivatives="none"))]
-        choices += [Choice(partial(draw_plans, bare, way), _NO_DERIVATIVES) for way in ways]
+        return draw_plans(make(look), usual), ()
+    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+    placed = cache(lambda look, way, spacing: _placed(make(look), way, spacing))
+    choices = [
+        Choice(partial(_laid_out, partial(placed, shown, way, spacing), size, legend), remark, least)
+        for shown, legend, remark in _shown(look)
+        for spacing, least in ((ROOMY, 0.0), (CLOSE, _NEARLY))
+        for size in (None, frame(canvas))
+        for way in ways
+    ]
     return fit_canvas(choices, canvas)
 
 
-_NO_LEGEND = "the legend is left out, to fit the canvas"
-_NO_DERIVATIVES = "legend and local derivatives are left out, to fit the canvas"
+def _laid_out(placed: Callable[[], _Placed], size: Size | None, legend: bool) -> list[Panel]:
+    """The panels with title and legend around the graph, or beside it in panels of a size."""
+    plans, placement, problem = placed()
+    shown = plans if legend else [replace(plan, legend=()) for plan in plans]
+    return compose(shown, placement, problem, size)
+
+
+def _shown(look: Look) -> Iterator[tuple[Look, bool, str]]:
+    """What is shown, from all to ever less: the look, whether there is a legend, and what is given up."""
+    yield look, True, ""
+    yield look, False, _LEFT_OUT.format("the legend is")
+    bare = replace(look, derivatives="none")
+    if look.derivatives is None:
+        yield bare, True, _LEFT_OUT.format("local derivatives are")
+        yield bare, False, _LEFT_OUT.format("legend and local derivatives are")
+    details = _DETAILS.get(look.style)
+    if look.detail is None and details:
+        yield replace(look, detail="beginner"), True, _LEFT_OUT.format(details)
+        yield replace(look, detail="beginner"), False, _LEFT_OUT.format(f"legend and {details}")
+        if look.derivatives is None:
+            everything = f"legend, local derivatives and {details}"
+            yield replace(bare, detail="beginner"), False, _LEFT_OUT.format(everything)
+
+
+_NEARLY = 0.6
+"""The share of its size from which on a figure is tried with its parts closer together."""
+_LEFT_OUT = "{} left out, to fit the canvas"
+_DETAILS = {"attributes": "AccumulateGrads are", "engine": "torch's formulas are"}
+"""What a style leaves out for beginners."""
 _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
     None: ("LR", "TB"),
     "RL": ("TB",),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from inspector.layout.measure import LEADING, run, words_width, wrapped
 from inspector.layout.problem import Size
 from inspector.scene.scene import Box, Rectangle, TextRun
 from inspector.styles.plan import Plan, Words
-from inspector.text import shorten
 
 LEAST_ROOM = 560.0
 """A title may be this wide however small the graph is."""
@@ -27,6 +25,16 @@ def size(plans: Sequence[Plan], room: float) -> Size:
     widths = [_line_width(line) for title, notes in headings for line in (*title, *((note,) for note in notes))]
     height = max(_height(title) for title, _ in headings) + max(_notes_height(notes) for _, notes in headings)
     return max(widths, default=0.0), height + (_BELOW if height else 0.0)
+
+
+def is_whole(plans: Sequence[Plan], room: float) -> bool:
+    """Whether the heading can be set in `room` points without shortening anything or breaking a word."""
+    for plan in plans:
+        title = [word for line in _title_lines(plan, room) for words in line for word in words.text.split()]
+        notes = [word for words in wrapped(plan.notes, room) for word in words.text.split()]
+        if title + notes != [word for words in (*plan.title, *plan.notes) for word in words.text.split()]:
+            return False
+    return True
 
 
 def draw(plan: Plan, room: Rectangle) -> Iterator[Box]:
@@ -60,9 +68,8 @@ def _title_lines(plan: Plan, room: float) -> list[_Line]:
     code, *rest = plan.title
     lines: list[_Line] = [(words,) for words in wrapped((code,), room)]
     if rest:
-        *moment, call = rest
-        left = room - _line_width((*moment, replace(call, text="")))
-        lines.append((*moment, replace(call, text=shorten(call.text, left, call.size, call.face))))
+        one_line = _line_width(tuple(rest)) <= room
+        lines += [tuple(rest)] if one_line else [(words,) for words in wrapped(rest, room)]
     return lines
 
 
