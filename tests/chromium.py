@@ -133,6 +133,12 @@ class Measured(NamedTuple):
     def course(self) -> list[list[float]]:
         return [point for line in self.group["lines"] for point in line]
 
+    @property
+    def reach(self) -> Area:
+        """The rectangle around its lines."""
+        xs, ys = zip(*self.course, strict=True)
+        return Area(min(xs), min(ys), max(xs), max(ys))
+
 
 class Picture(NamedTuple):
     """A Scene as the browser shows it. scale: pixels a point."""
@@ -228,8 +234,9 @@ def _collisions(_: Panel, measured: list[Measured]) -> Iterator[str]:
 def _wires_over_texts(_: Panel, measured: list[Measured]) -> Iterator[str]:
     texts = [text for one in measured for text in one.texts]
     for wire in (one for one in measured if one.part.kind == "wire"):
+        reach = wire.reach
         for text, area in texts:
-            if any(area.depth(point) > TOLERANCE for point in wire.course):
+            if area.meets(reach) and any(area.depth(point) > TOLERANCE for point in wire.course):
                 yield f"wire {wire.part.id} runs through {text!r}"
 
 
@@ -249,8 +256,11 @@ def _loose(panel: Panel, measured: list[Measured]) -> Iterator[str]:
 def _wires_over_boxes(_: Panel, measured: list[Measured]) -> Iterator[str]:
     boxes = [(one.part.id, one.body) for one in measured if one.part.kind == "box"]
     for wire in (one for one in measured if one.part.kind == "wire"):
+        reach = wire.reach
         for identifier, body in boxes:
+            if body is None or not body.meets(reach):
+                continue
             if identifier == "legend" and wire.part.id.startswith("legend."):
                 continue  # a sample beside its words
-            if body is not None and any(body.depth(point) > TOLERANCE for point in wire.course):
+            if any(body.depth(point) > TOLERANCE for point in wire.course):
                 yield f"wire {wire.part.id} runs through {identifier}"

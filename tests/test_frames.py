@@ -6,15 +6,18 @@ from __future__ import annotations
 import geometry
 import graphs
 import pytest
+from golden import FOLDER
 from pictured import badges, boxes, labels, panel_texts, plan
 
 from inspector.graph import is_unknown
-from inspector.graph.playback import after_steps, reordered
+from inspector.graph.playback import after_steps, reordered, turns
 from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import Figure, TooManyBoxes, draw, frames
+from inspector.layout import Figure, draw, frame_count, frames
 from inspector.look import STYLE_NAMES, Look
+from inspector.report import from_json
 from inspector.scene import Panel
 from inspector.styles.paths import PathError, light, path_sum
+from inspector.views import fold
 
 SMALL = [name for name in STYLE_NAMES if name != "modules"]
 SCRIPT = '''"""A saddle."""
@@ -116,11 +119,45 @@ def test_frames_of_a_graph_that_did_not_run() -> None:
     assert list(frames(graphs.saddle(2.0, 0.0, ran=False)).panels) == ["before"]
 
 
-def test_too_many_steps_and_folded_steps_are_refused() -> None:
-    with pytest.raises(TooManyBoxes, match="121 steps are too many for frames"):
-        frames(graphs.chain(120))
-    with pytest.raises(ValueError, match="the style modules folds the steps"):
-        frames(graphs.square(), Look(style="modules"))
+def test_many_steps_share_frames() -> None:
+    """Each with the state after the last of its steps."""
+    figure = frames(graphs.chain(120), Look(style="torchviz"))
+    assert len(figure.panels) == frame_count(graphs.chain(120), Look(style="torchviz")) == 61 + 2
+    assert "121 steps in 61 frames, up to 2 of them in one" in figure.remarks
+    third = panels(figure)["step-03"]
+    assert "steps 5–6 of 121" in set(panel_texts(third))
+    lit = {box.id for box in third.boxes if box.ink == "gradient"}
+    assert lit == {"n4", "n5"}
+
+
+def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
+    """A frame shows the gradients that had arrived just before the next box began, and none that had not."""
+    graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
+    folded_graph = fold(graph, "auto")
+    found = turns(folded_graph, 100)
+    boxes_in_order = sorted(folded_graph.boxes, key=lambda box: folded_graph[box]["steps"][0])
+    assert [turn.shown for turn in found] == [(box,) for box in boxes_in_order]
+    assert [turn.first for turn in found[1:]] == [turn.last + 1 for turn in found[:-1]]
+    assert (found[0].first, found[-1].last) == (1, len(graph.steps))
+    shown = panels(frames(graph))
+    assert list(shown) == ["before", *(f"step-{number:02d}" for number in range(1, 5)), "after"]
+    assert len({str(geometry.skeleton(panel)) for panel in shown.values()}) == 1
+    for number, turn in enumerate(found, start=1):
+        panel = shown[f"step-{number:02d}"]
+        texts = {box.id: {text.text for text in box.texts} for box in panel.boxes}
+        assert [box for box in boxes_in_order if "not yet" in texts[box]] == boxes_in_order[number:]
+        assert {badge.text for badge in panel.badges} == set(map(str, range(1, number + 1)))
+        assert [box.id for box in panel.boxes if box.ink == "gradient"] == [turn.shown[0]]
+    last, after = shown["step-04"].boxes, shown["after"].boxes
+    assert [{text.text for text in box.texts} for box in last[:4]] == [
+        {text.text for text in box.texts} for box in after[:4]
+    ]
+
+
+def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
+    graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
+    assert frames(graph).remarks == draw(graph).remarks
+    assert len(frames(graph, Look(style="circuit")).panels) == len(graph.steps) + 2
 
 
 def test_frames_are_slides() -> None:

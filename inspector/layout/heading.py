@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inspector.layout.measure import LEADING, run, words_width, wrapped
+from inspector.layout.measure import LEADING, OPENING, run, words_width, wrapped
 from inspector.layout.problem import Size
 from inspector.scene.scene import Box, Rectangle, TextRun
 from inspector.styles.plan import Plan, Words
+from inspector.text import clean
 
 LEAST_ROOM = 560.0
 """A title may be this wide however small the graph is."""
@@ -29,12 +30,20 @@ def size(plans: Sequence[Plan], room: float) -> Size:
 
 def is_whole(plans: Sequence[Plan], room: float) -> bool:
     """Whether the heading can be set in `room` points without shortening anything or breaking a word."""
-    for plan in plans:
-        title = [word for line in _title_lines(plan, room) for words in line for word in words.text.split()]
-        notes = [word for words in wrapped(plan.notes, room) for word in words.text.split()]
-        if title + notes != [word for words in (*plan.title, *plan.notes) for word in words.text.split()]:
+    texts = {words for plan in plans for words in (*plan.title, *plan.notes)}
+    return all(_is_unbroken(words.text, [line.text for line in wrapped((words,), room)]) for words in texts)
+
+
+def _is_unbroken(text: str, lines: Sequence[str]) -> bool:
+    rest = clean(text)
+    for line in lines:
+        if not rest.startswith(line):
+            return False  # shortened
+        rest = rest[len(line) :]
+        if rest and not rest[0].isspace() and line[-1] not in OPENING:
             return False
-    return True
+        rest = rest.lstrip()
+    return not rest
 
 
 def draw(plan: Plan, room: Rectangle) -> Iterator[Box]:
