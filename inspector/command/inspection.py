@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import tokenize
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,11 +51,13 @@ class _Inspection:
         self._session: Session | None = None
         self._functions: CustomFunctions | None = None
         self._checked: list[FunctionChecked] = []
+        self._remarks: list[str] = []
         self._drawing: Drawing | None = None
         self._is_shown = False
         self._files: list[Path] = []
         self._pictures: list[Path] = []
         self._temporary = contextlib.ExitStack()
+        self._script = Path(target.path or "").absolute()  # the script may go to another folder
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
 
     def begin(self) -> None:
@@ -92,6 +95,8 @@ class _Inspection:
             self._show(exit)
         elif self._files and self._options.destination.report is not None:
             self._write(self._report(exit), self._options.destination.report)
+        for remark in self._remarks:
+            _say(f"note: {remark}")
         self._say_what_is_missing(self._session, exit)
         self._end_drawing()
         self._temporary.close()
@@ -133,6 +138,7 @@ class _Inspection:
 
         assert self._session is not None
         calls = list(self._session.calls)
+        self._give_drawn_names(calls)
         drawn = self._options.watch.drawn([call.index for call in calls])
         status = None if exit is None else exit.status
         findings, checked = self._gradcheck_rows(calls)
@@ -144,6 +150,26 @@ class _Inspection:
             findings=findings,
             checked=checked,
         )
+
+    def _give_drawn_names(self, calls: list[BackwardCall]) -> None:
+        """Tensors get the names that comments of the script (`# inspect: w0 = w_0`) give them in figures."""
+        from inspector.script.comments import drawn_names
+
+        try:
+            with tokenize.open(self._script) as file:
+                source = file.read()
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return  # a module, or a script that is gone by now
+        names, self._remarks = drawn_names(source) if "inspect:" in source else ({}, [])
+        unused = set(names)
+        for call in calls if names else []:
+            for _, tensor in call.graph.tensors():
+                if tensor["name"] in names:
+                    tensor["symbol"] = names[tensor["name"]]
+                    unused.discard(tensor["name"])
+        self._remarks += [
+            f"no tensor is called {name}, which a comment names {names[name]}" for name in sorted(unused)
+        ]
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
         if self._functions is None:

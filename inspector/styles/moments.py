@@ -12,6 +12,7 @@ from inspector.look import Look, Order
 from inspector.styles.description import root_codes
 from inspector.styles.lighting import light_current, light_paths
 from inspector.styles.listing import make_listing
+from inspector.styles.mathematics import in_mathematics
 from inspector.styles.operations import ACCUMULATE_GRAD
 from inspector.styles.paths import light
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, Words
@@ -38,7 +39,7 @@ class Moments:
 
         style = find_style(self.look.style)
         subject = Subject(graph, moment, self.call, self.look, style.arrows, final)
-        plan = style.plan(subject)
+        plan = in_mathematics(style.plan(subject), graph)
         if self.look.path:
             plan = light_paths(plan, light(graph, self.look.path))
         if current:
