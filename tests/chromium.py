@@ -103,11 +103,12 @@ class Area(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A part of a panel, and its group in the browser. place: where the Scene has it, for plain text."""
+    """A part of a panel, and its group in the browser. place: where the Scene has it. plain: it has no border."""
 
     part: Part
     group: dict[str, Any]
     place: Area | None
+    plain: bool = False
 
     @property
     def areas(self) -> list[Area]:
@@ -116,6 +117,8 @@ class Measured(NamedTuple):
     @property
     def body(self) -> Area | None:
         """The largest of its shapes; of plain text, which shows no border, the room that the Scene gives it."""
+        if self.plain:
+            return self.place  # its shapes are strips behind lines
         areas = sorted(self.areas, key=lambda area: (area.right - area.x) * (area.bottom - area.y))
         return areas[-1] if areas else self.place
 
@@ -179,8 +182,9 @@ def show(page: Page, scene: Scene) -> Picture:
 
 def _measured(panel: Panel, groups: list[dict[str, Any]]) -> list[Measured]:
     places = {box.id: Area(box.area.x, box.area.y, box.area.right, box.area.bottom) for box in panel.boxes}
+    plain = {box.id for box in panel.boxes if box.shape == "plain"}
     return [
-        Measured(part, group, places.get(part.id) if part.kind == "box" else None)
+        Measured(part, group, places.get(part.id) if part.kind == "box" else None, part.id in plain)
         for part, group in zip(parts(panel), groups, strict=True)
     ]
 

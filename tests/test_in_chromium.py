@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from chromium import PROGRAM, SLIDE, TOLERANCE, new_page, open_browser, problems, show
@@ -20,6 +21,7 @@ from running import GALLERY
 
 from inspector.layout import Figure, draw, frames
 from inspector.look import STYLE_NAMES, Look
+from inspector.plots import plot_graph
 from inspector.report import load
 from inspector.scene import Scene
 from inspector.text import outline
@@ -113,6 +115,29 @@ def test_gallery_frames_are_sound_in_every_style(script: str, style: str, page: 
 @pytest.mark.parametrize("name", ["S3", "S5"])
 def test_frames_are_sound(name: str, page: Page) -> None:
     for scene in steps(name):
+        assert problems(show(page, scene)) == []
+
+
+@pytest.mark.parametrize("script", ["square", "polynomial", "product", "saddle", "saddle_origin"])
+def test_plots_are_sound(script: str, page: Page) -> None:
+    """The curve, the tangent and the axes carry text that lies over none of them."""
+    scene = plot_graph(load(GOLDEN / f"{script}.json").calls[0].graph).scene
+    shown = show(page, scene)
+    texts = [area for panel in shown.panels for one in panel for _, area in one.texts]
+    assert shown.fonts.count("loaded") == len(shown.fonts)
+    assert [(one, other) for one, other in combinations(texts, 2) if one.meets(other)] == []
+    assert all(area.x >= 0 and area.right <= scene.width and area.y >= 0 and area.bottom <= scene.height
+               for area in texts)  # fmt: skip
+    assert min(run.size for run in runs([scene])) >= LEAST
+
+
+@pytest.mark.parametrize("style", ["attributes", "circuit"])
+@pytest.mark.parametrize("script", ["saddle", "cs231n_product"])
+def test_code_beside_the_graph_is_sound(script: str, style: str, page: Page) -> None:
+    call = load(GOLDEN / f"{script}.json").calls[0]
+    source = (GALLERY / f"{script}.py").read_text("utf-8")
+    figure = frames(call.graph, Look(style=style, code=True), call=call.location["code"], script=source)
+    for scene in figure.panels.values():
         assert problems(show(page, scene)) == []
 
 
