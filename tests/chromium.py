@@ -103,11 +103,12 @@ class Area(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A part of a panel, and its group in the browser. place: where the Scene has it, for plain text."""
+    """A part of a panel, and its group in the browser. place: where the Scene has it. plain: it has no border."""
 
     part: Part
     group: dict[str, Any]
     place: Area | None
+    plain: bool = False
 
     @property
     def areas(self) -> list[Area]:
@@ -116,6 +117,8 @@ class Measured(NamedTuple):
     @property
     def body(self) -> Area | None:
         """The largest of its shapes; of plain text, which shows no border, the room that the Scene gives it."""
+        if self.plain:
+            return self.place  # its shapes are strips behind lines
         areas = sorted(self.areas, key=lambda area: (area.right - area.x) * (area.bottom - area.y))
         return areas[-1] if areas else self.place
 
@@ -132,6 +135,12 @@ class Measured(NamedTuple):
     @property
     def course(self) -> list[list[float]]:
         return [point for line in self.group["lines"] for point in line]
+
+    @property
+    def reach(self) -> Area:
+        """The rectangle around its lines."""
+        xs, ys = zip(*self.course, strict=True)
+        return Area(min(xs), min(ys), max(xs), max(ys))
 
 
 class Picture(NamedTuple):
@@ -173,8 +182,9 @@ def show(page: Page, scene: Scene) -> Picture:
 
 def _measured(panel: Panel, groups: list[dict[str, Any]]) -> list[Measured]:
     places = {box.id: Area(box.area.x, box.area.y, box.area.right, box.area.bottom) for box in panel.boxes}
+    plain = {box.id for box in panel.boxes if box.shape == "plain"}
     return [
-        Measured(part, group, places.get(part.id) if part.kind == "box" else None)
+        Measured(part, group, places.get(part.id) if part.kind == "box" else None, part.id in plain)
         for part, group in zip(parts(panel), groups, strict=True)
     ]
 
@@ -228,8 +238,9 @@ def _collisions(_: Panel, measured: list[Measured]) -> Iterator[str]:
 def _wires_over_texts(_: Panel, measured: list[Measured]) -> Iterator[str]:
     texts = [text for one in measured for text in one.texts]
     for wire in (one for one in measured if one.part.kind == "wire"):
+        reach = wire.reach
         for text, area in texts:
-            if any(area.depth(point) > TOLERANCE for point in wire.course):
+            if area.meets(reach) and any(area.depth(point) > TOLERANCE for point in wire.course):
                 yield f"wire {wire.part.id} runs through {text!r}"
 
 
@@ -249,8 +260,11 @@ def _loose(panel: Panel, measured: list[Measured]) -> Iterator[str]:
 def _wires_over_boxes(_: Panel, measured: list[Measured]) -> Iterator[str]:
     boxes = [(one.part.id, one.body) for one in measured if one.part.kind == "box"]
     for wire in (one for one in measured if one.part.kind == "wire"):
+        reach = wire.reach
         for identifier, body in boxes:
+            if body is None or not body.meets(reach):
+                continue
             if identifier == "legend" and wire.part.id.startswith("legend."):
                 continue  # a sample beside its words
-            if body is not None and any(body.depth(point) > TOLERANCE for point in wire.course):
+            if any(body.depth(point) > TOLERANCE for point in wire.course):
                 yield f"wire {wire.part.id} runs through {identifier}"

@@ -4,6 +4,11 @@ import pytest
 from golden import FOLDER
 from running import GALLERY, OUTPUT
 
+from inspector.layout import draw
+from inspector.look import Look
+from inspector.report import load
+from inspector.writers.svg import write_svg
+
 SEEDS = ("square", "polynomial", "product", "saddle", "saddle_origin")
 OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in SEEDS)
 
@@ -26,6 +31,13 @@ def test_other(name, inspect_script, golden):
     assert [line for line in ran.said if not line.startswith("inspect: note: ")] == [], "notes tell of folding"
     assert (ran.folder / OUTPUT / "backward-1.svg").stat().st_size > 10_000
     golden.check_json(f"{name}.json", (ran.folder / OUTPUT / "report.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("name", "style"), [("product", "circuit"), ("lstm", "modules")])
+def test_pictures_of_the_readme(name, style, golden):
+    call = load(FOLDER / f"{name}.json").calls[0]
+    scene = draw(call.graph, Look(style=style), call=call.location["code"]).panel("after")
+    golden.check_text(f"{name}.{style}.svg", write_svg(scene))
 
 
 def test_every_golden_file_is_of_a_script():

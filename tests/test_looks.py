@@ -11,17 +11,17 @@ from pathlib import Path
 import geometry
 import graphs
 import pytest
+from golden import FOLDER
 from pictured import boxes, panel_texts, plan
 
 from inspector.layout import Figure, draw, frames
 from inspector.layout.canvas import SIZES
 from inspector.look import DIRECTIONS, STYLE_NAMES, Look
+from inspector.report import from_json
 from inspector.scene import Scene
 from inspector.styles import STYLES
 
 SMALL = [name for name in STYLE_NAMES if name != "modules"]
-NARROW = {("engine", "S2"), ("engine", "S3"), ("engine", "S4"), ("engine", "S5"), ("record", "S2")}
-"""Seeds whose text is smaller than 18 points on a slide, though never below 14."""
 
 
 def scenes(figure: Figure) -> list[Scene]:
@@ -74,10 +74,38 @@ def test_a_canvas_holds_legible_text(style: str, shape: str, canvas: str) -> Non
         assert min(sizes) >= 14.0 - 1e-6
         fits = (scene.width, scene.height) == SIZES[canvas]  # type: ignore[index]
         assert fits or any("more than a" in remark for remark in figure.remarks)
-        if canvas == "16:9" and (style, shape) not in NARROW:
+        if canvas == "16:9":
             assert fits
+            assert figure.remarks == ()
             names = [text.size for box in scene.panels[0].boxes if box.shape == "pill" for text in box.texts]
-            assert not names or min(names) >= 16.8
+            assert not names or min(names) == 18.0
+
+
+def test_title_and_legend_stand_beside_a_narrow_graph() -> None:
+    """Where the graph is too high for a slide with both above and below it."""
+    panel = draw(graphs.polynomial(), Look(style="engine", canvas="16:9")).panel("after").panels[0]
+    places = {box.id: box.area for box in panel.boxes}
+    left = min(area.x for name, area in places.items() if name not in ("title", "legend"))
+    assert max(places["title"].right, places["legend"].right) < left
+    assert places["title"].bottom < places["legend"].y
+
+
+def test_an_operator_begins_the_next_line() -> None:
+    panel = draw(graphs.polynomial(), Look(style="record", canvas="16:9")).panel("after").panels[0]
+    (title,) = [box for box in panel.boxes if box.id == "title"]
+    assert [text.text for text in title.texts][:2] == ["z = x**2 + 2*x", "+ 1"]
+
+
+def test_what_is_left_out_is_said() -> None:
+    """First the legend, then local derivatives, then the details; a wish of the reader's is kept."""
+    graph = from_json((FOLDER / "polynomial.json").read_text("utf-8")).calls[0].graph
+    (remark,) = draw(graph, Look(style="engine", canvas="16:9")).remarks
+    assert remark == "torch's formulas are left out, to fit the canvas"
+    (remark,) = draw(graph, Look(style="engine", canvas="16:9", detail="expert")).remarks
+    assert "more than a 16:9 canvas has" in remark
+    graph = from_json((FOLDER / "micrograd.json").read_text("utf-8")).calls[0].graph
+    (remark,) = draw(graph, Look(style="attributes", canvas="16:9")).remarks
+    assert remark == "local derivatives are left out, to fit the canvas"
 
 
 def test_what_does_not_fit_is_said() -> None:

@@ -16,13 +16,16 @@ from graphs import SHAPES, Program, chain, fan_out, saddle, square
 from reports import FILES, finding, model, report_of, summarised
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
+import inspector
 from inspector.graph import Graph, unknown
 from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.rows import from_rows
 from inspector.report import Report
 from inspector.terminal import lines, show, stderr_console
 from inspector.terminal.labels import in_mathematics, operand
+from inspector.terminal.screen import print_lines
 
 
 def said(graph: Graph, width: int = 80, **more: Any) -> str:
@@ -556,6 +559,22 @@ def test_a_stream_without_utf8_gets_ascii() -> None:
     file.flush()
     text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "`- 3 ExpBackward" in text and "-0.4161 + 4 + 7.389 = 10.97" in text
+
+
+def test_every_sign_of_ours_has_one_in_ascii() -> None:
+    """Those that terminal texts and symbols are written with, by their source."""
+    package = Path(inspector.__file__).parent
+    written = "".join(
+        path.read_text("utf-8") for part in ("terminal", "derivatives") for path in (package / part).glob("*.py")
+    )
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    signs = {sign for sign in written if not sign.isascii() and sign != "漢"}
+    assert {"√", "²", "∂"} <= signs
+    print_lines(Console(file=file, width=200), [Text("".join(sorted(signs)) + " σ(x) √y x²·y³")])  # noqa: RUF001
+    file.flush()
+    text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert "?" not in text
+    assert text.rstrip().endswith("sigmoid(x) sqrty x^2*y^3")
 
 
 def test_the_same_text_in_another_process_and_without_torch() -> None:

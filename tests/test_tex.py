@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
-from figures import hostile, moments, steps
+from figures import figure, hostile, moments, steps
 
 from inspector.writers.tex import write_tex
 from inspector.writers.tex_text import escape
@@ -91,6 +91,16 @@ def test_it_compiles_alone_to_a_page_for_each_moment(tmp_path: Path) -> None:
     said = document[len(document) - 1].get_textpage().get_text_range()
     assert "AccumulateGrad" in said
     assert "after" in said
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+def test_circles_and_mathematics_compile(tmp_path: Path) -> None:
+    scenes = list(figure("S3", "circuit").panels.values())
+    (tmp_path / "circuit.tex").write_bytes(write_tex(scenes))
+    text = (tmp_path / "circuit.tex").read_text("utf-8")
+    assert text.count(" circle [radius=") >= 3, "rounded corners of half the side lose their curve"
+    assert len(compiled(tmp_path, "circuit")) == 2
 
 
 @pytest.mark.slow

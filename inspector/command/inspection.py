@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import tokenize
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,11 +55,13 @@ class _Inspection:
         self._session: Session | None = None
         self._functions: CustomFunctions | None = None
         self._checked: list[FunctionChecked] = []
+        self._remarks: list[str] = []
         self._drawing: Drawing | None = None
         self._report: Report | None = None
         self._files: list[Path] = []
         self._pictures: list[Path] = []
         self._temporary = contextlib.ExitStack()
+        self._script = Path(target.path or "").absolute()  # the script may go to another folder
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
 
     def begin(self) -> None:
@@ -104,6 +107,8 @@ class _Inspection:
             self._report = replace(self._report, exit=_exit_of(exit))
             if self._files and self._options.destination.report is not None:
                 self._write(self._report, self._options.destination.report)
+        for remark in self._remarks:
+            _say(f"note: {remark}")
         self._say_what_is_missing(self._session, exit)
         self._end_drawing()
         self._temporary.close()
@@ -144,6 +149,7 @@ class _Inspection:
 
         assert self._session is not None
         calls = list(self._session.calls)
+        self._give_drawn_names(calls)
         findings, checked = self._gradcheck_rows(calls)
         report = Report(
             script=self._name,
@@ -158,6 +164,26 @@ class _Inspection:
         report = diagnosed(report)
         drawn = self._options.watch.drawn([call.index for call in calls], first_call(report.findings))
         return replace(report, recording=recording_of(self._session, drawn))
+
+    def _give_drawn_names(self, calls: list[BackwardCall]) -> None:
+        """Tensors get the names that comments of the script (`# inspect: w0 = w_0`) give them in figures."""
+        from inspector.script.comments import drawn_names
+
+        try:
+            with tokenize.open(self._script) as file:
+                source = file.read()
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return  # a module, or a script that is gone by now
+        names, self._remarks = drawn_names(source) if "inspect:" in source else ({}, [])
+        unused = set(names)
+        for call in calls if names else []:
+            for _, tensor in call.graph.tensors():
+                if tensor["name"] in names:
+                    tensor["symbol"] = names[tensor["name"]]
+                    unused.discard(tensor["name"])
+        self._remarks += [
+            f"no tensor is called {name}, which a comment names {names[name]}" for name in sorted(unused)
+        ]
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
         if self._functions is None:

@@ -10,7 +10,7 @@ from inspector.command.options import Destination, Look
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
-from inspector.layout import Figure, draw, frames
+from inspector.layout import Figure, draw, frame_count, frames
 from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
 from inspector.scene import Scene
@@ -50,7 +50,8 @@ def draw_call(call: BackwardCall, look: Look) -> Figure:
 
 def draw_frames(call: BackwardCall, look: Look) -> Figure:
     """The figure of a call step by step."""
-    return frames(call.graph, look.figure, call=_code(call), order=look.order, script=_script(call.graph, look))
+    script = _script(call.graph, look)
+    return frames(call.graph, look.figure, call=_code(call), order=look.order, script=script, depth=look.depth)
 
 
 def _code(call: BackwardCall) -> str | None:
@@ -126,7 +127,7 @@ def _named(format: str, call: BackwardCall, look: Look) -> Iterator[tuple[str, _
     if look.frames and holds == "pages":
         yield ".steps", _steps
     elif look.frames:
-        for step in range(len(call.graph.steps) + 2 if ran else 1):
+        for step in range(frame_count(call.graph, look.figure, look.depth)):
             yield f".step-{step:02d}", partial(_one, _steps, step)
 
 

@@ -111,6 +111,7 @@ class TensorAttributes(TypedDict):
     kind: Literal["tensor"]
     name: str | None  # the script's name; None if it has none
     expression: NotRequired[str]  # the source text that computed it, for one without a name: `u * v`
+    symbol: NotRequired[str]  # the name that figures write, where a comment of the script gives one
     is_leaf: bool
     requires_grad: bool
     grad_fn: str | None  # id of its function

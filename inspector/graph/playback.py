@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import networkx
@@ -11,6 +14,45 @@ from inspector.graph.values import unknown
 from inspector.look import ORDERS, Order
 
 _NOT_YET = "it has not run yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one frame shows at work: functions or boxes of a view, and from which step to which, from 1."""
+
+    shown: tuple[str, ...]
+    first: int
+    last: int
+
+
+def turns(graph: Graph, most: int) -> list[Turn]:
+    """The turns of all functions and boxes of a graph, in the order of the first step of each.
+
+    The turn of a box lasts until the next one begins: what is in it may run in several stretches. An
+    AccumulateGrad of a view that draws it on its user has no turn of its own. most: where there would be more
+    turns than this, each has several functions or boxes.
+    """
+    first = sorted((step, identifier) for identifier, step in _first_steps(graph))
+    if not first:
+        return []
+    size = math.ceil(len(first) / most)
+    groups = [first[start : start + size] for start in range(0, len(first), size)]
+    starts = [group[0][0] for group in groups[1:]] + [len(graph.steps) + 1]
+    return [
+        Turn(tuple(identifier for _, identifier in group), 1 if not number else group[0][0], start - 1)
+        for number, (group, start) in enumerate(zip(groups, starts, strict=True))
+    ]
+
+
+def _first_steps(graph: Graph) -> Iterator[tuple[str, int]]:
+    boxes = [(key, node) for key, node in graph.network.nodes(data=True) if node["kind"] == "fold"]
+    for identifier, box in boxes:
+        if box["steps"]:
+            yield identifier, box["steps"][0]
+    for identifier, node in graph.functions():
+        on_its_user = boxes and node["is_leaf"] and graph.network.in_degree(identifier)
+        if isinstance(node["step"], int) and not on_its_user:
+            yield identifier, node["step"]
 
 
 def reordered(graph: Graph, order: Order) -> Graph:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
-from inspector.graph.playback import after_steps, reordered
-from inspector.layout.canvas import Choice, fit_canvas
+from inspector.graph.playback import after_steps, reordered, turns
+from inspector.layout.canvas import Choice, fit_canvas, frame
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
-from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, note
+from inspector.layout.folding import FOLDED_STYLE, folded, note
 from inspector.layout.place import place
+from inspector.layout.problem import CLOSE, ROOMY, Placement, Problem, Size, Spacing
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, find_style, gradient_table
 from inspector.styles.moments import Moments
-from inspector.views import Depth
+from inspector.views import Depth, FoldedGraph
+from inspector.views.folded import items_of, view, whole_of
 
 MOST_BOXES = 1_000
 """Above this a graph has to be folded first."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
-"""Above this a graph has to be folded before it is shown step by step."""
+"""Above this several steps share a frame."""
 _TALL = 1.3
 """Panels that are so much taller than wide stand side by side."""
 
@@ -40,6 +42,7 @@ __all__ = [
     "TooManyBoxes",
     "draw",
     "draw_plans",
+    "frame_count",
     "frames",
 ]
 
@@ -102,30 +105,42 @@ def frames(
     call: str | None = None,
     order: Order = "engine",
     script: str | None = None,
+    depth: Depth = "auto",
 ) -> Figure:
     """The figure of a graph step by step: before, one panel for each step of the engine, after.
 
     The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last of them. Where
-    backward raised, the last panel says what. order: the engine's, or level by level as in textbooks.
-    Raises what `draw` does, TooManyBoxes for more than 100 steps, and ValueError for a style that folds steps.
+    backward raised, the last panel says what. order: the engine's, or level by level as in textbooks. The style
+    of models has a panel for each of its boxes, in the order of their first steps; of more than 100 steps
+    several share a panel. depth: as of `draw`. Raises what `draw` does.
     """
-    look = look or Look()
-    look = replace(look, style=look.style or UNFOLDED_STYLE)
-    if look.style == FOLDED_STYLE:
-        raise ValueError(f"the style {FOLDED_STYLE} folds the steps that frames show; choose another --style")
-    if len(graph.steps) > MOST_FRAMES:
-        raise TooManyBoxes(len(graph.steps), MOST_FRAMES, "steps", "frames")
-    graph = reordered(graph, order)
-    code = call if call is not None else call_code(graph) if graph.steps else ""
+    whole = reordered(whole_of(graph), order)
+    graph = view(whole, items_of(graph), graph.note) if isinstance(graph, FoldedGraph) else whole
+    shown, look = folded(graph, look or Look(), depth)
+    code = call if call is not None else call_code(whole) if whole.steps else ""
+    found = turns(shown, MOST_FRAMES)
+
+    def at(count: int) -> Graph:
+        partly = after_steps(whole, count)
+        return view(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
     def plans(look: Look) -> list[Plan]:
-        return list(Moments(look, code, script).steps(graph, after_steps, order))
+        return list(Moments(look, code, script).steps(shown, found, at, order))
 
     panels, remarks = _panels(plans, look, look.canvas or "16:9")
-    scenes = {
-        panel.id: _scene([panel], figure_title(graph, code, [panel.id]), gradient_table(graph)) for panel in panels
-    }
-    return Figure(scenes[panels[-1].id], scenes, remarks)
+    table = gradient_table(whole)
+    scenes = {panel.id: _scene([panel], figure_title(whole, code, [panel.id]), table) for panel in panels}
+    shared = max((len(turn.shown) for turn in found), default=0)
+    if shared > 1:
+        remarks += (f"{len(whole.steps):,} steps in {len(found)} frames, up to {shared} of them in one",)
+    return Figure(scenes[panels[-1].id], scenes, (*remarks, *note(shown)))
+
+
+def frame_count(graph: Graph, look: Look, depth: Depth = "auto") -> int:
+    """How many panels `frames` has, without a layout."""
+    if not graph.steps and graph.error is None:
+        return 1
+    return len(turns(folded(graph, look, depth)[0], MOST_FRAMES)) + 2
 
 
 def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> list[Panel]:
@@ -133,36 +148,73 @@ def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> lis
 
     Raises TooManyBoxes and LayoutFailed.
     """
+    return compose(*_placed(plans, direction, ROOMY))
+
+
+_Placed = tuple[list[Plan], Placement, Problem]
+"""Fitted plans, where everything lies, and the question that this answers."""
+
+
+def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> _Placed:
     plans = fit_plans(plans)
-    problem = make_problem(plans, direction)
+    problem = make_problem(plans, direction, spacing)
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
     placement = place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
-    return compose(plans, placement, problem)
+    return plans, placement, problem
 
 
 def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
     """The panels on their canvas, in the direction that is wished or else the one that fits it best.
 
-    make: plans the panels in a look. What does not fit gives up its legend, then its local derivatives.
+    make: plans the panels in a look. What does not fit stands closer together, then gives up its legend, its
+    local derivatives, its details.
     """
     usual = look.direction or find_style(look.style).direction
-    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
-    plans = make(look)
     if canvas == "tight":
-        return draw_plans(plans, usual), ()
-    without = [replace(plan, legend=()) for plan in plans]
-    choices = [Choice(partial(draw_plans, plans, way)) for way in ways]
-    choices += [Choice(partial(draw_plans, without, way), _NO_LEGEND) for way in ways]
-    if look.derivatives is None:
-        bare = [replace(plan, legend=()) for plan in make(replace(look, derivatives="none"))]
-        choices += [Choice(partial(draw_plans, bare, way), _NO_DERIVATIVES) for way in ways]
+        return draw_plans(make(look), usual), ()
+    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+    placed = cache(lambda look, way, spacing: _placed(make(look), way, spacing))
+    choices = [
+        Choice(partial(_laid_out, partial(placed, shown, way, spacing), size, legend), remark, least)
+        for shown, legend, remark in _shown(look)
+        for spacing, least in ((ROOMY, 0.0), (CLOSE, _NEARLY))
+        for size in (None, frame(canvas))
+        for way in ways
+    ]
     return fit_canvas(choices, canvas)
 
 
-_NO_LEGEND = "the legend is left out, to fit the canvas"
-_NO_DERIVATIVES = "legend and local derivatives are left out, to fit the canvas"
+def _laid_out(placed: Callable[[], _Placed], size: Size | None, legend: bool) -> list[Panel]:
+    """The panels with title and legend around the graph, or beside it in panels of a size."""
+    plans, placement, problem = placed()
+    shown = plans if legend else [replace(plan, legend=()) for plan in plans]
+    return compose(shown, placement, problem, size)
+
+
+def _shown(look: Look) -> Iterator[tuple[Look, bool, str]]:
+    """What is shown, from all to ever less: the look, whether there is a legend, and what is given up."""
+    yield look, True, ""
+    yield look, False, _LEFT_OUT.format("the legend is")
+    bare = replace(look, derivatives="none")
+    if look.derivatives is None:
+        yield bare, True, _LEFT_OUT.format("local derivatives are")
+        yield bare, False, _LEFT_OUT.format("legend and local derivatives are")
+    details = _DETAILS.get(look.style)
+    if look.detail is None and details:
+        yield replace(look, detail="beginner"), True, _LEFT_OUT.format(details)
+        yield replace(look, detail="beginner"), False, _LEFT_OUT.format(f"legend and {details}")
+        if look.derivatives is None:
+            everything = f"legend, local derivatives and {details}"
+            yield replace(bare, detail="beginner"), False, _LEFT_OUT.format(everything)
+
+
+_NEARLY = 0.6
+"""The share of its size from which on a figure is tried with its parts closer together."""
+_LEFT_OUT = "{} left out, to fit the canvas"
+_DETAILS = {"attributes": "AccumulateGrads are", "engine": "torch's formulas are"}
+"""What a style leaves out for beginners."""
 _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
     None: ("LR", "TB"),
     "RL": ("TB",),

@@ -19,6 +19,8 @@ SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 
 SMALLEST = 14.0
 """Points: no text on a canvas is smaller."""
 
+_HOPELESS = 0.5
+"""The share of its size below which nothing is left out of a figure: it would not fit all the same."""
 _BADGE_SIZE = 12.0
 _SPARE = 12.0
 """Points of each margin that a canvas may take."""
@@ -26,10 +28,21 @@ _SPARE = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to lay out the panels of a figure, all of one size. remark: what it gives up, or nothing."""
+    """One way to lay out the panels of a figure, all of one size.
+
+    remark: what it gives up, or nothing. least: the share of its size at which a figure must fit by other ways,
+    for this one to be worth trying.
+    """
 
     lay_out: Callable[[], list[Panel]]
     remark: str = ""
+    least: float = 0.0
+
+
+def frame(canvas: Canvas) -> tuple[float, float]:
+    """How large a panel may be that fits the canvas as it is."""
+    width, height = SIZES[canvas]
+    return width + 2 * _SPARE, height + 2 * _SPARE
 
 
 def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
@@ -44,6 +57,8 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], 
         if share >= _least(panels):
             drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in panels]
             return drawn, (remark,) if remark else ()
+        if share < _HOPELESS:
+            break
     share, panels = nearest[0]
     least = _least(panels)
     width, height = (side * least / share for side in SIZES[canvas])
@@ -56,9 +71,13 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], 
 
 def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:
     """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
+    best = 0.0
     for choice in choices:
+        if best < choice.least:
+            continue
         panels = choice.lay_out()
         share = _share(panels, canvas)
+        best = max(best, share)
         yield share, panels
         if share == 1.0:
             return

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from inspector.layout import heading, legend, listing
 from inspector.layout.curves import straight
 from inspector.layout.measure import centered, dress
-from inspector.layout.problem import Placement, Problem
+from inspector.layout.problem import Placement, Problem, Size
 from inspector.layout.union import is_link
 from inspector.scene.scene import Badge, Box, Flow, Panel, Point, Rectangle, TextRun, Wire
 from inspector.styles.plan import Plan, PlannedBox, PlannedFlow, PlannedWire
 
 MARGIN = 24.0
+_COLUMN_GAP = 30.0
+"""Between title and legend in a column, and the graph beside it."""
 _WIDEST_WITH_CODE = 1000.0
 """Points of graph and code side by side; wider ones stand one below the other."""
 _BADGE_SHIFT = (1.0, 0.0)  # of a badge's centre from the corner of its box
@@ -35,12 +37,16 @@ class _Sheet:
     area: Rectangle
 
 
-def compose(plans: Sequence[Plan], placement: Placement, problem: Problem) -> list[Panel]:
+def compose(
+    plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size | None = None
+) -> list[Panel]:
     """One panel a plan, all of the same size and geometry, each with its top left corner at (0, 0).
 
-    plans: the fitted plans whose `problem` is answered by `placement`.
+    plans: the fitted plans whose `problem` is answered by `placement`. frame: the size of a panel that is to be
+    filled: where the graph is narrow, title and legend stand beside it.
     """
-    sheet = _sheet(plans, placement, problem)
+    beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
+    sheet = beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0)
     return [_panel(plan, sheet) for plan in plans]
 
 
@@ -61,7 +67,8 @@ def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
 # ---- the sheet --------------------------------------------------------------------------------------------
 
 
-def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem) -> _Sheet:
+def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest: float) -> _Sheet:
+    """The title above the graph, the legend in a corner or below, `widest` points wide if need be."""
     bounds = _bounds(list(_obstacles(plans, placement, problem)))
     code = listing.size(plans)
     beside = code[0] > 0 and bounds.width + code[0] <= _WIDEST_WITH_CODE
@@ -74,13 +81,39 @@ def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem) -> _Sh
     dx = content.x + (width - bounds.width) / 2 - bounds.x
     dy = content.y + (content.height - bounds.height) / 2 - bounds.y
     placement = _moved_placement(placement, dx, dy)
-    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)))
+    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)), widest)
     bottom = max(content.bottom, legend_room.area.bottom)
     corner = (content.right + listing.GAP, content.y) if beside else (content.x, bottom + listing.GAP)
     right = max(content.right + aside, legend_room.area.right) + MARGIN
     area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom + below + MARGIN)))
     title_area = Rectangle(MARGIN, MARGIN, room_for_title, title[1])
     return _Sheet(plans, problem, placement, title_area, legend_room, Rectangle(*corner, *code), area)
+
+
+def _sheet_with_column(
+    plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size
+) -> _Sheet | None:
+    """Title and legend in a column left of the graph; None where there is no room for one."""
+    bounds = _bounds(list(_obstacles(plans, placement, problem)))
+    room = frame[0] - 2 * MARGIN - bounds.width - _COLUMN_GAP
+    found = legend.find_column(plans, room)
+    if found is None or listing.size(plans)[0] or not heading.is_whole(plans, room):
+        return None
+    title = heading.size(plans, room)
+    height = max(bounds.height, title[1] + found.area.height)
+    column = max(title[0], found.area.width)
+    left = MARGIN + column + _COLUMN_GAP
+    top = MARGIN + (height - bounds.height) / 2
+    area = Rectangle(0.0, 0.0, float(round(left + bounds.width + MARGIN)), float(round(height + 2 * MARGIN)))
+    return _Sheet(
+        plans,
+        problem,
+        _moved_placement(placement, left - bounds.x, top - bounds.y),
+        Rectangle(MARGIN, MARGIN, room, title[1]),
+        replace(found, area=found.area.moved(MARGIN, MARGIN + height - found.area.height)),
+        Rectangle(0.0, 0.0, 0.0, 0.0),
+        area,
+    )
 
 
 def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) -> Iterator[Rectangle]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from inspector.layout.measure import LEADING, run, words_width, wrapped
+from inspector.layout.measure import LEADING, OPENING, run, words_width, wrapped
 from inspector.layout.problem import Size
 from inspector.scene.scene import Box, Rectangle, TextRun
 from inspector.styles.plan import Plan, Words
-from inspector.text import shorten
+from inspector.text import clean
 
 LEAST_ROOM = 560.0
 """A title may be this wide however small the graph is."""
@@ -27,6 +26,24 @@ def size(plans: Sequence[Plan], room: float) -> Size:
     widths = [_line_width(line) for title, notes in headings for line in (*title, *((note,) for note in notes))]
     height = max(_height(title) for title, _ in headings) + max(_notes_height(notes) for _, notes in headings)
     return max(widths, default=0.0), height + (_BELOW if height else 0.0)
+
+
+def is_whole(plans: Sequence[Plan], room: float) -> bool:
+    """Whether the heading can be set in `room` points without shortening anything or breaking a word."""
+    texts = {words for plan in plans for words in (*plan.title, *plan.notes)}
+    return all(_is_unbroken(words.text, [line.text for line in wrapped((words,), room)]) for words in texts)
+
+
+def _is_unbroken(text: str, lines: Sequence[str]) -> bool:
+    rest = clean(text)
+    for line in lines:
+        if not rest.startswith(line):
+            return False  # shortened
+        rest = rest[len(line) :]
+        if rest and not rest[0].isspace() and line[-1] not in OPENING:
+            return False
+        rest = rest.lstrip()
+    return not rest
 
 
 def draw(plan: Plan, room: Rectangle) -> Iterator[Box]:
@@ -60,9 +77,8 @@ def _title_lines(plan: Plan, room: float) -> list[_Line]:
     code, *rest = plan.title
     lines: list[_Line] = [(words,) for words in wrapped((code,), room)]
     if rest:
-        *moment, call = rest
-        left = room - _line_width((*moment, replace(call, text="")))
-        lines.append((*moment, replace(call, text=shorten(call.text, left, call.size, call.face))))
+        one_line = _line_width(tuple(rest)) <= room
+        lines += [tuple(rest)] if one_line else [(words,) for words in wrapped(rest, room)]
     return lines
 
 

@@ -1,12 +1,13 @@
-"""What the signs of a picture mean: in a corner that the graph leaves free, else below it."""
+"""What the signs of a picture mean: in a corner that the graph leaves free, else below it, or in a column."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inspector.layout.curves import straight
-from inspector.layout.measure import run, words_width
+from inspector.layout.measure import LEADING, run, words_width, wrapped
 from inspector.layout.problem import Size
 from inspector.scene.scene import Badge, Box, Rectangle, TextRun, Wire
 from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, Words
@@ -19,22 +20,30 @@ _ENTRY_GAP = 26.0
 _CLEARANCE = 14.0
 _ABOVE = 10.0
 _BADGE_CENTER = 12.0
+_LINE_HEIGHT = SMALL_SIZE * LEADING
+_NARROWEST = 170.0
+"""Texts are not broken into shorter lines than these."""
 
 _Rows = list[list[LegendEntry]]
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where the legend stands, and in which rows its entries (of the fullest moment) are."""
+    """Where the legend stands, in which rows its entries (of the fullest moment) are, and how wide its texts."""
 
     area: Rectangle
     rows: _Rows
+    widest: float = math.inf
 
 
-def find_room(plans: Sequence[Plan], content: Rectangle, obstacles: Sequence[Rectangle]) -> Room:
-    """A corner at the bottom of `content` that no obstacle comes near, or a strip below it."""
-    legends = sorted((plan.legend for plan in plans), key=lambda legend: len(legend))
-    entries = list(legends[-1])
+def find_room(
+    plans: Sequence[Plan], content: Rectangle, obstacles: Sequence[Rectangle], widest: float = 0.0
+) -> Room:
+    """A corner at the bottom of `content` that no obstacle comes near, or a strip below it.
+
+    widest: how wide the strip may be, where that is more than the content.
+    """
+    entries = _entries(plans)
     if not entries:
         return Room(Rectangle(content.x, content.bottom, 0.0, 0.0), [])
     options = _arrangements(entries)
@@ -44,8 +53,26 @@ def find_room(plans: Sequence[Plan], content: Rectangle, obstacles: Sequence[Rec
             area = Rectangle(x, content.bottom - high, wide, high)
             if x >= content.x and area.y >= content.y and not any(_near(area, item) for item in obstacles):
                 return Room(area, rows)
-    rows = next((rows for rows in options if _size(rows)[0] <= content.width), options[-1])
+    room = max(content.width, widest)
+    rows = next((rows for rows in options if _size(rows)[0] <= room), options[-1])
     return Room(Rectangle(content.x, content.bottom + _ABOVE, *_size(rows)), rows)
+
+
+def find_column(plans: Sequence[Plan], room: float) -> Room | None:
+    """The legend, one entry below the other, in a column `room` points wide; None where it would be too narrow."""
+    rows = [[entry] for entry in _entries(plans)]
+    widest = room - (_column(rows) + _SIGN_GAP if rows else 0.0)
+    if widest < _NARROWEST:
+        return None
+    if not rows:
+        return Room(Rectangle(0.0, 0.0, 0.0, 0.0), [])
+    return Room(Rectangle(0.0, 0.0, *_size(rows, widest)), rows, widest)
+
+
+def _entries(plans: Sequence[Plan]) -> list[LegendEntry]:
+    """Those of the moment that has most."""
+    fullest = max((plan.legend for plan in plans), key=len)
+    return list(fullest)
 
 
 def draw(plan: Plan, room: Room) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ...]]:
@@ -54,14 +81,16 @@ def draw(plan: Plan, room: Room) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ..
     wires: list[Wire] = []
     badges: list[Badge] = []
     own = {(entry.sign, entry.text): entry for entry in plan.legend}
-    for index, row in enumerate(room.rows):
-        middle = room.area.y + ROW_HEIGHT * (index + 0.5)
+    top = room.area.y
+    for row in room.rows:
+        middle = top + ROW_HEIGHT / 2
+        top += _row_height(row, room.widest)
         for place, sign, text in _row_places(row, _column(room.rows)):
             entry = own.get((place.sign, place.text))
             if entry is None:
                 continue  # of another moment; its place stays free
-            words = Words(entry.text, "quiet", size=SMALL_SIZE)
-            texts.append(run(words, room.area.x + text, middle, "start"))
+            for index, words in enumerate(_lines(entry, room.widest)):
+                texts.append(run(words, room.area.x + text, middle + index * _LINE_HEIGHT, "start"))
             if entry.sign == "text":
                 texts.append(run(_sample_words(entry), room.area.x + sign, middle, "start"))
             elif entry.sign == "badge":
@@ -98,11 +127,21 @@ def _row_places(row: Sequence[LegendEntry], column: float) -> Iterator[tuple[Leg
         x = text + width(entry.text, SMALL_SIZE) + _ENTRY_GAP
 
 
-def _size(rows: _Rows) -> Size:
+def _size(rows: _Rows, widest: float = math.inf) -> Size:
     ends = [
-        text + width(entry.text, SMALL_SIZE) for row in rows for entry, _, text in _row_places(row, _column(rows))
+        text + max(map(words_width, _lines(entry, widest)))
+        for row in rows
+        for entry, _, text in _row_places(row, _column(rows))
     ]
-    return max(ends), ROW_HEIGHT * len(rows)
+    return max(ends), sum(_row_height(row, widest) for row in rows)
+
+
+def _lines(entry: LegendEntry, widest: float) -> tuple[Words, ...]:
+    return wrapped((Words(entry.text, "quiet", size=SMALL_SIZE),), widest)
+
+
+def _row_height(row: Sequence[LegendEntry], widest: float) -> float:
+    return ROW_HEIGHT + _LINE_HEIGHT * (max(len(_lines(entry, widest)) for entry in row) - 1)
 
 
 def _badge(entry: LegendEntry, x: float, y: float) -> Badge:

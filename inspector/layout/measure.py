@@ -46,6 +46,9 @@ _RECORD_HEIGHT = 38.0
 _CELL_PADDING = 13.0
 _SEPARATOR = 1.4
 LABEL_PADDING = 5.0
+OPENING = "([,."
+"""Behind these code may be broken where it has no blank."""
+_OPERATORS = "+-*/@·\N{MINUS SIGN}"
 
 _SCENE_SHAPES: dict[PlannedShape, Shape] = {
     "pill": "pill",
@@ -257,7 +260,12 @@ def _wrapped(words: Words, room: float) -> Iterator[Words]:
         blank = rest.rfind(" = ", fitting // 3, fitting + 1)  # a result keeps its sign of equality
         if blank < 0:
             blank = rest.rfind(" ", fitting // 2, fitting + 1)
+        if blank <= 0:
+            blank = max(rest.rfind(sign, fitting // 2, fitting) for sign in OPENING) + 1
         cut = blank if blank > 0 else max(fitting, 1)
-        yield replace(words, text=rest[:cut].rstrip())
+        head = rest[:cut].rstrip()
+        if len(head) > 2 and head[-2] == " " and head[-1] in _OPERATORS:
+            head, cut = head[:-2], len(head) - 2  # an operator begins the next line
+        yield replace(words, text=head)
         rest = rest[cut:].lstrip()
     yield replace(words, text=shorten(rest, room, words.size, words.face))

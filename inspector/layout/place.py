@@ -20,11 +20,6 @@ from inspector.layout.route import Ground, Stop, box_obstacle, make_wire
 from inspector.layout.station import Flow, Station, label_block, make_station
 from inspector.scene.scene import Point, Rectangle
 
-RANK_GAP = 15.0
-WIDEST_RANK_GAP = 56.0
-LANE_GAP = 24.0
-_SLOPE = 0.3
-"""The gap between two ranks is this share of the farthest that a wire swings in it."""
 _LEVEL = 8
 """The weight of a stretch that should be straight, against 1."""
 _SPREADING = ("circle", "box")
@@ -90,7 +85,8 @@ def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, u
         weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
         spans = _spans(route, len(stops), first)
         links += [Link(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
-    corners = arrange(blocks, links, horizontal=problem.horizontal, gaps=(RANK_GAP, LANE_GAP))
+    gaps = problem.spacing.rank, problem.spacing.lane
+    corners = arrange(blocks, links, horizontal=problem.horizontal, gaps=gaps)
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 
@@ -166,7 +162,7 @@ def _upper_lanes(problem: Problem, draft: _Draft) -> dict[str, bool]:
 
 def _spread(problem: Problem, draft: _Draft) -> _Draft:
     """The draft with its ranks so far apart that no wire swings too steeply."""
-    flow = Flow(problem.horizontal)
+    flow, spacing = Flow(problem.horizontal), problem.spacing
     lengths: dict[int, float] = defaultdict(float)
     for block, rank in zip(draft.blocks, draft.ranks, strict=True):
         lengths[rank] = max(lengths[rank], flow.turned((block.width, block.height))[0])
@@ -178,7 +174,7 @@ def _spread(problem: Problem, draft: _Draft) -> _Draft:
     middles, end = {}, 0.0
     for rank in sorted(lengths):
         middles[rank] = end + lengths[rank] / 2
-        end += lengths[rank] + min(max(RANK_GAP, _SLOPE * swings[rank]), WIDEST_RANK_GAP)
+        end += lengths[rank] + min(max(spacing.rank, spacing.slope * swings[rank]), spacing.widest)
     corners = []
     for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
         along = middles[rank] - flow.turned((block.width, block.height))[0] / 2

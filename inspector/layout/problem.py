@@ -13,6 +13,27 @@ Size = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Spacing:
+    """The room that layout leaves, in points.
+
+    rank, lane: least gaps along the flow and across it. straight: how far a wire runs straight before a box and
+    behind it, so that an arrowhead lies on its line. slope: the gap between two ranks is this share of the
+    farthest that a wire swings in it, `widest` at most.
+    """
+
+    rank: float = 15.0
+    lane: float = 24.0
+    straight: float = 8.0
+    slope: float = 0.3
+    widest: float = 56.0
+
+
+ROOMY = Spacing()
+CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0)
+"""For a figure that would otherwise not fit its canvas."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A wire to be routed.
 
@@ -33,7 +54,8 @@ class Problem:
 
     sizes: box id → size. hanging: id of a box → id of its host; `texts`: those among them that are mere text
     and need no link. routes: the wires between boxes that do not hang. shapes: box id → its shape. flipped:
-    whether routes run from the leaves to the root, so that they end where their arrowheads are.
+    whether routes run from the leaves to the root, so that they end where their arrowheads are. spacing: how
+    much room is left between them.
     """
 
     direction: Direction
@@ -43,6 +65,7 @@ class Problem:
     routes: tuple[Route, ...]
     shapes: dict[str, PlannedShape] = field(default_factory=dict)
     flipped: bool = False
+    spacing: Spacing = ROOMY
 
     @property
     def horizontal(self) -> bool:

@@ -19,8 +19,6 @@ TEXT_GAP = 7.0
 BADGE_ROOM = 15.0
 """Between a function and a text that reaches over the corner where the badge sits."""
 SHELF_GAP = 16.0
-STRAIGHT = 8.0
-"""A wire runs straight for so long before a box and behind it, so that an arrowhead lies on its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def make_station(problem: Problem, host: str, hung: Sequence[str], upper: bool) 
     sizes = {identifier: flow.turned(problem.sizes[identifier]) for identifier in (host, *hung)}
     near, far = _sides(problem, hung, upper)
     lengths = [_length(shelf, problem.texts, sizes) for shelf in (*near, *far)]
-    along = max([sizes[host][0], *lengths]) + 2 * STRAIGHT
+    along = max([sizes[host][0], *lengths]) + 2 * problem.spacing.straight
     whole_along = _even(along)
     room = (whole_along, sizes[host][0] - 2 * BADGE_ROOM)
     before, near_places = _stack(near, problem.texts, sizes, room)

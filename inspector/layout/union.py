@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inspector.layout.measure import box_size, fitted, fitted_label, label_size, levelled
-from inspector.layout.problem import Problem, Route, Size
+from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
 from inspector.look import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
 
@@ -43,10 +43,10 @@ def merged_hanging(plans: Iterable[Plan]) -> dict[str, str]:
     return {identifier: host for plan in plans for identifier, host in plan.hanging.items()}
 
 
-def make_problem(plans: Sequence[Plan], direction: Direction | None) -> Problem:
+def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing = ROOMY) -> Problem:
     """What is to be placed: every box and wire of any moment, as large as it ever is.
 
-    plans: fitted ones. direction: None for the one that suits the graph's shape.
+    plans: fitted ones. direction: None for the one that suits the graph's shape. spacing: the room between.
     """
     sizes: dict[str, Size] = {}
     labels: dict[str, tuple[Size, Size]] = {}
@@ -68,7 +68,7 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None) -> Problem:
     if flipped:
         way = _OPPOSITE[way]
         routes = tuple(replace(route, source=route.target, target=route.source) for route in routes)
-    return Problem(way, sizes, hanging, texts, routes, shapes, flipped)
+    return Problem(way, sizes, hanging, texts, routes, shapes, flipped, spacing)
 
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:

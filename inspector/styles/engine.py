@@ -1,7 +1,7 @@
 """The `engine` style: all that torch's engine has, from the root to the leaves (after torchviz).
 
 Every Node with its full name, its step, what it saved and whether that is still held, its empty slots and
-torch's own formula for each input's derivative.
+torch's own formula for each input's derivative, which a beginner does not see.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def _rows(subject: Subject, node: dict[str, Any]) -> Iterator[Row]:
     for saved in node["saved"]:
         if saved["tensor"] is not None or saved["before"] != "empty":
             yield Row(f"saved {saved['name']}", (_saved(subject, saved),))
-    for key, formula in node["formula"].items():
+    formulas = node["formula"] if subject.look.detail != "beginner" else {}
+    for key, formula in formulas.items():
         lines = list(_broken(plain(formula)))
         longest = max(map(len, lines))  # rows end at the right; code begins at the left
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.graph import Graph
 from inspector.styles import around
 from inspector.styles.plan import (
     MAIN_SIZE,
@@ -79,9 +80,10 @@ class _Scale:
         scale = cls()
         if not subject.ran:
             return scale
-        found = [node["arriving"] for node in subject.graph.network.nodes.values() if node["kind"] == "fold"]
-        found += [norms([node["gradient"]]) for _, node in subject.graph.functions() if not node["is_leaf"]]
-        found += [_edge_norms(edge) for _, _, edge in _edges(subject)]
+        graph = subject.final or subject.graph
+        found = [node["arriving"] for node in graph.network.nodes.values() if node["kind"] == "fold"]
+        found += [norms([node["gradient"]]) for _, node in graph.functions() if not node["is_leaf"]]
+        found += [_edge_norms(edge) for _, _, edge in _edges(graph)]
         sizes = [size for item in found for size in (item["low"], item["high"]) if size]
         scale.low, scale.high = min(sizes, default=math.inf), max(sizes, default=0.0)
         return scale
@@ -158,9 +160,9 @@ def _size_row(node: dict[str, Any]) -> Row:
 
 def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
     """The norm of what arrives, with its place among all; NaN, None and zero by sign and word."""
-    if not subject.ran:
-        return Row("gradient", (Words("not yet", "quiet"),), bar=_EMPTY)
     arriving, inner = node["arriving"], node["norms"]
+    if not subject.ran or (subject.final and node["steps"] is None):
+        return Row("gradient", (Words("not yet", "quiet"),), bar=_EMPTY)
     bad = arriving["nans"] + inner["nans"]
     if bad:
         return Row("gradient", (Words(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
@@ -204,7 +206,7 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     graph = subject.graph
     uses: Counter[str] = Counter()
     by_user: dict[str, dict[str, None]] = defaultdict(dict)
-    for source, target, edge in _all_edges(subject):
+    for source, target, edge in _all_edges(graph):
         if graph[target]["kind"] == "function" and graph[target]["is_leaf"]:
             uses[target] += edge.get("count", 1)
             by_user[source][target] = None
@@ -230,15 +232,15 @@ def _link(box: PlannedBox, host: str) -> PlannedWire:
 # ---- wires ------------------------------------------------------------------------------------------------
 
 
-def _all_edges(subject: Subject) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    yield from subject.graph.edges("next")
-    yield from subject.graph.edges("flow")
+def _all_edges(graph: Graph) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    yield from graph.edges("next")
+    yield from graph.edges("flow")
 
 
-def _edges(subject: Subject) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _edges(graph: Graph) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """The edges that are drawn as wires: not those to chips."""
-    for source, target, edge in _all_edges(subject):
-        node = subject.graph[target]
+    for source, target, edge in _all_edges(graph):
+        node = graph[target]
         if node["kind"] == "fold" or not node["is_leaf"]:
             yield source, target, edge
 
@@ -248,7 +250,7 @@ def _edge_norms(edge: dict[str, Any]) -> Any:
 
 
 def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
-    for source, target, edge in _edges(subject):
+    for source, target, edge in _edges(subject.graph):
         if edge["kind"] == "flow" and edge["back"]:
             # Laid out forwards, so that it closes no circle there; its head still says where the gradient goes.
             label: tuple[Words, ...] = (Words("back", "quiet", size=SMALL_SIZE),)

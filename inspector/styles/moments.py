@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from inspector.graph import Graph
 from inspector.graph.model import Moment
+from inspector.graph.playback import Turn
 from inspector.look import Look, Order
 from inspector.styles.description import root_codes
 from inspector.styles.lighting import light_current, light_paths
 from inspector.styles.listing import make_listing
+from inspector.styles.mathematics import in_mathematics
 from inspector.styles.operations import ACCUMULATE_GRAD
 from inspector.styles.paths import light
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, Words
@@ -26,50 +28,55 @@ class Moments:
     call: str = ""
     script: str | None = None
 
-    def plan(self, graph: Graph, moment: Moment, current: str | None = None) -> Plan:
-        """One moment. current: the function that runs now.
+    def plan(
+        self, graph: Graph, moment: Moment, current: Sequence[str] = (), final: Graph | None = None
+    ) -> Plan:
+        """One moment. current: the functions or boxes that run now. final: the graph after all steps.
 
         Raises ValueError for a style that does not exist, and PathError for a path that does not.
         """
         from inspector.styles import find_style  # the table of styles, which this module is a part of
 
         style = find_style(self.look.style)
-        subject = Subject(graph, moment, self.call, self.look, style.arrows)
-        plan = style.plan(subject)
+        subject = Subject(graph, moment, self.call, self.look, style.arrows, final)
+        plan = in_mathematics(style.plan(subject), graph)
         if self.look.path:
             plan = light_paths(plan, light(graph, self.look.path))
-        if current is not None:
-            plan = light_current(plan, _drawn_as(graph, current))
+        if current:
+            plan = light_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
         if self.look.code:
-            plan = replace(plan, listing=make_listing(subject, self.script, current))
+            plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
         return plan
 
-    def steps(self, graph: Graph, at: Callable[[Graph, int], Graph], order: Order) -> Iterator[Plan]:
-        """Before, every step of the graph, after.
+    def steps(
+        self, graph: Graph, turns: Sequence[Turn], at: Callable[[int], Graph], order: Order
+    ) -> Iterator[Plan]:
+        """Before, every turn of the graph, after.
 
         at: the graph when so many of its steps had run. order: what the numbers of the steps mean.
         """
-        for plan in self._steps(graph, at):
-            yield replace(plan, legend=tuple(_retold(entry, order) for entry in plan.legend))
+        numbers = _box_numbers(graph, turns)
+        for plan in self._steps(graph, turns, at):
+            legend = tuple(_retold(entry, order) for entry in plan.legend)
+            yield _numbered(replace(plan, legend=legend), numbers)
 
-    def _steps(self, graph: Graph, at: Callable[[Graph, int], Graph]) -> Iterator[Plan]:
+    def _steps(self, graph: Graph, turns: Sequence[Turn], at: Callable[[int], Graph]) -> Iterator[Plan]:
         yield self.plan(graph, "before")
-        count = len(graph.steps)
-        for number, identifier in enumerate(graph.steps, start=1):
-            plan = self.plan(at(graph, number), "after", identifier)
-            title = self._title(graph, identifier, f"step {number} of {count}")
-            if number == count:
+        for number, turn in enumerate(turns, start=1):
+            plan = self.plan(at(turn.last), "after", turn.shown, graph)
+            title = self._title(graph, turn, _progress(turn, number, len(turns), len(graph.steps)))
+            if number == len(turns):
                 plan = replace(plan, notes=())  # what was raised comes in the end
             yield replace(plan, moment=f"step-{number:02d}", title=title)
         if graph.steps or graph.error:
             yield self.plan(graph, "after")
 
-    def _title(self, graph: Graph, identifier: str, step: str) -> tuple[Words, ...]:
-        """The code that made the root, the step, and the line that runs now."""
+    def _title(self, graph: Graph, turn: Turn, step: str) -> tuple[Words, ...]:
+        """The code that made the root, the step, and the line or the box that runs now."""
         codes = root_codes(graph)
         words = [Words(plain("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
         words.append(Words(step, "gradient", "bold", TITLE_SIZE))
-        words.append(Words(_line(graph, identifier), "gradient", "mono", TITLE_SIZE))
+        words.append(Words(_line(graph, turn), "gradient", "mono", TITLE_SIZE))
         return tuple(words)
 
 
@@ -85,12 +92,46 @@ def _drawn_as(graph: Graph, identifier: str) -> list[str]:
     return [identifier, *(target for source, target, _ in graph.edges("accumulate") if source == identifier)]
 
 
-def _line(graph: Graph, identifier: str) -> str:
-    """`line 6: f = u*v + u**2`; for an AccumulateGrad what it does to its leaf."""
+def _progress(turn: Turn, number: int, count: int, steps: int) -> str:
+    """`step 3 of 5`; of functions that share a frame `steps 3-4 of 120`, with a dash."""
+    if count == steps or len(turn.shown) == 1:
+        return f"step {number} of {count}"
+    return f"steps {turn.first}\N{EN DASH}{turn.last} of {steps}"
+
+
+def _box_numbers(graph: Graph, turns: Sequence[Turn]) -> dict[str, str]:
+    """Box or function of a view → its number, where turns are not the engine's steps."""
+    if not any(node["kind"] == "fold" for node in graph.network.nodes.values()):
+        return {}
+    return {one: str(number) for number, turn in enumerate(turns, start=1) for one in turn.shown}
+
+
+def _numbered(plan: Plan, numbers: dict[str, str]) -> Plan:
+    """The plan with the numbers of the boxes that have run by now."""
+    number = _last_number(plan, len(numbers))
+    if not numbers or not number:
+        return plan
+    shown = {box: text for box, text in numbers.items() if int(text) <= number}
+    boxes = tuple(replace(box, badge=shown.get(box.id, box.badge)) for box in plan.boxes)
+    entry = LegendEntry("badge", "order in which the boxes begin to run", "gradient")
+    return replace(plan, boxes=boxes, legend=(entry, *plan.legend))
+
+
+def _last_number(plan: Plan, count: int) -> int:
+    """How many turns there were: none before, all of them after."""
+    return {"before": 0, "after": count}.get(plan.moment) or int(plan.moment.partition("-")[2] or 0)
+
+
+def _line(graph: Graph, turn: Turn) -> str:
+    """`line 6: f = u*v + u**2`; for an AccumulateGrad what it does to its leaf; for a box its steps."""
+    identifier = turn.shown[-1]
     node = graph[identifier]
+    if node["kind"] == "fold":
+        return f"{plain(node['name'])}: steps {node['steps'][0]} to {node['steps'][1]}"
     source = node["source"]
     if isinstance(source, dict):
-        return f"line {source['line']}: {plain(source['code'])}"
+        line = f"line {source['line']}"  # its code may be in the title already
+        return line if source["code"] in root_codes(graph) else f"{line}: {plain(source['code'])}"
     if node["name"] == ACCUMULATE_GRAD:
         for leaf in _drawn_as(graph, identifier)[1:]:
             tensor = graph[leaf]

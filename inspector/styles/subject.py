@@ -26,6 +26,7 @@ class Subject:
     call: str = ""
     look: Look = field(default_factory=Look)
     arrows: Arrows = "backward"  # of the style, where the look has no wish
+    final: Graph | None = None  # after all steps, where the graph is in the middle of them
 
     @property
     def ran(self) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (the signs are those of mathematics)
 """The console: stderr, and how a line gets there."""
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from rich.text import Text
 from inspector.text.numbers import MINUS
 
 _NARROWEST, _WIDEST = 80, 100
-_BEYOND_ASCII = str.maketrans(f"{MINUS}├└│─→↓·∂…²³▁▂▃▅▇", "-|`|->v*d.23_.-=#")
+_SIGNS = str.maketrans(f"{MINUS}├└│─→↓·×∂…–▁▂▃▅▇", "-|`|->v**d.-_.-=#")
+_WORDS = {"σ": "sigmoid", "√": "sqrt", "π": "pi", "∞": "inf"}
+_POWERS = {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_BEYOND_ASCII: dict[int, int | str] = {**_SIGNS}
+_BEYOND_ASCII.update({ord(sign): word for sign, word in (_WORDS | _POWERS).items()})
 
 
 def stderr_console(stream: TextIO | None = None) -> Console:

@@ -39,7 +39,7 @@ _HEAD = r"""%% TITLE
 \providecommand\inspectorcharacter[1]{\ifdefined\Uchar\Uchar"#1\relax\else
   \ifdefined\XeTeXversion\char"#1\relax\else\fbox{\phantom{\tiny x}}\fi\fi}
 \providecommand\inspectoraccent[2]{\csname #1\endcsname{#2}}
-\providecommand\inspectortext[4]{\fontsize{#1pt}{#1pt}#3\setbox0\hbox{#4}%
+\providecommand\inspectortext[4]{\fontsize{#1pt}{#1pt}\setbox0\hbox{#3#4}%
   \ifdim\wd0>#2pt \resizebox{#2pt}{\height}{\box0}\else\box0\fi}
 """
 _BEGIN = r"""\pgfmathsetlengthmacro\inspectorwidth{min(WIDEpt,\linewidth,\inspectorheight*RATIO)}
@@ -53,7 +53,7 @@ _END = r"""\end{tikzpicture}}%
 _FACES = {
     "regular": r"\sffamily\mdseries",
     "medium": r"\sffamily\mdseries",
-    "bold": r"\sffamily\bfseries",
+    "bold": r"\sffamily\bfseries\boldmath",
     "mono": r"\ttfamily\mdseries",
 }
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
@@ -142,6 +142,9 @@ class _Picture:
             paint.append(f"fill={self._ink(piece.fill)}")
         if piece.stroke is not None:
             paint.append(f"draw={self._ink(piece.stroke)},line width={decimal(piece.width)}pt")
+        if piece.radius and 2 * piece.radius >= max(area.width, area.height):  # as corners it loses its curve
+            circle = f"{_place(area.center)} circle [radius={decimal(piece.radius)}pt]"
+            return rf"\path[{','.join(paint)}] {circle};" + "\n"
         round_corners = f"[rounded corners={decimal(piece.radius)}pt]" if piece.radius else ""
         sharp = "[sharp corners]" if piece.upper else round_corners
         path = (

@@ -1,0 +1,101 @@
+"""What the page shows of a script: it runs once under `inspect`, and its report is drawn in every style."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.layout import draw, frames
+from inspector.look import STYLE_NAMES, Look
+from inspector.report import load
+from inspector.report.model import BackwardCall
+from inspector.writers import write_scenes
+
+THEMES = ("light", "dark")
+MOST_STEPS = 30
+"""Above this a figure is shown step by step only where it folds the steps."""
+_LEGIBLE = (1150, 650)
+"""Points of a figure that is still read with ease on the page."""
+_HERE = Path(__file__).resolve().parent
+ROOT = _HERE.parent.parent
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in one style: its size in points, whether there are steps, and what did not come out as wished."""
+
+    style: str
+    size: tuple[int, int]
+    steps: bool
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A script of the gallery and what was drawn of it, in the folder of its name. about: its first line."""
+
+    name: str
+    about: str
+    source: str
+    best: str
+    drawn: tuple[Drawn, ...]
+
+
+def make_entry(script: Path, folder: Path) -> Entry:
+    """Run a script, draw it in every style and theme, and have torchviz draw it."""
+    own = folder / script.stem
+    own.mkdir(parents=True, exist_ok=True)
+    _run(["-m", "inspector", "--quiet", "-f", "dot", "-o", f"{own}/", str(script)])
+    call = load(own / "report.json").calls[0]
+    (own / "torchviz.svg").write_bytes(_run([str(_HERE / "torchviz_picture.py"), str(script)]))
+    source = script.read_text("utf-8")
+    about = (ast.get_docstring(ast.parse(source)) or script.stem).splitlines()[0]
+    few = sum(1 for _ in call.graph.functions()) <= MOST_STEPS
+    drawn = tuple(_draw(call, style, own, few) for style in STYLE_NAMES)
+    return Entry(script.stem, about, _without_docstring(source), _best(drawn, few), drawn)
+
+
+def picture(style: str, theme: str) -> str:
+    """The name of a picture's file."""
+    return f"{style}.{theme}.svg"
+
+
+def steps(style: str, theme: str) -> str:
+    """The name of the file that shows a figure step by step."""
+    return f"{style}.{theme}.html"
+
+
+def _best(drawn: Sequence[Drawn], few: bool) -> str:
+    """The style that is shown first: that of small graphs as long as it is legible, then one that needs less."""
+    if not few:
+        return "modules"
+    (width, height) = next(one.size for one in drawn if one.style == "attributes")
+    return "attributes" if width <= _LEGIBLE[0] and height <= _LEGIBLE[1] else "circuit"
+
+
+def _draw(call: BackwardCall, style: str, folder: Path, few: bool) -> Drawn:
+    look, code = Look(style=style), call.location["code"]
+    figure = draw(call.graph, look, call=code)
+    scene = list(figure.panels.values())[-1]
+    stepped = few or style == "modules"
+    moments = list(frames(call.graph, look, call=code).panels.values()) if stepped else []
+    for theme in THEMES:
+        (folder / picture(style, theme)).write_bytes(write_scenes("svg", [scene], theme=theme))
+        if stepped:
+            (folder / steps(style, theme)).write_bytes(write_scenes("html", moments, theme=theme))
+    return Drawn(style, (round(scene.width), round(scene.height)), stepped, figure.remarks)
+
+
+def _run(arguments: list[str]) -> bytes:
+    """What python printed. Raises CalledProcessError where it failed."""
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+
+
+def _without_docstring(source: str) -> str:
+    first = ast.parse(source).body[0]
+    lines = source.splitlines()
+    return "\n".join(lines[first.end_lineno or 0 :]).strip() if isinstance(first, ast.Expr) else source.strip()

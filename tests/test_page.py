@@ -1,0 +1,56 @@
+"""The page of the gallery: every script is on it, and what it shows is there."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from chromium import PROGRAM, new_page, open_browser
+from running import GALLERY, ROOT
+
+from inspector.look import STYLE_NAMES
+
+
+def python(*arguments):
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_script_has_its_place():
+    names = python("-c", "from gallery.page.__main__ import SECTIONS; print(*[n for _, s in SECTIONS for n in s])")
+    assert sorted(names.split()) == sorted(path.stem for path in GALLERY.glob("*.py"))
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_script_in_every_style_beside_torchviz(tmp_path):
+    said = python("-m", "gallery.page", str(tmp_path), "--only", "square", "--only", "lstm")
+    assert said == f"{tmp_path / 'index.html'}: 2 scripts\n"
+    page = (tmp_path / "index.html").read_text("utf-8")
+    linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+    assert all((tmp_path / name).stat().st_size > 500 for name in linked)
+    for script in ("square", "lstm"):
+        assert {f"{script}/{style}.{theme}.svg" for style in STYLE_NAMES for theme in ("light", "dark")} <= linked
+        assert f"{script}/modules.dark.html" in linked
+    assert "PowBackward0" in (tmp_path / "square" / "torchviz.svg").read_text("utf-8")
+    assert "square/attributes.light.html" in linked
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PROGRAM is None, reason="no chromium here")
+def test_the_page_changes_styles_and_themes(tmp_path):
+    python("-m", "gallery.page", str(tmp_path), "--only", "square")
+    with open_browser() as browser:
+        page = new_page(browser)
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("requestfailed", lambda request: said.append(request.url))
+        page.goto((tmp_path / "index.html").as_uri())
+        shown = "[...document.querySelectorAll('.big img')].filter(i => i.checkVisibility()).map(i => i.src)"
+        assert [src.rpartition("/")[2] for src in page.evaluate(shown)] == ["attributes.light.svg"]
+        page.click("button:has-text('circuit')")
+        page.check("#dark")
+        assert [src.rpartition("/")[2] for src in page.evaluate(shown)] == ["circuit.dark.svg"]
+        page.click("label[for=square-engine]")
+        assert [src.rpartition("/")[2] for src in page.evaluate(shown)] == ["engine.dark.svg"]
+        assert said == []
