@@ -1,0 +1,129 @@
+"""How the norm of the gradient changes on its way from the root to each layer.
+
+Norms of whole tensors, not of an element: a layer whose weights are drawn for its number of inputs (all of torch's
+and transformers' are) keeps the norm whatever its shape, while the size of an element changes with every width.
+`benchmarks/healthy_norms.py` prints both, and the norms lie closer together.
+
+The way to a layer is the one along which most of the gradient came: on a residual stream the stream, not its
+branches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inspector.diagnosis.call import Call, Edge
+from inspector.diagnosis.kinds import VIEWS
+from inspector.diagnosis.order import in_order
+from inspector.graph.measures import norm
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Node on the way of most of the gradient.
+
+    size: the norm that arrived. above: the Node before it on the way. highest, lowest: the largest and the
+    smallest norm on the way since the first layer, this Node included; None where no layer has been passed.
+    """
+
+    node: str
+    size: float
+    above: str | None
+    highest: float | None
+    lowest: float | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A leaf and the Node that uses it: where the gradient arrives that moves the leaf."""
+
+    leaf: str
+    step: Step
+
+
+class Depth:
+    """The ways of most of the gradient through one call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.steps: dict[str, Step] = {}
+        self._users = list(_users(call))
+        self._order = in_order(call)
+        heads = {user.node for user in self._users}
+        for node in self._order:
+            size = call.arrived(node)
+            if size is not None and math.isfinite(size) and node not in call.leaf_of:
+                self.steps[node] = self._step(node, size, node in heads)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every leaf at every Node that uses it and was given a gradient, in walk order."""
+        return [
+            Layer(self.call.leaf_of[user.accumulate], self.steps[user.node])
+            for user in self._users
+            if user.node in self.steps
+        ]
+
+    def fallen(self, least: float) -> set[str]:
+        """The Nodes at which less than `least` of the most that arrived on the way to them arrives, and at no Node
+        behind them more: a residual stream brings to what is behind a branch what the branch has lost.
+
+        Zeros count where that little had arrived before them.
+        """
+        low: dict[str, bool] = {}
+        for node in self._order:
+            step = self.steps.get(node)
+            if step is not None and step.highest:
+                is_low = step.size < least * step.highest
+                low[node] = is_low and (step.size > 0 or low.get(step.above or "", False))
+        found: set[str] = set()
+        parameters = {node for user in self._users for node in user.views}
+        for node in reversed(self._order):
+            behind = [edge.target for edge in self.call.next_edges.get(node, ())]
+            inner = [other for other in behind if other in low and other not in parameters]
+            if low.get(node) and all(other in found for other in inner):
+                found.add(node)
+        return found
+
+    def way(self, node: str) -> Iterator[Step]:
+        """The steps of the way to a Node, from it to the root."""
+        above: str | None = node
+        while above is not None and above in self.steps:
+            yield self.steps[above]
+            above = self.steps[above].above
+
+    def _weight(self, edge: Edge) -> float:
+        """The norm of what went along an edge; of what had arrived, where a light recording has no more."""
+        size = norm(edge.gradient)
+        size = self.steps[edge.source].size if size is None else size
+        return size if math.isfinite(size) else -1.0
+
+    def _step(self, node: str, size: float, is_layer: bool) -> Step:
+        edges = [edge for edge in self.call.incoming.get(node, ()) if edge.source in self.steps]
+        above = max(edges, key=self._weight).source if edges else None
+        before = self.steps[above] if above is not None else None
+        if before is None or before.highest is None or before.lowest is None:
+            first = size if is_layer else None
+            return Step(node, size, above, first, first)
+        return Step(node, size, above, max(before.highest, size), min(before.lowest, size))
+
+
+@dataclass(frozen=True)
+class _User:
+    """The AccumulateGrad of a leaf, the Node that uses the leaf, and the views of the leaf between them."""
+
+    accumulate: str
+    node: str
+    views: tuple[str, ...]
+
+
+def _users(call: Call) -> Iterator[_User]:
+    for accumulate in call.leaf_of:
+        for edge in call.incoming.get(accumulate, ()):
+            node, views = edge.source, []
+            while call.functions[node]["name"].startswith(VIEWS) and len(call.incoming.get(node, ())) == 1:
+                views.append(node)
+                node = call.incoming[node][0].source
+            yield _User(accumulate, node, tuple(views))
