@@ -20,7 +20,7 @@ import inspector
 from benchmarks.models import GPT
 from inspector.diagnosis.activations import alive, passed, slope
 from inspector.diagnosis.call import Call
-from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.depth import Depth, Layer
 from inspector.diagnosis.kinds import RECTIFIERS, SQUASHERS
 
 Case = tuple[str, Callable[[], torch.Tensor]]
@@ -47,15 +47,23 @@ def _row(name: str, forward: Callable[[], torch.Tensor]) -> list[float]:
 
 
 def _changes(call: Call, *, by_element: bool) -> tuple[float, float]:
-    """The least and the most that arrives at a layer, by the most and the least that arrived on the way to it."""
+    """What arrives at a layer, by the most and the least that arrived at the layers on the way to it: as the rules
+    have it, at the use of each leaf where most arrives, and without branches of a residual stream."""
     depth = Depth(call)
-    falls, rises = [1.0], [1.0]
+    nearest: dict[str, Layer] = {}
     for layer in depth.layers:
-        way = [step for step in depth.way(layer.step.node) if step.highest is not None]
+        if layer.leaf not in nearest or layer.step.size > nearest[layer.leaf].step.size:
+            nearest[layer.leaf] = layer
+    falls, rises = [1.0], [1.0]
+    for layer in nearest.values():
+        way = [step for step in depth.way(layer.step.node) if step.node in depth.used_at]
         sizes = [step.size / (_elements(call, step.node) if by_element else 1.0) for step in way]
-        if sizes and min(sizes) > 0:
+        if min(sizes) <= 0:
+            continue
+        rises.append(sizes[0] / min(sizes))
+        fall = layer.step.size / max(step.size for step in way)
+        if layer.step.node in depth.fallen(1.01 * fall):
             falls.append(sizes[0] / max(sizes))
-            rises.append(sizes[0] / min(sizes))
     return min(falls), max(rises)
 
 

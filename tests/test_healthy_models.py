@@ -30,7 +30,6 @@ def trained(name: str, kind: type[torch.optim.Optimizer], options: dict[str, Any
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_three_steps_raise_no_alarm(name: str) -> None:
-    pytest.importorskip("transformers")
     report = trained(name, torch.optim.AdamW, {"lr": 1e-3})
     assert len(report.calls) == 3
     assert [finding for finding in report.findings if finding["severity"] in ("warning", "error")] == []

@@ -65,7 +65,8 @@ def _change(depth: Depth, layers: list[Layer], sign: int) -> Change:
     call = depth.call
     far = max(layers, key=lambda layer: sign * _log(layer.step.size))
     way = _way(depth, far)
-    end = max(range(len(way)), key=lambda k: -sign * _log(way[k].size))  # the largest where it falls
+    at_layer = [k for k, step in enumerate(way) if step.node in depth.used_at]
+    end = max(at_layer, key=lambda k: -sign * _log(way[k].size))  # the largest where it falls
     way = way[: end + 1]
     by_node = {step.node: _log(step.size) - _log(after.size) for after, step in pairwise(way)}
     lost = {node: -sign * share for node, share in by_node.items()}

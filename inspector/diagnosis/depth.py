@@ -2,7 +2,7 @@
 
 Norms of whole tensors, not of an element: a layer whose weights are drawn for its number of inputs (all of torch's
 and transformers' are) keeps the norm whatever its shape, while the size of an element changes with every width.
-`benchmarks/healthy_norms.py` prints both, and the norms lie closer together.
+`benchmarks/healthy_norms.py` prints both: healthy norms differ by 1e-5 to 150 and sizes of an element by far more.
 
 The way to a layer is the one along which most of the gradient came: on a residual stream the stream, not its
 branches.
@@ -14,18 +14,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inspector.diagnosis.call import Call, Edge
+from inspector.diagnosis.call import Call
 from inspector.diagnosis.kinds import VIEWS
 from inspector.diagnosis.order import in_order
 from inspector.graph.measures import norm
+from inspector.graph.values import is_unknown
 
 
 @dataclass(frozen=True)
 class Step:
     """A Node on the way of most of the gradient.
 
-    size: the norm that arrived. above: the Node before it on the way. highest, lowest: the largest and the
-    smallest norm on the way since the first layer, this Node included; None where no layer has been passed.
+    size: the norm that arrived. above: the Node before it on the way; None at a root, and where that is not known.
+    highest, lowest: the largest and the smallest norm at the layers on the way, this Node included if it is one;
+    None where no layer has been passed. Not at what lies between them: within a norm layer, say, the gradient of
+    the variance is far smaller and that of the squares far larger.
     """
 
     node: str
@@ -51,11 +54,12 @@ class Depth:
         self.steps: dict[str, Step] = {}
         self._users = list(_users(call))
         self._order = in_order(call)
-        heads = {user.node for user in self._users}
+        self.used_at = {user.node for user in self._users}
+        """The Nodes that use a leaf: the layers."""
         for node in self._order:
             size = call.arrived(node)
             if size is not None and math.isfinite(size) and node not in call.leaf_of:
-                self.steps[node] = self._step(node, size, node in heads)
+                self.steps[node] = self._step(node, size, node in self.used_at)
 
     @property
     def layers(self) -> list[Layer]:
@@ -94,20 +98,21 @@ class Depth:
             yield self.steps[above]
             above = self.steps[above].above
 
-    def _weight(self, edge: Edge) -> float:
-        """The norm of what went along an edge; of what had arrived, where a light recording has no more."""
-        size = norm(edge.gradient)
-        size = self.steps[edge.source].size if size is None else size
-        return size if math.isfinite(size) else -1.0
-
     def _step(self, node: str, size: float, is_layer: bool) -> Step:
-        edges = [edge for edge in self.call.incoming.get(node, ()) if edge.source in self.steps]
-        above = max(edges, key=self._weight).source if edges else None
+        above = self._above(node)
         before = self.steps[above] if above is not None else None
-        if before is None or before.highest is None or before.lowest is None:
-            first = size if is_layer else None
-            return Step(node, size, above, first, first)
-        return Step(node, size, above, max(before.highest, size), min(before.lowest, size))
+        highest, lowest = (before.highest, before.lowest) if before is not None else (None, None)
+        if is_layer:
+            highest, lowest = max(size, highest or size), size if lowest is None else min(size, lowest)
+        return Step(node, size, above, highest, lowest)
+
+    def _above(self, node: str) -> str | None:
+        """From where most of the gradient came; None at a root, and where a light recording does not know it."""
+        sizes = [(norm(edge.gradient), edge.source) for edge in self.call.incoming.get(node, ())]
+        known = [(size, source) for size, source in sizes if size is not None and math.isfinite(size)]
+        if any(is_unknown(edge.gradient) for edge in self.call.incoming.get(node, ())):
+            return None
+        return max(known, key=lambda pair: pair[0])[1] if known else None
 
 
 @dataclass(frozen=True)
