@@ -250,6 +250,40 @@ def test_idle_experts_and_untouched_rows_are_silent() -> None:
     silent(run)
 
 
+def test_an_idle_expert_of_a_dense_mixture_is_silent() -> None:
+    experts, x = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(3)), torch.randn(6, 8)
+    gates = F.one_hot(torch.tensor([0, 0, 1, 1, 0, 1]), 3).float()
+
+    def run() -> None:
+        outs = [expert(x) * gate[:, None] for expert, gate in zip(experts, gates.unbind(1), strict=True)]
+        step(experts, sum(outs, torch.zeros(6, 8)).pow(2).mean())
+
+    silent(run)
+
+
+def test_a_mask_in_a_chain_is_no_idle_expert() -> None:
+    layers, x = nn.ModuleList(nn.Linear(8, 8) for _ in range(3)), torch.randn(6, 8)
+    masks = torch.ones(3, 8)
+    masks[1] = 0.0
+    with inspector.record() as recording:
+        h = x
+        for layer, mask in zip(layers, masks, strict=True):
+            h = torch.tanh(layer(h)) * mask
+        step(layers, h.pow(2).mean())
+    assert "0.weight" in only(recording, "zero-gradient")["parameters"]
+
+
+@pytest.mark.parametrize("hinge", [torch.relu, lambda x: x.clamp(min=0)])
+def test_a_hinge_that_no_sample_passes_is_silent(hinge: Any) -> None:
+    model, x = nn.Linear(8, 1), torch.randn(32, 8)
+    silent(lambda: step(model, hinge(-1000 + model(x)).mean()))
+
+
+def test_the_critic_that_was_not_chosen_is_silent() -> None:
+    critics, x = nn.ModuleList(nn.Linear(8, 1) for _ in range(2)), torch.randn(6, 8)
+    silent(lambda: step(critics, torch.minimum(critics[0](x), critics[1](x) + 1000).mean()))
+
+
 # zero-derivative
 
 
@@ -273,6 +307,25 @@ def test_a_softmax_over_one_element() -> None:
     found = only(recording, "zero-derivative")
     assert code(found) == "probability = torch.softmax(model(x), dim=1)"
     assert set(found["parameters"]) == {"weight", "bias"}
+
+
+def test_attention_to_the_only_token_is_silent() -> None:
+    model, x = nn.Linear(8, 24), torch.randn(5, 1, 8)
+
+    def run() -> None:
+        q, k, v = model(x).chunk(3, -1)
+        weights = F.dropout(torch.softmax(q @ k.transpose(1, 2), dim=-1), 0.1)
+        step(model, (weights @ v).pow(2).mean())
+
+    q, kv = nn.Linear(8, 8), nn.Linear(8, 16)
+    both = nn.ModuleList([q, kv])
+
+    def run_apart() -> None:
+        k, v = kv(x).chunk(2, -1)
+        step(both, (torch.softmax(q(x) @ k.transpose(1, 2), dim=-1) @ v).pow(2).mean())
+
+    silent(run)
+    silent(run_apart)
 
 
 class Straight(torch.autograd.Function):

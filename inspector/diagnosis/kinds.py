@@ -79,14 +79,17 @@ DISTANCES = frozenset(
 )
 """Functions whose gradient is zero at their minimum: equal inputs, an input of zero."""
 
-MASKS = ("Where", "MaskedFill", "MaskedScatter", "Clamp", "Index", "Select", "Slice", "Gather", "Max", "Min")
+MASKS = ("Where", "MaskedFill", "MaskedScatter", "Clamp")
 """How the names begin of functions that let a gradient through at some elements only."""
 
-VIEWS = ("TBackward", "ViewBackward", "TransposeBackward", "ExpandBackward", "ToCopyBackward", "PermuteBackward")
-"""How the names begin of functions that show a leaf in another form (`weight.t()`)."""
+CHOOSERS = ("Maximum", "Minimum", "Max", "Min", "Index", "Select", "Slice", "Gather", "Amax", "Amin")
+"""How the names begin of functions that give the gradient to what was chosen, and rightly zeros to all else."""
 
 HALF = "float16"
 """The dtype whose smallest number is 6e-8; bfloat16 reaches as far down as float32."""
+
+VIEWS = ("TBackward", "ViewBackward", "TransposeBackward", "ExpandBackward", "ToCopyBackward", "PermuteBackward")
+"""How the names begin of functions that show a leaf in another form (`weight.t()`)."""
 
 
 def is_flat_softmax(call: Call, node: str) -> bool:
@@ -96,7 +99,22 @@ def is_flat_softmax(call: Call, node: str) -> bool:
         return False
     dimension = function["attributes"].get("dim")
     shapes = [call.tensors[tensor]["shape"] for tensor in call.outputs.get(node, ())]
-    return bool(shapes and isinstance(dimension, int) and shapes[0] and shapes[0][dimension] == 1)
+    if not shapes or not isinstance(dimension, int) or not shapes[0] or shapes[0][dimension] != 1:
+        return False
+    return not _weighs(call, node)
+
+
+def _weighs(call: Call, node: str) -> bool:
+    """Whether what a Node makes is multiplied by what needs a gradient itself: attention to the only token."""
+    users = [edge.source for edge in call.incoming.get(node, ())]
+    while users:
+        user = users.pop()
+        name = call.functions[user]["name"]
+        if name.startswith(("Mul", "Bmm", "Mm")) and len(call.next_edges.get(user, ())) > 1:
+            return True
+        if name.startswith((*VIEWS, "Mul", "Unsafe", "Reshape")):  # views, and dropout
+            users += [edge.source for edge in call.incoming.get(user, ())]
+    return False
 
 
 def dtype(call: Call, node: str, value: Any) -> str | None:

@@ -11,6 +11,7 @@ from inspector.diagnosis.call import Call, Edge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.kinds import (
     ADDED_SLOT,
+    CHOOSERS,
     DISTANCES,
     HALF,
     MASKS,
@@ -120,7 +121,7 @@ def _told(call: Call, cause: _Cause, leaf: str) -> Zero | None:
     edge, node = cause.edge, cause.edge.source
     if cause.hooked:
         return Zero(node, edge, True, None, (leaf,))
-    if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge):
+    if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
         return None
     operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
     own = _input(call, edge)
@@ -146,6 +147,39 @@ def _is_sum(call: Call, edge: Edge) -> bool:
 
 def _has_vanished(call: Call, node: str) -> bool:
     return (call.arrived(node) or 0.0) < TINY
+
+
+def _is_choice(call: Call, edge: Edge) -> bool:
+    """Whether something else was chosen here: by the function, a router, or a loss that is at its minimum."""
+    name = call.functions[edge.source]["name"]
+    if name.startswith(CHOOSERS) or is_idle(call, edge.source, edge.slot):
+        return True
+    return bool(name.startswith("Clamp") and at_minimum(call))
+
+
+def at_minimum(call: Call) -> bool:
+    """Whether the loss is exactly zero: a hinge that no sample passes has no slope, and needs none."""
+    return all(is_zero(data(call, root)) for root in call.graph.roots if root in call.tensors)
+
+
+def is_idle(call: Call, node: str, slot: int = 0) -> bool:
+    """Whether a Node is one of several that a line made beside each other, of which others let gradients through:
+    an expert that no sample was sent to."""
+    source, name = call.functions[node]["source"], call.functions[node]["name"]
+    siblings = [
+        other
+        for other, function in call.functions.items()
+        if other != node and function["name"] == name and function["source"] == source
+    ]
+    busy = [
+        other
+        for other in siblings
+        if any(edge.slot == slot and norm(edge.gradient) for edge in call.next_edges.get(other, ()))
+    ]
+    if not busy or source is None or is_unknown(source):
+        return False
+    related = {*call.towards_leaves([node]), *call.towards_root([node])}
+    return any(other not in related for other in busy)
 
 
 def _is_empty(call: Call, edge: Edge) -> bool:

@@ -23,6 +23,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.kinds import RECTIFIERS
 from inspector.diagnosis.order import only_behind
 from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.zeros import at_minimum, is_idle
 from inspector.report import Finding
 from inspector.text import number
 
@@ -44,11 +45,13 @@ _EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0",
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every activation behind which next to nothing is left, with the leaves that lie behind it alone."""
     for call in evidence.complete:
+        if at_minimum(call):
+            continue
         for node in call.functions:
             if not _is_dead(call, node):
                 continue
             harmed = [name for name in call.names(only_behind(call, [node])) if evidence.is_trained(name)]
-            if harmed:
+            if harmed and not is_idle(call, node):
                 yield _found(call, node, passed(call, node) or 0.0, harmed)
 
 

@@ -24,7 +24,7 @@ from inspector.report import Finding
 from inspector.text import number
 
 EXPLODED = 1e4
-"""Norm that arrives at a layer by the least that arrived at one on the way to it. Healthy models at initialisation:
+"""Norm that arrives at a layer by the least that arrived at one on the way to it. Healthy models as initialised:
 150 and less (20 layers with batch norm 150, ConvNext 120, other transformers 60, residual nets 10), see
 `benchmarks/healthy_norms.py`; 50 layers with batch norm and no residual connections, which are known to explode,
 have 5e4."""

@@ -25,7 +25,7 @@ from inspector.report import Finding
 from inspector.text import number
 
 VANISHED = 1e-6
-"""Norm that arrives at a layer by the most that arrived at one on the way to it. Healthy models at initialisation:
+"""Norm that arrives at a layer by the most that arrived at one on the way to it. Healthy models as initialised:
 1e-5 and more (12 layers with relu as torch draws them 1e-5, 10 convolutions 1e-4, recurrent and residual nets and
 transformers 0.01), see `benchmarks/healthy_norms.py`; 8 layers with sigmoids have 2e-7."""
 
