@@ -101,16 +101,16 @@ def is_flat_softmax(call: Call, node: str) -> bool:
     shapes = [call.tensors[tensor]["shape"] for tensor in call.outputs.get(node, ())]
     if not shapes or not isinstance(dimension, int) or not shapes[0] or shapes[0][dimension] != 1:
         return False
-    return not _weighs(call, node)
+    return not _is_summed_over(call, node)
 
 
-def _weighs(call: Call, node: str) -> bool:
-    """Whether what a Node makes is multiplied by what needs a gradient itself: attention to the only token."""
+def _is_summed_over(call: Call, node: str) -> bool:
+    """Whether a matrix product sums over what a Node makes: attention to the only token there is."""
     users = [edge.source for edge in call.incoming.get(node, ())]
     while users:
         user = users.pop()
         name = call.functions[user]["name"]
-        if name.startswith(("Mul", "Bmm", "Mm")) and len(call.next_edges.get(user, ())) > 1:
+        if name.startswith(("Bmm", "Mm")) and len(call.next_edges.get(user, ())) > 1:
             return True
         if name.startswith((*VIEWS, "Mul", "Unsafe", "Reshape")):  # views, and dropout
             users += [edge.source for edge in call.incoming.get(user, ())]
