@@ -34,6 +34,7 @@ class Names:
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._items: list[tuple[str, torch.Tensor]] = []
         self._left = _MOST_ITEMS
 
     def name(self, tensor: torch.Tensor) -> str | None:
@@ -88,6 +89,11 @@ class Names:
         }
         return [(name, module) for key, (name, module) in self._modules.items() if key not in inner]
 
+    def add_items(self) -> None:
+        """Name what lies in the containers seen so far: `trainable[0]` is a worse name than a parameter's path."""
+        for name, tensor in self._items:
+            self.add(name, tensor)
+
     def _add_items(self, name: str, holder: Any) -> None:
         stack = [(name, holder, 1)]
         while stack:
@@ -102,7 +108,7 @@ class Names:
     def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
         kind = type(value)
         if issubclass(kind, torch.Tensor):
-            self.add(path, value)
+            self._items.append((path, value))
         elif issubclass(kind, torch.nn.Module):
             self._modules.setdefault(id(value), (path, value))
         elif depth < _DEPTH and _may_hold_tensors(kind):
@@ -127,6 +133,7 @@ def names_from(
     for item in ours + others:
         _add_frame(names, item, with_globals=item in ours, seen=seen)
     names.add_parameters()
+    names.add_items()
     return names
 
 

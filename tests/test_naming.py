@@ -27,6 +27,7 @@ def found(value, name="v"):
     names = Names()
     names.add_variables({name: value})
     names.add_parameters()
+    names.add_items()
     return {names.name(tensor) for tensor in names.tensors}
 
 
@@ -89,6 +90,11 @@ class Slots:
 )
 def test_containers(build, expected):
     assert found(build(torch.ones(1), torch.ones(2))) == expected
+
+
+def test_the_path_of_a_parameter_is_a_better_name_than_an_item_of_a_list():
+    model = torch.nn.Linear(2, 1)
+    assert found([model, list(model.parameters())]) == {"weight", "bias"}
 
 
 def test_a_container_that_holds_itself():

@@ -102,6 +102,21 @@ def test_all_is_taken_off_after_the_last_watched_call() -> None:
     assert not _global_optimizer_pre_hooks
 
 
+@pytest.mark.parametrize("mode", ["full", "light"])
+def test_a_hook_on_a_leaf_is_seen_once_and_works_once(mode: Any) -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    calls = []
+    with inspector.record(mode=mode) as recording:
+        y = x * 2
+        x.register_hook(lambda gradient: calls.append(gradient))
+        y.register_hook(lambda gradient: None)  # of no leaf
+        y.sum().backward()
+    assert len(calls) == 1
+    (event,) = recording.report().events
+    assert (event["event"], event["parameters"]) == ("hook", ["x"])
+    assert event["source"]["code"] == "x.register_hook(lambda gradient: calls.append(gradient))"
+
+
 def test_an_error_of_the_constructor_is_the_users_own() -> None:
     with inspector.record() as recording, pytest.raises(ValueError, match="non-leaf"):
         torch.optim.SGD([torch.ones(1, requires_grad=True) * 2], lr=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from inspector.report import Finding
@@ -24,13 +25,16 @@ def at_their_cause(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """A defect that every step shows is one defect: the first finding of the same rule at the same place."""
-    seen: set[tuple[object, ...]] = set()
+    """A defect that every step shows, or several Nodes of a line, is one: the first finding of a rule at a place.
+
+    One that harms other parameters and none of the first's is another defect.
+    """
+    seen: dict[object, list[set[str]]] = defaultdict(list)
     for finding in findings:
-        key = (finding["rule"], _line(finding), tuple(finding["parameters"]))
-        if key not in seen:
-            seen.add(key)
+        earlier, harmed = seen[finding["rule"], _line(finding)], set(finding["parameters"])
+        if not any(harmed & other or harmed == other for other in earlier):
             yield finding
+        earlier.append(harmed)
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:

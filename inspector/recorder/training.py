@@ -27,6 +27,7 @@ from inspector.files import Files
 from inspector.graph.values import unknown
 from inspector.naming import names_from
 from inspector.recorder.dynamo import hide_alone, unseen
+from inspector.recorder.forward.outputs import is_leaf
 from inspector.recorder.leaves import Leaves
 
 MOST_EVENTS = 1_000
@@ -57,7 +58,7 @@ class _Refused:
 
 @dataclass(slots=True)
 class _Event:
-    """kind: step, skipped_step, zero_grad, clip, unscale. after_call: how many backward calls had ended.
+    """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: how many backward calls had ended.
 
     optimizer: its number, None where there is none. facts: more, by kind.
     """
@@ -110,6 +111,7 @@ class TrainingWatch:
             ((nn.Module,), "zero_grad", self._zeroed),
             ((nn.utils, nn.utils.clip_grad), "clip_grad_norm_", self._clipped),
             ((nn.utils, nn.utils.clip_grad), "clip_grad_value_", self._clipped),
+            ((torch.Tensor,), "register_hook", self._hooked),
             ((torch.amp.GradScaler,), "scale", self._scaled),
             ((torch.amp.GradScaler,), "unscale_", self._unscaled),
         ):
@@ -251,6 +253,16 @@ class TrainingWatch:
         if not isinstance(tensors, (list, tuple)):
             tensors = []  # a generator, which the call has used up
         self._add("clip", frame, None, parameters=[item for item in tensors if isinstance(item, torch.Tensor)])
+
+    def _hooked(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        tensor = args[0]
+        if not isinstance(tensor, torch.Tensor) or not tensor.requires_grad or not is_leaf(tensor):
+            return
+        number, source = self._leaves.add(tensor), self._source(frame)
+        last = self._events[-1] if self._events else None
+        # where a mode sees functions, torch calls this one again from within itself
+        if last is None or (last.kind, last.facts.get("parameters"), last.source) != ("hook", [number], source):
+            self._add("hook", frame, None, parameters=[tensor])
 
     def _scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         if args[0].is_enabled():

@@ -1,0 +1,83 @@
+"""An activation lets (almost) no gradient through.
+
+Why it matters: a relu gives no gradient where its input is negative. Where that is so for every unit and every
+sample the layers before it get nothing, and since they do not move it stays so: the units are dead.
+
+How to mend it: look at what makes the inputs negative: a bias that starts far below zero, inputs that are not
+normalised, a step that was too large. Normalise before the activation, lower the learning rate, or use one with a
+slope on both sides (leaky_relu, gelu).
+
+Example:
+
+    nn.init.constant_(model.hidden.bias, -10.0)
+    h = torch.relu(model.hidden(x))      # all zeros, and so is every grad of model.hidden
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.activations import alive, elements, passed
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.kinds import RECTIFIERS
+from inspector.diagnosis.order import only_behind
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.zeros import at_minimum, is_idle
+from inspector.report import Finding
+from inspector.text import number
+
+LEAST_PASSED = 0.1
+"""Norm of the gradient behind an activation by that before it. Healthy models at initialisation: 0.44 and more,
+0.7 as a rule (`benchmarks/healthy_norms.py`); of a relu with one element in a hundred alive it is 0.1."""
+
+LEAST_ALIVE = 0.05
+"""Share of a relu's outputs that are not zero. Healthy models at initialisation: 0.33 and more, one half as a
+rule; trained ones may be sparse, though seldom below a tenth."""
+
+FEWEST = 8
+"""Elements of which there is something to say: all of eight are negative by chance once in 256 times."""
+
+_EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0", "HardsigmoidBackward0"])
+"""Whose outputs are exactly zero where they are flat (hardsigmoid: at its lower end)."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every activation behind which next to nothing is left, with the leaves that lie behind it alone."""
+    for call in evidence.complete:
+        if at_minimum(call):
+            continue
+        for node in call.functions:
+            if not _is_dead(call, node):
+                continue
+            harmed = [name for name in call.names(only_behind(call, [node])) if evidence.is_trained(name)]
+            if harmed and not is_idle(call, node):
+                yield _found(call, node, passed(call, node) or 0.0, harmed)
+
+
+def _is_dead(call: Call, node: str) -> bool:
+    function = call.functions[node]
+    if function["name"] not in RECTIFIERS or elements(function["gradient"])[0] < FEWEST:
+        return False
+    share = passed(call, node)
+    if share is None or share > LEAST_PASSED:
+        return False
+    living = alive(call, node) if function["name"] in _EXACT else None
+    return living < LEAST_ALIVE if living is not None else True
+
+
+def _found(call: Call, node: str, share: float, harmed: list[str]) -> Finding:
+    name, living = call.functions[node]["name"], alive(call, node)
+    outputs = "" if living is None else f"; {number(100 * living)} % of its outputs are not zero"
+    through = "nothing" if share == 0 else f"{number(100 * share)} %"
+    return RULE.found(
+        f"{name} lets {through} of its gradient through{outputs}",
+        "see why its inputs are so far on the flat side: a bias far below zero, inputs that are not normalised, a "
+        "learning rate that is too large; normalise before it, or use leaky_relu or gelu",
+        at=Place(call.location(node), call.index, (node,)),
+        parameters=harmed,
+        evidence={"passed": share} | ({} if living is None else {"alive": living}),
+    )
+
+
+RULE = Rule("dead-activation", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,52 @@
+"""The gradient grows by orders of magnitude on its way to the first layers.
+
+Why it matters: each layer multiplies the gradient on its way back. With factors above one it grows with depth, the
+first layers get steps that throw them far off, and after a few more steps all is Inf or NaN.
+
+How to mend it: draw the weights for their number of inputs (He, Xavier; orthogonal for recurrent ones), normalise
+between the layers, do not divide by next to nothing; clipping helps where the rise is rare.
+
+Example:
+
+    for layer in model.layers:                     # 64 wide: each multiplies by about 8
+        nn.init.normal_(layer.weight, std=1.0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.changes import changes
+from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+from inspector.text import number
+
+EXPLODED = 1e4
+"""Norm that arrives at a layer by the least that arrived at one on the way to it. Healthy models as initialised:
+150 and less (20 layers with batch norm 150, ConvNext 120, other transformers 60, residual nets 10), see
+`benchmarks/healthy_norms.py`; 50 layers with batch norm and no residual connections, which are known to explode,
+have 5e4."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every chain of layers at whose end far more arrives than in the midst, at the line where it grows most."""
+    for call in evidence.complete:
+        depth = Depth(call)
+        risen = {
+            node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
+        }
+        for change in changes(evidence, depth, risen, sign=1):
+            yield RULE.found(
+                f"the gradient grows from a norm of {number(change.first)} to {number(change.last)} over "
+                f"{change.count} Nodes; most at {change.names}, by {number(change.factor)} each",
+                "draw the weights for their number of inputs (He, Xavier, orthogonal), normalise between the "
+                "layers, and do not divide by next to nothing",
+                at=Place(change.location, call.index, change.nodes),
+                parameters=change.parameters,
+                evidence={"first": change.first, "last": change.last, "factor": change.factor},
+            )
+
+
+RULE = Rule("exploding-gradient", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,89 @@
+"""Half-precision gradients are flushed to zero.
+
+Why it matters: the smallest number of float16 is 6e-8. Gradients are often smaller: a mean over many elements
+makes them so. What lies below is zero, silently, and its parameters do not learn. bfloat16 does not have this.
+
+How to mend it: `torch.amp.GradScaler`, which multiplies the loss and divides the grads again before the step; or
+bfloat16; keep the loss in float32.
+
+Example:
+
+    with torch.autocast("cuda", dtype=torch.float16):
+        loss = criterion(model(x), y)
+    loss.backward()                      # without scaler.scale(loss)
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.kinds import HALF, dtype
+from inspector.diagnosis.order import in_order
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.zeros import rule_of, zeros
+from inspector.graph.values import is_summary
+from inspector.report import Finding
+from inspector.text import number
+
+SMALLEST = 2.0**-24
+"""The smallest number of float16."""
+
+AT_THE_END = 4 * SMALLEST
+"""Root mean square of what is not zero: of numbers spread a quarter as wide one in four is flushed."""
+
+MOST_FLUSHED = 0.25
+"""Share of zeros. A relu makes half of its gradient zero by itself, so zeros alone say nothing."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The first Node of a call whose float16 gradients are at the end of their range, with all that it harms."""
+    for call in evidence.complete:
+        blamed = [zero for zero in zeros(evidence, call) if rule_of(call, zero) == RULE.name]
+        flushing = {zero.node: zero.leaves for zero in blamed} | dict.fromkeys(_flushing(call), ())
+        lost = [leaf for zero in blamed for leaf in zero.leaves]
+        lost += [leaf for leaf in call.leaves_under(flushing) if _is_flushed(call.tensors[leaf]["gradient"])]
+        harmed = [name for name in call.names(dict.fromkeys(lost)) if evidence.is_trained(name)]
+        first = next((node for node in in_order(call) if node in flushing), None)
+        if first is not None and harmed:
+            yield _found(call, first, harmed)
+
+
+def _flushing(call: Call) -> Iterator[str]:
+    """The Nodes that were given what float16 can hold and gave on what it cannot."""
+    for node, edges in call.next_edges.items():
+        if _is_flushed(call.functions[node]["gradient"]):
+            continue
+        if any(dtype(call, edge.target, edge.gradient) == HALF and _is_flushed(edge.gradient) for edge in edges):
+            yield node
+
+
+def _is_flushed(value: Any) -> bool:
+    """Whether many elements are zero and the others are next to it."""
+    if not is_summary(value) or "zeros" not in value:
+        return False
+    count = math.prod(value["shape"])
+    left = count - value["zeros"]
+    if not left or value["zeros"] < MOST_FLUSHED * count:
+        return False
+    return bool(value["norm"] / math.sqrt(left) < AT_THE_END)
+
+
+def _found(call: Call, node: str, harmed: list[str]) -> Finding:
+    """At the line of backward(), where the loss wants to be scaled, whatever Node is the first to flush."""
+    name, scale = call.functions[node]["name"], call.row.scale
+    scaled = f" (scaled by {number(scale)})" if scale else ""
+    return RULE.found(
+        f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest that it can hold is 6e-8",
+        "scale the loss with torch.amp.GradScaler, or use bfloat16, and take the mean of the loss in float32",
+        at=Place(call.row.location, call.index, (node,)),
+        parameters=harmed,
+        evidence={"norm": call.arrived(node)} | ({} if scale is None else {"scale": scale}),
+    )
+
+
+RULE = Rule("gradient-underflow", "warning", ("gradients",), check, __doc__)

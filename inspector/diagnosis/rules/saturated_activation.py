@@ -1,0 +1,99 @@
+"""A sigmoid, tanh or softmax works at its flat end.
+
+Why it matters: far from zero a sigmoid or tanh is flat, and so is a softmax whose rows have all their weight at
+one place. Little of the gradient passes, whatever the loss says, and the layers before it hardly learn.
+
+How to mend it: make its inputs smaller: normalise the data, draw the weights for their number of inputs, divide
+attention scores by the square root of the width, raise the temperature. For a loss on probabilities use the one
+that takes logits.
+
+Example:
+
+    x = images.float()                      # 0 ... 255, not 0 ... 1
+    h = torch.tanh(model.hidden(x))         # +1 or -1 nearly everywhere
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from inspector.diagnosis.activations import passed, result, slope
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.kinds import SQUASHERS, is_flat_softmax
+from inspector.diagnosis.order import only_behind
+from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.values import is_summary
+from inspector.report import Finding
+from inspector.text import number
+
+FLAT = 0.05
+"""Mean slope by the steepest. Healthy models at initialisation: 0.78 and more (`benchmarks/healthy_norms.py`); a
+sigmoid whose inputs spread 32 wide, a tanh 16 wide, a softmax with 97 % at one place has 0.05."""
+
+WRONG_ANSWER = 100.0
+"""Gradient of a binary cross entropy at a probability, times the number of them: 1 / p for the right answer. Above
+this a probability is next to 0 for what is true, and the sigmoid's flatness keeps the model from learning it."""
+
+_GATED = ("MulBackward", "ProdBackward")
+_LIKELIHOODS = ("LogBackward", "NllLoss")
+_BINARY = "BinaryCrossEntropyBackward0"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every activation that is flat nearly everywhere, with the leaves that lie behind it alone."""
+    for call in evidence.full:
+        if call in evidence.complete:
+            yield from _in_call(evidence, call)
+
+
+def _in_call(evidence: Evidence, call: Call) -> Iterator[Finding]:
+    for node, function in call.functions.items():
+        if function["name"] not in SQUASHERS or is_flat_softmax(call, node):
+            continue
+        share = slope(call, node)
+        if share is None or share >= FLAT or _is_at_work(call, node):
+            continue
+        harmed = [name for name in call.names(only_behind(call, [node])) if evidence.is_trained(name)]
+        if harmed:
+            yield _found(call, node, share, harmed)
+
+
+def _is_at_work(call: Call, node: str) -> bool:
+    """Whether it is a gate or a router (its output weighs something else that learns), or a probability whose
+    likelihood the loss takes, which makes up for the flatness."""
+    users = [edge.source for edge in call.incoming.get(node, ())]
+    if any(call.functions[user]["name"].startswith(_LIKELIHOODS) for user in users):
+        return True
+    if any(call.functions[user]["name"] == _BINARY for user in users):
+        return _largest(call.functions[node]["gradient"]) < WRONG_ANSWER
+    return bool(users) and all(_weighs(call, user) for user in users)
+
+
+def _weighs(call: Call, user: str) -> bool:
+    """Whether a Node multiplies it by something that needs a gradient itself."""
+    return call.functions[user]["name"].startswith(_GATED) and len(call.next_edges.get(user, ())) > 1
+
+
+def _largest(gradient: object) -> float:
+    """The largest element by the number of them; 0 where it is not known."""
+    if not isinstance(gradient, dict) or not is_summary(gradient) or "max" not in gradient:
+        return 0.0
+    return float(max(abs(gradient["min"]), abs(gradient["max"])) * math.prod(gradient["shape"]))
+
+
+def _found(call: Call, node: str, share: float, harmed: list[str]) -> Finding:
+    name, value, through = call.functions[node]["name"], result(call, node), passed(call, node)
+    return RULE.found(
+        f"{name} works at its flat end: its mean slope is {number(100 * share)} % of the steepest, and "
+        f"{number(100 * (through or 0.0))} % of the gradient's norm passes",
+        "make its inputs smaller: normalise the data, scale the initialisation or the scores (for attention by "
+        "the square root of the width), or use a loss that takes logits",
+        at=Place(call.location(node), call.index, (node,)),
+        parameters=harmed,
+        evidence={"slope": share, "passed": through, "min": value["min"], "max": value["max"]},
+    )
+
+
+RULE = Rule("saturated-activation", "warning", ("values", "gradients"), check, __doc__)

@@ -1,0 +1,50 @@
+"""The gradient of the first layers is next to nothing beside that of the last.
+
+Why it matters: each layer multiplies the gradient on its way back. With factors below one (a sigmoid gives a
+quarter at most, torch's default initialisation 0.6) it shrinks with depth, and the layers near the input stay as
+they were drawn, while the loss still falls a little by the last ones.
+
+How to mend it: relu or gelu with He initialisation in the place of sigmoids, batch or layer norm between the
+layers, residual connections; fewer layers.
+
+Example:
+
+    layers = [part for _ in range(12) for part in (nn.Linear(64, 64), nn.Sigmoid())]
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.changes import changes
+from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+from inspector.text import number
+
+VANISHED = 1e-6
+"""Norm that arrives at a layer by the most that arrived at one on the way to it. Healthy models as initialised:
+1e-5 and more (12 layers with relu as torch draws them 1e-5, 10 convolutions 1e-4, recurrent and residual nets and
+transformers 0.01), see `benchmarks/healthy_norms.py`; 8 layers with sigmoids have 2e-7."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every chain of layers at whose end next to nothing arrives, at the line where most of it is lost."""
+    for call in evidence.complete:
+        depth = Depth(call)
+        fallen = depth.fallen(VANISHED)
+        for change in changes(evidence, depth, fallen, sign=-1):
+            yield RULE.found(
+                f"the gradient falls from a norm of {number(change.first)} to {number(change.last)} over "
+                f"{change.count} Nodes; most of it is lost at {change.names}, by {number(change.factor)} each",
+                "use activations that keep the gradient (relu with He initialisation), normalise between the "
+                "layers, or add residual connections",
+                at=Place(change.location, call.index, change.nodes),
+                parameters=change.parameters,
+                evidence={"first": change.first, "last": change.last, "factor": change.factor},
+            )
+
+
+RULE = Rule("vanishing-gradient", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,55 @@
+"""A function whose derivative is zero everywhere lies on the way to a trained parameter.
+
+Why it matters: round, floor, ceil, trunc and sign are steps: flat wherever they have a derivative, so autograd
+gives zeros. A softmax over a dimension of size 1 is 1 whatever its input. Nothing behind such a Node learns.
+
+How to mend it: round outside of the loss, for the metric only; or pass the gradient straight through:
+`x + (x.round() - x).detach()`; or use a smooth stand-in (tanh for sign). Give softmax the dimension of the
+classes; for one output use sigmoid.
+
+Example:
+
+    predicted = model(x).round()
+    loss = F.mse_loss(predicted, y)      # round has no slope: every grad of the model is zeros
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.kinds import ROUNDERS
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.zeros import Zero, rule_of, zeros
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every step function, and every softmax over one element, that turned a gradient into zeros."""
+    for call in evidence.complete:
+        for zero in zeros(evidence, call):
+            if rule_of(call, zero) == RULE.name:
+                yield _found(call, zero)
+
+
+def _found(call: Call, zero: Zero) -> Finding:
+    function = call.functions[zero.node]
+    if function["name"] in ROUNDERS:
+        operation = ROUNDERS[function["name"]]
+        wrong = f"{operation} has a derivative of zero everywhere: no gradient passes"
+        straight = f"x + (x.{operation}() - x).detach()"
+        advice = f"keep {operation} out of the loss, or pass the gradient straight through: {straight}"
+    else:
+        wrong = "a softmax over a dimension of size 1 is always 1: no gradient passes"
+        advice = "give it the dimension that holds the classes; for one output use sigmoid and a loss with logits"
+    return RULE.found(
+        wrong,
+        advice,
+        at=Place(call.location(zero.node), call.index, (zero.node, zero.edge.target)),
+        parameters=call.names(zero.leaves),
+        evidence={"norm": call.arrived(zero.node)},
+    )
+
+
+RULE = Rule("zero-derivative", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,98 @@
+"""All of a trained parameter's gradient is exactly zero.
+
+Why it matters: the parameter gets a grad, so nothing looks wrong, but no step moves it. Unlike a small gradient
+zeros do not come by chance: a Node on the way multiplied by zeros, masked every element, or a hook replaced it.
+
+How to mend it: look at the named Node: a mask that is zero everywhere (inverted, or an integer division of it), a
+clamp whose bounds lie beside all values, a weight of the loss that is 0, two factors that both start at zero. One
+zero factor that learns itself (the B of LoRA, a zero-initialised gate) is as it should be and is not reported.
+
+Example:
+
+    mask = (lengths > positions).long() // 2      # 1 // 2 is 0
+    loss = (criterion(model(x), y) * mask).mean()
+    loss.backward()                               # every grad is zeros
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.zeros import Zero, rule_of, zeros
+from inspector.report import Finding
+from inspector.text import number
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every Node, but those that other rules speak of, that turned the gradient of trained leaves into zeros."""
+    for call in evidence.complete:
+        for zero in zeros(evidence, call):
+            if rule_of(call, zero) == RULE.name:
+                yield _found(evidence, call, zero)
+
+
+def _found(evidence: Evidence, call: Call, zero: Zero) -> Finding:
+    wrong, advice = _told(call, zero)
+    size = call.arrived(zero.node)
+    return RULE.found(
+        wrong,
+        advice,
+        at=Place(_location(evidence, call, zero), call.index, (zero.node, zero.edge.target)),
+        parameters=call.names(zero.leaves),
+        evidence={"norm": size, "slot": zero.edge.slot},
+    )
+
+
+def _location(evidence: Evidence, call: Call, zero: Zero) -> Any:
+    """The line of the Node; of a hook on a leaf the line that registered it."""
+    leaf = call.leaf_of.get(zero.edge.target) if zero.hooked else None
+    if leaf is not None:
+        for event in reversed(evidence.events):
+            if event["event"] == "hook" and call.name(leaf) in event["parameters"]:
+                return event["source"]
+    return call.location(zero.node)
+
+
+def _told(call: Call, zero: Zero) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    function = call.functions[zero.node]
+    name, size = function["name"], number(call.arrived(zero.node) or 0.0)
+    if zero.hooked:
+        return (
+            f"a hook replaced by zeros what {name} gave to {_behind(call, zero)}",
+            "look at the hooks of that tensor: one returns zeros, or multiplies by a mask that is all zeros",
+        )
+    if zero.operand is not None:
+        factor = call.name(zero.operand)
+        return (
+            f"{name} was given a gradient of norm {size} and multiplied it by {factor}, which is all zeros",
+            f"see why {factor} is all zeros here: an inverted or empty mask, a weight of 0, a zero initialisation "
+            "of both factors",
+        )
+    if name.startswith("Clamp"):
+        bounds = [function["attributes"].get(end) for end in ("min", "max")]
+        within = " and ".join(number(float(bound)) for bound in bounds if isinstance(bound, (int, float)))
+        return (
+            f"{name} was given a gradient of norm {size} and let none of it through: every element lies beyond "
+            f"its bound{'s' if ' and ' in within else ''} {within}".rstrip(),
+            "widen the bounds, or bring the values between them, so that some elements can learn",
+        )
+    return (
+        f"{name} was given a gradient of norm {size} and let only zeros through to {_behind(call, zero)}",
+        "see which values it got in the forward: all masked, all out of bounds, or all equal",
+    )
+
+
+def _behind(call: Call, zero: Zero) -> str:
+    """What the zeros went to: a leaf or a named tensor, else the Node."""
+    if zero.edge.target in call.leaf_of:
+        return call.name(call.leaf_of[zero.edge.target])
+    named = [call.name(tensor) for tensor in call.outputs.get(zero.edge.target, ())]
+    return named[0] if named else str(call.functions[zero.edge.target]["name"])
+
+
+RULE = Rule("zero-gradient", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,462 @@
+"""Gradients that are zero or next to it: zero-gradient, zero-derivative, dead-activation, saturated-activation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import inspector
+
+LOUD = ("error", "warning")
+
+
+def loud(recording: Any) -> list[Any]:
+    assert recording.failure is None
+    report = recording.report()
+    assert not [check for check in report.checked if "of ours" in (check["reason"] or "")]
+    return [finding for finding in report.findings if finding["severity"] in LOUD]
+
+
+def only(recording: Any, rule: str) -> Any:
+    (finding,) = loud(recording)
+    assert finding["rule"] == rule, finding
+    return finding
+
+
+def code(finding: Any) -> str:
+    return str(finding["location"]["code"])
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+def net(*middle: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(8, 16), *middle, nn.Linear(16, 4))
+
+
+def step(model: nn.Module, loss: torch.Tensor) -> None:
+    """Backward and a step, so that an optimizer is seen to hold the parameters."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss.backward()
+    optimizer.step()
+
+
+# zero-gradient
+
+
+def test_a_product_with_zeros() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        mask = torch.zeros(5, 4)
+        loss = (model(x) * mask).sum()
+        step(model, loss)
+    found = only(recording, "zero-gradient")
+    assert code(found) == "loss = (model(x) * mask).sum()"
+    assert set(found["parameters"]) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert "multiplied it by mask, which is all zeros" in found["message"]
+
+
+def test_zeros_of_a_part_of_the_model_only() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        hidden = model[1](model[0](x))
+        hidden = hidden * torch.zeros(16)
+        step(model, model[2](hidden).pow(2).sum())
+    found = only(recording, "zero-gradient")
+    assert code(found) == "hidden = hidden * torch.zeros(16)"
+    assert set(found["parameters"]) == {"0.weight", "0.bias", "2.weight"}
+
+
+def test_a_hook_that_gives_zeros() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        model[0].weight.register_hook(torch.zeros_like)
+        step(model, model(x).pow(2).sum())
+    found = only(recording, "zero-gradient")
+    assert found["parameters"] == ["0.weight"]
+    assert "a hook replaced by zeros" in found["message"]
+    assert code(found) == "model[0].weight.register_hook(torch.zeros_like)"
+
+
+def test_a_hook_on_a_tensor_inside() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        hidden = model[1](model[0](x))
+        hidden.register_hook(lambda gradient: gradient * 0)
+        step(model, model[2](hidden).pow(2).sum())
+    found = only(recording, "zero-gradient")
+    assert set(found["parameters"]) == {"0.weight", "0.bias"}
+    assert "to hidden" in found["message"]
+
+
+def test_a_clamp_beyond_whose_bounds_all_lie() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        out = model(x).clamp(5, 6)
+        step(model, out.sum())
+    found = only(recording, "zero-gradient")
+    assert code(found) == "out = model(x).clamp(5, 6)"
+    assert "beyond its bounds 5 and 6" in found["message"]
+
+
+def test_two_factors_that_both_start_at_zero() -> None:
+    class Adapter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(8, 4)), nn.Parameter(torch.zeros(4, 8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + x @ self.a @ self.b
+
+    model, x = Adapter(), torch.randn(5, 8)
+    with inspector.record() as recording:
+        step(model, model(x).pow(2).sum())
+    found = only(recording, "zero-gradient")
+    assert set(found["parameters"]) == {"a", "b"}
+
+
+def test_frozen_zeros_are_no_zero_initialised_branch() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    nn.init.zeros_(model[2].weight).requires_grad_(False)
+    with inspector.record() as recording:
+        step(model, model(x).pow(2).sum() + model(x).sum())
+    assert set(only(recording, "zero-gradient")["parameters"]) == {"0.weight", "0.bias"}
+
+
+# What zero-gradient is silent on
+
+
+def silent(run: Callable[[], Any], watch: int = 3) -> None:
+    with inspector.record(watch) as recording:
+        run()
+    assert recording.calls
+    assert loud(recording) == []
+
+
+def test_stationary_points_of_lessons_are_silent() -> None:
+    def saddle() -> None:
+        x, y = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
+        (x**2 - y**2).backward()
+
+    def product() -> None:
+        x, y = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
+        (x * y).backward()
+
+    def descent() -> None:
+        w = torch.zeros(3, requires_grad=True)
+        optimizer = torch.optim.SGD([w], lr=0.1)
+        (w * w).sum().backward()
+        optimizer.step()
+
+    for lesson in (saddle, product, descent):
+        silent(lesson)
+
+
+class Lora(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.a, self.b = nn.Parameter(torch.randn(8, 4)), nn.Parameter(torch.zeros(4, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.frozen(x) + x @ self.a @ self.b
+
+
+class ReZero(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.alpha = nn.Linear(8, 8), nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.alpha * torch.relu(self.inner(x))
+
+
+class TanhGate(ReZero):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.tanh(self.alpha) * self.inner(x)
+
+
+class ZeroConvolution(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.zero = nn.Conv1d(1, 4, 3, padding=1), nn.Conv1d(4, 1, 1)
+        nn.init.zeros_(self.zero.weight)
+        nn.init.zeros_(self.zero.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.zero(self.inner(x[:, None]))[:, 0]
+
+
+class ZeroNorm(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.norm = nn.Linear(8, 8), nn.BatchNorm1d(8)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.norm(self.inner(x))
+
+
+@pytest.mark.parametrize("kind", [Lora, ReZero, TanhGate, ZeroConvolution, ZeroNorm])
+@pytest.mark.parametrize("accumulated", [1, 3])
+def test_zero_initialised_branches_are_silent(kind: type[nn.Module], accumulated: int) -> None:
+    model, x = kind(), torch.randn(6, 8)
+    optimizer = torch.optim.Adam([item for item in model.parameters() if item.requires_grad], lr=1e-3)
+
+    def run() -> None:
+        for turn in range(3):
+            model(x).pow(2).mean().backward()
+            if (turn + 1) % accumulated == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+
+    silent(run)
+
+
+def test_a_bias_before_batch_norm_and_a_keys_bias_are_silent() -> None:
+    normed = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    x = torch.randn(6, 8)
+
+    def run() -> None:
+        step(normed, normed(x).pow(2).mean())
+        step(attention, attention(x[None], x[None], x[None], need_weights=False)[0].pow(2).mean())
+
+    silent(run)
+
+
+def test_idle_experts_and_untouched_rows_are_silent() -> None:
+    experts = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+    table = nn.Embedding(50, 8)
+    model = nn.ModuleList([experts, table])
+    ids = torch.tensor([1, 2, 2, 3])
+    chosen = torch.tensor([0, 0, 1, 1])
+
+    def run() -> None:
+        x = table(ids)
+        out = torch.zeros_like(x)
+        for k, expert in enumerate(experts):
+            rows = (chosen == k).nonzero()[:, 0]
+            out = out.index_add(0, rows, expert(x[rows]))
+        step(model, out.pow(2).mean())
+
+    silent(run)
+
+
+def test_an_idle_expert_of_a_dense_mixture_is_silent() -> None:
+    experts, x = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(3)), torch.randn(6, 8)
+    gates = F.one_hot(torch.tensor([0, 0, 1, 1, 0, 1]), 3).float()
+
+    def run() -> None:
+        outs = [expert(x) * gate[:, None] for expert, gate in zip(experts, gates.unbind(1), strict=True)]
+        step(experts, sum(outs, torch.zeros(6, 8)).pow(2).mean())
+
+    silent(run)
+
+
+def test_a_mask_in_a_chain_is_no_idle_expert() -> None:
+    layers, x = nn.ModuleList(nn.Linear(8, 8) for _ in range(3)), torch.randn(6, 8)
+    masks = torch.ones(3, 8)
+    masks[1] = 0.0
+    with inspector.record() as recording:
+        h = x
+        for layer, mask in zip(layers, masks, strict=True):
+            h = torch.tanh(layer(h)) * mask
+        step(layers, h.pow(2).mean())
+    assert "0.weight" in only(recording, "zero-gradient")["parameters"]
+
+
+@pytest.mark.parametrize("hinge", [torch.relu, lambda x: x.clamp(min=0)])
+def test_a_hinge_that_no_sample_passes_is_silent(hinge: Any) -> None:
+    model, x = nn.Linear(8, 1), torch.randn(32, 8)
+    silent(lambda: step(model, hinge(-1000 + model(x)).mean()))
+
+
+def test_the_critic_that_was_not_chosen_is_silent() -> None:
+    critics, x = nn.ModuleList(nn.Linear(8, 1) for _ in range(2)), torch.randn(6, 8)
+    silent(lambda: step(critics, torch.minimum(critics[0](x), critics[1](x) + 1000).mean()))
+
+
+# zero-derivative
+
+
+@pytest.mark.parametrize("name", ["round", "floor", "ceil", "trunc", "sign"])
+def test_a_step_function_on_the_way(name: str) -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+    with inspector.record() as recording:
+        out = getattr(model(x), name)()
+        step(model, F.mse_loss(out, torch.randn(5, 4)))
+    found = only(recording, "zero-derivative")
+    assert code(found) == "out = getattr(model(x), name)()"
+    assert len(found["parameters"]) == 4
+    assert found["message"].startswith(f"{name} has a derivative of zero")
+
+
+def test_a_softmax_over_one_element() -> None:
+    model, x = nn.Linear(8, 1), torch.randn(5, 8)
+    with inspector.record() as recording:
+        probability = torch.softmax(model(x), dim=1)
+        step(model, F.mse_loss(probability, torch.zeros(5, 1)))
+    found = only(recording, "zero-derivative")
+    assert code(found) == "probability = torch.softmax(model(x), dim=1)"
+    assert set(found["parameters"]) == {"weight", "bias"}
+
+
+def test_attention_to_the_only_token_is_silent() -> None:
+    model, x = nn.Linear(8, 24), torch.randn(5, 1, 8)
+
+    def run() -> None:
+        q, k, v = model(x).chunk(3, -1)
+        weights = F.dropout(torch.softmax(q @ k.transpose(1, 2), dim=-1), 0.1)
+        step(model, (weights @ v).pow(2).mean())
+
+    q, kv = nn.Linear(8, 8), nn.Linear(8, 16)
+    both = nn.ModuleList([q, kv])
+
+    def run_apart() -> None:
+        k, v = kv(x).chunk(2, -1)
+        step(both, (torch.softmax(q(x) @ k.transpose(1, 2), dim=-1) @ v).pow(2).mean())
+
+    silent(run)
+    silent(run_apart)
+
+
+class Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        return gradients[0]
+
+
+def test_straight_through_is_silent() -> None:
+    model, x = net(nn.Tanh()), torch.randn(5, 8)
+
+    def run() -> None:
+        h = torch.tanh(model[0](x))
+        h = h + (h.round() - h).detach()
+        h = Straight.apply(h)
+        step(model, model[2](h.round() - h.detach() + h).pow(2).mean())
+
+    silent(run)
+
+
+# dead-activation
+
+
+def test_a_bias_that_kills_a_relu() -> None:
+    model, x = net(), torch.randn(32, 8)
+    nn.init.constant_(model[0].bias, -20.0)
+    with inspector.record() as recording:
+        h = torch.relu(model[0](x))
+        step(model, model[1](h).pow(2).mean())
+    found = only(recording, "dead-activation")
+    assert code(found) == "h = torch.relu(model[0](x))"
+    assert {"0.weight", "0.bias"} <= set(found["parameters"])
+    assert found["evidence"] == {"passed": 0.0, "alive": 0.0}
+
+
+def test_next_to_nothing_is_dead_as_well() -> None:
+    model, x = net(), torch.zeros(200, 8)
+    x[0] = 1000 * torch.randn(8)
+    nn.init.constant_(model[0].bias, -20.0)
+    with inspector.record() as recording:
+        step(model, model[1](torch.relu(model[0](x))).sum())
+    found = only(recording, "dead-activation")
+    assert 0 < found["evidence"]["alive"] < 1 / 200
+    assert 0 < found["evidence"]["passed"] < 0.1
+
+
+def test_a_gelu_far_below_zero() -> None:
+    model, x = net(), torch.randn(32, 8)
+    nn.init.constant_(model[0].bias, -8.0)
+    with inspector.record() as recording:
+        step(model, model[1](F.gelu(model[0](x))).pow(2).mean())
+    assert set(only(recording, "dead-activation")["parameters"]) == {"0.weight", "0.bias"}
+
+
+def test_ordinary_sparsity_is_silent() -> None:
+    model, x = net(nn.ReLU()), torch.randn(32, 8)
+    nn.init.constant_(model[0].bias, -0.5)  # a fifth alive
+    silent(lambda: step(model, model(x).pow(2).mean()))
+
+
+def test_a_relu_of_one_number_is_silent() -> None:
+    def run() -> None:
+        x = torch.tensor(-1.0, requires_grad=True)
+        torch.relu(x).backward()
+
+    silent(run)
+
+
+# saturated-activation
+
+
+@pytest.mark.parametrize("activation", [torch.sigmoid, torch.tanh])
+def test_inputs_that_are_not_normalised(activation: Any) -> None:
+    model, x = net(), 2000 * torch.rand(32, 8)
+    with inspector.record() as recording:
+        h = activation(model[0](x))
+        step(model, model[1](h).pow(2).mean())
+    found = only(recording, "saturated-activation")
+    assert code(found) == "h = activation(model[0](x))"
+    assert set(found["parameters"]) == {"0.weight", "0.bias"}
+    assert found["evidence"]["slope"] < 0.05
+
+
+def test_attention_without_its_scale() -> None:
+    model, x = nn.Linear(32, 64), torch.randn(4, 10, 32)
+    with inspector.record() as recording:
+        q, k = (30 * model(x)).chunk(2, -1)
+        weights = torch.softmax(q @ k.transpose(1, 2), dim=-1)
+        step(model, (weights @ x).pow(2).mean())
+    found = only(recording, "saturated-activation")
+    assert code(found) == "weights = torch.softmax(q @ k.transpose(1, 2), dim=-1)"
+    assert set(found["parameters"]) == {"weight", "bias"}
+
+
+def test_masked_attention_and_gates_are_silent() -> None:
+    model, cell, x = nn.Linear(32, 64), nn.LSTMCell(32, 32), torch.randn(4, 10, 32)
+    nn.init.constant_(cell.bias_ih[32:64].detach(), 8.0)  # a forget gate that keeps
+
+    def attention() -> None:
+        q, k = model(x).chunk(2, -1)
+        masked = (q @ k.transpose(1, 2)).masked_fill(torch.ones(10, 10).triu(1).bool(), -torch.inf)
+        step(model, (torch.softmax(masked, -1) @ x).pow(2).mean())
+
+    def gates() -> None:
+        h, c = torch.zeros(4, 32), torch.ones(4, 32)
+        for part in x.unbind(1):
+            h, c = cell(part, (h, c))
+        step(cell, h.pow(2).mean())
+
+    silent(attention)
+    silent(gates)
+
+
+def test_a_confident_classifier_is_silent() -> None:
+    model, x = nn.Linear(8, 1), torch.randn(32, 8)
+    y = (x.sum(1, keepdim=True) > 0).float()
+    nn.init.constant_(model.weight, 200.0)
+    nn.init.zeros_(model.bias)
+
+    silent(lambda: step(model, F.binary_cross_entropy(torch.sigmoid(model(x)), y)))
+
+
+def test_a_confident_classifier_that_is_wrong_is_not() -> None:
+    model, x = nn.Linear(8, 1), torch.randn(32, 8)
+    y = (x.sum(1, keepdim=True) < 0).float()
+    nn.init.constant_(model.weight, 200.0)
+    nn.init.zeros_(model.bias)
+    with inspector.record() as recording:
+        step(model, F.binary_cross_entropy(torch.sigmoid(model(x)), y))
+    assert set(only(recording, "saturated-activation")["parameters"]) == {"weight", "bias"}
