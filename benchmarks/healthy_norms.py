@@ -38,7 +38,7 @@ def main() -> None:
 
 def _row(name: str, forward: Callable[[], torch.Tensor]) -> list[float]:
     torch.manual_seed(0)
-    with inspector.record(1) as recording:
+    with inspector.record(watch=1) as recording:
         forward().backward()
     call = Call(recording.calls[0])
     row = [*_changes(call, by_element=False), *_changes(call, by_element=True), *_activations(call)]

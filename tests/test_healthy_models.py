@@ -14,7 +14,7 @@ import inspector
 def trained(name: str, kind: type[torch.optim.Optimizer], options: dict[str, Any]) -> Any:
     """The report of three steps."""
     torch.manual_seed(0)
-    with inspector.record(3) as recording:
+    with inspector.record(watch=3) as recording:
         model, inputs = MODELS[name]()
         model.train()
         optimizer = kind(model.parameters(), **options)  # type: ignore[call-arg]

@@ -134,7 +134,7 @@ def test_frozen_zeros_are_no_zero_initialised_branch() -> None:
 
 
 def silent(run: Callable[[], Any], watch: int = 3) -> None:
-    with inspector.record(watch) as recording:
+    with inspector.record(watch=watch) as recording:
         run()
     assert recording.calls
     assert loud(recording) == []

@@ -11,6 +11,8 @@ from inspector.scene.scene import Point, Rectangle
 
 _STRAIGHT = 1.0
 """Points that a wire may stray from the straight line between its ends."""
+_CLEAR = 6.0
+"""Points around what a wire avoids: programs draw an S a little differently, and glue to the middle of a side."""
 _QUARTER = 5_400_000  # of a turn, in PowerPoint's 60,000ths of a degree
 
 
@@ -33,9 +35,14 @@ def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Ben
     if _strays(points, straight(start, end)) < _STRAIGHT:
         return _level("straightConnector1", start, end)
     level = _leaves_level(start, points[1])
+    obstacles = [_widened(area) for area in obstacles]
     if level != _leaves_level(end, points[-2]) or not is_clear(swung(start, end, horizontal=level), obstacles):
         return None
     return _level("curvedConnector3", start, end) if level else _upright(start, end)
+
+
+def _widened(area: Rectangle) -> Rectangle:
+    return Rectangle(area.x - _CLEAR, area.y - _CLEAR, area.width + 2 * _CLEAR, area.height + 2 * _CLEAR)
 
 
 def side_of(area: Rectangle, point: Point) -> int:
