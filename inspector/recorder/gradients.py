@@ -17,7 +17,7 @@ from inspector.graph.values import FULL
 from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.summaries import Batch, Pending
 from inspector.tracer.flow import Flow
-from inspector.tracer.nodes import REARRANGES, name_of
+from inspector.tracer.nodes import REARRANGES
 from inspector.tracer.walk import Walk
 
 
@@ -33,9 +33,9 @@ class GradientCapture:
     def install(self, walk: Walk) -> None:
         """Put our hooks on every Node: on its way in, and on its way out in a full recording, or where what comes
         out holds the same elements, so that they are summarised once."""
-        for position, node in enumerate(walk.nodes):
+        for position, (node, name) in enumerate(zip(walk.nodes, walk.structure.names, strict=True)):
             self._handles.append(node.register_prehook(self._before(position)))
-            if self._batch.level == "full" or name_of(node) in REARRANGES:
+            if self._batch.level == "full" or name in REARRANGES:
                 self._handles.append(node.register_hook(self._after(position)))
 
     def remove(self) -> None:

@@ -104,22 +104,18 @@ def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
 
 def leaf_first(walk: Walk) -> tuple[array[int], int]:
     """Positions of all Nodes, each after those it leads to; and the length of the longest chain."""
+    starts, targets = walk.structure.starts, walk.structure.targets
     consumers = [0] * len(walk.nodes)
-    for target in walk.targets:
+    for target in targets:
         if target != EMPTY:
             consumers[target] += 1
-    starts = array("i", [0] * (len(walk.nodes) + 1))
-    for source in walk.sources:  # edges lie in walk order: those of one source stand together
-        starts[source + 1] += 1
-    for position in range(len(walk.nodes)):
-        starts[position + 1] += starts[position]
     depths = [1] * len(walk.nodes)
     ready = [position for position, count in enumerate(consumers) if count == 0]
     root_first = array("i")
     while ready:
         position = ready.pop()
         root_first.append(position)
-        for target in walk.targets[starts[position] : starts[position + 1]]:
+        for target in targets[starts[position] : starts[position + 1]]:
             if target == EMPTY:
                 continue
             depths[target] = max(depths[target], depths[position] + 1)
