@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import networkx
 
-from inspector.graph.values import Value
+from inspector.graph.values import Value, is_unknown
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
@@ -128,6 +128,7 @@ class Graph:
     roots: ids of the tensors that backward starts from.
     steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
     error: what backward raised, as one line, or None.
+    note: of a folded graph, what was folded, in words.
     """
 
     def __init__(
@@ -137,12 +138,14 @@ class Graph:
         roots: list[str],
         steps: list[str] | None = None,
         error: str | None = None,
+        note: str = "",
     ) -> None:
         self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
         self._network: networkx.MultiDiGraph[Any] | None = None
         self.roots = roots
         self.steps = steps or []
         self.error = error
+        self.note = note
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property
@@ -156,6 +159,16 @@ class Graph:
                 refine(self._network)
             self._refinements.clear()
         return self._network
+
+    @property
+    def ran(self) -> bool:
+        """Whether backward went through it, as far as that is known: of a large graph there are no steps."""
+        if self.steps or self.error is not None:
+            return True
+        if any(not is_unknown(function["step"]) for _, function in self.functions()):
+            return False
+        held = [self[root]["after"]["data"] for root in self.roots if root in self.network]
+        return any(not is_unknown(value) for value in held)
 
     def make(self) -> None:
         """Make the network now, while what it is made from is at hand."""

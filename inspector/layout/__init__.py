@@ -80,7 +80,7 @@ def draw(
     """
     whole = graph
     graph, look = folded(graph, look or Look(), depth)
-    ran = bool(graph.steps) or graph.error is not None
+    ran = graph.ran
     moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if ran else ""
 

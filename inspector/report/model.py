@@ -63,6 +63,7 @@ class BackwardCall:
     index: 1 for the first call of the script.
     location: {"file", "line", "code"} of the call in the user's code, or unknown.
     cuts: where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writers.
+    whole: the name of the file beside report.json that holds all Nodes, where the graph is folded for its size.
     """
 
     index: int
@@ -70,6 +71,7 @@ class BackwardCall:
     graph: Graph
     cuts: list[dict[str, Any]] = field(default_factory=list)
     writes: list[dict[str, Any]] = field(default_factory=list)
+    whole: str | None = None
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def plan_modules(subject: Subject) -> Plan:
     chips = list(_chips(subject))
     roots = list(_roots(subject))
     hung = [*roots, *chips]
-    note = plain(getattr(subject.graph, "note", ""))
+    note = plain(subject.graph.note)
     return Plan(
         moment=subject.moment,
         boxes=(*boxes, *(box for box, _ in hung)),

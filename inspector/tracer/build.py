@@ -7,6 +7,7 @@ from typing import Any
 
 import networkx
 
+from inspector.collector import without_collections
 from inspector.graph.model import MOMENTS, Graph, Moment, State
 from inspector.graph.values import Value, unknown
 from inspector.tracer.answers import NOT_RUN, NOT_SEEN, Answers, Forward
@@ -16,7 +17,7 @@ from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
 from inspector.tracer.tracing import NodeRecord, Pair, Record, SavedRecord
-from inspector.tracer.walk import EMPTY, without_collections
+from inspector.tracer.walk import EMPTY
 
 _NOT_MADE = unknown("the making of the leaf was not recorded")
 _NOT_WANTED = unknown("it needs no gradient")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from inspector.collector import without_collections
 
 AutogradNode: TypeAlias = Any
 """Built-in Nodes have no common Python base, and `isinstance(n, torch.autograd.graph.Node)` is False for those
@@ -70,19 +70,6 @@ def walk(roots: Iterable[tuple[AutogradNode, int]]) -> Walk:
     """Walk from `roots`, pairs of a Node and one of its output numbers."""
     with without_collections():
         return _walk(list(roots))
-
-
-@contextlib.contextmanager
-def without_collections() -> Iterator[None]:
-    """While it is open nothing is collected: a collection would visit all that was made so far, again and again
-    (190 ms at 10^5 Nodes)."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _walk(roots: list[tuple[AutogradNode, int]]) -> Walk:
