@@ -15,6 +15,8 @@ from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, note
 from inspector.layout.place import place
+from inspector.layout.problem import Placement, Problem
+from inspector.layout.segments import place_segments
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
 from inspector.scene import Panel, Scene
@@ -22,8 +24,10 @@ from inspector.styles import Plan, call_code, figure_title, find_style, gradient
 from inspector.styles.moments import Moments
 from inspector.views import Depth
 
-MOST_BOXES = 1_000
+MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
+MOST_BOXES_AT_ONCE = 1_000
+"""The same of what cannot be laid out in parts."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
@@ -138,8 +142,16 @@ def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> lis
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
-    placement = place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
+    placement = place_segments(problem, _placed) if count > MOST_BOXES_IN_PROCESS else place(problem)
     return compose(plans, placement, problem)
+
+
+def _placed(problem: Problem) -> Placement:
+    """The places of a whole problem, or of a part of one."""
+    count = len(problem.sizes) - len(problem.texts)
+    if count > MOST_BOXES_AT_ONCE:
+        raise TooManyBoxes(count, MOST_BOXES_AT_ONCE)
+    return place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
 
 def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:

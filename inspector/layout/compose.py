@@ -46,6 +46,8 @@ def compose(plans: Sequence[Plan], placement: Placement, problem: Problem) -> li
 
 def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
     """The same panel elsewhere on its canvas."""
+    if not dx and not dy:
+        return panel
     return Panel(
         panel.id,
         panel.area.moved(dx, dy),
