@@ -129,6 +129,7 @@ class Graph:
     steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
     error: what backward raised, as one line, or None.
     note: of a folded graph, what was folded, in words.
+    marks: texts by the ids of functions and tensors, which pictures show on what holds these.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class Graph:
         self.steps = steps or []
         self.error = error
         self.note = note
+        self.marks: dict[str, str] = {}
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property

@@ -82,8 +82,11 @@ def draw(
     graph. depth: how far a model is folded (`inspector.views.fold`); its `scene` shows only after.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
-    whole = graph
-    graph, look = folded(graph, look or Look(), depth)
+    whole, wished = graph, look or Look()
+    graph, look = folded(graph, wished, depth)
+    too_many = _boxes(graph)
+    if depth == "full" and look.style == FOLDED_STYLE and too_many > MOST_BOXES:
+        graph, look = folded(graph, wished, "auto")
     ran = graph.ran
     moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if ran else ""
@@ -96,7 +99,15 @@ def draw(
     both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
     scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
+    if depth == "full" and graph is not whole and too_many > MOST_BOXES:
+        said = f"{too_many:,} boxes are too many for one picture (the bound is {MOST_BOXES:,}): it is drawn folded"
+        remarks = (*remarks, said)
     return Figure(scene, alone, (*remarks, *note(graph)))
+
+
+def _boxes(graph: Graph) -> int:
+    """How many boxes with wires a picture of functions has: leaves hang on them."""
+    return sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
 
 
 def frames(

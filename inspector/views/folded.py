@@ -22,6 +22,7 @@ class FoldedGraph(Graph):
         super().__init__(lambda: build(whole, ordered), roots=whole.roots, steps=whole.steps, error=whole.error,
                          note=note)  # fmt: skip
         self.whole = whole
+        self.marks = whole.marks
         self.items = tuple(ordered)
 
     @property
