@@ -13,7 +13,7 @@ from inspector.layout.canvas import Choice, fit_canvas
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
-from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, note
+from inspector.layout.folding import FOLDED_STYLE, UNFOLDED_STYLE, folded, is_folded, note
 from inspector.layout.place import place
 from inspector.layout.problem import Placement, Problem
 from inspector.layout.segments import place_segments
@@ -82,11 +82,8 @@ def draw(
     graph. depth: how far a model is folded (`inspector.views.fold`); its `scene` shows only after.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
-    whole, wished = graph, look or Look()
-    graph, look = folded(graph, wished, depth)
-    too_many = _boxes(graph)
-    if depth == "full" and look.style == FOLDED_STYLE and too_many > MOST_BOXES:
-        graph, look = folded(graph, wished, "auto")
+    whole = graph
+    graph, look = folded(graph, look or Look(), depth)
     ran = graph.ran
     moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if ran else ""
@@ -94,20 +91,28 @@ def draw(
     def plans(look: Look) -> list[Plan]:
         return [Moments(look, code, script).plan(graph, moment) for moment in moments]
 
-    panels, remarks = _panels(plans, look, look.canvas or "tight")
+    try:
+        if look.style == FOLDED_STYLE and depth == "full":
+            _refuse_too_many(graph)
+        panels, remarks = _panels(plans, look, look.canvas or "tight")
+    except LayoutFailed as failure:
+        if look.style != FOLDED_STYLE or depth != "full" or is_folded(graph):
+            raise
+        figure = draw(graph, look, call=call, title=title, script=script)
+        reason = str(failure).partition(":")[0]
+        return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
     table = gradient_table(whole)
     both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
     scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
-    if depth == "full" and graph is not whole and too_many > MOST_BOXES:
-        said = f"{too_many:,} boxes are too many for one picture (the bound is {MOST_BOXES:,}): it is drawn folded"
-        remarks = (*remarks, said)
     return Figure(scene, alone, (*remarks, *note(graph)))
 
 
-def _boxes(graph: Graph) -> int:
-    """How many boxes with wires a picture of functions has: leaves hang on them."""
-    return sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+def _refuse_too_many(graph: Graph) -> None:
+    """Raise TooManyBoxes before much is planned: leaves hang on boxes and do not count."""
+    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+    if count > MOST_BOXES:
+        raise TooManyBoxes(count, MOST_BOXES)
 
 
 def frames(
