@@ -18,7 +18,7 @@ SERIES = {
     "torchviz pipe": ("quiet", "dot on it"),
     "torchlens": ("faded", "torchlens"),
 }
-"""Stage → its ink and what it is called."""
+"""Stage → its ink and what it is called. Ours are discs, peers are rounded squares."""
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 900.0, 560.0, 90.0, 60.0, 210.0, 70.0
 _RADIUS = 4.0
 
@@ -40,16 +40,20 @@ def draw_times(measured: dict[str, dict[str, Any]]) -> Scene:
             if seconds > 0:
                 x, y = _place(nodes, x_ends, True), _place(seconds, y_ends, False)
                 area = Rectangle(x - _RADIUS, y - _RADIUS, 2 * _RADIUS, 2 * _RADIUS)
-                boxes.append(Box(f"{stage}.{number}", area, "circle", ink, ink))
+                boxes.append(Box(f"{stage}.{number}", area, _shape(stage), ink, ink))
         y = _TOP + 24 * row
         sample = Rectangle(_WIDTH - _RIGHT + 24, y - _RADIUS, 2 * _RADIUS, 2 * _RADIUS)
-        boxes.append(Box(f"{stage}.key", sample, "circle", ink, ink))
+        boxes.append(Box(f"{stage}.key", sample, _shape(stage), ink, ink))
         boxes.append(_text(f"{stage}.name", (_WIDTH - _RIGHT + 42, y + 5), label, "start"))
     boxes.append(_text("x", (_LEFT + (_WIDTH - _LEFT - _RIGHT) / 2, _HEIGHT - 18), "Nodes", "middle"))
     boxes.append(_text("y", (_LEFT, 30), "seconds of CPU", "middle"))
     area = Rectangle(0.0, 0.0, _WIDTH, _HEIGHT)
     title = "Time over Nodes"
     return Scene(_WIDTH, _HEIGHT, (Panel("times", area, tuple(boxes), tuple(wires)),), title, title)
+
+
+def _shape(stage: str) -> Any:
+    return "card" if stage.startswith("torch") else "circle"
 
 
 _Ends = tuple[int, int]
