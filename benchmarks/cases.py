@@ -1,74 +1,73 @@
-"""The graphs that are measured. Each case makes the root of one."""
+"""The graphs that are measured: each a module, its inputs, and what makes a root of its output."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-Case = Callable[[], Any]
+import torch
+from torch import nn
+
+from benchmarks.models import GPT, MLP, Chain, ResNet, Unrolled, Web
 
 
-def _mlp() -> Any:
-    import torch
-    from torch import nn
+@dataclass(frozen=True)
+class Made:
+    """A model, its inputs, and the loss of its output."""
 
-    layers = [layer for _ in range(8) for layer in (nn.Linear(32, 32), nn.ReLU())]
-    return nn.Sequential(*layers)(torch.randn(4, 32)).pow(2).mean()
+    model: nn.Module
+    inputs: tuple[Any, ...]
+    loss: Callable[[Any], Any] = lambda output: output.pow(2).mean()
+
+    def root(self) -> Any:
+        """The root of a new graph."""
+        return self.loss(self.model(*self.inputs))
 
 
-def _gpt(layers: int) -> Any:
-    import torch
-    import torch.nn.functional as F
-
-    from benchmarks.models import GPT
-
+def _transformer(layers: int) -> Made:
     ids = torch.randint(0, 100, (2, 32))
-    return F.cross_entropy(GPT(layers, 32)(ids).flatten(0, 1), ids.flatten())
+    return Made(
+        GPT(layers, 32),
+        (ids,),
+        lambda output: nn.functional.cross_entropy(output.flatten(0, 1), ids.flatten()),
+    )
 
 
-def _lstm(steps: int) -> Any:
-    import torch
-    from torch import nn
+def _bert() -> Made:
+    from transformers import BertConfig, BertModel  # type: ignore[import-not-found]
 
-    cell = nn.LSTMCell(8, 16)
-    state = (torch.zeros(4, 16), torch.zeros(4, 16))
-    for step in torch.randn(steps, 4, 8):
-        state = cell(step, state)
-    return state[0].mean()
-
-
-def _chain(length: int) -> Any:
-    import torch
-
-    x = torch.ones(2, requires_grad=True)
-    for _ in range(length):
-        x = x.sin()
-    return x.sum()
+    config = BertConfig(
+        hidden_size=32,
+        num_attention_heads=4,
+        intermediate_size=64,
+        vocab_size=100,
+        max_position_embeddings=64,
+        attn_implementation="eager",
+    )
+    model = BertModel(config)
+    return Made(model, (torch.randint(0, 100, (2, 16)),), lambda output: output.last_hidden_state.pow(2).mean())
 
 
-def _dag(count: int) -> Any:
-    import torch
-
-    chosen = random.Random(0)
-    tensors = [torch.randn(3, requires_grad=True) for _ in range(20)]
-    for _ in range(count):
-        one, other = chosen.choice(tensors[-200:]), chosen.choice(tensors[-200:])
-        tensors.append(one * other if chosen.random() < 0.5 else one.sin() + other)
-    return sum(tensor.mean() for tensor in tensors[-50:])
+def _image() -> tuple[Any]:
+    return (torch.randn(2, 3, 32, 32),)
 
 
-CASES: dict[str, Case] = {
-    "MLP, 8 layers": _mlp,
-    "GPT, 12 layers": lambda: _gpt(12),
-    "GPT, 48 layers": lambda: _gpt(48),
-    "LSTM, 100 steps": lambda: _lstm(100),
-    "LSTM, 1,000 steps": lambda: _lstm(1000),
-    "chain, 10,000": lambda: _chain(10_000),
-    "chain, 100,000": lambda: _chain(100_000),
-    "chain, 1,000,000": lambda: _chain(1_000_000),
-    "DAG, 10,000": lambda: _dag(10_000),
-    "DAG, 100,000": lambda: _dag(100_000),
+CASES: dict[str, Callable[[], Made]] = {
+    "MLP, 8 layers": lambda: Made(MLP(8), (torch.randn(4, 32),)),
+    "ResNet-18": lambda: Made(ResNet((2, 2, 2, 2), bottleneck=False), _image()),
+    "ResNet-152": lambda: Made(ResNet((3, 8, 36, 3), bottleneck=True), _image()),
+    "GPT-2, 12 layers": lambda: _transformer(12),
+    "GPT-2, 48 layers": lambda: _transformer(48),
+    "BERT, 12 layers": _bert,
+    "LSTM, 100 steps": lambda: Made(Unrolled(), (torch.randn(100, 4, 8),)),
+    "LSTM, 1,000 steps": lambda: Made(Unrolled(), (torch.randn(1000, 4, 8),)),
+    "chain, 10,000": lambda: Made(Chain(10_000), (torch.ones(2),)),
+    "chain, 100,000": lambda: Made(Chain(100_000), (torch.ones(2),)),
+    "DAG, 10,000": lambda: Made(Web(10_000, random.Random(0)), (torch.ones(3),)),
+    "DAG, 100,000": lambda: Made(Web(100_000, random.Random(0)), (torch.ones(3),)),
+    "chain, 1,000,000": lambda: Made(Chain(1_000_000), (torch.ones(2),)),
 }
 LARGE = ("chain, 100,000", "chain, 1,000,000", "DAG, 100,000")
-"""Only with --all, or by name."""
+QUICK = ("MLP, 8 layers", "ResNet-18", "GPT-2, 12 layers", "chain, 10,000")

@@ -1,8 +1,9 @@
-"""The stages of one case, timed one after the other; each prints what it found as a line of JSON when it ends.
+"""The stages of one case, timed in the same process; each prints what it found as a line of JSON when it ends.
 
-The graph is recorded as `inspect` records it, so that modules and lines are known when it is folded. The process
-ends without freeing the graph: torch frees what Python has walked by recursion in C, which a long chain does not
-survive.
+What is compared takes turns, so that a ratio is that of one machine at one moment; times are CPU times with those
+of child processes (`dot`, our layout). The graph is recorded as `inspect` records it, lightly, so that modules and
+lines are known when it is folded. The process ends without freeing the graph: torch frees what Python has walked
+by recursion in C, which a long chain does not survive.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import shutil
+import signal
+import subprocess
 import sys
-import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Made
 from inspector.files import Files
 from inspector.graph import Graph
-from inspector.layout import draw
+from inspector.layout import LayoutFailed, draw
 from inspector.layout.folding import folded
 from inspector.look import Look
 from inspector.naming import Names
@@ -36,29 +40,32 @@ from inspector.writers.svg import write_svg
 
 _MANY = 20_000
 """Nodes, from which on a stage is timed once."""
+_MOST_FOR_PEERS = 150_000
+_PEER_LIMIT = 30
+"""Seconds for one stage of a peer."""
 
 
 def run(name: str) -> None:
     """Measure a case and end the process."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    made = CASES[name]()
     recorder = ForwardRecorder("light", Batch(), Files(str(Path(__file__).parent)))
     recorder.start()
-    loss = CASES[name]()
-    node = loss.grad_fn
-    count = len(bare_walk(node))
+    loss = made.root()
+    recorder.stop()
+    count = len(bare_walk(loss.grad_fn))
     _say(nodes=count)
     times = 1 if count >= _MANY else 5
-    _stage("bare walk", times, lambda: bare_walk(node))
-    edges = [edge for _, edge in roots_of(loss)]
-    _stage("walk", times, lambda: walk(edges))
-    record = _stage("snapshot", times, lambda: Tracing(walk(edges), [loss], Names(), Batch()).close(ran=False))
-    _stage("networkx", times, lambda: _network(record, recorder))
-    recorder.stop()
+    record = _walks(loss, times)
     graph = build_graph(record, None, recorder)
     graph.make()
-    _stages_of_a_picture(graph, times)
-    _torchviz(loss, count, times)
+    _pictures(graph, times)
+    if count <= _MOST_FOR_PEERS:
+        _torchviz(loss, times)
+        _torchlens(made)
+        _torchview(made)
+    sys.stdout.flush()
     os._exit(0)
 
 
@@ -75,14 +82,29 @@ def bare_walk(root: Any) -> set[Any]:
     return seen
 
 
-def _network(record: Record, recorder: ForwardRecorder) -> Graph:
-    graph = build_graph(record, None, recorder)
-    graph.make()
-    return graph
+def _walks(loss: Any, times: int) -> Record:
+    """The bare loop, the walk with its snapshot of the structure, and networkx of that alone: in turns."""
+    edges = [edge for _, edge in roots_of(loss)]
+    record = Tracing(walk(edges), [loss], Names(), Batch("light")).close(ran=False)
+    ways: dict[str, Callable[[], Any]] = {
+        "bare walk": lambda: bare_walk(loss.grad_fn),
+        "walk and snapshot": lambda: walk(edges),
+        "networkx": lambda: build_graph(record, None).make(),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(max(3, times)):
+        for name, way in ways.items():
+            taken[name].append(_timed(way)[0])
+    _say(**{name: min(found) for name, found in taken.items()})
+    tracemalloc.start()
+    walked = walk(edges)
+    _say(**{"bytes a Node": tracemalloc.get_traced_memory()[0] / len(walked.nodes)})
+    tracemalloc.stop()
+    return record
 
 
-def _stages_of_a_picture(graph: Graph, times: int) -> None:
-    """Folding (a new outline each time), the layout of what is left, and its SVG."""
+def _pictures(graph: Graph, times: int) -> None:
+    """Folding (a new outline each time), the layout of what is left, its SVG; and both of the unfolded one."""
     from inspector.views import outline
 
     def fold_anew() -> tuple[Graph, Look]:
@@ -97,37 +119,105 @@ def _stages_of_a_picture(graph: Graph, times: int) -> None:
     kinds = [node["kind"] for _, node in shown.network.nodes(data=True) if not node["is_leaf"]]
     _say(boxes=sum(kind != "tensor" for kind in kinds))
 
+    def full() -> None:
+        whole = draw(graph, Look(style="modules"), depth="full")
+        if any("drawn folded" in remark for remark in whole.remarks):
+            raise LayoutFailed("too many boxes: drawn folded")
+        write_svg(whole.scene)
 
-def _torchviz(loss: Any, count: int, times: int) -> None:
-    """torchviz on the same root; what it raises is said in the place of its time."""
-    try:
-        from torchviz import make_dot  # type: ignore[import-untyped]
+    _stage("full", min(times, 3), full)
 
-        dot = _stage("torchviz", times, lambda: make_dot(loss))
-    except (ImportError, RecursionError) as error:
-        _say(torchviz=f"{type(error).__name__}: {error}")
+
+def _torchviz(loss: Any, times: int) -> None:
+    """torchviz on the same root, and dot on what it made."""
+    from torchviz import make_dot  # type: ignore[import-untyped]
+
+    dot = _stage("torchviz", times, lambda: make_dot(loss))
+    if dot is None:
         return
     if shutil.which("dot") is None:
         _say(**{"torchviz pipe": "no `dot` here"})
-    elif count < _MANY:
-        _stage("torchviz pipe", 1, lambda: dot.pipe("svg"))
+        return
+    source = dot.source.encode()
+    command = ["dot", "-Tsvg"]
+    _stage(
+        "torchviz pipe",
+        1,
+        lambda: subprocess.run(command, input=source, capture_output=True, check=True, timeout=_PEER_LIMIT),
+    )
+
+
+def _torchlens(made: Made) -> None:
+    def log() -> None:
+        import torchlens  # type: ignore[import-not-found]
+
+        torchlens.trace(made.model, list(made.inputs))
+
+    _stage("torchlens", 1, log)
+
+
+def _torchview(made: Made) -> None:
+    def picture() -> None:
+        import torchview  # type: ignore[import-not-found]
+
+        torchview.draw_graph(made.model, input_data=list(made.inputs), device="cpu", depth=20)
+
+    _stage("torchview", 1, picture)
+
+
+class _TooLong(Exception):
+    pass
 
 
 def _stage(name: str, times: int, run: Callable[[], Any]) -> Any:
-    """The result of the last of several runs; the shortest time is printed."""
+    """The result of the last of several runs, None if it failed; the shortest time is printed, or the failure."""
     _say(begun=name)
-    taken = []
-    result = None
-    for _ in range(times):
-        result = None
-        gc.collect()
-        start = time.process_time()
-        result = run()
-        taken.append(time.process_time() - start)
+    taken, result = [], None
+
+    def stop(*_: Any) -> None:
+        raise _TooLong(f"stopped after {_PEER_LIMIT} s")
+
+    signal.signal(signal.SIGALRM, stop)
+    peers = name.startswith("torch")
+    try:
+        for _ in range(times):
+            result = None
+            signal.alarm(_PEER_LIMIT if peers else 0)
+            seconds, result = _timed(run)
+            taken.append(seconds)
+    except subprocess.TimeoutExpired:
+        _say(**{name: f"dot stopped after {_PEER_LIMIT} s"})
+        return None
+    except subprocess.CalledProcessError as error:
+        _say(**{name: f"dot ended with {error.returncode}"})
+        return None
+    except Exception as error:  # a failure is quoted in the place of its time
+        _say(**{name: _quoted(error)})
+        return None
+    finally:
+        signal.alarm(0)
     _say(**{name: min(taken)})
     return result
 
 
+def _quoted(error: Exception) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    text = first if isinstance(error, (_TooLong, LayoutFailed)) else f"{type(error).__name__}: {first}"
+    return text[:70].replace("|", "/")
+
+
+def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()
+    start = _cpu()
+    result = run()
+    return _cpu() - start, result
+
+
+def _cpu() -> float:
+    """Seconds of CPU of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(item.ru_utime + item.ru_stime for item in used)
+
+
 def _say(**found: Any) -> None:
     print(json.dumps(found), flush=True)
-    sys.stdout.flush()

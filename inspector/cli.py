@@ -229,7 +229,7 @@ def run() -> NoReturn:
         from inspector.command.explaining import explain
 
         sys.exit(explain(arguments[1:]))
-    if parameters["module"] is None and arguments[0].endswith(".json"):
+    if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
         from inspector.command.saved import draw_saved
 
         sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import textwrap
 
+import jsonschema
 import pytest
 from running import command_line, environment
+
+from inspector.report import load, schema
 
 CHAIN = """
     import torch
@@ -119,11 +122,16 @@ def test_who_holds_it_last(held, tmp_path):
 
 
 def check_report(folder, watched, functions):
-    """Read, not validated: jsonschema takes minutes for as many rows."""
+    """report.json holds the graph folded; every Node is in report.full.json.gz."""
     report = json.loads((folder / "inspect-out" / "report.json").read_text())
-    assert report["recording"]["watched"] == watched
-    nodes = report["backward_calls"][0]["graph"]["nodes"]
-    assert sum(row["kind"] == "function" for row in nodes) == functions
+    jsonschema.validate(report, schema())
+    assert report["recording"]["watched"] == watched == len(report["backward_calls"])
+    graph = report["backward_calls"][0]["graph"]
+    nodes = [row["nodes"] if row["kind"] == "fold" else row["kind"] == "function" for row in graph["nodes"]]
+    assert sum(nodes) == functions and len(nodes) < 10
+    assert graph["folded"]["whole"] == "report.full.json.gz"
+    whole = load(folder / "inspect-out" / "report.full.json.gz")
+    assert sum(1 for _ in whole.calls[0].graph.functions()) == functions
 
 
 def test_command(tmp_path):

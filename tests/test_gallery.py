@@ -1,5 +1,7 @@
 """The gallery: each script draws the same picture as ever, and its numbers are those of torch."""
 
+import re
+
 import pytest
 from golden import FOLDER
 from running import GALLERY, OUTPUT
@@ -10,7 +12,15 @@ from inspector.report import load
 from inspector.writers.svg import write_svg
 
 SEEDS = ("square", "polynomial", "product", "saddle", "saddle_origin")
-OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in SEEDS)
+_TO = "\N{EN DASH}"
+MODELS = {
+    "gpt2": f"transformer.h.0{_TO}10",
+    "bert": f"bert.encoder.layer.0{_TO}10",
+    "vit": f"vit.layers.0{_TO}10",
+    "t5": f"decoder.block.1{_TO}4",
+}
+"""Those of `transformers`, and the box of their equal blocks."""
+OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in (*SEEDS, *MODELS))
 
 
 @pytest.mark.parametrize("name", SEEDS)
@@ -38,7 +48,30 @@ def test_pictures_of_the_readme(name, style, golden):
     call = load(FOLDER / f"{name}.json").calls[0]
     scene = draw(call.graph, Look(style=style), call=call.location["code"]).panel("after")
     golden.check_text(f"{name}.{style}.svg", write_svg(scene))
+@pytest.mark.parametrize("name", MODELS)
+def test_model(name, inspect_script, golden):
+    """A folded picture of at most 80 boxes with the blocks, the loss and a path around every block."""
+    options = ("--text", "plain", "-o", f"{name}.svg", "--watch", "1")
+    ran = inspect_script((GALLERY / f"{name}.py").read_text(), name=f"{name}.py", options=options)
+    assert ran.status == 0, ran.stderr
+    drawn = (ran.folder / f"{name}.svg").read_text("utf-8")
+    words = shown(drawn)
+    assert MODELS[name] in words and "root" in words
+    assert 10 < words.count("gradient") + sum(word.endswith("Backward") for word in words) <= 80
+    if not golden.update:
+        assert words == shown((FOLDER / f"{name}.svg").read_text("utf-8"))
+    else:
+        golden.check_text(f"{name}.svg", drawn)
+
+
+def shown(svg):
+    """The words of a picture but for measured numbers, which may differ from one processor to the next."""
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    return [NUMBER.sub("#", text) for text in texts]
+
+
+NUMBER = re.compile("[0-9]+[.][0-9]+(?:e\N{MINUS SIGN}?[0-9]+)?|[0-9]e\N{MINUS SIGN}?[0-9]+")
 
 
 def test_every_golden_file_is_of_a_script():
-    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == {*SEEDS, *OTHERS}
+    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == {*SEEDS, *OTHERS, *MODELS}

@@ -43,7 +43,7 @@ def test_the_order_is_leaf_first():
     order, depth = leaf_first(walked)
     assert sorted(order) == list(range(len(walked.nodes)))
     place = {position: k for k, position in enumerate(order)}
-    for source, target in zip(walked.sources, walked.targets, strict=True):
+    for source, _, target, _ in walked.structure.edges():
         assert target == EMPTY or place[target] < place[source]
     assert depth == 5  # Mul, Add, Cos, Sin, AccumulateGrad
 

@@ -12,14 +12,17 @@ from typing import Any
 
 import jsonschema
 import pytest
+from columns import loop, transformer
 from graphs import SHAPES, square
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reports import finding, model, report_of
 
 from inspector.graph import Graph, unknown
-from inspector.graph.rows import from_rows
+from inspector.graph.rows import from_columns, from_rows, shortened, spelt_out, to_columns
 from inspector.graph.values import encode
+from inspector.layout import draw
+from inspector.look import Look
 from inspector.report import (
     SCHEMA,
     BackwardCall,
@@ -33,6 +36,7 @@ from inspector.report import (
     schema,
     to_json,
 )
+from inspector.report import file as file
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
@@ -306,3 +310,73 @@ def test_the_schema_takes_what_is_optional() -> None:
     rows["backward_calls"][0]["location"] = unknown("called from C++")
     rows["exit"] = {"status": None, "exception": None}
     VALIDATOR.validate(rows)
+
+
+# ---- large graphs -------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(graphs())
+def test_any_values_come_back_from_columns(graph: Graph) -> None:
+    again = from_columns(json.loads(json.dumps(to_columns(graph))))
+    assert repr([*again.network.nodes(data=True)]) == repr([*graph.network.nodes(data=True)])
+    assert repr([*again.network.edges(data=True)]) == repr([*graph.network.edges(data=True)])
+    assert (again.roots, again.steps, again.error) == (graph.roots, graph.steps, graph.error)
+
+
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs of ten functions count as large."""
+    monkeypatch.setattr(file, "LARGE", 10)
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_large_graph_is_saved_folded_and_whole(tmp_path: Path) -> None:
+    path, graph = tmp_path / "report.json", loop(40)
+    save(report_of(graph), path)
+    folded = json.loads(path.read_text())
+    VALIDATOR.validate(folded)
+    said = folded["backward_calls"][0]["graph"]["folded"]
+    assert said["whole"] == "report.full.json.gz"
+    assert said["note"].endswith("; report.full.json.gz holds all of them")
+    shown = load(path).calls[0].graph
+    members = [id for _, node in shown.network.nodes(data=True) for id in node.get("members", [])]
+    functions = [id for id, _ in shown.functions()]
+    assert sorted(members + functions) == sorted(id for id, _ in graph.functions())
+    whole = load(tmp_path / "report.full.json.gz")
+    assert plain(whole) == plain(report_of(graph))
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        save(report_of(loop(40)), tmp_path / name)
+    assert (tmp_path / "a.full.json.gz").read_bytes() == (tmp_path / "b.full.json.gz").read_bytes()
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_folded_report_is_drawn_as_it_is(tmp_path: Path) -> None:
+    save(report_of(transformer(4)), tmp_path / "report.json")
+    figure = draw(load(tmp_path / "report.json").calls[0].graph)
+    assert any("report.full.json.gz holds all of them" in remark for remark in figure.remarks)
+    with pytest.raises(ValueError, match="draws no folded modules"):
+        draw(load(tmp_path / "report.json").calls[0].graph, Look(style="attributes"))
+
+
+def test_a_small_graph_has_no_second_file(tmp_path: Path) -> None:
+    save(report_of(square()), tmp_path / "report.json")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_is_no_gzip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report.full.json.gz").write_text("{}")
+    with pytest.raises(ReportError, match="no gzip file"):
+        load(tmp_path / "report.full.json.gz")
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_members_are_saved_in_short(numbers: set[int]) -> None:
+    members = [f"n{number}" for number in sorted(numbers)]
+    short = list(shortened(members))
+    assert list(spelt_out(json.loads(json.dumps(short)))) == members
+    assert len(short) <= len(members)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import inspector
-from inspector.tracer.nodes import attributes_of, name_of, outputs_of, saved_by
+from inspector.tracer.nodes import attributes_of, outputs_of, saved_by
 from inspector.tracer.roots import NoGraphError, gradient_edge, roots_of, tensors_in
-from inspector.tracer.walk import EMPTY, walk
+from inspector.tracer.walk import EMPTY, name_of, walk
 
 
 def leaf(value=2.0):
@@ -27,7 +27,8 @@ def test_pre_order_by_slot():
     x, y = leaf(), leaf()
     z = x.sin() * y.cos() + x
     walked = walk_of(z)
-    assert [name_of(node) for node in walked.nodes] == [
+    assert [name_of(node) for node in walked.nodes] == walked.structure.names
+    assert walked.structure.names == [
         "AddBackward0",
         "MulBackward0",
         "SinBackward0",
@@ -35,7 +36,7 @@ def test_pre_order_by_slot():
         "CosBackward0",
         "AccumulateGrad",
     ]
-    edges = list(zip(walked.sources, walked.slots, walked.targets, walked.input_nrs, strict=True))
+    edges = list(walked.structure.edges())
     assert edges == [(0, 0, 1, 0), (0, 1, 3, 0), (1, 0, 2, 0), (1, 1, 4, 0), (2, 0, 3, 0), (4, 0, 5, 0)]
     assert walked.roots == [(0, 0)]
     assert all(walked.index[node] == position for position, node in enumerate(walked.nodes))
@@ -47,9 +48,7 @@ def test_edges_are_those_of_next_functions():
     a, b, c = vectors.unbind()
     walked = walk_of((values.sum() + (a * c).sum()) * 2 + b.max(0).values)
     found = {}
-    for source, slot, target, number in zip(
-        walked.sources, walked.slots, walked.targets, walked.input_nrs, strict=True
-    ):
+    for source, slot, target, number in walked.structure.edges():
         found[walked.nodes[source], slot] = (None if target == EMPTY else walked.nodes[target], number)
     expected = {(node, slot): edge for node in walked.nodes for slot, edge in enumerate(node.next_functions)}
     assert found == expected

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 
 from inspector.graph import Graph
 from inspector.graph.rows import from_rows, to_rows
-from inspector.views import between, fold, hide, neighbourhood, on_paths, open_box, touched, unfold
+from inspector.layout import draw
+from inspector.views import between, fold, hide, neighbourhood, on_paths, open_box, shown_marks, touched, unfold
 from inspector.views.build import build
 from inspector.views.depth import MOST_BOXES
 from inspector.views.outline import outline
+from inspector.writers.svg import write_svg
 
 MODULES = [None, "", "a", "a.0", "a.1", "a.2", "a.1.x", "b", "b.0.y"]
 NAMES = ["MulBackward0", "AddBackward0", "TBackward0", "ViewBackward0"]
@@ -340,3 +342,39 @@ def test_a_chain_of_a_hundred_thousand_folds() -> None:
     folded = fold(graph([*ops, Op("AccumulateGrad")]))
     assert len(list(folded.functions())) + len(kinds(folded)) < 10
     assert sum(shown(folded).values()) == 100_001
+
+
+@given(graphs(), views)
+def test_a_mark_follows_its_function_into_the_fold(whole: Graph, view: str) -> None:
+    whole.marks = {"n0": "first", "n1": "second"}
+    folded = VIEWS[view](whole)
+    marks = shown_marks(folded)
+    for identifier, text in whole.marks.items():
+        holders = [
+            key
+            for key, node in folded.network.nodes(data=True)
+            if key == identifier or (node["kind"] == "fold" and identifier in node["members"])
+        ]
+        assert [key for key, texts in marks.items() if text in texts] == holders
+    saved = from_rows(to_rows(folded))
+    saved.marks = whole.marks
+    assert shown_marks(saved) == marks
+
+
+def test_a_mark_is_drawn_on_the_box_and_a_leafs_on_what_holds_it() -> None:
+    whole = transformer(12)
+    leaf = next(key for key, tensor in whole.tensors() if tensor["is_leaf"] and tensor["name"])
+    whole.marks = {"n5": "vanishing gradient", leaf: "no gradient"}
+    svg = write_svg(draw(whole).panel("before"), text="plain")
+    assert "vanishing gradient" in svg
+    assert sum(map(len, shown_marks(fold(whole, 1)).values())) == 2
+
+
+def test_repeated_folding_is_isomorphism() -> None:
+    """Folding a fold again changes nothing, and equal models fold to isomorphic graphs."""
+    for depth in (1, 2, "auto"):
+        once = fold(transformer(6), depth)  # type: ignore[arg-type]
+        again = fold(once, depth) if depth != "auto" else fold(transformer(6), depth)
+        assert networkx.is_isomorphic(
+            once.network, again.network, node_match=lambda a, b: a.get("nodes") == b.get("nodes")
+        )

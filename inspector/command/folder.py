@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PREVIOUS = "previous.json"
+_NEWEST, _PREVIOUS = "report", "previous"
+_ENDS = (".json", ".full.json.gz")
 
 
 def open_folder(folder: Path) -> None:
@@ -17,9 +18,14 @@ def open_folder(folder: Path) -> None:
     ignore = folder / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n")
-    report = folder / "report.json"
-    if report.exists():
-        report.replace(folder / PREVIOUS)
+    if not (folder / f"{_NEWEST}{_ENDS[0]}").exists():
+        return
+    for end in _ENDS:  # a report and its graphs in full go together
+        report, previous = folder / f"{_NEWEST}{end}", folder / f"{_PREVIOUS}{end}"
+        if report.exists():
+            report.replace(previous)
+        else:
+            previous.unlink(missing_ok=True)
 
 
 def shown(path: Path) -> str:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from inspector.report import Exit as ReportExit
 
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
+
 def inspect_script(target: Target, options: Options) -> Exit:
     """Run the script and say what autograd did in it; how the script ended.
 
@@ -37,6 +41,7 @@ def inspect_script(target: Target, options: Options) -> Exit:
                 inspection.finish(exit)
             except KeyboardInterrupt:
                 _say("interrupted: the pictures are not finished")
+                exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
                 _say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
             if exit.status == 0 and inspection.fails:
@@ -207,9 +212,12 @@ class _Inspection:
 
     def _write(self, report: Report, path: Path) -> bool:
         from inspector.report import save
+        from inspector.terminal import stderr_console
+        from inspector.terminal.progress import working
 
         try:
-            save(report, path)
+            with working(stderr_console(self._stderr), f"writing {path.name}"):
+                save(report, path)
         except OSError as error:
             _say(f"cannot write {shown(path)}: {error.strerror}; choose another place with --output")
             return False
@@ -250,8 +258,10 @@ class _Inspection:
     def _end_drawing(self) -> None:
         """Wait for the pictures, and say which files there are."""
         from inspector.terminal import show_files, stderr_console
+        from inspector.terminal.progress import working
 
-        failure = None if self._drawing is None else self._drawing.wait()
+        with working(stderr_console(self._stderr), "drawing"):
+            failure = None if self._drawing is None else self._drawing.wait()
         if failure is not None:
             report = self._options.destination.report
             kept = f"; {shown(report)} holds the numbers" if report is not None else ""

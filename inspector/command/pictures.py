@@ -117,7 +117,7 @@ def _sheets(format: str, call: BackwardCall, destination: Destination, look: Loo
 def _named(format: str, call: BackwardCall, look: Look) -> Iterator[tuple[str, _Scenes]]:
     """The middle part of each file's name, and what the file holds. Before is step 0, after the last step."""
     holds = WRITERS[format].holds
-    ran = bool(call.graph.steps) or call.graph.error is not None
+    ran = call.graph.ran
     if holds in ("graph", "moments"):
         yield "", _steps if look.frames else _panels
         return

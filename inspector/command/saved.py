@@ -15,6 +15,7 @@ from inspector.report import BackwardCall, Report, ReportError, load
 
 FAILED = 1
 USAGE = 2
+INTERRUPTED = 130
 
 
 def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
@@ -22,14 +23,19 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
 
     quiet: print nothing but what goes wrong (for the inspection, which has printed the rest).
     """
+    from inspector.terminal import stderr_console
+    from inspector.terminal.progress import working
+
+    status = 0
     try:
-        report = diagnosed(load(path))
-        calls = _asked_for(report, options)
+        with working(stderr_console(), "reading"):
+            report = diagnosed(load(path))
+        for call in _asked_for(report, options):
+            status = max(status, _draw(report, call, options, quiet=quiet))
     except (ReportError, LookupError) as error:
         return _complain(str(error.args[0]), USAGE)
-    status = 0
-    for call in calls:
-        status = max(status, _draw(report, call, options, quiet=quiet))
+    except KeyboardInterrupt:  # every file is whole, or not there
+        return _complain("interrupted: the pictures are not finished", INTERRUPTED)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
@@ -45,8 +51,12 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
 
 
 def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) -> int:
+    from inspector.terminal import show, show_check, stderr_console
+    from inspector.terminal.progress import working
+
     try:
-        remarks = write_pictures(call, options.destination, options.look)
+        with working(stderr_console(), "drawing"):
+            remarks = write_pictures(call, options.destination, options.look)
     except ValueError as error:  # a path between tensors that are not there
         return _complain(str(error), USAGE)
     except (TooManyBoxes, LayoutFailed) as error:
@@ -56,8 +66,6 @@ def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) 
     for remark in remarks:
         print(f"{REMARK}{remark}", file=sys.stderr)
     if not quiet:
-        from inspector.terminal import show, show_check, stderr_console
-
         files = [shown(file) for file in picture_paths(call, options.destination, options.look)]
         show(stderr_console(), report, call, files)
         if options.checks.derivatives:

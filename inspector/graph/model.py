@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import networkx
 
-from inspector.graph.values import Value
+from inspector.graph.values import Value, is_unknown
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
@@ -133,6 +133,8 @@ class Graph:
     roots: ids of the tensors that backward starts from.
     steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
     error: what backward raised, as one line, or None.
+    note: of a folded graph, what was folded, in words.
+    marks: texts by the ids of functions and tensors, which pictures show on what holds these.
     """
 
     def __init__(
@@ -142,12 +144,15 @@ class Graph:
         roots: list[str],
         steps: list[str] | None = None,
         error: str | None = None,
+        note: str = "",
     ) -> None:
         self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
         self._network: networkx.MultiDiGraph[Any] | None = None
         self.roots = roots
         self.steps = steps or []
         self.error = error
+        self.note = note
+        self.marks: dict[str, str] = {}
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property
@@ -161,6 +166,16 @@ class Graph:
                 refine(self._network)
             self._refinements.clear()
         return self._network
+
+    @property
+    def ran(self) -> bool:
+        """Whether backward went through it, as far as that is known: of a large graph there are no steps."""
+        if self.steps or self.error is not None:
+            return True
+        if any(not is_unknown(function["step"]) for _, function in self.functions()):
+            return False
+        held = [self[root]["after"]["data"] for root in self.roots if root in self.network]
+        return any(not is_unknown(value) for value in held)
 
     def make(self) -> None:
         """Make the network now, while what it is made from is at hand."""

@@ -1,21 +1,25 @@
-"""A Graph as the rows of `report.json`, and back. Neither way needs torch."""
+"""A Graph as the rows of `report.json`, or in columns as in `report.full.json.gz`, and back. None needs torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import networkx
 
+from inspector.graph.columns import from_table, to_table
 from inspector.graph.model import MOMENTS, Graph
 from inspector.graph.values import decode, encode
 
+_AT_LEAST = 3
+"""From so many members in a row on, a box is saved with the first and the last of them."""
 _EDGE_VALUES = ("gradient", "local")
 _NODE_VALUES = ("gradient", *MOMENTS, "attributes", "derivative")
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
     """The `graph` object of a backward call in report.json: nodes, edges, roots, steps, error."""
-    nodes = [{"id": key, **encode(attributes)} for key, attributes in graph.network.nodes(data=True)]
+    nodes = [_to_row(key, attributes) for key, attributes in graph.network.nodes(data=True)]
     edges = [
         {"source": source, "target": target, **encode(attributes)}
         for source, target, attributes in graph.network.edges(data=True)
@@ -29,14 +33,87 @@ def from_rows(rows: dict[str, Any]) -> Graph:
     def build() -> networkx.MultiDiGraph[Any]:
         network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
         for row in rows["nodes"]:
-            network.add_node(row["id"], **_attributes(row, ("id",), _NODE_VALUES))
+            attributes = _attributes(row, ("id",), _NODE_VALUES)
+            if row["kind"] == "fold":
+                attributes["members"] = list(spelt_out(attributes["members"]))
+            network.add_node(row["id"], **attributes)
         for row in rows["edges"]:
             network.add_edge(
                 row["source"], row["target"], **_attributes(row, ("source", "target"), _EDGE_VALUES)
             )
         return network
 
-    return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"])
+    note = rows.get("folded", {}).get("note", "")
+    return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"], note=note)
+
+
+def to_columns(graph: Graph) -> dict[str, Any]:
+    """What `to_rows` gives, with nodes and edges as tables of `inspector.graph.columns`."""
+    nodes = ({"id": key, **attributes} for key, attributes in graph.network.nodes(data=True))
+    edges = (
+        {"source": source, "target": target, **attributes}
+        for source, target, attributes in graph.network.edges(data=True)
+    )
+    tables = {"nodes": to_table(nodes, encode), "edges": to_table(edges, encode)}
+    return {**tables, "roots": graph.roots, "steps": graph.steps, "error": graph.error}
+
+
+def from_columns(columns: dict[str, Any]) -> Graph:
+    """The Graph that `to_columns` gave. Raises KeyError, IndexError or ValueError where it did not."""
+
+    def build() -> networkx.MultiDiGraph[Any]:
+        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
+        network.add_nodes_from((row.pop("id"), row) for row in from_table(columns["nodes"], _node_value))
+        network.add_edges_from(
+            (row.pop("source"), row.pop("target"), row) for row in from_table(columns["edges"], _edge_value)
+        )
+        return network
+
+    return Graph(build, roots=list(columns["roots"]), steps=list(columns["steps"]), error=columns["error"])
+
+
+def _node_value(key: str, value: Any) -> Any:
+    return decode(value) if key in _NODE_VALUES else value
+
+
+def _edge_value(key: str, value: Any) -> Any:
+    return decode(value) if key in _EDGE_VALUES else value
+
+
+def _to_row(identifier: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    row = {"id": identifier, **encode(attributes)}
+    if attributes["kind"] == "fold":
+        row["members"] = list(shortened(attributes["members"]))
+    return row
+
+
+def shortened(members: list[str]) -> Iterator[str | list[str]]:
+    """Ids, with `["n5", "n90"]` for `n5`, `n6`, … `n90`."""
+    start = 0
+    while start < len(members):
+        end = start + 1
+        while end < len(members) and _number(members[end]) == _number(members[end - 1]) + 1:
+            end += 1
+        if end - start >= _AT_LEAST:
+            yield [members[start], members[end - 1]]
+        else:
+            yield from members[start:end]
+        start = end
+
+
+def spelt_out(members: list[str | list[str]]) -> Iterator[str]:
+    """The ids that `shortened` was given."""
+    for member in members:
+        if isinstance(member, str):
+            yield member
+        else:
+            first, last = map(_number, member)
+            yield from (f"n{number}" for number in range(first, last + 1))
+
+
+def _number(identifier: str) -> int:
+    """The number of a function's id."""
+    return int(identifier.removeprefix("n"))
 
 
 def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: tuple[str, ...]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from inspector.layout.canvas import Choice, fit_canvas, frame
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
-from inspector.layout.folding import FOLDED_STYLE, folded, note
+from inspector.layout.folding import FOLDED_STYLE, folded, is_folded, note
 from inspector.layout.place import place
 from inspector.layout.problem import CLOSE, ROOMY, Placement, Problem, Size, Spacing
+from inspector.layout.segments import place_segments
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
 from inspector.scene import Panel, Scene
@@ -24,8 +25,10 @@ from inspector.styles.moments import Moments
 from inspector.views import Depth, FoldedGraph
 from inspector.views.folded import items_of, view, whole_of
 
-MOST_BOXES = 1_000
+MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
+MOST_BOXES_AT_ONCE = 1_000
+"""The same of what cannot be laid out in parts."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
@@ -83,19 +86,35 @@ def draw(
     """
     whole = graph
     graph, look = folded(graph, look or Look(), depth)
-    ran = bool(graph.steps) or graph.error is not None
+    ran = graph.ran
     moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if ran else ""
 
     def plans(look: Look) -> list[Plan]:
         return [Moments(look, code, script).plan(graph, moment) for moment in moments]
 
-    panels, remarks = _panels(plans, look, look.canvas or "tight")
+    try:
+        if look.style == FOLDED_STYLE and depth == "full":
+            _refuse_too_many(graph)
+        panels, remarks = _panels(plans, look, look.canvas or "tight")
+    except LayoutFailed as failure:
+        if look.style != FOLDED_STYLE or depth != "full" or is_folded(graph):
+            raise
+        figure = draw(graph, look, call=call, title=title, script=script)
+        reason = str(failure).partition(":")[0]
+        return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
     table = gradient_table(whole)
     both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
     scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
     return Figure(scene, alone, (*remarks, *note(graph)))
+
+
+def _refuse_too_many(graph: Graph) -> None:
+    """Raise TooManyBoxes before much is planned: leaves hang on boxes and do not count."""
+    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+    if count > MOST_BOXES:
+        raise TooManyBoxes(count, MOST_BOXES)
 
 
 def frames(
@@ -161,8 +180,16 @@ def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
-    placement = place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
+    placement = place_segments(problem, _part_placed) if count > MOST_BOXES_IN_PROCESS else place(problem)
     return plans, placement, problem
+
+
+def _part_placed(problem: Problem) -> Placement:
+    """The places of a whole problem, or of a part of one."""
+    count = len(problem.sizes) - len(problem.texts)
+    if count > MOST_BOXES_AT_ONCE:
+        raise TooManyBoxes(count, MOST_BOXES_AT_ONCE)
+    return place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
 
 def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:

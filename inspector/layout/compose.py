@@ -52,6 +52,8 @@ def compose(
 
 def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
     """The same panel elsewhere on its canvas."""
+    if not dx and not dy:
+        return panel
     return Panel(
         panel.id,
         panel.area.moved(dx, dy),

@@ -22,21 +22,27 @@ def folded(graph: Graph, look: Look, depth: Depth) -> tuple[Graph, Look]:
     """
     style = look.style or _style(graph, depth)
     if style == FOLDED_STYLE:
-        shown = graph if isinstance(graph, FoldedGraph) else fold(graph, depth)
+        shown = graph if is_folded(graph) else fold(graph, depth)
         return shown, replace(look, style=style)
-    if depth not in ("auto", "full") or isinstance(graph, FoldedGraph):
+    if depth not in ("auto", "full") or is_folded(graph):
         raise ValueError(f"the style {style} draws no folded modules; --style {FOLDED_STYLE} does")
     return graph, replace(look, style=style)
 
 
 def note(graph: Graph) -> tuple[str, ...]:
     """What was folded and how to unfold it, as at most one line."""
-    line = graph.note if isinstance(graph, FoldedGraph) else ""
-    return (line,) if line else ()
+    return (graph.note,) if graph.note else ()
+
+
+def is_folded(graph: Graph) -> bool:
+    """Whether some of its nodes are boxes of several functions."""
+    return isinstance(graph, FoldedGraph) or any(
+        attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)
+    )
 
 
 def _style(graph: Graph, depth: Depth) -> str:
-    wanted = isinstance(graph, FoldedGraph) or isinstance(depth, int)
+    wanted = isinstance(depth, int) or is_folded(graph)
     return FOLDED_STYLE if wanted or _is_large(graph) else UNFOLDED_STYLE
 
 

@@ -37,10 +37,12 @@ def with_memory(root: Any, record: Record) -> tuple[Record, Flow | None]:
 
 
 def _is_same_graph(first: Record, now: Record) -> bool:
-    return [node.name for node in first.nodes] == [node.name for node in now.nodes]
+    return first.structure.names == now.structure.names
 
 
 def _is_released(record: Record) -> bool:
+    if record.is_bare:  # what its Nodes saved was not looked at
+        return False
     return any(saved.before == "released" for node in record.nodes for saved in node.saved)
 
 
@@ -55,26 +57,27 @@ def _grads_differ(first: Record, now: Record) -> bool:
 
 def _without_states(record: Record) -> Record:
     """A record of which nothing is known before backward, but for the data that tensors hold."""
-    unknown_grad = Pending(unknown(_NOT_TRACED))
-    seen = {
-        pair: replace(item, before={"data": item.before["data"], "grad": unknown_grad})
-        for pair, item in record.seen.items()
-    }
+    seen = {pair: _without_grad(item) for pair, item in record.seen.items()}
+    if record.is_bare:
+        return replace(record, seen=seen)
     nodes = [
         replace(node, saved=[replace(saved, before="unknown") for saved in node.saved]) for node in record.nodes
     ]
     return replace(record, seen=seen, nodes=nodes)
 
 
+def _without_grad(seen: Seen) -> Seen:
+    """A tensor of which only the data was known before backward."""
+    return replace(seen, before={"data": seen.before["data"], "grad": Pending(unknown(_NOT_TRACED))})
+
+
 def _joined(first: Record, now: Record) -> Record:
     """Before from the first record, after from the one of now."""
     seen = {pair: _joined_seen(item, now.seen.get(pair)) for pair, item in first.seen.items()}
-    seen |= {
-        pair: _joined_seen(_without_states(replace(now, seen={pair: item})).seen[pair], item)
-        for pair, item in now.seen.items()
-        if pair not in seen
-    }
-    nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
+    seen |= {pair: _joined_seen(_without_grad(item), item) for pair, item in now.seen.items() if pair not in seen}
+    nodes = first.nodes
+    if not first.is_bare:
+        nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
     constants = [replace(item, after=item.before) for item in first.constants]
     return replace(first, nodes=nodes, seen=seen, constants=constants)
 

@@ -14,6 +14,7 @@ import sys
 import weakref
 from array import array
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from inspector.tracer.walk import EMPTY, AutogradNode, Walk
@@ -27,6 +28,11 @@ _OWNED_HERE = 2
 own argument."""
 
 _PENDING_CALL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_add_pending_call = ctypes.PYFUNCTYPE(ctypes.c_int, _PENDING_CALL, ctypes.c_void_p, ctypes.py_object)(
+    ("Py_AddPendingCall", ctypes.pythonapi)
+)
+"""Called by a weak reference, whose argument C ignores. No Python of ours runs while a tensor is being dropped:
+the interpreter would find time for the pending call there and then, when the tensor still owns its Node."""
 
 
 class Keeper:
@@ -34,9 +40,8 @@ class Keeper:
 
     def __init__(self) -> None:
         self._lists: list[list[AutogradNode]] = []  # each leaf first; a later list may sit on an earlier one
-        self._is_dropping = False
         self._roots: list[weakref.ref[Any]] = []
-        self._release_soon = _PENDING_CALL(self._on_pending_call)
+        self._release_soon = partial(_add_pending_call, _PENDING_CALL(self._on_pending_call), None)
 
     def __len__(self) -> int:
         return sum(len(nodes) for nodes in self._lists)
@@ -52,7 +57,7 @@ class Keeper:
         known = {id(node) for nodes in self._lists for node in nodes}
         nodes = [walk.nodes[position] for position in order]
         self._lists.append([node for node in nodes if id(node) not in known])
-        self._roots += [weakref.ref(root, self._on_root_dropped) for root in roots]
+        self._roots += [weakref.ref(root, self._release_soon) for root in roots]
         if self._on_collection not in gc.callbacks:
             gc.callbacks.append(self._on_collection)
 
@@ -70,17 +75,8 @@ class Keeper:
         if phase == "stop":  # some tensor within the graph was the last to be held: there is no weakref to it
             self.release()
 
-    def _on_root_dropped(self, _: weakref.ref[Any]) -> None:
-        # The tensor still owns its Node while its weak references are told: look again when it is gone.
-        self._is_dropping = True
-        ctypes.pythonapi.Py_AddPendingCall(self._release_soon, None)
-        self._is_dropping = False
-
     def _on_pending_call(self, _: Any) -> int:
-        if self._is_dropping:  # the interpreter has found time for it at once, within that very callback
-            ctypes.pythonapi.Py_AddPendingCall(self._release_soon, None)
-        else:
-            self.release()
+        self.release()
         return 0
 
 
@@ -104,22 +100,18 @@ def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
 
 def leaf_first(walk: Walk) -> tuple[array[int], int]:
     """Positions of all Nodes, each after those it leads to; and the length of the longest chain."""
+    starts, targets = walk.structure.starts, walk.structure.targets
     consumers = [0] * len(walk.nodes)
-    for target in walk.targets:
+    for target in targets:
         if target != EMPTY:
             consumers[target] += 1
-    starts = array("i", [0] * (len(walk.nodes) + 1))
-    for source in walk.sources:  # edges lie in walk order: those of one source stand together
-        starts[source + 1] += 1
-    for position in range(len(walk.nodes)):
-        starts[position + 1] += starts[position]
     depths = [1] * len(walk.nodes)
     ready = [position for position, count in enumerate(consumers) if count == 0]
     root_first = array("i")
     while ready:
         position = ready.pop()
         root_first.append(position)
-        for target in walk.targets[starts[position] : starts[position + 1]]:
+        for target in targets[starts[position] : starts[position + 1]]:
             if target == EMPTY:
                 continue
             depths[target] = max(depths[target], depths[position] + 1)

@@ -1,14 +1,22 @@
-"""report.json: its text, and the file."""
+"""report.json: its text, and the file; and report.full.json.gz, where a graph is too large for it."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from inspector.report.model import Report
+from inspector.report.model import BackwardCall, Report
 from inspector.report.rows import SCHEMA, from_rows, to_rows
-from inspector.whole import write_text
+from inspector.views import fold
+from inspector.whole import write_bytes, write_text
+
+LARGE = 50_000
+"""Functions; report.json holds a larger graph folded, and report.full.json.gz the whole of it, in columns."""
+FULL = ".full.json.gz"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -38,14 +46,49 @@ def to_json(report: Report) -> str:
 
 
 def save(report: Report, path: str | Path) -> None:
-    """Write report.json. The file is there as a whole or not at all. Raises OSError."""
-    write_text(Path(path), to_json(report))
+    """Write report.json, and beside it report.full.json.gz where a graph has more than `LARGE` functions.
+
+    Each file is there as a whole or not at all. Raises OSError.
+    """
+    path = Path(path)
+    if any(map(_is_large, report.calls)):
+        whole = whole_path(path)
+        rows = to_rows(report, columns=True)
+        text = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # No time and no name in its head: the same program gives the same bytes.
+        write_bytes(whole, gzip.compress(text.encode("utf-8", errors="backslashreplace"), mtime=0))
+        report = replace(report, calls=[_folded(call, whole.name) for call in report.calls])
+    write_text(path, to_json(report))
+
+
+def whole_path(path: Path) -> Path:
+    """`report.full.json.gz` beside `report.json`."""
+    return path.with_name(path.name.removesuffix(".json") + FULL)
+
+
+def _is_large(call: BackwardCall) -> bool:
+    return sum(1 for _ in call.graph.functions()) > LARGE
+
+
+def _folded(call: BackwardCall, whole: str) -> BackwardCall:
+    """The call with its graph folded, if it is large."""
+    if not _is_large(call):
+        return call
+    graph = fold(call.graph)
+    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} holds all of them"  # not how to unfold: it cannot
+    return replace(call, graph=graph, whole=whole)
 
 
 def load(path: str | Path) -> Report:
-    """The report in a file that `save` wrote. Raises ReportError, which says what is wrong with it."""
+    """The report in a file that `save` wrote, report.json or report.full.json.gz.
+
+    Raises ReportError, which says what is wrong with it.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_bytes()
+        text = (gzip.decompress(content) if str(path).endswith(".gz") else content).decode("utf-8")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -68,7 +111,7 @@ def from_json(text: str, origin: str = "the text") -> Report:
         )
     try:
         return from_rows(rows)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ReportError(f"{origin} is a damaged report ({reason}); run inspect on the script again") from error
 

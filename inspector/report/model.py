@@ -70,6 +70,7 @@ class BackwardCall:
     recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
     wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
         for all leaves.
+    whole: the name of the file beside report.json that holds all Nodes, where the graph is folded for its size.
     """
 
     index: int
@@ -80,6 +81,7 @@ class BackwardCall:
     recording: Mode = "none"
     scale: float | None = None
     wanted: list[str] | None = None
+    whole: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,17 @@ def schema() -> dict[str, Any]:
     return parsed
 
 
-def to_rows(report: Report) -> dict[str, Any]:
-    """The report as JSON has it: top-level keys in their documented order, addresses masked."""
+def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
+    """The report as JSON has it: top-level keys in their documented order, addresses masked.
+
+    columns: whether nodes and edges are tables of `inspector.graph.columns`.
+    """
     return {
         "schema": SCHEMA,
         "script": report.script,
         "exit": report.exit | {"exception": _masked(report.exit["exception"])},
         "recording": report.recording,
-        "backward_calls": [_call_to_rows(call) for call in report.calls],
+        "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
         "parameters": encode(report.inventory.parameters),
         "modules": encode(report.inventory.modules),
         "optimizers": encode(report.inventory.optimizers),
@@ -63,8 +66,10 @@ def from_rows(rows: dict[str, Any]) -> Report:
     )
 
 
-def _call_to_rows(call: BackwardCall) -> dict[str, Any]:
-    graph = graph_rows.to_rows(call.graph)
+def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:
+    graph = graph_rows.to_columns(call.graph) if columns else graph_rows.to_rows(call.graph)
+    if call.graph.note:
+        graph["folded"] = {"note": call.graph.note, "whole": call.whole}
     more = {key: encode(getattr(call, key)) for key in _OPTIONAL if getattr(call, key) is not None}
     return {
         "index": call.index,
@@ -88,18 +93,23 @@ def _saved(graph: Graph) -> dict[str, Any]:
 
 
 def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
-    graph = graph_rows.from_rows(rows["graph"])
-    _check(rows["graph"])
+    found = rows["graph"]
+    in_columns = isinstance(found["nodes"], dict)
+    graph = graph_rows.from_columns(found) if in_columns else graph_rows.from_rows(found)
+    if not in_columns:
+        _check(found)
     _ = graph.network  # built now: a row that lacks something is an error of loading, not of drawing
     cuts, writes = _decoded(rows["cuts"]), _decoded(rows["writes"])
     more = {key: decode(rows[key]) for key in _OPTIONAL if key in rows}
+    more["whole"] = found.get("folded", {}).get("whole")
     return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, rows["recording"], **more)
 
 
 def _check(graph: dict[str, Any]) -> None:
     """Raise KeyError or ValueError unless the rows hang together: networkx would make up what is missing."""
-    known = {row["id"] for row in graph["nodes"] if row["kind"] in ("function", "tensor")}
+    known = {row["id"] for row in graph["nodes"] if row["kind"] in ("function", "tensor", "fold")}
     named = [end for row in graph["edges"] if row["kind"] for end in (row["source"], row["target"])]
+    known.update(id for row in graph["nodes"] for id in graph_rows.spelt_out(row.get("members", [])))
     for identifier in (*named, *graph["roots"], *graph["steps"]):
         if identifier not in known:
             raise ValueError(f"no node has the id {identifier!r}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inspector.graph import Graph
@@ -30,6 +30,7 @@ from inspector.styles.plan import (
 from inspector.styles.subject import Subject
 from inspector.styles.wording import function_name, plain, value_inline
 from inspector.text import number, width
+from inspector.views import shown_marks
 from inspector.views.sums import norms
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -41,6 +42,7 @@ BAD = "!"
 WIDEST_PATH = 250.0
 _LEAST = 0.02
 _LONGEST_CHIP = 4
+_MOST_MARKS = 3
 _EMPTY = (0.0, 0.0)
 _DASH = "\N{EN DASH}"
 
@@ -48,11 +50,12 @@ _DASH = "\N{EN DASH}"
 def plan_modules(subject: Subject) -> Plan:
     """What the figure shows of a graph, folded or not."""
     scale = _Scale.of(subject)
-    boxes = [_box(subject, key, node, scale) for key, node in _shown(subject)]
+    marks = shown_marks(subject.graph)
+    boxes = [_marked(_box(subject, key, node, scale), marks.get(key, [])) for key, node in _shown(subject)]
     chips = list(_chips(subject))
     roots = list(_roots(subject))
     hung = [*roots, *chips]
-    note = plain(getattr(subject.graph, "note", ""))
+    note = plain(subject.graph.note)
     return Plan(
         moment=subject.moment,
         boxes=(*boxes, *(box for box, _ in hung)),
@@ -140,6 +143,19 @@ def _box(subject: Subject, identifier: str, node: dict[str, Any], scale: _Scale)
     rows = (_size_row(node), _gradient_row(subject, node, scale))
     header = "leaf_header" if node["parameters"] else "header"
     return PlannedBox(identifier, shape, tuple(texts), rows, header=header)
+
+
+def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
+    """The box with what is said of its members: as lines of a function, as rows of a card."""
+    if not marks:
+        return box
+    words = [Words(f"{BAD} {plain(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
+    more = len(marks) - len(words)
+    if more:
+        words.append(Words(f"and {more:,} more", "error", size=SMALL_SIZE))
+    if box.rows:
+        return replace(box, ink="error", rows=(*box.rows, Row("found", tuple(words), key_ink="error")))
+    return replace(box, ink="error", texts=(*box.texts, *words))
 
 
 def _end_of_path(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import Any, Protocol
 
 from inspector.graph.model import Moment
@@ -12,11 +13,12 @@ from inspector.tracer.flow import Flow
 from inspector.tracer.nodes import REARRANGES
 from inspector.tracer.tracing import NodeRecord, Pair, Record
 
-_NOT_RUN = "backward has not run"
-_NOT_REACHED = "the engine did not run it"
-_NOT_RECORDED = "the forward was not recorded"
-_LIGHT = "a light recording measures sums, not what each edge adds to them"
-_NOT_SEEN = "no tensor of the script's was left to ask"
+# Each is one value that all who are asked for it share: a graph holds them by the million.
+NOT_RUN = unknown("backward has not run")
+_NOT_REACHED = unknown("the engine did not run it")
+_NOT_RECORDED = unknown("the forward was not recorded")
+_LIGHT = unknown("a light recording measures sums, not what each edge adds to them")
+NOT_SEEN = unknown("no tensor of the script's was left to ask")
 
 
 class Output(Protocol):
@@ -47,38 +49,62 @@ class Answers:
 
     def __init__(self, record: Record, flow: Flow | None, forward: Forward | None) -> None:
         self._record = record
-        self._flow = flow or Flow(not_recorded=_NOT_RUN)
-        self._ran = flow is not None
+        self._flow = flow or Flow()
+        self.ran = flow is not None
+        reason = self._flow.not_recorded
+        self._not_recorded: Value = NOT_RUN if flow is None else unknown(reason) if reason else None
         self._forward = forward
         self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
         self._outputs: dict[Pair, Output | None] = {}
-        arriving = Counter((target, input_nr) for _, _, target, input_nr in record.edges)
-        self._only_edge = {
-            (source, slot): (target, input_nr)
-            for source, slot, target, input_nr in record.edges
-            if arriving[target, input_nr] == 1 and (target, input_nr) not in record.roots
-        }
         self._names = self._unique_names()
-        self._views = {
-            (target, input_nr): source
-            for source, _, target, input_nr in record.edges
-            if record.nodes[source].name in REARRANGES
+
+    @cached_property
+    def _only_edge(self) -> dict[Pair, Pair]:
+        """(position, slot) → the output that it alone leads to."""
+        edges = list(self._record.structure.edges())
+        arriving = Counter((target, input_nr) for _, _, target, input_nr in edges)
+        return {
+            (source, slot): (target, input_nr)
+            for source, slot, target, input_nr in edges
+            if arriving[target, input_nr] == 1 and (target, input_nr) not in self._record.roots
         }
+
+    @cached_property
+    def _views(self) -> dict[Pair, int]:
+        """Output → the position of a function that is a view of it."""
+        names = self._record.structure.names
+        found = {}
+        for source, _, target, input_nr in self._record.structure.edges():
+            if names[source] in REARRANGES:
+                found[target, input_nr] = source
+        return found
+
+    @property
+    def has_no_values(self) -> bool:
+        """Whether the same is known of every function: backward did not run or was too large, nor was the forward
+        recorded."""
+        return self._forward is None and self._not_recorded is not None and not self._flow.captured
+
+    def is_met(self, pair: Pair) -> bool:
+        """Whether a tensor was seen or recorded itself."""
+        return pair in self._record.seen or (self._forward is not None and self.output(pair) is not None)
+
+    def is_unknown(self, pair: Pair) -> bool:
+        """Whether nothing is known of a tensor, not even by a view of it."""
+        return not self.is_met(pair) and (pair not in self._views or self._computed(pair) is NOT_SEEN)
 
     def step(self, position: int) -> Value:
         """The turn of a Node in the engine's order, from 1; None if the engine did not run it."""
-        if self._flow.not_recorded:
-            return unknown(self._flow.not_recorded)
-        return self._turns.get(position)
+        return self._not_recorded or self._turns.get(position)
 
     def source(self, node: NodeRecord) -> Any:
         """The line of the user's code that made a Node."""
         found = self._forward.source(node.sequence_nr) if self._forward else None
-        return found if found is not None else unknown(_NOT_RECORDED)
+        return found if found is not None else _NOT_RECORDED
 
     def module(self, node: NodeRecord) -> Any:
         """The path of the module that made a Node."""
-        return self._forward.module(node.sequence_nr) if self._forward else unknown(_NOT_RECORDED)
+        return self._forward.module(node.sequence_nr) if self._forward else _NOT_RECORDED
 
     def made_in(self, node: NodeRecord) -> int | None:
         """The backward call that made a Node; None for one of the forward, and where that is not known."""
@@ -104,8 +130,8 @@ class Answers:
     def data(self, pair: Pair, moment: Moment) -> Value:
         """The value of a tensor: as it was seen around backward, else as it was recorded in the forward."""
         seen = self._record.seen.get(pair)
-        if moment == "after" and not self._ran:
-            return unknown(_NOT_RUN)
+        if moment == "after" and not self.ran:
+            return NOT_RUN
         if seen is not None:
             return getattr(seen, moment)["data"].value
         output = self.output(pair)
@@ -122,46 +148,48 @@ class Answers:
                 shape = self._record.nodes[pair[0]].outputs[pair[1]].shape
                 name = self._record.nodes[view[0]].name
                 return {**value, "shape": shape, "computed": f"from a view of it ({name})"}
-        return unknown(_NOT_SEEN)
+        return NOT_SEEN
 
     def grad(self, pair: Pair, moment: Moment) -> Value:
         """The attribute `grad` of a tensor."""
         seen = self._record.seen.get(pair)
-        if moment == "after" and not self._ran:
-            return unknown(_NOT_RUN)
-        return getattr(seen, moment)["grad"].value if seen is not None else unknown(_NOT_SEEN)
+        if moment == "after" and not self.ran:
+            return NOT_RUN
+        return getattr(seen, moment)["grad"].value if seen is not None else NOT_SEEN
 
     def gradient(self, pair: Pair) -> Value:
         """What arrived for a tensor: the sum over the edges into it."""
         if pair in self._flow.captured:
             return self._flow.captured[pair].value
-        if self._flow.not_recorded:
-            return unknown(self._flow.not_recorded)
+        if self._not_recorded:
+            return self._not_recorded
         arrived = self._flow.arrived.get(pair[0])
         if arrived is None or pair[1] >= len(arrived):
-            return unknown(_NOT_REACHED)
+            return _NOT_REACHED
         return arrived[pair[1]].value
 
     def contribution(self, source: int, slot: int) -> Value:
         """What went along one edge."""
-        if self._flow.not_recorded:
-            return unknown(self._flow.not_recorded)
+        if self._not_recorded:
+            return self._not_recorded
         pending = self._flow.contributions.get((source, slot))
         if pending is not None:
             return pending.value
         if source not in self._turns:
-            return unknown(_NOT_REACHED)
+            return _NOT_REACHED
         target = self._only_edge.get((source, slot))
-        return unknown(_LIGHT) if target is None else self.gradient(target)
+        return _LIGHT if target is None else self.gradient(target)
 
     def _unique_names(self) -> dict[Pair, str]:
         """The script's names around backward; beside them the names that tensors had when they were made, where
         no other tensor of the graph bears the same (`x = relu(x)` names four of them `x`)."""
         names = {pair: seen.name for pair, seen in self._record.seen.items() if seen.name is not None}
+        if self._forward is None:
+            return names
         recorded = {
             (position, output_nr): output.name
-            for position, node in enumerate(self._record.nodes)
-            for output_nr in range(len(node.outputs))
+            for position, count in enumerate(self._record.output_counts())
+            for output_nr in range(count)
             if (output := self.output((position, output_nr))) is not None and output.name is not None
         }
         counts = Counter(recorded.values())

@@ -7,9 +7,10 @@ from typing import Any
 
 import networkx
 
-from inspector.graph.model import MOMENTS, Graph, Moment
+from inspector.collector import without_collections
+from inspector.graph.model import MOMENTS, Graph, Moment, State
 from inspector.graph.values import Value, unknown
-from inspector.tracer.answers import Answers, Forward
+from inspector.tracer.answers import NOT_RUN, NOT_SEEN, Answers, Forward
 from inspector.tracer.flow import Flow
 from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
@@ -18,9 +19,11 @@ from inspector.tracer.tensors import Seen
 from inspector.tracer.tracing import NodeRecord, Pair, Record, SavedRecord
 from inspector.tracer.walk import EMPTY
 
-_NOT_SEEN = "no tensor of the script's was left to ask"
-_NOT_MADE = "the making of the leaf was not recorded"
-_NOT_WANTED = "it needs no gradient"
+_NOT_MADE = unknown("the making of the leaf was not recorded")
+_NOT_WANTED = unknown("it needs no gradient")
+_UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
+_UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
+_NO_SLOTS: list[int] = []
 
 
 def build_graph(record: Record, flow: Flow | None, forward: Forward | None = None) -> Graph:
@@ -42,65 +45,106 @@ class _Builder:
         self._record = record
         self._answers = answers
         self._ids = ids
+        self._is_plain = record.is_bare and answers.has_no_values
+        self._plain: dict[str, dict[str, Any]] = {}
         self._empty_slots: dict[int, list[int]] = {}
-        for source, slot, target, _ in record.edges:
+        for source, slot, target, _ in record.structure.edges():
             if target == EMPTY:
                 self._empty_slots.setdefault(source, []).append(slot)
 
     def network(self) -> networkx.MultiDiGraph[Any]:
         """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
+        with without_collections():
+            return self._network()
+
+    def _network(self) -> networkx.MultiDiGraph[Any]:
         network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-        for position, node in enumerate(self._record.nodes):
-            tensors = list(self._tensors(position, node))
-            function = (self._ids.function(position), self._function(position, node))
-            is_leaf = node.name == ACCUMULATE_GRAD
-            network.add_nodes_from([function, *tensors] if is_leaf else [*tensors, function])
-            for identifier, attributes in tensors:
-                if is_leaf:
-                    gradient = attributes["gradient"]
-                    network.add_edge(function[0], identifier, kind="accumulate", gradient=gradient)
-                else:
-                    network.add_edge(identifier, function[0], kind="grad_fn")
-        for position, seen in enumerate(self._record.constants):
-            network.add_node(self._ids.tensor(position), **self._constant(seen))
-        self._add_next_edges(network)
-        self._add_saved_edges(network)
+        tensor_edges: list[tuple[str, str, dict[str, Any]]] = []
+        network.add_nodes_from(self._nodes(tensor_edges))
+        network.add_nodes_from(
+            (self._ids.tensor(position), self._constant(seen))
+            for position, seen in enumerate(self._record.constants)
+        )
+        network.add_edges_from(tensor_edges)
+        network.add_edges_from(self._next_edges())
+        network.add_edges_from(self._saved_edges())
         return network
 
-    def _add_next_edges(self, network: Any) -> None:
-        for source, slot, target, input_nr in self._record.edges:
-            if target != EMPTY:
-                gradient = self._answers.contribution(source, slot)
-                facts = {"slot": slot, "input_nr": input_nr, "gradient": gradient}
-                network.add_edge(self._ids.function(source), self._ids.function(target), kind="next", **facts)
+    def _nodes(self, edges: list[tuple[str, str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, attributes) of functions and their tensors; `edges` gets those between the two."""
+        names, is_met = self._record.structure.names, self._answers.is_met
+        for position, count in enumerate(self._record.output_counts()):
+            identifier = self._ids.function(position)
+            if self._is_plain and count == 1 and self._answers.is_unknown((position, 0)):
+                yield identifier, self._plain_function(position, names[position])
+                continue
+            pairs = [(position, output_nr) for output_nr in range(max(1, count))]
+            attributes = self._function(position, pairs)
+            met = [pair for pair in pairs if is_met(pair)]
+            if names[position] == ACCUMULATE_GRAD:
+                yield identifier, attributes
+                for tensor, facts in self._tensors(met):
+                    edges.append((identifier, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}))
+                    yield tensor, facts
+            else:
+                for tensor, facts in self._tensors(met) if met else ():
+                    edges.append((tensor, identifier, {"kind": "grad_fn"}))
+                    yield tensor, facts
+                yield identifier, attributes
 
-    def _add_saved_edges(self, network: Any) -> None:
+    def _next_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        shared: dict[Pair, dict[str, Any]] = {}  # networkx copies them
+        for source, slot, target, input_nr in self._record.structure.edges():
+            if target == EMPTY:
+                continue
+            facts = shared.get((slot, input_nr)) if self._is_plain else None
+            if facts is None:
+                gradient = self._answers.contribution(source, slot)
+                facts = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
+                shared[slot, input_nr] = facts
+            yield f"n{source}", f"n{target}", facts
+
+    def _saved_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        if self._record.is_bare:
+            return
         for position, node in enumerate(self._record.nodes):
             for saved in node.saved:
                 if saved.tensor is not None:
-                    network.add_edge(
-                        self._ids.function(position), self._ids.tensor(saved.tensor), kind="saved", name=saved.name
-                    )
+                    tensor = self._ids.tensor(saved.tensor)
+                    yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
-    def _function(self, position: int, node: NodeRecord) -> dict[str, Any]:
+    def _plain_function(self, position: int, name: str) -> dict[str, Any]:
+        """A function of which nothing but the structure is known: all of a name share it, networkx copies it."""
+        found = self._plain.get(name)
+        if found is None:
+            found = self._plain[name] = self._function(position, [(position, 0)]) | {"empty_slots": _NO_SLOTS}
+        slots = self._empty_slots.get(position)
+        return found if slots is None else found | {"empty_slots": slots}
+
+    def _function(self, position: int, pairs: list[Pair]) -> dict[str, Any]:
+        node = self._record.nodes[position]
         is_leaf = node.name == ACCUMULATE_GRAD
-        pairs = [(position, output_nr) for output_nr in range(max(1, len(node.outputs)))]
-        made_in = None if is_leaf else self._answers.made_in(node)
+        answers = self._answers
+        made_in = None if is_leaf else answers.made_in(node)
+        before, after = _UNSEEN, _UNSEEN if answers.ran else _UNSEEN_YET
+        if len(pairs) > 1 or not answers.is_unknown(pairs[0]):
+            before, after = (self._states(pairs, moment) for moment in MOMENTS)
         return {
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
             "requires_grad": True,
-            "module": None if is_leaf else self._answers.module(node),
-            "source": None if is_leaf else self._answers.source(node),
+            "module": None if is_leaf else answers.module(node),
+            "source": None if is_leaf else answers.source(node),
             **({} if made_in is None else {"made_in": made_in}),
-            "step": self._answers.step(position),
+            "step": answers.step(position),
             "attributes": node.attributes,
-            "empty_slots": self._empty_slots.get(position, []),
+            "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
             "formula": formula(node.name),
             "saved": [self._saved(saved) for saved in node.saved],
-            **{moment: self._states(pairs, moment) for moment in MOMENTS},
-            "gradient": _one_or_all([self._answers.gradient(pair) for pair in pairs]),
+            "before": before,
+            "after": after,
+            "gradient": _one_or_all([answers.gradient(pair) for pair in pairs]),
         }
 
     def _saved(self, saved: SavedRecord) -> dict[str, Any]:
@@ -113,15 +157,13 @@ class _Builder:
             **{key: fact for key, fact in known.items() if fact is not None},
         }
 
-    def _tensors(self, position: int, node: NodeRecord) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(id, attributes) of the outputs of a Node that were seen or recorded."""
-        for output_nr in range(max(1, len(node.outputs))):
-            pair = (position, output_nr)
-            if pair not in self._record.seen and self._answers.output(pair) is None:
-                continue
+    def _tensors(self, pairs: list[Pair]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, attributes) of outputs of one Node."""
+        for pair in pairs:
+            node = self._record.nodes[pair[0]]
             attributes = self._tensor(pair, node)
             if len(node.outputs) > 1:
-                attributes["output_nr"] = output_nr
+                attributes["output_nr"] = pair[1]
             yield self._ids.tensor(pair), attributes
 
     def _tensor(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
@@ -142,7 +184,7 @@ class _Builder:
         if node.name != ACCUMULATE_GRAD:
             return self._answers.source(node)
         seen = self._record.seen.get(pair)
-        return seen.source if seen is not None and seen.source is not None else unknown(_NOT_MADE)
+        return seen.source if seen is not None and seen.source is not None else _NOT_MADE
 
     def _facts(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
         seen = self._record.seen.get(pair)
@@ -150,11 +192,11 @@ class _Builder:
             return _facts(seen)
         output = node.outputs[pair[1]]
         return {
-            "retains_grad": unknown(_NOT_SEEN),
+            "retains_grad": NOT_SEEN,
             "dtype": output.dtype,
             "shape": output.shape or [],
             "device": output.device,
-            "version": unknown(_NOT_SEEN),
+            "version": NOT_SEEN,
         }
 
     def _constant(self, seen: Seen) -> dict[str, Any]:
@@ -170,12 +212,14 @@ class _Builder:
             "requires_grad": seen.facts.requires_grad,
             "grad_fn": None,
             **_facts(seen),
-            "source": seen.source if seen.source is not None else unknown(_NOT_WANTED),
+            "source": seen.source if seen.source is not None else _NOT_WANTED,
             **states,
-            "gradient": unknown(_NOT_WANTED),
+            "gradient": _NOT_WANTED,
         }
 
-    def _states(self, pairs: list[Pair], moment: Moment) -> dict[str, Value]:
+    def _states(self, pairs: list[Pair], moment: Moment) -> State:
+        if len(pairs) == 1:
+            return {"data": self._answers.data(pairs[0], moment), "grad": self._answers.grad(pairs[0], moment)}
         return {
             "data": _one_or_all([self._answers.data(pair, moment) for pair in pairs]),
             "grad": _one_or_all([self._answers.grad(pair, moment) for pair in pairs]),

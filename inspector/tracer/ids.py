@@ -12,9 +12,9 @@ class Ids:
     seen or not, and after them the saved constants."""
 
     def __init__(self, record: Record) -> None:
-        counts = (max(1, len(node.outputs)) for node in record.nodes)
+        counts = (max(1, count) for count in record.output_counts())
         self._first_output = list(accumulate(counts, initial=0))
-        self._positions = {node.sequence_nr: position for position, node in enumerate(record.nodes)}
+        self._positions = {number: position for position, number in enumerate(record.structure.sequence_nrs)}
 
     def function(self, position: int) -> str:
         """The id of a Node."""

@@ -56,7 +56,8 @@ class OutputFacts:
     device: str
 
 
-_UNREAD = OutputFacts("unknown", None, "unknown")
+UNREAD = OutputFacts("unknown", None, "unknown")
+"""Of an output that was not looked at."""
 
 
 @dataclass(slots=True)
@@ -70,24 +71,9 @@ class _Attributes:
 _attributes_by_type: dict[type, _Attributes] = {}
 
 
-def name_of(node: AutogradNode) -> str:
-    """`PowBackward0`, `AccumulateGrad`; `CppNode<MyFn>` for a function written in C++."""
-    name: str = node.name()
-    known = _short_names.get(name)
-    if known is None:
-        # Of `torch::autograd::CppNode<ns::MyFn>` the namespace before the first bracket is dropped.
-        head, bracket, rest = name.partition("<")
-        known = _short_names[name] = head.rsplit("::", 1)[-1] + bracket + rest
-    return known
-
-
-_short_names: dict[str, str] = {}
-
-
-def outputs_of(node: AutogradNode, *, full: bool = True) -> list[OutputFacts]:
-    """One entry for each output of the forward, by output number; not `full`: how many there are."""
-    metadata = node._input_metadata
-    return [_output(item) for item in metadata] if full else [_UNREAD] * len(metadata)
+def outputs_of(node: AutogradNode) -> list[OutputFacts]:
+    """One entry for each output of the forward, by output number."""
+    return [_output(item) for item in node._input_metadata]
 
 
 def _output(metadata: Any) -> OutputFacts:

@@ -6,9 +6,10 @@ a `Record`, holds plain values only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import torch
 
@@ -17,15 +18,15 @@ from inspector.summaries import Batch, dtype_name
 from inspector.tracer.memory import Storages
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
+    UNREAD,
     OutputFacts,
     Saved,
     attributes_of,
-    name_of,
     outputs_of,
     saved_by,
 )
 from inspector.tracer.tensors import Seen, see, see_again, shape_of
-from inspector.tracer.walk import AutogradNode, Walk
+from inspector.tracer.walk import EMPTY, AutogradNode, Structure, Walk
 
 Pair = tuple[int, int]
 """(position of a Node, output number): a tensor of the forward."""
@@ -65,11 +66,50 @@ class NodeRecord:
 class Record:
     """All that is kept of a traced graph. `seen` are its tensors, `constants` those saved from outside of it."""
 
-    nodes: list[NodeRecord]
-    edges: list[tuple[int, int, int, int]]  # source, slot, target (-1: empty), input_nr
-    roots: list[Pair]
+    structure: Structure
+    nodes: Sequence[NodeRecord]
     seen: dict[Pair, Seen]
     constants: list[Seen]
+
+    @property
+    def roots(self) -> list[Pair]:
+        """The outputs that backward starts from."""
+        return self.structure.roots
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but the structure is known of its Nodes."""
+        return isinstance(self.nodes, BareNodes)
+
+    def output_counts(self) -> Sequence[int]:
+        """How many outputs each Node has, as far as that is known."""
+        nodes = self.nodes
+        return nodes.counts if isinstance(nodes, BareNodes) else [len(node.outputs) for node in nodes]
+
+
+class BareNodes(Sequence[NodeRecord]):
+    """The Nodes of a trace that read nothing but structure: each is made when it is asked for.
+
+    counts: of the outputs of each.
+    """
+
+    def __init__(self, structure: Structure, counts: array[int]) -> None:
+        self._structure = structure
+        self.counts = counts
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @overload
+    def __getitem__(self, position: int) -> NodeRecord: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[NodeRecord]: ...
+    def __getitem__(self, position: int | slice) -> NodeRecord | list[NodeRecord]:
+        if isinstance(position, slice):
+            return [self[k] for k in range(*position.indices(len(self)))]
+        structure = self._structure
+        outputs = [UNREAD] * self.counts[position]
+        return NodeRecord(structure.names[position], structure.sequence_nrs[position], outputs)
 
 
 class Tracing:
@@ -93,7 +133,7 @@ class Tracing:
         self._see_leaves()
         self._see_named()
         full = batch.level == "full" and len(self.walk.nodes) <= FULL_NODES
-        self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
+        self._records = self._read_nodes() if full else BareNodes(graph.structure, _output_counts(graph))
         self._held.clear()
         self._storages = Storages()
         self._names = Names()
@@ -109,12 +149,11 @@ class Tracing:
         if ran:
             for seen in [*self._seen.values(), *self._constants]:
                 see_again(seen, self._batch)
-            for node, record in zip(self.walk.nodes, self._records, strict=True):
-                self._see_saved_again(node, record)
+            if not isinstance(self._records, BareNodes):
+                for node, record in zip(self.walk.nodes, self._records, strict=True):
+                    self._see_saved_again(node, record)
         self._batch.read()
-        graph = self.walk
-        edges = list(zip(graph.sources, graph.slots, graph.targets, graph.input_nrs, strict=True))
-        return Record(self._records, edges, graph.roots, self._seen, self._constants)
+        return Record(self.walk.structure, self._records, self._seen, self._constants)
 
     def pair_of(self, tensor: torch.Tensor) -> Pair | None:
         """Which tensor of the graph this is; None if it is none of them."""
@@ -139,8 +178,8 @@ class Tracing:
             self._see((position, 0), leaf)
 
     def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
-        for position, node in enumerate(self.walk.nodes):
-            leaf = getattr(node, "variable", None)  # only an AccumulateGrad has one
+        for position, name in enumerate(self.walk.structure.names):
+            leaf = self.walk.nodes[position].variable if name == ACCUMULATE_GRAD else None
             if isinstance(leaf, torch.Tensor):
                 yield position, leaf
 
@@ -154,10 +193,13 @@ class Tracing:
         if pair not in self._seen:
             self._seen[pair] = see(tensor, self._names.name(tensor), self._batch)
 
-    def _record(self, position: int, full: bool) -> NodeRecord:
-        node = self.walk.nodes[position]
-        record = NodeRecord(name_of(node), node._sequence_nr(), outputs_of(node, full=full))
-        if full and record.name != ACCUMULATE_GRAD:
+    def _read_nodes(self) -> Sequence[NodeRecord]:
+        return [self._record(position) for position in range(len(self.walk.nodes))]
+
+    def _record(self, position: int) -> NodeRecord:
+        node, structure = self.walk.nodes[position], self.walk.structure
+        record = NodeRecord(structure.names[position], structure.sequence_nrs[position], outputs_of(node))
+        if record.name != ACCUMULATE_GRAD:
             record.attributes = attributes_of(node)
             record.saved = [self._saved_record(position, saved) for saved in saved_by(node)]
         return record
@@ -195,3 +237,15 @@ class Tracing:
         states = {saved.name: saved.state for saved in saved_by(node)}
         for saved in record.saved:
             saved.after = states.get(saved.name, "released")
+
+
+def _output_counts(walk: Walk) -> array[int]:
+    """How many outputs each Node has; of a large graph, how many edges lead to or backward starts from."""
+    if len(walk.nodes) <= FULL_NODES:
+        return array("i", [len(node._input_metadata) for node in walk.nodes])
+    structure = walk.structure
+    counts = array("i", [1]) * len(walk.nodes)
+    for target, input_nr in (*structure.roots, *zip(structure.targets, structure.input_nrs, strict=True)):
+        if target != EMPTY and counts[target] <= input_nr:
+            counts[target] = input_nr + 1
+    return counts

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from inspector.collector import without_collections
 
 AutogradNode: TypeAlias = Any
 """Built-in Nodes have no common Python base, and `isinstance(n, torch.autograd.graph.Node)` is False for those
@@ -15,62 +16,102 @@ of C++ extensions: what has `next_functions` is a Node."""
 EMPTY = -1
 """Target of a slot that leads nowhere: `(None, 0)`, an input that needs no gradient."""
 
+_SHARED_TYPE = "CppFunction"
+"""The type of all functions that C++ extensions wrote; every other class of Nodes has a type of its own."""
+
+
+@dataclass(slots=True)
+class Structure:
+    """The Nodes under some roots and the edges between them, as dense columns of plain values.
+
+    names: of each Node, in pre-order over the roots and their next_functions by slot; the k-th becomes `n{k}`.
+    sequence_nrs: of each Node. starts, targets, input_nrs: the edges of Node k lie from starts[k] to
+    starts[k + 1], by slot; `EMPTY` is the target of an empty slot.
+    roots: (position of the Node, output number) of each root.
+    """
+
+    names: list[str]
+    sequence_nrs: array[int]
+    starts: array[int]
+    targets: array[int]
+    input_nrs: array[int]
+    roots: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def edges(self) -> Iterator[tuple[int, int, int, int]]:
+        """(source, slot, target, input_nr) of every edge, in walk order."""
+        starts, targets, input_nrs = self.starts, self.targets, self.input_nrs
+        for source in range(len(self.names)):
+            start = starts[source]
+            for edge in range(start, starts[source + 1]):
+                yield source, edge - start, targets[edge], input_nrs[edge]
+
 
 @dataclass(slots=True)
 class Walk:
-    """The Nodes under some roots, and the edges between them, as dense columns.
+    """What was walked. It holds Nodes, so it holds their graph: it lives as long as one backward call, no longer.
 
-    It holds Nodes, so it holds their graph: it lives as long as one backward call and no longer.
-
-    nodes: in pre-order over the roots and their next_functions by slot; the k-th becomes `n{k}`.
-    index: the position of each Node in `nodes`.
-    roots: (position of the Node, output number) of each root.
-    sources, slots, targets, input_nrs: one entry an edge, `EMPTY` as target of an empty slot.
+    nodes: in walk order. index: the position of each in `nodes`.
     """
 
-    nodes: list[AutogradNode] = field(default_factory=list)
-    index: dict[AutogradNode, int] = field(default_factory=dict)
-    roots: list[tuple[int, int]] = field(default_factory=list)
-    sources: array[int] = field(default_factory=lambda: array("i"))
-    slots: array[int] = field(default_factory=lambda: array("i"))
-    targets: array[int] = field(default_factory=lambda: array("i"))
-    input_nrs: array[int] = field(default_factory=lambda: array("i"))
+    nodes: list[AutogradNode]
+    index: dict[AutogradNode, int]
+    structure: Structure
+
+    @property
+    def roots(self) -> list[tuple[int, int]]:
+        """(position of the Node, output number) of each root."""
+        return self.structure.roots
 
 
 def walk(roots: Iterable[tuple[AutogradNode, int]]) -> Walk:
     """Walk from `roots`, pairs of a Node and one of its output numbers."""
-    result = Walk()
-    roots = list(roots)
-    # A collection during the walk would visit every wrapper made so far, again and again (190 ms at 10^5).
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        for node, _ in roots:
-            _walk_from(node, result)
-    finally:
-        if enabled:
-            gc.enable()
-    result.roots = [(result.index[node], output_nr) for node, output_nr in roots]
-    return result
+    with without_collections():
+        return _walk(list(roots))
 
 
-def _walk_from(root: AutogradNode, result: Walk) -> None:
-    nodes, index = result.nodes, result.index
-    sources, slots, input_nrs = result.sources, result.slots, result.input_nrs
-    targets: list[AutogradNode] = []
-    stack = [root]
+def _walk(roots: list[tuple[AutogradNode, int]]) -> Walk:
+    """The loop is written for speed: it does little more than the barest one would."""
+    index: dict[AutogradNode, int] = {None: EMPTY}  # an empty slot leads to None, which so counts as visited
+    ends: list[Any] = []  # target, input_nr, target, input_nr, …
+    starts = array("i", [0])
+    stack = [node for node, _ in reversed(roots)]
+    position = 0
     while stack:
         node = stack.pop()
         if node in index:
             continue
-        position = index[node] = len(nodes)
-        nodes.append(node)
+        index[node] = position
+        position += 1
         edges = node.next_functions  # built anew at each access: read once
-        for slot, (target, input_nr) in enumerate(edges):
-            sources.append(position)
-            slots.append(slot)
-            input_nrs.append(input_nr)
-            targets.append(target)
-        stack.extend([target for target, _ in reversed(edges) if target is not None])
-    result.targets.extend(EMPTY if target is None else index[target] for target in targets)
+        for edge in edges:
+            ends += edge
+        starts.append(len(ends) >> 1)
+        for edge in reversed(edges):
+            stack.append(edge[0])
+    targets = array("i", map(index.__getitem__, ends[::2]))
+    input_nrs = array("i", ends[1::2])
+    del index[None]
+    nodes = list(index)
+    sequence_nrs = array("Q", [node._sequence_nr() for node in nodes])
+    found = [(index[node], output_nr) for node, output_nr in roots]
+    return Walk(nodes, index, Structure(_names(nodes), sequence_nrs, starts, targets, input_nrs, found))
 
+
+def name_of(node: AutogradNode) -> str:
+    """`PowBackward0`, `AccumulateGrad`; `CppNode<MyFn>` for a function written in C++."""
+    name: str = node.name()
+    # Of `torch::autograd::CppNode<ns::MyFn>` the namespace before the first bracket is dropped.
+    head, bracket, rest = name.partition("<")
+    return head.rsplit("::", 1)[-1] + bracket + rest
+
+
+def _names(nodes: list[AutogradNode]) -> list[str]:
+    """The name of every Node; those of one type share it, but for functions of C++ extensions."""
+    kinds = dict(zip(map(type, nodes), nodes, strict=True))
+    names = {kind: name_of(node) for kind, node in kinds.items()}
+    if any(kind.__name__ == _SHARED_TYPE for kind in kinds):
+        return [name_of(node) if type(node).__name__ == _SHARED_TYPE else names[type(node)] for node in nodes]
+    return [names[type(node)] for node in nodes]

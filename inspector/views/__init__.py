@@ -7,6 +7,7 @@ from inspector.look import Depth
 from inspector.views.depth import fold, open_box, unfold
 from inspector.views.folded import FoldedGraph
 from inspector.views.hiding import VIEWS, hide
+from inspector.views.marks import shown_marks
 from inspector.views.reach import between, neighbourhood, on_paths, touched
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "neighbourhood",
     "on_paths",
     "open_box",
+    "shown_marks",
     "touched",
     "unfold",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.look import Depth
 from inspector.views.cycles import has_cycle
@@ -38,10 +39,11 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
     if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
         raise ValueError(f"no depth {depth!r}; a depth is a number from 1, 'auto' or 'full'")
     whole = whole_of(graph)
-    atoms = [item for item in items_of(graph) if isinstance(item, Box)]
-    folder = Folder(whole, atoms)
-    items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
-    return view(whole, items, note(folder, items, depth))
+    with without_collections():
+        atoms = [item for item in items_of(graph) if isinstance(item, Box)]
+        folder = Folder(whole, atoms)
+        items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
+        return view(whole, items, note(folder, items, depth))
 
 
 def open_box(graph: Graph, identifier: str) -> Graph:

@@ -33,6 +33,8 @@ class Certifier:
 
     def certificate(self, positions: Sequence[int], label: Label) -> Certificate:
         """The certificate of a part."""
+        if len(positions) == 1:  # the passes of a long loop often are: the same in short
+            return (self._alone(positions[0], label),)
         inside = set(positions)
         below = self._below(positions, inside, label)
         doors = {position: self._doors(position, inside) for position in positions}
@@ -51,6 +53,12 @@ class Certifier:
             )
             for position in order
         )
+
+    def _alone(self, position: int, label: Label) -> Certificate:
+        edges = tuple((slot, number, self._outside(target)) for slot, number, target in self._of.slots(position))
+        key = (label(position), self._shapes.get(position), edges)
+        below = self._numbers.setdefault(key, len(self._numbers))
+        return below, self._doors(position, {position}), tuple((slot, target) for slot, _, target in edges)
 
     def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
         """Through which of its outputs gradients arrive from outside; how many do, from where, is no matter."""

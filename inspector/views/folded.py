@@ -19,10 +19,11 @@ class FoldedGraph(Graph):
 
     def __init__(self, whole: Graph, items: Sequence[Item], note: str = "") -> None:
         ordered = sorted(items, key=lambda item: members(item)[0])
-        super().__init__(lambda: build(whole, ordered), roots=whole.roots, steps=whole.steps, error=whole.error)
+        super().__init__(lambda: build(whole, ordered), roots=whole.roots, steps=whole.steps, error=whole.error,
+                         note=note)  # fmt: skip
         self.whole = whole
+        self.marks = whole.marks
         self.items = tuple(ordered)
-        self.note = note
 
     @property
     def boxes(self) -> dict[str, Box]:

@@ -45,10 +45,17 @@ def _shortened(points: Sequence[Point], gap: float) -> list[Point]:
     tip = points[-1]
     last = max(first for first in range(0, len(points) - 1, 3) if dist(points[first], tip) >= gap)
     segment = points[last : last + 4]
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = segment
     low, high = 0.0, 1.0
     for _ in range(40):  # halvings: far below the two decimals that are written
         middle = (low + high) / 2
-        low, high = (middle, high) if dist(_until(segment, middle)[-1], tip) >= gap else (low, middle)
+        left = 1 - middle
+        a, b, c, d = left * left * left, 3 * left * left * middle, 3 * left * middle * middle, middle**3
+        x, y = a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3
+        if hypot(x - tip[0], y - tip[1]) >= gap:
+            low = middle
+        else:
+            high = middle
     return [*points[:last], *_until(segment, low)]
 
 

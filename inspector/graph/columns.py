@@ -1,0 +1,97 @@
+"""Rows in columns: how `report.full.json.gz` holds the nodes and edges of a graph of a million Nodes.
+
+A table is `{"count": N, "kinds": [...], "kind": column}`. Rows with the same keys are of one kind:
+`kinds[k]` is `{key: column}` for them, in the order of the rows; `kind` says of which kind each row is.
+A column is one of
+- `{"all": value}`: every row has this value;
+- `{"values": [...], "codes": [...]}`: row k has `values[codes[k]]`;
+- `{"list": [...]}`: row k has the k-th.
+All else in the file is as in report.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+Table = dict[str, Any]
+_Row = dict[str, Any]
+_PLAIN = ({str}, {int}, {type(None)}, {bool})
+"""Types of columns whose values can be compared as they are."""
+
+
+def to_table(rows: Iterable[_Row], encode: Callable[[Any], Any]) -> Table:
+    """Rows as columns. encode: a value as JSON has it; it is asked once for each value, not for each row."""
+    kinds: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
+    numbers: dict[tuple[str, ...], int] = {}
+    order = []
+    for row in rows:
+        keys = tuple(row)
+        order.append(numbers.setdefault(keys, len(numbers)))
+        kinds[keys].append(row)
+    columns = [
+        {key: _column([row[key] for row in group], encode) for key in keys} for keys, group in kinds.items()
+    ]
+    return {"count": len(order), "kinds": columns, "kind": _column(order, encode)}
+
+
+def from_table(table: Table, decode: Callable[[str, Any], Any]) -> Iterator[_Row]:
+    """The rows of a table. decode: (key, value as JSON has it) → value; equal ones may be one object."""
+    counts: dict[int, int] = defaultdict(int)
+    order = list(_values(table["kind"], table["count"], lambda value: value))
+    for kind in order:
+        counts[kind] += 1
+    kinds = [_rows(columns, counts[kind], decode) for kind, columns in enumerate(table["kinds"])]
+    for kind in order:
+        yield next(kinds[kind])
+
+
+def _rows(columns: dict[str, Any], count: int, decode: Callable[[str, Any], Any]) -> Iterator[_Row]:
+    keys = list(columns)
+    values = [_values(column, count, partial(decode, key)) for key, column in columns.items()]
+    for row in zip(*values, strict=True):
+        yield dict(zip(keys, row, strict=True))
+
+
+def _values(column: dict[str, Any], count: int, decode: Callable[[Any], Any]) -> Iterator[Any]:
+    if "list" in column:
+        return map(decode, column["list"])
+    if "all" in column:
+        value = decode(column["all"])
+        return (value for _ in range(count))
+    values = list(map(decode, column["values"]))
+    return (values[code] for code in column["codes"])
+
+
+def _column(values: Sequence[Any], encode: Callable[[Any], Any]) -> dict[str, Any]:
+    if set(map(type, values)) in _PLAIN:
+        known = {value: code for code, value in enumerate(dict.fromkeys(values))}
+        distinct, codes = list(known), [known[value] for value in values]
+    else:
+        distinct, codes = _coded(values, encode)
+    if len(distinct) == 1:
+        return {"all": distinct[0]}
+    if len(distinct) * 2 > len(values):
+        return {"list": [distinct[code] for code in codes]}
+    return {"values": distinct, "codes": codes}
+
+
+def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[Any], list[int]]:
+    """The distinct values as JSON has them, and which of them each is. Most are an object that many rows share."""
+    by_identity: dict[int, int] = {}
+    by_text: dict[str, int] = {}
+    distinct: list[Any] = []
+    codes = []
+    for value in values:
+        code = by_identity.get(id(value))
+        if code is None:
+            encoded = encode(value)
+            code = by_text.setdefault(json.dumps(encoded), len(distinct))
+            by_identity[id(value)] = code
+            if code == len(distinct):
+                distinct.append(encoded)
+        codes.append(code)
+    return distinct, codes

@@ -1,0 +1,180 @@
+"""Large problems in parts: cut where everything runs through one box, equal parts laid out once and stamped.
+
+A waist is a box that all gradients pass which reach anything below it: the sum at the end of a residual block, a
+layer of a chain. Above it and below it a graph can be laid out by itself; the parts meet in the waist. The twelve
+blocks of a transformer are so two small layouts, twelve times in their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from inspector.layout.problem import Placement, Problem, Route
+from inspector.scene.scene import Point
+
+LEAST = 8
+"""Boxes of a part."""
+_TIE = "tie "
+"""Before the id of a route that only keeps the waist behind all else in its part; it is not drawn."""
+
+Place = Callable[[Problem], Placement]
+
+
+def place_segments(problem: Problem, place: Place) -> Placement:
+    """`place(problem)`, by parts. What `place` raises is raised."""
+    parts = [_part(problem, members, ends) for members, ends in _cut(problem)]
+    known: dict[object, Placement] = {}
+    whole = Placement({}, {}, {}, {})
+    for part, top in parts:
+        names = {identifier: f"{number:06d}" for number, identifier in enumerate(part.sizes)}
+        renamed = _renamed(part, names)
+        key = _key(renamed)
+        if key not in known:
+            known[key] = place(renamed)
+        _stamp(whole, known[key], part, names, top)
+    return whole
+
+
+# ---- where to cut -----------------------------------------------------------------------------------------
+
+_Part = tuple[list[str], tuple[str, str]]
+"""Boxes with wires, in their order; and the waists that they begin and end with, empty at an end of the graph."""
+
+
+def _cut(problem: Problem) -> list[_Part]:
+    hosts = [identifier for identifier in problem.sizes if identifier not in problem.hanging]
+    index = {identifier: number for number, identifier in enumerate(hosts)}
+    following: list[list[int]] = [[] for _ in hosts]
+    for route in problem.routes:
+        source, target = index[route.source], index[route.target]
+        if problem.flipped:
+            source, target = target, source
+        following[source].append(target)
+    below, entered = _reach(following)
+    hung = {index[host] for host in problem.hanging.values() if host in index}
+    waists = [
+        number
+        for number in range(len(hosts))
+        if number not in hung and below[number] and not entered[number] & ~(below[number] | 1 << number)
+    ]
+    waists.sort(key=lambda number: -below[number].bit_count())
+    parts: list[_Part] = []
+    left, top = (1 << len(hosts)) - 1, ""
+    for number in waists:
+        size = (left & ~below[number]).bit_count()
+        if left >> number & 1 and hosts[number] != top and size > LEAST and below[number].bit_count() >= LEAST:
+            parts.append((_members(left & ~below[number], hosts), (top, hosts[number])))
+            left, top = below[number] | 1 << number, hosts[number]
+    return [*parts, (_members(left, hosts), (top, ""))]
+
+
+def _members(bits: int, hosts: Sequence[str]) -> list[str]:
+    return [host for number, host in enumerate(hosts) if bits >> number & 1]
+
+
+def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
+    """For each box, as bits: all that can be reached from it, and all that an edge leads from to any of those."""
+    above = [0] * len(following)
+    for number, targets in enumerate(following):
+        for target in targets:
+            above[target] |= 1 << number
+    below, entered = [0] * len(following), [0] * len(following)
+    for number in reversed(_ordered(following)):
+        for target in following[number]:
+            below[number] |= below[target] | 1 << target
+            entered[number] |= entered[target] | above[target]
+    return below, entered
+
+
+def _ordered(following: Sequence[Sequence[int]]) -> list[int]:
+    """A topological order."""
+    waiting = [0] * len(following)
+    for targets in following:
+        for target in targets:
+            waiting[target] += 1
+    order = [number for number, count in enumerate(waiting) if not count]
+    for number in order:  # grows while it is read
+        for target in following[number]:
+            waiting[target] -= 1
+            if not waiting[target]:
+                order.append(target)
+    return order
+
+
+# ---- one part ---------------------------------------------------------------------------------------------
+
+
+def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tuple[Problem, str]:
+    """The problem of one part, and the waist that it hangs on."""
+    top, bottom = ends
+    inside = set(members)
+    hanging = {box: host for box, host in problem.hanging.items() if host in inside and host != top}
+    sizes = {box: size for box, size in problem.sizes.items() if box in inside or box in hanging}
+    routes = [route for route in problem.routes if route.source in inside and route.target in inside]
+    if bottom:
+        far = {route.target if problem.flipped else route.source for route in routes}
+        loose = [box for box in members if box not in far and box != bottom]
+        ends_of = (lambda box: (bottom, box)) if problem.flipped else (lambda box: (box, bottom))
+        routes += [Route(f"{_TIE}{box}", *ends_of(box)) for box in loose]
+    shapes = {box: shape for box, shape in problem.shapes.items() if box in sizes}
+    part = replace(
+        problem,
+        sizes=sizes,
+        hanging=hanging,
+        texts=problem.texts & hanging.keys(),
+        routes=tuple(routes),
+        shapes=shapes,
+    )
+    return part, top
+
+
+def _renamed(part: Problem, names: dict[str, str]) -> Problem:
+    """The part with boxes and routes called by their numbers, so that equal parts are equal."""
+    routes = [
+        replace(route, id=f"{number:06d}", source=names[route.source], target=names[route.target])
+        for number, route in enumerate(part.routes)
+    ]
+    return replace(
+        part,
+        sizes={names[box]: size for box, size in part.sizes.items()},
+        hanging={names[box]: names[host] for box, host in part.hanging.items()},
+        texts=frozenset(names[box] for box in part.texts),
+        routes=tuple(routes),
+        shapes={names[box]: shape for box, shape in part.shapes.items()},
+    )
+
+
+def _key(part: Problem) -> object:
+    """What two parts have in common that look the same."""
+    return (
+        part.direction,
+        tuple(part.sizes.items()),
+        tuple(part.hanging.items()),
+        part.texts,
+        part.routes,
+        tuple(sorted(part.shapes.items())),
+    )
+
+
+def _stamp(whole: Placement, placed: Placement, part: Problem, names: dict[str, str], top: str) -> None:
+    """Add a part to the whole, where the waist that both have lies in it."""
+    dx = dy = 0.0
+    if top:
+        here, there = placed.boxes[names[top]], whole.boxes[top]
+        dx, dy = there.x - here.x, there.y - here.y
+    for box, name in names.items():
+        if box != top:
+            whole.boxes[box] = placed.boxes[name].moved(dx, dy)
+    routes = {f"{number:06d}": route.id for number, route in enumerate(part.routes)}
+    for wire, points in placed.wires.items():
+        if not routes[wire].startswith(_TIE):
+            whole.wires[routes[wire]] = _moved(points, dx, dy)
+    for wire, room in placed.labels.items():
+        whole.labels[routes[wire]] = room.moved(dx, dy)
+    for wire, room in placed.below.items():
+        whole.below[routes[wire]] = room.moved(dx, dy)
+
+
+def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
+    return tuple([(x + dx, y + dy) for x, y in points])

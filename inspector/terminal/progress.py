@@ -1,0 +1,36 @@
+"""A sign of life while our own work takes longer than a second: on a terminal only, and never over a tqdm bar."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+
+from rich.console import Console
+
+PATIENCE = 1.0
+"""Seconds before anything is shown."""
+
+
+@contextlib.contextmanager
+def working(console: Console, text: str) -> Iterator[None]:
+    """While it is open for longer than a second, `text` with a moving sign stands on the terminal's last line."""
+    if not console.is_terminal or _has_bars():
+        yield
+        return
+    status = console.status(text, spinner="line")
+    timer = threading.Timer(PATIENCE, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
+
+
+def _has_bars() -> bool:
+    """Whether the script has a tqdm bar on the screen, which the sign would tear."""
+    return bool(getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ()))

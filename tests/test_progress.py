@@ -1,0 +1,95 @@
+"""Signs of life on a terminal, and Ctrl-C during our own work."""
+
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from reports import model, report_of
+from rich.console import Console
+from running import environment
+
+from inspector.report import save
+from inspector.terminal import progress
+
+
+def shown(is_terminal, monkeypatch, patience):
+    monkeypatch.setattr(progress, "PATIENCE", patience)
+    stream = io.StringIO()
+    with progress.working(Console(file=stream, force_terminal=is_terminal), "drawing"):
+        time.sleep(0.3)
+    return stream.getvalue()
+
+
+def test_long_work_shows_a_sign_on_a_terminal(monkeypatch):
+    assert "drawing" in shown(True, monkeypatch, 0.0)
+
+
+def test_short_work_and_a_pipe_show_none(monkeypatch):
+    assert shown(True, monkeypatch, 60.0) == ""
+    assert shown(False, monkeypatch, 0.0) == ""
+
+
+def test_a_running_bar_is_left_alone(monkeypatch):
+    from tqdm import tqdm
+
+    with tqdm(total=3, file=io.StringIO()):
+        assert shown(True, monkeypatch, 0.0) == ""
+
+
+CHECKOUT = Path(__file__).parent.parent
+
+_DRAW = """
+import sys
+from pathlib import Path
+import inspector.command.pictures as pictures
+write, count = pictures.write_bytes, 0
+def interrupted(path, content):
+    global count
+    count += 1
+    if count == 2:
+        part = Path.write_bytes
+        def half(self, data):
+            part(self, data[:10])
+            raise KeyboardInterrupt
+        Path.write_bytes = half
+    write(path, content)
+pictures.write_bytes = interrupted
+from inspector.cli import run
+sys.argv = ["inspect", "-o", "out/", "report.json"]
+run()
+"""
+
+_RUN = """
+import sys
+import inspector.command.drawing as drawing
+def interrupted(self):
+    self.stop()
+    raise KeyboardInterrupt
+drawing.Drawing.wait = interrupted
+from inspector.cli import run
+sys.argv = ["inspect", "script.py"]
+run()
+"""
+
+
+@pytest.mark.parametrize("code", [_DRAW, _RUN], ids=["saved", "script"])
+def test_an_interrupt_leaves_nothing_half_written_and_gives_130(code, tmp_path):
+    save(report_of(model()), tmp_path / "report.json")
+    script = "import torch\nx = torch.tensor(1.0, requires_grad=True)\n(x * x).backward()\n"
+    (tmp_path / "script.py").write_text(script)
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(CHECKOUT)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert "interrupted: the pictures are not finished" in ended.stderr and "Traceback" not in ended.stderr
+    for path in tmp_path.rglob("*.svg"):
+        assert path.read_text("utf-8").endswith("</svg>\n")
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".gitignore"]

@@ -1,0 +1,68 @@
+"""Large figures in parts: nothing is lost, nothing collides, and what is equal is laid out once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from columns import Op, graph, transformer
+from geometry import problems
+
+import inspector.layout as layout
+from inspector.graph import Graph
+from inspector.layout import draw
+from inspector.layout.place import place
+from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.segments import place_segments
+from inspector.look import Direction, Look
+
+
+def chain(length: int, *, flipped: bool = False) -> Problem:
+    """Boxes in a row, each third of them with a side branch."""
+    sizes = {f"b{k}": (40.0, 20.0) for k in range(length)}
+    sizes |= {f"s{k}": (30.0, 20.0) for k in range(0, length - 1, 3)}
+    pairs = [(f"b{k}", f"b{k + 1}") for k in range(length - 1)]
+    pairs += [(f"b{k}", f"s{k}") for k in range(0, length - 1, 3)]
+    if flipped:
+        pairs = [(target, source) for source, target in pairs]
+    routes = tuple(Route(f"{source}-{target}", source, target) for source, target in pairs)
+    return Problem("TB", sizes, {}, frozenset(), routes, {}, flipped)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_equal_parts_are_laid_out_once(flipped: bool) -> None:
+    asked = Counter[int]()
+
+    def counted(problem: Problem) -> Placement:
+        asked[len(problem.sizes)] += 1
+        return place(problem)
+
+    problem = chain(120, flipped=flipped)
+    placed = place_segments(problem, counted)
+    assert placed.boxes.keys() == problem.sizes.keys()
+    assert placed.wires.keys() == {route.id for route in problem.routes}
+    assert sum(asked.values()) < 8 and max(asked) < 20
+    for route in problem.routes:  # every wire still leads from box to box
+        for end, box in ((placed.wires[route.id][0], route.source), (placed.wires[route.id][-1], route.target)):
+            area = placed.boxes[box]
+            assert area.x - 1 <= end[0] <= area.right + 1 and area.y - 1 <= end[1] <= area.bottom + 1
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
+@pytest.mark.parametrize("style", ["modules", "circuit"])
+def test_a_full_figure_of_a_model_is_sound(style: str, direction: Direction) -> None:
+    figure = draw(transformer(8), Look(style=style, direction=direction), depth="full")
+    assert not problems(figure.panel("before"))
+
+
+def tangled(count: int) -> Graph:
+    """A graph that cannot be cut."""
+    ops = [Op(f"F{k}Backward0", [k + 1, min(k + 9, count)]) for k in range(count)]
+    return graph([*ops, Op("AccumulateGrad")])
+
+
+def test_what_is_too_large_for_full_is_drawn_folded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MOST_BOXES", 150)
+    figure = draw(tangled(200), Look(style="modules"), depth="full")
+    assert "200 boxes are too many for one picture (the bound is 150): it is drawn folded" in figure.remarks
+    assert any("no modules or loops that fold" in remark for remark in figure.remarks)
