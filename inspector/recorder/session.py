@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
 from inspector.naming import forget_locals, names_from
@@ -20,9 +22,10 @@ from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
+from inspector.recorder.overwrites import SavedMemory
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
-from inspector.summaries import Batch
+from inspector.summaries import Batch, unobserved
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
@@ -177,7 +180,7 @@ class Session:
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
         index = next(self._indexes)
-        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
+        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.outputs)
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files)
@@ -201,6 +204,8 @@ class Session:
             token.capture.captured(token.captured, result)
         flow = token.capture.flow
         flow.error = None if error is None else one_line(error)
+        if error is not None and flow.steps:
+            token.tracing.look_into(flow.steps[-1])
         call = self._call(token, flow)
         if self._watch is None:
             self.calls.clear()
@@ -221,15 +226,14 @@ class Session:
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
         ids = Ids(record)
-        cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
-        self._writes += len(writes)
+        cuts, writes = self._new_cuts(), self._new_writes(SavedMemory(record, ids))
         self._set_forward(head.index + 1)
         return BackwardCall(
             head.index,
             head.location,
             graph,
             [self._row(cut, "from", ids, token.tracing) for cut in cuts],
-            [self._row(write, "to", ids, token.tracing) for write in writes if _is_of_the_script(write)],
+            [self._row(write, "to", ids, token.tracing) for write in writes],
             head.recording,
             head.scale,
             None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],
@@ -264,13 +268,24 @@ class Session:
         counted = [(cut, cut["count"] - count) for cut, count in zip(cuts, earlier, strict=True)]
         return [cut | {"count": count} for cut, count in counted if count]
 
+    def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
+        """The writes since the last call, and earlier ones that went over what this graph had saved."""
+        assert self._forward is not None
+        writes = [write | {"saved": saved.under(write)} for write in self._forward.writes]
+        new, self._writes = self._writes, len(writes)
+        return [
+            write
+            for number, write in enumerate(writes)
+            if write["saved"] or (number >= new and _is_of_the_script(write))
+        ]
+
     def _paused(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, our own Python is not traced as the script's is."""
         return contextlib.nullcontext() if self._forward is None else self._forward.paused()
 
     def _row(self, found: dict[str, Any], key: str, ids: Ids, tracing: Tracing) -> dict[str, Any]:
         """A cut or a write for the report, its tensor by its id in the graph (None for one outside of it)."""
-        row = {name: item for name, item in found.items() if name not in (key, "leaf", "storage")}
+        row = {name: item for name, item in found.items() if name not in (key, *_NOT_IN_ROWS)}
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None and self._forward is not None:
             leaf = self._forward.leaves[found["leaf"]]()
@@ -315,6 +330,17 @@ def one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     name = type(error).__name__
     return mask_addresses(f"{name}: {lines[0]}" if lines else name)
+
+
+_NOT_IN_ROWS = ("leaf", "memory", "number")
+"""What is known of a cut or a write while its tensor lives, and means nothing afterwards."""
+
+
+def _are_finite(outputs: tuple[Any, ...]) -> bool:
+    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    with unobserved():
+        numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
+        return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:

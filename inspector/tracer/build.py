@@ -9,7 +9,7 @@ import networkx
 
 from inspector.graph.model import MOMENTS, Graph, Moment
 from inspector.graph.values import Value, unknown
-from inspector.tracer.answers import Answers, Forward
+from inspector.tracer.answers import Answers, Forward, Output
 from inspector.tracer.flow import Flow
 from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
@@ -85,6 +85,7 @@ class _Builder:
     def _function(self, position: int, node: NodeRecord) -> dict[str, Any]:
         is_leaf = node.name == ACCUMULATE_GRAD
         pairs = [(position, output_nr) for output_nr in range(max(1, len(node.outputs)))]
+        output = None if is_leaf else self._answers.output(pairs[0])
         return {
             "kind": "function",
             "name": node.name,
@@ -107,6 +108,7 @@ class _Builder:
             ],
             **{moment: self._states(pairs, moment) for moment in MOMENTS},
             "gradient": _one_or_all([self._answers.gradient(pair) for pair in pairs]),
+            **_operands(output),
         }
 
     def _tensors(self, position: int, node: NodeRecord) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -176,6 +178,14 @@ class _Builder:
             "data": _one_or_all([self._answers.data(pair, moment) for pair in pairs]),
             "grad": _one_or_all([self._answers.grad(pair, moment) for pair in pairs]),
         }
+
+
+def _operands(output: Output | None) -> dict[str, Any]:
+    """What is known of an operation's operands beside the tensors of the graph."""
+    if output is None:
+        return {}
+    found = {"operands": output.operands, "given": output.given}
+    return {key: value for key, value in found.items() if value}
 
 
 def _facts(seen: Seen) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from inspector.naming import Names
-from inspector.summaries import Batch
+from inspector.summaries import Batch, Memory, memory_of
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
     OutputFacts,
@@ -41,6 +41,7 @@ class SavedRecord:
     tensor: Pair | int | None  # of the graph, or the position of a constant, or unknown
     before: str
     after: str
+    memory: Memory | None = None  # where its elements lay before backward
 
 
 @dataclass(slots=True)
@@ -94,6 +95,13 @@ class Tracing:
         for seen in [*self._seen.values(), *self._constants]:
             tensor = seen.reference() if seen.facts.is_leaf else None
             seen.source = None if tensor is None else find(tensor)
+
+    def look_into(self, position: int) -> None:
+        """Note what a Node saved, where a light trace did not: it is the one at which backward has failed."""
+        record = self._records[position]
+        if not record.saved and record.name != ACCUMULATE_GRAD:
+            record.attributes = attributes_of(self.walk.nodes[position])
+            record.saved = [self._saved_record(position, saved) for saved in saved_by(self.walk.nodes[position])]
 
     def close(self, *, ran: bool) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device."""
@@ -156,7 +164,8 @@ class Tracing:
         which = (position, saved.output_nr) if saved.is_output else self._identify(saved)
         if isinstance(which, tuple) and saved.tensor is not None:
             self._see(which, saved.tensor)
-        return SavedRecord(saved.name, which, saved.state, saved.state)
+        memory = None if saved.tensor is None else memory_of(saved.tensor)
+        return SavedRecord(saved.name, which, saved.state, saved.state, memory)
 
     def _identify(self, saved: Saved) -> Pair | int | None:
         """The pair of a saved input; the position among the constants of one that is not of the graph; None for

@@ -203,7 +203,8 @@ class ForwardRecorder:
     @property
     def writes(self) -> list[dict[str, Any]]:
         """In-place writes: operation, source, direct, to (sequence_nr, output_nr; which tensor it was before),
-        leaf, name, code, storage (the address of the elements, good while they live), before and after (version).
+        leaf, name, code, memory (where the elements lie, while they live), number (that the next Node would get),
+        before and after (version).
         """
         return self._operations.flow.writes(self._sources)
 

@@ -1,0 +1,56 @@
+"""A probability is fed to a loss that expects logits: sigmoid is applied twice.
+
+Why it matters: `binary_cross_entropy_with_logits` applies sigmoid itself. The second sigmoid makes 0.5 to 0.73
+of what was 0 to 1, so the model can never be certain of either class and its gradients are small.
+
+How to mend it: give the loss the logits, and keep the sigmoid for the predictions; or use
+`binary_cross_entropy` on the probabilities.
+
+Example:
+
+    model = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid())
+    loss = F.binary_cross_entropy_with_logits(model(x), y)      # sigmoid in the model, and in the loss
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.passing import fed_by
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_SIGMOID = "SigmoidBackward0"
+_WITH_LOGITS = "BinaryCrossEntropyWithLogitsBackward0"
+_OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
+    for call in evidence.calls:
+        for node, row in call.functions.items():
+            if row["name"] == _WITH_LOGITS:
+                yield from _found(call, node, node)
+            elif row["name"] == _OF_PROBABILITIES:
+                above = fed_by(call, node)
+                if above is not None and call.functions[above.node]["name"] == _SIGMOID:
+                    yield from _found(call, node, above.node)
+
+
+def _found(call: Call, loss: str, node: str) -> Iterator[Finding]:
+    """node: what takes its input for logits: the loss itself, or the sigmoid before it."""
+    fed = fed_by(call, node)
+    if fed is None or call.functions[fed.node]["name"] != _SIGMOID:
+        return
+    again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
+    yield RULE.found(
+        f"sigmoid twice: its probabilities are taken for logits, {again} to them",
+        "give the loss the logits: without this sigmoid, which belongs to the predictions",
+        at=Place(call.location(fed.node), call.index, (fed.node, *dict.fromkeys((node, loss)))),
+        parameters=call.harmed_by([fed.node]),
+    )
+
+
+RULE = Rule("double-sigmoid", "warning", ("gradients",), check, __doc__)
