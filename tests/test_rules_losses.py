@@ -42,7 +42,7 @@ def rules(report: Any) -> list[str]:
 def test_double_softmax(loss: Callable[[nn.Module], torch.Tensor], message: str) -> None:
     (found, *rest) = diagnosed(loss).findings
     assert found["rule"] == "double-softmax" and message in found["message"]
-    assert found["parameters"] == ["model.0.bias", "model.0.weight"] or set(found["parameters"]) == {"0.bias", "0.weight"}
+    assert set(found["parameters"]) == {"0.bias", "0.weight"}
     assert "softmax" in found["location"]["code"]
     assert {finding["rule"] for finding in rest} <= {"unstable-log-softmax"}
 
@@ -91,7 +91,7 @@ def test_double_sigmoid(loss: Callable[[nn.Module], torch.Tensor]) -> None:
     [
         lambda model: F.binary_cross_entropy_with_logits(model(X).squeeze(1), FLAGS),
         lambda model: F.binary_cross_entropy(model(X).sigmoid().squeeze(1), FLAGS),
-        lambda model: F.binary_cross_entropy_with_logits(model(X).squeeze(1), model(X).squeeze(1).sigmoid().detach()),
+        lambda model: F.binary_cross_entropy_with_logits(model(X)[:, 0], model(X)[:, 0].sigmoid().detach()),
         lambda model: (model(X).sigmoid() * model(X).sigmoid().sigmoid()).sum(),  # gates
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -170,6 +171,29 @@ def test_numpy_shares_the_memory() -> None:
     (found,) = run(loss, raises=False)
     assert found["rule"] == "silent-overwrite"
     assert found["location"]["code"] == "numbers[0] = 0.0"
+
+
+def test_a_tensor_of_an_array_that_is_used_again() -> None:
+    batch = np.ones((8, 4), dtype=np.float32)
+
+    def loss(model: nn.Sequential) -> torch.Tensor:
+        y = model[0](torch.from_numpy(batch))
+        batch[:] = 2.0  # the next batch
+        return y.sum()
+
+    (found,) = run(loss, raises=False)
+    assert found["rule"] == "silent-overwrite" and found["location"]["code"] == "batch[:] = 2.0  # the next batch"
+    assert found["parameters"] == ["0.weight"]
+
+
+def test_an_array_that_is_filled_anew_for_every_batch_is_silent() -> None:
+    model, batch = nn.Linear(4, 1), np.ones((8, 4), dtype=np.float32)
+    x = torch.from_numpy(batch)
+    with inspector.record() as recording:
+        for step in range(3):
+            batch[:] = step + 1.0
+            model(x).sum().backward()
+    assert not recording.findings
 
 
 def before(model: nn.Sequential) -> torch.Tensor:

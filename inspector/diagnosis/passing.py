@@ -64,6 +64,23 @@ def fed_by(call: Call, node: str, through: Collection[str] = SELECTS) -> Fed | N
     return None
 
 
+class Defects:
+    """Modules that were found at fault: `nn.Sigmoid` in a discriminator that three losses use is one defect."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, set[str]]] = []
+
+    def is_new(self, call: Call, node: str) -> bool:
+        """Whether the module that made a Node is not one of them yet; outside of modules it always is."""
+        module = call.functions[node]["module"]
+        if not isinstance(module, str) or not module:
+            return True
+        leaves = set(call.harmed_by([node]))
+        known = any(module == other and leaves & its for other, its in self._found)
+        self._found.append((module, leaves))
+        return not known
+
+
 def dimension(call: Call, node: str) -> int | None:
     """Along which dimension a softmax goes, counted from the front; None where that was not recorded."""
     row = call.functions[node]

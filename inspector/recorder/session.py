@@ -22,7 +22,7 @@ from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
-from inspector.recorder.overwrites import SavedMemory
+from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
 from inspector.summaries import Batch, unobserved
@@ -186,6 +186,8 @@ class Session:
         names = names_from(call.frame, self._files)
         self._leaves.learn(names)
         tracing = Tracing(graph, outputs, names, batch)
+        if self._forward is not None:
+            tracing.find_made(self._forward.made)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
@@ -233,7 +235,10 @@ class Session:
             head.location,
             graph,
             [self._row(cut, "from", ids, token.tracing) for cut in cuts],
-            [self._row(write, "to", ids, token.tracing) for write in writes],
+            [
+                *(self._row(write, "to", ids, token.tracing) for write in writes),
+                *(written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()),
+            ],
             head.recording,
             head.scale,
             None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],

@@ -6,7 +6,7 @@ numbers, no version counter.
 """
 
 from inspector.summaries.batch import Batch, Level, Pending
-from inspector.summaries.elements import Memory, dtype_name, memory_of, overlap
+from inspector.summaries.elements import Memory, dtype_name, is_shared, memory_of, overlap
 from inspector.summaries.unobserved import unobserved
 
-__all__ = ["Batch", "Level", "Memory", "Pending", "dtype_name", "memory_of", "overlap", "unobserved"]
+__all__ = ["Batch", "Level", "Memory", "Pending", "dtype_name", "is_shared", "memory_of", "overlap", "unobserved"]

@@ -30,6 +30,14 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     return address, first * width, (first + int(reach) + 1) * width
 
 
+def is_shared(tensor: torch.Tensor) -> bool:
+    """Whether somebody else holds the memory of a tensor as well: torch lets no such storage grow or shrink, be it
+    that an array was made of the tensor (`x.numpy()`) or the tensor of an array."""
+    if type(tensor) is not torch.Tensor or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return False
+    return not tensor.untyped_storage().resizable()
+
+
 def overlap(one: Memory, other: Memory) -> bool:
     """Whether two tensors reach over the same bytes."""
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]

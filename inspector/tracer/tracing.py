@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from inspector.naming import Names
-from inspector.summaries import Batch, Memory, memory_of
+from inspector.summaries import Batch, Memory, Pending, memory_of
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
     OutputFacts,
@@ -89,6 +89,12 @@ class Tracing:
         self._records = [self._record(position, full) for position in range(len(self.walk.nodes))]
         self._held.clear()
         self._names = Names()
+
+    def find_made(self, find: Callable[[torch.Tensor], Pending | None]) -> None:
+        """Note what constants held in the forward: `find` gives it, or None."""
+        for seen in self._constants:
+            tensor = seen.reference() if seen.shared else None
+            seen.made = None if tensor is None else find(tensor)
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Note where the leaves were made: `find` gives the source of a tensor, or None."""

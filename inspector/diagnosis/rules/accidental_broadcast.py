@@ -20,15 +20,18 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import SELECTS
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import operation
 from inspector.report import Finding
 
-_ON_THE_WAY = SELECTS | {
+_ON_THE_WAY = {
     "AbsBackward0",
     "AddBackward0",
     "AddcmulBackward0",
+    "ClampBackward0",
+    "ClampBackward1",
+    "ClampMaxBackward0",
+    "ClampMinBackward0",
     "DivBackward0",
     "ExpBackward0",
     "HuberLossBackward0",
@@ -36,8 +39,10 @@ _ON_THE_WAY = SELECTS | {
     "L1LossBackward0",
     "LogBackward0",
     "LogCoshBackward0",
+    "MaximumBackward0",
     "MeanBackward0",
     "MeanBackward1",
+    "MinimumBackward0",
     "MseLossBackward0",
     "MulBackward0",
     "NegBackward0",
@@ -47,9 +52,11 @@ _ON_THE_WAY = SELECTS | {
     "SubBackward0",
     "SumBackward0",
     "SumBackward1",
+    "ViewBackward0",
+    "WhereBackward0",
 }
-"""What a loss does with a difference: element by element, then one number. Anything else (a matrix product, a
-mask, a softmax over the pairs) means that the pairs are meant."""
+"""What a loss does with a difference: element by element, then one number. Anything else (a matrix product,
+a selection, a softmax over the pairs) means that the pairs are meant."""
 
 _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
 """Text that says that the writer knew of the shapes."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import fed_by
+from inspector.diagnosis.passing import Defects, fed_by
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
@@ -29,27 +29,30 @@ _OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
+    defects = Defects()
     for call in evidence.calls:
-        for node, row in call.functions.items():
-            if row["name"] == _WITH_LOGITS:
-                yield from _found(call, node, node)
-            elif row["name"] == _OF_PROBABILITIES:
-                above = fed_by(call, node)
-                if above is not None and call.functions[above.node]["name"] == _SIGMOID:
-                    yield from _found(call, node, above.node)
+        for loss, row in call.functions.items():
+            node = loss if row["name"] == _WITH_LOGITS else None
+            if row["name"] == _OF_PROBABILITIES:
+                node = _sigmoid_before(call, loss)
+            fed = None if node is None else _sigmoid_before(call, node)
+            if node is not None and fed is not None and defects.is_new(call, fed):
+                yield _found(call, loss, node, fed)
 
 
-def _found(call: Call, loss: str, node: str) -> Iterator[Finding]:
-    """node: what takes its input for logits: the loss itself, or the sigmoid before it."""
+def _sigmoid_before(call: Call, node: str) -> str | None:
     fed = fed_by(call, node)
-    if fed is None or call.functions[fed.node]["name"] != _SIGMOID:
-        return
+    return fed.node if fed is not None and call.functions[fed.node]["name"] == _SIGMOID else None
+
+
+def _found(call: Call, loss: str, node: str, fed: str) -> Finding:
+    """node: what takes its input for logits: the loss itself, or the sigmoid before it. fed: the first sigmoid."""
     again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
-    yield RULE.found(
+    return RULE.found(
         f"sigmoid twice: its probabilities are taken for logits, {again} to them",
         "give the loss the logits: without this sigmoid, which belongs to the predictions",
-        at=Place(call.location(fed.node), call.index, (fed.node, *dict.fromkeys((node, loss)))),
-        parameters=call.harmed_by([fed.node]),
+        at=Place(call.location(fed), call.index, (fed, *dict.fromkeys((node, loss)))),
+        parameters=call.harmed_by([fed]),
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import Fed, fed_by, same_dimension
+from inspector.diagnosis.passing import Defects, Fed, fed_by, same_dimension
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
@@ -34,10 +34,11 @@ _ADVICE = "give the loss the logits: without this softmax, which belongs to the 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every softmax whose result goes straight into another, or into a loss that expects logarithms."""
+    defects = Defects()
     for call in evidence.calls:
         for node, row in call.functions.items():
             fed = fed_by(call, node) if row["name"] in _AGAIN or row["name"] in _LOGS_WANTED else None
-            if fed is not None and call.functions[fed.node]["name"] == _SOFTMAX:
+            if fed is not None and call.functions[fed.node]["name"] == _SOFTMAX and defects.is_new(call, fed.node):
                 yield from _found(call, node, fed)
 
 

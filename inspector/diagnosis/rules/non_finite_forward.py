@@ -19,56 +19,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.diagnosis.births import (
+    begins_in_forward,
+    forward_births,
+    kind_of,
+    known_inputs,
+    root_nodes,
+    saved_constants,
+)
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.finite import first_broken, harmed, holds, is_bad, kind, output, root_kind
+from inspector.diagnosis.finite import first_broken, harmed, holds, is_bad, output, root_kind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
 from inspector.report import Finding
-
-_MASKS = (
-    "MaskedFillBackward0",
-    "MaskedFillBackward1",
-    "MaskedScatterBackward0",
-    "WhereBackward0",
-    "IndexPutBackward0",
-)
-"""What puts infinities into a tensor on purpose."""
-
-_SUMS = ("AddBackward0", "SubBackward0")
-"""What puts infinities into a tensor on purpose where one of the summands holds them: `scores + mask`."""
-
-_CREATORS = frozenset(
-    [
-        "AcosBackward0",
-        "AcoshBackward0",
-        "AsinBackward0",
-        "AtanhBackward0",
-        "BmmBackward0",
-        "CumprodBackward0",
-        "DivBackward0",
-        "ExpBackward0",
-        "Expm1Backward0",
-        "LinalgInvExBackward0",
-        "LogBackward0",
-        "Log10Backward0",
-        "Log1PBackward0",
-        "Log2Backward0",
-        "LogitBackward0",
-        "PowBackward0",
-        "PowBackward1",
-        "ProdBackward0",
-        "ReciprocalBackward0",
-        "RsqrtBackward0",
-        "SinhBackward0",
-        "SoftmaxBackward0",
-        "SqrtBackward0",
-        "StdBackward0",
-        "VarBackward0",
-        "XlogyBackward0",
-    ]
-)
-"""Operations that make NaN or infinities of ordinary numbers: of several that may have, these are named first."""
 
 _ADVICE = {
     "LogBackward0": "keep its argument above 0: clamp(min=1e-8), or a stable form (log_softmax, logsigmoid)",
@@ -89,83 +53,17 @@ _OTHER_ADVICE = "keep its input where it is defined and not too large for its ty
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The birth of what made a root NaN or infinite, in the first call that is not finite."""
     call = first_broken(evidence)
-    if call is None or root_kind(call) not in ("inf", "nan"):
-        return
-    births = list(_births(call))
-    if not births:
+    births = [] if call is None else list(forward_births(call, begins_in_forward(call)))
+    if call is None or not births:
         return
     birth = max(births, key=lambda node: _turn(call, node))
     if birth in call.leaf_of:
         yield _of_leaf(evidence, call, birth)
     else:
         finding = _of_node(call, birth)
-        if call.row.scale is not None and root_kind(call) == "inf" and birth in _starts(call):
+        if call.row.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
             finding["severity"] = "note"  # the scale made it so: a GradScaler skips the step and lowers it
         yield finding
-
-
-def _births(call: Call) -> Iterator[str]:
-    """The Nodes at which what is wrong with the roots began."""
-    starts = _starts(call)
-    seen = {node for node in starts if _kind(call, node) in ("inf", "nan")}
-    waiting = [node for node in starts if node in seen]
-    for node in waiting:  # grows while it is walked
-        below = _worse_below(call, node)
-        if not below:
-            yield _likely(call, node)
-        for other in below:
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
-
-
-def _worse_below(call: Call, node: str) -> list[str]:
-    """The inputs of a Node, if they are known, that explain what it holds."""
-    inputs = _known_inputs(call, node)
-    nans = [other for other in inputs if _kind(call, other) == "nan"]
-    infinite = [other for other in inputs if _kind(call, other) == "inf"]
-    if _kind(call, node) == "nan" and not nans:
-        return [other for other in infinite if not _is_mask(call, other)]
-    return nans or infinite
-
-
-def _known_inputs(call: Call, node: str) -> list[str]:
-    """The nearest Nodes below whose output is known."""
-    return [other for other in _below(call, node) if kind(output(call, other)) is not None]
-
-
-def _below(call: Call, node: str) -> Iterator[str]:
-    """The Nodes below, down to the nearest on each way whose output is known."""
-    waiting = [edge.target for edge in call.next_edges.get(node, ())]
-    seen = set(waiting)
-    for other in waiting:  # grows while it is walked
-        yield other
-        if kind(output(call, other)) is None:
-            new = [edge.target for edge in call.next_edges.get(other, ()) if edge.target not in seen]
-            seen.update(new)
-            waiting += new
-
-
-def _likely(call: Call, node: str) -> str:
-    """Where it began, if the Nodes between a bad output and the finite ones below were not all seen: the lowest of
-    them that can make such numbers."""
-    unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
-    creators = [other for other in (node, *unseen) if call.functions[other]["name"] in _CREATORS]
-    return creators[-1] if creators else node
-
-
-def _is_mask(call: Call, node: str) -> bool:
-    """Whether a Node holds infinities on purpose: it put them there, or handed on what did."""
-    while call.functions[node]["name"] not in _MASKS:
-        if call.functions[node]["name"] in _SUMS and not any(
-            is_bad(output(call, other)) for other in _known_inputs(call, node)
-        ):
-            return True
-        bad = [other for other in _known_inputs(call, node) if is_bad(output(call, other))]
-        if len(bad) != 1:
-            return False
-        node = bad[0]
-    return True
 
 
 def _of_leaf(evidence: Evidence, call: Call, node: str) -> Finding:
@@ -192,8 +90,8 @@ def _of_leaf(evidence: Evidence, call: Call, node: str) -> Finding:
 def _of_node(call: Call, node: str) -> Finding:
     row = call.functions[node]
     given = _given(call, node)
-    constants = [(name, tensor) for name, tensor in _constants(call, node) if is_bad(tensor["before"]["data"])]
-    masked = [other for other in _known_inputs(call, node) if _kind(call, other) == "inf"]
+    constants = [pair for pair in saved_constants(call, node) if is_bad(pair[1]["before"]["data"])]
+    masked = [other for other in known_inputs(call, node) if kind_of(call, other) == "inf"]
     source, advice = call.location(node), _ADVICE.get(row["name"], _OTHER_ADVICE)
     made = f"{operation(row['name'])}{at_line(source)}"
     if given is not None and not masked:
@@ -206,8 +104,9 @@ def _of_node(call: Call, node: str) -> Finding:
         message = f"`{called}`, which {made} was given, holds {holds(tensor['before']['data'])}"
         advice = "clean the data before it is used: torch.isfinite shows where, torch.nan_to_num replaces"
     else:
+        reaches = "reaches the root" if root_kind(call) != "finite" else "spoils the gradients"
         inputs = "inputs that a mask made infinite" if masked else "finite inputs"
-        message = f"{made} made {holds(output(call, node))} of {inputs}, and it reaches the root"
+        message = f"{made} made {holds(output(call, node))} of {inputs}, and it {reaches}"
     return RULE.found(
         message,
         advice,
@@ -229,29 +128,10 @@ def _given(call: Call, node: str) -> dict[str, Any] | None:
     return None
 
 
-def _constants(call: Call, node: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, identifier in call.saved[node].items():
-        if not call.tensors[identifier]["requires_grad"]:
-            yield name, call.tensors[identifier]
-
-
-def _kind(call: Call, node: str) -> str | None:
-    return kind(output(call, node))
-
-
 def _turn(call: Call, node: str) -> int:
     """The engine runs last what the forward made first."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
-
-
-def _starts(call: Call) -> list[str]:
-    """The Nodes of the roots."""
-    return [str(call.tensors[root]["grad_fn"] or _accumulates(call, root)) for root in call.graph.roots]
-
-
-def _accumulates(call: Call, leaf: str) -> str | None:
-    return next((node for node, other in call.leaf_of.items() if other == leaf), None)
 
 
 RULE = Rule("non-finite-forward", "error", ("gradients",), check, __doc__)

@@ -17,18 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.births import begins_in_forward, gradient_births
 from inspector.diagnosis.call import Call, Edge
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.finite import (
-    bad_ends,
-    first_broken,
-    harmed,
-    is_bad,
-    is_fine,
-    kind,
-    output,
-    root_kind,
-)
+from inspector.diagnosis.finite import bad_ends, first_broken, harmed, is_bad, kind, output, root_kind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, number, operation
 from inspector.graph.measures import norm
@@ -60,7 +52,7 @@ _WHY = {
     ),
 }
 _OTHER_ADVICE = "keep its input where its derivative is finite"
-_BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choose a safe input before the operation"
+_BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choose a safe input before it"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -69,13 +61,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if call.row.scale is not None and root_kind(call) == "finite" and bad_ends(call):
             yield from _found(call, skipped=True)
     first = first_broken(evidence)
-    if first is not None and root_kind(first) not in ("inf", "nan"):
+    if first is not None and not begins_in_forward(first):
         yield from _found(first, skipped=False)
 
 
 def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
     """skipped: whether a GradScaler sees to it that no step uses these gradients."""
-    births = sorted(_births(call), key=lambda node: call.functions[node]["step"])
+    births = sorted(gradient_births(call), key=lambda node: call.functions[node]["step"])
     if not births:
         return
     node = births[0]
@@ -99,37 +91,6 @@ def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
         finding["severity"] = "note"
         finding["message"] += f"; a GradScaler (scale {number(call.row.scale or 0)}) skips such a step"
     yield finding
-
-
-def _births(call: Call) -> Iterator[str]:
-    """The Nodes that were given finite gradients only and gave one that is not, and that came out."""
-    waiting = bad_ends(call)
-    seen = set(waiting)
-    for node in waiting:  # grows while it is walked
-        for edge in call.incoming.get(node, ()):
-            above = edge.source
-            if above in seen or not isinstance(call.functions[above]["step"], int):
-                continue
-            if is_fine(call.functions[above]["gradient"]) and (is_bad(edge.gradient) or _spoils(call, edge)):
-                seen.add(above)
-                yield above
-            elif is_bad(call.functions[above]["gradient"]):
-                seen.add(above)
-                waiting.append(above)
-
-
-def _spoils(call: Call, edge: Edge) -> bool:
-    """Whether, of several Nodes that all were given finite gradients and whose sum is not finite, this is the one.
-
-    A light recording does not measure what each of them gave.
-    """
-    if not is_bad(call.functions[edge.target]["gradient"]) or kind(edge.gradient) is not None:
-        return False
-    sources = [other.source for other in call.incoming[edge.target]]
-    if not all(is_fine(call.functions[other]["gradient"]) for other in sources):
-        return False
-    known = [other for other in sources if call.functions[other]["name"] in _WHY]
-    return edge.source == (known or sources)[0]
 
 
 def _overflow(call: Call, node: str, edges: list[Edge]) -> str:

@@ -30,6 +30,14 @@ from inspector.report import Finding
 _Saved = tuple[str, str]
 """A Node, and the name of a tensor that it saved."""
 
+_LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
+    "ConvolutionBackward0": {"input": (1,), "weight": (0,)},
+    "NativeBatchNormBackward0": {"input": (0, 1), "weight": (0,)},
+    "NativeGroupNormBackward0": {"input": (0, 1), "weight": (0,)},
+    "NativeLayerNormBackward0": {"input": (0, 1), "weight": (0,)},
+}
+"""Nodes whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
+
 _ADVICE = "make a new tensor in the place of writing this one; without `.data` torch sees such a write and raises"
 
 
@@ -82,11 +90,26 @@ def _harmed(call: Call, saved: list[_Saved]) -> Iterator[str]:
     for node, name in saved:
         names[node].add(name.partition("[")[0])
     for node, changed in names.items():
-        formulas = list(call.functions[node]["formula"].values())
+        slots = _LAYERS.get(call.functions[node]["name"])
         for edge in call.next_edges.get(node, ()):
-            words = set(re.findall(r"\w+", formulas[edge.slot])) if edge.slot < len(formulas) else changed
-            if changed & words:
+            if slots is not None and changed <= slots.keys():
+                is_harmed = any(edge.slot in slots[name] for name in changed)
+            else:
+                is_harmed = bool(changed & _words(call, node, edge.slot, changed))
+            if is_harmed:
                 yield from call.harmed_by([edge.target])
+
+
+def _words(call: Call, node: str, slot: int, unknown: set[str]) -> set[str]:
+    """The names in the formula of one derivative; `unknown` where torch gives several in one."""
+    formulas = list(call.functions[node]["formula"].items())
+    if slot >= len(formulas) or "," in formulas[slot][0]:
+        return unknown
+    return set(re.findall(r"\w+", _METADATA.sub("", formulas[slot][1])))
+
+
+_METADATA = re.compile(r"\w+(?:\.|->)\w*(?:size|sizes|strides|layout|scalar_type|options|dim|numel)\([^)]*\)")
+"""`self.sym_sizes()`: what a derivative needs to know of a tensor beside its elements."""
 
 
 def _is_held(row: dict[str, Any]) -> bool:

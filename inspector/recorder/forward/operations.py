@@ -169,6 +169,8 @@ class Operations(TorchFunctionMode):
         self.ranges.mark(first, operation.place)
         self.ranges.mark(end, None)
         cuts = self.flow.behind(inputs, results)
+        for tensor in inputs:
+            self._outputs.note_shared(tensor)
         operands, given = _outer(operation.name, inputs), self.non_finite.of(inputs)
         if not results:  # `b[0] = x` gives nothing back
             results = [target.tensor for target in operation.targets]

@@ -12,7 +12,7 @@ from inspector.graph.model import Source
 from inspector.recorder.forward.flow import Key
 from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
-from inspector.summaries import Batch, Pending
+from inspector.summaries import Batch, Pending, is_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Outputs:
     def __init__(self, batch: Batch, sources: Sources) -> None:
         self._batch, self._sources = batch, sources
         self.non_finite = NonFinite()
+        self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
         self._recorded: dict[Key, Recorded] = {}
         self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
@@ -90,6 +91,19 @@ class Outputs:
         """Where a leaf was made; None if that was not seen."""
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
+
+    def note_shared(self, tensor: torch.Tensor) -> None:
+        """Note what a tensor without a gradient holds when a Node is given it, if its memory is shared.
+
+        That of the last time is kept: an array may be filled anew for every batch.
+        """
+        if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
+            self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
+
+    def made(self, tensor: torch.Tensor) -> Pending | None:
+        """What `note_shared` noted of a tensor; None where it did not."""
+        kept = self._shared.get(id(tensor))
+        return kept[1] if kept is not None and kept[0]() is tensor else None
 
     def value(self, tensor: torch.Tensor) -> Pending:
         """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""

@@ -25,7 +25,7 @@ from inspector.recorder.forward.operations import APPLY, FAST_PATHS, Operations,
 from inspector.recorder.forward.outputs import Output, Outputs
 from inspector.recorder.forward.ranges import sequence_number
 from inspector.recorder.forward.sources import Sources
-from inspector.summaries import Batch
+from inspector.summaries import Batch, Pending
 
 Mode = Literal["full", "light"]
 Unknown: TypeAlias = dict[str, str]
@@ -179,6 +179,15 @@ class ForwardRecorder:
     def leaf_source(self, leaf: torch.Tensor) -> Source | None:
         """The user's line that made a leaf; None if that was not seen (a light recording sees none)."""
         return self._outputs.leaf_source(leaf)
+
+    def made(self, tensor: torch.Tensor) -> Pending | None:
+        """What a tensor without a gradient, with shared memory, held when it was last used; None of others."""
+        return self._outputs.made(tensor) if self._is_here() else None
+
+    @property
+    def array_writes(self) -> list[Source]:
+        """Where the script writes into arrays that share the memory of tensors, as far as its text tells."""
+        return self._sources.array_writes()
 
     @property
     def roots(self) -> list[weakref.ref[nn.Module]]:
