@@ -34,7 +34,7 @@ _MOST_ELEMENTS = 1 << 20
 inputs are kept in double precision until the check."""
 
 _ABSOLUTE, _RELATIVE = 1e-9, 1e-5
-"""Tolerances for one direction. gradcheck allows it the absolute errors of all elements together: with its own 1e-5
+"""Tolerances for one direction. gradcheck allows it the absolute errors of all elements together: with its 1e-5
 a wrong derivative of 1,000 elements passes. Finite differences in double precision are as good as these."""
 
 Status = Literal["agrees", "disagrees", "not checked"]
