@@ -205,10 +205,46 @@ def test_functions_are_checked_at_their_inputs(functions):
 
 
 def test_a_large_function_is_not_checked_and_says_so(functions):
-    Good.apply(torch.rand(1000, requires_grad=True), 2)
+    Good.apply(torch.rand((1 << 20) + 1, requires_grad=True), 2)
     functions.remove()
     (result,) = functions.check()
     assert result.status == "not checked" and "elements" in result.reason
+
+
+def test_of_many_elements_one_direction_is_checked(functions):
+    runs = []
+
+    class Counted(Bad):
+        @staticmethod
+        def forward(ctx, x, factor):
+            runs.append(len(x))
+            return Good.forward(ctx, x, factor)
+
+    x = torch.rand(1000, requires_grad=True)
+    Good.apply(x, 2)
+    Counted.apply(x, 2)
+    functions.remove()
+    runs.clear()
+    good, wrong = functions.check()
+    assert (good.status, wrong.status) == ("agrees", "disagrees")
+    assert "by finite differences" in wrong.reason
+    assert 0 < len(runs) < 20  # not twice for each element, not even for the message
+
+
+def test_a_kink_is_no_wrong_backward(functions):
+    class Relu(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * (ctx.saved_tensors[0] > 0)
+
+    Relu.apply(torch.tensor([-1.0, 0.0, 1.0], requires_grad=True))
+    functions.remove()
+    assert [result.status for result in functions.check()] == ["agrees"]
 
 
 def test_rows_for_the_report(functions):

@@ -63,6 +63,8 @@ class FunctionAttributes(TypedDict):
     before: State
     after: State
     gradient: Value  # what arrived for its output (a list where there are several)
+    operands: NotRequired[list[list[int]]]  # shapes of its two operands, where broadcasting made neither's of them
+    given: NotRequired[dict[str, Any]]  # what made an input without a gradient NaN or infinite, see report.json
 
 
 class Norms(TypedDict):

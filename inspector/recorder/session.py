@@ -26,9 +26,10 @@ from inspector.recorder.inventory import Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
+from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
-from inspector.summaries import Batch
+from inspector.summaries import Batch, unobserved
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
@@ -197,13 +198,15 @@ class Session:
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
         index = next(self._indexes)
-        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES
+        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.outputs)
         batch = Batch("full" if is_full else "light", self._values)
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files, self._modules.given())
         self._leaves.learn(names)
         grads = self._modules.begins(names)
         tracing = Tracing(graph, outputs, names, batch)
+        if self._forward is not None:
+            tracing.find_made(self._forward.made)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
@@ -228,6 +231,8 @@ class Session:
             token.capture.captured(token.captured, result)
         flow = token.capture.flow
         flow.error = None if error is None else one_line(error)
+        if error is not None and flow.steps:
+            token.tracing.look_into(flow.steps[-1])
         call = self._call(token, flow)
         if self._watch is None:
             self.calls.clear()
@@ -254,8 +259,7 @@ class Session:
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
         cuts = self._cut_rows(head, record, ids, token.tracing)
-        writes = self._forward.writes[self._writes :]
-        self._writes += len(writes)
+        writes = self._new_writes(SavedMemory(record, ids))
         self._reads.append(len(self._forward.reads))
         self._ids.append(ids)
         self._set_forward(head.index + 1, small=len(record.nodes) <= SMALL_NODES)
@@ -264,7 +268,10 @@ class Session:
             head.location,
             graph,
             cuts,
-            [self._row(write, "to", ids, token.tracing) for write in writes if _is_of_the_script(write)],
+            [
+                *(self._row(write, "to", ids, token.tracing) for write in writes),
+                *(written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()),
+            ],
             head.recording,
             head.scale,
             None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],
@@ -318,7 +325,7 @@ class Session:
 
     def _made_by(self, tensor: torch.Tensor) -> Any:
         """The line that made a tensor that is no leaf, or unknown."""
-        source = None if self._forward is None else self._forward.made(tensor)
+        source = None if self._forward is None else self._forward.made_at(tensor)
         return source or unknown("its making was not recorded")
 
     def _tainted(self, call: EngineCall) -> frozenset[int]:
@@ -360,13 +367,24 @@ class Session:
                     into[index].append(ids.function(position))
         return into
 
+    def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
+        """The writes since the last call, and earlier ones that went over what this graph had saved."""
+        assert self._forward is not None
+        writes = [write | {"saved": saved.under(write)} for write in self._forward.writes]
+        new, self._writes = self._writes, len(writes)
+        return [
+            write
+            for number, write in enumerate(writes)
+            if write["saved"] or (number >= new and _is_of_the_script(write))
+        ]
+
     def _paused(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, our own Python is not traced as the script's is."""
         return contextlib.nullcontext() if self._forward is None else self._forward.paused()
 
     def _row(self, found: dict[str, Any], key: str, ids: Ids, tracing: Tracing) -> dict[str, Any]:
         """A cut or a write for the report, its tensor by its id in the graph (None for one outside of it)."""
-        row = {name: item for name, item in found.items() if name not in (key, "leaf", "storage")}
+        row = {name: item for name, item in found.items() if name not in (key, *_NOT_IN_ROWS)}
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None and self._forward is not None:
             leaf = self._forward.leaves.tensor(found["leaf"])
@@ -411,6 +429,17 @@ def one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     name = type(error).__name__
     return mask_addresses(f"{name}: {lines[0]}" if lines else name)
+
+
+_NOT_IN_ROWS = ("leaf", "memory", "number")
+"""What is known of a cut or a write while its tensor lives, and means nothing afterwards."""
+
+
+def _are_finite(outputs: tuple[Any, ...]) -> bool:
+    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    with unobserved():
+        numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
+        return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:

@@ -6,7 +6,18 @@ numbers, no version counter.
 """
 
 from inspector.summaries.batch import Batch, Level, Pending
-from inspector.summaries.elements import device_name, dtype_name
+from inspector.summaries.elements import Memory, device_name, dtype_name, is_shared, memory_of, overlap
 from inspector.summaries.unobserved import unobserved
 
-__all__ = ["Batch", "Level", "Pending", "device_name", "dtype_name", "unobserved"]
+__all__ = [
+    "Batch",
+    "Level",
+    "Memory",
+    "Pending",
+    "device_name",
+    "dtype_name",
+    "is_shared",
+    "memory_of",
+    "overlap",
+    "unobserved",
+]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 _ORDINARY = (torch.Tensor, torch.nn.Parameter)
+
+Memory: TypeAlias = tuple[int, int, int]
+"""Address of a storage, and from which to before which of its bytes a tensor lies in it."""
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -26,6 +31,31 @@ def device_name(device: torch.device) -> str:
 
 _names: dict[torch.dtype, str] = {}
 _device_names: dict[torch.device, str] = {}
+
+
+def memory_of(tensor: torch.Tensor) -> Memory | None:
+    """Where the elements of a tensor lie, good while it lives; None where it has no memory of its own."""
+    if type(tensor) not in _ORDINARY or tensor.layout is not torch.strided or tensor.is_meta:
+        return None
+    address = tensor.untyped_storage().data_ptr()
+    if address == 0 or tensor.numel() == 0:
+        return None
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    first, width = int(tensor.storage_offset()), tensor.element_size()
+    return address, first * width, (first + int(reach) + 1) * width
+
+
+def is_shared(tensor: torch.Tensor) -> bool:
+    """Whether somebody else holds the memory of a tensor as well: torch lets no such storage grow or shrink, be it
+    that an array was made of the tensor (`x.numpy()`) or the tensor of an array."""
+    if type(tensor) is not torch.Tensor or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return False
+    return not tensor.untyped_storage().resizable()
+
+
+def overlap(one: Memory, other: Memory) -> bool:
+    """Whether two tensors reach over the same bytes."""
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
 def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:

@@ -10,7 +10,7 @@ import networkx
 from inspector.collector import without_collections
 from inspector.graph.model import MOMENTS, Graph, Moment, State
 from inspector.graph.values import Value, unknown
-from inspector.tracer.answers import NOT_RUN, NOT_SEEN, Answers, Forward
+from inspector.tracer.answers import NOT_RUN, NOT_SEEN, Answers, Forward, Output
 from inspector.tracer.flow import Flow
 from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
@@ -126,6 +126,7 @@ class _Builder:
         is_leaf = node.name == ACCUMULATE_GRAD
         answers = self._answers
         made_in = None if is_leaf else answers.made_in(node)
+        output = None if is_leaf else answers.output(pairs[0])
         before, after = _UNSEEN, _UNSEEN if answers.ran else _UNSEEN_YET
         if len(pairs) > 1 or not answers.is_unknown(pairs[0]):
             before, after = (self._states(pairs, moment) for moment in MOMENTS)
@@ -145,6 +146,7 @@ class _Builder:
             "before": before,
             "after": after,
             "gradient": _one_or_all([answers.gradient(pair) for pair in pairs]),
+            **_operands(output),
         }
 
     def _saved(self, saved: SavedRecord) -> dict[str, Any]:
@@ -224,6 +226,14 @@ class _Builder:
             "data": _one_or_all([self._answers.data(pair, moment) for pair in pairs]),
             "grad": _one_or_all([self._answers.grad(pair, moment) for pair in pairs]),
         }
+
+
+def _operands(output: Output | None) -> dict[str, Any]:
+    """What is known of an operation's operands beside the tensors of the graph."""
+    if output is None:
+        return {}
+    found = {"operands": output.operands, "given": output.given}
+    return {key: value for key, value in found.items() if value}
 
 
 def _facts(seen: Seen) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from inspector.graph.values import FULL, Value, unknown
-from inspector.summaries import Batch, Pending, device_name, dtype_name
+from inspector.summaries import Batch, Pending, device_name, dtype_name, is_shared
 
 _LIGHT = "a light recording reads no large tensors but gradients"
 _GONE = "the script had dropped the tensor by then"
@@ -41,11 +41,13 @@ class Seen:
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
     source: Any = None  # where a leaf was made, if that was recorded
+    shared: bool = False  # whether an array may hold its memory as well
+    made: Pending | None = None  # of one that is shared and needs no gradient: what it held in the forward
 
 
 def see(tensor: torch.Tensor, name: str | None, batch: Batch) -> Seen:
     """Note what `tensor` is and holds now."""
-    return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch))
+    return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=is_shared(tensor))
 
 
 def see_again(seen: Seen, batch: Batch) -> None:

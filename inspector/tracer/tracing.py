@@ -14,7 +14,7 @@ from typing import Any, overload
 import torch
 
 from inspector.naming import Names
-from inspector.summaries import Batch, dtype_name
+from inspector.summaries import Batch, Memory, Pending, dtype_name, memory_of
 from inspector.tracer.memory import Storages
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
@@ -49,6 +49,7 @@ class SavedRecord:
     shape: list[int] | None = None
     dtype: str | None = None
     bytes: int | None = None
+    memory: Memory | None = None  # where its elements lay before backward
 
 
 @dataclass(slots=True)
@@ -138,11 +139,24 @@ class Tracing:
         self._storages = Storages()
         self._names = Names()
 
+    def find_made(self, find: Callable[[torch.Tensor], Pending | None]) -> None:
+        """Note what constants held in the forward: `find` gives it, or None."""
+        for seen in self._constants:
+            tensor = seen.reference() if seen.shared else None
+            seen.made = None if tensor is None else find(tensor)
+
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Note where the leaves were made: `find` gives the source of a tensor, or None."""
         for seen in [*self._seen.values(), *self._constants]:
             tensor = seen.reference() if seen.facts.is_leaf else None
             seen.source = None if tensor is None else find(tensor)
+
+    def look_into(self, position: int) -> None:
+        """Note what a Node saved, where a light trace did not: it is the one at which backward has failed."""
+        record = self._records[position]
+        if not record.saved and record.name != ACCUMULATE_GRAD:
+            record.attributes = attributes_of(self.walk.nodes[position])
+            record.saved = [self._saved_record(position, saved) for saved in saved_by(self.walk.nodes[position])]
 
     def close(self, *, ran: bool) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device."""
@@ -212,6 +226,7 @@ class Tracing:
         if saved.tensor is not None:
             record.shape, record.dtype = shape_of(saved.tensor), dtype_name(saved.tensor.dtype)
             record.bytes = self._storages.count(saved.tensor)
+            record.memory = memory_of(saved.tensor)
         return record
 
     def _identify(self, saved: Saved) -> Pair | int | None:

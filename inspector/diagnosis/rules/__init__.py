@@ -2,16 +2,24 @@
 
 from inspector.diagnosis.rule import Rule
 from inspector.diagnosis.rules import (
+    accidental_broadcast,
     blocked_gradient,
     dead_activation,
     detached,
+    double_sigmoid,
+    double_softmax,
     exploding_gradient,
     gradient_underflow,
+    inplace_modified,
     no_graph,
+    non_finite_forward,
+    non_finite_gradient,
     non_leaf_tensor,
     rebound_leaf,
     rewrapped_loss,
     saturated_activation,
+    silent_overwrite,
+    unstable_log_softmax,
     vanishing_gradient,
     wrong_backward,
     zero_derivative,
@@ -25,6 +33,10 @@ _MODULES = (
     detached,
     blocked_gradient,
     non_leaf_tensor,
+    inplace_modified,
+    silent_overwrite,
+    non_finite_forward,
+    non_finite_gradient,
     zero_gradient,
     zero_derivative,
     dead_activation,
@@ -32,7 +44,11 @@ _MODULES = (
     vanishing_gradient,
     exploding_gradient,
     gradient_underflow,
+    accidental_broadcast,
+    double_softmax,
+    double_sigmoid,
     wrong_backward,
+    unstable_log_softmax,
 )
 
 RULES: dict[str, Rule] = {module.RULE.name: module.RULE for module in _MODULES}

@@ -10,6 +10,7 @@ import torch
 
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
+from inspector.summaries import Memory
 
 Key: TypeAlias = tuple[int, int]
 """Which tensor: the sequence number of its Node, and which output of it."""
@@ -108,10 +109,14 @@ class Cut:
 
 @dataclass(slots=True)
 class Write:
-    """A tensor was written in place. storage: the address of its elements while it lives."""
+    """A tensor was written in place.
+
+    memory: where its elements lie while it lives. number: that of the next Node; 0 inside of a custom Function.
+    """
 
     where: Where
-    storage: int | None
+    memory: Memory | None
+    number: int
     before: int
     after: int
 
@@ -186,7 +191,8 @@ class Flow:
             {
                 **write.where.described(sources),
                 "to": write.where.key,
-                "storage": write.storage,
+                "memory": write.memory,
+                "number": write.number,
                 "before": write.before,
                 "after": write.after,
             }

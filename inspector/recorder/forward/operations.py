@@ -27,12 +27,15 @@ from inspector.recorder.forward.lines import DISPATCHERS, Lines
 from inspector.recorder.forward.outputs import Outputs, Recorded, is_leaf
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
-from inspector.summaries import Pending
+from inspector.summaries import Pending, memory_of
 
 _GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
 
 _PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
 """Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
+
+SET_DATA = "data.__set__"
+"""The name of `h.data = x`, which gives a tensor other elements and leaves its version as it is."""
 
 
 class Operations(TorchFunctionMode):
@@ -52,6 +55,7 @@ class Operations(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.flow = Flow()
+        self.non_finite = outputs.non_finite
         self.ranges: Ranges[Place] = Ranges()
         self._outputs, self._sources, self._lines = outputs, sources, lines
         self._before_each, self._fail = before, fail
@@ -156,6 +160,9 @@ class Operations(TorchFunctionMode):
                 elif results:
                     self.flow.behind(inputs, results)
                     self._find_leaves(operation, inputs, results)
+                    self._find_non_finite(operation, inputs, results)
+                elif operation.targets:  # `x[mask] = y` gives nothing back
+                    self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
                 self._find_writes(operation)
         except Exception as error:
@@ -168,6 +175,9 @@ class Operations(TorchFunctionMode):
         self.ranges.mark(first, operation.place)
         self.ranges.mark(end, None)
         cuts = self.flow.behind(inputs, results)
+        for tensor in inputs:
+            self._outputs.note_shared(tensor)
+        operands, given = _outer(operation.name, inputs), self.non_finite.of(inputs)
         if not results:  # `b[0] = x` gives nothing back
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
@@ -184,7 +194,8 @@ class Operations(TorchFunctionMode):
             text = expression.text if expression else None
             if expression and expression.callee not in (None, operation.name):
                 self._outputs.only_steps(inputs, expression.text)  # `sum(losses)` adds several times
-            self._outputs.add(tensor, key, Recorded(operation.name, operation.place, Pending(), text, name, cuts))
+            recorded = Recorded(operation.name, operation.place, Pending(), text, name, cuts, operands, given)
+            self._outputs.add(tensor, key, recorded)
 
     def _find_leaves(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Remember where the user's code made a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
@@ -194,6 +205,14 @@ class Operations(TorchFunctionMode):
             is_new = not any(tensor is other for other in inputs)
             if is_new or operation.name == "requires_grad_" or _in_constructor(sys._getframe(2)):
                 self._outputs.add_leaf(tensor, operation.place)
+
+    def _find_non_finite(
+        self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        if not operation.in_optimizer:
+            results = [tensor for tensor in results if not tensor.requires_grad]
+            where = Where(operation.name, operation.place, operation.direct, None, None)
+            self.non_finite.see(where, inputs, results)
 
     def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         if any(tensor.requires_grad for tensor in results) and not _is_copied(operation, inputs, results):
@@ -232,11 +251,15 @@ class Operations(TorchFunctionMode):
     def _find_writes(self, operation: _Operation) -> None:
         for target in operation.targets:
             tensor = target.tensor
-            if tensor._version == target.version or (operation.in_optimizer and not tensor.requires_grad):
+            is_written = tensor._version != target.version or operation.name == SET_DATA
+            if not is_written or (operation.in_optimizer and not tensor.requires_grad):
                 continue
-            storage = tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else None
             where = self._where(operation, tensor, target.key)
-            self.flow.write(Write(where, storage, target.version, tensor._version))
+            # The Node of a custom Function is made before its forward, which may write what it then saves
+            number = 0 if _in_custom_function() else operation.number
+            part = tensor if target.part is None else tensor.detach()[target.part]
+            write = Write(where, memory_of(part), number, target.version, tensor._version)
+            self.flow.write(write)
 
     def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
         leaf = self.flow.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
@@ -250,6 +273,7 @@ class _Target:
     tensor: torch.Tensor
     version: int
     key: Key | None
+    part: Any = None  # the index that is written, if that is a part which has an extent of its own
 
 
 @dataclass(slots=True)
@@ -304,6 +328,8 @@ def _name(function: Any) -> str | None:
         attribute = getattr(function.__self__, "__name__", None)
         if name == "__set__" and attribute == "requires_grad":
             return "requires_grad_"
+        if name == "__set__" and attribute == "data":
+            return SET_DATA
         return attribute if attribute in _PROPERTIES else None
     return str(name) if name is not None else None
 
@@ -316,12 +342,63 @@ def _targets(name: str, arguments: tuple[Any, ...], options: dict[str, Any], out
     in_place = in_place or (name.endswith("_") and not name.endswith("__"))
     if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
         candidates = list(first)
+    part = arguments[1] if name == "__setitem__" and _is_plain_index(arguments[1]) else None
     return [
-        _Target(tensor, tensor._version, outputs.key(tensor) if in_place else None)
+        _Target(tensor, tensor._version, outputs.key(tensor) if in_place else None, part)
         for tensor in candidates
         if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
     ]
 
+
+def _is_plain_index(index: Any) -> bool:
+    """Whether an index is one of numbers and slices, which gives a view."""
+    items = index if isinstance(index, tuple) else (index,)
+    return all(item is Ellipsis or type(item) is int or isinstance(item, slice) for item in items)
+
+
+def _outer(name: str, inputs: list[torch.Tensor]) -> list[list[int]] | None:
+    """The shapes of the two operands of an operation whose result is larger than either: [n, 1] and [n]."""
+    if name not in _BROADCASTING or len(inputs) < 2:
+        return None
+    first, second = inputs[0].shape, inputs[1].shape
+    if first == second or not first or not second:
+        return None
+    longest = max(len(first), len(second))
+    one, other = ([1] * (longest - len(shape)) + list(shape) for shape in (first, second))
+    if any(size != its and 1 not in (size, its) for size, its in zip(one, other, strict=True)):
+        return None
+    result = [max(size, its) for size, its in zip(one, other, strict=True)]
+    return None if result in (list(first), list(second)) else [list(first), list(second)]
+
+
+_BROADCASTING = frozenset(
+    [
+        "add",
+        "sub",
+        "subtract",
+        "rsub",
+        "__rsub__",
+        "mul",
+        "multiply",
+        "div",
+        "divide",
+        "true_divide",
+        "__rdiv__",
+        "__rtruediv__",
+        "pow",
+        "__rpow__",
+        "maximum",
+        "minimum",
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "kl_div",
+        "poisson_nll_loss",
+        "gaussian_nll_loss",
+    ]
+)
+"""Operations on two tensors that fit their shapes to one another."""
 
 _IN_PLACE_OPERATORS = frozenset(
     [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from inspector.graph.model import Source
 from inspector.recorder.forward.flow import Key
+from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
-from inspector.summaries import Batch, Pending
+from inspector.summaries import Batch, Pending, is_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Output:
     expression: the source text that computed it: `u * v`; None for an operation inside of a library.
     operation: torch's name of it: `mul`.
     cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
+    operands: the shapes of its two operands, where they were broadcast to one that neither has.
+    given: what made an input without a gradient NaN or infinite: operation, source, name, code; None if nothing.
     """
 
     name: str | None
@@ -29,6 +33,8 @@ class Output:
     source: Source | None
     operation: str
     cuts: frozenset[int]
+    operands: list[list[int]] | None
+    given: dict[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -41,6 +47,8 @@ class Recorded:
     expression: str | None
     name: str | None
     cuts: frozenset[int]
+    operands: list[list[int]] | None = None
+    given: int | None = None  # a birth in NonFinite
 
 
 class Outputs:
@@ -48,6 +56,8 @@ class Outputs:
 
     def __init__(self, batch: Batch, sources: Sources) -> None:
         self._batch, self._sources = batch, sources
+        self.non_finite = NonFinite()
+        self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
         self._recorded: dict[Key, Recorded] = {}
         self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
@@ -61,7 +71,9 @@ class Outputs:
         if kept is None:
             return None
         source = self._sources.source(kept.place) if kept.place else None
-        return Output(kept.name, kept.expression, kept.value, source, kept.operation, kept.cuts)
+        given = None if kept.given is None else self.non_finite.described(kept.given, self._sources)
+        described = (kept.operation, kept.cuts, kept.operands, given)
+        return Output(kept.name, kept.expression, kept.value, source, *described)
 
     def add(self, tensor: torch.Tensor, key: Key, recorded: Recorded) -> None:
         """Record an output; its value is read now. An earlier tensor with the same key is forgotten."""
@@ -80,11 +92,23 @@ class Outputs:
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
-    def made(self, tensor: torch.Tensor) -> Source | None:
+    def made_at(self, tensor: torch.Tensor) -> Source | None:
         """Where a tensor was made that is an output of a Node; None if that was not seen."""
         key = self.key(tensor)
         output = None if key is None else self.get(key)
         return None if output is None else output.source
+    def note_shared(self, tensor: torch.Tensor) -> None:
+        """Note what a tensor without a gradient holds when a Node is given it, if its memory is shared.
+
+        That of the last time is kept: an array may be filled anew for every batch.
+        """
+        if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
+            self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
+
+    def made(self, tensor: torch.Tensor) -> Pending | None:
+        """What `note_shared` noted of a tensor; None where it did not."""
+        kept = self._shared.get(id(tensor))
+        return kept[1] if kept is not None and kept[0]() is tensor else None
 
     def value(self, tensor: torch.Tensor) -> Pending:
         """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""

@@ -27,7 +27,7 @@ from inspector.recorder.forward.outputs import Output, Outputs
 from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
-from inspector.summaries import Batch
+from inspector.summaries import Batch, Pending
 
 Mode = Literal["full", "light"]
 Unknown: TypeAlias = dict[str, str]
@@ -211,13 +211,22 @@ class ForwardRecorder:
             return None
         return self._outputs.get((sequence_nr, output_nr))
 
-    def made(self, tensor: torch.Tensor) -> Source | None:
+    def made_at(self, tensor: torch.Tensor) -> Source | None:
         """The user's line that made a tensor that is no leaf; None if that was not seen."""
-        return self._outputs.made(tensor)
+        return self._outputs.made_at(tensor)
 
     def leaf_source(self, leaf: torch.Tensor) -> Source | None:
         """The user's line that made a leaf; None if that was not seen (a light recording sees none)."""
         return self._outputs.leaf_source(leaf)
+
+    def made(self, tensor: torch.Tensor) -> Pending | None:
+        """What a tensor without a gradient, with shared memory, held when it was last used; None of others."""
+        return self._outputs.made(tensor) if self._is_here() else None
+
+    @property
+    def array_writes(self) -> list[Source]:
+        """Where the script writes into arrays that share the memory of tensors, as far as its text tells."""
+        return self._sources.array_writes()
 
     @property
     def roots(self) -> list[weakref.ref[nn.Module]]:
@@ -247,7 +256,8 @@ class ForwardRecorder:
     @property
     def writes(self) -> list[dict[str, Any]]:
         """In-place writes: operation, source, direct, to (sequence_nr, output_nr; which tensor it was before),
-        leaf, name, code, storage (the address of the elements, good while they live), before and after (version).
+        leaf, name, code, memory (where the elements lie, while they live), number (that the next Node would get),
+        before and after (version).
         """
         return self._operations.flow.writes(self._sources)
 

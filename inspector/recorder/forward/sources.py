@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from inspector.files import Files
 from inspector.graph.model import Source
+from inspector.recorder.forward.arrays import array_writes
 
 Place: TypeAlias = tuple[CodeType, int]
 Span: TypeAlias = tuple[int | None, int | None, int | None, int | None]
@@ -72,6 +73,16 @@ class Sources:
             span, text = self._span(place), self._text(place[0].co_filename)
             self._expressions[key] = text.expression(span) if text else None
         return self._expressions[key]
+
+    def array_writes(self) -> list[Source]:
+        """The statements, in the files that were looked at, that write into arrays shared with tensors."""
+        found: list[Source] = []
+        for path, text in self._texts.items():
+            if text is not None and self._files.is_users(path):
+                shown = self._files.shown(path)
+                lines = array_writes("".join(linecache.getlines(path)))
+                found += [{"file": shown, "line": line, "code": text.statement(line)} for line in lines]
+        return found
 
     def _span(self, place: Place) -> Span:
         code, instruction = place

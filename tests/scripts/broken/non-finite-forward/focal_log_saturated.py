@@ -1,5 +1,5 @@
 # expect: non-finite-forward
-# line: 26
+# line: 25 or 26
 # harmed: *
 
 import torch

@@ -1,0 +1,106 @@
+"""A column [n, 1] and a vector [n] were broadcast to [n, n] on their way into the loss.
+
+Why it matters: a model's output of shape [n, 1] and targets of shape [n] give, by broadcasting, all n * n
+pairs. The loss then compares each prediction with every target, and is least where all predictions are the
+targets' mean: the model learns the mean and nothing else, without an error.
+
+How to mend it: give both the same shape: `prediction.squeeze(1)`, or `target.unsqueeze(1)`.
+
+Example:
+
+    prediction = model(x)                        # [32, 1]
+    loss = ((prediction - target) ** 2).mean()   # target is [32]: the difference is [32, 32]
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import operation
+from inspector.report import Finding
+
+_ON_THE_WAY = {
+    "AbsBackward0",
+    "AddBackward0",
+    "AddcmulBackward0",
+    "ClampBackward0",
+    "ClampBackward1",
+    "ClampMaxBackward0",
+    "ClampMinBackward0",
+    "DivBackward0",
+    "ExpBackward0",
+    "HuberLossBackward0",
+    "KlDivBackward0",
+    "L1LossBackward0",
+    "LogBackward0",
+    "LogCoshBackward0",
+    "MaximumBackward0",
+    "MeanBackward0",
+    "MeanBackward1",
+    "MinimumBackward0",
+    "MseLossBackward0",
+    "MulBackward0",
+    "NegBackward0",
+    "PowBackward0",
+    "SmoothL1LossBackward0",
+    "SqrtBackward0",
+    "SubBackward0",
+    "SumBackward0",
+    "SumBackward1",
+    "ViewBackward0",
+    "WhereBackward0",
+}
+"""What a loss does with a difference: element by element, then one number. Anything else (a matrix product,
+a selection, a softmax over the pairs) means that the pairs are meant."""
+
+_MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
+"""Text that says that the writer knew of the shapes."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every operation of [n, 1] and [n] from which all ways lead straight to a root."""
+    for call in evidence.full:
+        for node, row in call.functions.items():
+            shapes = row.get("operands")
+            if shapes and _is_column_and_vector(*shapes) and not _is_meant(call, node) and _to_loss(call, node):
+                yield _found(call, node, shapes)
+
+
+def _is_column_and_vector(first: list[int], second: list[int]) -> bool:
+    """As many elements, but not as many dimensions, of which the longer shape ends in 1."""
+    longer, shorter = (first, second) if len(first) > len(second) else (second, first)
+    return len(longer) != len(shorter) and longer[-1] == 1 and longer[:-1] == shorter
+
+
+def _is_meant(call: Call, node: str) -> bool:
+    source = call.location(node)
+    if isinstance(source, dict) and _MEANT.search(source.get("code", "")):
+        return True
+    below = [call.functions[edge.target]["name"] for edge in call.next_edges.get(node, ())]
+    return "UnsqueezeBackward0" in below
+
+
+def _to_loss(call: Call, node: str) -> bool:
+    return all(call.functions[above]["name"] in _ON_THE_WAY for above in call.towards_root([node]))
+
+
+def _found(call: Call, node: str, shapes: list[list[int]]) -> Finding:
+    first, second = shapes
+    longer = first if len(first) > len(second) else second
+    pairs = [*longer[:-1], longer[-2]]
+    return RULE.found(
+        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on its way "
+        f"into the loss: {math.prod(pairs):,} pairs in the place of {math.prod(longer):,}",
+        "give both the same shape: squeeze(-1) the one that ends in 1, or unsqueeze(-1) the other",
+        at=Place(call.location(node), call.index, (node,)),
+        parameters=call.harmed_by([node]),
+        evidence={"operands": shapes},
+    )
+
+
+RULE = Rule("accidental-broadcast", "warning", ("forward",), check, __doc__)

@@ -1,0 +1,59 @@
+"""A probability is fed to a loss that expects logits: sigmoid is applied twice.
+
+Why it matters: `binary_cross_entropy_with_logits` applies sigmoid itself. The second sigmoid makes 0.5 to 0.73
+of what was 0 to 1, so the model can never be certain of either class and its gradients are small.
+
+How to mend it: give the loss the logits, and keep the sigmoid for the predictions; or use
+`binary_cross_entropy` on the probabilities.
+
+Example:
+
+    model = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid())
+    loss = F.binary_cross_entropy_with_logits(model(x), y)      # sigmoid in the model, and in the loss
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.passing import Defects, fed_by
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_SIGMOID = "SigmoidBackward0"
+_WITH_LOGITS = "BinaryCrossEntropyWithLogitsBackward0"
+_OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
+    defects = Defects()
+    for call in evidence.calls:
+        for loss, row in call.functions.items():
+            node = loss if row["name"] == _WITH_LOGITS else None
+            if row["name"] == _OF_PROBABILITIES:
+                node = _sigmoid_before(call, loss)
+            fed = None if node is None else _sigmoid_before(call, node)
+            if node is not None and fed is not None and defects.is_new(call, fed):
+                yield _found(call, loss, node, fed)
+
+
+def _sigmoid_before(call: Call, node: str) -> str | None:
+    fed = fed_by(call, node)
+    return fed.node if fed is not None and call.functions[fed.node]["name"] == _SIGMOID else None
+
+
+def _found(call: Call, loss: str, node: str, fed: str) -> Finding:
+    """node: what takes its input for logits: the loss itself, or the sigmoid before it. fed: the first sigmoid."""
+    again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
+    return RULE.found(
+        f"sigmoid twice: its probabilities are taken for logits, {again} to them",
+        "give the loss the logits: without this sigmoid, which belongs to the predictions",
+        at=Place(call.location(fed), call.index, (fed, *dict.fromkeys((node, loss)))),
+        parameters=call.harmed_by([fed]),
+    )
+
+
+RULE = Rule("double-sigmoid", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,62 @@
+"""A probability is fed to a loss that expects logits: softmax is applied twice.
+
+Why it matters: `cross_entropy` applies log_softmax itself. Of probabilities between 0 and 1 the second softmax
+makes nearly equal ones, so the loss cannot come near zero and its gradients are small: the model learns slowly,
+or stops well before it could.
+
+How to mend it: give the loss the logits. Take the softmax out of the model (keep it for the predictions), or
+use `log_softmax` with `nll_loss`.
+
+Example:
+
+    model = nn.Sequential(nn.Linear(8, 3), nn.Softmax(dim=1))
+    loss = F.cross_entropy(model(x), y)      # softmax in the model, and in the loss
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.passing import Defects, Fed, fed_by, same_dimension
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_SOFTMAX = "SoftmaxBackward0"
+_AGAIN = {
+    "LogSoftmaxBackward0": "the loss applies log_softmax",
+    "SoftmaxBackward0": "a second softmax is applied",
+}
+_LOGS_WANTED = ("NllLossBackward0", "NllLoss2DBackward0")
+_ADVICE = "give the loss the logits: without this softmax, which belongs to the predictions"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every softmax whose result goes straight into another, or into a loss that expects logarithms."""
+    defects = Defects()
+    for call in evidence.calls:
+        for node, row in call.functions.items():
+            fed = fed_by(call, node) if row["name"] in _AGAIN or row["name"] in _LOGS_WANTED else None
+            if fed is not None and call.functions[fed.node]["name"] == _SOFTMAX and defects.is_new(call, fed.node):
+                yield from _found(call, node, fed)
+
+
+def _found(call: Call, node: str, fed: Fed) -> Iterator[Finding]:
+    name = call.functions[node]["name"]
+    if name in _AGAIN and not same_dimension(call, node, fed):
+        return
+    if name in _LOGS_WANTED:
+        problem = "nll_loss is given probabilities, and expects their logarithms"
+        advice = "use log_softmax in the place of this softmax, or cross_entropy of the logits"
+    else:
+        problem, advice = f"softmax twice: its probabilities are taken for logits, {_AGAIN[name]} to them", _ADVICE
+    yield RULE.found(
+        problem,
+        advice,
+        at=Place(call.location(fed.node), call.index, (fed.node, node)),
+        parameters=call.harmed_by([fed.node]),
+    )
+
+
+RULE = Rule("double-softmax", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,98 @@
+"""A saved tensor was overwritten in place before backward could use it.
+
+Why it matters: the derivative of an operation is computed from what it saved in the forward. Torch counts in-
+place writes, sees that the saved values are gone, and raises, naming neither the line that saved nor the line
+that wrote.
+
+How to mend it: compute a new tensor (`h = h + 1` in the place of `h += 1`), or write a `clone()`. Where the
+writer is `optimizer.step()`: run every backward through the old graph before the step, or run the forward
+again.
+
+Example:
+
+    h = torch.sigmoid(layer(x))      # saves its result
+    h += 1                           # overwrites it
+    h.sum().backward()               # RuntimeError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.passing import SELECTS
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line, operation
+from inspector.report import Finding
+
+_RAISED = "has been modified by an inplace operation"
+_ADVICE = "make a new tensor in the place of writing this one (`h = h + 1`, not `h += 1`), or write a clone of it"
+_STEP_ADVICE = "call backward before the optimizer steps, or run the forward again after the step"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The Node at which backward stopped with torch's error, and who wrote what it had saved."""
+    for call in evidence.calls:
+        if _RAISED in (call.graph.error or "") and call.graph.steps:
+            yield _found(evidence, call, call.graph.steps[-1])
+
+
+def _found(evidence: Evidence, call: Call, node: str) -> Finding:
+    row = call.functions[node]
+    saved = [item["name"] for item in row["saved"] if item["before"] == "modified"]
+    what = f"`{saved[0]}`" if saved else "a tensor"
+    saver = f"{operation(row['name'])}{at_line(call.location(node))} saved {what} for its backward"
+    write = _writer(call, node, saved)
+    step = None if write is not None else _step(evidence, call, node)
+    source, advice = call.location(node), _ADVICE
+    if write is not None:
+        source = write["source"] or source
+        who = f"{write['code'] or write['operation']}{at_line(write['source'])} wrote into it before backward"
+    elif step is not None:
+        source, advice = step["source"], _STEP_ADVICE
+        who = (
+            f"{step['source'].get('code', 'an optimizer')}{at_line(step['source'])} wrote into it before backward"
+        )
+    else:
+        who = "it was written in place before backward, by a line that was not recorded"
+    return RULE.found(
+        f"{saver}, and {who}",
+        advice,
+        at=Place(source, call.index, (node,)),
+        parameters=call.harmed_by([node]),
+        evidence={"saved": saved, "error": call.graph.error},
+    )
+
+
+def _writer(call: Call, node: str, saved: list[str]) -> Any:
+    """The first write, after the Node was made, into the storage of what it saved."""
+    for write in call.row.writes:
+        if any(item["node"] == node and (not saved or item["name"] in saved) for item in write.get("saved", ())):
+            return write
+    return None
+
+
+def _step(evidence: Evidence, call: Call, node: str) -> Any:
+    """The last step, between two backward calls, of an optimizer that holds a leaf which the Node was given."""
+    given = set(call.names(_direct_leaves(call, node)))
+    for event in reversed(evidence.events):
+        if event["event"] == "step" and 0 < event["after_call"] < call.index and event["optimizer"] is not None:
+            groups = evidence.optimizers[event["optimizer"]]["groups"]
+            if any(given.intersection(group["parameters"]) for group in groups):
+                return event
+    return None
+
+
+def _direct_leaves(call: Call, node: str) -> Iterator[str]:
+    """The leaves whose elements a Node was given, as they are or as a view."""
+    waiting = [edge.target for edge in call.next_edges.get(node, ())]
+    for below in waiting:  # grows while it is walked
+        if below in call.leaf_of:
+            yield call.leaf_of[below]
+        elif call.functions[below]["name"] in SELECTS:
+            waiting += [edge.target for edge in call.next_edges.get(below, ())]
+
+
+RULE = Rule("inplace-modified", "error", ("gradients",), check, __doc__)

@@ -1,0 +1,137 @@
+"""The first operation whose output is NaN or infinite, or the input that was not finite.
+
+Why it matters: NaN spreads to everything that is computed from it. One step with it makes every parameter NaN,
+and the run is lost; the loss only shows that it happened, not where.
+
+How to mend it: keep the operation away from where it is not defined (log and division at 0, sqrt below 0, exp
+of large numbers): clamp its input, add a small number inside of it, or use the stable form (`log_softmax`,
+`logsumexp`, `binary_cross_entropy_with_logits`). Clean data before it is used: `torch.nan_to_num`, a check with
+`torch.isfinite`.
+
+Example:
+
+    x = (x - x.mean(0)) / x.std(0)      # a column that never varies: 0 / 0
+    loss = F.mse_loss(model(x), y)      # NaN
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.births import (
+    begins_in_forward,
+    forward_births,
+    kind_of,
+    known_inputs,
+    root_nodes,
+    saved_constants,
+)
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.finite import first_broken, harmed, holds, is_bad, output, root_kind
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line, operation
+from inspector.report import Finding
+
+_ADVICE = {
+    "LogBackward0": "keep its argument above 0: clamp(min=1e-8), or a stable form (log_softmax, logsigmoid)",
+    "Log2Backward0": "keep its argument above 0: clamp(min=1e-8)",
+    "Log10Backward0": "keep its argument above 0: clamp(min=1e-8)",
+    "DivBackward0": "keep the divisor away from 0: add a small number, or clamp it",
+    "ReciprocalBackward0": "keep the divisor away from 0: add a small number, or clamp it",
+    "SqrtBackward0": "keep its argument at or above 0: clamp(min=0), or add a small number",
+    "RsqrtBackward0": "keep its argument above 0: add a small number inside of it",
+    "ExpBackward0": "keep its argument below 88 (the largest float32 is exp(88.7)): clamp it, or use logsumexp",
+    "SoftmaxBackward0": "leave at least one entry of every row unmasked, or replace the NaN of rows without any",
+    "StdBackward0": "give it more than one element: the standard deviation of a single one is NaN",
+    "VarBackward0": "give it more than one element: the variance of a single one is NaN",
+}
+_OTHER_ADVICE = "keep its input where it is defined and not too large for its type"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The birth of what made a root NaN or infinite, in the first call that is not finite."""
+    call = first_broken(evidence)
+    births = [] if call is None else list(forward_births(call, begins_in_forward(call)))
+    if call is None or not births:
+        return
+    birth = max(births, key=lambda node: _turn(call, node))
+    if birth in call.leaf_of:
+        yield _of_leaf(evidence, call, birth)
+    else:
+        finding = _of_node(call, birth)
+        if call.row.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
+            finding["severity"] = "note"  # the scale made it so: a GradScaler skips the step and lowers it
+        yield finding
+
+
+def _of_leaf(evidence: Evidence, call: Call, node: str) -> Finding:
+    leaf = call.leaf_of[node]
+    row = call.tensors[leaf]
+    source = row["source"]
+    if not isinstance(source, dict) or "line" not in source:
+        source = call.location(next(edge.source for edge in call.incoming[node]))
+    steps = [event for event in evidence.events if event["event"] == "step" and event["after_call"] < call.index]
+    if call.index > 1 and steps:
+        source = steps[-1]["source"]
+        when, advice = " since the last step", "lower the learning rate, or clip the gradients"
+    else:
+        when, advice = " before the forward", "initialise it with finite numbers"
+    return RULE.found(
+        f"`{call.name(leaf)}` holds {holds(row['before']['data'])}{when}, and so does what is computed from it",
+        advice,
+        at=Place(source, call.index, (leaf, node)),
+        parameters=harmed(call, node),
+        evidence={"data": row["before"]["data"]},
+    )
+
+
+def _of_node(call: Call, node: str) -> Finding:
+    row = call.functions[node]
+    given = _given(call, node)
+    constants = [pair for pair in saved_constants(call, node) if is_bad(pair[1]["before"]["data"])]
+    masked = [other for other in known_inputs(call, node) if kind_of(call, other) == "inf"]
+    source, advice = call.location(node), _ADVICE.get(row["name"], _OTHER_ADVICE)
+    made = f"{operation(row['name'])}{at_line(source)}"
+    if given is not None and not masked:
+        source, advice = given["source"] or source, "keep it finite, or clean it before it is used"
+        called = given["code"] or given["operation"]
+        message = f"{called} gave NaN or infinity where no gradient is recorded, and {made} used it"
+    elif constants and not masked:
+        name, tensor = constants[0]
+        called = tensor["name"] or name
+        message = f"`{called}`, which {made} was given, holds {holds(tensor['before']['data'])}"
+        advice = "clean the data before it is used: torch.isfinite shows where, torch.nan_to_num replaces"
+    else:
+        reaches = "reaches the root" if root_kind(call) != "finite" else "spoils the gradients"
+        inputs = "inputs that a mask made infinite" if masked else "finite inputs"
+        message = f"{made} made {holds(output(call, node))} of {inputs}, and it {reaches}"
+    return RULE.found(
+        message,
+        advice,
+        at=Place(source, call.index, (node,)),
+        parameters=harmed(call, node),
+        evidence={"output": output(call, node), "root": call.tensors[call.graph.roots[0]]["before"]["data"]},
+    )
+
+
+def _given(call: Call, node: str) -> dict[str, Any] | None:
+    """What made an input without a graph not finite; of several Nodes of an operation the last one says so."""
+    source = call.functions[node]["source"]
+    for other in call.towards_root([node]):
+        if call.functions[other]["source"] != source:
+            return None
+        if call.functions[other].get("given"):
+            found: dict[str, Any] = call.functions[other]["given"]
+            return found
+    return None
+
+
+def _turn(call: Call, node: str) -> int:
+    """The engine runs last what the forward made first."""
+    step = call.functions[node]["step"]
+    return step if isinstance(step, int) else 0
+
+
+RULE = Rule("non-finite-forward", "error", ("gradients",), check, __doc__)

@@ -1,0 +1,123 @@
+"""The Node where a finite gradient became NaN or infinite, although the forward was finite.
+
+Why it matters: the loss looks well, and the step that follows makes parameters NaN. `torch.where` does not
+help: the gradient of the branch that it did not choose is 0, and 0 times infinity is NaN.
+
+How to mend it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
+0.999))`. Behind a `where` choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
+0.0)`.
+
+Example:
+
+    distance = ((a - b) ** 2).sum().sqrt()      # a == b: the derivative of sqrt at 0 is infinite
+    distance.backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.births import begins_in_forward, gradient_births
+from inspector.diagnosis.call import Call, Edge
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.finite import bad_ends, first_broken, harmed, is_bad, kind, output, root_kind
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line, number, operation
+from inspector.graph.measures import norm
+from inspector.report import Finding
+
+_WHY = {
+    "AcosBackward0": ("the derivative of acos at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "AsinBackward0": ("the derivative of asin at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "AcoshBackward0": ("the derivative of acosh at 1 is infinite", "clamp its argument to more than 1"),
+    "AtanhBackward0": ("the derivative of atanh at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "Atan2Backward0": ("the derivative of atan2 at (0, 0) is 0 / 0", "keep its arguments away from (0, 0)"),
+    "DivBackward0": ("its divisor is 0, or too small for its square", "add a small number to the divisor"),
+    "ExpBackward0": ("its result is infinite", "clamp its argument"),
+    "LinalgEighBackward0": ("two eigenvalues are equal", "use the eigenvalues only, or add noise to the matrix"),
+    "LinalgSvdBackward0": ("two singular values are equal", "use the singular values only"),
+    "LogBackward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
+    "Log2Backward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
+    "LogitBackward0": ("the derivative of logit at 0 and 1 is infinite", "give it eps=1e-6"),
+    "PowBackward0": (
+        "the derivative of a power below 1 at 0 is infinite",
+        "add a small number to its base",
+    ),
+    "PowBackward1": ("the derivative of this power at 0 is infinite", "keep its base above 0"),
+    "ReciprocalBackward0": ("its argument is 0", "add a small number to its argument"),
+    "RsqrtBackward0": ("the derivative of 1 / sqrt at 0 is infinite", "add a small number inside of it"),
+    "SqrtBackward0": (
+        "the derivative of sqrt at 0 is infinite",
+        "add a small number inside of it: sqrt(x + 1e-12)",
+    ),
+}
+_OTHER_ADVICE = "keep its input where its derivative is finite"
+_BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choose a safe input before it"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The Node where it began, in the first call with a gradient that is not finite and a root that is."""
+    for call in evidence.recorded:
+        if call.row.scale is not None and root_kind(call) == "finite" and bad_ends(call):
+            yield from _found(call, skipped=True)
+    first = first_broken(evidence)
+    if first is not None and not begins_in_forward(first):
+        yield from _found(first, skipped=False)
+
+
+def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
+    """skipped: whether a GradScaler sees to it that no step uses these gradients."""
+    births = sorted(gradient_births(call), key=lambda node: call.functions[node]["step"])
+    if not births:
+        return
+    node = births[0]
+    name = call.functions[node]["name"]
+    source = call.location(node)
+    edges = [edge for edge in call.next_edges.get(node, ()) if is_bad(edge.gradient)]
+    became = (
+        "NaN" if any(kind(edge.gradient) == "nan" for edge in edges) else "infinite" if edges else "not finite"
+    )
+    why, advice = _WHY.get(name, (_overflow(call, node, edges), _OTHER_ADVICE))
+    arrived = call.arrived(node)
+    given = "" if arrived is None else f" (norm {number(arrived)})"
+    finding = RULE.found(
+        f"{operation(name)}{at_line(source)} was given a finite gradient{given} and made it {became}: {why}",
+        advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
+        at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
+        parameters=harmed(call, node),
+        evidence={"arrived": call.functions[node]["gradient"], "slots": [edge.slot for edge in edges]},
+    )
+    if skipped:
+        finding["severity"] = "note"
+        finding["message"] += f"; a GradScaler (scale {number(call.row.scale or 0)}) skips such a step"
+    yield finding
+
+
+def _overflow(call: Call, node: str, edges: list[Edge]) -> str:
+    if is_bad(output(call, node)):
+        return "its result is not finite, and was not used for the root"
+    for name, identifier in call.saved[node].items():
+        if is_bad(call.tensors[identifier]["before"]["data"]):
+            return f"`{name}`, which it had saved, is not finite"
+    if any(kind(edge.gradient) == "nan" for edge in edges):
+        return "its derivative is not defined at its input"
+    return "the product is too large for its type"
+
+
+def _may_be_masked(call: Call, node: str) -> bool:
+    """Whether some of the gradient that arrived is zero, as behind a where."""
+    row = call.functions[node]["gradient"]
+    if isinstance(row, dict):
+        return bool(row.get("zeros"))
+    return norm(row) == 0 or (isinstance(row, list) and 0.0 in _flat(row))
+
+
+def _flat(value: object) -> Iterator[object]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+RULE = Rule("non-finite-gradient", "error", ("gradients",), check, __doc__)

@@ -1,0 +1,119 @@
+"""A saved tensor was changed through `.data` (or an alias of its memory), which no version counter sees.
+
+Why it matters: the derivative of an operation is computed from what it saved in the forward. A write through
+`.data` is not counted, so torch raises nothing and computes the gradient from the new values: it is wrong,
+silently.
+
+How to mend it: compute a new tensor; or write under `torch.no_grad()` before the forward or after backward. Do
+not use `.data`: under `no_grad` torch would have raised.
+
+Example:
+
+    h = torch.sigmoid(layer(x))      # saves its result
+    h.data.clamp_(0.1, 0.9)          # backward uses the clamped values
+    h.sum().backward()
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line, operation
+from inspector.report import Finding
+
+_Saved = tuple[str, str]
+"""A Node, and the name of a tensor that it saved."""
+
+_LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
+    "ConvolutionBackward0": {"input": (1,), "weight": (0,)},
+    "NativeBatchNormBackward0": {"input": (0, 1), "weight": (0,)},
+    "NativeGroupNormBackward0": {"input": (0, 1), "weight": (0,)},
+    "NativeLayerNormBackward0": {"input": (0, 1), "weight": (0,)},
+}
+"""Nodes whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
+
+_ADVICE = "make a new tensor in the place of writing this one; without `.data` torch sees such a write and raises"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every line that wrote, after a Node had saved it, a tensor that the Node took for unchanged."""
+    for call in evidence.calls:
+        if "modified by an inplace operation" not in (call.graph.error or ""):
+            yield from _of_call(call)
+
+
+def _of_call(call: Call) -> Iterator[Finding]:
+    held = {(node, row["name"]) for node, f in call.functions.items() for row in f["saved"] if _is_held(row)}
+    lines: dict[Any, tuple[dict[str, Any], list[_Saved]]] = {}
+    for write in call.row.writes:
+        spoiled = [(item["node"], item["name"]) for item in write.get("saved", ()) if item["overlaps"]]
+        spoiled = [item for item in spoiled if item in held]
+        if spoiled:
+            source = write["source"] or {}
+            lines.setdefault((source.get("file"), source.get("line")), (write, []))[1].extend(spoiled)
+    explained: set[_Saved] = set()
+    for write, saved in lines.values():
+        new = [item for item in dict.fromkeys(saved) if item not in explained]
+        explained.update(new)
+        yield from _found(call, write, new)
+
+
+def _found(call: Call, write: dict[str, Any], saved: list[_Saved]) -> Iterator[Finding]:
+    harmed = list(_harmed(call, saved))
+    if not harmed:
+        return
+    node, name = saved[0]
+    wrote = write["code"] or write["operation"]
+    saver = f"{operation(call.functions[node]['name'])}{at_line(call.location(node))}"
+    more = f" (and {len(saved) - 1} more)" if len(saved) > 1 else ""
+    yield RULE.found(
+        f"{wrote}{at_line(write['source'])} changed `{name}`, which {saver} had saved for its backward{more}, "
+        "and no version counter saw it: its gradient was computed from the new values",
+        _ADVICE,
+        at=Place(
+            write["source"] or call.location(node), call.index, tuple(dict.fromkeys(key for key, _ in saved))
+        ),
+        parameters=harmed,
+        evidence={"saved": [f"{key}.{item}" for key, item in saved]},
+    )
+
+
+def _harmed(call: Call, saved: list[_Saved]) -> Iterator[str]:
+    """The names of the leaves whose derivative is computed from what was changed."""
+    names = defaultdict(set)
+    for node, name in saved:
+        names[node].add(name.partition("[")[0])
+    for node, changed in names.items():
+        slots = _LAYERS.get(call.functions[node]["name"])
+        for edge in call.next_edges.get(node, ()):
+            if slots is not None and changed <= slots.keys():
+                is_harmed = any(edge.slot in slots[name] for name in changed)
+            else:
+                is_harmed = bool(changed & _words(call, node, edge.slot, changed))
+            if is_harmed:
+                yield from call.harmed_by([edge.target])
+
+
+def _words(call: Call, node: str, slot: int, unknown: set[str]) -> set[str]:
+    """The names in the formula of one derivative; `unknown` where torch gives several in one."""
+    formulas = list(call.functions[node]["formula"].items())
+    if slot >= len(formulas) or "," in formulas[slot][0]:
+        return unknown
+    return set(re.findall(r"\w+", _METADATA.sub("", formulas[slot][1])))
+
+
+_METADATA = re.compile(r"\w+(?:\.|->)\w*(?:size|sizes|strides|layout|scalar_type|options|dim|numel)\([^)]*\)")
+"""`self.sym_sizes()`: what a derivative needs to know of a tensor beside its elements."""
+
+
+def _is_held(row: dict[str, Any]) -> bool:
+    return bool(row["before"] == "held")
+
+
+RULE = Rule("silent-overwrite", "error", ("forward",), check, __doc__)

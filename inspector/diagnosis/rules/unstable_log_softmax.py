@@ -1,0 +1,47 @@
+"""log(softmax(x)) where log_softmax(x) is meant.
+
+Why it matters: in float32 the softmax of a logit some 104 below the largest is exactly 0. Its logarithm is
+-inf, and the gradient NaN. A small number added to it hides that, and gives those entries no gradient.
+`log_softmax` never leaves the logarithms, and is exact.
+
+How to mend it: `F.log_softmax(x, dim)` in the place of both.
+
+Example:
+
+    loss = F.nll_loss(torch.log(F.softmax(logits, dim=1)), y)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.passing import GUARDS, SELECTS, fed_by
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_LOGARITHMS = ("LogBackward0", "Log2Backward0", "Log10Backward0")
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Every logarithm of what a softmax gave."""
+    for call in evidence.calls:
+        for node, row in call.functions.items():
+            if row["name"] in _LOGARITHMS:
+                yield from _found(call, node)
+
+
+def _found(call: Call, node: str) -> Iterator[Finding]:
+    fed = fed_by(call, node, SELECTS | GUARDS)
+    if fed is None or call.functions[fed.node]["name"] != "SoftmaxBackward0":
+        return
+    yield RULE.found(
+        "the logarithm of a softmax: -inf where a probability is rounded to zero",
+        "use log_softmax in the place of both",
+        at=Place(call.location(node), call.index, (node, fed.node)),
+        parameters=call.harmed_by([node]),
+    )
+
+
+RULE = Rule("unstable-log-softmax", "note", ("gradients",), check, __doc__)

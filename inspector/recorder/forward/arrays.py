@@ -1,0 +1,47 @@
+"""Where a program writes into memory that tensors share with numpy: nobody is told of it, so its text is read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+_SHARING = ("from_numpy", "as_tensor", "asarray", "frombuffer", "from_dlpack")
+"""Functions that make a tensor of an array without copying it."""
+
+_WRITING = ("fill", "sort", "put", "itemset", "partition")
+"""Methods of an array that write it; also functions of numpy that are given `out=`."""
+
+
+def array_writes(text: str) -> list[int]:
+    """The lines at which a program writes into an array that it shares with a tensor, as far as names tell.
+
+    Raises SyntaxError.
+    """
+    tree = ast.parse(text)
+    names = {name for node in ast.walk(tree) for name in _shared_names(node)}
+    return sorted({node.lineno for node in ast.walk(tree) if _written(node) & names})  # type: ignore[attr-defined]
+
+
+def _shared_names(node: ast.AST) -> Iterator[str]:
+    """`a` of `a = x.numpy()` and of `torch.from_numpy(a)`."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+        if isinstance(node.value.func, ast.Attribute) and node.value.func.attr in ("numpy", "__array__"):
+            yield from (ast.unparse(target) for target in node.targets)
+    elif isinstance(node, ast.Call) and node.args:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if name in _SHARING:
+            yield ast.unparse(node.args[0])
+
+
+def _written(node: ast.AST) -> set[str]:
+    """The text of what is written: `a` of `a[0] = 1`, `a *= 2`, `a.fill(0)`, `np.add(a, 1, out=a)`."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = [target.value for target in node.targets if isinstance(target, ast.Subscript)]
+    elif isinstance(node, ast.AugAssign):
+        targets = [node.target.value if isinstance(node.target, ast.Subscript) else node.target]
+    elif isinstance(node, ast.Call):
+        targets = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _WRITING:
+            targets.append(node.func.value)
+    return {ast.unparse(target) for target in targets}

@@ -1,0 +1,95 @@
+"""Which saved tensors were written over, in place or by an array that shares their memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Protocol
+
+from inspector.graph.model import Source
+from inspector.graph.values import encode
+from inspector.summaries import Memory, overlap
+from inspector.tracer.answers import Output
+from inspector.tracer.ids import Ids
+from inspector.tracer.tensors import Seen
+from inspector.tracer.tracing import Record, SavedRecord
+
+_ACCUMULATE_GRAD_NUMBER = 2**64 - 1
+
+
+class SavedMemory:
+    """Where the saved tensors of a graph lay when backward was called."""
+
+    def __init__(self, record: Record, ids: Ids) -> None:
+        self._by_storage: dict[int, list[tuple[Memory, int, str, str]]] = defaultdict(list)
+        for position, node in enumerate(() if record.is_bare else record.nodes):
+            for saved in node.saved:
+                if saved.memory is not None and node.sequence_nr != _ACCUMULATE_GRAD_NUMBER:
+                    entry = (saved.memory, node.sequence_nr, ids.function(position), saved.name)
+                    self._by_storage[saved.memory[0]].append(entry)
+
+    def under(self, write: dict[str, Any]) -> list[dict[str, Any]]:
+        """The saved tensors in the storage that was written after they were saved, as rows.
+
+        Where one Node is older than the write, its storage is the one that was written: it has lived since then.
+        """
+        memory: Memory | None = write["memory"]
+        if memory is None:
+            return []
+        return [
+            {"node": node, "name": name, "overlaps": overlap(memory, saved)}
+            for saved, number, node, name in self._by_storage.get(memory[0], ())
+            if number < write["number"]
+        ]
+
+
+class Forward(Protocol):
+    """What the recorder of the forward knows."""
+
+    def source(self, sequence_nr: int) -> Any: ...
+
+    def output(self, sequence_nr: int, output_nr: int) -> Output | None: ...
+
+    @property
+    def array_writes(self) -> list[Source]: ...
+
+
+def written_by_arrays(record: Record, ids: Ids, forward: Forward) -> list[dict[str, Any]]:
+    """Rows for the saved tensors that no longer hold what they held in the forward because numpy wrote them.
+
+    Nobody sees such a write: that it happened is known from the values, its line from the script's text.
+    """
+    rows = []
+    for position, node in enumerate(record.nodes):
+        changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
+        source = _array_write(forward, node.sequence_nr) if changed else None
+        for saved in changed:
+            assert saved.tensor is not None
+            row: dict[str, Any] = {"operation": "numpy", "source": source, "direct": True, "name": None}
+            row |= {"code": None if source is None else source["code"], "before": 0, "after": 0}
+            hit = {"node": ids.function(position), "name": saved.name, "overlaps": True}
+            rows.append(row | {"saved": [hit], "tensor": ids.tensor(saved.tensor)})
+    return rows
+
+
+def _has_changed(record: Record, saved: SavedRecord, forward: Forward) -> bool:
+    """Whether a saved tensor whose memory is shared holds something else than in the forward."""
+    if saved.before != "held" or saved.tensor is None:
+        return False
+    if isinstance(saved.tensor, int):
+        seen: Seen | None = record.constants[saved.tensor]
+        made = record.constants[saved.tensor].made
+    else:
+        position, output_nr = saved.tensor
+        seen = record.seen.get(saved.tensor)
+        output = forward.output(record.nodes[position].sequence_nr, output_nr)
+        made = None if output is None else output.value
+    if seen is None or made is None or not seen.shared:
+        return False
+    return bool(encode(made.value) != encode(seen.before["data"].value))
+
+
+def _array_write(forward: Forward, sequence_nr: int) -> Source | None:
+    """The statement that may have written what a Node saved: the next in its file, else the first in it."""
+    saver = forward.source(sequence_nr)
+    found = [source for source in forward.array_writes if source["file"] == saver.get("file")]
+    return next((source for source in found if source["line"] >= saver["line"]), found[0] if found else None)

@@ -1,0 +1,158 @@
+"""Rules about what a loss is given: double-softmax, double-sigmoid, unstable-log-softmax, accidental-broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import inspector
+
+X = torch.linspace(-1, 1, 32).reshape(8, 4)
+CLASSES = torch.arange(8) % 3
+FLAGS = (torch.arange(8) % 2).float()
+
+
+def diagnosed(loss: Callable[[nn.Module], torch.Tensor], outputs: int = 3, last: nn.Module | None = None) -> Any:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, outputs), *([] if last is None else [last]))
+    with inspector.record() as recording:
+        loss(model).backward()
+    assert recording.failure is None
+    return recording.report()
+
+
+def rules(report: Any) -> list[str]:
+    return [finding["rule"] for finding in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda model: F.cross_entropy(model(X).softmax(1), CLASSES), "the loss applies log_softmax"),
+        (lambda model: F.cross_entropy(model(X).softmax(-1).reshape(8, 3), CLASSES), "log_softmax"),
+        (lambda model: F.nll_loss(model(X).softmax(1).softmax(1).log(), CLASSES), "a second softmax"),
+        (lambda model: F.nll_loss(model(X).softmax(1), CLASSES), "nll_loss is given probabilities"),
+    ],
+)
+def test_double_softmax(loss: Callable[[nn.Module], torch.Tensor], message: str) -> None:
+    (found, *rest) = diagnosed(loss).findings
+    assert found["rule"] == "double-softmax" and message in found["message"]
+    assert set(found["parameters"]) == {"0.bias", "0.weight"}
+    assert "softmax" in found["location"]["code"]
+    assert {finding["rule"] for finding in rest} <= {"unstable-log-softmax"}
+
+
+def test_the_line_of_a_softmax_inside_of_a_model_is_that_of_its_call() -> None:
+    def loss(model: nn.Module) -> torch.Tensor:
+        scores = model(X)
+        return F.cross_entropy(scores, CLASSES)
+
+    (found,) = diagnosed(loss, last=nn.Softmax(1)).findings
+    assert found["location"]["code"] == "scores = model(X)"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.cross_entropy(model(X), CLASSES),
+        lambda model: F.cross_entropy(model(X), X[:, :3].softmax(1)),  # targets of another model
+        lambda model: F.cross_entropy(X[:, :3], model(X).softmax(1)),  # a learned target
+        lambda model: F.nll_loss(model(X).log_softmax(1), CLASSES),
+        lambda model: F.kl_div(model(X).log_softmax(1), X[:, :3].softmax(1), reduction="batchmean"),
+        lambda model: F.cross_entropy(model(X).softmax(1) @ torch.ones(3, 3), CLASSES),  # attention
+        lambda model: model(X).softmax(0).softmax(1).sum(),  # over another dimension
+    ],
+)
+def test_no_double_softmax(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    assert not rules(diagnosed(loss))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.binary_cross_entropy_with_logits(model(X).sigmoid().squeeze(1), FLAGS),
+        lambda model: F.binary_cross_entropy(model(X).sigmoid().squeeze(1).sigmoid(), FLAGS),
+    ],
+)
+def test_double_sigmoid(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    (found,) = diagnosed(loss, 1).findings
+    assert found["rule"] == "double-sigmoid"
+    assert len(found["parameters"]) == 2
+    assert "sigmoid" in found["location"]["code"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.binary_cross_entropy_with_logits(model(X).squeeze(1), FLAGS),
+        lambda model: F.binary_cross_entropy(model(X).sigmoid().squeeze(1), FLAGS),
+        lambda model: F.binary_cross_entropy_with_logits(model(X)[:, 0], model(X)[:, 0].sigmoid().detach()),
+        lambda model: (model(X).sigmoid() * model(X).sigmoid().sigmoid()).sum(),  # gates
+    ],
+)
+def test_no_double_sigmoid(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    assert not rules(diagnosed(loss, 1))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.nll_loss(torch.log(model(X).softmax(1)), CLASSES),
+        lambda model: -torch.log(model(X).softmax(1) + 1e-8)[range(8), CLASSES].mean(),
+        lambda model: -torch.log(model(X).softmax(1).gather(1, CLASSES[:, None])).mean(),
+    ],
+)
+def test_unstable_log_softmax_is_a_note(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    (found,) = diagnosed(loss).findings
+    assert found["rule"] == "unstable-log-softmax" and found["severity"] == "note"
+    assert "log(" in found["location"]["code"]
+    assert len(found["parameters"]) == 2
+
+
+def test_a_log_of_something_else_is_stable() -> None:
+    assert not rules(diagnosed(lambda model: model(X).softmax(1).sum(0).log().sum() + model(X).exp().log().sum()))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.mse_loss(model(X), FLAGS),
+        lambda model: ((model(X) - FLAGS) ** 2).mean(),
+        lambda model: (FLAGS - model(X)).abs().sum(),
+        lambda model: F.smooth_l1_loss(model(X), FLAGS),
+        lambda model: (FLAGS * model(X)).mean().neg(),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_accidental_broadcast(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    (found,) = diagnosed(loss, 1).findings
+    assert found["rule"] == "accidental-broadcast" and "[8, 8]" in found["message"]
+    assert sorted(found["evidence"]["operands"]) == [[8], [8, 1]]
+    assert len(found["parameters"]) == 2
+    assert "FLAGS" in found["location"]["code"]
+
+
+def vector(model: nn.Module) -> torch.Tensor:
+    return model(X).squeeze(1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda model: F.mse_loss(vector(model), FLAGS),
+        lambda model: F.mse_loss(model(X), FLAGS[:, None]),
+        lambda model: (vector(model)[:, None] - vector(model)[None, :]).abs().mean(),  # pairwise
+        lambda model: (vector(model).unsqueeze(1) - vector(model)).pow(2).mean(),
+        lambda model: (model(X) - model(X).T).pow(2).sum(),
+        lambda model: ((model(X) * FLAGS) @ X).sum(),  # a matrix of pairs that is used as one
+        lambda model: (model(X) - FLAGS).softmax(1).pow(2).mean(),
+        lambda model: (model(X) - torch.zeros(3)).pow(2).mean(),  # three of them: not the batch
+    ],
+)
+def test_no_accidental_broadcast(loss: Callable[[nn.Module], torch.Tensor]) -> None:
+    assert not rules(diagnosed(loss, 1))
