@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -22,9 +23,24 @@ _MOST_ITEMS = 10_000
 _DEPTH = 3
 """`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
 
+_MOST_KEPT = 1_000
+"""How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
+
 _OWNERS_OF_LOCALS = 4
 """What sys.getrefcount says of a frame's dictionary of locals that the user does not hold: the frame, a
 variable in each of the two functions of ours that see it, and its own argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The module that a parameter belongs to.
+
+    model: what the script calls the outermost module. registered: whether the parameter is in its `parameters()`;
+    False for one of a module that another one keeps in a plain list or dict.
+    """
+
+    model: str
+    registered: bool
 
 
 class Names:
@@ -37,7 +53,11 @@ class Names:
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._owners: dict[int, Owner] = {}
+        self._items: list[tuple[str, torch.nn.Parameter]] = []
         self._left = _MOST_ITEMS
+        self.outermost: list[tuple[str, torch.nn.Module]] = []
+        """The modules that are in no other one, by their variables: known once parameters were added."""
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name that was found for `tensor`."""
@@ -69,10 +89,24 @@ class Names:
         Where there are several outermost modules the variable leads: `generator.fc.weight`.
         """
         outermost = self._outermost()
-        for name, module in outermost:
-            prefix = f"{name}." if len(outermost) > 1 else ""
+        prefixes = [f"{name}." if len(outermost) > 1 else "" for name, _ in outermost]
+        for prefix, (name, module) in zip(prefixes, outermost, strict=True):
             for path, tensor in _named_tensors(module):
                 self.add(prefix + path, tensor)
+            for tensor in module.parameters():
+                self._owners.setdefault(id(tensor), Owner(name, registered=True))
+        for prefix, (name, module) in zip(prefixes, outermost, strict=True):
+            for path, tensor in _unregistered_tensors(module):
+                self.add(prefix + path, tensor)
+                if issubclass(type(tensor), torch.nn.Parameter):
+                    self._owners.setdefault(id(tensor), Owner(name, registered=False))
+        self.outermost = outermost
+        for name, parameter in self._items:  # `params[0]`, of no module: its path in one is the better name
+            self.add(name, parameter)
+
+    def owner(self, tensor: torch.Tensor) -> Owner | None:
+        """The module that a parameter belongs to; None for a tensor that is no parameter of a module."""
+        return self._owners.get(id(tensor)) if id(tensor) in self._names else None
 
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
         inner = {
@@ -81,7 +115,13 @@ class Names:
             for child in module.modules()
             if child is not module
         }
-        return [(name, module) for key, (name, module) in self._modules.items() if key not in inner]
+        found = {key: item for key, item in self._modules.items() if key not in inner}
+        for key, (_, module) in list(found.items()):
+            for _, kept in _unregistered(module) if key in found else ():
+                # the variable of a loop over them is no outermost module
+                for child in kept.modules() if isinstance(kept, torch.nn.Module) else ():
+                    found.pop(id(child), None)
+        return list(found.values())
 
     def _add_items(self, name: str, holder: Any) -> None:
         stack = [(name, holder, 1)]
@@ -96,7 +136,9 @@ class Names:
 
     def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
         kind = type(value)
-        if issubclass(kind, torch.Tensor):
+        if issubclass(kind, torch.nn.Parameter):
+            self._items.append((path, value))
+        elif issubclass(kind, torch.Tensor):
             self.add(path, value)
         elif issubclass(kind, torch.nn.Module):
             self._modules.setdefault(id(value), (path, value))
@@ -185,7 +227,60 @@ def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]
                 yield f"{path}.{name}".lstrip("."), value
 
 
+_Kept: TypeAlias = torch.nn.Module | torch.nn.Parameter
+
+
+def _unregistered_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for path, kept in _unregistered(module):
+        if isinstance(kept, torch.nn.Module):
+            yield from ((f"{path}.{below}", tensor) for below, tensor in _named_tensors(kept))
+        else:
+            yield path, kept
+
+
+def _unregistered(module: torch.nn.Module) -> list[tuple[str, _Kept]]:
+    """The modules and parameters that `module` or one in it keeps in plain lists or dicts, by path."""
+    found: list[tuple[str, _Kept]] = []
+    waiting = [("", module)]
+    known = {id(child) for child in module.modules()} | {id(tensor) for tensor in module.parameters()}
+    while waiting:
+        outer, keeper = waiting.pop()
+        for path, child in keeper.named_modules():
+            for inner, kept in _kept_in_containers(child):
+                if id(kept) in known:
+                    continue
+                whole = ".".join(part for part in (outer, path, inner) if part)
+                found.append((whole, kept))
+                known.add(id(kept))
+                if isinstance(kept, torch.nn.Module):
+                    known |= {id(below) for below in kept.modules()}
+                    waiting.append((whole, kept))
+    return found
+
+
+def _kept_in_containers(module: torch.nn.Module) -> Iterator[tuple[str, _Kept]]:
+    """The modules and parameters in the lists, tuples and dictionaries that are attributes of a module."""
+    stack = [
+        (name, value, 1)
+        for name, value in reversed(vars(module).items())
+        if name not in _ATTRIBUTES_OF_MODULES and issubclass(type(value), _CONTAINERS)
+    ]
+    left = _MOST_KEPT
+    while stack:
+        path, item, depth = stack.pop()
+        for inner, value in _items(path, item):
+            left -= 1
+            if left < 0:
+                return
+            kind = type(value)
+            if issubclass(kind, (torch.nn.Module, torch.nn.Parameter)):
+                yield inner, value
+            elif depth < _DEPTH and issubclass(kind, _CONTAINERS):
+                stack.append((inner, value, depth + 1))
+
+
 _CONTAINERS = (list, tuple, dict)
+_ATTRIBUTES_OF_MODULES = frozenset(vars(torch.nn.Module()))
 _LIBRARIES = ("torch", "numpy", "builtins")
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, type, ModuleType)
 

@@ -8,6 +8,16 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "detached": ("optimizer-without-gradient", "unreachable-parameter"),
+    "freed-graph": ("growing-graph",),
+    "moving-frozen-parameter": ("stale-gradient",),
+    "replaced-parameter": (
+        "not-in-optimizer",
+        "optimizer-without-gradient",
+        "stale-gradient",
+        "unreachable-parameter",
+    ),
+    "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""
 

@@ -47,6 +47,11 @@ class Evidence:
         return self.report.inventory.optimizers
 
     @property
+    def leaves(self) -> list[dict[str, Any]]:
+        """The rows of the leaves that a module or an optimizer holds (`Inventory.leaves`)."""
+        return self.report.inventory.leaves
+
+    @property
     def events(self) -> list[dict[str, Any]]:
         """What happened around the backward calls, in order (`Report.events`)."""
         return self.report.events
@@ -59,6 +64,21 @@ class Evidence:
     def is_trained(self, name: str) -> bool:
         """Whether somebody wants the gradient of this leaf: an optimizer holds it, or no optimizer was seen."""
         return not self.optimizers or name in self.trained
+
+    @functools.cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps of optimizers among the events."""
+        return [event for event in self.events if event["event"] == "step"]
+
+    @functools.cached_property
+    def stepped(self) -> set[int]:
+        """The numbers of the optimizers that have stepped."""
+        return {event["optimizer"] for event in self.steps}
+
+    def optimizer_name(self, number: int) -> str:
+        """What the script calls an optimizer, else its class."""
+        row = self.optimizers[number]
+        return str(row["name"] or row["class"])
 
     def lacks(self, need: Need) -> str | None:
         """Why evidence of this kind is not there; None where it is."""

@@ -13,10 +13,12 @@ from typing import Any
 
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files
-from inspector.naming import forget_locals, names_from
+from inspector.naming import Names, forget_locals, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
+from inspector.recorder.growth import Growth
+from inspector.recorder.history import History
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
@@ -49,6 +51,7 @@ class _Head:
     recording: Mode
     scale: float | None
     wanted: list[Pair | None] | None
+    alive: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -95,7 +98,9 @@ class Session:
         self._instead = instead
         self._engine = EngineWatch(self)
         self._leaves = Leaves()
-        self._training = TrainingWatch(files, self._leaves, lambda: self.watched, self._fail)
+        self._history = History(self._leaves)
+        self._training = TrainingWatch(files, self._leaves, self._history, lambda: self.watched, self._fail)
+        self._growth = Growth(self._source)
         if self._forward is not None:
             self._forward.on_compile = self._training.uninstall
         self._indexes = itertools.count(1)  # threads may start calls at the same time
@@ -128,7 +133,8 @@ class Session:
     @property
     def inventory(self) -> Inventory:
         """What the script has beside graphs, as far as it was seen."""
-        return Inventory(optimizers=self._training.optimizers())
+        optimizers = self._training.optimizers
+        return Inventory(optimizers=optimizers.rows(), leaves=self._history.rows(optimizers.of_leaves()))
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -181,7 +187,7 @@ class Session:
         batch = Batch("full" if is_full else "light")
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files)
-        self._leaves.learn(names)
+        self._see_training(index, names)
         tracing = Tracing(graph, outputs, names, batch)
         capture = GradientCapture(batch)
         if len(tracing.walk.nodes) <= FULL_NODES:
@@ -191,12 +197,27 @@ class Session:
         wanted = [_pair_of_input(item, tracing) for item in call.inputs]
         captured = [] if call.accumulates else wanted
         scale = self._training.take_scale()
-        head = _Head(index, self._location(call), self._recording, scale, wanted or None)
+        alive = self._growth.begins(index, graph, names)
+        head = _Head(index, self._location(call), self._recording, scale, wanted or None, alive)
         return _Open(head, tracing, capture, outputs, captured, pause)
+
+    def _see_training(self, index: int, names: Names) -> None:
+        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        self._leaves.learn(names)
+        self._history.running = index
+        if self._forward is not None:
+            ran = [module for reference in self._forward.roots if (module := reference()) is not None]
+            self._leaves.ran(ran)
+            self._leaves.find_sources(self._forward.leaf_source)
+            self._training.optimizers.look(index, self._forward.leaf_source)
+
+    def _source(self, sequence_nr: int) -> Any:
+        return None if self._forward is None else self._forward.source(sequence_nr)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
         self.watched += 1
+        self._history.running = None
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)
         flow = token.capture.flow
@@ -216,11 +237,13 @@ class Session:
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head
+        contains = self._growth.ends(head.index, record)
         if self._forward is None:
-            return BackwardCall(head.index, head.location, graph)
+            return BackwardCall(head.index, head.location, graph, contains=contains, alive=head.alive)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
         ids = Ids(record)
+        self._history.ended(head.index, record, flow, ids, head.wanted is None)
         cuts, writes = self._new_cuts(), self._forward.writes[self._writes :]
         self._writes += len(writes)
         self._set_forward(head.index + 1)
@@ -233,6 +256,8 @@ class Session:
             head.recording,
             head.scale,
             None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],
+            contains,
+            head.alive,
         )
 
     @property

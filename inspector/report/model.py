@@ -58,6 +58,7 @@ class Inventory:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     modules: list[dict[str, Any]] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
+    leaves: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class BackwardCall:
     recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
     wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
         for all leaves.
+    contains: which earlier calls' Nodes its graph contains; alive: which earlier graphs still lived when it began.
     """
 
     index: int
@@ -80,6 +82,8 @@ class BackwardCall:
     recording: Mode = "none"
     scale: float | None = None
     wanted: list[str] | None = None
+    contains: list[dict[str, Any]] = field(default_factory=list)
+    alive: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ SCHEMA = 1
 _VALUES = ("data", "grad", "gradient", "evidence")
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
-_OPTIONAL = ("scale", "wanted")
-"""Keys of a backward call that are left out where they are None."""
+_INVENTORY = ("parameters", "modules", "optimizers")
+
+_OPTIONAL = ("scale", "wanted", "contains", "alive")
+"""Keys of a backward call that are left out where they are None or empty."""
 
 
 def schema() -> dict[str, Any]:
@@ -38,6 +40,7 @@ def to_rows(report: Report) -> dict[str, Any]:
         "parameters": encode(report.inventory.parameters),
         "modules": encode(report.inventory.modules),
         "optimizers": encode(report.inventory.optimizers),
+        **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
         "events": encode(report.events),
         "findings": encode(report.findings),
         "checked": report.checked,
@@ -51,7 +54,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
         exit=rows["exit"],
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
-        inventory=Inventory(*(_decoded(rows[key]) for key in ("parameters", "modules", "optimizers"))),
+        inventory=Inventory(**{key: _decoded(rows[key]) for key in _INVENTORY}, leaves=rows.get("leaves", [])),
         events=rows["events"],
         findings=_decoded(rows["findings"]),
         checked=rows["checked"],
@@ -60,7 +63,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
 
 def _call_to_rows(call: BackwardCall) -> dict[str, Any]:
     graph = graph_rows.to_rows(call.graph)
-    more = {key: encode(getattr(call, key)) for key in _OPTIONAL if getattr(call, key) is not None}
+    more = {key: encode(getattr(call, key)) for key in _OPTIONAL if getattr(call, key) not in (None, [])}
     return {
         "index": call.index,
         "location": call.location,

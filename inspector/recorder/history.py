@@ -1,0 +1,124 @@
+"""What the watched calls did to the grad of each leaf: whose gradients it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from inspector.graph.measures import is_zero
+from inspector.graph.values import is_unknown
+from inspector.recorder.leaves import Leaves
+from inspector.tracer.flow import Flow
+from inspector.tracer.ids import Ids
+from inspector.tracer.nodes import ACCUMULATE_GRAD
+from inspector.tracer.tensors import Seen
+from inspector.tracer.tracing import Record
+
+
+@dataclass(slots=True)
+class _Leaf:
+    """calls: one row for each watched call whose graph holds it. content: the calls that added to its grad since
+    that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)
+    version: Any = None
+    written: bool = False
+
+
+class History:
+    """By the numbers of the leaves.
+
+    running: the index of the call that is under way: it has added to grads, but it is not known yet to which.
+    """
+
+    def __init__(self, leaves: Leaves) -> None:
+        self.running: int | None = None
+        self._leaves = leaves
+        self._known: dict[int, _Leaf] = {}
+
+    def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
+        """A call has ended. for_all: it was `backward()` for all leaves."""
+        for pair, seen in record.seen.items():
+            tensor = seen.reference()
+            if record.nodes[pair[0]].name != ACCUMULATE_GRAD or tensor is None:
+                continue
+            leaf = self._known.setdefault(self._leaves.add(tensor), _Leaf())
+            if _is_empty(seen.before["grad"].value):
+                leaf.content.clear()
+            given = _was_given(pair[0], seen, flow, for_all)
+            if given:
+                leaf.content.append(index)
+            leaf.calls.append({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
+            leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
+            leaf.version = seen.facts.version
+
+    def zeroed(self, numbers: Iterable[int]) -> None:
+        """The grads of these leaves are None or zero now."""
+        for number in numbers:
+            if number in self._known:
+                self._known[number].content.clear()
+
+    def content(self, numbers: Iterable[int]) -> dict[tuple[int, ...], list[int]]:
+        """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for number in numbers:
+            calls = tuple(self._content(number))
+            if calls:
+                found.setdefault(calls, []).append(number)
+        return found
+
+    def rows(self, optimizers: dict[int, list[int]]) -> list[dict[str, Any]]:
+        """Rows for the leaves that a module or an optimizer holds; optimizers: the numbers of these, by leaf."""
+        return [
+            self._row(number, optimizers.get(number, []))
+            for number in range(len(self._leaves))
+            if number in optimizers or self._leaves[number].owner is not None
+        ]
+
+    def _row(self, number: int, optimizers: list[int]) -> dict[str, Any]:
+        leaf, known = self._leaves[number], self._known.get(number, _Leaf())
+        owner = leaf.owner
+        return {
+            "name": self._leaves.name(number),
+            "requires_grad": leaf.requires_grad,
+            "source": leaf.source,
+            "model": None if owner is None else owner.model,
+            "registered": None if owner is None else owner.registered,
+            "ran": leaf.ran,
+            "optimizers": optimizers,
+            "written": known.written,
+            "calls": known.calls,
+        }
+
+    def _content(self, number: int) -> Iterator[int]:
+        tensor = self._leaves.tensor(number)
+        if tensor is None or tensor.grad is None:
+            self.zeroed([number])
+            return
+        yield from self._known[number].content if number in self._known else ()
+        if self.running is not None:  # a step from a hook, while backward runs
+            yield self.running
+
+
+def any_nonzero(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether one of these has an element that is not zero: most often the first one answers."""
+    return any(bool(tensor.count_nonzero()) for tensor in tensors)
+
+
+def _is_empty(grad: Any) -> bool:
+    return grad is None or is_zero(grad)
+
+
+def _was_given(position: int, seen: Seen, flow: Flow, for_all: bool) -> bool:
+    """Whether the call added to the grad of a leaf, and that was still there when it had ended."""
+    after = seen.after["grad"].value if "grad" in seen.after else None
+    if after is None or is_unknown(after):
+        return False
+    if flow.not_recorded is not None:
+        return for_all
+    arrived = flow.arrived.get(position)
+    return arrived is not None and arrived[0].value is not None
