@@ -35,12 +35,12 @@ variable in each of the two functions of ours that see it, and its own argument.
 class Owner:
     """The module that a parameter belongs to.
 
-    model: what the script calls the outermost module. registered: whether the parameter is in its `parameters()`;
-    False for one of a module that another one keeps in a plain list or dict.
+    model: what the script calls the outermost module. keeper: of a parameter that is in a plain list or dict, and
+    so not in `parameters()`, the class of the module that keeps that, and the attribute; else None.
     """
 
     model: str
-    registered: bool
+    keeper: tuple[type, str] | None = None
 
 
 class Names:
@@ -94,12 +94,12 @@ class Names:
             for path, tensor in _named_tensors(module):
                 self.add(prefix + path, tensor)
             for tensor in module.parameters():
-                self._owners.setdefault(id(tensor), Owner(name, registered=True))
+                self._owners.setdefault(id(tensor), Owner(name))
         for prefix, (name, module) in zip(prefixes, outermost, strict=True):
-            for path, tensor in _unregistered_tensors(module):
+            for path, tensor, keeper in _unregistered_tensors(module):
                 self.add(prefix + path, tensor)
                 if issubclass(type(tensor), torch.nn.Parameter):
-                    self._owners.setdefault(id(tensor), Owner(name, registered=False))
+                    self._owners.setdefault(id(tensor), Owner(name, keeper))
         self.outermost = outermost
         for name, parameter in self._items:  # `params[0]`, of no module: its path in one is the better name
             self.add(name, parameter)
@@ -117,7 +117,7 @@ class Names:
         }
         found = {key: item for key, item in self._modules.items() if key not in inner}
         for key, (_, module) in list(found.items()):
-            for _, kept in _unregistered(module) if key in found else ():
+            for _, kept, _ in _unregistered(module) if key in found else ():
                 # the variable of a loop over them is no outermost module
                 for child in kept.modules() if isinstance(kept, torch.nn.Module) else ():
                     found.pop(id(child), None)
@@ -228,55 +228,56 @@ def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]
 
 
 _Kept: TypeAlias = torch.nn.Module | torch.nn.Parameter
+_Keeper: TypeAlias = tuple[type, str]
 
 
-def _unregistered_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    for path, kept in _unregistered(module):
+def _unregistered_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, _Keeper]]:
+    for path, kept, keeper in _unregistered(module):
         if isinstance(kept, torch.nn.Module):
-            yield from ((f"{path}.{below}", tensor) for below, tensor in _named_tensors(kept))
+            yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in _named_tensors(kept))
         else:
-            yield path, kept
+            yield path, kept, keeper
 
 
-def _unregistered(module: torch.nn.Module) -> list[tuple[str, _Kept]]:
-    """The modules and parameters that `module` or one in it keeps in plain lists or dicts, by path."""
-    found: list[tuple[str, _Kept]] = []
+def _unregistered(module: torch.nn.Module) -> list[tuple[str, _Kept, _Keeper]]:
+    """The modules and parameters that `module` or one in it keeps in plain lists or dicts: path, what, by whom."""
+    found: list[tuple[str, _Kept, _Keeper]] = []
     waiting = [("", module)]
     known = {id(child) for child in module.modules()} | {id(tensor) for tensor in module.parameters()}
     while waiting:
-        outer, keeper = waiting.pop()
-        for path, child in keeper.named_modules():
-            for inner, kept in _kept_in_containers(child):
+        outer, whole = waiting.pop()
+        for path, child in whole.named_modules():
+            for attribute, inner, kept in _kept_in_containers(child):
                 if id(kept) in known:
                     continue
-                whole = ".".join(part for part in (outer, path, inner) if part)
-                found.append((whole, kept))
+                place = ".".join(part for part in (outer, path, inner) if part)
+                found.append((place, kept, (type(child), attribute)))
                 known.add(id(kept))
                 if isinstance(kept, torch.nn.Module):
                     known |= {id(below) for below in kept.modules()}
-                    waiting.append((whole, kept))
+                    waiting.append((place, kept))
     return found
 
 
-def _kept_in_containers(module: torch.nn.Module) -> Iterator[tuple[str, _Kept]]:
-    """The modules and parameters in the lists, tuples and dictionaries that are attributes of a module."""
-    stack = [
-        (name, value, 1)
-        for name, value in reversed(vars(module).items())
-        if name not in _ATTRIBUTES_OF_MODULES and issubclass(type(value), _CONTAINERS)
-    ]
+def _kept_in_containers(module: torch.nn.Module) -> Iterator[tuple[str, str, _Kept]]:
+    """The modules and parameters in the lists, tuples and dictionaries that are attributes of a module: attribute,
+    path, what."""
     left = _MOST_KEPT
-    while stack:
-        path, item, depth = stack.pop()
-        for inner, value in _items(path, item):
-            left -= 1
-            if left < 0:
-                return
-            kind = type(value)
-            if issubclass(kind, (torch.nn.Module, torch.nn.Parameter)):
-                yield inner, value
-            elif depth < _DEPTH and issubclass(kind, _CONTAINERS):
-                stack.append((inner, value, depth + 1))
+    for attribute, holder in list(vars(module).items()):
+        if attribute in _ATTRIBUTES_OF_MODULES or not issubclass(type(holder), _CONTAINERS):
+            continue
+        stack = [(attribute, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            for inner, value in _items(path, item):
+                left -= 1
+                if left < 0:
+                    return
+                kind = type(value)
+                if issubclass(kind, (torch.nn.Module, torch.nn.Parameter)):
+                    yield attribute, inner, value
+                elif depth < _DEPTH and issubclass(kind, _CONTAINERS):
+                    stack.append((inner, value, depth + 1))
 
 
 _CONTAINERS = (list, tuple, dict)

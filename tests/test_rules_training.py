@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import gc
+import weakref
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import inspector
 from inspector.report import Finding
@@ -450,6 +452,79 @@ def test_heads_that_take_turns() -> None:
     assert not said(program)
 
 
+class Experts(nn.Module):
+    """Three side by side, of which `used` run; or in a chain."""
+
+    def __init__(self, used: tuple[int, ...], chained: bool) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+        self.used, self.chained = used, chained
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x
+        for index in self.used:
+            y = self.experts[index](y) if self.chained else y + self.experts[index](x)
+        return y
+
+
+@pytest.mark.parametrize("used", [(1,), (0, 2)])
+@pytest.mark.parametrize("chained", [False, True])
+def test_an_expert_that_no_sample_was_sent_to_is_no_forgotten_layer(used: tuple[int, ...], chained: bool) -> None:
+    def program() -> None:
+        model = nn.Sequential(nn.Linear(2, 2), Experts(used, chained))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model(X).sum().backward()
+        optimizer.step()
+
+    if chained and len(used) > 1:
+        only(program, "unreachable-parameter", "nn.Linear(2, 2) for _", "1.experts.1.weight", "1.experts.1.bias")
+    else:
+        assert not said(program)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor, from_input: bool) -> torch.Tensor:
+        h = checkpoint(self.first, x, use_reentrant=True) if from_input else self.first(x)
+        h = h + self.head.weight
+        y: torch.Tensor = self.head(checkpoint(self.second, h, use_reentrant=True))
+        return y
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("from_input", [False, True])
+def test_a_reentrant_checkpoint_gives_gradients_unless_its_input_needs_none(from_input: bool) -> None:
+    def program() -> None:
+        model = Checkpointed()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(X, from_input).sum().backward()
+            optimizer.step()
+
+    if from_input:
+        only(program, "unreachable-parameter", "checkpoint(self.first, x", "first.weight", "first.bias")
+    else:
+        assert not said(program)
+
+
+def test_what_a_reentrant_checkpoint_gives_can_be_stale() -> None:
+    def program() -> None:
+        model = Checkpointed()
+        optimizer = torch.optim.SGD(model.second.parameters(), lr=0.1)
+        for _ in range(2):
+            model(X, False).sum().backward()
+            optimizer.step()
+
+    with inspector.record() as recording:
+        program()
+    (found,) = [found for found in recording.findings if found["rule"] == "stale-gradient"]
+    assert found["parameters"] == ["second.weight", "second.bias"]
+
+
 # replaced-parameter, unregistered-module, not-in-optimizer
 
 
@@ -602,9 +677,6 @@ def test_a_graph_that_is_kept_is_not_freed() -> None:
 
 
 def test_nothing_of_the_script_is_kept_alive() -> None:
-    import gc
-    import weakref
-
     held = []
 
     def program() -> None:
@@ -621,4 +693,4 @@ def test_nothing_of_the_script_is_kept_alive() -> None:
         program()
         gc.collect()
         assert [reference() for reference in held] == [None] * 4
-    assert len(list(itertools.chain.from_iterable(leaf["calls"] for leaf in recording.report().inventory.leaves))) > 0
+    assert [len(leaf["calls"]) for leaf in recording.report().inventory.leaves] == [3] * 4

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
+from inspector.files import Files
 from inspector.graph.measures import is_zero
 from inspector.graph.values import is_unknown
+from inspector.naming import Owner
+from inspector.recorder.assignments import assignment
 from inspector.recorder.leaves import Leaves
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
@@ -29,23 +32,36 @@ class _Leaf:
     written: bool = False
 
 
+_State: TypeAlias = tuple[int, int]
+
+
 class History:
     """By the numbers of the leaves.
 
     running: the index of the call that is under way: it has added to grads, but it is not known yet to which.
     """
 
-    def __init__(self, leaves: Leaves) -> None:
+    def __init__(self, leaves: Leaves, files: Files) -> None:
+        self._files = files
+        self._kept_at: dict[tuple[type, str], Any] = {}
         self.running: int | None = None
         self._leaves = leaves
         self._known: dict[int, _Leaf] = {}
+        self._before: list[_State | None] = []
+
+    def begins(self, index: int) -> None:
+        """A call begins: note what grads there are."""
+        self.running = index
+        self._before = [_state(self._leaves.tensor(number)) for number in range(len(self._leaves))]
 
     def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
         """A call has ended. for_all: it was `backward()` for all leaves."""
+        inside = set()
         for pair, seen in record.seen.items():
             tensor = seen.reference()
             if record.nodes[pair[0]].name != ACCUMULATE_GRAD or tensor is None:
                 continue
+            inside.add(self._leaves.add(tensor))
             leaf = self._known.setdefault(self._leaves.add(tensor), _Leaf())
             if _is_empty(seen.before["grad"].value):
                 leaf.content.clear()
@@ -55,6 +71,19 @@ class History:
             leaf.calls.append({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
+        self._ended_outside(index, inside)
+
+    def _ended_outside(self, index: int, inside: set[int]) -> None:
+        """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
+        checkpoint calls it."""
+        for number, before in enumerate(self._before):
+            after = None if number in inside else _state(self._leaves.tensor(number))
+            if after is not None and after != before:
+                leaf = self._known.setdefault(number, _Leaf())
+                if before is None:
+                    leaf.content.clear()
+                leaf.content.append(index)
+                leaf.calls.append({"backward_call": index, "tensor": None, "gradient": True})
 
     def zeroed(self, numbers: Iterable[int]) -> None:
         """The grads of these leaves are None or zero now."""
@@ -85,14 +114,21 @@ class History:
         return {
             "name": self._leaves.name(number),
             "requires_grad": leaf.requires_grad,
-            "source": leaf.source,
+            "source": leaf.source if owner is None or owner.keeper is None else self._kept(owner) or leaf.source,
+            "without_graph": leaf.without_graph,
             "model": None if owner is None else owner.model,
-            "registered": None if owner is None else owner.registered,
+            "registered": None if owner is None else owner.keeper is None,
             "ran": leaf.ran,
             "optimizers": optimizers,
             "written": known.written,
             "calls": known.calls,
         }
+
+    def _kept(self, owner: Owner) -> Any:
+        assert owner.keeper is not None
+        if owner.keeper not in self._kept_at:
+            self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
+        return self._kept_at[owner.keeper]
 
     def _content(self, number: int) -> Iterator[int]:
         tensor = self._leaves.tensor(number)
@@ -107,6 +143,12 @@ class History:
 def any_nonzero(tensors: Iterable[torch.Tensor]) -> bool:
     """Whether one of these has an element that is not zero: most often the first one answers."""
     return any(bool(tensor.count_nonzero()) for tensor in tensors)
+
+
+def _state(leaf: torch.Tensor | None) -> _State | None:
+    """Which grad a leaf has, at which version; None where it has none."""
+    grad = None if leaf is None else leaf.grad
+    return None if grad is None else (id(grad), grad._version)
 
 
 def _is_empty(grad: Any) -> bool:

@@ -16,7 +16,7 @@ from inspector.naming import Names, Owner
 @dataclass(slots=True)
 class Leaf:
     """owner: the module whose parameter it is. ran: whether an outermost module that ran has it. source: where it
-    was made, if that was seen."""
+    was made, if that was seen. without_graph: where its module was called, if it never was with grad enabled."""
 
     reference: weakref.ref[torch.Tensor]
     requires_grad: bool
@@ -24,6 +24,7 @@ class Leaf:
     owner: Owner | None = None
     ran: bool = False
     source: Any = None
+    without_graph: Any = None
 
 
 class Leaves:
@@ -60,11 +61,15 @@ class Leaves:
                 leaf = self._leaves[self.add(tensor)]
                 leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
 
-    def ran(self, modules: Iterable[nn.Module]) -> None:
-        """Note that these modules have run."""
-        for module in modules:
-            for tensor in module.parameters():
-                self._leaves[self.add(tensor)].ran = True
+    def ran(self, modules: Iterable[nn.Module], without_graph: Callable[[nn.Module], Any]) -> None:
+        """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
+        for outermost in modules:
+            for module in outermost.modules():
+                place = without_graph(module)
+                for tensor in module._parameters.values():
+                    if tensor is not None:
+                        leaf = self._leaves[self.add(tensor)]
+                        leaf.ran, leaf.without_graph = True, place
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Note where they were made; find: gives that, or None."""

@@ -98,7 +98,7 @@ class Session:
         self._instead = instead
         self._engine = EngineWatch(self)
         self._leaves = Leaves()
-        self._history = History(self._leaves)
+        self._history = History(self._leaves, files)
         self._training = TrainingWatch(files, self._leaves, self._history, lambda: self.watched, self._fail)
         self._growth = Growth(self._source)
         if self._forward is not None:
@@ -204,12 +204,12 @@ class Session:
     def _see_training(self, index: int, names: Names) -> None:
         """Note how the parameters are called now, which modules have run, and what was replaced."""
         self._leaves.learn(names)
-        self._history.running = index
         if self._forward is not None:
             ran = [module for reference in self._forward.roots if (module := reference()) is not None]
-            self._leaves.ran(ran)
+            self._leaves.ran(ran, self._forward.without_graph)
             self._leaves.find_sources(self._forward.leaf_source)
             self._training.optimizers.look(index, self._forward.leaf_source)
+        self._history.begins(index)
 
     def _source(self, sequence_nr: int) -> Any:
         return None if self._forward is None else self._forward.source(sequence_nr)

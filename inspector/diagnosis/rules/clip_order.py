@@ -1,8 +1,8 @@
-"""Gradients are clipped at the wrong moment: before backward, after the step, or while a GradScaler's scale is in them.
+"""Gradients are clipped before backward, after the step, or while a GradScaler's scale is still in them.
 
-Why it matters: clipping changes what `grad` holds at that moment. Before backward there is nothing to clip, or what is
-left of the last step; after the step it is too late; and before `scaler.unscale_` the norm is some 65,536 times too
-large, so that the threshold cuts every gradient down to almost nothing. None of it raises.
+Why it matters: clipping changes what `grad` holds at that moment. Before backward there is nothing to clip, or
+what is left of the last step; after the step it is too late; and before `scaler.unscale_` the norm is some
+65,536 times too large, so that the threshold cuts every gradient down to almost nothing. None of it raises.
 
 How to mend it: the order is backward, `scaler.unscale_(optimizer)` where there is a GradScaler, clip, step.
 
@@ -46,17 +46,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
     """(message, advice) for the clip at this position of the events; None if it is right."""
     clip = evidence.events[position]
-    held = _calls(clip, set(clip["parameters"]))
+    names = set(clip["parameters"])
+    held = _calls(clip, names)
     step = _next_step(evidence, position)
-    used = set().union(*(_calls(event, set(clip["parameters"])) for event in _steps_before(evidence, position)))
-    if held and held <= used and not (step is not None and _calls(step, set(clip["parameters"])) & held):
+    before = _steps_before(evidence, position)
+    used = {call for event in before for call in _calls(event, names)}
+    if held and held <= used and not (step is not None and _calls(step, names) & held):
         return "the gradients were clipped after the step that used them", "clip between backward() and step()"
     if step is not None and held <= used:
-        unclipped = _calls(step, set(clip["parameters"])) - held
+        unclipped = _calls(step, names) - held
         if unclipped and not _clipped_between(evidence, position, step):
             return (
-                f"there was nothing to clip yet: backward call {min(unclipped)} came afterwards, and its gradients "
-                "went into the step unclipped",
+                f"there was nothing to clip yet: backward call {min(unclipped)} came afterwards, and its "
+                "gradients went into the step unclipped",
                 "clip between backward() and step()",
             )
     scale = _scale(evidence, position, held)

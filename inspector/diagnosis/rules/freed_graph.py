@@ -1,11 +1,12 @@
 """Backward went through a graph that an earlier backward had released.
 
-Why it matters: backward frees the tensors that a graph has saved while it goes. A second backward that comes to the same
-Nodes cannot go on, and torch raises. Most often the graph was not meant to be shared: a hidden state, a running loss or
-a tensor computed once before the loop carries the last iteration's graph into the next.
+Why it matters: backward frees the tensors that a graph has saved while it goes. A second backward that comes to
+the same Nodes cannot go on, and torch raises. Most often the graph was not meant to be shared: a hidden state, a
+running loss or a tensor computed once before the loop carries the last iteration's graph into the next.
 
-How to mend it: cut the old graph off (`hidden = hidden.detach()`), compute what is shared anew in each iteration, or
-add the losses and call backward once. `retain_graph=True` is right only where one graph is to be gone through twice.
+How to mend it: cut the old graph off (`hidden = hidden.detach()`), compute what is shared anew in each
+iteration, or add the losses and call backward once. `retain_graph=True` is right only where one graph is to be
+gone through twice.
 
 Example:
 

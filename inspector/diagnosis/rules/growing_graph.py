@@ -1,11 +1,11 @@
 """The graph grows from step to step: it contains the last step's, or something keeps the earlier ones alive.
 
-Why it matters: a graph holds every tensor that its backward needs. If each step's graph hangs on the last one's, backward
-takes longer in every iteration and computes gradients of the past; if a running sum keeps the old graphs, memory
-grows until it is used up.
+Why it matters: a graph holds every tensor that its backward needs. If each step's graph hangs on the last one's,
+backward takes longer in every iteration and computes gradients of the past; if a running sum keeps the old
+graphs, memory grows until it is used up.
 
-How to mend it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`; detach
-what is carried into the next step: `hidden = hidden.detach()`.
+How to mend it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`;
+detach what is carried into the next step: `hidden = hidden.detach()`.
 
 Example:
 
@@ -28,8 +28,8 @@ from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
 FEWEST_ALIVE = 2
-"""So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the next
-iteration (`loss`, `output`), and stays one."""
+"""So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the
+next iteration (`loss`, `output`), and stays one."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

@@ -1,10 +1,10 @@
 """Parameters get gradients and are in no optimizer, while others of their model are.
 
-Why it matters: backward fills their `grad`, nothing reads it, and they stay as they were initialised. The loss falls
-all the same, by what the others can do.
+Why it matters: backward fills their `grad`, nothing reads it, and they stay as they were initialised. The loss
+falls all the same, by what the others can do.
 
-How to mend it: give the optimizer all of them, `model.parameters()`, or the missing part as another group; if they are
-to stay, say so with `requires_grad_(False)`, which also saves computing their gradients.
+How to mend it: give the optimizer all of them, `model.parameters()`, or the missing part as another group; if
+they are to stay, say so with `requires_grad_(False)`, which also saves computing their gradients.
 
 Example:
 
@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         leaf["model"]: number
         for leaf in evidence.leaves
         for number in leaf["optimizers"]
-        if number in evidence.stepped and leaf["model"] is not None
+        if number in evidence.stepped and leaf["model"] is not None and leaf["calls"]
     }
     forgotten = [
         leaf
@@ -41,10 +41,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         rows = [leaf for leaf in forgotten if leaf["model"] == model]
         if rows:
             first = next(row for row in rows[0]["calls"] if row["gradient"])
+            made = evidence.optimizers[number]["source"]
             yield RULE.found(
                 f"{len(rows)} parameters of {model} get gradients and are in no optimizer, while others of it are",
                 f"give them to {evidence.optimizer_name(number)}, or freeze them with requires_grad_(False)",
-                at=Place(evidence.optimizers[number]["source"], first["backward_call"], (first["tensor"],)),
+                at=Place(made, first["backward_call"], (first["tensor"],) if first["tensor"] else ()),
                 parameters=[row["name"] for row in rows],
                 evidence={"forgotten": len(rows)},
             )

@@ -1,9 +1,11 @@
 """An optimizer steps and holds parameters that never got a gradient, of a model that is not in use.
 
-Why it matters: it was made for another model than the one that is trained: a copy from before `deepcopy`, the model of
-an earlier experiment, one that was built anew since. It steps without an error, and the model in use stays as it is.
+Why it matters: it was made for another model than the one that is trained: a copy from before `deepcopy`, the
+model of an earlier experiment, one that was built anew since. It steps without an error, and the model in use
+stays as it is.
 
-How to mend it: make the optimizer of the parameters of the model whose loss you compute, after that model is made.
+How to mend it: make the optimizer of the parameters of the model whose loss you compute, after that model is
+made.
 
 Example:
 

@@ -1,7 +1,7 @@
 """The optimizer holds a parameter that its module has replaced since.
 
-Why it matters: an optimizer holds the Parameters that it was given. A new layer, or a new Parameter, in their place is
-unknown to it: it steps the old ones, which nobody uses any more, and the new ones never learn.
+Why it matters: an optimizer holds the Parameters that it was given. A new layer, or a new Parameter, in their
+place is unknown to it: it steps the old ones, which nobody uses any more, and the new ones never learn.
 
 How to mend it: change the model first and make the optimizer afterwards; or give it the new parameters with
 `optimizer.add_param_group`; or write into the old ones: `with torch.no_grad(): weight.copy_(new)`.

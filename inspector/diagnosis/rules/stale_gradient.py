@@ -1,11 +1,11 @@
 """A step uses gradients that an earlier step has used already.
 
-Why it matters: backward adds to `grad`. Where nothing empties it between two steps, every step moves along the sum of
-all gradients so far, most of them of weights that are no more: the step grows with every iteration, and points to
-the past.
+Why it matters: backward adds to `grad`. Where nothing empties it between two steps, every step moves along the
+sum of all gradients so far, most of them of weights that are no more: the step grows with every iteration, and
+points to the past.
 
-How to mend it: call `optimizer.zero_grad()` once for each step, before backward or after the step. Gradients that
-several backward calls add up before one step are right as they are.
+How to mend it: call `optimizer.zero_grad()` once for each step, before backward or after the step. Gradients
+that several backward calls add up before one step are right as they are.
 
 Example:
 
@@ -52,8 +52,8 @@ def _found(evidence: Evidence, event: dict[str, object], stale: dict[str, set[in
     assert isinstance(last, int)
     which = ", ".join(str(call) for call in calls)
     return RULE.found(
-        f"{name}.step() after backward call {last} uses the gradients of backward call {which} again, which an earlier "
-        f"step of it has used: {len(stale)} parameters still held them in grad",
+        f"{name}.step() after backward call {last} uses the gradients of backward call {which} again, which an "
+        f"earlier step of it has used: {len(stale)} parameters still held them in grad",
         f"call {name}.zero_grad() before each backward(), or after each step",
         at=Place(event["source"], last),
         parameters=stale,

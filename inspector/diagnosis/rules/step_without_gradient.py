@@ -3,7 +3,8 @@
 Why it matters: a parameter whose `grad` is None is left alone, and one whose `grad` is zero stays where it is or
 coasts on its momentum. The loss is computed, backward runs, nothing raises, and the model never learns.
 
-How to mend it: the order is zero_grad, backward, step. Move `zero_grad()` before `backward()`, or after `step()`.
+How to mend it: the order is zero_grad, backward, step. Move `zero_grad()` before `backward()`, or after
+`step()`.
 
 Example:
 
@@ -54,6 +55,8 @@ def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, 
 
 def _gave_zero(evidence: Evidence, row: dict[str, Any]) -> bool:
     """Whether the grad was zero when the call had ended: nobody threw it away."""
+    if row["tensor"] is None:
+        return False
     calls = [call for call in evidence.calls if call.index == row["backward_call"]]
     return not calls or is_zero(calls[0].tensors[row["tensor"]]["after"]["grad"])
 
@@ -65,9 +68,9 @@ def _found(
     zeroed = [item for item in between if item["event"] == "zero_grad" and _emptied(item, set(lost), last)]
     at = zeroed[-1] if zeroed else event
     name = evidence.optimizer_name(event["optimizer"])
-    how = "zero_grad() emptied them first" if zeroed else "they were emptied first"
+    how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
     return RULE.found(
-        f"{name}.step() did nothing: backward call {last} gave gradients to {len(lost)} of its parameters, and {how}",
+        f"{name}.step() did nothing: backward call {last} had given gradients to {len(lost)} parameters, {how}",
         "zero the grads before backward() or after step(), not between the two",
         at=Place(at["source"], last),
         parameters=lost,

@@ -1,8 +1,8 @@
 """Modules are kept in a plain list or dict: their parameters are in no `parameters()`.
 
-Why it matters: `nn.Module` finds its submodules among its attributes. What lies in a list, tuple or dict it does not see:
-`model.parameters()`, `state_dict()`, `to(device)` and `train()` pass it by. Such modules run and get gradients, but
-no optimizer made from `model.parameters()` moves them, and no checkpoint saves them.
+Why it matters: `nn.Module` finds its submodules among its attributes. What lies in a list, tuple or dict it does
+not see: `model.parameters()`, `state_dict()`, `to(device)` and `train()` pass it by. Such modules run and get
+gradients, but no optimizer made from `model.parameters()` moves them, and no checkpoint saves them.
 
 How to mend it: `nn.ModuleList`, `nn.ModuleDict`, `nn.ParameterList`, or `nn.Sequential`.
 
@@ -35,9 +35,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         source = next((leaf["source"] for leaf in rows if leaf["source"] is not None), None)
         first = rows[0]["calls"][0]["backward_call"]
         yield RULE.found(
-            f"{len(rows)} parameters of modules that {model} keeps in a plain list or dict are not in its parameters()",
+            f"{len(rows)} parameters are not in {model}.parameters(): their modules are in a plain list or dict",
             "keep them in nn.ModuleList, nn.ModuleDict or nn.ParameterList",
-            at=Place(source, first, tuple(row["calls"][0]["tensor"] for row in rows)),
+            at=Place(source, first, tuple(filter(None, (row["calls"][0]["tensor"] for row in rows)))),
             parameters=[row["name"] for row in rows],
             evidence={"model": model, "parameters": len(rows)},
         )
