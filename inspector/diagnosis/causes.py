@@ -11,12 +11,14 @@ HIDES: dict[str, tuple[str, ...]] = {
     "detached": ("optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
+    "no-graph": ("optimizer-without-gradient", "unreachable-parameter"),
     "replaced-parameter": (
         "not-in-optimizer",
         "optimizer-without-gradient",
         "stale-gradient",
         "unreachable-parameter",
     ),
+    "rewrapped-loss": ("optimizer-without-gradient", "unreachable-parameter"),
     "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""

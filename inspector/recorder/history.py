@@ -13,13 +13,18 @@ from inspector.graph.measures import is_zero
 from inspector.graph.values import is_unknown
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
+from inspector.recorder.forward.outputs import is_leaf
 from inspector.recorder.leaves import Leaves
+from inspector.summaries.elements import plain, stored
+from inspector.summaries.unobserved import unobserved
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
 from inspector.tracer.tracing import Record
 
+MOST_CALLS = 32
+"""So many calls are kept of each leaf."""
 
 @dataclass(slots=True)
 class _Leaf:
@@ -30,6 +35,14 @@ class _Leaf:
     content: list[int] = field(default_factory=list)
     version: Any = None
     written: bool = False
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
+        self.calls.append(row)
+        if row["gradient"]:
+            self.content.append(row["backward_call"])
+        for kept in (self.calls, self.content):
+            del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
 
 
 _State: TypeAlias = tuple[int, int]
@@ -66,9 +79,7 @@ class History:
             if _is_empty(seen.before["grad"].value):
                 leaf.content.clear()
             given = _was_given(pair[0], seen, flow, for_all)
-            if given:
-                leaf.content.append(index)
-            leaf.calls.append({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
+            leaf.add({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
         self._ended_outside(index, inside)
@@ -82,8 +93,7 @@ class History:
                 leaf = self._known.setdefault(number, _Leaf())
                 if before is None:
                     leaf.content.clear()
-                leaf.content.append(index)
-                leaf.calls.append({"backward_call": index, "tensor": None, "gradient": True})
+                leaf.add({"backward_call": index, "tensor": None, "gradient": True})
 
     def zeroed(self, numbers: Iterable[int]) -> None:
         """The grads of these leaves are None or zero now."""
@@ -132,7 +142,7 @@ class History:
 
     def _content(self, number: int) -> Iterator[int]:
         tensor = self._leaves.tensor(number)
-        if tensor is None or tensor.grad is None:
+        if tensor is None or grad_of(tensor) is None:
             self.zeroed([number])
             return
         yield from self._known[number].content if number in self._known else ()
@@ -140,14 +150,28 @@ class History:
             yield self.running
 
 
-def any_nonzero(tensors: Iterable[torch.Tensor]) -> bool:
-    """Whether one of these has an element that is not zero: most often the first one answers."""
-    return any(bool(tensor.count_nonzero()) for tensor in tensors)
+def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
+    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers."""
+    if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        return None  # the question would be captured too
+    with unobserved():
+        for grad in grads:
+            elements, _ = plain(grad)
+            if elements is None:
+                return None
+            if bool(stored(elements).count_nonzero()):
+                return False
+    return True
+
+
+def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The grad of a leaf; of any other tensor torch would warn, so None."""
+    return tensor.grad if is_leaf(tensor) else None
 
 
 def _state(leaf: torch.Tensor | None) -> _State | None:
     """Which grad a leaf has, at which version; None where it has none."""
-    grad = None if leaf is None else leaf.grad
+    grad = None if leaf is None else grad_of(leaf)
     return None if grad is None else (id(grad), grad._version)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from inspector.naming import Names, Owner
+from inspector.recorder.forward.outputs import is_leaf
 
 
 @dataclass(slots=True)
@@ -42,12 +43,11 @@ class Leaves:
 
     def add(self, tensor: torch.Tensor) -> int:
         """The number of a leaf; its requires_grad is looked at anew."""
-        number = self._numbers.get(id(tensor))
-        if number is None or self._leaves[number].reference() is not tensor:
-            number = self._numbers[id(tensor)] = len(self._leaves)
+        if not self._knows(tensor):
+            self._numbers[id(tensor)] = len(self._leaves)
             self._leaves.append(Leaf(weakref.ref(tensor), tensor.requires_grad))
-        else:
-            self._leaves[number].requires_grad = tensor.requires_grad
+        number = self._numbers[id(tensor)]
+        self._leaves[number].requires_grad = tensor.requires_grad
         return number
 
     def tensor(self, number: int) -> torch.Tensor | None:
@@ -57,7 +57,7 @@ class Leaves:
     def learn(self, names: Names) -> None:
         """Take the names of the leaves among `names`: those of the latest backward call stand."""
         for tensor in names.tensors:
-            if (tensor.requires_grad and tensor.grad_fn is None) or id(tensor) in self._numbers:
+            if self._knows(tensor) or (tensor.requires_grad and is_leaf(tensor)):
                 leaf = self._leaves[self.add(tensor)]
                 leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
 
@@ -81,6 +81,10 @@ class Leaves:
     def name(self, number: int) -> str:
         """What the script calls a leaf, else `leaf 3`."""
         return self._leaves[number].name or f"leaf {number}"
+
+    def _knows(self, tensor: torch.Tensor) -> bool:
+        number = self._numbers.get(id(tensor))
+        return number is not None and self._leaves[number].reference() is tensor
 
     def names(self, numbers: Iterable[int]) -> list[str]:
         """The names of several leaves."""

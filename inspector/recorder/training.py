@@ -10,7 +10,7 @@ import functools
 import re
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set, ValuesView
 from dataclasses import dataclass, field
 from types import FrameType, GeneratorType
 from typing import Any
@@ -27,9 +27,10 @@ from inspector.files import Files
 from inspector.graph.values import unknown
 from inspector.naming import Names, names_from
 from inspector.recorder.dynamo import hide_alone, unseen
-from inspector.recorder.history import History, any_nonzero
+from inspector.recorder.history import History, are_empty
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.optimizers import Optimizers
+from inspector.summaries.elements import plain
 from inspector.summaries.unobserved import unobserved
 
 MOST_EVENTS = 1_000
@@ -89,6 +90,8 @@ class TrainingWatch:
         self._thrown_away: dict[tuple[int, ...], list[int]] = {}
         self._frozen: list[_Sample] = []
         self._step: _Event | None = None
+        self._stepping: tuple[int, int] | None = None
+        self._steps_within = 0
 
     # Installing and removing
 
@@ -198,11 +201,20 @@ class TrainingWatch:
     # What happens
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        moment = (id(optimizer), self._ended())
+        if moment == self._stepping:  # a step that calls that of its base class
+            self._steps_within += 1
+            return
+        self._stepping, self._steps_within = moment, 0
         unseen(self._look, self._steps, (optimizer,), {}, None)
         if not _closure(args, kwargs):
             unseen(self._look, self._stepped, (optimizer,), {}, sys._getframe(1))
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._steps_within:
+            self._steps_within -= 1
+            return
+        self._stepping = None
         if _closure(args, kwargs):
             unseen(self._look, self._stepped, (optimizer,), {}, sys._getframe(1))
         unseen(self._look, self._has_moved, (optimizer,), {}, None)
@@ -211,15 +223,14 @@ class TrainingWatch:
         """A step begins: remember parameters that need no gradient and yet have a grad."""
         frozen = [tensor for tensor in _held(args[0]) if tensor.grad is not None and not tensor.requires_grad]
         with unobserved():
-            self._frozen = [(weakref.ref(tensor), _first_elements(tensor).clone()) for tensor in frozen]
+            samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
+            self._frozen = [(reference, sample.clone()) for reference, sample in samples if sample is not None]
 
     def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """A step is about to use the grads (one with a closure has used them)."""
         optimizer = args[0]
         held = list(_held(optimizer))
-        grads = [tensor.grad for tensor in held if tensor.grad is not None]
-        with unobserved():
-            empty = None if _is_capturing() else not any_nonzero(grads)
+        empty = are_empty(tensor.grad for tensor in held if tensor.grad is not None)
         if empty:
             self._history.zeroed(self._leaves.add(tensor) for tensor in held)  # by hand, as torch tells nobody
         self._step = self._add(
@@ -240,7 +251,9 @@ class TrainingWatch:
             moved = [
                 self._leaves.add(tensor)
                 for reference, sample in frozen
-                if (tensor := reference()) is not None and not torch.equal(_first_elements(tensor), sample)
+                if (tensor := reference()) is not None
+                and (now := _first_elements(tensor)) is not None
+                and not torch.equal(now, sample)
             ]
         if self._step is not None and moved:
             self._step.facts["moved"] = moved
@@ -261,19 +274,29 @@ class TrainingWatch:
             event.content = self._thrown_away
 
     def _clips(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """What is to be clipped. A generator passes through one of ours, which sees what it gives."""
+        """What is to be clipped. An iterator passes through one of ours, which sees what it gives."""
         leaves: list[int] = []
         self._clipped_leaves = leaves
         given = args[0] if args else kwargs.get("parameters")
-        if type(given) is GeneratorType:
-            passed = self._passed(given, leaves)
+        if isinstance(given, Iterator):
+            passed = self._passed(given, leaves) if type(given) is GeneratorType else self._mapped(given, leaves)
             if args:
                 return passed, *args[1:]
             kwargs["parameters"] = passed
-        elif isinstance(given, (torch.Tensor, list, tuple)):
+        elif isinstance(given, (torch.Tensor, list, tuple, Set, ValuesView)):
             tensors = [given] if isinstance(given, torch.Tensor) else given
             leaves += [self._leaves.add(item) for item in tensors if isinstance(item, torch.Tensor)]
         return args
+
+    def _mapped(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
+        """No generator, as that was none: torch tells the two apart."""
+
+        def noted(item: Any) -> Any:
+            if isinstance(item, torch.Tensor):
+                leaves.append(self._leaves.add(item))
+            return item
+
+        return map(noted, given)
 
     def _passed(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
         for item in given:
@@ -366,12 +389,9 @@ def _held(optimizer: Optimizer) -> Iterable[torch.Tensor]:
         yield from group["params"]
 
 
-def _first_elements(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().flatten()[:MOST_COMPARED]
-
-
-def _is_capturing() -> bool:
-    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:
+    elements, _ = plain(tensor)
+    return None if elements is None else elements.flatten()[:MOST_COMPARED]
 
 
 def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -29,6 +29,8 @@ from inspector.report import Finding
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The parameters of models in use that no watched call reached, though others of them were."""
+    if not evidence.complete:
+        return
     rows = [row for row in unreached(evidence) if row.of_a_model_in_use and row.others_reached]
     for idle in (False, True):
         part = [row.leaf for row in rows if is_idle(evidence, row.leaf) == idle]
