@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -23,6 +24,21 @@ _MOST_ITEMS = 10_000
 _DEPTH = 3
 """`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
 
+_MOST_KEPT = 1_000
+"""How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The module that a parameter belongs to.
+
+    model: what the script calls the outermost module. keeper: of a parameter that is in a plain list or dict, and
+    so not in `parameters()`, the class of the module that keeps that, and the attribute; else None.
+    """
+
+    model: str
+    keeper: tuple[type, str] | None = None
+
 
 class Names:
     """Names by the identity of the tensor, and how good each is: a variable beats an item of a container.
@@ -34,8 +50,11 @@ class Names:
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._owners: dict[int, Owner] = {}
         self._items: list[tuple[str, torch.Tensor]] = []
         self._left = _MOST_ITEMS
+        self.outermost: list[tuple[str, torch.nn.Module]] = []
+        """The modules that are in no other one, by their variables: known once parameters were added."""
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name that was found for `tensor`."""
@@ -66,8 +85,19 @@ class Names:
 
         Where there are several outermost modules the variable leads: `generator.fc.weight`.
         """
+        prefixes: dict[int, str] = {}
         for name, module in self.modules():
             self.add_module(name, module)
+            prefixes[id(module)] = name
+        self.outermost = self._outermost()
+        for name, module in self.outermost:
+            prefix = prefixes.get(id(module), "")
+            for parameter in module.parameters():
+                self._owners.setdefault(id(parameter), Owner(name))
+            for path, tensor, keeper in _unregistered_tensors(module):
+                self.add(f"{prefix}.{path}" if prefix else path, tensor)
+                if issubclass(type(tensor), torch.nn.Parameter):
+                    self._owners.setdefault(id(tensor), Owner(name, keeper))
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
         """Name the parameters and buffers of one module; name: what stands before their paths, "" for nothing."""
@@ -80,6 +110,10 @@ class Names:
         outermost = [item for item in self._outermost() if next(_named_tensors(item[1]), None) is not None]
         return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
 
+    def owner(self, tensor: torch.Tensor) -> Owner | None:
+        """The module that a parameter belongs to; None for a tensor that is no parameter of a module."""
+        return self._owners.get(id(tensor)) if id(tensor) in self._names else None
+
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
         inner = {
             id(child)
@@ -87,7 +121,13 @@ class Names:
             for child in module.modules()
             if child is not module
         }
-        return [(name, module) for key, (name, module) in self._modules.items() if key not in inner]
+        found = {key: item for key, item in self._modules.items() if key not in inner}
+        for key, (_, module) in list(found.items()):
+            for _, kept, _ in _unregistered(module) if key in found else ():
+                # the variable of a loop over them is no outermost module
+                for child in kept.modules() if isinstance(kept, torch.nn.Module) else ():
+                    found.pop(id(child), None)
+        return list(found.values())
 
     def add_items(self) -> None:
         """Name what lies in the containers seen so far: `trainable[0]` is a worse name than a parameter's path."""
@@ -171,7 +211,61 @@ def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]
                 yield f"{path}.{name}".lstrip("."), value
 
 
+_Kept: TypeAlias = torch.nn.Module | torch.nn.Parameter
+_Keeper: TypeAlias = tuple[type, str]
+
+
+def _unregistered_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, _Keeper]]:
+    for path, kept, keeper in _unregistered(module):
+        if isinstance(kept, torch.nn.Module):
+            yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in _named_tensors(kept))
+        else:
+            yield path, kept, keeper
+
+
+def _unregistered(module: torch.nn.Module) -> list[tuple[str, _Kept, _Keeper]]:
+    """The modules and parameters that `module` or one in it keeps in plain lists or dicts: path, what, by whom."""
+    found: list[tuple[str, _Kept, _Keeper]] = []
+    waiting = [("", module)]
+    known = {id(child) for child in module.modules()} | {id(tensor) for tensor in module.parameters()}
+    while waiting:
+        outer, whole = waiting.pop()
+        for path, child in whole.named_modules():
+            for attribute, inner, kept in _kept_in_containers(child):
+                if id(kept) in known:
+                    continue
+                place = ".".join(part for part in (outer, path, inner) if part)
+                found.append((place, kept, (type(child), attribute)))
+                known.add(id(kept))
+                if isinstance(kept, torch.nn.Module):
+                    known |= {id(below) for below in kept.modules()}
+                    waiting.append((place, kept))
+    return found
+
+
+def _kept_in_containers(module: torch.nn.Module) -> Iterator[tuple[str, str, _Kept]]:
+    """The modules and parameters in the lists, tuples and dictionaries that are attributes of a module: attribute,
+    path, what."""
+    left = _MOST_KEPT
+    for attribute, holder in list(vars(module).items()):
+        if attribute in _ATTRIBUTES_OF_MODULES or not issubclass(type(holder), _CONTAINERS):
+            continue
+        stack = [(attribute, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            for inner, value in _items(path, item):
+                left -= 1
+                if left < 0:
+                    return
+                kind = type(value)
+                if issubclass(kind, (torch.nn.Module, torch.nn.Parameter)):
+                    yield attribute, inner, value
+                elif depth < _DEPTH and issubclass(kind, _CONTAINERS):
+                    stack.append((inner, value, depth + 1))
+
+
 _CONTAINERS = (list, tuple, dict)
+_ATTRIBUTES_OF_MODULES = frozenset(vars(torch.nn.Module()))
 _LIBRARIES = ("torch", "numpy", "builtins")
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, type, ModuleType)
 

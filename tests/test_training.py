@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_scale_of_a_grad_scaler_and_a_step_that_it_skips() -> None:
         scaler.unscale_(optimizer)
         scaler.step(optimizer)
         scaler.update()
-    assert recording.calls[0].scale == 8.0
+    assert recording.calls[0].setting.scale == 8.0
     assert kinds(recording) == [("unscale", 1), ("skipped_step", 1)]
 
 
@@ -120,4 +121,123 @@ def test_a_hook_on_a_leaf_is_seen_once_and_works_once(mode: Any) -> None:
 def test_an_error_of_the_constructor_is_the_users_own() -> None:
     with inspector.record() as recording, pytest.raises(ValueError, match="non-leaf"):
         torch.optim.SGD([torch.ones(1, requires_grad=True) * 2], lr=0.1)
+    assert recording.failure is None
+
+
+class Twice(torch.optim.SGD):
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("with_closure", [False, True])
+def test_a_step_that_calls_that_of_its_base_class_is_one(with_closure: bool) -> None:
+    x = torch.ones(3, requires_grad=True)
+
+    def closure() -> torch.Tensor:
+        loss = (x**2).sum()
+        loss.backward()
+        return loss
+
+    with inspector.record() as recording:
+        torch.optim.SGD([x], lr=0.1)  # now torch tells of the steps of both classes
+        optimizer = Twice([x], lr=0.1)
+        if with_closure:
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+    assert kinds(recording) == [("step", 1)]
+
+
+def test_the_content_of_grads_is_known_by_the_calls_that_gave_it() -> None:
+    model = nn.Linear(3, 1)
+    with inspector.record() as recording:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model(torch.ones(2, 3)).sum().backward()
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        model.weight.sum().backward()
+        optimizer.step()
+    events = recording.report().events
+    both = {"backward_calls": [1, 2], "parameters": ["weight", "bias"]}
+    assert [event["content"] for event in events] == [[both], [both]]  # the last step was not watched any more
+
+
+def test_a_step_within_backward_uses_the_call_that_is_under_way() -> None:
+    model = nn.Linear(3, 1)
+    with inspector.record() as recording:
+        optimizers = {parameter: torch.optim.SGD([parameter], lr=0.1) for parameter in model.parameters()}
+
+        def step(parameter: torch.Tensor) -> None:
+            optimizers[parameter].step()
+            optimizers[parameter].zero_grad()
+
+        for parameter in model.parameters():
+            parameter.register_post_accumulate_grad_hook(step)
+        for _ in range(2):
+            model(torch.ones(2, 3)).sum().backward()
+    steps = [event for event in recording.report().events if event["event"] == "step"]
+    assert [row["backward_calls"] for event in steps for row in event["content"]] == [[1], [1], [2], [2]]
+    assert not recording.findings
+
+
+@pytest.mark.parametrize("kind", ["generator", "map", "chain", "list", "values", "set", "one"])
+def test_what_is_clipped_is_seen_and_clipped_as_without_us(kind: str) -> None:
+    def parameters(model: nn.Module) -> Any:
+        return {
+            "generator": model.parameters(),
+            "map": map(torch.Tensor.requires_grad_, model.parameters()),
+            "chain": itertools.chain(model.parameters()),
+            "list": list(model.parameters()),
+            "values": dict(model.named_parameters()).values(),
+            "set": set(model.parameters()),
+            "one": next(model.parameters()),
+        }[kind]
+
+    def clipped() -> tuple[nn.Module, torch.Tensor]:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        model(torch.ones(2, 3)).sum().backward()
+        return model, nn.utils.clip_grad_norm_(parameters(model), max_norm=0.5)
+
+    without, norm_without = clipped()
+    with inspector.record(watch=2) as recording:
+        model, norm = clipped()
+    assert torch.equal(norm, norm_without)
+    for one, other in zip(model.parameters(), without.parameters(), strict=True):
+        assert one.grad is not None and other.grad is not None and torch.equal(one.grad, other.grad)
+    (event,) = recording.report().events
+    assert set(event["parameters"]) == ({"model.weight"} if kind == "one" else {"model.weight", "model.bias"})
+    assert event["limit"] == 0.5
+
+
+def test_an_empty_generator_is_warned_of_as_without_us() -> None:
+    with inspector.record(), pytest.warns(UserWarning, match="is an empty generator"):
+        nn.utils.clip_grad_norm_((item for item in ()), 1.0)
+
+
+def test_sparse_grads_are_no_hindrance() -> None:
+    model = nn.Embedding(10, 3, sparse=True)
+    with inspector.record() as recording:
+        optimizer = torch.optim.SparseAdam(model.parameters())
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.tensor([1, 2])).sum().backward()
+            optimizer.step()
+    assert recording.failure is None
+    steps = [event for event in recording.report().events if event["event"] == "step"]
+    assert [event["empty"] for event in steps] == [False, False]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parameter_that_is_no_leaf_any_more_is_not_asked_for_its_grad() -> None:
+    x = torch.ones(3, requires_grad=True)
+    with inspector.record() as recording:
+        optimizer = torch.optim.SGD([x], lr=0.1)
+        x.sum().backward()
+        optimizer.step()
+        x.requires_grad_(False)
+        x += torch.ones(3, requires_grad=True)
+        x.sum().backward()
     assert recording.failure is None

@@ -9,11 +9,20 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
-    "detached": ("unreachable-parameter", "optimizer-without-gradient"),
-    "no-graph": ("detached", "unreachable-parameter", "optimizer-without-gradient"),
-    "non-leaf-tensor": ("unreachable-parameter", "optimizer-without-gradient"),
+    "detached": ("optimizer-without-gradient", "unreachable-parameter"),
+    "freed-graph": ("growing-graph",),
+    "moving-frozen-parameter": ("stale-gradient",),
+    "no-graph": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "non-leaf-tensor": ("optimizer-without-gradient", "unreachable-parameter"),
     "rebound-leaf": ("detached", "no-graph", "unreachable-parameter"),
-    "rewrapped-loss": ("detached", "unreachable-parameter", "optimizer-without-gradient"),
+    "replaced-parameter": (
+        "not-in-optimizer",
+        "optimizer-without-gradient",
+        "stale-gradient",
+        "unreachable-parameter",
+    ),
+    "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""
 

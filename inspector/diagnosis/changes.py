@@ -77,7 +77,7 @@ def _change(depth: Depth, layers: list[Layer], sign: int) -> Change:
     of_line = [node for node in lost if _line(call, node) == line and lost[node] > 0]
     most = sorted(of_line, key=lambda node: -lost[node])[:_NAMED]
     kind = Counter(call.functions[node]["name"] for node in most).most_common(1)[0][0]
-    scale = call.row.scale or 1.0
+    scale = call.row.setting.scale or 1.0
     mean = sum(lost[node] for node in most) / len(most)
     return Change(
         first=way[-1].size / scale,

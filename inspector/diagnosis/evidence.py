@@ -29,12 +29,12 @@ class Evidence:
     @functools.cached_property
     def complete(self) -> list[Call]:
         """Those of them in which the engine was to run all of the graph: `backward()` for all leaves."""
-        return [call for call in self.recorded if call.row.wanted is None]
+        return [call for call in self.recorded if call.row.setting.wanted is None]
 
     @functools.cached_property
     def full(self) -> list[Call]:
         """The calls whose forward was recorded op by op, with values."""
-        return [call for call in self.calls if call.row.recording == "full"]
+        return [call for call in self.calls if call.row.setting.recording == "full"]
 
     @property
     def parameters(self) -> list[dict[str, Any]]:
@@ -45,6 +45,11 @@ class Evidence:
     def optimizers(self) -> list[dict[str, Any]]:
         """The rows of the script's optimizers (`Inventory.optimizers`)."""
         return self.report.inventory.optimizers
+
+    @property
+    def leaves(self) -> list[dict[str, Any]]:
+        """The rows of the leaves that a module or an optimizer holds (`Inventory.leaves`)."""
+        return self.report.inventory.leaves
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -68,11 +73,10 @@ class Evidence:
         """Whether this leaf was to be trained in the calls: its optimizer stepped, or no step was seen."""
         if not self.optimizers:
             return True
-        stepped = {event["optimizer"] for event in self.events if event["event"] in ("step", "skipped_step")}
         return any(
             name in group["parameters"]
             for number, row in enumerate(self.optimizers)
-            if not stepped or number in stepped
+            if not self.stepped or number in self.stepped
             for group in row["groups"]
         )
 
@@ -80,6 +84,20 @@ class Evidence:
     def reached(self) -> set[str]:
         """The names of the leaves that are under a root of some watched call."""
         return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
+    @functools.cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps of optimizers among the events."""
+        return [event for event in self.events if event["event"] == "step"]
+
+    @functools.cached_property
+    def stepped(self) -> set[int]:
+        """The numbers of the optimizers that have stepped."""
+        return {event["optimizer"] for event in self.steps}
+
+    def optimizer_name(self, number: int) -> str:
+        """What the script calls an optimizer, else its class."""
+        row = self.optimizers[number]
+        return str(row["name"] or row["class"])
 
     def lacks(self, need: Need) -> str | None:
         """Why evidence of this kind is not there; None where it is."""

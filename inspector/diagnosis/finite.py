@@ -46,7 +46,7 @@ def bad_ends(call: Call) -> list[str]:
 
     One that was lost on its way (`inf` into a relu that is off) harms nobody.
     """
-    asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.wanted or ()]
+    asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
     ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
     return [node for node in ends if is_bad(call.functions[node]["gradient"])]
 
@@ -57,7 +57,7 @@ def first_broken(evidence: Evidence) -> Call | None:
     What a GradScaler sees in the gradients it skips, so that nothing follows.
     """
     for call in evidence.calls:
-        if root_kind(call) in ("inf", "nan") or (call.row.scale is None and bad_ends(call)):
+        if root_kind(call) in ("inf", "nan") or (call.row.setting.scale is None and bad_ends(call)):
             return call
     return None
 

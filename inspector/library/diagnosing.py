@@ -19,6 +19,7 @@ from inspector.graph import Graph
 from inspector.library.recording import record
 from inspector.library.tracing import trace_named
 from inspector.naming import Names, names_from
+from inspector.recorder.history import History
 from inspector.recorder.inventory import ModuleInventory, given_modules, given_optimizers
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.training import TrainingWatch
@@ -62,7 +63,8 @@ def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
     names = names_from(sys._getframe(1), Files(str(Path.cwd())), list(_alive(given_modules(model))))
     leaves = Leaves()
     leaves.learn(names)
-    watch = TrainingWatch(Files(str(Path.cwd())), leaves, lambda tensor: _NO_LINE, lambda: 1, _raise)
+    files = Files(str(Path.cwd()))
+    watch = TrainingWatch(files, History(leaves, files), lambda tensor: _NO_LINE, lambda: 1, _raise)
     for item in given_optimizers(optimizer):
         watch.know(item)
     modules = ModuleInventory(given_modules(model))
@@ -72,7 +74,7 @@ def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
         exit=Exit(status=None, exception=None),
         recording=Recording(mode="none", watched=1, drawn=[]),
         calls=[BackwardCall(1, _NO_LINE, _graph(loss, names))],
-        inventory=Inventory(modules.parameters(), modules.modules(), watch.optimizers()),
+        inventory=Inventory(modules.parameters(), modules.modules(), watch.optimizers.rows()),
     )
     found = diagnosed(report)
     return Diagnosis(found.findings, found.checked)

@@ -3,46 +3,97 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
 
-from inspector.naming import Names
+from inspector.naming import Names, Owner
+
+
+@dataclass(slots=True)
+class Leaf:
+    """owner: the module whose parameter it is. ran: whether an outermost module that ran has it. source: where it
+    was made, if that was seen. without_graph: where its module was called, if it never was with grad enabled."""
+
+    reference: weakref.ref[torch.Tensor]
+    requires_grad: bool
+    name: str | None = None
+    owner: Owner | None = None
+    ran: bool = False
+    source: Any = None
+    without_graph: Any = None
 
 
 class Leaves:
     """Leaves by their number, in the order in which they were first met."""
 
     def __init__(self) -> None:
-        self._tensors: list[weakref.ref[torch.Tensor]] = []
-        self._names: list[str | None] = []
+        self._leaves: list[Leaf] = []
         self._numbers: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._tensors)
+        return len(self._leaves)
+
+    def __getitem__(self, number: int) -> Leaf:
+        return self._leaves[number]
 
     def add(self, tensor: torch.Tensor) -> int:
-        """The number of a leaf."""
-        number = self._numbers.get(id(tensor))
-        if number is None or self._tensors[number]() is not tensor:
-            number = self._numbers[id(tensor)] = len(self._tensors)
-            self._tensors.append(weakref.ref(tensor))
-            self._names.append(None)
+        """The number of a leaf; its requires_grad is looked at anew."""
+        if not self._knows(tensor):
+            self._numbers[id(tensor)] = len(self._leaves)
+            self._leaves.append(Leaf(weakref.ref(tensor), tensor.requires_grad))
+        number = self._numbers[id(tensor)]
+        self._leaves[number].requires_grad = tensor.requires_grad
         return number
 
     def tensor(self, number: int) -> torch.Tensor | None:
         """The leaf with this number, None if the script has dropped it."""
-        return self._tensors[number]()
+        return self._leaves[number].reference()
 
     def learn(self, names: Names) -> None:
         """Take the names of the leaves among `names`: those of the latest backward call stand."""
         for tensor in names.tensors:
-            if (tensor.requires_grad and tensor.grad_fn is None) or id(tensor) in self._numbers:
-                self._names[self.add(tensor)] = names.name(tensor)
+            if self._knows(tensor) or (tensor.requires_grad and is_leaf(tensor)):
+                leaf = self._leaves[self.add(tensor)]
+                leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
+
+    def ran(self, modules: Iterable[nn.Module], without_graph: Callable[[nn.Module], Any]) -> None:
+        """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
+        for outermost in modules:
+            for module in outermost.modules():
+                place = without_graph(module)
+                for tensor in module._parameters.values():
+                    if tensor is not None:
+                        leaf = self._leaves[self.add(tensor)]
+                        leaf.ran, leaf.without_graph = True, place
+
+    def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
+        """Note where they were made; find: gives that, or None."""
+        for leaf in self._leaves:
+            tensor = leaf.reference() if leaf.source is None else None
+            if tensor is not None:
+                leaf.source = find(tensor)
 
     def name(self, number: int) -> str:
         """What the script calls a leaf, else `leaf 3`."""
-        return self._names[number] or f"leaf {number}"
+        return self._leaves[number].name or f"leaf {number}"
 
-    def names(self, numbers: list[int]) -> list[str]:
+    def _knows(self, tensor: torch.Tensor) -> bool:
+        number = self._numbers.get(id(tensor))
+        return number is not None and self._leaves[number].reference() is tensor
+
+    def names(self, numbers: Iterable[int]) -> list[str]:
         """The names of several leaves."""
         return [self.name(number) for number in numbers]
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """`tensor.is_leaf`, which raises for a view made under no_grad whose base was written since (as the padding
+    row of an `nn.Embedding` is): that view is none."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False

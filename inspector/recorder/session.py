@@ -22,13 +22,15 @@ from inspector.naming import Names, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
+from inspector.recorder.growth import Growth
+from inspector.recorder.history import History
 from inspector.recorder.inventory import Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
 from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.training import TrainingWatch
-from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
+from inspector.report import BackwardCall, Inventory, Mode, Recording, Setting, mask_addresses
 from inspector.summaries import Batch, unobserved
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
@@ -60,6 +62,7 @@ class _Head:
     scale: float | None
     wanted: list[Pair | None] | None
     tainted: frozenset[int]  # indices of the cuts that the data of a root without a grad_fn went through
+    alive: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -110,7 +113,9 @@ class Session:
         self._modules = modules or ModuleInventory()
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
-        self._training = TrainingWatch(files, self._leaves, self._made_by, lambda: self.watched, self._fail)
+        self._history = History(self._leaves, files)
+        self._training = TrainingWatch(files, self._history, self._made_by, lambda: self.watched, self._fail)
+        self._growth = Growth(self._source)
         if self._forward is not None:
             self._forward.on_compile = self._training.uninstall
         self._indexes = itertools.count(1)  # threads may start calls at the same time
@@ -149,7 +154,9 @@ class Session:
     @property
     def inventory(self) -> Inventory:
         """What the script has beside graphs, as far as it was seen."""
-        return Inventory(self._modules.parameters(), self._modules.modules(), self._training.optimizers())
+        optimizers = self._training.optimizers
+        leaves = self._history.rows(optimizers.of_leaves())
+        return Inventory(self._modules.parameters(), self._modules.modules(), optimizers.rows(), leaves)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -202,7 +209,7 @@ class Session:
         batch = Batch("full" if is_full else "light", self._values)
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files, self._modules.given())
-        self._leaves.learn(names)
+        self._see_training(index, names)
         grads = self._modules.begins(names)
         tracing = Tracing(graph, outputs, names, batch)
         if self._forward is not None:
@@ -219,14 +226,29 @@ class Session:
             self._note_without_graph(call, names)
         if self._forward is not None:
             self._forward.backward_begins(index, call.frame)
-        head = _Head(index, self._location(call), self._recording, scale, wanted or None, self._tainted(call))
+        tainted, alive = self._tainted(call), self._growth.begins(index, graph, names)
+        head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
         return _Open(head, tracing, capture, outputs, captured, pause, grads)
+
+    def _see_training(self, index: int, names: Names) -> None:
+        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        self._leaves.learn(names)
+        if self._forward is not None:
+            ran = [module for reference in self._forward.roots if (module := reference()) is not None]
+            self._leaves.ran(ran, self._forward.without_graph)
+            self._leaves.find_sources(self._forward.leaf_source)
+            self._training.optimizers.look(index, self._forward.leaf_source)
+        self._history.begins(index)
+
+    def _source(self, sequence_nr: int) -> Any:
+        return None if self._forward is None else self._forward.source(sequence_nr)
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
         if self._forward is not None:
             self._forward.backward_ends()
         self.watched += 1
+        self._history.running = None
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)
         flow = token.capture.flow
@@ -254,10 +276,14 @@ class Session:
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head
+        wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
+        contains = self._growth.ends(head.index, record)
+        setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
         if self._forward is None:
-            return BackwardCall(head.index, head.location, graph)
+            return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
+        self._history.ended(head.index, record, flow, ids, head.wanted is None)
         cuts = self._cut_rows(head, record, ids, token.tracing)
         writes = self._new_writes(SavedMemory(record, ids))
         self._reads.append(len(self._forward.reads))
@@ -272,9 +298,7 @@ class Session:
                 *(self._row(write, "to", ids, token.tracing) for write in writes),
                 *(written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()),
             ],
-            head.recording,
-            head.scale,
-            None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None],
+            setting,
         )
 
     @property

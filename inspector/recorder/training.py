@@ -10,9 +10,9 @@ import functools
 import re
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Set, ValuesView
 from dataclasses import dataclass, field
-from types import FrameType
+from types import FrameType, GeneratorType
 from typing import Any
 
 import torch
@@ -25,42 +25,30 @@ from torch.optim.optimizer import (
 
 from inspector.files import Files
 from inspector.graph.values import unknown
-from inspector.naming import names_from
+from inspector.naming import Names, names_from
 from inspector.recorder.dynamo import hide_alone, unseen
-from inspector.recorder.forward.outputs import is_leaf
-from inspector.recorder.leaves import Leaves
+from inspector.recorder.history import History, are_empty
+from inspector.recorder.leaves import is_leaf
+from inspector.recorder.optimizers import Optimizers
+from inspector.summaries.elements import plain
+from inspector.summaries.unobserved import unobserved
 
 MOST_EVENTS = 1_000
 """So many are kept: a loop that zeroes grads for hours before its first backward must not fill the memory."""
 
+MOST_COMPARED = 1_000_000
+"""So many elements of a frozen parameter are compared before and after a step: 4 MB."""
+
 _OUTSIDE = unknown("it was not called from the user's code")
-
-
-@dataclass(slots=True)
-class _Seen:
-    """An optimizer: what it is, where it was made, the leaves that each of its groups holds, the script's name."""
-
-    optimizer: weakref.ref[Optimizer]
-    kind: str
-    source: Any
-    groups: list[dict[str, Any]]
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A tensor that is no leaf and was given to an optimizer. source: where it was made."""
-
-    name: str | None
-    source: Any
-    after_call: int
 
 
 @dataclass(slots=True)
 class _Event:
     """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: how many backward calls had ended.
 
-    optimizer: its number, None where there is none. facts: more, by kind.
+    optimizer: its number, None where there is none. facts: the numbers of leaves, by what is said of them.
+    content: of the leaves it is about, which hold gradients of which calls in their grads. limit: of a clip.
+    empty: of a step: whether all grads were None or zero.
     """
 
     kind: str
@@ -68,31 +56,54 @@ class _Event:
     optimizer: int | None
     source: Any
     facts: dict[str, list[int]] = field(default_factory=dict)
+    content: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+    limit: float | None = None
+    empty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A tensor that is no leaf and was given to an optimizer. source: where it was made."""
+
+    name: str
+    source: Any
+    after_call: int
+
+
+_Sample = tuple[weakref.ref[torch.Tensor], torch.Tensor]
+"""A frozen parameter, and its first elements before a step."""
 
 
 class TrainingWatch:
     """Watches from `install` to `uninstall`.
 
-    leaves: which parameter is which. made_by: the line that made a tensor that is no leaf. ended: how many
-    backward calls have ended. fail: is given an error of ours.
+    history: which parameter is which, and what their grads hold. made_by: the line that made a tensor that is no
+    leaf. ended: how many backward calls have ended. fail: is given an error of ours.
     """
 
     def __init__(
         self,
         files: Files,
-        leaves: Leaves,
+        history: History,
         made_by: Callable[[torch.Tensor], Any],
         ended: Callable[[], int],
         fail: Callable[[Exception], None],
     ) -> None:
-        self._files, self._leaves, self._made_by = files, leaves, made_by
+        self._files, self._history, self._made_by = files, history, made_by
         self._ended, self._fail = ended, fail
+        self._leaves = history.leaves
+        self.optimizers = Optimizers(self._leaves)
         self._refused: list[_Refused] = []
-        self._optimizers: list[_Seen] = []
         self._events: list[_Event] = []
         self._undo: list[Callable[[], None]] = []
         self._in_scaler = False
         self._scale: float | None = None
+        self._clipped_leaves: list[int] = []
+        self._thrown_away: dict[tuple[int, ...], list[int]] = {}
+        self._frozen: list[_Sample] = []
+        self._step: _Event | None = None
+        self._stepping: tuple[int, int] | None = None
+        self._steps_within = 0
 
     # Installing and removing
 
@@ -107,16 +118,16 @@ class TrainingWatch:
         ]
         for owners, name, look in (
             ((Optimizer,), "__init__", self._made),
-            ((Optimizer,), "zero_grad", self._zeroed),
-            ((nn.Module,), "zero_grad", self._zeroed),
-            ((nn.utils, nn.utils.clip_grad), "clip_grad_norm_", self._clipped),
-            ((nn.utils, nn.utils.clip_grad), "clip_grad_value_", self._clipped),
             ((torch.Tensor,), "register_hook", self._hooked),
             ((torch.amp.GradScaler,), "scale", self._scaled),
             ((torch.amp.GradScaler,), "unscale_", self._unscaled),
         ):
             self._wrap(owners, name, look)
+        for owner in (Optimizer, nn.Module):
+            self._wrap((owner,), "zero_grad", self._zeroed, before=self._zeroes)
         self._wrap((torch.amp.GradScaler,), "step", self._scaler_stepped, before=self._scaler_steps)
+        for name in ("clip_grad_norm_", "clip_grad_value_"):
+            self._wrap((nn.utils, nn.utils.clip_grad), name, self._clipped, before=self._clips)
 
     def uninstall(self) -> None:
         """Watch no more. Where somebody has wrapped a function of ours since, it stays and passes calls on."""
@@ -128,11 +139,12 @@ class TrainingWatch:
         owners: tuple[Any, ...],
         name: str,
         after: Callable[[tuple[Any, ...], FrameType | None], None],
-        before: Callable[[], None] | None = None,
+        before: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]] | None = None,
     ) -> None:
         """Have `after` called after each call of a function, with its arguments and the frame that called it.
 
-        A call that raises is not told of, but that of a constructor, which may be the last that a script does.
+        before: gives the positional arguments that it is called with, from those it was given (and may change the
+        others). A call that raises is told of too: it may be the last that a script does.
         """
         original = vars(owners[0])[name]
         watch = self
@@ -140,7 +152,7 @@ class TrainingWatch:
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             if before is not None:
-                before()
+                args = unseen(watch._ask, before, args, kwargs)
             try:
                 return original(*args, **kwargs)
             finally:
@@ -157,6 +169,13 @@ class TrainingWatch:
 
         self._undo.append(undo)
 
+    def _ask(self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return before(args, kwargs) if self._undo else args
+        except Exception as error:
+            self._fail(error)
+            return args
+
     def _look(self, look: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
         if not self._undo:  # a wrapper of ours that somebody kept
             return
@@ -172,87 +191,106 @@ class TrainingWatch:
         scale, self._scale = self._scale, None
         return scale
 
-    def optimizers(self) -> list[dict[str, Any]]:
-        """The rows of the optimizers, in the order in which they were made or first stepped."""
-        return [
-            {
-                "name": seen.name,
-                "class": seen.kind,
-                "source": seen.source,
-                "groups": [
-                    {**group, "parameters": self._leaves.names(group["parameters"])} for group in seen.groups
-                ],
-            }
-            for seen in self._optimizers
-        ]
-
     def events(self) -> list[dict[str, Any]]:
-        """The rows of the events, in their order."""
-        return [
-            {
-                "event": event.kind,
-                "after_call": event.after_call,
-                "optimizer": event.optimizer,
-                "source": event.source,
-                **{key: self._leaves.names(indexes) for key, indexes in event.facts.items()},
-            }
-            for event in self._events
-        ] + [
+        """The rows of the events, in their order; last the tensors that optimizers refused."""
+        refused = [
             {
                 "event": "refused",
-                "after_call": refused.after_call,
+                "after_call": item.after_call,
                 "optimizer": None,
-                "source": refused.source,
-                "parameters": [refused.name or "a tensor"],
+                "source": item.source,
+                "parameters": [item.name],
             }
-            for refused in self._refused
+            for item in self._refused
         ]
+        return [self._row(event) for event in self._events] + refused
+
+    def _row(self, event: _Event) -> dict[str, Any]:
+        content = [
+            {"backward_calls": list(calls), "parameters": self._leaves.names(leaves)}
+            for calls, leaves in event.content.items()
+        ]
+        return {
+            "event": event.kind,
+            "after_call": event.after_call,
+            "optimizer": event.optimizer,
+            "source": event.source,
+            **{key: self._leaves.names(numbers) for key, numbers in event.facts.items()},
+            **({"content": content} if event.kind in _ABOUT_GRADS else {}),
+            **({} if event.limit is None else {"limit": event.limit}),
+            **({} if event.empty is None else {"empty": event.empty}),
+        }
 
     # What happens
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        moment = (id(optimizer), self._ended())
+        if moment == self._stepping:  # a step that calls that of its base class
+            self._steps_within += 1
+            return
+        self._stepping, self._steps_within = moment, 0
+        unseen(self._look, self._steps, (optimizer,), {}, None)
         if not _closure(args, kwargs):
             unseen(self._look, self._stepped, (optimizer,), {}, sys._getframe(1))
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._steps_within:
+            self._steps_within -= 1
+            return
+        self._stepping = None
         if _closure(args, kwargs):
             unseen(self._look, self._stepped, (optimizer,), {}, sys._getframe(1))
+        unseen(self._look, self._has_moved, (optimizer,), {}, None)
+
+    def _steps(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step begins: remember parameters that need no gradient and yet have a grad."""
+        frozen = [tensor for tensor in _held(args[0]) if tensor.grad is not None and not tensor.requires_grad]
+        with unobserved():
+            samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
+            self._frozen = [(reference, sample.clone()) for reference, sample in samples if sample is not None]
 
     def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """A step is about to use the grads (one with a closure has used them)."""
         optimizer = args[0]
         held = list(_held(optimizer))
-        self._add(
+        empty = are_empty(tensor.grad for tensor in held if tensor.grad is not None)
+        if empty:
+            self._history.zeroed(self._leaves.add(tensor) for tensor in held)  # by hand, as torch tells nobody
+        self._step = self._add(
             "step",
             frame,
             optimizer,
+            held,
             without_gradient=[tensor for tensor in held if tensor.grad is None],
             frozen=[tensor for tensor in held if tensor.grad is not None and not tensor.requires_grad],
         )
+        if self._step is not None:
+            self._step.empty = empty
+
+    def _has_moved(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step has ended: which of the frozen parameters has it moved?"""
+        frozen, self._frozen = self._frozen, []
+        with unobserved():
+            moved = [
+                self._leaves.add(tensor)
+                for reference, sample in frozen
+                if (tensor := reference()) is not None
+                and (now := _first_elements(tensor)) is not None
+                and not torch.equal(now, sample)
+            ]
+        if self._step is not None and moved:
+            self._step.facts["moved"] = moved
 
     def _made(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         given = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
         derived = [item for item in given if isinstance(item, torch.Tensor) and item.grad_fn is not None]
-        if derived:  # the constructor has refused them
-            names = names_from(frame, self._files)
-            for tensor in derived:
-                self._refused.append(_Refused(names.name(tensor), self._made_by(tensor), self._ended()))
+        if not derived:
+            self._number(args[0], self._source(frame), frame)
             return
-        self._number(args[0], self._source(frame))
-
-    def _zeroed(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        owner = args[0]
-        if isinstance(owner, Optimizer):
-            self._add("zero_grad", frame, owner, parameters=list(_held(owner)))
-        else:
-            self._add("zero_grad", frame, None, parameters=list(owner.parameters()))
-
-    def _clipped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        given = args[0]
-        tensors = [given] if isinstance(given, torch.Tensor) else given
-        if not isinstance(tensors, (list, tuple)):
-            tensors = []  # a generator, which the call has used up
-        self._add("clip", frame, None, parameters=[item for item in tensors if isinstance(item, torch.Tensor)])
+        names = names_from(frame, self._files)  # the constructor has refused them
+        for tensor in derived:
+            name = names.name(tensor) or "a tensor"
+            self._refused.append(_Refused(name, self._made_by(tensor), self._ended()))
 
     def _hooked(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         tensor = args[0]
@@ -264,6 +302,56 @@ class TrainingWatch:
         if last is None or (last.kind, last.facts.get("parameters"), last.source) != ("hook", [number], source):
             self._add("hook", frame, None, parameters=[tensor])
 
+    def _zeroes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """What is to be zeroed: see what it holds while it is there."""
+        self._thrown_away = self._history.content(self._leaves.add(tensor) for tensor in _of(args[0]))
+        return args
+
+    def _zeroed(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        held = list(_of(args[0]))
+        self._history.zeroed(self._leaves.add(tensor) for tensor in held)
+        event = self._add("zero_grad", frame, args[0] if isinstance(args[0], Optimizer) else None, parameters=held)
+        if event is not None:
+            event.content = self._thrown_away
+
+    def _clips(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """What is to be clipped. An iterator passes through one of ours, which sees what it gives."""
+        leaves: list[int] = []
+        self._clipped_leaves = leaves
+        given = args[0] if args else kwargs.get("parameters")
+        if isinstance(given, Iterator):
+            passed = self._passed(given, leaves) if type(given) is GeneratorType else self._mapped(given, leaves)
+            if args:
+                return passed, *args[1:]
+            kwargs["parameters"] = passed
+        elif isinstance(given, (torch.Tensor, list, tuple, Set, ValuesView)):
+            tensors = [given] if isinstance(given, torch.Tensor) else given
+            leaves += [self._leaves.add(item) for item in tensors if isinstance(item, torch.Tensor)]
+        return args
+
+    def _mapped(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
+        """No generator, as that was none: torch tells the two apart."""
+
+        def noted(item: Any) -> Any:
+            if isinstance(item, torch.Tensor):
+                leaves.append(self._leaves.add(item))
+            return item
+
+        return map(noted, given)
+
+    def _passed(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
+        for item in given:
+            if isinstance(item, torch.Tensor):
+                leaves.append(self._leaves.add(item))
+            yield item
+
+    def _clipped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        clipped = [tensor for leaf in self._clipped_leaves if (tensor := self._leaves.tensor(leaf)) is not None]
+        event = self._add("clip", frame, None, clipped, parameters=clipped)
+        numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
+        if event is not None and numbers:
+            event.limit = float(numbers[0])
+
     def _scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         if args[0].is_enabled():
             self._scale = args[0].get_scale()
@@ -272,9 +360,10 @@ class TrainingWatch:
         if not self._in_scaler:
             self._add("unscale", frame, args[1])
 
-    def _scaler_steps(self) -> None:
+    def _scaler_steps(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         self._in_scaler = True
         self._steps_before = len(self._events)
+        return args
 
     def _scaler_stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         self._in_scaler = False
@@ -282,36 +371,36 @@ class TrainingWatch:
             self._add("skipped_step", frame, args[1])
 
     def _add(
-        self, kind: str, frame: FrameType | None, optimizer: Optimizer | None, **facts: list[torch.Tensor]
-    ) -> None:
+        self,
+        kind: str,
+        frame: FrameType | None,
+        optimizer: Optimizer | None,
+        about: Iterable[torch.Tensor] = (),
+        **facts: list[torch.Tensor],
+    ) -> _Event | None:
+        """Note an event, unless there are too many; about: the leaves whose grads it reads."""
+        content = self._history.content(self._leaves.add(tensor) for tensor in about)
         if len(self._events) >= MOST_EVENTS:
-            return
-        number = None if optimizer is None else self.know(optimizer)
-        indexes = {key: [self._leaves.add(tensor) for tensor in tensors] for key, tensors in facts.items()}
+            return None
         source = self._source(frame)
-        self._events.append(_Event(kind, self._ended(), number, source, indexes))
-        if number is not None and self._optimizers[number].name is None:
-            self._optimizers[number].name = _name_in(source)
+        number = None
+        if optimizer is not None:
+            number = self.know(optimizer, frame)
+            self.optimizers.call_it(number, _name_in(source))
+        numbers = {key: [self._leaves.add(tensor) for tensor in tensors] for key, tensors in facts.items()}
+        event = _Event(kind, self._ended(), number, source, numbers, content)
+        self._events.append(event)
+        return event
 
-    def know(self, optimizer: Optimizer) -> int:
+    def know(self, optimizer: Optimizer, frame: FrameType | None = None) -> int:
         """The number of an optimizer, whose making was not seen if it is new."""
-        return self._number(optimizer, unknown("it was made before recording"))
+        return self._number(optimizer, unknown("it was made before recording"), frame)
 
-    def _number(self, optimizer: Optimizer, source: Any) -> int:
-        """The number of an optimizer, which is remembered when it is first seen; its groups are looked at anew."""
-        groups = [
-            {
-                "parameters": [self._leaves.add(tensor) for tensor in group["params"]],
-                "options": {key: item for key, item in group.items() if isinstance(item, (bool, int, float))},
-            }
-            for group in getattr(optimizer, "param_groups", ())
-        ]
-        for number, seen in enumerate(self._optimizers):
-            if seen.optimizer() is optimizer:
-                seen.groups = groups
-                return number
-        self._optimizers.append(_Seen(weakref.ref(optimizer), type(optimizer).__name__, source, groups))
-        return len(self._optimizers) - 1
+    def _number(self, optimizer: Optimizer, source: Any, frame: FrameType | None) -> int:
+        def names() -> Names:
+            return names_from(frame, self._files)
+
+        return self.optimizers.number(optimizer, source, names)
 
     def _source(self, frame: FrameType | None) -> Any:
         while frame is not None and not self._files.is_users(frame.f_code.co_filename):
@@ -321,6 +410,9 @@ class TrainingWatch:
         path, line = frame.f_code.co_filename, frame.f_lineno
         return {"file": self._files.shown(path), "line": line, "code": self._files.statement(path, line)}
 
+
+_ABOUT_GRADS = ("step", "zero_grad", "clip")
+"""The kinds of events that read grads or empty them."""
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
@@ -333,9 +425,18 @@ def _name_in(source: Any) -> str | None:
     return found[2] if found[2] and "scaler" in found[1] else found[1]
 
 
+def _of(owner: Optimizer | nn.Module) -> Iterable[torch.Tensor]:
+    return _held(owner) if isinstance(owner, Optimizer) else owner.parameters()
+
+
 def _held(optimizer: Optimizer) -> Iterable[torch.Tensor]:
     for group in optimizer.param_groups:
         yield from group["params"]
+
+
+def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:
+    elements, _ = plain(tensor)
+    return None if elements is None else elements.flatten()[:MOST_COMPARED]
 
 
 def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from inspector.report.file import ReportError, from_json, load, save, to_json
 from inspector.report.masking import mask_addresses
-from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Mode, Recording, Report
+from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Mode, Recording, Report, Setting
 from inspector.report.rows import SCHEMA, schema
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Recording",
     "Report",
     "ReportError",
+    "Setting",
     "from_json",
     "load",
     "mask_addresses",

@@ -58,6 +58,24 @@ class Inventory:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     modules: list[dict[str, Any]] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
+    leaves: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What surrounds a backward call.
+
+    recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
+    wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
+        for all leaves.
+    contains: which earlier calls' Nodes its graph contains; alive: which earlier graphs still lived when it began.
+    """
+
+    recording: Mode = "none"
+    scale: float | None = None
+    wanted: list[str] | None = None
+    contains: list[dict[str, Any]] = field(default_factory=list)
+    alive: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,6 @@ class BackwardCall:
     index: 1 for the first call of the script.
     location: {"file", "line", "code"} of the call in the user's code, or unknown.
     cuts: where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writers.
-    recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
-    wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
-        for all leaves.
     whole: the name of the file beside report.json that holds all Nodes, where the graph is folded for its size.
     """
 
@@ -78,9 +93,7 @@ class BackwardCall:
     graph: Graph
     cuts: list[dict[str, Any]] = field(default_factory=list)
     writes: list[dict[str, Any]] = field(default_factory=list)
-    recording: Mode = "none"
-    scale: float | None = None
-    wanted: list[str] | None = None
+    setting: Setting = field(default_factory=Setting)
     whole: str | None = None
 
 

@@ -11,7 +11,7 @@ from inspector.graph import rows as graph_rows
 from inspector.graph.memory import memory
 from inspector.graph.values import decode, encode
 from inspector.report.masking import mask_addresses
-from inspector.report.model import BackwardCall, Inventory, Report
+from inspector.report.model import BackwardCall, Inventory, Report, Setting
 
 SCHEMA = 1
 """The version of report.json that is written, and the newest that is read."""
@@ -22,8 +22,10 @@ _MOST_MODULES = 10
 _VALUES = ("data", "grad", "gradient", "evidence", "calls")
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
-_OPTIONAL = ("scale", "wanted")
-"""Keys of a backward call that are left out where they are None."""
+_INVENTORY = ("parameters", "modules", "optimizers")
+
+_OPTIONAL = ("scale", "wanted", "contains", "alive")
+"""Keys of a backward call that are left out where they are None or empty."""
 
 
 def schema() -> dict[str, Any]:
@@ -46,6 +48,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "parameters": encode(report.inventory.parameters),
         "modules": encode(report.inventory.modules),
         "optimizers": encode(report.inventory.optimizers),
+        **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
         "events": encode(report.events),
         "findings": encode(report.findings),
         "checked": report.checked,
@@ -59,7 +62,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
         exit=rows["exit"],
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
-        inventory=Inventory(*(_decoded(rows[key]) for key in ("parameters", "modules", "optimizers"))),
+        inventory=Inventory(**{key: _decoded(rows[key]) for key in _INVENTORY}, leaves=rows.get("leaves", [])),
         events=rows["events"],
         findings=_decoded(rows["findings"]),
         checked=rows["checked"],
@@ -70,11 +73,12 @@ def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:
     graph = graph_rows.to_columns(call.graph) if columns else graph_rows.to_rows(call.graph)
     if call.graph.note:
         graph["folded"] = {"note": call.graph.note, "whole": call.whole}
-    more = {key: encode(getattr(call, key)) for key in _OPTIONAL if getattr(call, key) is not None}
+    setting = vars(call.setting)
+    more = {key: encode(setting[key]) for key in _OPTIONAL if setting[key] not in (None, [])}
     return {
         "index": call.index,
         "location": call.location,
-        "recording": call.recording,
+        "recording": call.setting.recording,
         **more,
         "graph": graph | {"error": _masked(graph["error"])},
         **_saved(call.graph),
@@ -101,8 +105,9 @@ def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
     _ = graph.network  # built now: a row that lacks something is an error of loading, not of drawing
     cuts, writes = _decoded(rows["cuts"]), _decoded(rows["writes"])
     more = {key: decode(rows[key]) for key in _OPTIONAL if key in rows}
-    more["whole"] = found.get("folded", {}).get("whole")
-    return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, rows["recording"], **more)
+    setting = Setting(rows["recording"], **more)
+    whole = found.get("folded", {}).get("whole")
+    return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, setting, whole)
 
 
 def _check(graph: dict[str, Any]) -> None:

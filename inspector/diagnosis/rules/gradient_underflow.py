@@ -75,7 +75,7 @@ def _is_flushed(value: Any) -> bool:
 
 def _found(call: Call, node: str, harmed: list[str]) -> Finding:
     """At the line of backward(), where the loss wants to be scaled, whatever Node is the first to flush."""
-    name, scale = call.functions[node]["name"], call.row.scale
+    name, scale = call.functions[node]["name"], call.row.setting.scale
     scaled = f" (scaled by {number(scale)})" if scale else ""
     return RULE.found(
         f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest that it can hold is 6e-8",

@@ -61,7 +61,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield _of_leaf(evidence, call, birth)
     else:
         finding = _of_node(call, birth)
-        if call.row.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
+        if call.row.setting.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
             finding["severity"] = "note"  # the scale made it so: a GradScaler skips the step and lowers it
         yield finding
 

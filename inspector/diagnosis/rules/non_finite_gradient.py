@@ -58,7 +58,7 @@ _BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choos
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The Node where it began, in the first call with a gradient that is not finite and a root that is."""
     for call in evidence.recorded:
-        if call.row.scale is not None and root_kind(call) == "finite" and bad_ends(call):
+        if call.row.setting.scale is not None and root_kind(call) == "finite" and bad_ends(call):
             yield from _found(call, skipped=True)
     first = first_broken(evidence)
     if first is not None and not begins_in_forward(first):
@@ -89,7 +89,7 @@ def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
     )
     if skipped:
         finding["severity"] = "note"
-        finding["message"] += f"; a GradScaler (scale {number(call.row.scale or 0)}) skips such a step"
+        finding["message"] += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"
     yield finding
 
 

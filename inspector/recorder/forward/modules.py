@@ -51,7 +51,7 @@ class ModulePaths:
 
     def __init__(
         self,
-        entered: Callable[[bool], None],
+        entered: Callable[[nn.Module, bool], None],
         left: Callable[[Any], None],
         fail: Callable[[Exception], None],
     ) -> None:
@@ -90,7 +90,7 @@ class ModulePaths:
         try:
             stack = self._stack
             running = self._enter(module, stack)
-            self._entered(not stack)
+            self._entered(module, not stack)
             stack.append(running)
             self.ranges.here.mark(sequence_number(), running.call)
         except Exception as error:

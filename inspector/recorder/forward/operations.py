@@ -24,9 +24,10 @@ from inspector.frames import variables_of
 from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
-from inspector.recorder.forward.outputs import Outputs, Recorded, is_leaf
+from inspector.recorder.forward.outputs import Outputs, Recorded
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
+from inspector.recorder.leaves import is_leaf
 from inspector.summaries import Pending, memory_of
 
 _GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__

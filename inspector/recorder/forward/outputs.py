@@ -12,6 +12,7 @@ from inspector.graph.model import Source
 from inspector.recorder.forward.flow import Key
 from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
+from inspector.recorder.leaves import is_leaf
 from inspector.summaries import Batch, Pending, is_shared
 
 
@@ -154,12 +155,3 @@ class Outputs:
             return None
         node = tensor.grad_fn
         return (node._sequence_nr(), tensor.output_nr) if node is not None else None
-
-
-def is_leaf(tensor: torch.Tensor) -> bool:
-    """`tensor.is_leaf`, which raises for a view made under no_grad whose base was written since (as the padding
-    row of an `nn.Embedding` is): that view is none."""
-    try:
-        return tensor.is_leaf
-    except RuntimeError:
-        return False

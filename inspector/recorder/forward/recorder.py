@@ -36,6 +36,9 @@ MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0
 """Beyond either, a full recording goes on as a light one. The time runs from the first output."""
 
+_OUTSIDE_OF_BACKWARD = -1
+"""What torch says is the graph task where the engine does not run."""
+
 TWO_THREADS = "two threads made Nodes with this number"
 _MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
 
@@ -71,6 +74,7 @@ class ForwardRecorder:
         self._modules = ModulePaths(self._entered, self._left, self._fail)
         self._outputs = Outputs(batch, self._sources)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
+        self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
         self._compile_watch: compiling.CompileWatch | None = None
         self._backwards: Threads[_Backward] = Threads()
         self._thread = 0
@@ -227,6 +231,12 @@ class ForwardRecorder:
     def array_writes(self) -> list[Source]:
         """Where the script writes into arrays that share the memory of tensors, as far as its text tells."""
         return self._sources.array_writes()
+    def without_graph(self, module: nn.Module) -> Source | None:
+        """The user's line that called a module first, if it was never called while grad was enabled."""
+        kept = self._without_graph.get(id(module))
+        if kept is None or kept[0]() is not module or kept[1] is None:
+            return None
+        return self._sources.source(kept[1])
 
     @property
     def roots(self) -> list[weakref.ref[nn.Module]]:
@@ -282,7 +292,7 @@ class ForwardRecorder:
         elif time.monotonic() > self._until:
             self.lighten(f"more than {MOST_SECONDS:.0f} seconds")
 
-    def _entered(self, outermost: bool) -> None:
+    def _entered(self, module: nn.Module, outermost: bool) -> None:
         """A module's forward begins."""
         if outermost:
             self._tidy()
@@ -290,6 +300,23 @@ class ForwardRecorder:
                 self._compile_watch.see()
         if outermost or sys.gettrace() is None:
             self._lines.wake(sys._getframe(1))
+        if self.mode == "full" and self._is_here():
+            self._note_grad_mode(module)
+
+    def _note_grad_mode(self, module: nn.Module) -> None:
+        """Note where a module is called under no_grad, until it is called otherwise; what backward calls again for
+        a checkpoint does not count."""
+        kept = self._without_graph.get(id(module))
+        known = kept is not None and kept[0]() is module
+        if torch.is_grad_enabled():
+            if torch._C._current_graph_task_id() == _OUTSIDE_OF_BACKWARD:
+                self._without_graph[id(module)] = weakref.ref(module), None
+        elif not known:
+            frame: FrameType | None = sys._getframe(1)
+            while frame is not None and not self._lines.is_users(frame.f_code):
+                frame = frame.f_back
+            if frame is not None:
+                self._without_graph[id(module)] = weakref.ref(module), (frame.f_code, frame.f_lasti)
 
     def _left(self, output: Any) -> None:
         """A module's forward has ended."""

@@ -1,0 +1,64 @@
+"""Backward went through a graph that an earlier backward had released.
+
+Why it matters: backward frees the tensors that a graph has saved while it goes. A second backward that comes to
+the same Nodes cannot go on, and torch raises. Most often the graph was not meant to be shared: a hidden state, a
+running loss or a tensor computed once before the loop carries the last iteration's graph into the next.
+
+How to mend it: cut the old graph off (`hidden = hidden.detach()`), compute what is shared anew in each
+iteration, or add the losses and call backward once. `retain_graph=True` is right only where one graph is to be
+gone through twice.
+
+Example:
+
+    for x in sequence:
+        output, hidden = rnn(x, hidden)      # hidden = hidden.detach() first
+        criterion(output, y).backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+_SECOND_TIME = "Trying to backward through the graph a second time"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The call that torch refused, and the earlier one that had released its graph."""
+    for call in evidence.calls:
+        if call.graph.error is not None and _SECOND_TIME in call.graph.error:
+            yield _found(evidence, call)
+
+
+def _found(evidence: Evidence, call: Call) -> Finding:
+    released = [
+        node
+        for node, row in call.functions.items()
+        if any(saved["before"] == "released" for saved in row["saved"])
+    ]
+    shared = call.row.setting.contains[-1] if call.row.setting.contains else None
+    nodes = [*(shared["through"] if shared else ()), *released]
+    earlier = None if shared is None else _line(evidence, shared["backward_call"])
+    which = "an earlier backward call" if shared is None else f"backward call {shared['backward_call']}{earlier}"
+    count = "" if shared is None else f" {shared['nodes']} of its {len(call.functions)} Nodes are of that graph."
+    through = f" They are reached through {call.functions[nodes[0]]['name']}." if nodes and shared else ""
+    return RULE.found(
+        f"backward came to Nodes that {which} had released.{count}{through}",
+        "detach what is carried over from the earlier graph, or compute it anew; retain_graph=True in the earlier "
+        "call only if both are to go through it",
+        at=Place(call.row.location, call.index, tuple(nodes)),
+        parameters=call.harmed_by(nodes or call.functions),
+        evidence={"released_by": None if shared is None else shared["backward_call"]},
+    )
+
+
+def _line(evidence: Evidence, index: int) -> str:
+    lines = [call.row.location.get("line") for call in evidence.calls if call.index == index]
+    return f" (line {lines[0]})" if lines and lines[0] is not None else ""
+
+
+RULE = Rule("freed-graph", "error", (), check, __doc__)

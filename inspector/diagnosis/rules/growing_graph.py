@@ -1,0 +1,109 @@
+"""The graph grows from step to step: it contains the last step's, or something keeps the earlier ones alive.
+
+Why it matters: a graph holds every tensor that its backward needs. If each step's graph hangs on the last one's,
+backward takes longer in every iteration and computes gradients of the past; if a running sum keeps the old
+graphs, memory grows until it is used up.
+
+How to mend it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`;
+detach what is carried into the next step: `hidden = hidden.detach()`.
+
+Example:
+
+    total = 0
+    for x, y in loader:
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        total += loss                 # total += loss.item()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.call import Call
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+FEWEST_ALIVE = 2
+"""So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the
+next iteration (`loss`, `output`), and stays one."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The first call that contains an earlier one of its own line, or finds several of them alive."""
+    for call in evidence.complete:
+        if call.graph.error is not None:
+            continue
+        found = _contains(evidence, call) or _alive(evidence, call)
+        if found is not None:
+            yield found
+            return
+
+
+def _contains(evidence: Evidence, call: Call) -> Finding | None:
+    """The graph holds one of an earlier step: with an update between the two, or with its whole loss."""
+    rows = [
+        row
+        for row in _of_its_line(evidence, call, call.row.setting.contains)
+        if row["root"] or _updated(evidence, row["backward_call"], call.index)
+    ]
+    if not rows:
+        return None
+    through = rows[-1]["through"]
+    node = through[0] if through else call.graph[call.graph.roots[0]]["grad_fn"]
+    sizes = [len(other.functions) for other in evidence.complete if other.index <= call.index]
+    return RULE.found(
+        f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of that of backward call "
+        f"{rows[-1]['backward_call']}, through {call.functions[node]['name']}",
+        "detach what is carried over from one step to the next",
+        at=Place(call.location(node), call.index, (node,)),
+        parameters=_carried(call, node),
+        evidence={"nodes": sizes, "contained": rows[-1]["nodes"]},
+    )
+
+
+def _alive(evidence: Evidence, call: Call) -> Finding | None:
+    """Earlier graphs of the same line live on outside of this one."""
+    contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
+    rows = [
+        row
+        for row in _of_its_line(evidence, call, call.row.setting.alive)
+        if row["backward_call"] not in contained and row["holder"] is not None
+    ]
+    if len(rows) < FEWEST_ALIVE:
+        return None
+    holders = list(dict.fromkeys(row["holder"] for row in rows))
+    earlier = ", ".join(str(row["backward_call"]) for row in rows)
+    return RULE.found(
+        f"{' and '.join(holders)} kept the graphs of backward calls {earlier} alive when call {call.index} began",
+        "add up numbers, loss.item(), or detached tensors, loss.detach()",
+        at=Place(rows[-1]["source"], call.index),
+        parameters=holders,
+        evidence={"alive": len(rows)},
+    )
+
+
+def _of_its_line(evidence: Evidence, call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that speak of calls for all leaves from the line of this one: earlier iterations of a loop."""
+    here = [other.index for other in evidence.complete if other.row.location == call.row.location]
+    return [row for row in rows if row["backward_call"] in here]
+
+
+def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
+    """Whether parameters were updated between two calls: what came before belongs to another step."""
+    return any(earlier <= step["after_call"] < later for step in evidence.steps)
+
+
+def _carried(call: Call, node: str) -> list[str]:
+    """What goes into that Node from the script: the tensors with a name, nearest first."""
+    for other in call.towards_leaves([node]):
+        names = [call.tensors[tensor]["name"] for tensor in call.outputs.get(other, ())]
+        if any(names):
+            return [name for name in names if name][:1]
+    return []
+
+
+RULE = Rule("growing-graph", "warning", ("gradients",), check, __doc__)

@@ -1,0 +1,45 @@
+"""A frozen parameter moves: requires_grad is off, yet an old grad keeps the optimizer moving it.
+
+Why it matters: `requires_grad = False` stops new gradients and nothing else. An optimizer moves whatever has a
+`grad`: with one left from before, weight decay and momentum included, the parameter that was to stay goes on.
+
+How to mend it: set `grad = None` when you freeze, or build the optimizer of the parameters that are to learn.
+
+Example:
+
+    loss.backward()
+    optimizer.step()
+    for parameter in backbone.parameters():
+        parameter.requires_grad = False      # its grad stays
+    head(backbone(x)).sum().backward()
+    optimizer.step()                         # moves the backbone by its old grad
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The first step of each optimizer that changed elements of parameters that need no gradient."""
+    told: set[int] = set()
+    for event in evidence.steps:
+        moved, number = event.get("moved"), event["optimizer"]
+        if not moved or number in told:
+            continue
+        told.add(number)
+        name = evidence.optimizer_name(number)
+        yield RULE.found(
+            f"{name}.step() moved {len(moved)} parameters whose requires_grad is False: each still has a grad",
+            "set grad to None where requires_grad is turned off, or leave these parameters out of the optimizer",
+            at=Place(event["source"]),
+            parameters=moved,
+            evidence={"step_after": event["after_call"]},
+        )
+
+
+RULE = Rule("moving-frozen-parameter", "warning", ("steps",), check, __doc__)

@@ -1,0 +1,54 @@
+"""Parameters get gradients and are in no optimizer, while others of their model are.
+
+Why it matters: backward fills their `grad`, nothing reads it, and they stay as they were initialised. The loss
+falls all the same, by what the others can do.
+
+How to mend it: give the optimizer all of them, `model.parameters()`, or the missing part as another group; if
+they are to stay, say so with `requires_grad_(False)`, which also saves computing their gradients.
+
+Example:
+
+    optimizer = torch.optim.Adam(model.decoder.parameters())      # and the encoder?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """For each model of which an optimizer that has stepped holds parameters: those that none holds."""
+    learning = {
+        leaf["model"]: number
+        for leaf in evidence.leaves
+        for number in leaf["optimizers"]
+        if number in evidence.stepped and leaf["model"] is not None and leaf["calls"]
+    }
+    forgotten = [
+        leaf
+        for leaf in evidence.leaves
+        if not leaf["optimizers"]
+        and leaf["registered"]
+        and leaf["requires_grad"]
+        and not leaf["written"]
+        and any(row["gradient"] for row in leaf["calls"])
+    ]
+    for model, number in learning.items():
+        rows = [leaf for leaf in forgotten if leaf["model"] == model]
+        if rows:
+            first = next(row for row in rows[0]["calls"] if row["gradient"])
+            made = evidence.optimizers[number]["source"]
+            yield RULE.found(
+                f"{len(rows)} parameters of {model} get gradients and are in no optimizer, while others of it are",
+                f"give them to {evidence.optimizer_name(number)}, or freeze them with requires_grad_(False)",
+                at=Place(made, first["backward_call"], (first["tensor"],) if first["tensor"] else ()),
+                parameters=[row["name"] for row in rows],
+                evidence={"forgotten": len(rows)},
+            )
+
+
+RULE = Rule("not-in-optimizer", "warning", ("steps", "gradients"), check, __doc__)

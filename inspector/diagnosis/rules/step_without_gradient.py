@@ -1,0 +1,88 @@
+"""A step that did nothing: what backward had computed was thrown away before it.
+
+Why it matters: a parameter whose `grad` is None is left alone, and one whose `grad` is zero stays where it is or
+coasts on its momentum. The loss is computed, backward runs, nothing raises, and the model never learns.
+
+How to mend it: the order is zero_grad, backward, step. Move `zero_grad()` before `backward()`, or after
+`step()`.
+
+Example:
+
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.measures import is_zero
+from inspector.report import Finding
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """The first step of each optimizer that found all grads empty after backward had filled them."""
+    previous: dict[int, int] = {}
+    told: set[int] = set()
+    for position, event in enumerate(evidence.events):
+        if event["event"] != "step":
+            continue
+        number = event["optimizer"]
+        since = previous.get(number, -1)
+        previous[number] = position
+        if event.get("empty") and number not in told:
+            lost = _lost(evidence, number, since, event["after_call"])
+            if lost:
+                told.add(number)
+                yield _found(evidence, event, lost, evidence.events[since + 1 : position])
+
+
+def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, int]:
+    """The parameters to which backward gave a gradient after the last step, and the last call that did."""
+    after = 0 if since < 0 else evidence.events[since]["after_call"]
+    return {
+        leaf["name"]: row["backward_call"]
+        for leaf in evidence.leaves
+        if number in leaf["optimizers"]
+        for row in leaf["calls"]
+        if row["gradient"] and after < row["backward_call"] <= until and not _gave_zero(evidence, row)
+    }
+
+
+def _gave_zero(evidence: Evidence, row: dict[str, Any]) -> bool:
+    """Whether the grad was zero when the call had ended: nobody threw it away."""
+    if row["tensor"] is None:
+        return False
+    calls = [call for call in evidence.calls if call.index == row["backward_call"]]
+    return not calls or is_zero(calls[0].tensors[row["tensor"]]["after"]["grad"])
+
+
+def _found(
+    evidence: Evidence, event: dict[str, Any], lost: dict[str, int], between: list[dict[str, Any]]
+) -> Finding:
+    last = max(lost.values())
+    zeroed = [item for item in between if item["event"] == "zero_grad" and _emptied(item, set(lost), last)]
+    at = zeroed[-1] if zeroed else event
+    name = evidence.optimizer_name(event["optimizer"])
+    how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
+    return RULE.found(
+        f"{name}.step() did nothing: backward call {last} had given gradients to {len(lost)} parameters, {how}",
+        "zero the grads before backward() or after step(), not between the two",
+        at=Place(at["source"], last),
+        parameters=lost,
+        evidence={"step": (event["source"] or {}).get("line")},
+    )
+
+
+def _emptied(event: dict[str, Any], names: set[str], call: int) -> bool:
+    """Whether a zero_grad threw away what a call had given to these parameters."""
+    return any(
+        call in row["backward_calls"] and not names.isdisjoint(row["parameters"]) for row in event["content"]
+    )
+
+
+RULE = Rule("step-without-gradient", "error", ("steps",), check, __doc__)

@@ -1,0 +1,156 @@
+"""Which Nodes of earlier calls a graph contains, and which earlier graphs are still alive, and by whom.
+
+A graph is told from others by the sequence numbers of its Nodes, which are unique in a thread. Whether it lives is
+told by an object in the `metadata` of its root Node, which torch keeps with the Node: we hold a weak reference to
+that object, and nothing of the graph.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inspector.naming import Names
+from inspector.tracer.ids import Ids
+from inspector.tracer.nodes import ACCUMULATE_GRAD
+from inspector.tracer.tracing import FULL_NODES, NodeRecord, Record
+from inspector.tracer.walk import EMPTY, AutogradNode, Walk
+
+MOST_CALLS = 16
+"""So many earlier calls are remembered: `--watch` may ask for all calls of a script."""
+
+MOST_LOOKED_AT = 1_000
+"""Nodes that are looked at in search of who holds earlier graphs. A running sum has one a call."""
+
+MOST_SHOWN = 9
+"""So many Nodes that lead into an earlier graph are named."""
+
+_KEY = "autograd-inspector call"
+
+
+class _Mark:
+    """Lies in the metadata of a root Node."""
+
+    __slots__ = ("__weakref__", "index")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A call that has ended. nodes: (sequence number, name) of its Nodes; root: those of its first root."""
+
+    index: int
+    thread: int
+    nodes: frozenset[tuple[int, str]]
+    root: tuple[int, str]
+
+
+class Growth:
+    """Remembers the watched calls: `begins` and `ends` around each.
+
+    source: the user's line that made the Node with a sequence number.
+    """
+
+    def __init__(self, source: Callable[[int], Any]) -> None:
+        self._source = source
+        self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
+        self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
+
+    def begins(self, index: int, walk: Walk, names: Names) -> list[dict[str, Any]]:
+        """A call begins: rows for the earlier graphs that are alive, each with who holds it, if that was found."""
+        alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
+        holders = self._holders(alive, walk, names) if alive else {}
+        if walk.roots:
+            mark = _Mark(index)
+            walk.nodes[walk.roots[0][0]].metadata.setdefault(_KEY, mark)
+            self._marks.append(weakref.ref(mark))
+        return [{"backward_call": call, **holders.get(call, _NOBODY)} for call in sorted(alive)]
+
+    def ends(self, index: int, record: Record) -> list[dict[str, Any]]:
+        """It has ended: rows for the earlier calls whose Nodes its graph contains."""
+        if len(record.nodes) > FULL_NODES or not record.roots:
+            return []
+        thread = threading.get_ident()
+        nodes = frozenset(_key(node) for node in record.nodes if node.name != ACCUMULATE_GRAD)
+        rows = []
+        for known in self._known:
+            common = nodes & known.nodes if known.thread == thread else frozenset()
+            if common:
+                rows.append(
+                    {
+                        "backward_call": known.index,
+                        "nodes": len(common),
+                        "root": known.root in common,
+                        "through": _into(common, record),
+                    }
+                )
+        self._known.append(_Known(index, thread, nodes, _key(record.nodes[record.roots[0][0]])))
+        return rows
+
+    def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, dict[str, Any]]:
+        """By call, the tensor outside of this graph that leads to its root: the one that leads to most of them."""
+        found: list[tuple[set[int], dict[str, Any]]] = []
+        left = MOST_LOOKED_AT
+        for tensor in names.tensors:
+            node = _grad_fn(tensor)
+            if node is None or node in walk.index:
+                continue
+            reached: set[int] = set()
+            for other in _below(node, walk, left):
+                left -= 1
+                mark = other.metadata.get(_KEY)
+                if mark is not None and mark.index in alive:
+                    reached.add(mark.index)
+            if reached:
+                row = {"holder": names.name(tensor), "source": self._source(node._sequence_nr())}
+                found.append((reached, row))
+        found.sort(key=lambda item: -len(item[0]))  # stable: the script's order among equals
+        return {call: row for reached, row in reversed(found) for call in reached}
+
+
+_NOBODY = {"holder": None, "source": None}
+
+
+def _key(node: NodeRecord) -> tuple[int, str]:
+    return node.sequence_nr, node.name
+
+
+def _into(nodes: frozenset[tuple[int, str]], record: Record) -> list[str]:
+    """The ids of the first Nodes that are not among these and lead to one of them."""
+    keys = [_key(node) for node in record.nodes]
+    sources = [
+        source
+        for source, _, target, _ in record.structure.edges()
+        if target != EMPTY and keys[target] in nodes and keys[source] not in nodes
+    ]
+    ids = Ids(record)
+    return [ids.function(position) for position in dict.fromkeys(sources)][:MOST_SHOWN]
+
+
+def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
+    try:
+        return tensor.grad_fn
+    except RuntimeError:  # a view whose base was changed where autograd forbids it
+        return None
+
+
+def _below(node: AutogradNode, walk: Walk, most: int) -> Iterator[AutogradNode]:
+    """A Node and those under it, nearest first, without those of a walk."""
+    seen = {node}
+    waiting = deque([node])
+    while waiting and most > 0:
+        most -= 1
+        current = waiting.popleft()
+        yield current
+        for target, _ in current.next_functions:
+            if target is not None and target not in seen and target not in walk.index:
+                seen.add(target)
+                waiting.append(target)

@@ -1,0 +1,189 @@
+"""What the watched calls did to the grad of each leaf: whose gradients it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+
+from inspector.files import Files
+from inspector.graph.measures import is_zero
+from inspector.graph.values import is_unknown
+from inspector.naming import Owner
+from inspector.recorder.assignments import assignment
+from inspector.recorder.leaves import Leaves, is_leaf
+from inspector.summaries.elements import plain, stored
+from inspector.summaries.unobserved import unobserved
+from inspector.tracer.flow import Flow
+from inspector.tracer.ids import Ids
+from inspector.tracer.nodes import ACCUMULATE_GRAD
+from inspector.tracer.tensors import Seen
+from inspector.tracer.tracing import Record
+
+MOST_CALLS = 32
+"""So many calls are kept of each leaf."""
+
+@dataclass(slots=True)
+class _Leaf:
+    """calls: one row for each watched call whose graph holds it. content: the calls that added to its grad since
+    that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)
+    version: Any = None
+    written: bool = False
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
+        self.calls.append(row)
+        if row["gradient"]:
+            self.content.append(row["backward_call"])
+        for kept in (self.calls, self.content):
+            del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
+
+
+_State: TypeAlias = tuple[int, int]
+
+
+class History:
+    """By the numbers of the leaves.
+
+    running: the index of the call that is under way: it has added to grads, but it is not known yet to which.
+    """
+
+    def __init__(self, leaves: Leaves, files: Files) -> None:
+        self._files = files
+        self._kept_at: dict[tuple[type, str], Any] = {}
+        self.running: int | None = None
+        self.leaves = leaves
+        self._known: dict[int, _Leaf] = {}
+        self._before: list[_State | None] = []
+
+    def begins(self, index: int) -> None:
+        """A call begins: note what grads there are."""
+        self.running = index
+        self._before = [_state(self.leaves.tensor(number)) for number in range(len(self.leaves))]
+
+    def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
+        """A call has ended. for_all: it was `backward()` for all leaves."""
+        inside = set()
+        for pair, seen in record.seen.items():
+            tensor = seen.reference()
+            if record.nodes[pair[0]].name != ACCUMULATE_GRAD or tensor is None:
+                continue
+            inside.add(self.leaves.add(tensor))
+            leaf = self._known.setdefault(self.leaves.add(tensor), _Leaf())
+            if _is_empty(seen.before["grad"].value):
+                leaf.content.clear()
+            given = _was_given(pair[0], seen, flow, for_all)
+            leaf.add({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
+            leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
+            leaf.version = seen.facts.version
+        self._ended_outside(index, inside)
+
+    def _ended_outside(self, index: int, inside: set[int]) -> None:
+        """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
+        checkpoint calls it."""
+        for number, before in enumerate(self._before):
+            after = None if number in inside else _state(self.leaves.tensor(number))
+            if after is not None and after != before:
+                leaf = self._known.setdefault(number, _Leaf())
+                if before is None:
+                    leaf.content.clear()
+                leaf.add({"backward_call": index, "tensor": None, "gradient": True})
+
+    def zeroed(self, numbers: Iterable[int]) -> None:
+        """The grads of these leaves are None or zero now."""
+        for number in numbers:
+            if number in self._known:
+                self._known[number].content.clear()
+
+    def content(self, numbers: Iterable[int]) -> dict[tuple[int, ...], list[int]]:
+        """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for number in numbers:
+            calls = tuple(self._content(number))
+            if calls:
+                found.setdefault(calls, []).append(number)
+        return found
+
+    def rows(self, optimizers: dict[int, list[int]]) -> list[dict[str, Any]]:
+        """Rows for the leaves that a module or an optimizer holds; optimizers: the numbers of these, by leaf."""
+        return [
+            self._row(number, optimizers.get(number, []))
+            for number in range(len(self.leaves))
+            if number in optimizers or self.leaves[number].owner is not None
+        ]
+
+    def _row(self, number: int, optimizers: list[int]) -> dict[str, Any]:
+        leaf, known = self.leaves[number], self._known.get(number, _Leaf())
+        owner = leaf.owner
+        return {
+            "name": self.leaves.name(number),
+            "requires_grad": leaf.requires_grad,
+            "source": leaf.source if owner is None or owner.keeper is None else self._kept(owner) or leaf.source,
+            "without_graph": leaf.without_graph,
+            "model": None if owner is None else owner.model,
+            "registered": None if owner is None else owner.keeper is None,
+            "ran": leaf.ran,
+            "optimizers": optimizers,
+            "written": known.written,
+            "calls": known.calls,
+        }
+
+    def _kept(self, owner: Owner) -> Any:
+        assert owner.keeper is not None
+        if owner.keeper not in self._kept_at:
+            self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
+        return self._kept_at[owner.keeper]
+
+    def _content(self, number: int) -> Iterator[int]:
+        tensor = self.leaves.tensor(number)
+        if tensor is None or grad_of(tensor) is None:
+            self.zeroed([number])
+            return
+        yield from self._known[number].content if number in self._known else ()
+        if self.running is not None:  # a step from a hook, while backward runs
+            yield self.running
+
+
+def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
+    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers."""
+    if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        return None  # the question would be captured too
+    with unobserved():
+        for grad in grads:
+            elements, _ = plain(grad)
+            if elements is None:
+                return None
+            if bool(stored(elements).count_nonzero()):
+                return False
+    return True
+
+
+def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The grad of a leaf; of any other tensor torch would warn, so None."""
+    return tensor.grad if is_leaf(tensor) else None
+
+
+def _state(leaf: torch.Tensor | None) -> _State | None:
+    """Which grad a leaf has, at which version; None where it has none."""
+    grad = None if leaf is None else grad_of(leaf)
+    return None if grad is None else (id(grad), grad._version)
+
+
+def _is_empty(grad: Any) -> bool:
+    return grad is None or is_zero(grad)
+
+
+def _was_given(position: int, seen: Seen, flow: Flow, for_all: bool) -> bool:
+    """Whether the call added to the grad of a leaf, and that was still there when it had ended."""
+    after = seen.after["grad"].value if "grad" in seen.after else None
+    if after is None or is_unknown(after):
+        return False
+    if flow.not_recorded is not None:
+        return for_all
+    arrived = flow.arrived.get(position)
+    return arrived is not None and arrived[0].value is not None
