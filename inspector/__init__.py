@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inspector.library.picture import Picture as Picture
     from inspector.library.picture import draw as draw
     from inspector.library.plotting import plot as plot
+    from inspector.library.plotting import plot_norms as plot_norms
     from inspector.library.recording import record as record
     from inspector.library.tracing import trace as trace
     from inspector.report import load as load
@@ -31,12 +32,13 @@ _DOORS = {
     "make_dot": "inspector.library.make_dot",
     "Picture": "inspector.library.picture",
     "plot": "inspector.library.plotting",
+    "plot_norms": "inspector.library.plotting",
     "record": "inspector.library.recording",
     "load": "inspector.report",
     "Graph": "inspector.graph",
 }
 
-__all__ = ["Graph", "Picture", "draw", "load", "make_dot", "plot", "record", "trace"]
+__all__ = ["Graph", "Picture", "draw", "load", "make_dot", "plot", "plot_norms", "record", "trace"]
 
 
 def __getattr__(name: str) -> Any:

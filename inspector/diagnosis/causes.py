@@ -9,6 +9,8 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "dead-activation": ("vanishing-gradient",),
+    "saturated-activation": ("vanishing-gradient",),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""
 
