@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inspector.library.picture import Picture as Picture
     from inspector.library.picture import draw as draw
     from inspector.library.plotting import plot as plot
+    from inspector.library.plotting import plot_norms as plot_norms
     from inspector.library.recording import record as record
     from inspector.library.tracing import trace as trace
     from inspector.report import load as load
@@ -35,6 +36,7 @@ _DOORS = {
     "make_dot": "inspector.library.make_dot",
     "Picture": "inspector.library.picture",
     "plot": "inspector.library.plotting",
+    "plot_norms": "inspector.library.plotting",
     "record": "inspector.library.recording",
     "diagnose": "inspector.library.diagnosing",
     "assert_gradients": "inspector.library.diagnosing",
@@ -53,6 +55,7 @@ __all__ = [
     "load",
     "make_dot",
     "plot",
+    "plot_norms",
     "record",
     "trace",
 ]

@@ -238,7 +238,7 @@ norm   largest                      norm       smallest
 1      n.b.18.f.projection.weight   7.629e\N{MINUS SIGN}6   n.b.1.f.projection.weight
 0.5    n.b.17.f.projection.weight   1.526e\N{MINUS SIGN}5   n.b.2.f.projection.weight
 
-norm over depth  ▇▇▇▇▇▇▅▅▅▅▅▅▅▅▅▃▃▃▃▃▃▃▂▂▂▂▂▂▂▂▁▁▁▁▁▁  1.907e\N{MINUS SIGN}6 to 1, root first
+norm by layer  ▇▇▇0▅·▅!▃▃▃▃▂▂▂▂▂▁▁▁  3.815e\N{MINUS SIGN}6 to 2, root first
 
 wrote   inspect-out/ report.json backward-1.svg backward-1.html
 checks  nothing was checked
@@ -453,6 +453,8 @@ def test_norms_over_depth_show_zero_and_nan() -> None:
     graph = model(12)
     graph["n1"]["gradient"] = 0.0
     graph["n4"]["gradient"] = math.nan
+    for _, tensor in graph.tensors():
+        tensor["name"] = None  # in no module
     bars = next(line for line in said(graph).splitlines() if line.startswith("norm over depth"))
     assert "0" in bars.split("  ")[1] and "!" in bars.split("  ")[1]
 

@@ -9,6 +9,7 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "dead-activation": ("vanishing-gradient",),
     "detached": ("optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
@@ -22,6 +23,7 @@ HIDES: dict[str, tuple[str, ...]] = {
         "unreachable-parameter",
     ),
     "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "saturated-activation": ("vanishing-gradient",),
     "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""

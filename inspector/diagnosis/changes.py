@@ -96,5 +96,8 @@ def _log(size: float) -> float:
 
 
 def _line(call: Call, node: str) -> str:
+    """A key for the line that made a Node; where it is not known for all Nodes of its kind."""
     source = call.functions[node]["source"]
-    return f"{source['file']}:{source['line']}" if source and not is_unknown(source) else node
+    if source and not is_unknown(source):
+        return f"{source['file']}:{source['line']}"
+    return str(call.functions[node]["name"])

@@ -1,4 +1,4 @@
-"""`inspector.plot`: the slope at a point, along the leaves of a root."""
+"""`inspector.plot`: the slope at a point, along the leaves; `inspector.plot_norms`: gradients by layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from inspector.graph import Graph
 from inspector.library.picture import Picture
-from inspector.plots import plot_graph
+from inspector.plots import plot_graph, plot_layers
+from inspector.report import Report
 
 
 def plot(thing: Any, *leaves: Any) -> Picture:
@@ -29,6 +30,21 @@ def plot(thing: Any, *leaves: Any) -> Picture:
         if name not in known:
             raise ValueError(f"no leaf {name!r}; the leaves are: {', '.join(map(str, known))}")
     return Picture(graph, plot_graph(graph, [known[name] for name in names] or None))
+
+
+def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
+    """Draw the norm of the gradient at each layer, from the root to the leaves, as bars on a logarithmic axis.
+
+    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: which
+    of a report's backward calls, by its index from 1; the scale of a GradScaler is divided out.
+    Raises ValueError for a call that the report does not have, and where no gradient norm is known.
+    """
+    if isinstance(thing, Graph):
+        return Picture(thing, plot_layers(thing))
+    calls = {item.index: item for item in thing.calls}
+    if call not in calls:
+        raise ValueError(f"no backward call {call}; there are: {', '.join(map(str, calls)) or 'none'}")
+    return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].scale))
 
 
 def _traced(thing: Any, leaves: tuple[Any, ...], frame: Any) -> tuple[Graph, list[str]]:

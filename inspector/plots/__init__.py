@@ -1,6 +1,7 @@
-"""The slope at a point: the root of a graph along its scalar leaves, with the tangent. Needs no torch."""
+"""Plots of a graph: the root along its scalar leaves, with the tangent; norms by layer. Needs no torch."""
 
 from inspector.plots.draw import plot_graph
+from inspector.plots.norms import plot_layers
 from inspector.plots.slices import why_no_plot
 
-__all__ = ["plot_graph", "why_no_plot"]
+__all__ = ["plot_graph", "plot_layers", "why_no_plot"]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from inspector.graph import Graph
 from inspector.graph.values import is_number
 from inspector.layout import Figure
 from inspector.plots.curve import Window, clip_line
 from inspector.plots.labels import Label, place
+from inspector.plots.lines import through
 from inspector.plots.slices import Slice, slices
 from inspector.plots.ticks import ticks
-from inspector.scene.scene import Box, Flow, Panel, Point, Rectangle, Scene, TextRun, Wire
+from inspector.scene.scene import Box, Panel, Point, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import MAIN_SIZE, SMALL_SIZE, TITLE_SIZE
 from inspector.text import cap_height, number, shorten, width
 from inspector.text.formula import by_hand
@@ -87,9 +87,9 @@ def _slice(graph: Graph, all_slices: Sequence[Slice], item: Slice, frame: _Frame
     tangent = tuple(map(frame.point, _tangent(item)))
     here = frame.point((item.at, item.height))
     guides = _guides(key, here, frame)
-    wires = [*guides, *_axes(key, frame), *(_line(f"{key}.curve", line, "value", _CURVE) for line in curves)]
+    wires = [*guides, *_axes(key, frame), *(through(f"{key}.curve", line, "value", _CURVE) for line in curves)]
     if tangent:
-        wires.append(_line(f"{key}.tangent", tangent, "gradient", _TANGENT))
+        wires.append(through(f"{key}.tangent", tangent, "gradient", _TANGENT))
     dot = Rectangle(here[0] - _POINT / 2, here[1] - _POINT / 2, _POINT, _POINT)
     lines = [*curves, tangent, *((wire.points[0], wire.points[-1]) for wire in guides)]
     label = place(_label(graph, item), here, frame.area, lines)
@@ -176,7 +176,7 @@ def _axes(key: str, frame: _Frame) -> list[Wire]:
     for tick in ticks(window.low, window.high):
         _, y = frame.point((window.left, tick))
         lines.append(((area.x - _TICK, y), (area.x, y)))
-    return [_line(f"{key}.axis", line, "line", _AXIS) for line in lines]
+    return [through(f"{key}.axis", line, "line", _AXIS) for line in lines]
 
 
 def _guides(key: str, here: Point, frame: _Frame) -> list[Wire]:
@@ -187,17 +187,8 @@ def _guides(key: str, here: Point, frame: _Frame) -> list[Wire]:
         lines.append((here, (here[0], area.bottom)))
     if here[0] - area.x <= _GUIDE * area.width:
         lines.append(((area.x, here[1]), here))
-    splines = [_line(f"{key}.guide", line, "line", _AXIS).points for line in lines]
+    splines = [through(f"{key}.guide", line, "line", _AXIS).points for line in lines]
     return [Wire(f"{key}.guide", "plot", "plot", points, "line", dashed=True, arrow=False) for points in splines]
-
-
-def _line(identifier: str, points: Sequence[Point], ink: str, stroke: float) -> Flow:
-    """A line through points, as the spline that a wire is."""
-    spline = [points[0]]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        dx, dy = (x1 - x0) / 3, (y1 - y0) / 3
-        spline += [(x0 + dx, y0 + dy), (x1 - dx, y1 - dy), (x1, y1)]
-    return Flow(identifier, "plot", "plot", tuple(spline), ink, arrow=False, width=stroke)
 
 
 def _left(item: Slice) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.layers import depth_of_functions, layers_of
 from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.memory import OUTSIDE, memory
 from inspector.graph.values import Value
@@ -21,6 +22,9 @@ from inspector.text import bytes_text, number
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
 """How many norms are named at either end."""
+
+_LAYERS = 2
+"""From so many on norms are told by layer."""
 
 _NAMES = 6
 _COUNTS = 36
@@ -39,25 +43,6 @@ def summary(graph: Graph, width: int) -> list[Text]:
         *_norms(leaves, width),
         *_over_depth(graph, depths, width),
     ]
-
-
-def depth_of_functions(graph: Graph) -> dict[str, int]:
-    """For each function, how many Nodes the longest way from a root to it has (1 for a root's own)."""
-    targets: dict[str, list[str]] = defaultdict(list)
-    waiting = Counter[str]()
-    for source, target, _ in graph.edges("next"):
-        targets[source].append(target)
-        waiting[target] += 1
-    depths = {function: 1 for function, _ in graph.functions()}
-    ready = [function for function in depths if not waiting[function]]
-    while ready:
-        function = ready.pop()
-        for target in targets[function]:
-            depths[target] = max(depths[target], depths[function] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
-    return depths
 
 
 def _size(graph: Graph, depth: int, width: int) -> list[Text]:
@@ -155,21 +140,28 @@ def _norms(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
 
 
 def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
-    """`norm over depth  ▁▂▃▅▇  1.2e-7 to 12`: the largest norm of each depth, the root's first."""
-    by_depth: dict[int, float] = {}
-    for identifier, function in graph.functions():
-        size = norm(function["gradient"]) if function["name"] != "AccumulateGrad" else None
-        if size is not None:
-            depth = depths[identifier]
-            by_depth[depth] = _larger(by_depth.get(depth, 0.0), size)
-    finite = [size for size in by_depth.values() if math.isfinite(size) and size > 0]
-    if len(by_depth) < 2 or not finite:
+    """`norm by layer  ▁▂▃▅▇  1.2e-7 to 12`, the root's first: of the modules that hold leaves.
+
+    Where there are none `norm over depth`: the largest norm of each depth.
+    """
+    layers = layers_of(graph)
+    by_place: dict[int, float] = {}
+    title = "norm by layer  "
+    if sum("." in layer.name for layer in layers) >= _LAYERS:
+        by_place = {place: layer.size for place, layer in enumerate(layers, 1) if layer.size is not None}
+    else:
+        title = "norm over depth  "
+        for identifier, function in graph.functions():
+            size = norm(function["gradient"]) if function["name"] != "AccumulateGrad" else None
+            if size is not None:
+                by_place[depths[identifier]] = _larger(by_place.get(depths[identifier], 0.0), size)
+    finite = [size for size in by_place.values() if math.isfinite(size) and size > 0]
+    if len(by_place) < 2 or not finite:
         return []
     ends = min(finite), max(finite)
-    title = "norm over depth  "
     scale = f"  {number(ends[0])} to {number(ends[1])}, root first"
-    room = max(10, min(max(by_depth), width - cell_len(title) - cell_len(scale)))
-    bars = _bars(by_depth, room, ends)
+    room = min(max(by_place), max(10, width - cell_len(title) - cell_len(scale)))
+    bars = _bars(by_place, room, ends)
     return [Text(), Text.assemble((title, QUIET), (bars, GRADIENT), (scale, QUIET))]
 
 

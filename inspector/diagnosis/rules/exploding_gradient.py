@@ -40,7 +40,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for change in changes(evidence, depth, risen, sign=1):
             yield RULE.found(
                 f"the gradient grows from a norm of {number(change.first)} to {number(change.last)} over "
-                f"{change.count} Nodes; most at {change.names}, by {number(change.factor)} each",
+                f"{change.count} Nodes; most at {change.names} (times {number(change.factor)} each)",
                 "draw the weights for their number of inputs (He, Xavier, orthogonal), normalise between the "
                 "layers, and do not divide by next to nothing",
                 at=Place(change.location, call.index, change.nodes),

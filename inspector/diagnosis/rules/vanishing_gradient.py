@@ -38,7 +38,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for change in changes(evidence, depth, fallen, sign=-1):
             yield RULE.found(
                 f"the gradient falls from a norm of {number(change.first)} to {number(change.last)} over "
-                f"{change.count} Nodes; most of it is lost at {change.names}, by {number(change.factor)} each",
+                f"{change.count} Nodes; most of it is lost at {change.names} (times {number(change.factor)} each)",
                 "use activations that keep the gradient (relu with He initialisation), normalise between the "
                 "layers, or add residual connections",
                 at=Place(change.location, call.index, change.nodes),
