@@ -44,7 +44,7 @@ def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
     calls = {item.index: item for item in thing.calls}
     if call not in calls:
         raise ValueError(f"no backward call {call}; there are: {', '.join(map(str, calls)) or 'none'}")
-    return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].scale))
+    return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].setting.scale))
 
 
 def _traced(thing: Any, leaves: tuple[Any, ...], frame: Any) -> tuple[Graph, list[str]]:

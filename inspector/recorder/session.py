@@ -363,12 +363,15 @@ class Session:
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
         into = self._reached(record, ids) if head.recording == "full" else {}
+        last = max((record.nodes[position].sequence_nr for position, _ in record.roots), default=None)
+        self._forward.reported()
         rows = []
         for index, (cut, count) in enumerate(zip(cuts, earlier, strict=True)):
             if cut["count"] > count:
+                early = last is None or cut["number"] is None or cut["number"] <= last
                 row = self._row(cut, "from", ids, tracing) | {"count": cut["count"] - count}
                 row |= self._under(cut["leaves"], tracing)
-                rows.append(row | {"into": into.get(index, []), "root": index in head.tainted})
+                rows.append(row | {"into": into.get(index, []), "root": index in head.tainted, "early": early})
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: Tracing) -> dict[str, list[str] | None]:

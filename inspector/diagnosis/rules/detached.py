@@ -61,13 +61,21 @@ def _reaches(cut: dict[str, Any]) -> bool:
 
 
 def _may_reach(cut: dict[str, Any]) -> bool:
-    return cut["kind"] in _OUT_OF_SIGHT
+    return cut["kind"] in _OUT_OF_SIGHT and bool(cut["early"])
 
 
 def _without_gradient(evidence: Evidence) -> set[str]:
-    """Leaves under a cut that come under no root, and that somebody trains."""
+    """Leaves under a cut that come under no root, and that somebody trains.
+
+    An optimizer none of whose parameters gets a gradient, while some do that nobody holds, has the wrong ones.
+    """
     under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
-    return {name for name in under - evidence.reached if evidence.is_stepped(name)}
+    wrong: set[str] = set()
+    left_out = evidence.reached.intersection(row["name"] for row in evidence.parameters) - evidence.trained
+    for row in evidence.optimizers if left_out else ():
+        held = {name for group in row["groups"] for name in group["parameters"]}
+        wrong |= held if not held & evidence.reached else set()
+    return {name for name in under - evidence.reached - wrong if evidence.is_stepped(name)}
 
 
 RULE = Rule("detached", "error", ("gradients", "forward"), check, __doc__)

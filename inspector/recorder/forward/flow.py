@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from inspector.recorder.forward.ranges import sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Memory
@@ -97,13 +98,15 @@ class Cut:
     """A tensor that needs a gradient gave one that needs none, `count` times at this place.
 
     leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
-    region: where gradients were turned off, if that is why.
+    region: where gradients were turned off, if that is why. number: the sequence number when it happened first
+    since the last report.
     """
 
     kind: str
     where: Where
     leaves: list[int] | None
     region: Place | None
+    number: int | None
     count: int = 1
 
 
@@ -141,12 +144,20 @@ class Flow:
         index = self._cut_index.get(same)
         if index is not None:
             self._cuts[index].count += 1
+            if self._cuts[index].number is None:
+                self._cuts[index].number = sequence_number()
         elif len(self._cuts) < LIMIT:
             index = self._cut_index[same] = len(self._cuts)
             region = self.region if kind == "no_grad" else None
-            self._cuts.append(Cut(kind, where, leaves_under(inputs, self.leaves), region))
+            under = leaves_under(inputs, self.leaves)
+            self._cuts.append(Cut(kind, where, under, region, sequence_number()))
         if index is not None:
             self._carry(results, self.behind(inputs, []) | {index})
+
+    def reported(self) -> None:
+        """The cuts so far were reported: what is cut again is cut anew."""
+        for cut in self._cuts:
+            cut.number = None
 
     def write(self, write: Write) -> None:
         """Remember an in-place write."""
@@ -181,6 +192,7 @@ class Flow:
                 "count": cut.count,
                 "leaves": cut.leaves,
                 "region": sources.source(cut.region) if cut.region else None,
+                "number": cut.number,
             }
             for cut in self._cuts
         ]

@@ -259,9 +259,14 @@ class ForwardRecorder:
         Each: kind (detach, data, item, numpy, tolist, tensor, comparison, integer, no_grad, inference_mode),
         operation, source, direct (the user's code called it itself), from (sequence_nr, output_nr; None if not
         known), leaf (a number in `leaves`, or None), name (the text of the tensor), assigned (what the result is
-        assigned to), code, count, leaves (numbers of all under it, or None), region (where gradients went off).
+        assigned to), code, count, leaves (numbers of all under it, or None), region (where gradients went off),
+        number (the sequence number at its first time since `reported`).
         """
         return self._operations.flow.cuts(self._sources)
+
+    def reported(self) -> None:
+        """The cuts so far were reported: `number` of what is cut again is that of the next time."""
+        self._operations.flow.reported()
 
     @property
     def writes(self) -> list[dict[str, Any]]:
