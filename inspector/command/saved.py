@@ -10,6 +10,7 @@ from inspector.command.folder import shown
 from inspector.command.options import Options
 from inspector.command.pictures import picture_paths, write_pictures
 from inspector.diagnosis import diagnosed
+from inspector.diagnosis.marks import mark
 from inspector.layout import LayoutFailed, TooManyBoxes
 from inspector.report import BackwardCall, Report, ReportError, load
 
@@ -30,6 +31,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     try:
         with working(stderr_console(), "reading"):
             report = diagnosed(load(path))
+            mark(report)
         for call in _asked_for(report, options):
             status = max(status, _draw(report, call, options, quiet=quiet))
     except (ReportError, LookupError) as error:

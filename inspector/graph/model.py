@@ -137,6 +137,7 @@ class Graph:
     error: what backward raised, as one line, or None.
     note: of a folded graph, what was folded, in words.
     marks: texts by the ids of functions and tensors, which pictures show on what holds these.
+    harmed: ids of functions and leaves on the way from what is marked to what suffers from it.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Graph:
         self.error = error
         self.note = note
         self.marks: dict[str, str] = {}
+        self.harmed: set[str] = set()
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property

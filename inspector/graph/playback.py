@@ -135,4 +135,6 @@ def _copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
 
 
 def _graph(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
-    return Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
+    made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
+    made.marks, made.harmed = graph.marks, graph.harmed
+    return made

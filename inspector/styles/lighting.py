@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from inspector.graph import Graph
 from inspector.styles.paths import Lit
-from inspector.styles.plan import Plan, PlannedBox, PlannedWire, Words
+from inspector.styles.plan import SMALL_SIZE, Plan, PlannedBox, PlannedWire, Row, Words
+from inspector.styles.wording import plain
+from inspector.views import shown_marks
 
 FADED = "faded"
 
@@ -36,6 +39,38 @@ def light_current(plan: Plan, nodes: Iterable[str]) -> Plan:
     return replace(
         plan, boxes=tuple(_current_box(box) if box.id in current else box for box in plan.boxes)
     )  # fmt: skip
+
+
+def light_harmed(plan: Plan, graph: Graph) -> Plan:
+    """The plan with what findings are about, and the way from there to what they harm, in the colour of errors."""
+    if not graph.harmed:
+        return plan
+    holders = {
+        identifier
+        for identifier, node in graph.network.nodes(data=True)
+        if graph.harmed.intersection(node["members"] if node["kind"] == "fold" else (identifier,))
+    }
+    marks = shown_marks(graph)
+    boxes = tuple(_harmed_box(box, marks.get(box.id, [])) if box.id in holders else box for box in plan.boxes)
+    wires = tuple(
+        replace(wire, ink="error") if {_node(wire.source), _node(wire.target)} <= holders else wire
+        for wire in plan.wires
+    )
+    said = tuple(
+        Words(f"! {plain(text)}", "error", "bold")
+        for box in boxes
+        if not box.rows
+        for text in marks.get(box.id, ())
+        if not any(text in words.text for words in box.texts)
+    )
+    return replace(plan, boxes=boxes, wires=wires, notes=(*plan.notes, *said))
+
+
+def _harmed_box(box: PlannedBox, marks: list[str]) -> PlannedBox:
+    if box.ink == "error" or not marks or not box.rows:
+        return replace(box, ink="error")
+    words = tuple(Words(f"! {plain(text)}", "error", "bold", SMALL_SIZE) for text in marks)
+    return replace(box, ink="error", rows=(*box.rows, Row("found", words, key_ink="error")))
 
 
 def _node(identifier: str) -> str:

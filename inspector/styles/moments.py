@@ -10,7 +10,7 @@ from inspector.graph.model import Moment
 from inspector.graph.playback import Turn
 from inspector.look import Look, Order
 from inspector.styles.description import root_codes
-from inspector.styles.lighting import light_current, light_paths
+from inspector.styles.lighting import light_current, light_harmed, light_paths
 from inspector.styles.listing import make_listing
 from inspector.styles.mathematics import in_mathematics
 from inspector.styles.operations import ACCUMULATE_GRAD
@@ -42,6 +42,7 @@ class Moments:
         plan = in_mathematics(style.plan(subject), graph)
         if self.look.path:
             plan = light_paths(plan, light(graph, self.look.path))
+        plan = light_harmed(plan, graph)
         if current:
             plan = light_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
         if self.look.code:

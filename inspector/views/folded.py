@@ -23,6 +23,7 @@ class FoldedGraph(Graph):
                          note=note)  # fmt: skip
         self.whole = whole
         self.marks = whole.marks
+        self.harmed = whole.harmed
         self.items = tuple(ordered)
 
     @property

@@ -1,0 +1,71 @@
+"""Findings in pictures: a word on the Node at fault, and the way to what it harms in the colour of errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import inspector
+from inspector.diagnosis.marks import mark
+from inspector.graph import Graph
+from inspector.graph.playback import after_steps
+from inspector.layout import draw
+from inspector.look import Look
+from inspector.report import Report, from_json, to_json
+
+
+class Blocks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (w,) = ctx.saved_tensors
+        return gradients[0] * w, None
+
+
+def report() -> Report:
+    x = torch.tensor(2.0, requires_grad=True)
+    w = torch.tensor(3.0, requires_grad=True)
+    with inspector.record() as recording:
+        v = w * 2
+        loss = Blocks.apply(x, v) ** 2
+        loss.backward()
+    return from_json(to_json(recording.report()))
+
+
+def said(graph: Graph, style: str) -> list[tuple[str, str]]:
+    """What the picture after backward says of the rule, and in which ink."""
+    (panel,) = draw(graph, Look(style=style)).panel("after").panels
+    texts = [text for part in (*panel.boxes, *panel.wires) for text in part.texts]
+    return [(text.text, text.ink) for text in texts if "blocked-gradient" in text.text]
+
+
+def test_the_node_at_fault_is_marked_and_the_way_to_the_harmed_leaf() -> None:
+    made = report()
+    mark(made)
+    graph = made.calls[0].graph
+    names = {identifier: node["name"] for identifier, node in graph.network.nodes(data=True)}
+    assert {names[key]: text for key, text in graph.marks.items()} == {"BlocksBackward": "blocked-gradient"}
+    assert sorted(names[key] for key in graph.harmed) == ["AccumulateGrad", "BlocksBackward", "MulBackward0", "w"]
+    half = after_steps(graph, 1)
+    assert half.marks == graph.marks and half.harmed == graph.harmed
+
+
+@pytest.mark.parametrize("style", ["attributes", "circuit", "engine", "modules", "record"])
+def test_every_style_shows_it(style: str) -> None:
+    made = report()
+    assert not said(made.calls[0].graph, style)
+    mark(made)
+    assert set(said(made.calls[0].graph, style)) == {("! blocked-gradient", "error")}
+
+
+def test_notes_are_not_drawn() -> None:
+    made = report()
+    made.findings[0]["severity"] = "note"
+    mark(made)
+    assert not made.calls[0].graph.marks and not made.calls[0].graph.harmed
