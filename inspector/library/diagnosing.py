@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import networkx
 import torch
 from torch import nn
 
-from inspector.diagnosis import diagnosed
+from inspector.diagnosis import RULES, diagnosed
 from inspector.files import Files
 from inspector.graph import Graph
 from inspector.library.recording import record
@@ -98,18 +98,36 @@ def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "w
     if fail_on not in ("warning", "error"):
         raise ValueError(f"fail_on={fail_on!r}; choose from: warning, error")
     roots_of(loss)
-    modules = [module for _, module in _alive(given_modules(model))]
-    tensors: list[torch.Tensor] = [tensor for module in modules for tensor in module.parameters()]
-    with _restored(tensors), record(model, watch=1) as recording:
+    named = list(_named_parameters(model))
+    with _restored([tensor for _, tensor in named]), record(model, watch=1) as recording:
         torch.autograd.backward(loss, retain_graph=True)
+        missing = [name for name, tensor in named if tensor.requires_grad and tensor.grad is None]
     levels = ("error",) if fail_on == "error" else ("error", "warning")
     findings = [finding for finding in recording.findings if finding["severity"] in levels]
+    explained = {name for finding in findings for name in finding["parameters"]}
+    if missing and not explained.issuperset(missing):
+        findings.append(_missing([name for name in missing if name not in explained]))
     if findings:
         raise GradientError(findings)
 
 
+def _missing(names: list[str]) -> Finding:
+    """Parameters of the given model that got no gradient, whatever the forward was, which nobody watched."""
+    return RULES["unreachable-parameter"].found(
+        f"{len(names)} parameters got no gradient from this loss",
+        "use what their modules compute in the loss, or give assert_gradients the part that is trained",
+        parameters=names,
+    )
+
+
+def _named_parameters(model: Any) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    for prefix, module in _alive(given_modules(model)):
+        for path, tensor in module.named_parameters():
+            yield (f"{prefix}.{path}" if prefix else path), tensor
+
+
 @contextlib.contextmanager
-def _restored(tensors: list[torch.Tensor]) -> Iterator[None]:
+def _restored(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
     """The grads of these tensors are None within, and what they were afterwards."""
     kept = [tensor.grad for tensor in tensors]
     for tensor in tensors:

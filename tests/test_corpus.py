@@ -1,0 +1,51 @@
+"""The scripts of tests/scripts: every defect is found at its line, and nothing else is said. A sample, and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from corpus import PRELOADED, Expectation, Judged, corpus, judge, judge_all, table
+from forkserver import ForkServer
+
+SAMPLE_OF_HEALTHY = 5
+"""Every so many of the healthy scripts is run in CI, and the first broken one of each rule."""
+
+
+def sample() -> list[Expectation]:
+    first: dict[str, Expectation] = {}
+    healthy = [item for item in corpus() if item.rule is None]
+    for item in corpus():
+        if item.rule is not None:
+            first.setdefault(item.rule, item)
+    return [*first.values(), *healthy[::SAMPLE_OF_HEALTHY]]
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[ForkServer]:
+    with ForkServer(PRELOADED) as server:
+        yield server
+
+
+def problems(judged: Judged) -> list[str]:
+    return [f"{judged.expected.name}: {line}" for line in judged.wrong]
+
+
+@pytest.mark.parametrize("expected", sample(), ids=lambda expected: expected.name)
+def test_script(expected: Expectation, scripts: ForkServer) -> None:
+    assert problems(judge(scripts, expected)) == []
+
+
+@pytest.mark.slow
+def test_all_scripts() -> None:
+    judged = judge_all(corpus())
+    print(table(judged))
+    assert [line for item in judged for line in problems(item)] == []
+
+
+def test_there_are_three_broken_scripts_of_every_rule_and_many_healthy_ones() -> None:
+    from inspector.diagnosis import RULES
+
+    counts = {rule: sum(item.rule == rule for item in corpus()) for rule in RULES}
+    assert min(counts.values()) >= 3, counts
+    assert sum(item.rule is None for item in corpus()) >= 25
