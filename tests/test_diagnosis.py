@@ -6,24 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from functions import Blocks
 
 import inspector
 from inspector.diagnosis import RULES, diagnosed
 from inspector.diagnosis.causes import HIDES, at_their_cause
 from inspector.diagnosis.rule import Place
 from inspector.report import Finding, from_json, to_json
-
-
-class Blocks(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(w)
-        return x * w
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (w,) = ctx.saved_tensors
-        return gradients[0] * w, None
 
 
 def blocked() -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
+from functions import Blocks
 
 import inspector
 from inspector.diagnosis.marks import mark
@@ -14,18 +13,6 @@ from inspector.graph.playback import after_steps
 from inspector.layout import draw
 from inspector.look import Look
 from inspector.report import Report, from_json, to_json
-
-
-class Blocks(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(w)
-        return x * w
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (w,) = ctx.saved_tensors
-        return gradients[0] * w, None
 
 
 def report() -> Report:
