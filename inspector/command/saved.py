@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from inspector.command.drawing import REMARK
 from inspector.command.findings import FOUND, fails
@@ -11,6 +12,7 @@ from inspector.command.options import Options
 from inspector.command.pictures import picture_paths, write_pictures
 from inspector.diagnosis import diagnosed
 from inspector.diagnosis.marks import mark
+from inspector.graph.unscaled import unscaled
 from inspector.layout import LayoutFailed, TooManyBoxes
 from inspector.report import BackwardCall, Report, ReportError, load
 
@@ -58,7 +60,8 @@ def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) 
 
     try:
         with working(stderr_console(), "drawing"):
-            remarks = write_pictures(call, options.destination, options.look)
+            drawn = replace(call, graph=unscaled(call.graph, call.setting.scale))
+            remarks = write_pictures(drawn, options.destination, options.look)
     except ValueError as error:  # a path between tensors that are not there
         return _complain(str(error), USAGE)
     except (TooManyBoxes, LayoutFailed) as error:

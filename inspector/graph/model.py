@@ -137,6 +137,7 @@ class Graph:
     error: what backward raised, as one line, or None.
     note: of a folded graph, what was folded, in words.
     marks: texts by the ids of functions and tensors, which pictures show on what holds these.
+    scale: of a GradScaler, where it is divided out of the gradients here.
     harmed: ids of functions and leaves on the way from what is marked to what suffers from it.
     """
 
@@ -157,6 +158,7 @@ class Graph:
         self.note = note
         self.marks: dict[str, str] = {}
         self.harmed: set[str] = set()
+        self.scale: float | None = None
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property

@@ -68,11 +68,11 @@ def reordered(graph: Graph, order: Order) -> Graph:
     walk = {identifier: index for index, (identifier, _) in enumerate(graph.functions())}
     steps = sorted(graph.steps, key=lambda step: (levels[step], walk[step]))
     turns = {identifier: index for index, identifier in enumerate(steps, start=1)}
-    network = _copied(graph)
+    network = copied(graph)
     for identifier, node in network.nodes(data=True):
         if identifier in turns:
             node["step"] = turns[identifier]
-    return _graph(graph, network, steps, graph.error)
+    return changed(graph, network, steps, graph.error)
 
 
 def after_steps(graph: Graph, count: int) -> Graph:
@@ -83,7 +83,7 @@ def after_steps(graph: Graph, count: int) -> Graph:
     if count >= len(graph.steps):
         return graph
     ran = set(graph.steps[:count])
-    network = _copied(graph)
+    network = copied(graph)
     for identifier, node in network.nodes(data=True):
         if not _has_run(graph, identifier, node, ran):
             node["after"] = node["before"]
@@ -94,7 +94,7 @@ def after_steps(graph: Graph, count: int) -> Graph:
     for source, _, edge in network.edges(data=True):
         if edge["kind"] in ("next", "accumulate") and source not in ran:
             edge["gradient"] = unknown(_NOT_YET)
-    return _graph(graph, network, graph.steps[:count], None)
+    return changed(graph, network, graph.steps[:count], None)
 
 
 def _has_run(graph: Graph, identifier: str, node: dict[str, Any], ran: set[str]) -> bool:
@@ -126,7 +126,7 @@ def _levels(graph: Graph) -> dict[str, int]:
     return levels
 
 
-def _copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
+def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
     """The network with attribute dictionaries of its own, one level deep."""
     network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
     network.add_nodes_from((key, dict(node)) for key, node in graph.network.nodes(data=True))
@@ -134,7 +134,8 @@ def _copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
     return network
 
 
-def _graph(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
+def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
+    """The graph with another network, and with what findings say of it."""
     made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
-    made.marks, made.harmed = graph.marks, graph.harmed
+    made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
     return made

@@ -8,6 +8,7 @@ from inspector.styles.description import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, Words
 from inspector.styles.subject import Subject
 from inspector.styles.wording import plain
+from inspector.text import number
 
 _MOST_ALIASES = 6
 
@@ -25,13 +26,20 @@ def title(subject: Subject) -> tuple[Words, ...]:
 
 def notes(subject: Subject) -> tuple[Words, ...]:
     """What backward raised, and what the short names in long derivatives stand for."""
-    return (*raised(subject), *_aliases(subject))
+    return (*raised(subject), *scale(subject), *_aliases(subject))
 
 
 def raised(subject: Subject) -> tuple[Words, ...]:
     """What backward raised."""
     error = subject.graph.error if subject.ran else None
     return (Words(plain(error), "error"),) if error else ()
+
+
+def scale(subject: Subject) -> tuple[Words, ...]:
+    """That a GradScaler's scale is divided out of the gradients."""
+    if subject.graph.scale is None:
+        return ()
+    return (Words(f"the scale {number(subject.graph.scale)} is divided out", "quiet", size=SMALL_SIZE),)
 
 
 def _aliases(subject: Subject) -> Iterator[Words]:

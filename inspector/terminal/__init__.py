@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from inspector.graph import Graph
+from inspector.graph.unscaled import unscaled
 from inspector.report import BackwardCall, Report
 from inspector.terminal import closing
+from inspector.terminal.cells import QUIET
 from inspector.terminal.check import check_lines, gradcheck_lines
 from inspector.terminal.derivation import derivation
 from inspector.terminal.labels import header
@@ -18,6 +20,7 @@ from inspector.terminal.screen import print_lines, stderr_console
 from inspector.terminal.summary import summary
 from inspector.terminal.table import tensor_table
 from inspector.terminal.totals import total_lines
+from inspector.text import number
 
 __all__ = ["lines", "show", "show_check", "show_files", "show_gradcheck", "stderr_console"]
 
@@ -53,16 +56,25 @@ def show_files(console: Console, files: Sequence[str]) -> None:
 
 def lines(report: Report, call: BackwardCall, files: Sequence[str], width: int) -> list[Text]:
     """What `show` prints, as lines of at most `width` cells."""
-    small = sum(1 for _ in call.graph.functions()) <= SMALL
+    graph = unscaled(call.graph, call.setting.scale)
+    small = sum(1 for _ in graph.functions()) <= SMALL
     blocks = [
         [header(call.index, call.location)],
-        *_graph_blocks(call.graph, width, small=small),
+        _scale(graph),
+        *_graph_blocks(graph, width, small=small),
         closing.raised(call.graph, width),
         closing.findings(report, call.index, _FINDINGS, width),
         [*closing.written(files, width), *closing.last_lines(report, files, width)],
     ]
     filled = [block for block in blocks if block]
     return [line for block in filled for line in (*block, Text())][:-1]
+
+
+def _scale(graph: Graph) -> list[Text]:
+    """That a GradScaler's scale is divided out of what follows."""
+    if graph.scale is None:
+        return []
+    return [Text(f"the GradScaler's scale {number(graph.scale)} is divided out of all gradients", style=QUIET)]
 
 
 def _graph_blocks(graph: Graph, width: int, *, small: bool) -> list[list[Text]]:

@@ -24,6 +24,7 @@ class FoldedGraph(Graph):
         self.whole = whole
         self.marks = whole.marks
         self.harmed = whole.harmed
+        self.scale = whole.scale
         self.items = tuple(ordered)
 
     @property
