@@ -82,7 +82,12 @@ def _to_depth(folder: Folder, depth: int) -> list[Item]:
 
 
 def _shows_something(box: Box, inner: Sequence[Item]) -> bool:
-    """Whether a box holds modules, or is a pass of a loop; a Linear tells no more when it is opened."""
+    """Whether a box holds modules, or is a pass of a loop; a Linear tells no more when it is opened.
+
+    A box of an earlier view, which stays whole, holds but itself.
+    """
+    if any(item is box for item in inner):
+        return False
     if box.why == "step":
         return len(inner) > 1
     return box.why in ("module", "call") and any(isinstance(item, Box) and item.why != "line" for item in inner)
