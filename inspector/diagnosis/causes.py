@@ -14,6 +14,8 @@ HIDES: dict[str, tuple[str, ...]] = {
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "non-finite-forward": ("exploding-gradient", "non-finite-gradient", "vanishing-gradient", "zero-gradient"),
+    "non-finite-gradient": ("exploding-gradient", "vanishing-gradient", "zero-gradient"),
     "non-leaf-tensor": ("optimizer-without-gradient", "unreachable-parameter"),
     "rebound-leaf": ("detached", "no-graph", "unreachable-parameter"),
     "replaced-parameter": (

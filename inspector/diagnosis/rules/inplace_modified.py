@@ -44,8 +44,9 @@ def _found(evidence: Evidence, call: Call, node: str) -> Finding:
     saved = [item["name"] for item in row["saved"] if item["before"] == "modified"]
     what = f"`{saved[0]}`" if saved else "a tensor"
     saver = f"{operation(row['name'])}{at_line(call.location(node))} saved {what} for its backward"
-    write = _writer(call, node, saved)
-    step = None if write is not None else _step(evidence, call, node)
+    write, step = _writer(call, node, saved), _step(evidence, call, node)
+    if write is not None and step is not None and write["source"] == step["source"]:
+        write = None  # it is the optimizer that writes
     source, advice = call.location(node), _ADVICE
     if write is not None:
         source = write["source"] or source

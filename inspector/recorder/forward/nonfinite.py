@@ -56,7 +56,9 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     """Whether all elements are; True of what is not looked at. On a device to ask would make it wait."""
     if not tensor.is_floating_point() or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
         return True
-    if not 0 < tensor.numel() <= _LARGEST or type(tensor) is not torch.Tensor or tensor.is_inference():
+    if tensor.is_nested or type(tensor) is not torch.Tensor or tensor.is_inference():
+        return True
+    if not 0 < tensor.numel() <= _LARGEST:
         return True
     least, most = torch.aminmax(tensor.detach())
     return math.isfinite(least) and math.isfinite(most)

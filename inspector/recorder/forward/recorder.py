@@ -384,7 +384,8 @@ class ForwardRecorder:
     def _fail(self, error: Exception) -> None:
         """An error of ours: the script goes on, without us."""
         if not any(reason.startswith(_FAILED) for reason in self.unknown):
-            self._say(f"{_FAILED}{type(error).__name__}: {error}")
+            first_line = (str(error).splitlines() or [""])[0]
+            self._say(f"{_FAILED}{type(error).__name__}: {first_line}")
             with contextlib.suppress(Exception):
                 self.stop()
 

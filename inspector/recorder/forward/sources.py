@@ -201,12 +201,12 @@ def _span_of(node: ast.expr | ast.AugAssign) -> tuple[int, int, int, int]:
 
 
 def _extent(statement: ast.stmt) -> tuple[int, int]:
-    """First and last line of a statement; of a compound one, of its header with its decorators."""
+    """First and last line of a statement; of a compound one, of its header."""
     last = statement.end_lineno or statement.lineno
-    decorators = getattr(statement, "decorator_list", None)
-    first = decorators[0].lineno if decorators else statement.lineno
     body = getattr(statement, "body", None) or getattr(statement, "cases", None)
     if not body:
-        return first, last
-    inner = body[0].pattern.lineno if isinstance(statement, ast.Match) else body[0].lineno
-    return first, max(statement.lineno, min(inner - 1, last))
+        return statement.lineno, last
+    decorators = getattr(body[0], "decorator_list", None)  # which stand above the line of what they decorate
+    first = decorators[0] if decorators else body[0]
+    inner = first.pattern.lineno if isinstance(first, ast.match_case) else first.lineno
+    return statement.lineno, max(statement.lineno, min(inner - 1, last))
