@@ -19,7 +19,7 @@ def python(*arguments):
 
 def test_every_script_has_its_place():
     names = python("-c", "from gallery.page.__main__ import SECTIONS; print(*[n for _, s in SECTIONS for n in s])")
-    models = {"bert", "gpt2", "t5", "vit"}  # of `transformers`: folded pictures alone, which the README shows
+    models = {"bert", "gpt2", "t5", "vit"}  # of `transformers`: each has one folded picture, a golden file
     assert sorted(names.split()) == sorted({path.stem for path in GALLERY.glob("*.py")} - models)
 
 
