@@ -70,7 +70,7 @@ def _reflowed(rule: Rule) -> str:
 def _section(rule: Rule) -> str:
     body = rule.text.strip()
     for head in _HEADS:
-        body = body.replace(head, f"**{head.rstrip(':')}.**", 1)
+        body = body.replace(head, f"**{head}**", 1)
     return f"## `{rule.name}` ({rule.severity})\n\n{body}\n"
 
 
