@@ -93,7 +93,7 @@ def test_right(assert_gradients):
 
 def test_the_plugin_fails_a_test_with_its_findings(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=TESTS)
-    pytester.runpytest("-p", "inspector.pytest_plugin").assert_outcomes(passed=2)
-    ran = pytester.runpytest("-p", "inspector.pytest_plugin", "--inspect-gradients", "warning")
+    pytester.runpytest().assert_outcomes(passed=2)  # the plugin is an entry point of the package
+    ran = pytester.runpytest("--inspect-gradients", "warning")
     ran.assert_outcomes(passed=1, failed=1)
     ran.stdout.fnmatch_lines(["*GradientError: error rebound-leaf at test_it.py:11: w is now the result of*"])
