@@ -106,7 +106,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--backward",
     type=_Backward(),
-    help="Which backward call is drawn; all: all watched ones.  [default: the first]",
+    help="Which backward call is drawn; all: all watched ones.  [default: the first with a finding, else 1]",
 )
 @click.option(
     "--watch",

@@ -56,3 +56,20 @@ def test_notes_are_not_drawn() -> None:
     made.findings[0]["severity"] = "note"
     mark(made)
     assert not made.calls[0].graph.marks and not made.calls[0].graph.harmed
+
+
+def test_where_no_node_is_at_fault_the_harmed_leaves_are_marked() -> None:
+    w = torch.tensor(1.0, requires_grad=True)
+    with inspector.record() as recording:
+        optimizer = torch.optim.SGD([w], lr=0.1)
+        for _ in range(3):
+            loss = (w * 2) ** 2
+            loss.backward()
+            optimizer.step()
+    made = recording.report()
+    (found,) = made.findings
+    assert found["rule"] == "stale-gradient"
+    mark(made)
+    graph = made.calls[found["backward_call"] - 1].graph
+    assert list(graph.marks.values()) == ["stale-gradient"]
+    assert sorted(graph[key]["name"] for key in graph.harmed) == ["AccumulateGrad", "w"]

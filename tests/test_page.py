@@ -1,5 +1,6 @@
 """The page of the gallery: every script is on it, and what it shows is there."""
 
+import os
 import re
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_the_page_shows_a_script_in_every_style_beside_torchviz(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(PROGRAM is None, reason="no chromium here")
+@pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), reason="no chromium here")
 def test_the_page_changes_styles_and_themes(tmp_path):
     python("-m", "gallery.page", str(tmp_path), "--only", "square")
     with open_browser() as browser:

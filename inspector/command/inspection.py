@@ -72,14 +72,12 @@ class _Inspection:
     def begin(self) -> None:
         """torch is there: begin to watch."""
         from inspector.files import Files
-        from inspector.recorder.session import Session
+        from inspector.recorder.session import Session, Wanted
 
         watch = self._options.watch
         self._session = Session(
             Files(self._folder),
-            watch.calls,
-            mode=watch.record,
-            drawn=watch.is_drawn,
+            Wanted(watch.calls, watch.record, watch.is_drawn),
             on_done=self._show,
             instead=stop_script if watch.stop else None,
         )

@@ -20,13 +20,15 @@ def mark(report: Report) -> None:
 def _mark(call: Call, graph: Graph, finding: Finding) -> None:
     nodes = [_function(call, node) for node in finding["nodes"]]
     known = [node for node in nodes if node in call.functions]
+    names = set(finding["parameters"])
+    ends = [node for node, leaf in call.leaf_of.items() if call.name(leaf) in names]
+    way = set(call.towards_leaves(known[:1])) & set(call.towards_root(ends))
+    if not known:  # no Node is at fault: a step, an optimizer
+        known, way = ends, set(ends)
     if not known:
         return
     earlier = graph.marks.get(known[0])
     graph.marks[known[0]] = finding["rule"] if earlier is None else f"{earlier}, {finding['rule']}"
-    names = set(finding["parameters"])
-    ends = [node for node, leaf in call.leaf_of.items() if call.name(leaf) in names]
-    way = set(call.towards_leaves(known[:1])) & set(call.towards_root(ends))
     graph.harmed |= way | {known[0]} | {call.leaf_of[node] for node in ends if node in way}
 
 

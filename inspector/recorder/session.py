@@ -78,23 +78,32 @@ class _Open:
     grads: Grads
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which backward calls are watched, and how their forward is recorded.
+
+    limit: how many; None: all until `close`, of which the last is kept. mode: "full" for the calls that are
+    `drawn` (by their index, from 1) and light for the others, "light" for all, "none" for nothing of the forward.
+    """
+
+    limit: int | None = DEFAULT_WATCH
+    mode: Mode = "full"
+    drawn: Callable[[int], bool] = lambda index: index == 1
+
+
 class Session:
-    """Watches up to `watch` backward calls (None: all until `close`, of which it keeps the last).
+    """Watches the backward calls that are `wanted`.
 
     calls: what was seen so far. on_done is called once, when the last watched call has ended. `instead`, if given,
     is then called in the place of that call's return (`--stop`).
-    mode: how it is recorded: "full" for the calls that are `drawn` (by their index, from 1) and light for the
-    others, "light" for all, "none" for nothing of the forward.
     modules: those whose parameters are noted; by default those that the script's variables hold.
     """
 
     def __init__(
         self,
         files: Files,
-        watch: int | None,
+        wanted: Wanted,
         *,
-        mode: Mode = "full",
-        drawn: Callable[[int], bool] = lambda index: index == 1,
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
         modules: ModuleInventory | None = None,
@@ -103,9 +112,9 @@ class Session:
         self.failure: str | None = None
         self.watched = 0
         self._files = files
-        self._watch = watch
-        self.mode = mode
-        self._drawn = drawn
+        self._watch = wanted.limit
+        self.mode = mode = wanted.mode
+        self._drawn = wanted.drawn
         self._values = Batch()
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
