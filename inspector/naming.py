@@ -7,25 +7,16 @@ globals. None of what is found is kept: names come out as text, by the identity 
 from __future__ import annotations
 
 import inspect
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
 from inspector.files import Files
 from inspector.frames import outwards, variables_of
-
-_MOST_ITEMS = 10_000
-"""How many attributes and items of containers are looked at in all: a data set in a list is no name."""
-
-_DEPTH = 3
-"""`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
-
-_MOST_KEPT = 1_000
-"""How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
+from inspector.module_tree import CONTAINERS, DEPTH, MOST_ITEMS, PLAIN, Keeper, ModuleTree, items, module_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,8 @@ class Names:
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
         self._items: list[tuple[str, torch.Tensor]] = []
-        self._left = _MOST_ITEMS
+        self._trees: dict[int, ModuleTree] = {}  # which hold their modules, so an id is that of one
+        self._left = MOST_ITEMS  # attributes and items of containers: a data set in a list is no name
         self.outermost: list[tuple[str, torch.nn.Module]] = []
         """The modules that are in no other one, by their variables: known once parameters were added."""
 
@@ -85,47 +77,51 @@ class Names:
 
         Where there are several outermost modules the variable leads: `generator.fc.weight`.
         """
+        self.outermost = self._outermost()
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
-            self.add_module(name, module)
             prefixes[id(module)] = name
-        self.outermost = self._outermost()
+            self._add_tree(name, self.tree(module))
         for name, module in self.outermost:
-            prefix = prefixes.get(id(module), "")
-            for parameter in module.parameters():
-                self._owners.setdefault(id(parameter), Owner(name))
-            for path, tensor, keeper in _unregistered_tensors(module):
+            prefix, owner, tree = prefixes.get(id(module), ""), Owner(name), self.tree(module)
+            for _, parameter in tree.parameters():
+                self._owners.setdefault(id(parameter), owner)
+            for path, tensor, keeper in _unregistered_tensors(tree):
                 self.add(f"{prefix}.{path}" if prefix else path, tensor)
                 if issubclass(type(tensor), torch.nn.Parameter):
                     self._owners.setdefault(id(tensor), Owner(name, keeper))
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
         """Name the parameters and buffers of one module; name: what stands before their paths, "" for nothing."""
-        prefix = f"{name}." if name else ""
-        for path, tensor in _named_tensors(module):
-            self.add(prefix + path, tensor)
+        self._add_tree(name, self.tree(module))
 
     def modules(self) -> list[tuple[str, torch.nn.Module]]:
         """The outermost modules that hold tensors, each with what stands before the paths in it."""
-        outermost = [item for item in self._outermost() if next(_named_tensors(item[1]), None) is not None]
+        outermost = [item for item in self.outermost if next(self.tree(item[1]).tensors(), None) is not None]
         return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
 
     def owner(self, tensor: torch.Tensor) -> Owner | None:
         """The module that a parameter belongs to; None for a tensor that is no parameter of a module."""
         return self._owners.get(id(tensor)) if id(tensor) in self._names else None
 
+    def tree(self, module: torch.nn.Module) -> ModuleTree:
+        """What is in a module, as it was when that was first asked."""
+        if id(module) not in self._trees:
+            self._trees[id(module)] = module_tree(module)
+        return self._trees[id(module)]
+
+    def _add_tree(self, name: str, tree: ModuleTree) -> None:
+        prefix = f"{name}." if name else ""
+        for path, tensor in tree.tensors():
+            self.add(prefix + path, tensor)
+
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
-        inner = {
-            id(child)
-            for _, module in self._modules.values()
-            for child in module.modules()
-            if child is not module
-        }
+        inner = {id(child) for _, module in self._modules.values() for _, child in self.tree(module).modules[1:]}
         found = {key: item for key, item in self._modules.items() if key not in inner}
         for key, (_, module) in list(found.items()):
-            for _, kept, _ in _unregistered(module) if key in found else ():
+            for _, kept, _ in self.tree(module).unregistered() if key in found else ():
                 # the variable of a loop over them is no outermost module
-                for child in kept.modules() if isinstance(kept, torch.nn.Module) else ():
+                for _, child in module_tree(kept).modules if isinstance(kept, torch.nn.Module) else ():
                     found.pop(id(child), None)
         return list(found.values())
 
@@ -139,7 +135,7 @@ class Names:
         while stack:
             path, item, depth = stack.pop()
             if not issubclass(type(item), torch.nn.Module):
-                for inner, value in _items(path, item):
+                for inner, value in items(path, item):
                     self._left -= 1
                     if self._left < 0:
                         return
@@ -151,7 +147,7 @@ class Names:
             self._items.append((path, value))
         elif issubclass(kind, torch.nn.Module):
             self._modules.setdefault(id(value), (path, value))
-        elif depth < _DEPTH and _may_hold_tensors(kind):
+        elif depth < DEPTH and _may_hold_tensors(kind):
             stack.append((path, value, depth + 1))
 
 
@@ -201,100 +197,20 @@ def _add_frame(names: Names, frame: FrameType, *, with_globals: bool, seen: set[
         names.add_variables(frame.f_globals)
 
 
-def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
-    # A parametrized weight, or one kept as a plain attribute, is no parameter: `self.w = torch.ones(3)`.
-    for path, child in module.named_modules():
-        for name, value in vars(child).items():
-            if issubclass(type(value), torch.Tensor):
-                yield f"{path}.{name}".lstrip("."), value
-
-
-_Kept: TypeAlias = torch.nn.Module | torch.nn.Parameter
-_Keeper: TypeAlias = tuple[type, str]
-
-
-def _unregistered_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, _Keeper]]:
-    for path, kept, keeper in _unregistered(module):
+def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor, Keeper]]:
+    for path, kept, keeper in tree.unregistered():
         if isinstance(kept, torch.nn.Module):
-            yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in _named_tensors(kept))
+            yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in module_tree(kept).tensors())
         else:
             yield path, kept, keeper
 
 
-def _unregistered(module: torch.nn.Module) -> list[tuple[str, _Kept, _Keeper]]:
-    """The modules and parameters that `module` or one in it keeps in plain lists or dicts: path, what, by whom."""
-    found: list[tuple[str, _Kept, _Keeper]] = []
-    waiting = [("", module)]
-    known = {id(child) for child in module.modules()} | {id(tensor) for tensor in module.parameters()}
-    while waiting:
-        outer, whole = waiting.pop()
-        for path, child in whole.named_modules():
-            for attribute, inner, kept in _kept_in_containers(child):
-                if id(kept) in known:
-                    continue
-                place = ".".join(part for part in (outer, path, inner) if part)
-                found.append((place, kept, (type(child), attribute)))
-                known.add(id(kept))
-                if isinstance(kept, torch.nn.Module):
-                    known |= {id(below) for below in kept.modules()}
-                    waiting.append((place, kept))
-    return found
-
-
-def _kept_in_containers(module: torch.nn.Module) -> Iterator[tuple[str, str, _Kept]]:
-    """The modules and parameters in the lists, tuples and dictionaries that are attributes of a module: attribute,
-    path, what."""
-    left = _MOST_KEPT
-    for attribute, holder in list(vars(module).items()):
-        if attribute in _ATTRIBUTES_OF_MODULES or not issubclass(type(holder), _CONTAINERS):
-            continue
-        stack = [(attribute, holder, 1)]
-        while stack:
-            path, item, depth = stack.pop()
-            for inner, value in _items(path, item):
-                left -= 1
-                if left < 0:
-                    return
-                kind = type(value)
-                if issubclass(kind, (torch.nn.Module, torch.nn.Parameter)):
-                    yield attribute, inner, value
-                elif depth < _DEPTH and issubclass(kind, _CONTAINERS):
-                    stack.append((inner, value, depth + 1))
-
-
-_CONTAINERS = (list, tuple, dict)
-_ATTRIBUTES_OF_MODULES = frozenset(vars(torch.nn.Module()))
 _LIBRARIES = ("torch", "numpy", "builtins")
-_PLAIN = (str, bytes, int, float, complex, bool, type(None), range, type, ModuleType)
+_HOLDING_NOTHING = (*PLAIN, range, type, ModuleType)
 
 
 def _may_hold_tensors(kind: type) -> bool:
     """Whether a value of this class is looked into. By class alone: `isinstance` may run a proxy's code."""
-    if issubclass(kind, _CONTAINERS):
+    if issubclass(kind, CONTAINERS):
         return True
-    return not issubclass(kind, _PLAIN) and kind.__module__.partition(".")[0] not in _LIBRARIES
-
-
-def _items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
-    """What lies directly in a container or object, with the expression that reaches it.
-
-    By the methods of the built-in classes, so that no code of the user's runs.
-    """
-    kind = type(holder)
-    if issubclass(kind, dict):
-        items = list(dict.items(holder))
-        yield from ((f"{path}[{key!r}]", value) for key, value in items if type(key) in (str, int))
-    elif issubclass(kind, (list, tuple)):
-        items_of = list.__iter__(holder) if issubclass(kind, list) else tuple.__iter__(holder)
-        for position, value in enumerate(itertools.islice(items_of, _MOST_ITEMS)):
-            if type(value) not in _PLAIN:  # the lines of a text, say: passed over without a word
-                yield f"{path}[{position}]", value
-    else:
-        try:
-            attributes = object.__getattribute__(holder, "__dict__")
-        except AttributeError:  # __slots__
-            return
-        if type(attributes) is dict:
-            yield from ((f"{path}.{name}", value) for name, value in list(attributes.items()))
+    return not issubclass(kind, _HOLDING_NOTHING) and kind.__module__.partition(".")[0] not in _LIBRARIES

@@ -67,8 +67,8 @@ def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
     watch = TrainingWatch(files, History(leaves, files), lambda tensor: _NO_LINE, lambda: 1, _raise)
     for item in given_optimizers(optimizer):
         watch.know(item)
-    modules = ModuleInventory(given_modules(model))
-    modules.begins(names)
+    modules = ModuleInventory(leaves, given_modules(model))
+    modules.note(names)
     report = Report(
         script="<diagnose>",
         exit=Exit(status=None, exception=None),

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from inspector.diagnosis import diagnosed
 from inspector.files import Files
-from inspector.recorder.inventory import ModuleInventory, given_modules, given_optimizers
+from inspector.recorder.inventory import given_modules, given_optimizers
 from inspector.recorder.session import DEFAULT_WATCH, Session, Wanted, recording_of
 from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
 
@@ -19,8 +19,7 @@ class BlockRecording:
 
     def __init__(self, model: Any, optimizer: Any, watch: int, mode: Mode) -> None:
         optimizers = given_optimizers(optimizer)
-        modules = ModuleInventory(given_modules(model))
-        self._session = Session(Files(str(Path.cwd())), Wanted(watch, mode), modules=modules)
+        self._session = Session(Files(str(Path.cwd())), Wanted(watch, mode), given=given_modules(model))
         for item in optimizers:
             self._session.know(item)
         self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"

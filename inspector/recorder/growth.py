@@ -19,7 +19,7 @@ import torch
 from inspector.naming import Names
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
-from inspector.tracer.tracing import FULL_NODES, NodeRecord, Record
+from inspector.tracer.tracing import FULL_NODES, Record
 from inspector.tracer.walk import EMPTY, AutogradNode, Walk
 
 MOST_CALLS = 16
@@ -79,7 +79,8 @@ class Growth:
         if len(record.nodes) > FULL_NODES or not record.roots:
             return []
         thread = threading.get_ident()
-        nodes = frozenset(_key(node) for node in record.nodes if node.name != ACCUMULATE_GRAD)
+        keys = _keys(record)
+        nodes = frozenset(key for key in keys if key[1] != ACCUMULATE_GRAD)
         rows = []
         for known in self._known:
             common = nodes & known.nodes if known.thread == thread else frozenset()
@@ -92,7 +93,7 @@ class Growth:
                         "through": _into(common, record),
                     }
                 )
-        self._known.append(_Known(index, thread, nodes, _key(record.nodes[record.roots[0][0]])))
+        self._known.append(_Known(index, thread, nodes, keys[record.roots[0][0]]))
         return rows
 
     def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, dict[str, Any]]:
@@ -119,13 +120,13 @@ class Growth:
 _NOBODY = {"holder": None, "source": None}
 
 
-def _key(node: NodeRecord) -> tuple[int, str]:
-    return node.sequence_nr, node.name
+def _keys(record: Record) -> list[tuple[int, str]]:
+    return list(zip(record.structure.sequence_nrs, record.structure.names, strict=True))
 
 
 def _into(nodes: frozenset[tuple[int, str]], record: Record) -> list[str]:
     """The ids of the first Nodes that are not among these and lead to one of them."""
-    keys = [_key(node) for node in record.nodes]
+    keys = _keys(record)
     sources = [
         source
         for source, _, target, _ in record.structure.edges()

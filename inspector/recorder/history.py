@@ -10,17 +10,17 @@ import torch
 
 from inspector.files import Files
 from inspector.graph.measures import is_zero
-from inspector.graph.values import is_unknown
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
-from inspector.recorder.leaves import Leaves, is_leaf
+from inspector.recorder.leaves import Leaves, grad_of
+from inspector.summaries import Pending
 from inspector.summaries.elements import plain, stored
 from inspector.summaries.unobserved import unobserved
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
-from inspector.tracer.tracing import Record
+from inspector.tracer.tracing import Record, Tracing
 
 MOST_CALLS = 32
 """So many calls are kept of each leaf."""
@@ -59,35 +59,37 @@ class History:
         self.running: int | None = None
         self.leaves = leaves
         self._known: dict[int, _Leaf] = {}
-        self._before: list[_State | None] = []
+        self._before: dict[int, _State | None] = {}
 
-    def begins(self, index: int) -> None:
-        """A call begins: note what grads there are."""
+    def begins(self, index: int, tracing: Tracing) -> None:
+        """A call begins: note what grads there are outside of its graph."""
         self.running = index
-        self._before = [_state(self.leaves.tensor(number)) for number in range(len(self.leaves))]
+        self._before = {
+            number: _state(tensor)
+            for number in range(len(self.leaves))
+            if (tensor := self.leaves.tensor(number)) is not None and tracing.pair_of(tensor) is None
+        }
 
     def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
         """A call has ended. for_all: it was `backward()` for all leaves."""
-        inside = set()
         for pair, seen in record.seen.items():
             tensor = seen.reference()
-            if record.nodes[pair[0]].name != ACCUMULATE_GRAD or tensor is None:
+            if record.structure.names[pair[0]] != ACCUMULATE_GRAD or tensor is None:
                 continue
-            inside.add(self.leaves.add(tensor))
             leaf = self._known.setdefault(self.leaves.add(tensor), _Leaf())
-            if _is_empty(seen.before["grad"].value):
+            if _is_empty(seen.before["grad"]):
                 leaf.content.clear()
             given = _was_given(pair[0], seen, flow, for_all)
             leaf.add({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
-        self._ended_outside(index, inside)
+        self._ended_outside(index)
 
-    def _ended_outside(self, index: int, inside: set[int]) -> None:
+    def _ended_outside(self, index: int) -> None:
         """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
         checkpoint calls it."""
-        for number, before in enumerate(self._before):
-            after = None if number in inside else _state(self.leaves.tensor(number))
+        for number, before in self._before.items():
+            after = _state(self.leaves.tensor(number))
             if after is not None and after != before:
                 leaf = self._known.setdefault(number, _Leaf())
                 if before is None:
@@ -163,27 +165,22 @@ def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
     return True
 
 
-def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The grad of a leaf; of any other tensor torch would warn, so None."""
-    return tensor.grad if is_leaf(tensor) else None
-
-
 def _state(leaf: torch.Tensor | None) -> _State | None:
     """Which grad a leaf has, at which version; None where it has none."""
     grad = None if leaf is None else grad_of(leaf)
     return None if grad is None else (id(grad), grad._version)
 
 
-def _is_empty(grad: Any) -> bool:
-    return grad is None or is_zero(grad)
+def _is_empty(grad: Pending) -> bool:
+    return grad.is_none or is_zero(grad.value)
 
 
 def _was_given(position: int, seen: Seen, flow: Flow, for_all: bool) -> bool:
     """Whether the call added to the grad of a leaf, and that was still there when it had ended."""
-    after = seen.after["grad"].value if "grad" in seen.after else None
-    if after is None or is_unknown(after):
+    after = seen.after.get("grad")
+    if after is None or after.is_none or after.is_unknown:
         return False
     if flow.not_recorded is not None:
         return for_all
     arrived = flow.arrived.get(position)
-    return arrived is not None and arrived[0].value is not None
+    return arrived is not None and not arrived[0].is_none

@@ -7,9 +7,9 @@ is called. Weak references only.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
@@ -19,30 +19,72 @@ from torch.optim import Optimizer
 from inspector.graph.measures import norm
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.naming import Names
+from inspector.recorder.leaves import Leaves, grad_of
 from inspector.summaries import Batch, Pending, dtype_name
-from inspector.tracer.tensors import shape_of
-from inspector.tracer.tracing import Pair, Tracing
+from inspector.tracer.ids import Ids
+from inspector.tracer.tracing import Tracing
 
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 """Modules by the name that stands before those of their parameters; "" for a single one."""
 
-_HELD_NO_MORE = unknown("the script had dropped it by then")
+_HELD_NO_MORE = Pending(unknown("the script had dropped it by then"))
+
+
+class _Call(NamedTuple):
+    """A watched call: which tensor of its graph a parameter was, None for none, and its grad before and after."""
+
+    backward_call: int
+    tensor: str | None
+    before: Pending
+    after: Pending
 
 
 @dataclass(slots=True)
 class _Parameter:
-    """A parameter, and for each watched call which tensor of its graph it was and its grad before and after."""
+    """What a parameter was when it was last seen, and the calls since it was first."""
 
-    reference: weakref.ref[nn.Parameter]
     name: str
-    module: str
-    facts: dict[str, Any]
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    shape: torch.Size | None  # None until a lazy one is made
+    dtype: torch.dtype
+    requires_grad: bool
+    calls: list[_Call] = field(default_factory=list)
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "module": self.name.rpartition(".")[0],
+            "shape": [] if self.shape is None else [int(size) for size in self.shape],
+            "dtype": dtype_name(self.dtype),
+            "requires_grad": self.requires_grad,
+            "elements": 0 if self.shape is None else self.shape.numel(),
+            "calls": [
+                {
+                    "backward_call": call.backward_call,
+                    "tensor": call.tensor,
+                    "before": _norm(call.before.value),
+                    "after": _norm(call.after.value),
+                }
+                for call in self.calls
+            ],
+        }
+
+
+@dataclass(slots=True)
+class _Module:
+    """What a module was when it was last seen. parameters: how many it has itself; elements: of those."""
+
+    reference: weakref.ref[nn.Module]
+    name: str
+    kind: str
+    training: bool
+    parameters: int
+    elements: int
 
 
 @dataclass(slots=True)
 class Grads:
-    """The grads of the parameters while a backward call runs, by their number."""
+    """The grads that parameters had when a call began, by their number. batch: of those that are not in its graph,
+    whose tracing has looked at the others."""
 
     batch: Batch
     before: dict[int, Pending]
@@ -51,100 +93,88 @@ class Grads:
 class ModuleInventory:
     """Notes parameters and modules around each watched call: `begins`, then `ends`.
 
-    given: the modules to note; empty for those that the script's variables hold.
+    leaves: which number each parameter has. given: the modules to note; empty for those that the script's
+    variables hold.
     """
 
-    def __init__(self, given: Given | None = None) -> None:
+    def __init__(self, leaves: Leaves, given: Given | None = None) -> None:
+        self._leaves = leaves
         self._given = given or {}
-        self._parameters: list[_Parameter] = []
-        self._numbers: dict[int, int] = {}
-        self._modules: dict[int, tuple[weakref.ref[nn.Module], dict[str, Any]]] = {}
+        self._parameters: dict[int, _Parameter] = {}
+        self._modules: dict[int, _Module] = {}
 
     def given(self) -> list[tuple[str, nn.Module]]:
         """The given modules that are alive, by their names."""
         return [(name, module) for name, held in self._given.items() if (module := held()) is not None]
 
-    def begins(self, names: Names) -> Grads:
+    def note(self, names: Names) -> None:
+        """Note the modules that there are; names: those of the variables."""
+        for prefix, outermost in self.given() if self._given else names.modules():
+            tree = names.tree(outermost)
+            for path, module in tree.modules:
+                self._note_module(_join(prefix, path), module)
+            for path, tensor in tree.parameters():
+                self._note_parameter(_join(prefix, path), tensor)
+
+    def begins(self, names: Names, tracing: Tracing) -> Grads:
         """A backward call begins; names: those of its tensors."""
-        for prefix, module in self.given() if self._given else names.modules():
-            self._note(prefix, module)
+        self.note(names)
         grads = Grads(Batch("light"), {})
-        for number, tensor in self._alive():
-            grads.before[number] = grads.batch.add(_grad_of(tensor))
+        for number in self._parameters:
+            tensor = self._leaves.tensor(number)
+            if tensor is not None:
+                _, seen = tracing.find(tensor)
+                grads.before[number] = seen.before["grad"] if seen else grads.batch.add(grad_of(tensor))
         return grads
 
-    def ends(self, index: int, grads: Grads, tracing: Tracing) -> list[tuple[dict[str, Any], Pair | None]]:
-        """It has ended: rows for the parameters, each with its tensor in the graph, whose id the caller fills in
-        as `tensor`."""
-        alive = dict(self._alive())
-        after = {number: grads.batch.add(_grad_of(tensor)) for number, tensor in alive.items()}
-        grads.batch.read()
-        rows = []
+    def ends(self, index: int, grads: Grads, tracing: Tracing, ids: Ids) -> None:
+        """It has ended, and so has the tracing. ids: of the tensors in its graph."""
         for number, before in grads.before.items():
-            tensor = alive.get(number)
-            row = {
-                "backward_call": index,
-                "tensor": None,
-                "before": _norm(before.value),
-                "after": _norm(after[number].value) if tensor is not None else _HELD_NO_MORE,
-            }
-            self._parameters[number].calls.append(row)
-            rows.append((row, None if tensor is None else tracing.pair_of(tensor)))
-        return rows
+            tensor = self._leaves.tensor(number)
+            pair, seen = (None, None) if tensor is None else tracing.find(tensor)
+            if tensor is None:
+                after = _HELD_NO_MORE
+            else:
+                after = seen.after["grad"] if seen else grads.batch.add(grad_of(tensor))
+            self._parameters[number].calls.append(_Call(index, ids.tensor(pair) if pair else None, before, after))
+        grads.batch.read()
 
     def forget_calls(self) -> None:
         """Only what the next call shows is wanted."""
-        for parameter in self._parameters:
+        for parameter in self._parameters.values():
             parameter.calls.clear()
 
     def parameters(self) -> list[dict[str, Any]]:
         """The rows of the parameters."""
-        return [
-            {"name": kept.name, "module": kept.module, **kept.facts, "calls": kept.calls}
-            for kept in self._parameters
-        ]
+        return [kept.row() for kept in self._parameters.values()]
 
     def modules(self) -> list[dict[str, Any]]:
         """The rows of the modules."""
-        return [row for _, row in self._modules.values()]
-
-    def _alive(self) -> Iterator[tuple[int, nn.Parameter]]:
-        for number, kept in enumerate(self._parameters):
-            tensor = kept.reference()
-            if tensor is not None:
-                yield number, tensor
-
-    def _note(self, prefix: str, outermost: nn.Module) -> None:
-        for path, module in outermost.named_modules():
-            self._note_module(".".join(part for part in (prefix, path) if part), module)
-        for path, tensor in outermost.named_parameters():
-            self._note_parameter(".".join(part for part in (prefix, path) if part), tensor)
+        return [
+            {
+                "name": kept.name,
+                "class": kept.kind,
+                "training": kept.training,
+                "parameters": kept.parameters,
+                "elements": kept.elements,
+            }
+            for kept in self._modules.values()
+        ]
 
     def _note_module(self, name: str, module: nn.Module) -> None:
-        held, known = self._modules.get(id(module), (None, {}))
+        known = self._modules.get(id(module))
+        if known is not None and known.reference() is module:
+            name = known.name
         own = [tensor for tensor in module._parameters.values() if tensor is not None]
-        row = {
-            "name": known["name"] if held is not None and held() is module else name,
-            "class": type(module).__name__,
-            "training": module.training,
-            "parameters": len(own),
-            "elements": sum(tensor.numel() for tensor in own if not is_lazy(tensor)),
-        }
-        self._modules[id(module)] = (weakref.ref(module), row)
+        elements = sum(tensor.numel() for tensor in own if not is_lazy(tensor))
+        kind = type(module).__name__
+        self._modules[id(module)] = _Module(weakref.ref(module), name, kind, module.training, len(own), elements)
 
     def _note_parameter(self, name: str, tensor: nn.Parameter) -> None:
-        facts = {
-            "shape": shape_of(tensor) or [],
-            "dtype": dtype_name(tensor.dtype),
-            "requires_grad": tensor.requires_grad,
-            "elements": 0 if is_lazy(tensor) else tensor.numel(),
-        }
-        number = self._numbers.get(id(tensor))
-        if number is not None and self._parameters[number].reference() is tensor:
-            self._parameters[number].facts = facts
-            return
-        self._numbers[id(tensor)] = len(self._parameters)
-        self._parameters.append(_Parameter(weakref.ref(tensor), name, name.rpartition(".")[0], facts))
+        known = self._parameters.get(number := self._leaves.add(tensor))
+        name, calls = (name, []) if known is None else (known.name, known.calls)
+        shape = None if is_lazy(tensor) else tensor.shape
+        self._parameters[number] = _Parameter(name, shape, tensor.dtype, tensor.requires_grad, calls)
 
 
 def given_modules(model: Any) -> Given:
@@ -186,8 +216,8 @@ def _kind(value: Any) -> str:
     return value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
 
 
-def _grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    return tensor.grad if tensor.is_leaf else None  # of any other torch warns
+def _join(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if prefix and path else prefix or path
 
 
 def _norm(grad: Value) -> Value:

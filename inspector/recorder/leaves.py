@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from inspector.module_tree import ModuleTree
 from inspector.naming import Names, Owner
 
 
@@ -42,10 +43,10 @@ class Leaves:
 
     def add(self, tensor: torch.Tensor) -> int:
         """The number of a leaf; its requires_grad is looked at anew."""
-        if not self._knows(tensor):
-            self._numbers[id(tensor)] = len(self._leaves)
+        number = self._numbers.get(id(tensor))
+        if number is None or self._leaves[number].reference() is not tensor:
+            number = self._numbers[id(tensor)] = len(self._leaves)
             self._leaves.append(Leaf(weakref.ref(tensor), tensor.requires_grad))
-        number = self._numbers[id(tensor)]
         self._leaves[number].requires_grad = tensor.requires_grad
         return number
 
@@ -60,10 +61,10 @@ class Leaves:
                 leaf = self._leaves[self.add(tensor)]
                 leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
 
-    def ran(self, modules: Iterable[nn.Module], without_graph: Callable[[nn.Module], Any]) -> None:
+    def ran(self, trees: Iterable[ModuleTree], without_graph: Callable[[nn.Module], Any]) -> None:
         """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
-        for outermost in modules:
-            for module in outermost.modules():
+        for tree in trees:
+            for _, module in tree.modules:
                 place = without_graph(module)
                 for tensor in module._parameters.values():
                     if tensor is not None:
@@ -97,3 +98,8 @@ def is_leaf(tensor: torch.Tensor) -> bool:
         return tensor.is_leaf
     except RuntimeError:
         return False
+
+
+def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The grad of a leaf; of any other tensor torch would warn, so None."""
+    return tensor.grad if is_leaf(tensor) else None

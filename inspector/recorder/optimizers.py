@@ -64,14 +64,14 @@ class Optimizers:
         """What the script calls an optimizer; the first name stands."""
         self._seen[number].name = self._seen[number].name or name
 
-    def look(self, index: int, source: Callable[[torch.Tensor], Any]) -> None:
+    def look(self, index: int, names: Names, source: Callable[[torch.Tensor], Any]) -> None:
         """A backward call begins: note which parameters their modules hold no more.
 
-        source: where a leaf was made.
+        names: those of this moment. source: where a leaf was made.
         """
         for seen in self._seen:
             for outermost, leaves in _by_model(seen):
-                held = {id(tensor) for tensor in outermost.parameters()}
+                held = {id(tensor) for _, tensor in names.tree(outermost).parameters()}
                 for leaf, path in leaves:
                     tensor = self._leaves.tensor(leaf)
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
@@ -112,7 +112,7 @@ class Optimizers:
         places = {
             id(tensor): (weakref.ref(module), path)
             for _, module in reversed(names.outermost)
-            for path, tensor in module.named_parameters()
+            for path, tensor in names.tree(module).parameters()
         }
         for leaf in new:
             seen.paths[leaf] = places.get(id(self._leaves.tensor(leaf)))

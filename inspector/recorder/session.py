@@ -24,7 +24,7 @@ from inspector.recorder.forward import ForwardRecorder
 from inspector.recorder.gradients import GradientCapture
 from inspector.recorder.growth import Growth
 from inspector.recorder.history import History
-from inspector.recorder.inventory import Grads, ModuleInventory
+from inspector.recorder.inventory import Given, Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.of_thread import OfThread
@@ -96,7 +96,7 @@ class Session:
 
     calls: what was seen so far. on_done is called once, when the last watched call has ended. `instead`, if given,
     is then called in the place of that call's return (`--stop`).
-    modules: those whose parameters are noted; by default those that the script's variables hold.
+    given: the modules whose parameters are noted; by default those that the script's variables hold.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Session:
         *,
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
-        modules: ModuleInventory | None = None,
+        given: Given | None = None,
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -119,9 +119,9 @@ class Session:
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
         self._instead = instead
-        self._modules = modules or ModuleInventory()
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
+        self._modules = ModuleInventory(self._leaves, given)
         self._history = History(self._leaves, files)
         self._training = TrainingWatch(files, self._history, self._made_by, lambda: self.watched, self._fail)
         self._growth = Growth(self._source)
@@ -219,8 +219,9 @@ class Session:
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files, self._modules.given())
         self._see_training(index, names)
-        grads = self._modules.begins(names)
         tracing = Tracing(graph, outputs, names, batch)
+        grads = self._modules.begins(names, tracing)
+        self._history.begins(index, tracing)
         if self._forward is not None:
             tracing.find_made(self._forward.made)
         capture = GradientCapture(batch)
@@ -244,10 +245,9 @@ class Session:
         self._leaves.learn(names)
         if self._forward is not None:
             ran = [module for reference in self._forward.roots if (module := reference()) is not None]
-            self._leaves.ran(ran, self._forward.without_graph)
+            self._leaves.ran(map(names.tree, ran), self._forward.without_graph)
             self._leaves.find_sources(self._forward.leaf_source)
-            self._training.optimizers.look(index, self._forward.leaf_source)
-        self._history.begins(index)
+            self._training.optimizers.look(index, names, self._forward.leaf_source)
 
     def _source(self, sequence_nr: int) -> Any:
         return None if self._forward is None else self._forward.source(sequence_nr)
@@ -277,11 +277,9 @@ class Session:
             token.tracing.find_sources(self._forward.leaf_source)
         if self._watch is None:
             self._modules.forget_calls()
-        rows = self._modules.ends(token.head.index, token.grads, token.tracing)
         record = token.tracing.close(ran=True)
         ids = Ids(record)
-        for row, pair in rows:
-            row["tensor"] = None if pair is None else ids.tensor(pair)
+        self._modules.ends(token.head.index, token.grads, token.tracing, ids)
         graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from inspector.graph.values import FULL, Value, unknown
+from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.summaries import on_device
 from inspector.summaries.elements import dtype_name, is_ordinary, plain, stored, widened
 from inspector.summaries.histogram import histogram, sample
@@ -39,6 +39,16 @@ class Pending:
     def value(self) -> Value:
         return self._value
 
+    @property
+    def is_none(self) -> bool:
+        """Whether there was no tensor."""
+        return self._value is None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the tensor could not be read."""
+        return is_unknown(self._value)
+
 
 class _Summary(Pending):
     """The summary of a tensor, written out when somebody asks: the script waits for the numbers alone.
@@ -61,6 +71,14 @@ class _Summary(Pending):
         if self._value is None:
             self._value = self._written()
         return self._value
+
+    @property
+    def is_none(self) -> bool:
+        return False
+
+    @property
+    def is_unknown(self) -> bool:
+        return not self.numbers
 
     def _written(self) -> Value:
         if not self.numbers:

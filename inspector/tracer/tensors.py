@@ -11,8 +11,8 @@ import torch
 from inspector.graph.values import FULL, Value, unknown
 from inspector.summaries import Batch, Pending, device_name, dtype_name, is_shared
 
-_LIGHT = "a light recording reads no large tensors but gradients"
-_GONE = "the script had dropped the tensor by then"
+_LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
+_GONE = Pending(unknown("the script had dropped the tensor by then"))
 
 
 @dataclass(slots=True)  # frozen would take a microsecond more of every tensor
@@ -41,13 +41,14 @@ class Seen:
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
     source: Any = None  # where a leaf was made, if that was recorded
-    shared: bool = False  # whether an array may hold its memory as well
+    shared: bool = False  # whether an array may hold its memory as well, of a full trace
     made: Pending | None = None  # of one that is shared and needs no gradient: what it held in the forward
 
 
 def see(tensor: torch.Tensor, name: str | None, batch: Batch) -> Seen:
     """Note what `tensor` is and holds now."""
-    return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=is_shared(tensor))
+    shared = batch.level == "full" and is_shared(tensor)
+    return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
 def see_again(seen: Seen, batch: Batch) -> None:
@@ -59,7 +60,7 @@ def see_again(seen: Seen, batch: Batch) -> None:
     if tensor is None and not seen.facts.requires_grad:
         seen.after = seen.before
     elif tensor is None:
-        seen.after = {"data": seen.before["data"], "grad": Pending(unknown(_GONE))}
+        seen.after = {"data": seen.before["data"], "grad": _GONE}
     elif _version(tensor) == seen.facts.version:
         seen.after = {"data": seen.before["data"], "grad": batch.add(_grad(tensor))}
     else:
@@ -72,7 +73,7 @@ def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
 
 def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
     if batch.level == "light" and tensor.numel() > FULL:
-        return Pending(unknown(_LIGHT))
+        return _LIGHT
     return batch.add(tensor)
 
 
@@ -96,7 +97,7 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
 def shape_of(tensor: torch.Tensor) -> list[int] | None:
     """The shape; None of a nested tensor, which has none or one with symbols."""
     try:
-        return [int(size) for size in tensor.shape]
+        return list(map(int, tensor.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None
 

@@ -130,10 +130,10 @@ class Tracing:
         self._held: list[torch.Tensor] = []  # so that no identity is used twice while tracing
         self._leaf_pairs: dict[int, Pair] = {}
         self._storages = Storages()
+        full = batch.level == "full" and len(graph.nodes) <= FULL_NODES
         self._see_roots(outputs)
-        self._see_leaves()
+        self._see_leaves(full)
         self._see_named()
-        full = batch.level == "full" and len(self.walk.nodes) <= FULL_NODES
         self._records = self._read_nodes() if full else BareNodes(graph.structure, _output_counts(graph))
         self._held.clear()
         self._storages = Storages()
@@ -180,15 +180,21 @@ class Tracing:
             return None if position is None else (position, tensor.output_nr)
         return self._leaf_pairs.get(id(tensor))
 
+    def find(self, tensor: torch.Tensor) -> tuple[Pair | None, Seen | None]:
+        """Which tensor of the graph this is, and what was seen of it; None for what it is not, or was not."""
+        pair = self.pair_of(tensor)
+        return pair, None if pair is None else self._seen.get(pair)
+
     def _see_roots(self, outputs: list[Any]) -> None:
         for output, (position, output_nr) in zip(outputs, self.walk.roots, strict=True):
             if isinstance(output, torch.Tensor):
                 self._see((position, output_nr), output)
 
-    def _see_leaves(self) -> None:
+    def _see_leaves(self, full: bool) -> None:
         for position, leaf in self._leaves():
             self._leaf_pairs[id(leaf)] = (position, 0)
-            self._storages.add_leaf(leaf)
+            if full:
+                self._storages.add_leaf(leaf)
             self._see((position, 0), leaf)
 
     def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:

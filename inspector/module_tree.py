@@ -1,0 +1,162 @@
+"""What an nn.Module holds: the modules in it and their tensors, each by its path.
+
+Read from where torch keeps them, not by `named_modules()` and its like: those are the user's to override, do not
+end where a module contains itself, and take ten times as long at every backward call.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+MOST_KEPT = 1_000
+"""How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
+
+DEPTH = 3
+"""`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
+
+CONTAINERS = (list, tuple, dict)
+
+PLAIN = (str, bytes, int, float, complex, bool, type(None))
+"""Classes of values that hold nothing."""
+
+MOST_ITEMS = 10_000
+"""How many items of a list are looked at."""
+
+Kept: TypeAlias = nn.Module | nn.Parameter
+Keeper: TypeAlias = tuple[type, str]
+"""The class of a module and its attribute: a plain list or dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleTree:
+    """A module and those registered in it.
+
+    modules: itself (path "") and all below it, depth first, a shared one by its first path. attributes: of them
+    that hold a tensor or a container: path of the module, module, name, value.
+    """
+
+    modules: list[tuple[str, nn.Module]]
+    attributes: list[tuple[str, nn.Module, str, Any]]
+
+    def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters, as `named_parameters()` has them: a shared one by its first path."""
+        seen = set()
+        for path, module in self.modules:
+            for name, tensor in module._parameters.items():
+                if tensor is not None and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield _join(path, name), tensor
+
+    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Parameters, buffers, then plain attributes: a parametrized weight, or `self.w = torch.ones(3)`."""
+        yield from self.parameters()
+        for path, module in self.modules:
+            for name, tensor in module._buffers.items():
+                if tensor is not None:
+                    yield _join(path, name), tensor
+        for path, _, name, value in self.attributes:
+            if issubclass(type(value), torch.Tensor):
+                yield _join(path, name), value
+
+    def unregistered(self) -> list[tuple[str, Kept, Keeper]]:
+        """The modules and parameters that are kept in plain lists or dicts: path, what, by whom."""
+        found: list[tuple[str, Kept, Keeper]] = []
+        if not any(issubclass(type(value), CONTAINERS) for _, _, _, value in self.attributes):
+            return found
+        known = {id(item) for _, item in (*self.modules, *self.parameters())}
+        waiting = [("", self)]
+        while waiting:
+            outer, tree = waiting.pop()
+            for inner, kept, keeper in _kept(tree):
+                if id(kept) in known:
+                    continue
+                path = _join(outer, inner)
+                found.append((path, kept, keeper))
+                known.add(id(kept))
+                if isinstance(kept, nn.Module):
+                    below = module_tree(kept)
+                    known |= {id(module) for _, module in below.modules}
+                    waiting.append((path, below))
+        return found
+
+
+def module_tree(module: nn.Module) -> ModuleTree:
+    """What is in a module now."""
+    modules: list[tuple[str, nn.Module]] = []
+    attributes: list[tuple[str, nn.Module, str, Any]] = []
+    seen: set[int] = set()
+    waiting = [("", module)]
+    while waiting:
+        path, current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        children = getattr(current, "_modules", None)
+        if children is None:  # the user's class has not called `super().__init__()`
+            continue
+        modules.append((path, current))
+        for name, value in vars(current).copy().items():
+            if name not in _OF_EVERY_MODULE and issubclass(type(value), _LOOKED_AT):
+                attributes.append((path, current, name, value))
+        if children:
+            prefix = f"{path}." if path else ""
+            below = [(prefix + name, child) for name, child in children.items() if child is not None]
+            waiting.extend(reversed(below))
+    return ModuleTree(modules, attributes)
+
+
+def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
+    """What lies directly in a container or object, with the expression that reaches it.
+
+    By the methods of the built-in classes, so that no code of the user's runs.
+    """
+    kind = type(holder)
+    if issubclass(kind, dict):
+        pairs = list(dict.items(holder))
+        yield from ((f"{path}[{key!r}]", value) for key, value in pairs if type(key) in (str, int))
+    elif issubclass(kind, (list, tuple)):
+        items_of = list.__iter__(holder) if issubclass(kind, list) else tuple.__iter__(holder)
+        for position, value in enumerate(itertools.islice(items_of, MOST_ITEMS)):
+            if type(value) not in PLAIN:  # the lines of a text, say: passed over without a word
+                yield f"{path}[{position}]", value
+    else:
+        try:
+            attributes = object.__getattribute__(holder, "__dict__")
+        except AttributeError:  # __slots__
+            return
+        if type(attributes) is dict:
+            yield from ((f"{path}.{name}", value) for name, value in list(attributes.items()))
+
+
+def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
+    """The modules and parameters in lists, tuples and dictionaries that are attributes: path, what, by whom."""
+    left: dict[int, int] = {}
+    for outer, module, attribute, holder in tree.attributes:
+        if not issubclass(type(holder), CONTAINERS):
+            continue
+        stack = [(attribute, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            for inner, value in items(path, item):
+                left[id(module)] = left.get(id(module), MOST_KEPT) - 1
+                if left[id(module)] < 0:
+                    break
+                kind = type(value)
+                if issubclass(kind, (nn.Module, nn.Parameter)):
+                    yield _join(outer, inner), value, (type(module), attribute)
+                elif depth < DEPTH and issubclass(kind, CONTAINERS):
+                    stack.append((inner, value, depth + 1))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+_LOOKED_AT = (torch.Tensor, *CONTAINERS)
