@@ -6,6 +6,7 @@ end where a module contains itself, and take ten times as long at every backward
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ Keeper: TypeAlias = tuple[type, str]
 """The class of a module and its attribute: a plain list or dict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModuleTree:
     """A module and those registered in it.
 
@@ -44,18 +45,19 @@ class ModuleTree:
     modules: list[tuple[str, nn.Module]]
     attributes: list[tuple[str, nn.Module, str, Any]]
 
-    def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+    @functools.cached_property
+    def parameters(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters, as `named_parameters()` has them: a shared one by its first path."""
-        seen = set()
+        found = {}
         for path, module in self.modules:
             for name, tensor in module._parameters.items():
-                if tensor is not None and id(tensor) not in seen:
-                    seen.add(id(tensor))
-                    yield _join(path, name), tensor
+                if tensor is not None and id(tensor) not in found:
+                    found[id(tensor)] = (f"{path}.{name}" if path else name, tensor)
+        return list(found.values())
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Parameters, buffers, then plain attributes: a parametrized weight, or `self.w = torch.ones(3)`."""
-        yield from self.parameters()
+        yield from self.parameters
         for path, module in self.modules:
             for name, tensor in module._buffers.items():
                 if tensor is not None:
@@ -64,16 +66,16 @@ class ModuleTree:
             if issubclass(type(value), torch.Tensor):
                 yield _join(path, name), value
 
+    @functools.cached_property
     def unregistered(self) -> list[tuple[str, Kept, Keeper]]:
         """The modules and parameters that are kept in plain lists or dicts: path, what, by whom."""
         found: list[tuple[str, Kept, Keeper]] = []
-        if not any(issubclass(type(value), CONTAINERS) for _, _, _, value in self.attributes):
-            return found
-        known = {id(item) for _, item in (*self.modules, *self.parameters())}
+        known: set[int] = set()
         waiting = [("", self)]
         while waiting:
             outer, tree = waiting.pop()
             for inner, kept, keeper in _kept(tree):
+                known = known or {id(item) for _, item in (*self.modules, *self.parameters)}
                 if id(kept) in known:
                     continue
                 path = _join(outer, inner)
@@ -86,28 +88,35 @@ class ModuleTree:
         return found
 
 
-def module_tree(module: nn.Module) -> ModuleTree:
-    """What is in a module now."""
-    modules: list[tuple[str, nn.Module]] = []
-    attributes: list[tuple[str, nn.Module, str, Any]] = []
+def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
+    """A module, whose path is given, and all that are registered in it, depth first; a shared one by its first
+    path."""
+    found: list[tuple[str, nn.Module]] = []
     seen: set[int] = set()
-    waiting = [("", module)]
+    waiting = [(path, module)]
     while waiting:
         path, current = waiting.pop()
-        if id(current) in seen:
+        children = getattr(current, "_modules", None)
+        if id(current) in seen or children is None:  # the user's class has not called `super().__init__()`
             continue
         seen.add(id(current))
-        children = getattr(current, "_modules", None)
-        if children is None:  # the user's class has not called `super().__init__()`
-            continue
-        modules.append((path, current))
-        for name, value in vars(current).copy().items():
-            if name not in _OF_EVERY_MODULE and issubclass(type(value), _LOOKED_AT):
-                attributes.append((path, current, name, value))
+        found.append((path, current))
         if children:
             prefix = f"{path}." if path else ""
             below = [(prefix + name, child) for name, child in children.items() if child is not None]
             waiting.extend(reversed(below))
+    return found
+
+
+def module_tree(module: nn.Module) -> ModuleTree:
+    """What is in a module now."""
+    modules = modules_below(module)
+    attributes = [
+        (path, inner, name, value)
+        for path, inner in modules
+        for name, value in vars(inner).copy().items()
+        if name not in _OF_EVERY_MODULE and issubclass(type(value), _LOOKED_AT)
+    ]
     return ModuleTree(modules, attributes)
 
 

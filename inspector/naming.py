@@ -84,7 +84,7 @@ class Names:
             self._add_tree(name, self.tree(module))
         for name, module in self.outermost:
             prefix, owner, tree = prefixes.get(id(module), ""), Owner(name), self.tree(module)
-            for _, parameter in tree.parameters():
+            for _, parameter in tree.parameters:
                 self._owners.setdefault(id(parameter), owner)
             for path, tensor, keeper in _unregistered_tensors(tree):
                 self.add(f"{prefix}.{path}" if prefix else path, tensor)
@@ -119,7 +119,7 @@ class Names:
         inner = {id(child) for _, module in self._modules.values() for _, child in self.tree(module).modules[1:]}
         found = {key: item for key, item in self._modules.items() if key not in inner}
         for key, (_, module) in list(found.items()):
-            for _, kept, _ in self.tree(module).unregistered() if key in found else ():
+            for _, kept, _ in self.tree(module).unregistered if key in found else ():
                 # the variable of a loop over them is no outermost module
                 for _, child in module_tree(kept).modules if isinstance(kept, torch.nn.Module) else ():
                     found.pop(id(child), None)
@@ -198,7 +198,7 @@ def _add_frame(names: Names, frame: FrameType, *, with_globals: bool, seen: set[
 
 
 def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor, Keeper]]:
-    for path, kept, keeper in tree.unregistered():
+    for path, kept, keeper in tree.unregistered:
         if isinstance(kept, torch.nn.Module):
             yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in module_tree(kept).tensors())
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -106,7 +106,7 @@ class History:
         """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
         found: dict[tuple[int, ...], list[int]] = {}
         for number in numbers:
-            calls = tuple(self._content(number))
+            calls = self._content(number)
             if calls:
                 found.setdefault(calls, []).append(number)
         return found
@@ -141,14 +141,14 @@ class History:
             self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
         return self._kept_at[owner.keeper]
 
-    def _content(self, number: int) -> Iterator[int]:
-        tensor = self.leaves.tensor(number)
+    def _content(self, number: int) -> tuple[int, ...]:
+        tensor, known = self.leaves.tensor(number), self._known.get(number)
         if tensor is None or grad_of(tensor) is None:
-            self.zeroed([number])
-            return
-        yield from self._known[number].content if number in self._known else ()
-        if self.running is not None:  # a step from a hook, while backward runs
-            yield self.running
+            if known is not None:
+                known.content.clear()
+            return ()
+        calls = () if known is None else tuple(known.content)
+        return calls if self.running is None else (*calls, self.running)  # a step from a hook, while backward runs
 
 
 def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:

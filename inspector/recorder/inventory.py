@@ -113,7 +113,7 @@ class ModuleInventory:
             tree = names.tree(outermost)
             for path, module in tree.modules:
                 self._note_module(_join(prefix, path), module)
-            for path, tensor in tree.parameters():
+            for path, tensor in tree.parameters:
                 self._note_parameter(_join(prefix, path), tensor)
 
     def begins(self, names: Names, tracing: Tracing) -> Grads:

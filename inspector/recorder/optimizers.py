@@ -71,7 +71,7 @@ class Optimizers:
         """
         for seen in self._seen:
             for outermost, leaves in _by_model(seen):
-                held = {id(tensor) for _, tensor in names.tree(outermost).parameters()}
+                held = {id(tensor) for _, tensor in names.tree(outermost).parameters}
                 for leaf, path in leaves:
                     tensor = self._leaves.tensor(leaf)
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
@@ -112,7 +112,7 @@ class Optimizers:
         places = {
             id(tensor): (weakref.ref(module), path)
             for _, module in reversed(names.outermost)
-            for path, tensor in names.tree(module).parameters()
+            for path, tensor in names.tree(module).parameters
         }
         for leaf in new:
             seen.paths[leaf] = places.get(id(self._leaves.tensor(leaf)))

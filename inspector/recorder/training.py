@@ -99,6 +99,7 @@ class TrainingWatch:
         self._in_scaler = False
         self._scale: float | None = None
         self._clipped_leaves: list[int] = []
+        self._zeroed_leaves: list[int] = []
         self._thrown_away: dict[tuple[int, ...], list[int]] = {}
         self._frozen: list[_Sample] = []
         self._step: _Event | None = None
@@ -252,17 +253,20 @@ class TrainingWatch:
     def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """A step is about to use the grads (one with a closure has used them)."""
         optimizer = args[0]
-        held = list(_held(optimizer))
-        empty = are_empty(tensor.grad for tensor in held if tensor.grad is not None)
+        held = {self._leaves.add(tensor): tensor for tensor in _held(optimizer)}
+        grads = {number: tensor.grad for number, tensor in held.items()}
+        empty = are_empty(grad for grad in grads.values() if grad is not None)
         if empty:
-            self._history.zeroed(self._leaves.add(tensor) for tensor in held)  # by hand, as torch tells nobody
+            self._history.zeroed(held)  # by hand, as torch tells nobody
         self._step = self._add(
             "step",
             frame,
             optimizer,
             held,
-            without_gradient=[tensor for tensor in held if tensor.grad is None],
-            frozen=[tensor for tensor in held if tensor.grad is not None and not tensor.requires_grad],
+            without_gradient=[number for number, grad in grads.items() if grad is None],
+            frozen=[
+                number for number, grad in grads.items() if grad is not None and not held[number].requires_grad
+            ],
         )
         if self._step is not None:
             self._step.empty = empty
@@ -300,17 +304,19 @@ class TrainingWatch:
         last = self._events[-1] if self._events else None
         # where a mode sees functions, torch calls this one again from within itself
         if last is None or (last.kind, last.facts.get("parameters"), last.source) != ("hook", [number], source):
-            self._add("hook", frame, None, parameters=[tensor])
+            self._add("hook", frame, None, parameters=[number])
 
     def _zeroes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """What is to be zeroed: see what it holds while it is there."""
-        self._thrown_away = self._history.content(self._leaves.add(tensor) for tensor in _of(args[0]))
+        self._zeroed_leaves = [self._leaves.add(tensor) for tensor in _of(args[0])]
+        self._thrown_away = self._history.content(self._zeroed_leaves)
         return args
 
     def _zeroed(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        held = list(_of(args[0]))
-        self._history.zeroed(self._leaves.add(tensor) for tensor in held)
-        event = self._add("zero_grad", frame, args[0] if isinstance(args[0], Optimizer) else None, parameters=held)
+        leaves = self._zeroed_leaves
+        self._history.zeroed(leaves)
+        optimizer = args[0] if isinstance(args[0], Optimizer) else None
+        event = self._add("zero_grad", frame, optimizer, parameters=leaves)
         if event is not None:
             event.content = self._thrown_away
 
@@ -346,7 +352,7 @@ class TrainingWatch:
             yield item
 
     def _clipped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        clipped = [tensor for leaf in self._clipped_leaves if (tensor := self._leaves.tensor(leaf)) is not None]
+        clipped = [leaf for leaf in self._clipped_leaves if self._leaves.tensor(leaf) is not None]
         event = self._add("clip", frame, None, clipped, parameters=clipped)
         numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
         if event is not None and numbers:
@@ -375,11 +381,11 @@ class TrainingWatch:
         kind: str,
         frame: FrameType | None,
         optimizer: Optimizer | None,
-        about: Iterable[torch.Tensor] = (),
-        **facts: list[torch.Tensor],
+        about: Iterable[int] = (),
+        **facts: list[int],
     ) -> _Event | None:
-        """Note an event, unless there are too many; about: the leaves whose grads it reads."""
-        content = self._history.content(self._leaves.add(tensor) for tensor in about)
+        """Note an event, unless there are too many; about: the leaves whose grads it reads, by their numbers."""
+        content = self._history.content(about)
         if len(self._events) >= MOST_EVENTS:
             return None
         source = self._source(frame)
@@ -387,8 +393,7 @@ class TrainingWatch:
         if optimizer is not None:
             number = self.know(optimizer, frame)
             self.optimizers.call_it(number, _name_in(source))
-        numbers = {key: [self._leaves.add(tensor) for tensor in tensors] for key, tensors in facts.items()}
-        event = _Event(kind, self._ended(), number, source, numbers, content)
+        event = _Event(kind, self._ended(), number, source, facts, content)
         self._events.append(event)
         return event
 

@@ -17,6 +17,7 @@ from inspector.summaries.statistics import (
     COUNTS,
     NAMES,
     norm,
+    quick_norm,
     reducible,
     statistics,
     sums,
@@ -48,6 +49,10 @@ class Pending:
     def is_unknown(self) -> bool:
         """Whether the tensor could not be read."""
         return is_unknown(self._value)
+
+
+NOTHING = Pending()
+"""Of no tensor."""
 
 
 class _Summary(Pending):
@@ -136,8 +141,8 @@ class Batch:
         flowing: it is a gradient on its way through backward. From one Node to the next its version is trusted.
         """
         if tensor is None:
-            return Pending()
-        if is_ordinary(tensor) and nobody_observes():
+            return NOTHING
+        if is_ordinary(tensor) and nobody_observes(tensor):
             return self._safely(tensor, flowing)
         with unobserved():
             return self._safely(tensor, flowing)
@@ -174,6 +179,8 @@ class Batch:
             return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
     def _add(self, tensor: torch.Tensor, flowing: bool) -> Pending:
+        if self.level == "light" and FULL < tensor.numel() < _WORTH_A_LOOK and (found := quick_norm(tensor)):
+            return _Summary(tensor, (found,))  # most gradients of most scripts
         elements, reason = plain(tensor)
         if elements is None:
             return Pending(unknown(reason))

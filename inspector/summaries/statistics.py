@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy
 import torch
 
+from inspector.summaries.elements import is_ordinary
+
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
 
@@ -55,6 +57,23 @@ def norm(tensor: torch.Tensor) -> float:
         if _SMALL < found < math.inf:
             return found
     return _root([_norm(block) for block in _blocks(tensor)])
+
+
+def quick_norm(tensor: torch.Tensor) -> float | None:
+    """The 2-norm of a dense tensor on the processor; None of every other, and of one that needs a closer look."""
+    if (
+        tensor.dtype not in REDUCED_AS_THEY_ARE
+        or not is_ordinary(tensor)
+        or not tensor.is_cpu
+        or tensor.layout is not torch.strided
+        or tensor.is_nested
+        or tensor.requires_grad
+        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        or not tensor.untyped_storage().nbytes()
+    ):
+        return None
+    found: float = _vector_norm(tensor).item()
+    return found if _SMALL < found < math.inf else None
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:

@@ -36,8 +36,10 @@ class unobserved:
         self._functions.__exit__(*error)
 
 
-def nobody_observes() -> bool:
-    """Whether an operation on ordinary tensors is seen by nobody: within backward, mostly."""
+def nobody_observes(tensor: torch.Tensor) -> bool:
+    """Whether an operation on an ordinary tensor is seen by nobody: within backward, mostly."""
     return not (
-        torch.is_grad_enabled() or torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()
+        torch._C._len_torch_function_stack()  # first: they would see that we ask for requires_grad
+        or torch._C._len_torch_dispatch_stack()
+        or (torch.is_grad_enabled() and tensor.requires_grad)
     )

@@ -194,6 +194,10 @@ class _Thread:
     # Where something is compiled Dynamo looks at every frame, so at those of a trace function and what it calls.
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
+        self._events += 1
+        decided = self._decided.get(id(frame.f_code))
+        if decided is not None and self._events <= self._patience:  # most often, and most of our time
+            return decided[1]
         if self._lines.unseen:
             return unseen(self._on_call, frame, event, argument)  # type: ignore[no-any-return]
         return self._on_call(frame, event, argument)
@@ -211,13 +215,9 @@ class _Thread:
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
         """A function is called: trace its lines if it is the user's."""
         try:
-            self._events += 1
             if self._events > self._patience and self._rests():
                 return None
-            code = frame.f_code
-            decided = self._decided.get(id(code))
-            if decided is None:
-                decided = self._decide(code)
+            decided = self._decided.get(id(frame.f_code)) or self._decide(frame.f_code)
             return decided[1]
         except Exception as error:
             self._lines.fail(error)

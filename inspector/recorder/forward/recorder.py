@@ -71,7 +71,7 @@ class ForwardRecorder:
         """Called when everything that Dynamo would see has to come off."""
         self._sources = Sources(files)
         self._lines = Lines(files, self._fail)
-        self._modules = ModulePaths(self._entered, self._left, self._fail)
+        self._modules = ModulePaths(self._entered, self._left, self._lines)
         self._outputs = Outputs(batch, self._sources)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
@@ -303,8 +303,6 @@ class ForwardRecorder:
             self._tidy()
             if self._compile_watch is not None and compiling.was_used():
                 self._compile_watch.see()
-        if outermost or sys.gettrace() is None:
-            self._lines.wake(sys._getframe(1))
         if self.mode == "full" and self._is_here():
             self._note_grad_mode(module)
 
