@@ -23,7 +23,7 @@ DEPTH = 3
 
 CONTAINERS = (list, tuple, dict)
 
-PLAIN = (str, bytes, int, float, complex, bool, type(None))
+PLAIN: frozenset[type] = frozenset([str, bytes, int, float, complex, bool, type(None)])
 """Classes of values that hold nothing."""
 
 MOST_ITEMS = 10_000
@@ -130,10 +130,9 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
         pairs = list(dict.items(holder))
         yield from ((f"{path}[{key!r}]", value) for key, value in pairs if type(key) in (str, int))
     elif issubclass(kind, (list, tuple)):
-        items_of = list.__iter__(holder) if issubclass(kind, list) else tuple.__iter__(holder)
-        for position, value in enumerate(itertools.islice(items_of, MOST_ITEMS)):
-            if type(value) not in PLAIN:  # the lines of a text, say: passed over without a word
-                yield f"{path}[{position}]", value
+        part = holder[:MOST_ITEMS] if kind in (list, tuple) else _first(holder)
+        if not PLAIN.issuperset(map(type, part)):  # the lines of a text, say, are passed over without a word
+            yield from ((f"{path}[{k}]", value) for k, value in enumerate(part) if type(value) not in PLAIN)
     else:
         try:
             attributes = object.__getattribute__(holder, "__dict__")
@@ -161,6 +160,12 @@ def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
                     yield _join(outer, inner), value, (type(module), attribute)
                 elif depth < DEPTH and issubclass(kind, CONTAINERS):
                     stack.append((inner, value, depth + 1))
+
+
+def _first(holder: Any) -> list[Any]:
+    """The first items of an object of a subclass of list or tuple, by the methods of those."""
+    kind = list if issubclass(type(holder), list) else tuple
+    return list(itertools.islice(kind.__iter__(holder), MOST_ITEMS))
 
 
 def _join(path: str, name: str) -> str:

@@ -206,7 +206,7 @@ def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor,
 
 
 _LIBRARIES = ("torch", "numpy", "builtins")
-_HOLDING_NOTHING = (*PLAIN, range, type, ModuleType)
+_HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
 
 
 def _may_hold_tensors(kind: type) -> bool:

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from inspector.frames import variables_of
+from inspector.module_tree import PLAIN
 from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import DISPATCHERS, Lines
@@ -424,7 +425,7 @@ def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
     for value in values:
         if isinstance(value, torch.Tensor):
             yield value
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
             yield from (element for element in value if isinstance(element, torch.Tensor))
 
 

@@ -115,7 +115,28 @@ class _Text:
         self._expressions: dict[Span, ast.expr | ast.AugAssign] = {}
         self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
         self._targets: dict[ast.AST, ast.expr] = {}
-        waiting: deque[ast.AST] = deque([ast.parse(text)])
+        self._looked_at: set[int] = set()
+        self._waiting: list[ast.stmt] = ast.parse(text).body  # those whose lines nobody has asked for
+
+    def _look_around(self, line: int | None) -> None:
+        """Index what stands around a line: of the module, and of a class, only the statement there."""
+        if line is None or line in self._looked_at:
+            return
+        found = [item for item in self._waiting if _first_line(item) <= line <= _last_line(item)]
+        for statement in found:
+            self._waiting.remove(statement)
+            if isinstance(statement, ast.ClassDef):
+                self._index(statement)
+                self._index_all(*statement.decorator_list, *statement.bases, *statement.keywords)
+                self._waiting += statement.body
+            else:
+                self._index_all(statement)
+        if any(isinstance(statement, ast.ClassDef) for statement in found):
+            self._look_around(line)
+        self._looked_at.add(line)
+
+    def _index_all(self, *nodes: ast.AST) -> None:
+        waiting: deque[ast.AST] = deque(nodes)
         while waiting:  # breadth first: what is inside comes later and wins
             node = waiting.popleft()
             self._index(node)
@@ -139,10 +160,12 @@ class _Text:
 
     def statement(self, line: int) -> str:
         """The statement around a line (of a compound one the header), with its outer indentation removed."""
+        self._look_around(line)
         first, last = self._statements.get(line, (line, line))
         return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
 
     def expression(self, span: Span) -> Expression | None:
+        self._look_around(span[0])
         # Python 3.11 lets the call of a method in a chain over several lines begin at the method's name
         node = self._expressions.get(span) or self._calls.get((span[1], span[3]))
         if node is None:
@@ -198,6 +221,16 @@ def _starred(targets: list[ast.expr | None] | list[ast.expr]) -> int:
 def _span_of(node: ast.expr | ast.AugAssign) -> tuple[int, int, int, int]:
     assert node.end_lineno is not None and node.end_col_offset is not None  # ast.parse sets them
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _first_line(statement: ast.stmt) -> int:
+    """That of its first decorator, if it has any."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(item.lineno for item in decorators)])
+
+
+def _last_line(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
 
 
 def _extent(statement: ast.stmt) -> tuple[int, int]:
