@@ -172,7 +172,8 @@ class TrainingWatch:
 
     def _ask(self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            return before(args, kwargs) if self._undo else args
+            with torch._C.DisableTorchFunction():  # what we ask the tensors is nobody's operation
+                return before(args, kwargs) if self._undo else args
         except Exception as error:
             self._fail(error)
             return args
@@ -181,7 +182,8 @@ class TrainingWatch:
         if not self._undo:  # a wrapper of ours that somebody kept
             return
         try:
-            look((*args, *kwargs.values()), frame)
+            with torch._C.DisableTorchFunction():
+                look((*args, *kwargs.values()), frame)
         except Exception as error:
             self._fail(error)
 

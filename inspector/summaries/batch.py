@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -13,6 +12,7 @@ from inspector.summaries import on_device
 from inspector.summaries.elements import dtype_name, is_ordinary, plain, stored, widened
 from inspector.summaries.histogram import histogram, sample
 from inspector.summaries.memory import Extent, extent, in_memory_order
+from inspector.summaries.pool import Measured, Pool, fits
 from inspector.summaries.statistics import (
     COUNTS,
     NAMES,
@@ -56,20 +56,14 @@ NOTHING = Pending()
 
 
 class _Summary(Pending):
-    """The summary of a tensor, written out when somebody asks: the script waits for the numbers alone.
+    """The summary of a tensor, written out when somebody asks: the script waits for the numbers alone."""
 
-    shape, dtype: those of the tensor. numbers: those of `NAMES`, or the norm alone. taken: a sample of the
-    elements.
-    """
+    __slots__ = ("dtype", "measured", "shape")
 
-    __slots__ = ("dtype", "numbers", "shape", "taken")
-
-    def __init__(
-        self, tensor: torch.Tensor, numbers: Sequence[float] = (), taken: torch.Tensor | None = None
-    ) -> None:
+    def __init__(self, tensor: torch.Tensor, measured: Measured) -> None:
         self._value = None
         self.shape, self.dtype = tensor.shape, tensor.dtype
-        self.numbers, self.taken = numbers, taken
+        self.measured = measured
 
     @property
     def value(self) -> Value:
@@ -83,22 +77,19 @@ class _Summary(Pending):
 
     @property
     def is_unknown(self) -> bool:
-        return not self.numbers
+        return not self.measured.numbers
 
     def _written(self) -> Value:
-        if not self.numbers:
+        numbers, sample = self.measured.numbers, self.measured.sample
+        if not numbers:
             return unknown("not read back")
         found: dict[str, Any] = {"shape": [int(size) for size in self.shape], "dtype": dtype_name(self.dtype)}
-        for name, number in zip(NAMES, self.numbers, strict=False):
+        for name, number in zip(NAMES, numbers, strict=False):
             found[name] = int(number) if name in COUNTS else number
-        if self.taken is not None:
-            found["histogram"] = histogram(self.taken)
-            self.taken = None
+        if sample is not None:
+            found["histogram"] = histogram(sample)
         return found
 
-
-_Numbers: TypeAlias = tuple[Sequence[float], torch.Tensor | None]
-"""The numbers of `NAMES`, or the norm alone, and a sample of the elements."""
 
 _Key: TypeAlias = tuple[int, torch.dtype, Extent]
 """Elements: the address of their memory (torch's own record of it), their type and where they lie in it."""
@@ -113,8 +104,7 @@ class _Met(NamedTuple):
 
     memory: StorageWeakRef  # so that its address is nobody else's
     version: int | None
-    numbers: Sequence[float]
-    taken: torch.Tensor | None
+    measured: Measured
 
 
 class Batch:
@@ -133,6 +123,7 @@ class Batch:
         self._earlier = earlier
         self._waiting: list[tuple[Pending, torch.Tensor]] = []
         self._met: dict[_Key, _Met] = {}
+        self._pool = Pool()
 
     def add(self, tensor: torch.Tensor | None, *, flowing: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, its statistics above. Never raises.
@@ -150,6 +141,7 @@ class Batch:
     def read(self) -> None:
         """Fill in every pending value: one copy from each device for each kind of number. Forget what was met."""
         self._met.clear()
+        self._pool.measure()
         groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for index, (_, tensor) in enumerate(self._waiting):
             groups.setdefault((tensor.device, tensor.dtype), []).append(index)
@@ -167,8 +159,8 @@ class Batch:
             part = numbers[position : position + tensor.numel()]
             position += tensor.numel()
             if isinstance(pending, _Summary):
-                pending.numbers = part[: len(NAMES)].tolist()
-                pending.taken = part[len(NAMES) :].clone() if self.level == "full" else None
+                sample = part[len(NAMES) :].clone() if self.level == "full" else None
+                pending.measured = Measured(part[: len(NAMES)].tolist(), sample)
             else:
                 pending._value = part.reshape(tensor.shape).tolist()
 
@@ -180,7 +172,7 @@ class Batch:
 
     def _add(self, tensor: torch.Tensor, flowing: bool) -> Pending:
         if self.level == "light" and FULL < tensor.numel() < _WORTH_A_LOOK and (found := quick_norm(tensor)):
-            return _Summary(tensor, (found,))  # most gradients of most scripts
+            return _Summary(tensor, Measured((found,)))  # most gradients of most scripts
         elements, reason = plain(tensor)
         if elements is None:
             return Pending(unknown(reason))
@@ -191,32 +183,39 @@ class Batch:
             return self._wait(Pending(unknown("not read back")), widened(elements.to_dense()).clone())
         held = stored(elements)
         if not elements.is_cpu:
-            return self._wait(_Summary(tensor), self._on_device(held, count - held.numel()))
+            return self._wait(_Summary(tensor, Measured()), self._on_device(held, count - held.numel()))
         if self.level == "light" and not (flowing and count >= _WORTH_A_LOOK):
-            return _Summary(tensor, (norm(held),))
+            return _Summary(tensor, Measured((norm(held),)))
         if held.numel() != count:
-            return _Summary(tensor, *self._numbers(held, count - held.numel()))
-        return _Summary(tensor, *self._measured(held, flowing))
+            return _Summary(tensor, self._numbers(held, count - held.numel()))
+        if fits(held) and not flowing and self.level == "full":
+            return _Summary(tensor, self._pool.add(held))
+        return _Summary(tensor, self._measured(held, flowing))
 
-    def _measured(self, elements: torch.Tensor, flowing: bool) -> _Numbers:
+    def _measured(self, elements: torch.Tensor, flowing: bool) -> Measured:
         """The numbers of strided elements, which may have been met before."""
         memory, where = elements.untyped_storage(), extent(elements)
         key = (memory._cdata, elements.dtype, where)
         version = elements._version if flowing and not elements.is_inference() else None
         met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
         if met is not None and version is not None and met.version == version:
-            return met.numbers, met.taken
-        elements = in_memory_order(elements, where)
-        if met is None or self.level == "light" or met.numbers[:2] != sums(elements):
-            weak = StorageWeakRef(memory)  # type: ignore[no-untyped-call]
-            met = _Met(weak, version, *self._numbers(elements, 0))
-        self._met[key] = met._replace(version=version)
-        return met.numbers, met.taken
+            return met.measured
+        if fits(elements) and self.level == "full":
+            measured = self._pool.add(elements)
+        else:
+            elements = in_memory_order(elements, where)
+            if met is None or self.level == "light" or met.measured.numbers[:2] != sums(elements):
+                measured = self._numbers(elements, 0)
+            else:
+                measured = met.measured
+        weak = StorageWeakRef(memory) if met is None else met.memory  # type: ignore[no-untyped-call]
+        self._met[key] = _Met(weak, version, measured)
+        return measured
 
-    def _numbers(self, elements: torch.Tensor, implied: int) -> _Numbers:
+    def _numbers(self, elements: torch.Tensor, implied: int) -> Measured:
         if self.level == "light":
-            return (norm(elements),), None
-        return statistics(elements, implied), sample(elements)
+            return Measured((norm(elements),))
+        return Measured(statistics(elements, implied), sample(elements))
 
     def _on_device(self, elements: torch.Tensor, implied: int) -> torch.Tensor:
         """The numbers of `NAMES` and a sample, as one tensor; the norm alone in a light recording."""

@@ -25,7 +25,7 @@ def sample(elements: torch.Tensor) -> torch.Tensor:
 
     The distance has no divisor in common with their number, so that it keeps to no column.
     """
-    step = _step(elements.numel())
+    step = sample_step(elements.numel())
     if elements.is_contiguous():
         return elements.as_strided((-(-elements.numel() // step),), (step,)).clone()
     places = _places(tuple(elements.shape), elements.stride(), step, elements.device)
@@ -44,7 +44,8 @@ def histogram(elements: torch.Tensor) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _step(count: int) -> int:
+def sample_step(count: int) -> int:
+    """Every so many-th of so many elements is taken."""
     step = max(1, count // SAMPLE)
     while math.gcd(step, count) != 1:
         step += 1

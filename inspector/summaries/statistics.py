@@ -26,10 +26,10 @@ HALVES = (torch.float16, torch.bfloat16)
 _BLOCK = 1 << 17
 """Elements of a block: half a megabyte of float32."""
 
-_FEW = 1 << 13
+FEW = 1 << 13
 """Up to so many elements the fewest calls take the least time, beyond those that use vector instructions."""
 
-_SMALL = 1e-15
+SMALL = 1e-15
 """The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
 
 _vector_norm = torch.linalg.vector_norm
@@ -54,7 +54,7 @@ def norm(tensor: torch.Tensor) -> float:
     """The 2-norm, the one number of a light recording."""
     if tensor.dtype in REDUCED_AS_THEY_ARE:
         found: float = _vector_norm(tensor).item()
-        if _SMALL < found < math.inf:
+        if SMALL < found < math.inf:
             return found
     return _root([_norm(block) for block in _blocks(tensor)])
 
@@ -73,7 +73,7 @@ def quick_norm(tensor: torch.Tensor) -> float | None:
     ):
         return None
     found: float = _vector_norm(tensor).item()
-    return found if _SMALL < found < math.inf else None
+    return found if SMALL < found < math.inf else None
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:
@@ -147,21 +147,21 @@ def _of_block(block: torch.Tensor) -> tuple[float, float, float, float, int, int
 
 
 def _extremes(block: torch.Tensor) -> tuple[float, float]:
-    if block.numel() <= _FEW:
+    if block.numel() <= FEW:
         least, most = torch.aminmax(block)
         return least.item(), most.item()
     return block.amin().item(), block.amax().item()
 
 
 def _nonzero(block: torch.Tensor) -> int:
-    if block.numel() <= _FEW:
+    if block.numel() <= FEW:
         return int(torch.count_nonzero(block).item())
     return int(numpy.count_nonzero(block.to(torch.bool).numpy()))
 
 
 def _norm(block: torch.Tensor) -> float:
     found: float = _vector_norm(block, dtype=torch.float32 if block.dtype in HALVES else None).item()
-    if not _SMALL < found < math.inf and block.dtype is not torch.float64:
+    if not SMALL < found < math.inf and block.dtype is not torch.float64:
         # The squares of large float32 overflow where the elements do not, those of small ones vanish.
         found = _vector_norm(block, dtype=torch.float64).item()
     return found

@@ -6,6 +6,7 @@ A place is a code object and the index of one of its instructions. It holds no f
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import sys
 import textwrap
@@ -98,7 +99,7 @@ class Sources:
             tracer = sys.gettrace()
             sys.settrace(None)  # some 100,000 events of ours, over which our own tracer would fall asleep
             try:
-                self._texts[path] = _Text("".join(linecache.getlines(path)))
+                self._texts[path] = _parsed("".join(linecache.getlines(path)))
             except (SyntaxError, ValueError, RecursionError):
                 self._texts[path] = None  # not the text that is running, or none of Python
             finally:
@@ -202,6 +203,12 @@ class _Text:
         lines[-1] = lines[-1][:end]
         lines[0] = lines[0][start:]
         return b"".join(lines).decode()
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> _Text:
+    """Kept from one recording to the next: it takes milliseconds."""
+    return _Text(text)
 
 
 _MODULES = ("torch", "F", "nn.functional", "torch.nn.functional", "torch.special", "torch.linalg")
