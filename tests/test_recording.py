@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,39 @@ def test_gradients_are_bitwise_the_same(name: str, mode: Any) -> None:
     assert len(plain) == len(found[0]) > 4
     assert all(map(torch.equal, plain, found[0]))
     assert len(gradients(network)) == len(plain)
+
+
+GALLERY = Path(__file__).parent.parent / "gallery"
+SEEDS = ["square", "polynomial", "product", "saddle", "saddle_origin"]
+SCRIPTS = [*SEEDS, "baydin", "classifier", "lstm", "regression"]
+
+
+def grads_of(script: str) -> dict[str, tuple[torch.Tensor, torch.Tensor | None]]:
+    """Every leaf of a gallery script by the name that the script gives it, and its grad, after running it here."""
+    torch.manual_seed(0)
+    variables = runpy.run_path(str(GALLERY / f"{script}.py"))
+    found = {}
+    for name, value in variables.items():
+        tensors = dict(value.named_parameters()) if isinstance(value, torch.nn.Module) else {"": value}
+        for path, tensor in tensors.items():
+            if isinstance(tensor, torch.Tensor) and tensor.requires_grad and tensor.is_leaf:
+                found[f"{name} {path}"] = (tensor.detach(), tensor.grad)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["full", "light", "none"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_get_the_same_gradients_bit_by_bit(script: str, mode: Any) -> None:
+    plain = grads_of(script)
+    with inspector.record(mode=mode) as recording:
+        recorded = grads_of(script)
+    assert recording.failure is None and recording.calls
+    assert plain.keys() == recorded.keys() and any(grad is not None for _, grad in plain.values())
+    for name, (data, grad) in plain.items():
+        its_data, its_grad = recorded[name]
+        assert torch.equal(data, its_data) and (grad is None) == (its_grad is None)
+        if grad is not None and its_grad is not None:
+            assert torch.equal(grad, its_grad) and grad.stride() == its_grad.stride()
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -16,7 +16,7 @@ import torch
 
 from inspector.summaries.histogram import sample_step
 from inspector.summaries.memory import extent, in_memory_order
-from inspector.summaries.statistics import FEW, REDUCED_AS_THEY_ARE, SMALL, Numbers, statistics
+from inspector.summaries.statistics import REDUCED_AS_THEY_ARE, SMALL, Numbers, statistics
 from inspector.summaries.unobserved import unobserved
 
 _BYTES = 1 << 18
@@ -24,6 +24,9 @@ _BYTES = 1 << 18
 
 _ROWS = 256
 """Of one matrix, at most."""
+
+_MOST = 1 << 13
+"""Elements of a tensor: from a larger one the reductions themselves take the time."""
 
 
 class Measured:
@@ -114,7 +117,7 @@ class _Waiting:
 
 def fits(elements: torch.Tensor) -> bool:
     """Whether a tensor may go into a Pool: elements on the processor, few and of a type that torch reduces."""
-    return elements.numel() <= FEW and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
+    return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
 
 
 def _numbers(matrix: torch.Tensor) -> list[Numbers]:
