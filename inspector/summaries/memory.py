@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -39,3 +40,11 @@ def extent(tensor: torch.Tensor) -> Extent:
 def in_memory_order(tensor: torch.Tensor, where: Extent) -> torch.Tensor:
     """The same elements in the order of their memory, which torch reduces several times as fast."""
     return tensor.as_strided(where.sizes, where.strides)
+
+
+def largest_stride_first(tensor: torch.Tensor) -> torch.Tensor:
+    """The same elements with their dimensions in the order of the memory."""
+    strides = tensor.stride()
+    if all(outer >= inner for outer, inner in itertools.pairwise(strides)):
+        return tensor
+    return tensor.permute(sorted(range(len(strides)), key=strides.__getitem__, reverse=True))

@@ -15,7 +15,7 @@ import numpy
 import torch
 
 from inspector.summaries.histogram import sample_step
-from inspector.summaries.memory import extent, in_memory_order
+from inspector.summaries.memory import largest_stride_first
 from inspector.summaries.statistics import REDUCED_AS_THEY_ARE, SMALL, Numbers, statistics
 from inspector.summaries.unobserved import unobserved
 
@@ -72,8 +72,8 @@ class Pool:
 
     def add(self, elements: torch.Tensor) -> Measured:
         """Copy a tensor that `fits`. It is measured by the next `measure`, or before, where there are many."""
-        if not elements.is_contiguous():  # in the order of their memory: a view of them has the same numbers
-            elements = in_memory_order(elements, extent(elements))
+        if not elements.is_contiguous():
+            elements = largest_stride_first(elements)  # as they lie: a view of them has the same numbers
         kind = (elements.dtype, elements.shape)
         waiting = self._kinds.get(kind)
         if waiting is None:

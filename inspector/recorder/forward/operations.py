@@ -102,7 +102,9 @@ class Operations(TorchFunctionMode):
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
         options = options or {}
-        operation = self._before(function, arguments, options)
+        paused = self._lines.pause()
+        operation, user = self._before(function, arguments, options)
+        self._lines.resume(paused, user)
         self._handling += 1
         try:
             result = function(*arguments, **options)
@@ -114,26 +116,31 @@ class Operations(TorchFunctionMode):
             if not self._recording:
                 _leave_after(self, sys._getframe(1))
         if operation is not None:
+            paused = self._lines.pause()
             self._after(operation, arguments, options, result)
+            self._lines.resume(paused, None)
         return result
 
-    def _before(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Operation | None:
+    def _before(
+        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[_Operation | None, FrameType | None]:
+        """What is about to run, None for what is no operation; and the frame of the user that it runs in."""
         if not self._recording or not_ours():
-            return None
-        name = _name(function)
-        if name == "_set_grad_enabled" and arguments:
-            self._note_region(bool(arguments[0]), sys._getframe(2))
-        if getattr(function, "__name__", None) == "__get__" and function == _GET_GRAD:
-            self._note_read(arguments[0], sys._getframe(2))
-        if name is None or name in _NO_OPERATIONS:
-            return None
-        paused, user = self._lines.pause(), None
+            return None, None
+        user = None
         try:
+            name = _name(function)
+            if name == "_set_grad_enabled" and arguments:
+                self._note_region(bool(arguments[0]), sys._getframe(2))
+            if getattr(function, "__name__", None) == "__get__" and function == _GET_GRAD:
+                self._note_read(arguments[0], sys._getframe(2))
+            if name is None or name in _NO_OPERATIONS:
+                return None, None
             calling = _beyond_dispatch(sys._getframe(2))
             user = self._lines.user_frame(calling)
             self._before_each()
             with torch._C.DisableTorchFunction():
-                return _Operation(
+                operation = _Operation(
                     name,
                     (user.f_code, user.f_lasti) if user is not None else None,
                     user is calling,
@@ -141,16 +148,14 @@ class Operations(TorchFunctionMode):
                     _targets(name, arguments, options, self._outputs),
                     sequence_number(),
                 )
+            return operation, user
         except Exception as error:
             self._fail(error)
-            return None
-        finally:
-            self._lines.resume(paused, user)
+            return None, user
 
     def _after(
         self, operation: _Operation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
     ) -> None:
-        paused = self._lines.pause()
         try:
             with torch._C.DisableTorchFunction():
                 inputs = list(_tensors((*arguments, *options.values())))
@@ -169,8 +174,6 @@ class Operations(TorchFunctionMode):
                 self._find_writes(operation)
         except Exception as error:
             self._fail(error)
-        finally:
-            self._lines.resume(paused, None)
 
     def _made_nodes(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         first, end = operation.number, sequence_number()
