@@ -6,38 +6,44 @@ It lies at the bottom of the mode stack, so that a mode of the user that leaves 
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import torch
 import torch.overrides
-from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
-from inspector.frames import variables_of
-from inspector.module_tree import PLAIN
+from inspector.recorder.forward.arguments import (
+    NO_OPERATIONS,
+    SET_DATA,
+    Target,
+    name_of,
+    outer_operands,
+    targets_of,
+    tensors_among,
+)
+from inspector.recorder.forward.callers import (
+    HANDLE,
+    OPTIMIZERS,
+    beyond_dispatch,
+    decorated_function,
+    in_constructor,
+    in_custom_function,
+)
 from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
-from inspector.recorder.forward.lines import DISPATCHERS, Lines
+from inspector.recorder.forward.lines import Lines
 from inspector.recorder.forward.outputs import Outputs, Recorded
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import is_leaf
 from inspector.summaries import Pending, memory_of
 
-_GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
-
-_PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
-"""Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
-
-SET_DATA = "data.__set__"
-"""The name of `h.data = x`, which gives a tensor other elements and leaves its version as it is."""
+GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
 
 
 class Operations(TorchFunctionMode):
@@ -129,14 +135,14 @@ class Operations(TorchFunctionMode):
             return None, None
         user = None
         try:
-            name = _name(function)
+            name = name_of(function)
             if name == "_set_grad_enabled" and arguments:
                 self._note_region(bool(arguments[0]), sys._getframe(2))
-            if getattr(function, "__name__", None) == "__get__" and function == _GET_GRAD:
+            if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
                 self._note_read(arguments[0], sys._getframe(2))
-            if name is None or name in _NO_OPERATIONS:
+            if name is None or name in NO_OPERATIONS:
                 return None, None
-            calling = _beyond_dispatch(sys._getframe(2))
+            calling = beyond_dispatch(sys._getframe(2))
             user = self._lines.user_frame(calling)
             self._before_each()
             with torch._C.DisableTorchFunction():
@@ -144,8 +150,8 @@ class Operations(TorchFunctionMode):
                     name,
                     (user.f_code, user.f_lasti) if user is not None else None,
                     user is calling,
-                    calling is not None and _OPTIMIZERS in calling.f_code.co_filename,
-                    _targets(name, arguments, options, self._outputs),
+                    calling is not None and OPTIMIZERS in calling.f_code.co_filename,
+                    targets_of(name, arguments, options, self._outputs),
                     sequence_number(),
                 )
             return operation, user
@@ -158,8 +164,8 @@ class Operations(TorchFunctionMode):
     ) -> None:
         try:
             with torch._C.DisableTorchFunction():
-                inputs = list(_tensors((*arguments, *options.values())))
-                results = list(_tensors(result if isinstance(result, (tuple, list)) else (result,)))
+                inputs = list(tensors_among((*arguments, *options.values())))
+                results = list(tensors_among(result if isinstance(result, (tuple, list)) else (result,)))
                 if operation.name == "requires_grad_":
                     results = inputs[:1]  # also where it is an assignment, which gives nothing back
                 if sequence_number() != operation.number:
@@ -182,7 +188,7 @@ class Operations(TorchFunctionMode):
         cuts = self.flow.behind(inputs, results)
         for tensor in inputs:
             self._outputs.note_shared(tensor)
-        operands, given = _outer(operation.name, inputs), self.non_finite.of(inputs)
+        operands, given = outer_operands(operation.name, inputs), self.non_finite.of(inputs)
         if not results:  # `b[0] = x` gives nothing back
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
@@ -208,7 +214,7 @@ class Operations(TorchFunctionMode):
             if operation.place is None or not tensor.requires_grad or not is_leaf(tensor):
                 continue
             is_new = not any(tensor is other for other in inputs)
-            if is_new or operation.name == "requires_grad_" or _in_constructor(sys._getframe(2)):
+            if is_new or operation.name == "requires_grad_" or in_constructor(sys._getframe(2)):
                 self._outputs.add_leaf(tensor, operation.place)
 
     def _find_non_finite(
@@ -229,7 +235,7 @@ class Operations(TorchFunctionMode):
         if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None)
-        if kind is None or (kind in ("no_grad", "inference_mode") and _in_custom_function()):
+        if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function()):
             return
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
         self.flow.cut(kind, where, [*sources, *inputs], results)
@@ -249,8 +255,8 @@ class Operations(TorchFunctionMode):
         if enabled:
             self.flow.region = None
         elif torch.is_grad_enabled():
-            decorated = _decorated(frame)
-            user = None if decorated is not None else self._lines.user_frame(_beyond_dispatch(frame))
+            decorated = decorated_function(frame)
+            user = None if decorated is not None else self._lines.user_frame(beyond_dispatch(frame))
             self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
     def _find_writes(self, operation: _Operation) -> None:
@@ -261,7 +267,7 @@ class Operations(TorchFunctionMode):
                 continue
             where = self._where(operation, tensor, target.key)
             # The Node of a custom Function is made before its forward, which may write what it then saves
-            number = 0 if _in_custom_function() else operation.number
+            number = 0 if in_custom_function() else operation.number
             part = tensor if target.part is None else tensor.detach()[target.part]
             write = Write(where, memory_of(part), number, target.version, tensor._version)
             self.flow.write(write)
@@ -272,16 +278,6 @@ class Operations(TorchFunctionMode):
 
 
 @dataclass(slots=True)
-class _Target:
-    """A tensor that an operation may write: its version, and which tensor it was, before."""
-
-    tensor: torch.Tensor
-    version: int
-    key: Key | None
-    part: Any = None  # the index that is written, if that is a part which has an extent of its own
-
-
-@dataclass(slots=True)
 class _Operation:
     """An operation that is running. Kept while it runs, so it may hold tensors; no frame."""
 
@@ -289,7 +285,7 @@ class _Operation:
     place: Place | None
     direct: bool  # called by the user's code itself
     in_optimizer: bool
-    targets: list[_Target]
+    targets: list[Target]
     number: int  # the sequence number before it
 
 
@@ -303,194 +299,11 @@ def not_ours() -> bool:
     )
 
 
-_NO_OPERATIONS = frozenset(
-    [
-        "backward",
-        "grad",
-        "register_hook",
-        "retain_grad",
-        "size",
-        "dim",
-        "numel",
-        "stride",
-        "__len__",
-        "__repr__",
-        "__format__",
-        "is_floating_point",
-        "is_complex",
-        "is_contiguous",
-        "data_ptr",
-        "untyped_storage",
-        "_set_grad_enabled",
-    ]
-)
-
-
-def _name(function: Any) -> str | None:
-    """Torch's name of an operation; None for what is none."""
-    name = getattr(function, "__name__", None)
-    if name in ("__get__", "__set__", "__delete__"):
-        attribute = getattr(function.__self__, "__name__", None)
-        if name == "__set__" and attribute == "requires_grad":
-            return "requires_grad_"
-        if name == "__set__" and attribute == "data":
-            return SET_DATA
-        return attribute if attribute in _PROPERTIES else None
-    return str(name) if name is not None else None
-
-
-def _targets(name: str, arguments: tuple[Any, ...], options: dict[str, Any], outputs: Outputs) -> list[_Target]:
-    """What an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
-    first: Any = arguments[0] if arguments else None
-    candidates: list[Any] = [first, options.get("out")]
-    in_place = options.get("inplace") is True or name == "__setitem__" or name in _IN_PLACE_OPERATORS
-    in_place = in_place or (name.endswith("_") and not name.endswith("__"))
-    if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
-        candidates = list(first)
-    part = arguments[1] if name == "__setitem__" and _is_plain_index(arguments[1]) else None
-    return [
-        _Target(tensor, tensor._version, outputs.key(tensor) if in_place else None, part)
-        for tensor in candidates
-        if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
-    ]
-
-
-def _is_plain_index(index: Any) -> bool:
-    """Whether an index is one of numbers and slices, which gives a view."""
-    items = index if isinstance(index, tuple) else (index,)
-    return all(item is Ellipsis or type(item) is int or isinstance(item, slice) for item in items)
-
-
-def _outer(name: str, inputs: list[torch.Tensor]) -> list[list[int]] | None:
-    """The shapes of the two operands of an operation whose result is larger than either: [n, 1] and [n]."""
-    if name not in _BROADCASTING or len(inputs) < 2:
-        return None
-    first, second = inputs[0].shape, inputs[1].shape
-    if first == second or not first or not second:
-        return None
-    longest = max(len(first), len(second))
-    one, other = ([1] * (longest - len(shape)) + list(shape) for shape in (first, second))
-    if any(size != its and 1 not in (size, its) for size, its in zip(one, other, strict=True)):
-        return None
-    result = [max(size, its) for size, its in zip(one, other, strict=True)]
-    return None if result in (list(first), list(second)) else [list(first), list(second)]
-
-
-_BROADCASTING = frozenset(
-    [
-        "add",
-        "sub",
-        "subtract",
-        "rsub",
-        "__rsub__",
-        "mul",
-        "multiply",
-        "div",
-        "divide",
-        "true_divide",
-        "__rdiv__",
-        "__rtruediv__",
-        "pow",
-        "__rpow__",
-        "maximum",
-        "minimum",
-        "mse_loss",
-        "l1_loss",
-        "smooth_l1_loss",
-        "huber_loss",
-        "kl_div",
-        "poisson_nll_loss",
-        "gaussian_nll_loss",
-    ]
-)
-"""Operations on two tensors that fit their shapes to one another."""
-
-_IN_PLACE_OPERATORS = frozenset(
-    [
-        "__iadd__",
-        "__isub__",
-        "__imul__",
-        "__itruediv__",
-        "__ifloordiv__",
-        "__imod__",
-        "__ipow__",
-        "__iand__",
-        "__ior__",
-        "__ixor__",
-        "__ilshift__",
-        "__irshift__",
-    ]
-)
-
-
-def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    """The tensors among `values` and in the lists and tuples among them."""
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
-            yield from (element for element in value if isinstance(element, torch.Tensor))
-
-
-def _beyond_dispatch(frame: FrameType | None) -> FrameType | None:
-    """From the frame that called the mode to the one that called the operation."""
-    while frame is not None and frame.f_code.co_name in DISPATCHERS:  # of the user's modes, above ours
-        frame = frame.f_back
-    if frame is None or frame.f_code is not _HANDLE:
-        return frame
-    frame = frame.f_back  # `torch.nn.functional.relu` calls `handle_torch_function` with itself
-    if frame is not None and not frame.f_code.co_filename.endswith(_DISPATCHING):
-        return frame
-    frame = frame and frame.f_back
-    while frame is not None and frame.f_code.co_filename.endswith("_jit_internal.py"):  # boolean_dispatch
-        frame = frame.f_back
-    return frame
-
-
-_HANDLE: CodeType = torch.overrides.handle_torch_function.__code__
-_DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
-_OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
-APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod
-
-
-def _in_constructor(frame: FrameType | None) -> bool:
-    """Whether a module of torch's is being made, and initialises the parameter that it has just got."""
-    while frame is not None and frame.f_code.co_filename != _MODULE_FILE:
-        if frame.f_code.co_name == "__init__" and isinstance(variables_of(frame).get("self"), nn.Module):
-            return True
-        frame = frame.f_back
-    return False
-
-
-_MODULE_FILE = nn.Module._call_impl.__code__.co_filename
-
-
 def _is_copied(operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> bool:
     """Whether the result is a new leaf: `torch.tensor(loss, requires_grad=True)`."""
     if CUTS_TO_TENSORS.get(operation.name) != "tensor":
         return False
     return all(is_leaf(tensor) and not any(tensor is other for other in inputs) for tensor in results)
-
-
-def _decorated(frame: FrameType | None) -> Place | None:
-    """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
-    while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
-        if frame.f_code.co_name == "decorate_context":
-            code = getattr(frame.f_locals.get("func"), "__code__", None)
-            return None if code is None else (code, 0)
-        frame = frame.f_back
-    return None
-
-
-_GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
-
-
-def _in_custom_function() -> bool:
-    """Whether a custom Function's forward is running, where torch has turned gradients off, not the user."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not APPLY:
-        frame = frame.f_back
-    return frame is not None
 
 
 def _modes() -> list[Any]:
@@ -515,7 +328,7 @@ def _leave_after(mode: Operations, caller: FrameType) -> None:
     Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called
     from C++ it is put back and lies there, doing nothing, until `Operations.waits_to_leave` is seen.
     """
-    if caller.f_code is not _HANDLE:
+    if caller.f_code is not HANDLE:
         return
     push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
 

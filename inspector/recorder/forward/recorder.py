@@ -20,9 +20,10 @@ from inspector.files import Files
 from inspector.graph.model import Source
 from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
+from inspector.recorder.forward.callers import APPLY
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
-from inspector.recorder.forward.operations import APPLY, Operations, not_ours
+from inspector.recorder.forward.operations import Operations, not_ours
 from inspector.recorder.forward.outputs import Output, Outputs
 from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
