@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.playback import after_steps, reordered, turns
@@ -68,6 +69,7 @@ class Figure:
         return self.panels[moment]
 
 
+@without_collections()
 def draw(
     graph: Graph,
     look: Look | None = None,
