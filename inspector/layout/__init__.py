@@ -28,8 +28,6 @@ from inspector.views.folded import items_of, view, whole_of
 
 MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
-MOST_BOXES_AT_ONCE = 1_000
-"""The same of what cannot be laid out in parts."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
@@ -189,8 +187,6 @@ def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing
 def _part_placed(problem: Problem) -> Placement:
     """The places of a whole problem, or of a part of one."""
     count = len(problem.sizes) - len(problem.texts)
-    if count > MOST_BOXES_AT_ONCE:
-        raise TooManyBoxes(count, MOST_BOXES_AT_ONCE)
     return place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
 
