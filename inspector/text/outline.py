@@ -33,7 +33,7 @@ def outline(text: str, size: float, face: str = "regular", x: float = 0.0, y: fl
     return f"M{_joined((x + first[0], y + first[1]))}{commands}" if commands else ""
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def _drawn(text: str, size: float, face: str) -> tuple[Point, str]:
     """Where the outline of a text begins, from the start of its baseline, and all that follows in relative
     commands: the same wherever the text stands, and a large figure has the same few names everywhere."""
