@@ -93,7 +93,8 @@ def _measured(name: str) -> dict[str, Any]:
             found.update(json.loads(line))
     if status:
         stage = found.get("begun", "the start")
-        found[stage] = signal.Signals(-status).name if status < 0 else done.stderr.strip().splitlines()[-1][:70]
+        died = f"the process died of {signal.Signals(-status).name}" if status < 0 else ""
+        found[stage] = died or done.stderr.strip().splitlines()[-1]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.models import GPT, MLP, Chain, ResNet, Unrolled, Web
+from benchmarks.models import MLP, Chain, ResNet, Unrolled, Web
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,29 @@ class Made:
         return self.loss(self.model(*self.inputs))
 
 
-def _transformer(layers: int) -> Made:
+def _gpt2(layers: int) -> Made:
+    """The GPT-2 of transformers: small widths, real depths."""
+    from transformers import GPT2Config, GPT2LMHeadModel  # type: ignore[import-not-found]
+
+    config = GPT2Config(
+        n_layer=layers,
+        n_embd=32,
+        n_head=4,
+        vocab_size=100,
+        n_positions=64,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
     ids = torch.randint(0, 100, (2, 32))
     return Made(
-        GPT(layers, 32),
+        GPT2LMHeadModel(config),
         (ids,),
-        lambda output: nn.functional.cross_entropy(output.flatten(0, 1), ids.flatten()),
+        lambda output: nn.functional.cross_entropy(output.logits.flatten(0, 1), ids.flatten()),
     )
 
 
 def _bert() -> Made:
-    from transformers import BertConfig, BertModel  # type: ignore[import-not-found]
+    from transformers import BertConfig, BertModel
 
     config = BertConfig(
         hidden_size=32,
@@ -58,8 +70,8 @@ CASES: dict[str, Callable[[], Made]] = {
     "MLP, 8 layers": lambda: Made(MLP(8), (torch.randn(4, 32),)),
     "ResNet-18": lambda: Made(ResNet((2, 2, 2, 2), bottleneck=False), _image()),
     "ResNet-152": lambda: Made(ResNet((3, 8, 36, 3), bottleneck=True), _image()),
-    "GPT-2, 12 layers": lambda: _transformer(12),
-    "GPT-2, 48 layers": lambda: _transformer(48),
+    "GPT-2, 12 layers": lambda: _gpt2(12),
+    "GPT-2, 48 layers": lambda: _gpt2(48),
     "BERT, 12 layers": _bert,
     "LSTM, 100 steps": lambda: Made(Unrolled(), (torch.randn(100, 4, 8),)),
     "LSTM, 1,000 steps": lambda: Made(Unrolled(), (torch.randn(1000, 4, 8),)),

@@ -14,11 +14,13 @@ SERIES = {
     "walk and snapshot": ("value", "walk and snapshot"),
     "networkx": ("ink", "networkx"),
     "fold": ("gradient", "fold"),
-    "torchviz": ("error", "torchviz make_dot"),
-    "torchviz pipe": ("quiet", "dot on it"),
-    "torchlens": ("faded", "torchlens"),
+    "full": ("error", "full SVG"),
+    "torchviz": ("gradient", "torchviz make_dot"),
+    "torchviz pipe": ("error", "dot on it"),
+    "torchlens": ("value", "torchlens"),
+    "torchview": ("ink", "torchview"),
 }
-"""Stage → its ink and what it is called. Ours are discs, peers are rounded squares."""
+"""Stage → its ink and what it is called. Ours are discs, peers are rings."""
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 900.0, 560.0, 90.0, 60.0, 210.0, 70.0
 _RADIUS = 4.0
 
@@ -40,10 +42,10 @@ def draw_times(measured: dict[str, dict[str, Any]]) -> Scene:
             if seconds > 0:
                 x, y = _place(nodes, x_ends, True), _place(seconds, y_ends, False)
                 area = Rectangle(x - _RADIUS, y - _RADIUS, 2 * _RADIUS, 2 * _RADIUS)
-                boxes.append(Box(f"{stage}.{number}", area, _shape(stage), ink, ink))
+                boxes.append(_mark(f"{stage}.{number}", area, stage, ink))
         y = _TOP + 24 * row
         sample = Rectangle(_WIDTH - _RIGHT + 24, y - _RADIUS, 2 * _RADIUS, 2 * _RADIUS)
-        boxes.append(Box(f"{stage}.key", sample, _shape(stage), ink, ink))
+        boxes.append(_mark(f"{stage}.key", sample, stage, ink))
         boxes.append(_text(f"{stage}.name", (_WIDTH - _RIGHT + 42, y + 5), label, "start"))
     boxes.append(_text("x", (_LEFT + (_WIDTH - _LEFT - _RIGHT) / 2, _HEIGHT - 18), "Nodes", "middle"))
     boxes.append(_text("y", (_LEFT, 30), "seconds of CPU", "middle"))
@@ -52,8 +54,8 @@ def draw_times(measured: dict[str, dict[str, Any]]) -> Scene:
     return Scene(_WIDTH, _HEIGHT, (Panel("times", area, tuple(boxes), tuple(wires)),), title, title)
 
 
-def _shape(stage: str) -> Any:
-    return "card" if stage.startswith("torch") else "circle"
+def _mark(identifier: str, area: Rectangle, stage: str, ink: str) -> Box:
+    return Box(identifier, area, "circle", ink, "ground" if stage.startswith("torch") else ink)
 
 
 _Ends = tuple[int, int]
@@ -82,7 +84,12 @@ def _grid(x_ends: _Ends, y_ends: _Ends, boxes: list[Box]) -> Iterator[Wire]:
     for power in range(y_ends[0], y_ends[1] + 1):
         y = _place(10.0**power, y_ends, False)
         yield _line(f"y.{power}", (_LEFT, y), (_WIDTH - _RIGHT, y))
-        boxes.append(_text(f"y.{power}.n", (_LEFT - 10, y + 5), f"{10.0**power:g}", "end"))
+        boxes.append(_text(f"y.{power}.n", (_LEFT - 10, y + 5), _plain(power), "end"))
+
+
+def _plain(power: int) -> str:
+    """A power of ten without an exponent."""
+    return f"{10**power:,}" if power >= 0 else f"{10.0**power:.{-power}f}"
 
 
 def _line(identifier: str, start: Point, end: Point) -> Wire:

@@ -121,8 +121,9 @@ def _pictures(graph: Graph, times: int) -> None:
 
     def full() -> None:
         whole = draw(graph, Look(style="modules"), depth="full")
-        if any("drawn folded" in remark for remark in whole.remarks):
-            raise LayoutFailed("too many boxes: drawn folded")
+        folded_since = next((remark for remark in whole.remarks if "drawn folded" in remark), None)
+        if folded_since is not None:
+            raise LayoutFailed(folded_since)
         write_svg(whole.scene)
 
     _stage("full", min(times, 3), full)
@@ -200,10 +201,13 @@ def _stage(name: str, times: int, run: Callable[[], Any]) -> Any:
     return result
 
 
-def _quoted(error: Exception) -> str:
+def _quoted(error: BaseException) -> str:
+    """The first line of what an exception says, and of what caused it."""
     first = (str(error).strip().splitlines() or [""])[0]
     text = first if isinstance(error, (_TooLong, LayoutFailed)) else f"{type(error).__name__}: {first}"
-    return text[:70].replace("|", "/")
+    if error.__cause__ is not None:
+        text += f" (from {_quoted(error.__cause__)})"
+    return text.replace("|", "/")
 
 
 def _timed(run: Callable[[], Any]) -> tuple[float, Any]:

@@ -75,6 +75,50 @@ run()
 """
 
 
+_TRACE = """
+import atexit
+import sys
+from inspector.cli import run
+import inspector.recorder.session as session
+begins, seen = session.Growth.begins, []
+def interrupted(*given):
+    if seen:
+        return begins(*given)
+    seen.append(sys._getframe(1).f_locals["capture"])
+    print("hooks", len(seen[0]._handles) > 0)
+    raise KeyboardInterrupt
+session.Growth.begins = interrupted
+atexit.register(lambda: print("left", len(seen[0]._handles)))
+sys.argv = ["inspect", "-o", "out/", "script.py"]
+run()
+"""
+
+
+def test_an_interrupt_while_we_trace_is_the_scripts_and_leaves_no_hook_of_ours(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import torch\n"
+        "x = torch.tensor(2.0, requires_grad=True)\n"
+        "y = x * x\n"
+        "try:\n"
+        "    y.backward()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped', x.grad)\n"
+        "y.backward()\n"
+        "print(x.grad)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", _TRACE],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(CHECKOUT)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["hooks True", "stopped None", "tensor(4.)", "left 0"]
+    assert (tmp_path / "out" / "report.json").exists() and "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("code", [_DRAW, _RUN], ids=["saved", "script"])
 def test_an_interrupt_leaves_nothing_half_written_and_gives_130(code, tmp_path):
     save(report_of(model()), tmp_path / "report.json")

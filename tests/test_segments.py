@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 from columns import Op, graph, transformer
@@ -11,6 +12,7 @@ from geometry import problems
 import inspector.layout as layout
 from inspector.graph import Graph
 from inspector.layout import draw
+from inspector.layout.child import place_in_child
 from inspector.layout.place import place
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.segments import place_segments
@@ -66,3 +68,25 @@ def test_what_is_too_large_for_full_is_drawn_folded_and_says_so(monkeypatch: pyt
     figure = draw(tangled(200), Look(style="modules"), depth="full")
     assert "200 boxes are too many for one picture (the bound is 150): it is drawn folded" in figure.remarks
     assert any("no modules or loops that fold" in remark for remark in figure.remarks)
+
+
+def test_what_takes_too_long_in_full_is_drawn_folded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "place_in_child", partial(place_in_child, limit=0.001))
+    figure = draw(tangled(200), Look(style="modules"), depth="full")
+    assert "layout took longer than 0.001 seconds and was stopped: it is drawn folded" in figure.remarks
+    assert not problems(figure.panel("before"))
+
+
+@pytest.mark.parametrize("layers", [12, 40])
+def test_equal_blocks_are_laid_out_once_whatever_their_numbers(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Problem]()
+
+    def counted(problem: Problem) -> Placement:
+        asked.append(problem)
+        return place(problem)
+
+    monkeypatch.setattr(layout, "_part_placed", counted)
+    draw(transformer(layers), Look(style="modules"), depth="full")
+    assert len(asked) <= 5  # the root, the first block, those in between, the last one, the leaves

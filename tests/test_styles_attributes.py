@@ -6,11 +6,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import columns
 import graphs
 import pytest
+from geometry import problems
 
 from inspector.graph import Graph, unknown
 from inspector.graph.rows import from_rows, to_rows
+from inspector.layout import draw
 from inspector.look import Look
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.description import call_code, figure_title, gradient_table
@@ -276,3 +279,50 @@ def test_sums_of_contributions() -> None:
     assert sum_text([4.0], 4.0) == ""
     assert sum_text([2.0, unknown("not seen")], 4.0) == ""
     assert sum_text([1.0] * 6, 6.0) == "1 + 1 + 1 + … = 6"
+
+
+# ---- leaves that many functions use ------------------------------------------------------------------------
+
+
+def uses_of_shared(graph: Graph) -> tuple[str, list[str]]:
+    """The AccumulateGrad that most functions use, and these."""
+    users: dict[str, list[str]] = {}
+    for source, target, _ in graph.edges("next"):
+        if graph[target]["is_leaf"]:
+            users.setdefault(target, []).append(source)
+    return max(users.items(), key=lambda item: len(item[1]))
+
+
+@pytest.mark.parametrize("detail", [None, "standard", "expert"])
+def test_a_leaf_that_many_functions_of_a_large_graph_use_is_a_chip_on_each_but_one(detail: Any) -> None:
+    graph = columns.loop(12)
+    leaf, users = uses_of_shared(graph)
+    assert len(users) == 12
+    shown = plan(graph, "after", detail=detail)
+    taken = next(target for source, target, _ in graph.edges("accumulate") if source == leaf)
+    wired = [wire.source for wire in shown.wires if wire.target in (leaf, taken) and not wire.dashed]
+    chips = [box.id for box in shown.boxes if box.id.startswith(f"{leaf}.n")]
+    assert len(wired) == 1 and sorted([*wired, *(shown.hanging[chip] for chip in chips)]) == sorted(users)
+    names = {box.texts[0].text for box in shown.boxes if box.id in chips}
+    assert names == {graph[taken]["name"]}
+    assert any("many functions use" in entry.text for entry in shown.legend)
+    assert {wire.source for wire in shown.wires} >= set(chips)
+
+
+def test_the_card_stands_where_the_forward_began() -> None:
+    graph = columns.loop(12)
+    leaf, users = uses_of_shared(graph)
+    shown = plan(graph, "before")
+    hosts = {shown.hanging[box.id] for box in shown.boxes if box.id.startswith(f"{leaf}.n")}
+    assert set(users) - hosts == {users[-1]}  # the root's first pass is the forward's last
+
+
+def test_of_a_small_graph_every_use_is_a_wire() -> None:
+    graph = columns.loop(6)
+    leaf, _ = uses_of_shared(graph)
+    assert not [box for box in plan(graph, "after").boxes if box.id.startswith(f"{leaf}.n")]
+
+
+def test_a_figure_with_chips_is_sound() -> None:
+    figure = draw(columns.loop(30), Look(style="attributes"))
+    assert not problems(figure.scene)

@@ -173,19 +173,19 @@ def tree(svg: str) -> ElementTree.Element:
 
 
 def ink(path: str) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the points on path data as `outline` writes it (M, l, q and z)."""
+    """Left, top, right, bottom of the points on path data as `outline` writes it (M, m, l, q and z)."""
     x = y = 0.0
     across: list[float] = []
     down: list[float] = []
-    for command, rest in re.findall(r"([MlqZz])([^MlqZz]*)", path):
+    for command, rest in re.findall(r"([MmlqZz])([^MmlqZz]*)", path):
         numbers = [float(number) for number in re.findall(r"-?\d*\.?\d+", rest)]
-        step = {"M": 2, "l": 2, "q": 4}.get(command, 1)
+        step = {"M": 2, "m": 2, "l": 2, "q": 4}.get(command, 1)
         for first in range(0, len(numbers), step):
             end = numbers[first : first + step][-2:]
             x, y = (end[0], end[1]) if command == "M" else (x + end[0], y + end[1])
             across.append(x)
             down.append(y)
-        if command == "M":
+        if command in "Mm":
             start = (x, y)
         if command == "z":
             x, y = start
@@ -287,7 +287,7 @@ def test_outlines_are_as_wide_as_the_metrics_say() -> None:
     groups = {element.get("id"): element for element in tree(write_svg(after())).iter()}
     for box in after().panels[0].boxes:
         group = groups[f"figure-after-{box.id.replace(':', '_')}"]
-        paths = [path.attrib["d"] for path in group if re.fullmatch(r"[Mlqz\d. -]+", path.get("d", ""))]
+        paths = [path.attrib["d"] for path in group if re.fullmatch(r"[Mmlqz\d. -]+", path.get("d", ""))]
         assert len(paths) == len(box.texts)
         for run, path in zip(box.texts, paths, strict=True):
             wide = width(run.text, run.size, run.face)

@@ -120,22 +120,34 @@ def test_shortened_text_keeps_as_much_as_fits() -> None:
 # ---- outlines ----------------------------------------------------------------------------------------------
 
 
-def corners(path: str) -> tuple[float, float, float, float]:
-    """The box of all of a path's points; control points of TrueType outlines lie on or within it, as a rule."""
+Box = tuple[float, float, float, float]
+
+
+def contours(path: str) -> list[list[tuple[float, float]]]:
+    """The points of each contour; control points of TrueType outlines lie on or within its box, as a rule."""
     x = y = 0.0
-    points: list[tuple[float, float]] = []
-    for command, rest in re.findall(r"([Mlqz])([^Mlqz]*)", path):
-        numbers = [float(found) for found in re.findall(r"-?\d*\.?\d+", rest)]
-        size = {"M": 2, "l": 2, "q": 4, "z": 1}[command]
+    found: list[list[tuple[float, float]]] = []
+    for command, rest in re.findall(r"([Mmlqz])([^Mmlqz]*)", path):
+        numbers = [float(number) for number in re.findall(r"-?\d*\.?\d+", rest)]
+        size = {"M": 2, "m": 2, "l": 2, "q": 4, "z": 1}[command]
         assert len(numbers) % size == 0
+        if command in "Mm":
+            found.append([])
         for first in range(0, len(numbers), size):
             end_x, end_y = numbers[first : first + size][-2:]
             x, y = (end_x, end_y) if command == "M" else (x + end_x, y + end_y)
-            points.append((x, y))
-        if command == "M":
-            start = (x, y)
+            found[-1].append((x, y))
         if command == "z":
-            x, y = start
+            x, y = found[-1][0]
+    return found
+
+
+def corners(path: str) -> Box:
+    """The box of all of a path's points."""
+    return box_of([point for contour in contours(path) for point in contour])
+
+
+def box_of(points: list[tuple[float, float]]) -> Box:
     across, down = zip(*points, strict=True)
     return min(across), min(down), max(across), max(down)
 
@@ -161,8 +173,17 @@ def test_an_outline_is_where_it_should_be_and_no_wider_than_its_text() -> None:
 
 def test_an_accent_stands_over_its_letter() -> None:
     letter = corners(outline("x", 100))
-    left, _, right, _ = corners(outline("x\u0302", 100).replace(outline("x", 100), ""))
+    _, accent = contours(outline("x\u0302", 100))
+    left, _, right, _ = box_of(accent)
     assert (left + right) / 2 == pytest.approx((letter[0] + letter[2]) / 2, abs=3)
+
+
+def test_an_outline_is_the_same_wherever_it_stands() -> None:
+    here, there = (contours(outline("Sigmoid ∇", 18, x=x, y=y)) for x, y in ((0, 0), (1234.567, 4321.765)))
+    assert len(here) > 8  # of most letters one contour, of some two
+    for one, other in zip(here, there, strict=True):
+        for (x, y), (far_x, far_y) in zip(one, other, strict=True):
+            assert (far_x - x, far_y - y) == pytest.approx((1234.567, 4321.765), abs=0.011)
 
 
 def test_an_outline_is_compact() -> None:

@@ -80,6 +80,7 @@ class _Inspection:
             Wanted(watch.calls, watch.record, watch.is_drawn),
             on_done=self._show,
             instead=stop_script if watch.stop else None,
+            sign=self._sign,
         )
         if self._options.checks.functions:
             from inspector.recorder.gradcheck import CustomFunctions
@@ -136,7 +137,8 @@ class _Inspection:
             self._functions.remove()
             self._checked = self._functions.check()
         with our_modules():
-            report = self._report = self._reported(exit)
+            with self._sign("looking for what is wrong"):
+                report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
             if written and path is not None:
@@ -144,6 +146,13 @@ class _Inspection:
                     self._files.append(path)
                 self._start_drawing(path, report)
             self._print(report)
+
+    def _sign(self, text: str) -> contextlib.AbstractContextManager[None]:
+        """A sign of life for work of ours that takes long."""
+        from inspector.terminal import stderr_console
+        from inspector.terminal.progress import working
+
+        return working(stderr_console(self._stderr), text)
 
     def _reported(self, exit: Exit | None) -> Report:
         from inspector.diagnosis import diagnosed
@@ -210,11 +219,9 @@ class _Inspection:
 
     def _write(self, report: Report, path: Path) -> bool:
         from inspector.report import save
-        from inspector.terminal import stderr_console
-        from inspector.terminal.progress import working
 
         try:
-            with working(stderr_console(self._stderr), f"writing {path.name}"):
+            with self._sign(f"writing {path.name}"):
                 save(report, path)
         except OSError as error:
             _say(f"cannot write {shown(path)}: {error.strerror}; choose another place with --output")

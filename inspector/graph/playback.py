@@ -10,6 +10,7 @@ from typing import Any
 import networkx
 
 from inspector.graph.model import Graph
+from inspector.graph.network import network_of
 from inspector.graph.values import unknown
 from inspector.look import ORDERS, Order
 
@@ -128,10 +129,9 @@ def _levels(graph: Graph) -> dict[str, int]:
 
 def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
     """The network with attribute dictionaries of its own, one level deep."""
-    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-    network.add_nodes_from((key, dict(node)) for key, node in graph.network.nodes(data=True))
-    network.add_edges_from((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
-    return network
+    nodes = ((key, dict(node)) for key, node in graph.network.nodes(data=True))
+    edges = ((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
+    return network_of(nodes, edges)
 
 
 def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:

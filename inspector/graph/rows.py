@@ -9,6 +9,7 @@ import networkx
 
 from inspector.graph.columns import from_table, to_table
 from inspector.graph.model import MOMENTS, Graph
+from inspector.graph.network import network_of
 from inspector.graph.values import decode, encode
 
 _AT_LEAST = 3
@@ -31,17 +32,12 @@ def from_rows(rows: dict[str, Any]) -> Graph:
     """The Graph that `to_rows` gave. Raises KeyError where a row lacks what every node or edge has."""
 
     def build() -> networkx.MultiDiGraph[Any]:
-        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-        for row in rows["nodes"]:
-            attributes = _attributes(row, ("id",), _NODE_VALUES)
-            if row["kind"] == "fold":
-                attributes["members"] = list(spelt_out(attributes["members"]))
-            network.add_node(row["id"], **attributes)
-        for row in rows["edges"]:
-            network.add_edge(
-                row["source"], row["target"], **_attributes(row, ("source", "target"), _EDGE_VALUES)
-            )
-        return network
+        nodes = ((row["id"], _node(row)) for row in rows["nodes"])
+        edges = (
+            (row["source"], row["target"], _attributes(row, ("source", "target"), _EDGE_VALUES))
+            for row in rows["edges"]
+        )
+        return network_of(nodes, edges)
 
     note = rows.get("folded", {}).get("note", "")
     return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"], note=note)
@@ -62,12 +58,10 @@ def from_columns(columns: dict[str, Any]) -> Graph:
     """The Graph that `to_columns` gave. Raises KeyError, IndexError or ValueError where it did not."""
 
     def build() -> networkx.MultiDiGraph[Any]:
-        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-        network.add_nodes_from((row.pop("id"), row) for row in from_table(columns["nodes"], _node_value))
-        network.add_edges_from(
-            (row.pop("source"), row.pop("target"), row) for row in from_table(columns["edges"], _edge_value)
+        return network_of(
+            ((row.pop("id"), row) for row in from_table(columns["nodes"], _node_value)),
+            ((row.pop("source"), row.pop("target"), row) for row in from_table(columns["edges"], _edge_value)),
         )
-        return network
 
     return Graph(build, roots=list(columns["roots"]), steps=list(columns["steps"]), error=columns["error"])
 
@@ -78,6 +72,13 @@ def _node_value(key: str, value: Any) -> Any:
 
 def _edge_value(key: str, value: Any) -> Any:
     return decode(value) if key in _EDGE_VALUES else value
+
+
+def _node(row: dict[str, Any]) -> dict[str, Any]:
+    attributes = _attributes(row, ("id",), _NODE_VALUES)
+    if row["kind"] == "fold":
+        attributes["members"] = list(spelt_out(attributes["members"]))
+    return attributes
 
 
 def _to_row(identifier: str, attributes: dict[str, Any]) -> dict[str, Any]:

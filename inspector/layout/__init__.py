@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.playback import after_steps, reordered, turns
@@ -27,8 +28,6 @@ from inspector.views.folded import items_of, view, whole_of
 
 MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
-MOST_BOXES_AT_ONCE = 1_000
-"""The same of what cannot be laid out in parts."""
 MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
@@ -68,6 +67,7 @@ class Figure:
         return self.panels[moment]
 
 
+@without_collections()
 def draw(
     graph: Graph,
     look: Look | None = None,
@@ -187,8 +187,6 @@ def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing
 def _part_placed(problem: Problem) -> Placement:
     """The places of a whole problem, or of a part of one."""
     count = len(problem.sizes) - len(problem.texts)
-    if count > MOST_BOXES_AT_ONCE:
-        raise TooManyBoxes(count, MOST_BOXES_AT_ONCE)
     return place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
 

@@ -129,8 +129,13 @@ def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) ->
     yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
     for points in placement.wires.values():
         for start in range(0, len(points) - 1, 3):
-            xs, ys = zip(*points[start : start + 4], strict=True)
-            yield Rectangle(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+            yield _around(points[start : start + 4])
+
+
+def _around(points: Sequence[Point]) -> Rectangle:
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    left, top = min(xs), min(ys)
+    return Rectangle(left, top, max(xs) - left, max(ys) - top)
 
 
 def _bounds(areas: Sequence[Rectangle]) -> Rectangle:
@@ -243,7 +248,7 @@ def _moved_placement(placement: Placement, dx: float, dy: float) -> Placement:
 
 
 def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
-    return tuple((x + dx, y + dy) for x, y in points)
+    return tuple([(x + dx, y + dy) for x, y in points])
 
 
 def _moved_texts(texts: Sequence[TextRun], dx: float, dy: float) -> tuple[TextRun, ...]:

@@ -9,11 +9,11 @@ real graphs: neither is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pygraphviz  # type: ignore[import-untyped]
 
+from inspector.fixed import fixed
 from inspector.layout.errors import LayoutFailed
 from inspector.scene.scene import Point
 
@@ -27,7 +27,7 @@ _TABLE = (
 _CELL = '<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}></TD>'
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Block:
     """A rectangle to be placed. All lengths are whole points.
 
@@ -40,7 +40,7 @@ class Block:
     bands: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Link:
     """A wire between the blocks of these positions in the list.
 
@@ -53,18 +53,28 @@ class Link:
     ranks: int = 1
 
 
-def arrange(
-    blocks: Sequence[Block], links: Sequence[Link], *, horizontal: bool, gaps: tuple[float, float]
-) -> list[Point]:
-    """The top left corners of the blocks, the same in every process. The origin is top left.
+@fixed
+class Room:
+    """How the blocks are to lie.
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: least room between ranks
-    and between blocks of one rank, in points.
+    and between blocks of one rank, in points. rough: only ranks and the order within each are wanted.
+    """
+
+    horizontal: bool
+    gaps: tuple[float, float]
+    rough: bool = False
+
+
+def arrange(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> list[Point]:
+    """The top left corners of the blocks, the same in every process. The origin is top left.
+
     Raises LayoutFailed if dot does not answer with a place for everything.
     """
     if not blocks:
         return []
-    graph = _graph(blocks, links, horizontal, gaps)
+    graph = pygraphviz.AGraph()
+    graph.from_string(_source(blocks, links, room))  # faster than call by call
     try:
         graph.layout(prog="dot")
         top = float(graph.graph_attr["bb"].split(",")[3])
@@ -75,41 +85,42 @@ def arrange(
         graph.close()
 
 
-def _graph(blocks: Sequence[Block], links: Sequence[Link], horizontal: bool, gaps: tuple[float, float]) -> Any:
-    limits = {"nslimit": "2", "mclimit": "0.5"} if len(blocks) >= _MANY_NODES else {}
-    graph = pygraphviz.AGraph(
-        directed=True,
-        strict=False,
-        rankdir="LR" if horizontal else "TB",
-        ranksep=str(gaps[0] / _POINTS_PER_INCH),
-        nodesep=str(gaps[1] / _POINTS_PER_INCH),
-        splines="false",
-        **limits,
-    )
-    for index, block in enumerate(blocks):
-        graph.add_node(str(index), shape="plain", label=_table(block, horizontal))
-    leave, arrive = ("p:e", "p:w") if horizontal else ("p:s", "p:n")
-    for index, link in enumerate(links):
-        graph.add_edge(
-            str(link.source),
-            str(link.target),
-            key=str(index),
-            tailport=leave,
-            headport=arrive,
-            weight=str(link.weight),
-            minlen=str(link.ranks),
-        )
-    return graph
+def _source(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> str:
+    """The graph in dot's language."""
+    limits = "nslimit=2 mclimit=0.5" if len(blocks) >= _MANY_NODES else ""
+    if room.rough:
+        limits += " nslimit=0"
+    ranksep, nodesep = (gap / _POINTS_PER_INCH for gap in room.gaps)
+    leave, arrive = "ew" if room.horizontal else "sn"
+    nodes = [_node(index, block, room.horizontal) for index, block in enumerate(blocks)]
+    ports = ["" if _is_even(block) else "p:" for block in blocks]
+    edges = [
+        f"{link.source}:{ports[link.source]}{leave} -> {link.target}:{ports[link.target]}{arrive} "
+        f"[weight={link.weight} minlen={link.ranks}]\n"
+        for link in links
+    ]
+    way = "LR" if room.horizontal else "TB"
+    graph = f"rankdir={way} ranksep={ranksep} nodesep={nodesep} splines=false {limits}"
+    return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(edges)}}}"
 
 
-def _table(block: Block, horizontal: bool) -> str:
+def _node(index: int, block: Block, horizontal: bool) -> str:
+    """A node of a fixed size; where its port is not in its middle, a table with a cell for it."""
+    if _is_even(block):
+        size = f"width={block.width / _POINTS_PER_INCH} height={block.height / _POINTS_PER_INCH}"
+        return f'{index} [shape=box fixedsize=true label="" {size}]\n'
     cells = []
     for position, extent in enumerate(block.bands):
         if extent:
             width, height = (block.width, extent) if horizontal else (extent, block.height)
             cells.append(_CELL.format(width=width, height=height, port=' PORT="p"' if position == 1 else ""))
     rows = "".join(f"<TR>{cell}</TR>" for cell in cells) if horizontal else f"<TR>{''.join(cells)}</TR>"
-    return _TABLE.format(width=block.width, height=block.height, rows=rows)
+    return f"{index} [label={_TABLE.format(width=block.width, height=block.height, rows=rows)}]\n"
+
+
+def _is_even(block: Block) -> bool:
+    """Whether its port is in its middle."""
+    return block.bands[0] == block.bands[2]
 
 
 def _corner(graph: Any, index: int, block: Block, top: float) -> Point:

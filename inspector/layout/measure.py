@@ -67,8 +67,10 @@ def fitted(box: PlannedBox) -> PlannedBox:
         rows = tuple(replace(row, lines=tuple(_shortened(row.lines, WIDEST_VALUE))) for row in box.rows)
         return replace(box, texts=(*_shortened((name,), WIDEST_NAME), *roles), rows=rows)
     if box.shape in ("plain", "box"):
-        return replace(box, texts=wrapped(box.texts, WIDEST_TEXT))
-    return replace(box, texts=tuple(_shortened(box.texts, WIDEST_NAME)))
+        texts = wrapped(box.texts, WIDEST_TEXT)
+    else:
+        texts = tuple(_shortened(box.texts, WIDEST_NAME))
+    return box if texts == box.texts else replace(box, texts=texts)
 
 
 def wrapped(lines: Sequence[Words], room: float) -> tuple[Words, ...]:
@@ -97,6 +99,8 @@ def box_size(box: PlannedBox) -> Size:
 
 def fitted_label(wire: PlannedWire) -> PlannedWire:
     """The wire with its text wrapped."""
+    if not (wire.label or wire.below):
+        return wire
     return replace(wire, label=wrapped(wire.label, WIDEST_TEXT), below=wrapped(wire.below, WIDEST_TEXT))
 
 
@@ -162,6 +166,8 @@ def _key(row: Row) -> Words:
 def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
     """One box at several moments: a card with empty lines where another moment needs more of them in a row, a
     record with the widest text of each cell in its rows."""
+    if len(boxes) == 1 and boxes[0].shape != "record":
+        return list(boxes)
     if boxes[0].shape == "record":
         return _levelled_records(boxes)
     counts = [max(len(row.lines) for row in rows) for rows in zip(*(box.rows for box in boxes), strict=True)]
@@ -248,11 +254,15 @@ def _block_size(lines: Sequence[Words]) -> Size:
 
 def _shortened(lines: Iterable[Words], room: float) -> Iterator[Words]:
     for words in lines:
-        yield replace(words, text=shorten(words.text, room, words.size, words.face))
+        text = shorten(words.text, room, words.size, words.face)
+        yield words if text == words.text else replace(words, text=text)
 
 
 def _wrapped(words: Words, room: float) -> Iterator[Words]:
     rest = clean(words.text)
+    if rest == words.text and width(rest, words.size, words.face) <= room:
+        yield words
+        return
     for _ in range(MOST_LINES - 1):
         if width(rest, words.size, words.face) <= room:
             break

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from inspector.layout.graphviz import Block, Link, arrange
+from inspector.layout.graphviz import Block, Link, Room, arrange
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.route import Ground, Stop, box_obstacle, make_wire
 from inspector.layout.station import Flow, Station, label_block, make_station
@@ -86,7 +86,7 @@ def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, u
         spans = _spans(route, len(stops), first)
         links += [Link(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
-    corners = arrange(blocks, links, horizontal=problem.horizontal, gaps=gaps)
+    corners = arrange(blocks, links, Room(problem.horizontal, gaps, rough=first is None))
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from inspector.fixed import fixed
 from inspector.look import Direction
 from inspector.scene.scene import Point, Rectangle
 from inspector.styles.plan import PlannedShape
@@ -12,7 +13,7 @@ Size = tuple[float, float]
 """Width and height in points."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Spacing:
     """The room that layout leaves, in points.
 
@@ -33,7 +34,7 @@ CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0)
 """For a figure that would otherwise not fit its canvas."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Route:
     """A wire to be routed.
 
@@ -48,7 +49,7 @@ class Route:
     below: Size = (0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Problem:
     """What is to be placed.
 
@@ -73,7 +74,7 @@ class Problem:
         return self.direction in ("LR", "RL")
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Placement:
     """Where everything is, in points from the top left. labels, below: wire id → the room of its text."""
 

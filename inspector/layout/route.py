@@ -7,9 +7,9 @@ begins at the box itself and reaches under the text, which looks calmer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from inspector.fixed import fixed
 from inspector.layout.curves import Curve, is_clear, joined, straight, swung
 from inspector.layout.station import Flow
 from inspector.scene.scene import Rectangle
@@ -21,7 +21,7 @@ _LEVEL = 0.75
 """Points: what differs less across the flow is a straight line."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Stop:
     """A block that a wire runs through.
 
@@ -38,7 +38,7 @@ class Stop:
         return (self.block[0] + self.block[1]) / 2
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Ground:
     """What wires stay clear of. areas: rank → (id of a box or empty for a text, its area)."""
 

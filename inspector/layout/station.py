@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from inspector.fixed import fixed
 from inspector.layout.graphviz import Block
 from inspector.layout.problem import Problem, Route, Size
 from inspector.scene.scene import Point
@@ -21,7 +21,7 @@ BADGE_ROOM = 15.0
 SHELF_GAP = 16.0
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Flow:
     """Lengths along the flow and across it. Backwards (RL, BT) is laid out forwards and mirrored in the end."""
 
@@ -32,7 +32,7 @@ class Flow:
         return pair if self.horizontal else (pair[1], pair[0])
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Station:
     """corners: box id → top left corner, from the top left of the block."""
 

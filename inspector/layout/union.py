@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,9 @@ from inspector.look import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
 
 _OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}
+MANY = 100
+"""Boxes, from which on those that differ but in their numbers are equally large."""
+_NUMBER = re.compile(r"-?\d[\d.,]*(?:e[+-]?\d+)?")
 _LONG = 5
 """Functions in a row that still fit a slide from left to right."""
 
@@ -60,6 +64,8 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
                 wires[wire.id] = wire
                 label, below = labels.get(wire.id, (None, None))
                 labels[wire.id] = (_larger(label, label_size(wire.label)), _larger(below, label_size(wire.below)))
+    if len(sizes) >= MANY:
+        sizes = _alike(plans, sizes)
     texts = frozenset(box.id for plan in plans for box in plan.boxes if box.shape == "plain") & hanging.keys()
     routes = tuple(Route(wire.id, wire.source, wire.target, *labels[wire.id]) for wire in wires.values())
     shapes = {box.id: box.shape for plan in plans for box in plan.boxes}
@@ -69,6 +75,20 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
         way = _OPPOSITE[way]
         routes = tuple(replace(route, source=route.target, target=route.source) for route in routes)
     return Problem(way, sizes, hanging, texts, routes, shapes, flipped, spacing)
+
+
+def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
+    """The sizes, equal for boxes whose texts differ in nothing but their numbers: so `blocks.9` and `blocks.10`
+    look alike and are laid out once."""
+    families: dict[str, str] = {}
+    largest: dict[str, Size] = {}
+    for plan in plans:
+        for box in plan.boxes:
+            words = [*box.texts, *(words for row in box.rows for words in row.lines)]
+            name = _NUMBER.sub("#", f"{box.shape} {[words.text for words in words]}")
+            families.setdefault(box.id, name)
+            largest[name] = _larger(largest.get(name), sizes[box.id])
+    return {identifier: largest[families[identifier]] for identifier in sizes}
 
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:

@@ -97,6 +97,7 @@ class Session:
     calls: what was seen so far. on_done is called once, when the last watched call has ended. `instead`, if given,
     is then called in the place of that call's return (`--stop`).
     given: the modules whose parameters are noted; by default those that the script's variables hold.
+    sign: is open, with what we do as text, while the script waits for us.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Session:
         on_done: Callable[[], None] | None = None,
         instead: Callable[[], None] | None = None,
         given: Given | None = None,
+        sign: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext(),
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -119,6 +121,7 @@ class Session:
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
         self._on_done = on_done
         self._instead = instead
+        self._sign = sign
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
         self._modules = ModuleInventory(self._leaves, given)
@@ -184,9 +187,12 @@ class Session:
         pause = contextlib.ExitStack()
         try:
             pause.enter_context(self._paused())
-            return self._start(call, pause)
-        except Exception as error:
+            with self._sign("tracing the graph"):
+                return self._start(call, pause)
+        except BaseException as error:
             pause.close()
+            if not isinstance(error, Exception):  # Ctrl-C is the script's
+                raise
             self._fail(error)
             return None
 
@@ -195,7 +201,7 @@ class Session:
         if token is None:
             return
         try:
-            with token.pause:
+            with token.pause, self._sign("reading what backward left"):
                 self._end(token, result, error)
             if self._forward is not None:
                 self._forward.wake()
@@ -225,6 +231,7 @@ class Session:
         if self._forward is not None:
             tracing.find_made(self._forward.made)
         capture = GradientCapture(batch)
+        pause.callback(capture.remove)  # also if we are interrupted
         if len(tracing.walk.nodes) <= FULL_NODES:
             capture.install(tracing.walk)
         else:

@@ -7,8 +7,9 @@ that figures, frames and slides of the same graph name the same thing alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from inspector.fixed import fixed
 
 Point = tuple[float, float]
 STACK_DEPTH = 8.0
@@ -17,7 +18,7 @@ Anchor = Literal["start", "middle", "end"]
 Shape = Literal["card", "stack", "pill", "circle", "plain"]
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Rectangle:
     """Top left corner and size."""
 
@@ -42,7 +43,7 @@ class Rectangle:
         return Rectangle(self.x + dx, self.y + dy, self.width, self.height)
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class TextRun:
     """One line of text in one face. x is where `anchor` says, y is the baseline."""
 
@@ -55,7 +56,7 @@ class TextRun:
     anchor: Anchor = "start"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Band:
     """A filled strip within a box (a header, a highlighted row)."""
 
@@ -64,7 +65,7 @@ class Band:
     header: bool = False  # a header takes the box's rounded upper corners
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Box:
     """A shape with text: a tensor's card, a function's pill, a gate's circle, or plain text."""
 
@@ -77,7 +78,7 @@ class Box:
     texts: tuple[TextRun, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Wire:
     """An edge: one cubic Bezier spline (start, then three points a segment), and what is written along it."""
 
@@ -91,14 +92,14 @@ class Wire:
     texts: tuple[TextRun, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Flow(Wire):
     """A Wire that is as wide as what flows along it is large."""
 
     width: float = 2.2  # points
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Badge:
     """A filled disc with a number in it: the turn of a function in the engine's order."""
 
@@ -109,7 +110,7 @@ class Badge:
     ink: str = "gradient"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Panel:
     """One picture: a figure, or one half of a before and after. Title and legend are plain boxes."""
 
@@ -120,7 +121,7 @@ class Panel:
     badges: tuple[Badge, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Scene:
     """A figure: its size in points, its panels, and its text for those who cannot see it."""
 

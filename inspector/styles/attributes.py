@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.layers import depth_of_functions
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import around
 from inspector.styles.operations import ACCUMULATE_GRAD, operation
@@ -32,6 +33,8 @@ from inspector.styles.wording import (
 
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
+_LEAST_SHARED = 4
+"""Functions that use a leaf, from which on a large graph shows it as chips."""
 
 
 def plan_attributes(subject: Subject) -> Plan:
@@ -43,6 +46,8 @@ def plan_attributes(subject: Subject) -> Plan:
     folded = _folded(subject)
     hosts = _hosts(subject, folded)
     cards, texts = _cards(subject, hosts, folded), _texts(subject, folded)
+    shared = _shared(subject)
+    texts += [chip for edges in shared.values() for chip in _chips(subject, edges)]
     functions = [
         _function(subject, identifier, node)
         for identifier, node in subject.graph.functions()
@@ -51,14 +56,14 @@ def plan_attributes(subject: Subject) -> Plan:
     return Plan(
         moment=subject.moment,
         boxes=(*functions, *cards, *(box for box, _ in texts)),
-        wires=(*_edges(subject, folded), *_links(subject, hosts)),
+        wires=(*_edges(subject, folded, shared), *_links(subject, hosts), *_chip_links(texts)),
         hanging={
             **{box.id: hosts[box.id] for box in cards if box.id in hosts},
             **{box.id: host for box, host in texts},
         },
         title=around.title(subject),
         notes=around.notes(subject),
-        legend=_legend(subject),
+        legend=_legend(subject, bool(shared)),
     )
 
 
@@ -245,12 +250,54 @@ def _is_blank(value: Value) -> bool:
     return value is None or is_unknown(value)
 
 
+# ---- leaves that many functions use -----------------------------------------------------------------------
+
+_Edge = tuple[str, str, dict[str, Any]]
+
+
+def _shared(subject: Subject) -> dict[str, list[_Edge]]:
+    """AccumulateGrad → its edges but for the one from farthest down, in a large graph where many functions use its
+    leaf. In their place each of these functions has a chip: wires would run through the whole picture and hide all
+    else."""
+    if not subject.is_large:
+        return {}
+    arriving: dict[str, list[_Edge]] = {}
+    for edge in subject.graph.edges("next"):
+        if subject.graph[edge[1]]["is_leaf"]:
+            arriving.setdefault(edge[1], []).append(edge)
+    arriving = {leaf: edges for leaf, edges in arriving.items() if len(edges) >= _LEAST_SHARED}
+    depths = depth_of_functions(subject.graph) if arriving else {}
+    return {leaf: sorted(edges, key=lambda edge: depths[edge[0]])[:-1] for leaf, edges in arriving.items()}
+
+
+def _chips(subject: Subject, edges: list[_Edge]) -> Iterator[tuple[PlannedBox, str]]:
+    """The name of the leaf on each function that uses it, with what flows from there."""
+    for source, target, edge in edges:
+        leaf = next(iter(subject.graph.network.adj[target]), None)
+        name = (subject.name(subject.graph[leaf]) if leaf is not None else None) or UNKNOWN
+        text = subject.edge_text(source, edge) if subject.flowed(source, edge) else ""
+        lines = [Words(name, "value", "bold", SMALL_SIZE)]
+        if text:
+            lines.append(Words(text, "gradient", size=SMALL_SIZE))
+        identifier = f"{target}.{source}.{edge['slot']}"
+        yield PlannedBox(identifier, "box", tuple(lines), ink="value", fill="leaf_header"), source
+
+
+def _chip_links(hung: list[tuple[PlannedBox, str]]) -> Iterator[PlannedWire]:
+    for box, host in hung:
+        if box.shape == "box":
+            yield PlannedWire(f"{box.id}-{host}", box.id, host, dashed=True, head="none")
+
+
 # ---- edges ------------------------------------------------------------------------------------------------
 
 
-def _edges(subject: Subject, folded: dict[str, str]) -> list[PlannedWire]:
+def _edges(subject: Subject, folded: dict[str, str], shared: dict[str, list[_Edge]]) -> list[PlannedWire]:
     wires = []
+    by_chip = {(source, edge["slot"]) for edges in shared.values() for source, _, edge in edges}
     for source, target, edge in subject.graph.edges("next"):
+        if (source, edge["slot"]) in by_chip:
+            continue
         identifier = f"{source}.{edge['slot']}"
         flowed = subject.flowed(source, edge)
         text = subject.edge_text(source, edge) if flowed else ""
@@ -276,8 +323,11 @@ def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
 # ---- around the graph -------------------------------------------------------------------------------------
 
 
-def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
+def _legend(subject: Subject, has_chips: bool) -> tuple[LegendEntry, ...]:
     beginner = subject.detail == "beginner"
     text = "operation that made a tensor" if beginner else "grad_fn of a tensor, leaf of an AccumulateGrad"
-    dashed = LegendEntry("dashed", text, "line")
-    return (*around.badge_entry(subject), around.arrow_entry(subject), dashed)
+    entries = [*around.badge_entry(subject), around.arrow_entry(subject), LegendEntry("dashed", text, "line")]
+    if has_chips:
+        text = "a leaf that many functions use; its card stands at one of them"
+        entries.append(LegendEntry("text", text, "value", "w"))
+    return tuple(entries)

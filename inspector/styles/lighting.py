@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from inspector.graph import Graph
 from inspector.styles.paths import Lit
-from inspector.styles.plan import SMALL_SIZE, Plan, PlannedBox, PlannedWire, Row, Words
+from inspector.styles.plan import SMALL_SIZE, Plan, PlannedBox, PlannedFlow, PlannedWire, Row, Words
 from inspector.styles.wording import plain
 from inspector.views import shown_marks
 
@@ -79,13 +79,14 @@ def _node(identifier: str) -> str:
 
 
 def _is_lit(wire: PlannedWire, lit: Lit) -> bool:
-    if _is_edge(wire.id):
+    if _is_edge(wire):
         return wire.id in lit.edges
     return _node(wire.source) in lit.nodes and _node(wire.target) in lit.nodes
 
 
-def _is_edge(identifier: str) -> bool:
-    return identifier.partition(".")[2].isdigit()
+def _is_edge(wire: PlannedWire) -> bool:
+    """Whether it stands for an edge of the Graph, not for what hangs on a box."""
+    return isinstance(wire, PlannedFlow) or wire.id.partition(".")[2].isdigit()
 
 
 def _faded(lines: Iterable[Words]) -> tuple[Words, ...]:

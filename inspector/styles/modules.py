@@ -8,6 +8,7 @@ is drawn as a chip on each of them: one long wire a user would hide everything e
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ BAD = "!"
 """The sign of a NaN or an infinity, as in the terminal."""
 
 WIDEST_PATH = 250.0
+_DIGITS = re.compile(r"\d+")
 _LEAST = 0.02
 _LONGEST_CHIP = 4
 _MOST_MARKS = 3
@@ -158,10 +160,11 @@ def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
     return replace(box, ink="error", texts=(*box.texts, *words))
 
 
-def _end_of_path(path: str) -> str:
-    """A path without its first parts if it is too wide for a header: its end tells more."""
+def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
+    """A path without its first parts if it is too wide for a header: its end tells more. `layer.9` and `layer.10`
+    lose as many."""
     parts = path.split(".")
-    while len(parts) > 1 and width(path, MAIN_SIZE, "bold") > WIDEST_PATH:
+    while len(parts) > 1 and width(_DIGITS.sub("00", path), size, face) > WIDEST_PATH:
         parts.pop(0)
         path = "\N{HORIZONTAL ELLIPSIS}" + ".".join(parts)
     return path
@@ -195,7 +198,7 @@ def _pill(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox
     lines = [Words(function_name(node["name"]), face="medium")]
     module = node["module"]
     if isinstance(module, str) and module:
-        lines.append(Words(plain(module), "quiet", size=SMALL_SIZE))
+        lines.append(Words(_end_of_path(plain(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
     bad = subject.ran and norms([node["gradient"]])["nans"]
     if bad:
         lines.append(Words(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))

@@ -16,6 +16,8 @@ from inspector.text.numbers import MINUS
 MOST_PATHS = 4
 """So many products are written out; further ones become an ellipsis."""
 _SHORT = 3
+_FLOWING = ("next", "flow")
+"""Kinds of edges between functions, and between boxes."""
 _MOST_COUNTED = 200
 """So many paths are followed for the sum: their number can grow exponentially with the graph."""
 
@@ -28,7 +30,8 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Lit:
-    """What lies on the paths between two tensors: ids of nodes of the Graph, and of edges as `SOURCE.SLOT`."""
+    """What lies on the paths between two tensors: ids of nodes of the Graph (a box lies there if a member does),
+    and of edges as `SOURCE.SLOT`, of those from or to a box as `SOURCE.TARGET`."""
 
     nodes: frozenset[str]
     edges: frozenset[str]
@@ -38,8 +41,10 @@ class Lit:
 def light(graph: Graph, path: str) -> Lit:
     """The paths of `u:f`, between the tensor u and the tensor f that was computed from it, in either order.
 
+    In a view both are sought in the whole graph, since either may be within a box.
     Raises PathError for another form, for names that no tensor has and for tensors that are not connected.
     """
+    shown, graph = graph, getattr(graph, "whole", graph)
     one, colon, other = path.partition(":")
     if not colon or not one.strip() or not other.strip():
         raise PathError(f"--path {path}: give two tensors, as in --path x:loss")
@@ -47,7 +52,7 @@ def light(graph: Graph, path: str) -> Lit:
     for leaf, root in (ends, ends[::-1]):
         functions = _between(graph, _function(graph, root), _function(graph, leaf))
         if functions:
-            return _lit(graph, (leaf, root), functions)
+            return _lit(shown, graph, (leaf, root), functions)
     raise PathError(f"no path between {one.strip()} and {other.strip()}: neither was computed from the other")
 
 
@@ -77,19 +82,37 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
     return f"∂{_name(graph, root)}/∂{_name(graph, leaf)} = {written} = {result}"
 
 
-def _lit(graph: Graph, ends: tuple[str, str], functions: set[str]) -> Lit:
+def _lit(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> Lit:
+    """What is lit of a view (`shown`) of a graph, by the functions on the way."""
     leaf, root = ends
-    tensors = {
-        key
-        for key, tensor in graph.tensors()
-        if tensor["grad_fn"] in functions or key in ends
-    }  # fmt: skip
-    edges = {
-        f"{source}.{edge['slot']}"
-        for source, target, edge in graph.edges("next")
-        if source in functions and target in functions
-    }
-    return Lit(frozenset(functions | tensors), frozenset(edges), path_sum(graph, leaf, root))
+    holders = _holders(shown)
+    nodes = {holders.get(function, function) for function in functions}
+    for key, tensor in graph.tensors():
+        made = tensor["grad_fn"]
+        if made in functions or holders.get(made) in functions or key in ends:
+            nodes.add(key)
+    edges = set()
+    for source, target, edge in _flows(graph):
+        if source in functions and target in functions:
+            one, other = holders.get(source, source), holders.get(target, target)
+            is_folded = (one, other) != (source, target) or edge["kind"] == "flow"
+            edges.add(f"{one}.{other}" if is_folded else f"{source}.{edge['slot']}")
+    return Lit(frozenset(nodes), frozenset(edges), path_sum(graph, leaf, root))
+
+
+def _holders(shown: Graph) -> dict[str, str]:
+    """Function → the node that shows it: itself, or the box that it is in."""
+    found: dict[str, str] = {}
+    for identifier, node in shown.network.nodes(data=True):
+        if node["kind"] != "tensor":
+            found.update(dict.fromkeys(node["members"] if node["kind"] == "fold" else (identifier,), identifier))
+    return found
+
+
+def _flows(graph: Graph) -> Iterator[Edge]:
+    """The edges between functions, and those from and to boxes."""
+    yield from graph.edges("next")
+    yield from graph.edges("flow")
 
 
 def _find(graph: Graph, name: str) -> str:
@@ -108,7 +131,8 @@ def _function(graph: Graph, tensor: str) -> str:
     if function is None:
         takers = (source for source, target, _ in graph.edges("accumulate") if target == tensor)
         function = next(takers, None)
-    return str(function)
+    # Of a graph that was saved folded only the box of the function may be there.
+    return str(function) if function in graph.network else _holders(graph).get(str(function), str(function))
 
 
 def _between(graph: Graph, start: str, end: str) -> set[str]:
@@ -127,7 +151,7 @@ def _reached(graph: Graph, start: str, *, forward: bool) -> set[str]:
         edges = network.out_edges(here, data=True) if forward else network.in_edges(here, data=True)
         for source, target, edge in edges:
             other = target if forward else source
-            if edge["kind"] == "next" and other not in found:
+            if edge["kind"] in _FLOWING and other not in found:
                 found.add(other)
                 waiting.append(other)
     return found
@@ -144,9 +168,9 @@ def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list
         leaving = [
             (here, target, edge)
             for _, target, edge in graph.network.out_edges(here, data=True)
-            if edge["kind"] == "next" and target in inside
+            if edge["kind"] in _FLOWING and target in inside
         ]
-        for edge in sorted(leaving, key=lambda item: item[2]["slot"], reverse=True):
+        for edge in sorted(leaving, key=lambda item: item[2].get("slot", 0), reverse=True):
             waiting.append((edge[1], [*way, edge]))
 
 

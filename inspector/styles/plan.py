@@ -11,8 +11,10 @@ light in any style.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from inspector.fixed import fixed
 
 PlannedShape = Literal["card", "stack", "pill", "circle", "plain", "name", "box", "record", "dot"]
 """A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has lines in its
@@ -30,7 +32,7 @@ CODE_SIZE = 17.0
 """Points: source text beside a function; a fixed-width face looks larger than the others at the same size."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Words:
     """One line of text as it should look. `size` is in points, `face` and `ink` as in a TextRun."""
 
@@ -40,7 +42,7 @@ class Words:
     size: float = MAIN_SIZE
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Row:
     """One row of a card: a quiet key on the left, one or more lines of value on the right."""
 
@@ -51,7 +53,7 @@ class Row:
     bar: tuple[float, float] | None = None  # below the row: from where to where on its whole length, from 0 to 1
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class PlannedBox:
     """A box without a place.
 
@@ -69,7 +71,7 @@ class PlannedBox:
     badge: str = ""  # the number in the disc at its corner; empty: none
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class PlannedWire:
     """An edge without a route.
 
@@ -87,14 +89,14 @@ class PlannedWire:
     below: tuple[Words, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class PlannedFlow(PlannedWire):
     """A wire that is as wide as what flows along it is large."""
 
     width: float = 2.2  # points
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class LegendEntry:
     """A sample of a sign and what it means. sample: what is written, for the sign `text`."""
 
@@ -104,7 +106,7 @@ class LegendEntry:
     sample: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class CodeLine:
     """A line of the script beside the graph. badges: the numbers of the functions that it made."""
 
@@ -115,7 +117,7 @@ class CodeLine:
     fill: str = ""  # of the strip behind the line that runs now
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Plan:
     """What one moment of a figure shows.
 

@@ -36,8 +36,12 @@ class Subject:
     @property
     def detail(self) -> Detail:
         """How much is shown."""
-        many = sum(1 for _ in self.graph.functions()) > MANY_FUNCTIONS
-        return self.look.detail or ("beginner" if many else "standard")
+        return self.look.detail or ("beginner" if self.is_large else "standard")
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are many functions."""
+        return sum(1 for _ in self.graph.functions()) > MANY_FUNCTIONS
 
     @property
     def head(self) -> Head:

@@ -9,6 +9,6 @@ def decimal(value: float) -> str:
     Raises ValueError for nan and OverflowError for an infinity: neither is a place.
     """
     hundredths = round(value * 100)
-    whole, rest = divmod(abs(hundredths), 100)
-    sign = "-" if hundredths < 0 else ""
-    return f"{sign}{whole}.{rest:02d}".rstrip("0").rstrip(".") if rest else f"{sign}{whole}"
+    if not hundredths % 100:
+        return str(hundredths // 100)
+    return f"{hundredths / 100:.{2 if hundredths % 10 else 1}f}"

@@ -7,6 +7,8 @@ counts as one em; a writer of outlines sets a run that holds one as real text (`
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+
 from inspector.text.clean import clean
 from inspector.text.fonts import advances, open_font
 
@@ -16,15 +18,23 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 def width(text: str, size: float, face: str = "regular") -> float:
     """The width of one line of `text`, in points, set in `size` points. ValueError: no such face."""
+    return size * _ems(text, face)
+
+
+@lru_cache(maxsize=16_384)
+def _ems(text: str, face: str) -> float:
+    """The advances of a text: a large figure has the same few names everywhere."""
     table = advances(face)
-    return size * sum(table.get(character, MISSING) for character in clean(text))
+    return sum(table.get(character, MISSING) for character in clean(text))
 
 
+@lru_cache(maxsize=16_384)
 def covers(text: str, face: str = "regular") -> bool:
     """Whether the face has a glyph for every character of `text`."""
     return advances(face).keys() >= set(clean(text))
 
 
+@lru_cache(maxsize=16_384)
 def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
     """`text` if it fits into `room` points, else as much of its beginning as does, and an ellipsis.
 
@@ -58,10 +68,16 @@ def x_height(size: float, face: str = "regular") -> float:
     return _share(open_font(face)["OS/2"].sxHeight, size, face)
 
 
+@lru_cache(maxsize=256)
 def cap_height(size: float, face: str = "regular") -> float:
     """The height of a capital or a digit, in points: a line is centred on half of it."""
     return _share(open_font(face)["OS/2"].sCapHeight, size, face)
 
 
+@cache
+def _units(face: str) -> int:
+    return int(open_font(face)["head"].unitsPerEm)
+
+
 def _share(units: int, size: float, face: str) -> float:
-    return size * units / int(open_font(face)["head"].unitsPerEm)
+    return size * units / _units(face)

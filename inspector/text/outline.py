@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -29,21 +29,41 @@ def outline(text: str, size: float, face: str = "regular", x: float = 0.0, y: fl
     size: points; x, y: where the baseline begins, in points, y downwards.
     Raises ValueError for characters that the face lacks: ask `covers` first.
     """
-    text = clean(text)
+    first, commands = _drawn(clean(text), size, face)
+    return f"M{_joined((x + first[0], y + first[1]))}{commands}" if commands else ""
+
+
+@lru_cache(maxsize=2_048)
+def _drawn(text: str, size: float, face: str) -> tuple[Point, str]:
+    """Where the outline of a text begins, from the start of its baseline, and all that follows in relative
+    commands: the same wherever the text stands, and a large figure has the same few names everywhere."""
     if not covers(text, face):
         lacking = sorted(set(text) - advances(face).keys())
         raise ValueError(f"the face {face!r} has no glyph for {', '.join(map(repr, lacking))}")
+    first: Point | None = None
+    here = (0.0, 0.0)
     pieces: list[str] = []
-    pen = last = x
+    for x, y, commands in _contours_of(text, size, face):
+        if first is None:
+            first = x, y
+        else:
+            pieces.append(f"m{_joined((x - here[0], y - here[1]))}")
+        pieces.append(f"{commands}z")
+        here = x, y  # where `z` leaves the pen
+    return first or here, "".join(pieces)
+
+
+def _contours_of(text: str, size: float, face: str) -> Iterator[tuple[float, float, str]]:
+    """Every contour of a text: where it begins, rounded, and its commands."""
+    pen = last = 0.0
     for character in text:
         mark = unicodedata.combining(character) != 0
         # An accent goes over the middle of the letter before it; the fonts bring no table that says so.
         origin = (last + pen) / 2 - _middle(face, character) * size if mark else pen
-        for start_x, start_y, commands in _glyph(face, character, size):
-            pieces.append(f"M{_joined((origin + start_x, y + start_y))}{commands}z")
+        for x, y, commands in _glyph(face, character, size):
+            yield round(origin + x, 2), round(y, 2), commands
         if not mark:
             last, pen = pen, pen + advances(face)[character] * size
-    return "".join(pieces)
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.model import Moment
+from inspector.graph.model import State
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.summaries import Pending
 from inspector.tracer.flow import Flow
@@ -19,6 +19,8 @@ _NOT_REACHED = unknown("the engine did not run it")
 _NOT_RECORDED = unknown("the forward was not recorded")
 _LIGHT = unknown("a light recording measures sums, not what each edge adds to them")
 NOT_SEEN = unknown("no tensor of the script's was left to ask")
+UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
+UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 
 
 class Output(Protocol):
@@ -76,11 +78,12 @@ class Answers:
     @cached_property
     def _views(self) -> dict[Pair, int]:
         """Output → the position of a function that is a view of it."""
-        names = self._record.structure.names
+        structure = self._record.structure
         found = {}
-        for source, _, target, input_nr in self._record.structure.edges():
-            if names[source] in REARRANGES:
-                found[target, input_nr] = source
+        for source, name in enumerate(structure.names):
+            if name in REARRANGES:
+                for _, target, input_nr in structure.edges_of(source):
+                    found[target, input_nr] = source
         return found
 
     @property
@@ -131,15 +134,17 @@ class Answers:
         expression = output.expression if output is not None else None
         return {"name": None, "expression": expression} if expression else {"name": None}
 
-    def data(self, pair: Pair, moment: Moment) -> Value:
-        """The value of a tensor: as it was seen around backward, else as it was recorded in the forward."""
+    def states(self, pair: Pair) -> tuple[State, State]:
+        """`data` and `grad` of a tensor before and after: as it was seen around backward, else its value as it was
+        recorded in the forward."""
         seen = self._record.seen.get(pair)
-        if moment == "after" and not self.ran:
-            return NOT_RUN
         if seen is not None:
-            return getattr(seen, moment)["data"].value
+            before = _values(seen.before)
+            return before, _values(seen.after) if self.ran else UNSEEN_YET
         output = self.output(pair)
-        return output.value.value if output is not None else self._computed(pair)
+        value = output.value.value if output is not None else self._computed(pair)
+        before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
+        return before, before if self.ran else UNSEEN_YET
 
     def _computed(self, pair: Pair) -> Value:
         """The statistics of a tensor that nobody saw, by a view of it that was seen: the elements are the same."""
@@ -153,13 +158,6 @@ class Answers:
                 name = self._record.nodes[view[0]].name
                 return {**value, "shape": shape, "computed": f"from a view of it ({name})"}
         return NOT_SEEN
-
-    def grad(self, pair: Pair, moment: Moment) -> Value:
-        """The attribute `grad` of a tensor."""
-        seen = self._record.seen.get(pair)
-        if moment == "after" and not self.ran:
-            return NOT_RUN
-        return getattr(seen, moment)["grad"].value if seen is not None else NOT_SEEN
 
     def gradient(self, pair: Pair) -> Value:
         """What arrived for a tensor: the sum over the edges into it."""
@@ -202,3 +200,7 @@ class Answers:
             if pair not in names and name not in taken and counts[name] == 1:
                 names[pair] = name
         return names
+
+
+def _values(held: dict[str, Pending]) -> State:
+    return {"data": held["data"].value, "grad": held["grad"].value}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import networkx
 
 from inspector.collector import without_collections
-from inspector.graph.model import MOMENTS, Graph, Moment, State
+from inspector.graph.model import MOMENTS, Graph, State
+from inspector.graph.network import network_of
 from inspector.graph.values import Value, unknown
-from inspector.tracer.answers import NOT_RUN, NOT_SEEN, Answers, Forward, Output
+from inspector.tracer.answers import NOT_SEEN, UNSEEN, UNSEEN_YET, Answers, Forward, Output
 from inspector.tracer.flow import Flow
 from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
@@ -21,9 +23,9 @@ from inspector.tracer.walk import EMPTY
 
 _NOT_MADE = unknown("the making of the leaf was not recorded")
 _NOT_WANTED = unknown("it needs no gradient")
-_UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
-_UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 _NO_SLOTS: list[int] = []
+_Output = tuple[Pair, tuple[State, State]]
+"""Which output, and what it held before and after."""
 
 
 def build_graph(record: Record, flow: Flow | None, forward: Forward | None = None) -> Graph:
@@ -47,10 +49,7 @@ class _Builder:
         self._ids = ids
         self._is_plain = record.is_bare and answers.has_no_values
         self._plain: dict[str, dict[str, Any]] = {}
-        self._empty_slots: dict[int, list[int]] = {}
-        for source, slot, target, _ in record.structure.edges():
-            if target == EMPTY:
-                self._empty_slots.setdefault(source, []).append(slot)
+        self._empty_slots = record.structure.empty_slots()
 
     def network(self) -> networkx.MultiDiGraph[Any]:
         """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
@@ -58,51 +57,47 @@ class _Builder:
             return self._network()
 
     def _network(self) -> networkx.MultiDiGraph[Any]:
-        network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-        tensor_edges: list[tuple[str, str, dict[str, Any]]] = []
-        network.add_nodes_from(self._nodes(tensor_edges))
-        network.add_nodes_from(
+        tensor_edges: list[tuple[str, str, dict[str, Any]]] = []  # filled while the nodes are read
+        constants = (
             (self._ids.tensor(position), self._constant(seen))
             for position, seen in enumerate(self._record.constants)
         )
-        network.add_edges_from(tensor_edges)
-        network.add_edges_from(self._next_edges())
-        network.add_edges_from(self._saved_edges())
-        return network
+        nodes = chain(self._nodes(tensor_edges), constants)
+        return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
 
     def _nodes(self, edges: list[tuple[str, str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, attributes) of functions and their tensors; `edges` gets those between the two."""
         names, is_met = self._record.structure.names, self._answers.is_met
         for position, count in enumerate(self._record.output_counts()):
-            identifier = self._ids.function(position)
+            identifier, name = f"n{position}", names[position]
             if self._is_plain and count == 1 and self._answers.is_unknown((position, 0)):
-                yield identifier, self._plain_function(position, names[position])
+                yield identifier, self._plain_function(position, name)
                 continue
-            pairs = [(position, output_nr) for output_nr in range(max(1, count))]
-            attributes = self._function(position, pairs)
-            met = [pair for pair in pairs if is_met(pair)]
-            if names[position] == ACCUMULATE_GRAD:
-                yield identifier, attributes
-                for tensor, facts in self._tensors(met):
-                    edges.append((identifier, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}))
-                    yield tensor, facts
+            outputs = [(pair, self._answers.states(pair)) for pair in _pairs(position, count)]
+            node = self._record.nodes[position]
+            if self._is_plain and count == 1:
+                before, after = outputs[0][1]
+                attributes = self._plain_function(position, name) | {"before": before, "after": after}
             else:
-                for tensor, facts in self._tensors(met) if met else ():
-                    edges.append((tensor, identifier, {"kind": "grad_fn"}))
+                attributes = self._function(position, node, outputs)
+            if name == ACCUMULATE_GRAD:
+                yield identifier, attributes
+            for pair, states in outputs:
+                if is_met(pair):
+                    tensor, facts = self._ids.tensor(pair), self._tensor(pair, node, states)
+                    edges.append(_edge_of(identifier, tensor, facts))
                     yield tensor, facts
+            if name != ACCUMULATE_GRAD:
                 yield identifier, attributes
 
     def _next_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        shared: dict[Pair, dict[str, Any]] = {}  # networkx copies them
-        for source, slot, target, input_nr in self._record.structure.edges():
-            if target == EMPTY:
-                continue
-            facts = shared.get((slot, input_nr)) if self._is_plain else None
-            if facts is None:
-                gradient = self._answers.contribution(source, slot)
+        contribution, edges = self._answers.contribution, self._record.structure.edges()
+        same = self._answers.contribution(0, 0) if self._is_plain else None  # of all edges
+        for source, slot, target, input_nr in edges:
+            if target != EMPTY:
+                gradient = same or contribution(source, slot)
                 facts = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
-                shared[slot, input_nr] = facts
-            yield f"n{source}", f"n{target}", facts
+                yield f"n{source}", f"n{target}", facts
 
     def _saved_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         if self._record.is_bare:
@@ -114,22 +109,22 @@ class _Builder:
                     yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
     def _plain_function(self, position: int, name: str) -> dict[str, Any]:
-        """A function of which nothing but the structure is known: all of a name share it, networkx copies it."""
+        """A function of which nothing but the structure is known: alike in all of a name."""
         found = self._plain.get(name)
         if found is None:
-            found = self._plain[name] = self._function(position, [(position, 0)]) | {"empty_slots": _NO_SLOTS}
+            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._answers.ran else UNSEEN_YET)
+            found = self._function(position, self._record.nodes[position], [unseen])
+            found["empty_slots"] = _NO_SLOTS
+            self._plain[name] = found
         slots = self._empty_slots.get(position)
-        return found if slots is None else found | {"empty_slots": slots}
+        return found.copy() if slots is None else found | {"empty_slots": slots}
 
-    def _function(self, position: int, pairs: list[Pair]) -> dict[str, Any]:
-        node = self._record.nodes[position]
+    def _function(self, position: int, node: NodeRecord, outputs: Sequence[_Output]) -> dict[str, Any]:
         is_leaf = node.name == ACCUMULATE_GRAD
         answers = self._answers
         made_in = None if is_leaf else answers.made_in(node)
-        output = None if is_leaf else answers.output(pairs[0])
-        before, after = _UNSEEN, _UNSEEN if answers.ran else _UNSEEN_YET
-        if len(pairs) > 1 or not answers.is_unknown(pairs[0]):
-            before, after = (self._states(pairs, moment) for moment in MOMENTS)
+        output = None if is_leaf else answers.output(outputs[0][0])
+        before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
         return {
             "kind": "function",
             "name": node.name,
@@ -145,7 +140,7 @@ class _Builder:
             "saved": [self._saved(saved) for saved in node.saved],
             "before": before,
             "after": after,
-            "gradient": _one_or_all([answers.gradient(pair) for pair in pairs]),
+            "gradient": _one_or_all([answers.gradient(pair) for pair, _ in outputs]),
             **_operands(output),
         }
 
@@ -159,28 +154,23 @@ class _Builder:
             **{key: fact for key, fact in known.items() if fact is not None},
         }
 
-    def _tensors(self, pairs: list[Pair]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(id, attributes) of outputs of one Node."""
-        for pair in pairs:
-            node = self._record.nodes[pair[0]]
-            attributes = self._tensor(pair, node)
-            if len(node.outputs) > 1:
-                attributes["output_nr"] = pair[1]
-            yield self._ids.tensor(pair), attributes
-
-    def _tensor(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
+    def _tensor(self, pair: Pair, node: NodeRecord, states: tuple[State, State]) -> dict[str, Any]:
         is_leaf = node.name == ACCUMULATE_GRAD
-        return {
+        attributes = {
             "kind": "tensor",
             **self._answers.naming(pair),
             "is_leaf": is_leaf,
             "requires_grad": True,
-            "grad_fn": None if is_leaf else self._ids.function(pair[0]),
+            "grad_fn": None if is_leaf else f"n{pair[0]}",
             **self._facts(pair, node),
             "source": self._source(pair, node),
-            **{moment: self._states([pair], moment) for moment in MOMENTS},
+            "before": states[0],
+            "after": states[1],
             "gradient": self._answers.gradient(pair),
         }
+        if len(node.outputs) > 1:
+            attributes["output_nr"] = pair[1]
+        return attributes
 
     def _source(self, pair: Pair, node: NodeRecord) -> Any:
         if node.name != ACCUMULATE_GRAD:
@@ -219,13 +209,24 @@ class _Builder:
             "gradient": _NOT_WANTED,
         }
 
-    def _states(self, pairs: list[Pair], moment: Moment) -> State:
-        if len(pairs) == 1:
-            return {"data": self._answers.data(pairs[0], moment), "grad": self._answers.grad(pairs[0], moment)}
-        return {
-            "data": _one_or_all([self._answers.data(pair, moment) for pair in pairs]),
-            "grad": _one_or_all([self._answers.grad(pair, moment) for pair in pairs]),
-        }
+
+def _pairs(position: int, count: int) -> list[Pair]:
+    return [(position, output_nr) for output_nr in range(max(1, count))]
+
+
+def _edge_of(function: str, tensor: str, facts: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """The edge between a function and a tensor of these attributes."""
+    if facts["is_leaf"]:
+        return function, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}
+    return tensor, function, {"kind": "grad_fn"}
+
+
+def _together(outputs: Sequence[_Output]) -> list[State]:
+    """What several outputs held before and after, as lists by output number."""
+    return [
+        {"data": [state["data"] for state in states], "grad": [state["grad"] for state in states]}
+        for states in zip(*(states for _, states in outputs), strict=True)
+    ]
 
 
 def _operands(output: Output | None) -> dict[str, Any]:

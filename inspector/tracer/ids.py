@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import accumulate
 
 from inspector.tracer.tracing import Pair, Record
@@ -14,7 +15,11 @@ class Ids:
     def __init__(self, record: Record) -> None:
         counts = (max(1, count) for count in record.output_counts())
         self._first_output = list(accumulate(counts, initial=0))
-        self._positions = {number: position for position, number in enumerate(record.structure.sequence_nrs)}
+        self._sequence_nrs = record.structure.sequence_nrs
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {number: position for position, number in enumerate(self._sequence_nrs)}
 
     def function(self, position: int) -> str:
         """The id of a Node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -47,6 +48,21 @@ class Structure:
             start = starts[source]
             for edge in range(start, starts[source + 1]):
                 yield source, edge - start, targets[edge], input_nrs[edge]
+
+    def edges_of(self, source: int) -> Iterator[tuple[int, int, int]]:
+        """(slot, target, input_nr) of the edges of one Node."""
+        start = self.starts[source]
+        for edge in range(start, self.starts[source + 1]):
+            yield edge - start, self.targets[edge], self.input_nrs[edge]
+
+    def empty_slots(self) -> dict[int, list[int]]:
+        """The slots of each Node that lead nowhere, of those that have some."""
+        found: dict[int, list[int]] = {}
+        for edge, target in enumerate(self.targets):
+            if target == EMPTY:
+                source = bisect_right(self.starts, edge) - 1
+                found.setdefault(source, []).append(edge - self.starts[source])
+        return found
 
 
 @dataclass(slots=True)

@@ -204,6 +204,8 @@ def note(folder: Folder, items: Sequence[Item], depth: Depth) -> str:
     inside = sum(len(box.positions) for box in boxes)
     parts = [f"{len(folder.ground):,} Nodes, {inside:,} of them in {len(boxes)} boxes"]
     parts += _stacks_in_words(boxes)
+    if folder.ground.by_names and any(box.path for box in boxes):
+        parts.append("modules by the names of parameters")
     if any(box.why == "rest" for box in boxes):
         parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
     if has_cycle(folder.ground.following(items)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.graph import Graph
 from inspector.views.items import Box, Item, functions_of, members
+from inspector.views.named import modules_by_names
 from inspector.views.outline import Arrivals, Outline, Path, arrivals, common, outline, paths, ranks
 
 _DIGITS = re.compile(r"\d+")
@@ -16,15 +17,18 @@ _DIGITS = re.compile(r"\d+")
 class Ground:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    outline, arrivals: the edges both ways. paths: the module of every function. turns: a topological order.
+    outline, arrivals: the edges both ways. turns: a topological order. paths: the module of every function;
+    by_names: as the names of parameters tell, since none was recorded.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[Box] = ()) -> None:
         self.graph = graph
         self.outline: Outline = outline(graph)
         self.arrivals: Arrivals = arrivals(self.outline)
-        self.paths: list[Path] = paths(self.outline)
         self.turns = ranks(self.outline)
+        named = modules_by_names(graph, self.outline, self.turns)
+        self.by_names = named is not None
+        self.paths: list[Path] = paths(self.outline, named)
         self._atoms: dict[int, Box] = {}
         self._swallowed: set[int] = set()
         for atom in atoms:

@@ -28,6 +28,11 @@ VIEWS = (
 _DIGITS = re.compile(r"\d+$")
 
 
+def is_view(name: str, names: Collection[str] = VIEWS) -> bool:
+    """Whether a function of this name is one of `names`, whatever torch's number at its end."""
+    return _DIGITS.sub("", name) in names
+
+
 def hide(graph: Graph, names: Collection[str] = VIEWS) -> Graph:
     """The Graph with such functions as members of the function that their gradient goes to.
 
@@ -60,7 +65,7 @@ def _hosts(whole: Graph, items: tuple[Item, ...], names: Collection[str]) -> dic
     of, turns = outline(whole), ranks(outline(whole))
     into = arrivals(of)
     single = {item for item in items if not isinstance(item, Box)}
-    hidden = [item for item in single if _DIGITS.sub("", of.functions[item]["name"]) in names]
+    hidden = [item for item in single if is_view(of.functions[item]["name"], names)]
     hosts: dict[int, int] = {}
     upwards: set[int] = set()
     for position in sorted(hidden, key=turns.__getitem__, reverse=True):

@@ -165,8 +165,24 @@ def arrivals(of: Outline) -> Arrivals:
     return Arrivals(starts, found, numbers)
 
 
-def paths(of: Outline) -> list[Path]:
-    """The module path of every function; of an AccumulateGrad, the innermost module that holds all its users."""
+def paths(of: Outline, named: list[Path] | None = None) -> list[Path]:
+    """The module path of every function; of an AccumulateGrad, the innermost module that holds all its users.
+
+    named: the paths of functions where they were not recorded.
+    """
+    result = _recorded(of) if named is None else list(named)
+    users: dict[int, Path] = {}
+    for position in range(len(of)):
+        for target in of.following(position):
+            if of.functions[target]["is_leaf"]:
+                mine = result[position]
+                users[target] = common(users[target], mine) if target in users else mine
+    for leaf, path in users.items():
+        result[leaf] = path
+    return result
+
+
+def _recorded(of: Outline) -> list[Path]:
     known: dict[str, Path] = {"": ()}
     result: list[Path] = []
     for function in of.functions:
@@ -178,14 +194,6 @@ def paths(of: Outline) -> list[Path]:
         if path is None:
             path = known[module] = tuple(module.split("."))
         result.append(path)
-    users: dict[int, Path] = {}
-    for position in range(len(of)):
-        for target in of.following(position):
-            if of.functions[target]["is_leaf"]:
-                mine = result[position]
-                users[target] = common(users[target], mine) if target in users else mine
-    for leaf, path in users.items():
-        result[leaf] = path
     return result
 
 

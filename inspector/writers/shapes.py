@@ -6,9 +6,9 @@ Radii, strokes and the order of drawing are settled here, once, so that all form
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from inspector.fixed import fixed
 from inspector.scene.scene import (
     STACK_DEPTH,
     Badge,
@@ -41,7 +41,7 @@ DASHES = (5.0, 4.0)
 _SHIFT = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Area:
     """A rectangle whose corners may be round; a disc where the radius is half of both sides.
 
@@ -60,7 +60,7 @@ class Area:
         return self.area.width == self.area.height == 2 * self.radius
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Line:
     """A cubic Bezier spline, drawn as a line."""
 
@@ -70,7 +70,7 @@ class Line:
     dashed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Head:
     """An arrow head: three corners, its tip first."""
 
@@ -82,7 +82,7 @@ Piece = Area | Line | Head | TextRun
 Kind = Literal["wire", "box", "badge"]
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Part:
     """A wire, a box or a badge, as the pieces to draw one after the other."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from inspector.collector import without_collections
 from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
 from inspector.text.clean import clean
@@ -19,6 +20,7 @@ from inspector.writers.svg_parts import Drawing, identifier
 from inspector.writers.svg_text import MODES, TextMode, font_rules
 
 
+@without_collections()
 def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", ground: bool = True) -> str:
     """The Scene as the text of an SVG file; the same characters in every run.
 

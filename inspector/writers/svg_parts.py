@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from inspector.scene.scene import Point, Rectangle
+from inspector.scene.scene import Point, Rectangle, TextRun
 from inspector.scene.theme import Theme
 from inspector.text.decimals import decimal
-from inspector.writers.shapes import DASHES, Area, Head, Line, Part, Piece, colour_of
+from inspector.writers.shapes import DASHES, Area, Head, Part, Piece, colour_of
 from inspector.writers.svg_text import TextMode, text_element
 
 _UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -21,6 +21,7 @@ class Drawing:
     """What every part of a file needs to know.
 
     prefix: what ids begin with. fonts: what the names of embedded fonts begin with. used: the ids that are taken.
+    numbers: the lengths that were written so far.
     """
 
     theme: Theme
@@ -28,13 +29,14 @@ class Drawing:
     prefix: str
     fonts: str
     used: set[str] = field(default_factory=set)
+    numbers: Numbers = field(default_factory=lambda: Numbers())
 
     def colour(self, ink: str) -> str:
         return colour_of(self.theme, ink)
 
     def group(self, *names: str) -> str:
         """The opening tag of a group whose id is made of these names and like no other in the file."""
-        wanted = unique = "-".join((self.prefix, *(_UNFIT_FOR_ID.sub("_", name) for name in names)))
+        wanted = unique = f"{self.prefix}-{_UNFIT_FOR_ID.sub('_', '-'.join(names))}"
         count = 1
         while unique in self.used:
             count += 1
@@ -50,32 +52,45 @@ class Drawing:
         return "".join(map(self._element, pieces))
 
     def _element(self, piece: Piece) -> str:
+        if isinstance(piece, TextRun):
+            return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
         if isinstance(piece, Area):
             return self._area(piece)
-        if isinstance(piece, Line):
-            start, *curves = piece.points
-            return (
-                f'<path d="M{_place(start)}C{" ".join(map(_place, curves))}" fill="none"'
-                f' stroke="{self.colour(piece.ink)}" stroke-width="{decimal(piece.width)}"'
-                f"{_DASHED if piece.dashed else ''}/>"
-            )
         if isinstance(piece, Head):
-            return f'<path d="M{" L".join(map(_place, piece.corners))}Z" fill="{self.colour(piece.ink)}"/>'
-        return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
+            corners = " L".join([self._place(corner) for corner in piece.corners])
+            return f'<path d="M{corners}Z" fill="{self.colour(piece.ink)}"/>'
+        start, *curves = [self._place(point) for point in piece.points]
+        return (
+            f'<path d="M{start}C{" ".join(curves)}" fill="none"'
+            f' stroke="{self.colour(piece.ink)}" stroke-width="{self.numbers[piece.width]}"'
+            f"{_DASHED if piece.dashed else ''}/>"
+        )
 
     def _area(self, piece: Area) -> str:
         paint = f' fill="{"none" if piece.fill is None else self.colour(piece.fill)}"'
+        numbers = self.numbers
         if piece.stroke is not None:
-            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{decimal(piece.width)}"'
-        area, radius = piece.area, decimal(piece.radius)
+            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{numbers[piece.width]}"'
+        area, radius = piece.area, numbers[piece.radius]
         if piece.upper and piece.radius:
             return f'<path d="{_upper_rounded(area, piece.radius)}"{paint}/>'
         if piece.is_disc:
-            x, y = map(decimal, area.center)
-            return f'<circle cx="{x}" cy="{y}" r="{radius}"{paint}/>'
-        x, y, wide, high = map(decimal, (area.x, area.y, area.width, area.height))
+            x, y = area.center
+            return f'<circle cx="{numbers[x]}" cy="{numbers[y]}" r="{radius}"{paint}/>'
         corners = f' rx="{radius}"' if piece.radius else ""
-        return f'<rect x="{x}" y="{y}" width="{wide}" height="{high}"{corners}{paint}/>'
+        place = f'x="{numbers[area.x]}" y="{numbers[area.y]}"'
+        return f'<rect {place} width="{numbers[area.width]}" height="{numbers[area.height]}"{corners}{paint}/>'
+
+    def _place(self, point: Point) -> str:
+        return f"{self.numbers[point[0]]} {self.numbers[point[1]]}"
+
+
+class Numbers(dict[float, str]):
+    """Lengths as text (`decimal`): half of those in a figure occur more than once."""
+
+    def __missing__(self, value: float) -> str:
+        text = self[value] = decimal(value)
+        return text
 
 
 def identifier(prefix: str) -> str:
@@ -90,7 +105,3 @@ def _upper_rounded(area: Rectangle, radius: float) -> str:
     left_corner = f"V{decimal(area.y + radius)}{bend} {decimal(radius)} {decimal(-radius)}"
     right_corner = f"H{decimal(area.right - radius)}{bend} {decimal(radius)} {decimal(radius)}"
     return f"M{decimal(area.x)} {low}{left_corner}{right_corner}V{low}Z"
-
-
-def _place(point: Point) -> str:
-    return f"{decimal(point[0])} {decimal(point[1])}"

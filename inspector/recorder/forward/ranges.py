@@ -81,4 +81,6 @@ class Threads(Generic[Item]):
     def elsewhere(self, number: int) -> bool:
         """Whether another thread made a Node with this number as well, so that a number alone says nothing."""
         mine = self.here
+        if len(self._all) == 1:  # which is asked for every Node
+            return False
         return any(ranges is not mine and ranges.closed_at(number) is not None for ranges in tuple(self._all))

@@ -58,9 +58,17 @@ class Sources:
         # By id, as equal code objects may be of different files; the code object is kept, so its id stays its own
         self._spans: dict[int, tuple[CodeType, list[Span]]] = {}
         self._expressions: dict[tuple[int, int], Expression | None] = {}
+        self._sources: dict[tuple[int, int], Source] = {}
 
     def source(self, place: Place) -> Source:
         """File, line and statement of a place; the code is "" where there is no source text."""
+        key = (id(place[0]), place[1])
+        found = self._sources.get(key)
+        if found is None:
+            found = self._sources[key] = self._source(place)
+        return found
+
+    def _source(self, place: Place) -> Source:
         code, _ = place
         line = self._span(place)[0] or code.co_firstlineno
         text = self._text(code.co_filename)
