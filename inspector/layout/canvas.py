@@ -45,8 +45,20 @@ def frame(canvas: Canvas) -> tuple[float, float]:
     return width + 2 * _SPARE, height + 2 * _SPARE
 
 
-def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
-    """The panels of the first choice that fits the canvas, the larger of those that give up the same, and remarks.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Panels on their canvas. remark: what they give up, or nothing.
+
+    needs: the size of the canvas that they would need, and have, where they do not fit the one that was wished.
+    """
+
+    panels: list[Panel]
+    remark: str = ""
+    needs: tuple[float, float] | None = None
+
+
+def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> Fitted:
+    """The panels of the first choice that fits the canvas, the larger of those that give up the same.
 
     Where none fits, those of the first choices are drawn on a larger canvas of the same shape.
     """
@@ -56,17 +68,14 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], 
         nearest.append((share, panels))
         if share >= _least(panels):
             drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in panels]
-            return drawn, (remark,) if remark else ()
+            return Fitted(drawn, remark)
         if share < _HOPELESS:
             break
     share, panels = nearest[0]
     least = _least(panels)
     width, height = (side * least / share for side in SIZES[canvas])
-    remark = (
-        f"with text of {SMALLEST:g} points the figure takes {width:.0f} by {height:.0f} points, more than a "
-        f"{canvas} canvas has: fold it (--depth), show less (--detail beginner) or choose another style"
-    )
-    return [_centred(_scaled(panel, least), (width, height)) for panel in panels], (remark,)
+    drawn = [_centred(_scaled(panel, least), (width, height)) for panel in panels]
+    return Fitted(drawn, needs=(width, height))
 
 
 def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:

@@ -194,7 +194,8 @@ def _link(wire: PlannedWire, sheet: _Sheet) -> Wire:
     hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    start, end = _link_ends(hung, host) if sheet.problem.horizontal else _transposed_ends(hung, host)
+    apart = hung.bottom <= host.y or host.bottom <= hung.y
+    start, end = _link_ends(hung, host) if apart else _transposed_ends(hung, host)
     if not hangs_first:
         start, end = end, start
     return _headed(wire, straight(start, end))

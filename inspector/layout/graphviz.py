@@ -8,7 +8,7 @@ real graphs: neither is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,17 +54,26 @@ class Link:
 
 
 def arrange(
-    blocks: Sequence[Block], links: Sequence[Link], *, horizontal: bool, gaps: tuple[float, float]
+    blocks: Sequence[Block],
+    links: Sequence[Link],
+    *,
+    horizontal: bool,
+    gaps: tuple[float, float],
+    outermost: tuple[str, Collection[int]] = ("sink", ()),
 ) -> list[Point]:
     """The top left corners of the blocks, the same in every process. The origin is top left.
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: least room between ranks
-    and between blocks of one rank, in points.
+    and between blocks of one rank, in points. outermost: blocks that share the last rank (`sink`) or the first
+    (`source`) with no others.
     Raises LayoutFailed if dot does not answer with a place for everything.
     """
     if not blocks:
         return []
     graph = _graph(blocks, links, horizontal, gaps)
+    rank, members = outermost
+    if members:
+        graph.add_subgraph([str(index) for index in sorted(members)], rank=rank)
     try:
         graph.layout(prog="dot")
         top = float(graph.graph_attr["bb"].split(",")[3])

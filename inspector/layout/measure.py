@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from inspector.layout.problem import Size
 from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
-from inspector.styles.plan import SMALL_SIZE, PlannedBox, PlannedShape, PlannedWire, Row, Words
+from inspector.styles.plan import PlannedBox, PlannedShape, PlannedWire, Row, Words
 from inspector.text import cap_height, clean, shorten, width
 
 WIDEST_NAME = 260.0
@@ -156,7 +156,7 @@ def _card_size(box: PlannedBox) -> Size:
 
 
 def _key(row: Row) -> Words:
-    return Words(row.key, row.key_ink, size=SMALL_SIZE)
+    return Words(row.key, row.key_ink, size=row.key_size)
 
 
 def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
