@@ -195,8 +195,11 @@ def _link(wire: PlannedWire, sheet: _Sheet) -> Wire:
     hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    apart = hung.bottom <= host.y or host.bottom <= hung.y
-    start, end = _link_ends(hung, host) if apart else _transposed_ends(hung, host)
+    if sheet.problem.horizontal:  # a box that lies beyond its host, not beside it, is met along the flow
+        upright = not (hung.y < host.bottom and host.y < hung.bottom)
+    else:
+        upright = hung.x < host.right and host.x < hung.right
+    start, end = _link_ends(hung, host) if upright else _transposed_ends(hung, host)
     if not hangs_first:
         start, end = end, start
     return _headed(wire, straight(start, end))
