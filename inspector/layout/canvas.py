@@ -31,12 +31,14 @@ class Choice:
     """One way to lay out the panels of a figure, all of one size.
 
     remark: what it gives up, or nothing. least: the share of its size at which a figure must fit by other ways,
-    for this one to be worth trying.
+    for this one to be worth trying. broken: whether it breaks the figure into rows, as is done only to those that
+    fit in no other way.
     """
 
     lay_out: Callable[[], list[Panel]]
     remark: str = ""
     least: float = 0.0
+    broken: bool = False
 
 
 def frame(canvas: Canvas) -> tuple[float, float]:
@@ -80,13 +82,13 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> Fitted:
 
 def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:
     """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
-    best = 0.0
+    best, fits = 0.0, False
     for choice in choices:
-        if best < choice.least:
+        if best < choice.least or (choice.broken and fits):
             continue
         panels = choice.lay_out()
         share = _share(panels, canvas)
-        best = max(best, share)
+        best, fits = max(best, share), fits or share >= _least(panels)
         yield share, panels
         if share == 1.0:
             return

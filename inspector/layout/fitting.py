@@ -79,6 +79,7 @@ def fit(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas, place: P
             partial(_laid_out, partial(placed, shown.look, shown.evened, way, spacing), size, shown.legend),
             shown.remark,
             least,
+            spacing.rows > 1,
         )
         for shown in _shown(look)
         for spacing, least in _SPACINGS

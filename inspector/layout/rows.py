@@ -75,8 +75,8 @@ def _length(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _nested(sides: Sequence[set[str]]) -> bool:
-    """Whether each of these sets holds the next one and more."""
-    return all(one > other for one, other in pairwise(sides))
+    """Whether each of these sets holds the next one and more: a row of one box alone is none."""
+    return all(one > other and len(one - other) > 1 for one, other in pairwise([*sides, set()]))
 
 
 def _far_side(problem: Problem, cut: Route) -> set[str]:
