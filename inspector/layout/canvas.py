@@ -88,7 +88,8 @@ def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float,
             continue
         panels = choice.lay_out()
         share = _share(panels, canvas)
-        best, fits = max(best, share), fits or share >= _least(panels)
+        best = max(best, share)
+        fits = fits or (share >= _least(panels) and not choice.broken)
         yield share, panels
         if share == 1.0:
             return

@@ -15,7 +15,7 @@ from inspector.layout.problem import Placement, Problem, Route, Size
 from inspector.layout.station import Flow
 from inspector.scene.scene import Point, Rectangle
 
-_GAP = 16.0
+_GAP = 20.0
 """Between a row and the wire that runs back below it, and between that and the next row."""
 _TURN = 12.0
 """How far that wire reaches beyond the rows."""

@@ -1,9 +1,9 @@
 """The moments of a figure as slides (the extra `slides`): native shapes, nothing is a picture.
 
 A slide a moment. Shapes of the same thing have the same name on every slide, which begins with `!!`, so that
-the transition Morph turns one moment into the next. Arrows are connectors that stay glued when a box is moved;
-only a wire that winds around others is a freeform. Text is in fonts that slide programs have, none of which is
-wider than the figure's own.
+the transition Morph turns one moment into the next. Wires are connectors that stay glued when a box is moved; one
+that winds around others is several, with joints between them. Text is in fonts that slide programs have, none
+of which is wider than the figure's own.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class _Slide:
         return connector
 
     def _joint(self, at: Point, ink: str, wide: float) -> Any:
-        """A disc as wide as the wire, where it bends: connectors are glued to shapes alone. ink: none, if not seen."""
+        """A disc as wide as the wire: connectors are glued to shapes alone. ink: empty for none to be seen."""
         area = Rectangle(at[0] - wide / 2, at[1] - wide / 2, wide, wide)
         shape = self._slide.shapes.add_shape(MSO_SHAPE.OVAL, *self._place(area))
         drop_style(shape._element)
