@@ -8,7 +8,9 @@ from __future__ import annotations
 import linecache
 import os
 import sysconfig
+from itertools import islice
 from pathlib import Path
+from types import FrameType
 
 _PACKAGE = str(Path(__file__).resolve().parent)
 _INSTALLED = ("site-packages", "dist-packages")
@@ -62,9 +64,23 @@ class Files:
             return Path(os.path.relpath(real, self.folder)).as_posix()
         return Path(real).name
 
-    def statement(self, path: str, line: int) -> str:
-        """The source code of one line, without the white space around it; "" where there is none."""
-        return linecache.getline(path, line).strip()
+    def statement(self, path: str, line: int, column: int | None = None) -> str:
+        """The source code of one line, without the white space around it; "" where there is none.
+
+        column: in bytes, tells which of several statements on the line is meant.
+        """
+        text = linecache.getline(path, line)
+        if column is None or ";" not in text:
+            return text.strip()
+        import ast  # only for such lines: `inspect --help` is to be quick
+
+        try:
+            statements = ast.parse(text.strip()).body
+        except (SyntaxError, ValueError):
+            return text.strip()
+        at = column - len(text.encode()) + len(text.lstrip().encode())
+        meant = [node for node in statements if node.col_offset <= at < (node.end_col_offset or 0)]
+        return ast.get_source_segment(text.strip(), meant[0]) or "" if meant else text.strip()
 
     def _decide(self, path: str) -> bool:
         if _is_pseudo(path):
@@ -77,6 +93,12 @@ class Files:
         if _is_ipython_cell(real):
             return True
         return real.startswith(self._roots) and not real.startswith(self._libraries)
+
+
+def column_of(frame: FrameType) -> int | None:
+    """Where, in bytes, the expression begins in its line that a frame is at."""
+    positions = frame.f_code.co_positions()
+    return next(islice(positions, frame.f_lasti // 2, None), (None, None, None, None))[2]
 
 
 def _closed(folder: str) -> str:

@@ -337,6 +337,17 @@ def test_the_function_of_a_module_is_named_where_the_call_stands(inspect_script)
     assert ran.tensor("x")["after"]["grad"] == 4.0
 
 
+def test_of_several_statements_on_one_line_the_one_that_ran_is_said(inspect_script):
+    ran = inspect_script("""
+        import torch
+        é = torch.tensor(2.0, requires_grad=True); y = é**2; z = y * 3; z.backward()
+    """)
+    (call,) = ran.calls
+    assert call["location"]["code"] == "z.backward()"
+    codes = {node["name"]: node["source"]["code"] for node in call["graph"]["nodes"] if node["name"] in ("y", "z")}
+    assert codes == {"y": "y = é**2", "z": "z = y * 3"}
+
+
 def by_number(ran, call):
     """(name, call it was made in, line, module) of each function but AccumulateGrad, in walk order."""
     rows = [row for row in ran.functions(call) if row["name"] != "AccumulateGrad"]

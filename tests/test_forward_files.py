@@ -53,3 +53,13 @@ def test_paths_and_statements(tmp_path: Path) -> None:
     assert files.shown("/elsewhere/deep/file.py") == "file.py"
     assert files.statement(str(script), 2) == "x = 1  # one"
     assert files.statement(str(script), 9) == ""
+
+
+def test_the_statement_of_a_column(tmp_path: Path) -> None:
+    """Columns count bytes; a line that is no program of its own stays whole."""
+    script = tmp_path / "lines.py"
+    script.write_text('    é = 1; y = 2;  z = "; "\nif True: x = 1; y = 2\n', "utf-8")
+    files = Files(str(tmp_path))
+    assert [files.statement(str(script), 1, column) for column in (4, 12, 25)] == ["é = 1", "y = 2", 'z = "; "']
+    assert files.statement(str(script), 1, 11) == files.statement(str(script), 1) == 'é = 1; y = 2;  z = "; "'
+    assert files.statement(str(script), 2, 9) == "if True: x = 1; y = 2"

@@ -12,7 +12,7 @@ from pictured import badges, boxes, labels, panel_texts, plan
 from inspector.graph import is_unknown
 from inspector.graph.playback import after_steps, reordered, turns
 from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import Figure, draw, frame_count, frames
+from inspector.layout import Figure, draw, frames
 from inspector.look import STYLE_NAMES, Look
 from inspector.report import from_json
 from inspector.scene import Panel
@@ -121,8 +121,8 @@ def test_frames_of_a_graph_that_did_not_run() -> None:
 
 def test_many_steps_share_frames() -> None:
     """Each with the state after the last of its steps."""
-    figure = frames(graphs.chain(120), Look(style="torchviz"))
-    assert len(figure.panels) == frame_count(graphs.chain(120), Look(style="torchviz")) == 61 + 2
+    figure = frames(graphs.chain(120), Look(style="torchviz"), depth="full")
+    assert len(figure.panels) == 61 + 2
     assert "121 steps in 61 frames, up to 2 of them in one" in figure.remarks
     third = panels(figure)["step-03"]
     assert "steps 5–6 of 121" in set(panel_texts(third))
@@ -157,7 +157,7 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
 def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
     assert frames(graph).remarks == draw(graph).remarks
-    assert len(frames(graph, Look(style="circuit")).panels) == len(graph.steps) + 2
+    assert len(frames(graph, Look(style="circuit"), depth="full").panels) == len(graph.steps) + 2
 
 
 def test_frames_are_slides() -> None:

@@ -34,8 +34,6 @@ MAIN, LEAST = 18.0, 14.0
 """Points on a slide: of what a figure says, and of its keys and remarks."""
 SAID = {"ink", "gradient"}
 """The inks of what a figure says. Keys, remarks and the values beside functions are smaller."""
-MOST_FRAMES = 12
-"""How many frames of a long figure are looked at."""
 SCRIPTS = sorted(path.stem for path in GALLERY.glob("*.py") if (GOLDEN / f"{path.stem}.json").exists())
 """Those whose reports are golden files; the models of `transformers` have a golden picture only."""
 
@@ -59,18 +57,11 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def drawn(script: str, look: Look) -> list[Figure]:
-    """The figure of a script's first call, and its steps where the style has them. test_gallery.py asserts that
-    its golden report is what the script gives."""
+    """The figure of a script's first call, and its steps. test_gallery.py asserts that its golden report is what
+    the script gives."""
     call = load(GOLDEN / f"{script}.json").calls[0]
     code = call.location.get("code")
-    figure = draw(call.graph, look, call=code)
-    return [figure] if look.style == "modules" else [figure, frames(call.graph, look, call=code)]
-
-
-def some(scenes: list[Scene]) -> list[Scene]:
-    """All of a few frames; of many ten or so, the first and the last among them: they share their geometry."""
-    chosen = scenes[:: max(1, len(scenes) // MOST_FRAMES)]
-    return chosen if chosen[-1] is scenes[-1] else [*chosen, scenes[-1]]
+    return [draw(call.graph, look, call=code), frames(call.graph, look, call=code)]
 
 
 # ---- geometry ---------------------------------------------------------------------------------------------
@@ -108,9 +99,13 @@ def test_gallery_figures_are_sound(script: str, page: Page) -> None:
 @pytest.mark.parametrize("style", STYLE_NAMES)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_gallery_frames_are_sound_in_every_style(script: str, style: str, page: Page) -> None:
+    """On a slide: its size, no text that is not legible, nothing that collides."""
     for figure in drawn(script, Look(style=style, canvas="16:9")):
-        for scene in some(list(figure.panels.values())):
-            assert problems(show(page, scene)) == []
+        for scene in figure.panels.values():
+            assert (scene.width, scene.height) == SLIDE
+            picture = show(page, scene)
+            assert problems(picture) == []
+            assert min(picture.sizes) * picture.scale >= LEAST - 0.01
 
 
 @pytest.mark.parametrize("name", ["S3", "S5"])

@@ -101,17 +101,22 @@ def test_what_is_left_out_is_said() -> None:
     graph = from_json((FOLDER / "polynomial.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, Look(style="engine", canvas="16:9")).remarks
     assert remark == "torch's formulas are left out, to fit the canvas"
-    (remark,) = draw(graph, Look(style="engine", canvas="16:9", detail="expert")).remarks
-    assert "more than a 16:9 canvas has" in remark
-    graph = from_json((FOLDER / "micrograd.json").read_text("utf-8")).calls[0].graph
+    remark, _ = draw(graph, Look(style="engine", canvas="16:9", detail="expert")).remarks
+    assert "more than a 16:9 canvas has: it is drawn folded" in remark
+    graph = from_json((FOLDER / "cs224n_max.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, Look(style="attributes", canvas="16:9")).remarks
-    assert remark == "local derivatives are left out, to fit the canvas"
+    assert remark == "all text has one size, to fit the canvas"
+    graph = from_json((FOLDER / "baydin.json").read_text("utf-8")).calls[0].graph
+    (remark,) = draw(graph, Look(style="attributes", canvas="16:9")).remarks
+    assert remark == "legend and local derivatives are left out, to fit the canvas; all text has one size"
 
 
 def test_what_does_not_fit_is_said() -> None:
     figure = draw(graphs.layered(4, 6), Look(style="attributes", canvas="half"))
     (remark,) = [remark for remark in figure.remarks if "more than" in remark]
-    assert re.fullmatch(r"with text of 14 points the figure takes \d+ by \d+ points, .*style", remark)
+    assert re.fullmatch(
+        r"with text of 14 points the figure in the style attributes takes \d+ by \d+ points, .*style", remark
+    )
 
 
 def test_a_tight_picture_is_as_large_as_it_needs() -> None:

@@ -20,8 +20,7 @@ def python(*arguments):
 
 def test_every_script_has_its_place():
     names = python("-c", "from gallery.page.__main__ import SECTIONS; print(*[n for _, s in SECTIONS for n in s])")
-    models = {"bert", "gpt2", "t5", "vit"}  # of `transformers`: each has one folded picture, a golden file
-    assert sorted(names.split()) == sorted({path.stem for path in GALLERY.glob("*.py")} - models)
+    assert sorted(names.split()) == sorted(path.stem for path in GALLERY.glob("*.py"))
 
 
 @pytest.mark.slow
@@ -36,6 +35,25 @@ def test_the_page_shows_a_script_in_every_style_beside_torchviz(tmp_path):
         assert f"{script}/modules.dark.html" in linked
     assert "PowBackward0" in (tmp_path / "square" / "torchviz.svg").read_text("utf-8")
     assert "square/attributes.light.html" in linked
+
+
+@pytest.mark.slow
+def test_a_large_model_is_shown_folded_beside_torchviz(tmp_path):
+    python("-m", "gallery.page", str(tmp_path), "--only", "vit")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+    assert all((tmp_path / name).stat().st_size > 500 for name in linked)
+    assert {"vit/modules.dark.svg", "vit/modules.dark.html", "vit/torchviz.svg"} <= linked
+    assert re.search(r"the other styles would draw all of the \d+ Nodes", page)
+
+
+def test_what_torchviz_says_stands_in_the_place_of_its_picture(tmp_path):
+    script = tmp_path / "raises.py"
+    script.write_text("import torch\n\nx = torch.ones(1)\nx.sum().backward()\n")
+    ask = "import sys; from pathlib import Path; from gallery.page.figures import _draw_peer; "
+    ask += "print(_draw_peer(Path(sys.argv[1]), Path(sys.argv[2])))"
+    said = python("-c", ask, str(script), str(tmp_path))
+    assert said.startswith("RuntimeError: element 0 of tensors does not require grad")
 
 
 @pytest.mark.slow

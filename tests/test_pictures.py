@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from inspector.command.options import Destination, Look, OptionError, destination
-from inspector.command.pictures import picture_paths, write_pictures
+from inspector.command.pictures import write_pictures
 from inspector.graph import Graph, unknown
 from inspector.library.picture import draw
 from inspector.report import BackwardCall
@@ -27,13 +27,12 @@ BEGINNINGS = {
 
 
 def written(folder: Path, *formats: str, look: Look | None = None, graph: Graph | None = None) -> list[str]:
-    """The names of the files that are made, which are those that were announced."""
+    """The names of the files that are made, which are those that are said to be."""
     call = CALL if graph is None else BackwardCall(2, unknown("not asked"), graph)
     place = Destination(folder, None, formats)
-    write_pictures(call, place, look or Look())
-    announced = picture_paths(call, place, look or Look())
-    assert sorted(path.name for path in announced) == sorted(path.name for path in folder.iterdir())
-    return [path.name for path in announced]
+    files = write_pictures(call, place, look or Look()).files
+    assert sorted(path.name for path in files) == sorted(path.name for path in folder.iterdir())
+    return [path.name for path in files]
 
 
 @pytest.mark.parametrize("format", WRITERS)

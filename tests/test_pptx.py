@@ -11,14 +11,17 @@ import graphs
 import pptx
 import pytest
 from figures import HOSTILE, figure, hostile, moments, steps
+from golden import FOLDER as GOLDEN
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 
 from inspector.layout import draw
+from inspector.layout.curves import joined, straight, swung
 from inspector.look import STYLE_NAMES, Look
-from inspector.scene import Box, Panel, Rectangle, Scene, Wire
+from inspector.report import from_json
+from inspector.scene import Box, Panel, Rectangle, Scene
 from inspector.text import clean
 from inspector.writers.pptx import write_pptx
-from inspector.writers.pptx_wires import bend_of, side_of
+from inspector.writers.pptx_wires import bend_of, pieces_of, side_of
 
 POINT = 12_700
 
@@ -64,13 +67,26 @@ def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
         assert set(ends) <= ids
 
 
-@pytest.mark.parametrize("name", graphs.SEEDS)
-def test_wires_of_a_small_figure_are_connectors_but_those_that_wind(name: str) -> None:
-    scene = moments(name)[-1]
+@pytest.mark.parametrize("style", STYLE_NAMES)
+@pytest.mark.parametrize("script", ["square", "product", "baydin", "cs231n_neuron", "classifier"])
+def test_glued_connectors_lead_along_every_wire_from_its_source_to_its_target(script: str, style: str) -> None:
+    call = from_json((GOLDEN / f"{script}.json").read_text("utf-8")).calls[0]
+    scene = list(draw(call.graph, Look(style=style, canvas="16:9")).panels.values())[-1]
     (slide,) = opened(write_pptx([scene])).slides
-    connectors = [shape for shape in shapes(slide) if shape._element.tag.endswith("}cxnSp")]
-    wires = [wire for wire in scene.panels[0].wires if not wire.id.startswith("legend")]
-    assert len(connectors) >= len(wires) - 1
+    found = shapes(slide)
+    assert not [shape.name for shape in found if shape.shape_type == MSO_SHAPE_TYPE.FREEFORM]
+    owners = {shape.shape_id: shape.name for shape in found}
+    glues = {shape.name: [owners[int(end.get("id"))] for end in glued(shape)] for shape in found if glued(shape)}
+    for wire in scene.panels[0].wires:
+        if wire.source == wire.target:
+            continue  # a sample of the legend
+        own = re.compile(rf"!!{re.escape(wire.id)}( part \d+)?")
+        parts = [ends for name, ends in glues.items() if own.fullmatch(name)]
+        joints = [f"!!{wire.id} joint {number}" for number in range(1, len(parts))]
+        ends = [end for part in parts for end in part]
+        boxes = [re.sub(r" \d+$", "", end) for end in (ends[0], ends[-1])]
+        assert boxes == [f"!!{wire.source}", f"!!{wire.target}"]
+        assert ends[1:-1] == [joint for joint in joints for _ in range(2)]
 
 
 def test_an_arrow_leads_from_its_source_to_its_target() -> None:
@@ -175,15 +191,24 @@ def test_an_s_is_turned_the_way_the_wire_runs(end: tuple[float, float], level: b
     assert [(center[0] + across, center[1] + down) for across, down in corners] == [(0, 0), (x, y)]
 
 
-def test_a_wire_that_winds_is_a_freeform() -> None:
-    winding = ((0.0, 0.0), (0.0, 200.0), (300.0, 200.0), (300.0, 0.0))
-    assert bend_of(winding, [Rectangle(140, -20, 20, 60)]) is None
-    boxes = tuple(Box(name, Rectangle(x, -20, 20, 60), "card") for name, x in (("a", -10), ("c", 140), ("b", 290)))
-    panel = Panel("p", Rectangle(-10, -20, 320, 240), boxes, (Wire("w", "a", "b", winding),))
-    (slide,) = opened(write_pptx([Scene(320, 240, (panel,))])).slides
-    (freeform,) = (shape for shape in slide.shapes if shape.name == "!!w")
-    assert freeform.shape_type == MSO_SHAPE_TYPE.FREEFORM
-    assert freeform._element.xpath(".//a:cubicBezTo")
+def test_a_wire_that_winds_has_joints() -> None:
+    """Where the straight way is barred: level, an S, level, and round a corner; a tight S is three lines."""
+    lines = [((0.0, 0.0), (60.0, 0.0)), ((160.0, 100.0), (260.0, 100.0)), ((260.0, 100.0), (260.0, 300.0))]
+    course = joined(
+        [
+            straight(*lines[0]),
+            swung((60.0, 0.0), (160.0, 100.0), horizontal=True),
+            straight((160.0, 100.0), (240.0, 100.0)),
+            ((240.0, 100.0), (260.0, 100.0), (260.0, 100.0), (260.0, 120.0)),
+            straight((260.0, 120.0), (260.0, 300.0)),
+        ]
+    )
+    pieces = pieces_of(course)
+    assert [(piece.start, piece.end) for piece in pieces] == [lines[0], ((60, 0), (160, 100)), *lines[1:]]
+    presets = [piece.bend.preset for piece in pieces]
+    assert presets == ["straightConnector1", "curvedConnector3", "straightConnector1", "straightConnector1"]
+    tight = swung((60.0, 0.0), (80.0, 100.0), horizontal=True)
+    assert len(pieces_of(joined([straight(*lines[0]), tight]), [Rectangle(10, 20, 60, 60)])) == 4
 
 
 def test_a_wire_is_glued_to_the_side_it_ends_on() -> None:

@@ -21,6 +21,7 @@ from inspector.text import (
     descent,
     outline,
     shorten,
+    shorten_name,
     width,
     x_height,
 )
@@ -115,6 +116,15 @@ def test_shortened_text_keeps_as_much_as_fits() -> None:
     assert shorten("AccumulateGrad", width("Accumul…", 18), 18) == "Accumul…"
     assert shorten("a bcdef", width("a …", 18), 18) == "a…"
     assert shorten("grad", 1, 18) == ""
+
+
+def test_a_shortened_name_keeps_its_end() -> None:
+    """Parameters of one model differ there."""
+    name = "linear_relu_stack.4.weight"
+    assert shorten_name(name, 1000, 18) == name
+    assert shorten_name(name, width("…stack.4.weight", 18), 18) == "…stack.4.weight"
+    assert shorten_name(name, 1, 18) == ""
+    assert shorten_name("ab\N{COMBINING ACUTE ACCENT}cd", width("…cd", 18), 18) == "…cd"
 
 
 # ---- outlines ----------------------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ from inspector.writers import write_scenes
 THEMES = ("light", "dark")
 MOST_STEPS = 30
 """Above this a figure is shown step by step only where it folds the steps."""
+MOST_NODES = 100
+"""Above this only the style that folds is shown: the others draw every Node."""
+PEER_LIMIT = 120
+"""Seconds that torchviz may take."""
 _LEGIBLE = (1150, 650)
 """Points of a figure that is still read with ease on the page."""
 _HERE = Path(__file__).resolve().parent
@@ -36,13 +40,19 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Entry:
-    """A script of the gallery and what was drawn of it, in the folder of its name. about: its first line."""
+    """A script of the gallery and what was drawn of it, in the folder of its name.
+
+    about: its first line. best: the style that is shown first. note: why some styles are left out, or nothing.
+    peer: why there is no picture of torchviz's, or nothing.
+    """
 
     name: str
     about: str
     source: str
     best: str
     drawn: tuple[Drawn, ...]
+    note: str = ""
+    peer: str = ""
 
 
 def make_entry(script: Path, folder: Path) -> Entry:
@@ -51,12 +61,16 @@ def make_entry(script: Path, folder: Path) -> Entry:
     own.mkdir(parents=True, exist_ok=True)
     _run(["-m", "inspector", "--quiet", "-f", "dot", "-o", f"{own}/", str(script)])
     call = load(own / "report.json").calls[0]
-    (own / "torchviz.svg").write_bytes(_run([str(_HERE / "torchviz_picture.py"), str(script)]))
+    peer = _draw_peer(script, own)
     source = script.read_text("utf-8")
     about = (ast.get_docstring(ast.parse(source)) or script.stem).splitlines()[0]
-    few = sum(1 for _ in call.graph.functions()) <= MOST_STEPS
-    drawn = tuple(_draw(call, style, own, few) for style in STYLE_NAMES)
-    return Entry(script.stem, about, _without_docstring(source), _best(drawn, few), drawn)
+    count = sum(1 for _ in call.graph.functions())
+    styles = STYLE_NAMES if count <= MOST_NODES else ("modules",)
+    note = "" if count <= MOST_NODES else f"the other styles would draw all of the {count:,} Nodes"
+    drawn = tuple(_draw(call, style, own, count <= MOST_STEPS) for style in styles)
+    return Entry(
+        script.stem, about, _without_docstring(source), _best(drawn, count <= MOST_STEPS), drawn, note, peer
+    )
 
 
 def picture(style: str, theme: str) -> str:
@@ -90,9 +104,23 @@ def _draw(call: BackwardCall, style: str, folder: Path, few: bool) -> Drawn:
     return Drawn(style, (round(scene.width), round(scene.height)), stepped, figure.remarks)
 
 
-def _run(arguments: list[str]) -> bytes:
-    """What python printed. Raises CalledProcessError where it failed."""
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+def _draw_peer(script: Path, folder: Path) -> str:
+    """Have torchviz draw a script; why it could not, as one line, or nothing."""
+    arguments = [str(_HERE / "torchviz_picture.py"), str(script)]
+    try:
+        (folder / "torchviz.svg").write_bytes(_run(arguments, PEER_LIMIT))
+    except subprocess.TimeoutExpired:
+        return f"stopped after {PEER_LIMIT} seconds"
+    except subprocess.CalledProcessError as failure:
+        said = [line.strip() for line in failure.stderr.decode(errors="replace").splitlines() if line.strip()]
+        return said[-1] if failure.returncode > 0 and said else f"ended with status {failure.returncode}"
+    return ""
+
+
+def _run(arguments: list[str], limit: float | None = None) -> bytes:
+    """What python printed. Raises CalledProcessError where it failed, TimeoutExpired after `limit` seconds."""
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, check=True, timeout=limit)
+    return done.stdout
 
 
 def _without_docstring(source: str) -> str:

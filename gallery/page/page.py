@@ -99,11 +99,21 @@ def _section(heading: str, entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         yield f'<section id="{entry.name}">\n<h3><a href="#{entry.name}">{escape(entry.about)}</a></h3>\n'
         yield f'<div class="sides">\n<div>\n<pre><code>{escape(entry.source)}</code></pre>\n'
-        yield f'<figure class="peer"><a href="{entry.name}/torchviz.svg">'
-        yield f'<img src="{entry.name}/torchviz.svg" alt="{entry.name}.py by torchviz" loading="lazy"></a>'
-        yield '<figcaption>torchviz, before backward</figcaption></figure>\n</div>\n<div class="ours">\n'
+        yield from _peer(entry)
+        yield '</div>\n<div class="ours">\n'
         yield from _figures(entry)
         yield "</div>\n</div>\n</section>\n"
+
+
+def _peer(entry: Entry) -> Iterator[str]:
+    """torchviz's picture, or what it said in its place."""
+    yield '<figure class="peer">'
+    if entry.peer:
+        yield f"<pre><code>{escape(entry.peer)}</code></pre>"
+    else:
+        yield f'<a href="{entry.name}/torchviz.svg">'
+        yield f'<img src="{entry.name}/torchviz.svg" alt="{entry.name}.py by torchviz" loading="lazy"></a>'
+    yield "<figcaption>torchviz, before backward</figcaption></figure>\n"
 
 
 def _figures(entry: Entry) -> Iterator[str]:
@@ -118,7 +128,7 @@ def _figures(entry: Entry) -> Iterator[str]:
         yield f"<figcaption>{drawn.style}"
         for theme in THEMES if drawn.steps else ():
             yield f'<a class="{theme}" href="{entry.name}/{steps(drawn.style, theme)}">step by step</a>'
-        yield "".join(f" · {escape(remark)}" for remark in drawn.remarks)
+        yield "".join(f" · {escape(remark)}" for remark in (*drawn.remarks, *([entry.note] if entry.note else [])))
         yield "</figcaption></figure>\n"
     yield '</div>\n<div class="strip">\n'
     for drawn in entry.drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from inspector.look import Look
 
 REMARK = "inspect: note: "
 """Before a line of the child's that is no failure."""
+FILE = "inspect: file: "
+"""Before the name of a file that the child wrote, as JSON: it may hold anything."""
 TIME_LIMIT = 60.0
 """Seconds for the pictures of one run."""
 
@@ -27,6 +30,8 @@ class Drawing:
         self._report = report
         self.remarks: list[str] = []
         """What did not come out as it was wished, once the drawing is done."""
+        self.files: list[Path] = []
+        """The pictures that there are then."""
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "inspector", "--quiet", *_arguments(options), str(report)],
             stdin=subprocess.DEVNULL,
@@ -49,7 +54,9 @@ class Drawing:
         lines = [line for line in said.splitlines() if line.strip()]
         if self._child.returncode == 0:
             self.remarks = [line.removeprefix(REMARK) for line in lines if line.startswith(REMARK)]
+            self.files = [Path(json.loads(line.removeprefix(FILE))) for line in lines if line.startswith(FILE)]
             return None
+        lines = [line for line in lines if not line.startswith((REMARK, FILE))]
         reason = lines[-1].removeprefix("inspect: ") if lines else f"status {self._child.returncode}"
         return f"the layout engine crashed ({reason})" if self._child.returncode < 0 else reason
 

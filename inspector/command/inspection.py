@@ -64,7 +64,6 @@ class _Inspection:
         self._drawing: Drawing | None = None
         self._report: Report | None = None
         self._files: list[Path] = []
-        self._pictures: list[Path] = []
         self._temporary = contextlib.ExitStack()
         self._script = Path(target.path or "").absolute()  # the script may go to another folder
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
@@ -230,19 +229,14 @@ class _Inspection:
 
     def _start_drawing(self, path: Path, report: Report) -> None:
         from inspector.command.drawing import Drawing
-        from inspector.command.pictures import picture_paths
 
-        calls = [call for call in report.calls if call.index in report.recording["drawn"]]
-        if not calls:
+        if not any(call.index in report.recording["drawn"] for call in report.calls):
             return
         options = replace(self._options, look=replace(self._options.look, folder=Path(self._folder)))
         try:
             self._drawing = Drawing(path, options)
         except OSError as error:
             _say(f"no picture: {error}")
-        self._pictures = [
-            picture for call in calls for picture in picture_paths(call, options.destination, options.look)
-        ]
 
     def _print(self, report: Report) -> None:
         from inspector.terminal import show, show_check, show_gradcheck, stderr_console
@@ -272,7 +266,7 @@ class _Inspection:
             kept = f"; {shown(report)} holds the numbers" if report is not None else ""
             _say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
-            self._files += self._pictures
+            self._files += self._drawing.files
             for remark in self._drawing.remarks:
                 _say(f"note: {remark}")
         with _unless_closed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from inspector.command.options import Destination, Look
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
-from inspector.layout import Figure, draw, frame_count, frames
+from inspector.layout import Figure, draw, frames
 from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
 from inspector.scene import Scene
@@ -19,27 +20,32 @@ from inspector.whole import write_bytes
 from inspector.writers import WRITERS, write_graph, write_scenes
 
 
-def picture_paths(call: BackwardCall, destination: Destination, look: Look) -> list[Path]:
-    """The files that `write_pictures` makes for one call."""
-    return [path for format in destination.formats for path, _ in _sheets(format, call, destination, look)]
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a call's pictures, and what did not come out as it was wished, one line each."""
+
+    files: list[Path]
+    remarks: list[str]
 
 
-def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> list[str]:
-    """Draw a call and write every file of `picture_paths`; remarks on what did not come out as wished.
+def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> Written:
+    """Draw a call and write its files.
 
     Raises TooManyBoxes or LayoutFailed where it cannot be drawn, ValueError for a path that the graph does not
     have, MissingExtra for a format that is not installed, OSError where it cannot be written.
     """
     drawn = _Drawn(call, look)
     destination.folder.mkdir(parents=True, exist_ok=True)
+    files = []
     for format in destination.formats:
-        for path, scenes in _sheets(format, call, destination, look):
+        for path, scenes in _sheets(format, drawn, destination):
             if WRITERS[format].holds == "graph":
                 content = write_graph(format, call.graph)
             else:
                 content = write_scenes(format, scenes(drawn), theme=look.theme, text=look.text)
             write_bytes(path, content)
-    return drawn.remarks
+            files.append(path)
+    return Written(files, drawn.remarks)
 
 
 def draw_call(call: BackwardCall, look: Look) -> Figure:
@@ -72,27 +78,27 @@ class _Drawn:
     """What is drawn of a call, each figure when it is first needed."""
 
     def __init__(self, call: BackwardCall, look: Look) -> None:
-        self._call = call
-        self._look = look
+        self.call = call
+        self.look = look
 
     @cached_property
     def figure(self) -> Figure:
-        return draw_call(self._call, self._look)
+        return draw_call(self.call, self.look)
 
     @cached_property
     def steps(self) -> Figure:
-        return draw_frames(self._call, self._look)
+        return draw_frames(self.call, self.look)
 
     @cached_property
     def curves(self) -> Figure:
-        return plot_graph(self._call.graph)
+        return plot_graph(self.call.graph)
 
     @property
     def remarks(self) -> list[str]:
         """Those of the figures that were needed, each once, and why there is no plot where one was wished."""
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
-        reason = why_no_plot(self._call.graph) if self._look.plot else None
+        reason = why_no_plot(self.call.graph) if self.look.plot else None
         return list(dict.fromkeys([*remarks, reason] if reason else remarks))
 
 
@@ -100,9 +106,10 @@ _Scenes = Callable[[_Drawn], list[Scene]]
 """Picks the Scenes of one file."""
 
 
-def _sheets(format: str, call: BackwardCall, destination: Destination, look: Look) -> list[tuple[Path, _Scenes]]:
+def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[Path, _Scenes]]:
     """The files of a format, and what each holds."""
-    sheets, end = list(_named(format, call, look)), WRITERS[format].suffix
+    call, look = drawn.call, drawn.look
+    sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
     plot = look.plot and WRITERS[format].holds != "graph" and why_no_plot(call.graph) is None
     plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
     if destination.file is None:
@@ -114,10 +121,13 @@ def _sheets(format: str, call: BackwardCall, destination: Destination, look: Loo
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
 
 
-def _named(format: str, call: BackwardCall, look: Look) -> Iterator[tuple[str, _Scenes]]:
-    """The middle part of each file's name, and what the file holds. Before is step 0, after the last step."""
-    holds = WRITERS[format].holds
-    ran = call.graph.ran
+def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scenes]]:
+    """The middle part of each file's name, and what the file holds. Before is step 0, after the last step.
+
+    alone: whether one picture is written, so that nothing is to be drawn for the names of the steps.
+    """
+    holds, look = WRITERS[format].holds, drawn.look
+    ran = drawn.call.graph.ran
     if holds in ("graph", "moments"):
         yield "", _steps if look.frames else _panels
         return
@@ -126,8 +136,8 @@ def _named(format: str, call: BackwardCall, look: Look) -> Iterator[tuple[str, _
         yield f".{moment}", partial(_one, _panels, number)
     if look.frames and holds == "pages":
         yield ".steps", _steps
-    elif look.frames:
-        for step in range(frame_count(call.graph, look.figure, look.depth)):
+    elif look.frames and not alone:
+        for step in range(len(drawn.steps.panels)):
             yield f".step-{step:02d}", partial(_one, _steps, step)
 
 

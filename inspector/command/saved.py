@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 
-from inspector.command.drawing import REMARK
+from inspector.command.drawing import FILE, REMARK
 from inspector.command.findings import FOUND, fails
 from inspector.command.folder import shown
 from inspector.command.options import Options
-from inspector.command.pictures import picture_paths, write_pictures
+from inspector.command.pictures import write_pictures
 from inspector.diagnosis import diagnosed
 from inspector.diagnosis.marks import mark
 from inspector.graph.unscaled import unscaled
@@ -24,7 +25,8 @@ INTERRUPTED = 130
 def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     """Draw the calls of a report that are asked for; the exit status.
 
-    quiet: print nothing but what goes wrong (for the inspection, which has printed the rest).
+    quiet: print nothing but what goes wrong and which files there are, a line each (for the inspection, which has
+    printed the rest).
     """
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
@@ -61,18 +63,20 @@ def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) 
     try:
         with working(stderr_console(), "drawing"):
             drawn = replace(call, graph=unscaled(call.graph, call.setting.scale))
-            remarks = write_pictures(drawn, options.destination, options.look)
+            written = write_pictures(drawn, options.destination, options.look)
     except ValueError as error:  # a path between tensors that are not there
         return _complain(str(error), USAGE)
     except (TooManyBoxes, LayoutFailed) as error:
         return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
     except OSError as error:
         return _complain(f"cannot write {error.filename}: {error.strerror}", FAILED)
-    for remark in remarks:
+    for remark in written.remarks:
         print(f"{REMARK}{remark}", file=sys.stderr)
-    if not quiet:
-        files = [shown(file) for file in picture_paths(call, options.destination, options.look)]
-        show(stderr_console(), report, call, files)
+    if quiet:
+        for file in written.files:
+            print(f"{FILE}{json.dumps(str(file))}", file=sys.stderr)
+    else:
+        show(stderr_console(), report, call, [shown(file) for file in written.files])
         if options.checks.derivatives:
             show_check(stderr_console(), call.graph)
     return 0

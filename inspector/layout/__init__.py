@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
 
 from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.playback import after_steps, reordered, turns
-from inspector.layout.canvas import Choice, fit_canvas, frame
+from inspector.layout.canvas import SIZES, SMALLEST, Fitted
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.layout.fitting import Placed, fit
 from inspector.layout.folding import FOLDED_STYLE, folded, is_folded, note
 from inspector.layout.place import place
-from inspector.layout.problem import CLOSE, ROOMY, Placement, Problem, Size, Spacing
+from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
+from inspector.layout.rows import place_rows
 from inspector.layout.segments import place_segments
 from inspector.layout.union import fit_plans, make_problem
-from inspector.look import DIRECTIONS, Canvas, Direction, Look, Order
+from inspector.look import DIRECTIONS, Direction, Look, Order
 from inspector.scene import Panel, Scene
-from inspector.styles import Plan, call_code, figure_title, find_style, gradient_table
+from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
 from inspector.views import Depth, FoldedGraph
 from inspector.views.folded import items_of, view, whole_of
@@ -44,7 +45,6 @@ __all__ = [
     "TooManyBoxes",
     "draw",
     "draw_plans",
-    "frame_count",
     "frames",
 ]
 
@@ -96,13 +96,19 @@ def draw(
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
-        panels, remarks = _panels(plans, look, look.canvas or "tight")
+        fitted = fit(plans, look, look.canvas or "tight", _placed)
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth != "full" or is_folded(graph):
             raise
         figure = draw(graph, look, call=call, title=title, script=script)
         reason = str(failure).partition(":")[0]
         return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
+    if fitted.needs and _may_fold(look, depth):
+        folded_look = replace(look, style=FOLDED_STYLE, detail=None)
+        smaller = draw(whole, folded_look, call=call, title=title, script=script)
+        if _is_on(smaller, folded_look):
+            return replace(smaller, remarks=(_folded_for(look, fitted), *smaller.remarks))
+    panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
     both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
@@ -146,7 +152,15 @@ def frames(
     def plans(look: Look) -> list[Plan]:
         return list(Moments(look, code, script).steps(shown, found, at, order))
 
-    panels, remarks = _panels(plans, look, look.canvas or "16:9")
+    canvas = look.canvas or "16:9"
+    look = replace(look, canvas=canvas)
+    fitted = fit(plans, look, canvas, _placed)
+    if fitted.needs and _may_fold(look, depth):
+        folded_look = replace(look, style=FOLDED_STYLE, detail=None)
+        smaller = frames(whole, folded_look, call=call, order=order, script=script)
+        if _is_on(smaller, folded_look):
+            return replace(smaller, remarks=(_folded_for(look, fitted), *smaller.remarks))
+    panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
     scenes = {panel.id: _scene([panel], figure_title(whole, code, [panel.id]), table) for panel in panels}
     shared = max((len(turn.shown) for turn in found), default=0)
@@ -155,31 +169,24 @@ def frames(
     return Figure(scenes[panels[-1].id], scenes, (*remarks, *note(shown)))
 
 
-def frame_count(graph: Graph, look: Look, depth: Depth = "auto") -> int:
-    """How many panels `frames` has, without a layout."""
-    if not graph.steps and graph.error is None:
-        return 1
-    return len(turns(folded(graph, look, depth)[0], MOST_FRAMES)) + 2
-
-
-def draw_plans(plans: Sequence[Plan], direction: Direction | None = None) -> list[Panel]:
+def draw_plans(
+    plans: Sequence[Plan], direction: Direction | None = None, spacing: Spacing = ROOMY
+) -> list[Panel]:
     """One panel a plan, all with the same geometry, each with its top left corner at (0, 0).
 
     Raises TooManyBoxes and LayoutFailed.
     """
-    return compose(*_placed(plans, direction, ROOMY))
+    return compose(*_placed(plans, direction, spacing))
 
 
-_Placed = tuple[list[Plan], Placement, Problem]
-"""Fitted plans, where everything lies, and the question that this answers."""
-
-
-def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> _Placed:
+def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> Placed:
     plans = fit_plans(plans)
     problem = make_problem(plans, direction, spacing)
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
+    if spacing.rows > 1 and count <= MOST_BOXES_IN_PROCESS:
+        return plans, place_rows(problem, place), problem
     placement = place_segments(problem, _part_placed) if count > MOST_BOXES_IN_PROCESS else place(problem)
     return plans, placement, problem
 
@@ -190,64 +197,39 @@ def _part_placed(problem: Problem) -> Placement:
     return place_in_child(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
 
-def _panels(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
-    """The panels on their canvas, in the direction that is wished or else the one that fits it best.
-
-    make: plans the panels in a look. What does not fit stands closer together, then gives up its legend, its
-    local derivatives, its details.
-    """
-    usual = look.direction or find_style(look.style).direction
-    if canvas == "tight":
-        return draw_plans(make(look), usual), ()
-    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
-    placed = cache(lambda look, way, spacing: _placed(make(look), way, spacing))
-    choices = [
-        Choice(partial(_laid_out, partial(placed, shown, way, spacing), size, legend), remark, least)
-        for shown, legend, remark in _shown(look)
-        for spacing, least in ((ROOMY, 0.0), (CLOSE, _NEARLY))
-        for size in (None, frame(canvas))
-        for way in ways
-    ]
-    return fit_canvas(choices, canvas)
+# ---- what does not fit ------------------------------------------------------------------------------------
 
 
-def _laid_out(placed: Callable[[], _Placed], size: Size | None, legend: bool) -> list[Panel]:
-    """The panels with title and legend around the graph, or beside it in panels of a size."""
-    plans, placement, problem = placed()
-    shown = plans if legend else [replace(plan, legend=()) for plan in plans]
-    return compose(shown, placement, problem, size)
+def _may_fold(look: Look, depth: Depth) -> bool:
+    """Whether a figure that no canvas holds may be drawn folded: not where all of it, or a path, is asked for."""
+    return look.style != FOLDED_STYLE and depth == "auto" and not look.path
 
 
-def _shown(look: Look) -> Iterator[tuple[Look, bool, str]]:
-    """What is shown, from all to ever less: the look, whether there is a legend, and what is given up."""
-    yield look, True, ""
-    yield look, False, _LEFT_OUT.format("the legend is")
-    bare = replace(look, derivatives="none")
-    if look.derivatives is None:
-        yield bare, True, _LEFT_OUT.format("local derivatives are")
-        yield bare, False, _LEFT_OUT.format("legend and local derivatives are")
-    details = _DETAILS.get(look.style)
-    if look.detail is None and details:
-        yield replace(look, detail="beginner"), True, _LEFT_OUT.format(details)
-        yield replace(look, detail="beginner"), False, _LEFT_OUT.format(f"legend and {details}")
-        if look.derivatives is None:
-            everything = f"legend, local derivatives and {details}"
-            yield replace(bare, detail="beginner"), False, _LEFT_OUT.format(everything)
+def _is_on(figure: Figure, look: Look) -> bool:
+    """Whether the panels of a figure have the size of its canvas."""
+    return all((panel.width, panel.height) == SIZES[look.canvas or "16:9"] for panel in figure.panels.values())
 
 
-_NEARLY = 0.6
-"""The share of its size from which on a figure is tried with its parts closer together."""
-_LEFT_OUT = "{} left out, to fit the canvas"
-_DETAILS = {"attributes": "AccumulateGrads are", "engine": "torch's formulas are"}
-"""What a style leaves out for beginners."""
-_TURNED: dict[Direction | None, tuple[Direction, ...]] = {
-    None: ("LR", "TB"),
-    "RL": ("TB",),
-    "LR": ("TB",),
-    "TB": ("RL",),
-    "BT": ("LR",),
-}
-"""Other ways to lay a figure out, where the usual one does not fit the canvas."""
+def _folded_for(look: Look, fitted: Fitted) -> str:
+    return f"{_needs(look, fitted)}: it is drawn folded, in the style {FOLDED_STYLE}; --depth full draws all of it"
+
+
+def _remarks(fitted: Fitted, look: Look) -> tuple[str, ...]:
+    if fitted.needs:
+        advice = "fold it (--depth), show less (--detail beginner) or choose another style"
+        return (f"{_needs(look, fitted)}: {advice}",)
+    return (fitted.remark,) if fitted.remark else ()
+
+
+def _needs(look: Look, fitted: Fitted) -> str:
+    width, height = fitted.needs or (0.0, 0.0)
+    return (
+        f"with text of {SMALLEST:g} points the figure in the style {look.style} takes {width:.0f} by {height:.0f} "
+        f"points, more than a {look.canvas} canvas has"
+    )
+
+
+# ---- Scenes -----------------------------------------------------------------------------------------------
 
 
 def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:

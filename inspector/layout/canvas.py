@@ -31,12 +31,14 @@ class Choice:
     """One way to lay out the panels of a figure, all of one size.
 
     remark: what it gives up, or nothing. least: the share of its size at which a figure must fit by other ways,
-    for this one to be worth trying.
+    for this one to be worth trying. broken: whether it breaks the figure into rows, as is done only to those that
+    fit in no other way.
     """
 
     lay_out: Callable[[], list[Panel]]
     remark: str = ""
     least: float = 0.0
+    broken: bool = False
 
 
 def frame(canvas: Canvas) -> tuple[float, float]:
@@ -45,8 +47,20 @@ def frame(canvas: Canvas) -> tuple[float, float]:
     return width + 2 * _SPARE, height + 2 * _SPARE
 
 
-def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], tuple[str, ...]]:
-    """The panels of the first choice that fits the canvas, the larger of those that give up the same, and remarks.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Panels on their canvas. remark: what they give up, or nothing.
+
+    needs: the size of the canvas that they would need, and have, where they do not fit the one that was wished.
+    """
+
+    panels: list[Panel]
+    remark: str = ""
+    needs: tuple[float, float] | None = None
+
+
+def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> Fitted:
+    """The panels of the first choice that fits the canvas, the larger of those that give up the same.
 
     Where none fits, those of the first choices are drawn on a larger canvas of the same shape.
     """
@@ -56,28 +70,26 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> tuple[list[Panel], 
         nearest.append((share, panels))
         if share >= _least(panels):
             drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in panels]
-            return drawn, (remark,) if remark else ()
+            return Fitted(drawn, remark)
         if share < _HOPELESS:
             break
     share, panels = nearest[0]
     least = _least(panels)
     width, height = (side * least / share for side in SIZES[canvas])
-    remark = (
-        f"with text of {SMALLEST:g} points the figure takes {width:.0f} by {height:.0f} points, more than a "
-        f"{canvas} canvas has: fold it (--depth), show less (--detail beginner) or choose another style"
-    )
-    return [_centred(_scaled(panel, least), (width, height)) for panel in panels], (remark,)
+    drawn = [_centred(_scaled(panel, least), (width, height)) for panel in panels]
+    return Fitted(drawn, needs=(width, height))
 
 
 def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:
     """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
-    best = 0.0
+    best, fits = 0.0, False
     for choice in choices:
-        if best < choice.least:
+        if best < choice.least or (choice.broken and fits):
             continue
         panels = choice.lay_out()
         share = _share(panels, canvas)
         best = max(best, share)
+        fits = fits or (share >= _least(panels) and not choice.broken)
         yield share, panels
         if share == 1.0:
             return

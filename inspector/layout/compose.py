@@ -21,6 +21,7 @@ _WIDEST_WITH_CODE = 1000.0
 _BADGE_SHIFT = (1.0, 0.0)  # of a badge's centre from the corner of its box
 _PILL_SHIFT = (6.0, 1.0)
 _CIRCLE_SHIFT = (13.0, -4.0)  # along and across: clear of the wires that enter
+_BOX_SHIFT = (8.0, -2.0)  # the same where several wires enter a side
 _BADGE_REACH = 12.0
 
 
@@ -199,7 +200,11 @@ def _link(wire: PlannedWire, sheet: _Sheet) -> Wire:
     hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    start, end = _link_ends(hung, host) if sheet.problem.horizontal else _transposed_ends(hung, host)
+    if sheet.problem.horizontal:  # a box that lies beyond its host, not beside it, is met along the flow
+        upright = not (hung.y < host.bottom and host.y < hung.bottom)
+    else:
+        upright = hung.x < host.right and host.x < hung.right
+    start, end = _link_ends(hung, host) if upright else _transposed_ends(hung, host)
     if not hangs_first:
         start, end = end, start
     return _headed(wire, straight(start, end))
@@ -230,6 +235,8 @@ def _badge(box: PlannedBox, area: Rectangle, horizontal: bool) -> Badge:
 def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
     if box.shape == "circle":
         dx, dy = _CIRCLE_SHIFT if horizontal else _CIRCLE_SHIFT[::-1]
+    elif box.shape == "box" and horizontal:
+        dx, dy = _BOX_SHIFT
     else:
         dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
     return area.x + dx, area.y + dy

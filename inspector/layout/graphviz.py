@@ -59,11 +59,13 @@ class Room:
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: least room between ranks
     and between blocks of one rank, in points. rough: only ranks and the order within each are wanted.
+    outermost: blocks that share the last rank (`sink`) or the first (`source`) with no others.
     """
 
     horizontal: bool
     gaps: tuple[float, float]
     rough: bool = False
+    outermost: tuple[str, tuple[int, ...]] = ("sink", ())
 
 
 def arrange(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> list[Point]:
@@ -100,8 +102,10 @@ def _source(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> str:
         for link in links
     ]
     way = "LR" if room.horizontal else "TB"
+    rank, members = room.outermost
+    ends = f"{{rank={rank}; {'; '.join(map(str, sorted(members)))}}}\n" if members else ""
     graph = f"rankdir={way} ranksep={ranksep} nodesep={nodesep} splines=false {limits}"
-    return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(edges)}}}"
+    return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(edges)}{ends}}}"
 
 
 def _node(index: int, block: Block, horizontal: bool) -> str:

@@ -10,7 +10,7 @@ from inspector.layout.curves import straight
 from inspector.layout.measure import LEADING, run, words_width, wrapped
 from inspector.layout.problem import Size
 from inspector.scene.scene import Badge, Box, Rectangle, TextRun, Wire
-from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, Words
+from inspector.styles.plan import LegendEntry, Plan, Words
 from inspector.text import width
 
 ROW_HEIGHT = 29.0
@@ -20,7 +20,6 @@ _ENTRY_GAP = 26.0
 _CLEARANCE = 14.0
 _ABOVE = 10.0
 _BADGE_CENTER = 12.0
-_LINE_HEIGHT = SMALL_SIZE * LEADING
 _NARROWEST = 170.0
 """Texts are not broken into shorter lines than these."""
 
@@ -90,7 +89,7 @@ def draw(plan: Plan, room: Room) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ..
             if entry is None:
                 continue  # of another moment; its place stays free
             for index, words in enumerate(_lines(entry, room.widest)):
-                texts.append(run(words, room.area.x + text, middle + index * _LINE_HEIGHT, "start"))
+                texts.append(run(words, room.area.x + text, middle + index * entry.size * LEADING, "start"))
             if entry.sign == "text":
                 texts.append(run(_sample_words(entry), room.area.x + sign, middle, "start"))
             elif entry.sign == "badge":
@@ -124,7 +123,7 @@ def _row_places(row: Sequence[LegendEntry], column: float) -> Iterator[tuple[Leg
     for position, entry in enumerate(row):
         text = x + max(_sign_width(entry), 0.0 if position else column) + _SIGN_GAP
         yield entry, x, text
-        x = text + width(entry.text, SMALL_SIZE) + _ENTRY_GAP
+        x = text + width(entry.text, entry.size) + _ENTRY_GAP
 
 
 def _size(rows: _Rows, widest: float = math.inf) -> Size:
@@ -137,11 +136,12 @@ def _size(rows: _Rows, widest: float = math.inf) -> Size:
 
 
 def _lines(entry: LegendEntry, widest: float) -> tuple[Words, ...]:
-    return wrapped((Words(entry.text, "quiet", size=SMALL_SIZE),), widest)
+    return wrapped((Words(entry.text, "quiet", size=entry.size),), widest)
 
 
 def _row_height(row: Sequence[LegendEntry], widest: float) -> float:
-    return ROW_HEIGHT + _LINE_HEIGHT * (max(len(_lines(entry, widest)) for entry in row) - 1)
+    more = max(len(_lines(entry, widest)) for entry in row) - 1
+    return ROW_HEIGHT + row[0].size * LEADING * more
 
 
 def _badge(entry: LegendEntry, x: float, y: float) -> Badge:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from inspector.layout.measure import run, words_width
 from inspector.layout.problem import Size
 from inspector.scene.scene import Badge, Band, Box, Rectangle, TextRun
-from inspector.styles.plan import SMALL_SIZE, CodeLine, Plan, Words
+from inspector.styles.plan import CodeLine, Plan, Words
 from inspector.text import shorten
 
 LINE_HEIGHT = 27.0
@@ -17,7 +17,6 @@ WIDEST_LINE = 420.0
 _PADDING = 8.0
 _NUMBER_GAP = 14.0
 _BADGE_STEP = 26.0
-_CODE = Words("", "ink", "mono", SMALL_SIZE)
 
 
 def size(plans: Sequence[Plan]) -> Size:
@@ -61,10 +60,9 @@ def _badges(plans: Sequence[Plan]) -> float:
 
 
 def _number(line: CodeLine) -> Words:
-    return Words(str(line.number) if line.number else "", "quiet", "mono", SMALL_SIZE)
+    return Words(str(line.number) if line.number else "", "quiet", "mono", line.size)
 
 
 def _code(line: CodeLine) -> Words:
     """A line in the face of code; leading blanks are kept."""
-    text = shorten(line.text, WIDEST_LINE, _CODE.size, _CODE.face)
-    return Words(text, line.ink, "mono", SMALL_SIZE)
+    return Words(shorten(line.text, WIDEST_LINE, line.size, "mono"), line.ink, "mono", line.size)

@@ -6,13 +6,14 @@ not make a picture that no slide can hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inspector.layout.problem import Size
 from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
-from inspector.styles.plan import SMALL_SIZE, PlannedBox, PlannedShape, PlannedWire, Row, Words
-from inspector.text import cap_height, clean, shorten, width
+from inspector.styles.plan import PlannedBox, PlannedShape, PlannedWire, Row, Words
+from inspector.text import cap_height, clean, shorten, shorten_name, width
 
 WIDEST_NAME = 260.0
 WIDEST_VALUE = 250.0
@@ -48,6 +49,8 @@ _SEPARATOR = 1.4
 LABEL_PADDING = 5.0
 OPENING = "([,."
 """Behind these code may be broken where it has no blank."""
+_PATH = re.compile(r"[^\W\d]\w*(\.\w+)+")
+"""The name of a parameter or a module: its end is what tells."""
 _OPERATORS = "+-*/@·\N{MINUS SIGN}"
 
 _SCENE_SHAPES: dict[PlannedShape, Shape] = {
@@ -160,7 +163,7 @@ def _card_size(box: PlannedBox) -> Size:
 
 
 def _key(row: Row) -> Words:
-    return Words(row.key, row.key_ink, size=SMALL_SIZE)
+    return Words(row.key, row.key_ink, size=row.key_size)
 
 
 def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
@@ -254,7 +257,8 @@ def _block_size(lines: Sequence[Words]) -> Size:
 
 def _shortened(lines: Iterable[Words], room: float) -> Iterator[Words]:
     for words in lines:
-        text = shorten(words.text, room, words.size, words.face)
+        cut = shorten_name if _PATH.fullmatch(words.text) else shorten
+        text = cut(words.text, room, words.size, words.face)
         yield words if text == words.text else replace(words, text=text)
 
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from inspector.layout.graphviz import Block, Link, Room, arrange
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.route import Ground, Stop, box_obstacle, make_wire
-from inspector.layout.station import Flow, Station, label_block, make_station
+from inspector.layout.station import Flow, Station, end_stations, label_block, make_station
 from inspector.scene.scene import Point, Rectangle
 
 _LEVEL = 8
@@ -59,6 +59,7 @@ def place(problem: Problem) -> Placement:
     first = _run(problem, bare, None, {})
     upper = _upper_lanes(problem, first)
     stations = {host: make_station(problem, host, hung[host], upper[host]) for host in hosts}
+    stations |= end_stations(problem, hung)
     draft = _spread(problem, _run(problem, stations, first, upper))
     placement = _placement(problem, stations, draft, upper)
     return _mirrored(placement, problem.horizontal) if problem.direction in ("RL", "BT") else placement
@@ -86,7 +87,8 @@ def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, u
         spans = _spans(route, len(stops), first)
         links += [Link(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
-    corners = arrange(blocks, links, Room(problem.horizontal, gaps, rough=first is None))
+    ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
+    corners = arrange(blocks, links, Room(problem.horizontal, gaps, first is None, ends))
     return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
 
 

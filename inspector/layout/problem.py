@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 from inspector.fixed import fixed
 from inspector.look import Direction
@@ -19,7 +19,9 @@ class Spacing:
 
     rank, lane: least gaps along the flow and across it. straight: how far a wire runs straight before a box and
     behind it, so that an arrowhead lies on its line. slope: the gap between two ranks is this share of the
-    farthest that a wire swings in it, `widest` at most.
+    farthest that a wire swings in it, `widest` at most. aligned: whether the leaves stand side by side in a rank
+    of their own, with what hangs on them beyond them and not beside. rows: how many the figure is broken
+    into. badge: between a function and a text that reaches over the corner where its badge sits.
     """
 
     rank: float = 15.0
@@ -27,11 +29,17 @@ class Spacing:
     straight: float = 8.0
     slope: float = 0.3
     widest: float = 56.0
+    aligned: bool = False
+    rows: int = 1
+    badge: float = 15.0
 
 
 ROOMY = Spacing()
-CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0)
-"""For a figure that would otherwise not fit its canvas."""
+CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0, badge=20.0)
+"""For a figure that would otherwise not fit its canvas; badges keep their size when it is drawn smaller."""
+IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
+ALIGNED = replace(CLOSE, aligned=True)
+"""The same for one that is deep and has leaves on many of its ranks."""
 
 
 @fixed
@@ -67,6 +75,14 @@ class Problem:
     shapes: dict[str, PlannedShape] = field(default_factory=dict)
     flipped: bool = False
     spacing: Spacing = ROOMY
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """The boxes that no gradient flows on from, if they stand in a rank of their own."""
+        if not self.spacing.aligned:
+            return frozenset()
+        left = {route.target if self.flipped else route.source for route in self.routes}
+        return frozenset(self.sizes.keys() - self.hanging.keys() - left)
 
     @property
     def horizontal(self) -> bool:

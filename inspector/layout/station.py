@@ -16,8 +16,6 @@ from inspector.scene.scene import Point
 
 CARD_GAP = 17.0
 TEXT_GAP = 7.0
-BADGE_ROOM = 15.0
-"""Between a function and a text that reaches over the corner where the badge sits."""
 SHELF_GAP = 16.0
 
 
@@ -51,9 +49,9 @@ def make_station(problem: Problem, host: str, hung: Sequence[str], upper: bool) 
     lengths = [_length(shelf, problem.texts, sizes) for shelf in (*near, *far)]
     along = max([sizes[host][0], *lengths]) + 2 * problem.spacing.straight
     whole_along = _even(along)
-    room = (whole_along, sizes[host][0] - 2 * BADGE_ROOM)
-    before, near_places = _stack(near, problem.texts, sizes, room)
-    behind, far_places = _stack(far, problem.texts, sizes, room)
+    room = (whole_along, sizes[host][0] - 2 * problem.spacing.badge)
+    before, near_places = _stack(near, problem, sizes, room)
+    behind, far_places = _stack(far, problem, sizes, room)
     port = _even(sizes[host][1])
     bands = (_even(before), port, _even(behind))
     places = {host: ((whole_along - sizes[host][0]) / 2, bands[0] + (port - sizes[host][1]) / 2)}
@@ -64,6 +62,50 @@ def make_station(problem: Problem, host: str, hung: Sequence[str], upper: bool) 
     width, height = flow.turned((whole_along, sum(bands)))
     corners = {identifier: flow.turned(place) for identifier, place in places.items()}
     return Station(Block(int(width), int(height), bands), corners)
+
+
+def end_stations(problem: Problem, hung: Mapping[str, Sequence[str]]) -> dict[str, Station]:
+    """Box → its station, for those that stand in a rank of their own: their cards lie beyond them, along the flow.
+
+    hung: box → what hangs on it. All are equally long, so that the boxes stand on one line.
+    """
+    flow = Flow(problem.horizontal)
+    lengths = [
+        flow.turned(problem.sizes[end])[0] + _beyond(problem, flow, hung.get(end, ())) for end in problem.ends
+    ]
+    along = _even(max(lengths, default=0.0) + 2 * problem.spacing.straight)
+    return {end: _end_station(problem, end, hung.get(end, ()), along) for end in sorted(problem.ends)}
+
+
+def _beyond(problem: Problem, flow: Flow, hung: Sequence[str]) -> float:
+    """How far the cards among what hangs on a box reach beyond it."""
+    cards = [flow.turned(problem.sizes[card])[0] for card in hung if card not in problem.texts]
+    return CARD_GAP + max(cards) if cards else 0.0
+
+
+def _end_station(problem: Problem, host: str, hung: Sequence[str], along: int) -> Station:
+    """A box with its cards side by side beyond it, and its texts beside it."""
+    flow, straight = Flow(problem.horizontal), problem.spacing.straight
+    sizes = {identifier: flow.turned(problem.sizes[identifier]) for identifier in (host, *hung)}
+    cards = [identifier for identifier in hung if identifier not in problem.texts]
+    shelves, _ = _sides(problem, [identifier for identifier in hung if identifier in problem.texts], True)
+    room = (sizes[host][0], sizes[host][0] - 2 * problem.spacing.badge)
+    beside, places = _stack(shelves, problem, sizes, room)
+    wide = sum(sizes[card][1] for card in cards) + SHELF_GAP * max(len(cards) - 1, 0)
+    port = _even(sizes[host][1])
+    bands = _even(max(beside, (wide - port) / 2)), port, _even(max((wide - port) / 2, 0.0))
+    middle = bands[0] + port / 2
+    found = {host: (straight, middle - sizes[host][1] / 2)}
+    for identifier, (start, distance) in places.items():
+        found[identifier] = (straight + start, bands[0] - distance - sizes[identifier][1])
+    across = middle - wide / 2
+    for card in cards:
+        found[card] = (straight + sizes[host][0] + CARD_GAP, across)
+        across += sizes[card][1] + SHELF_GAP
+    if problem.flipped:  # the flow runs from the leaves
+        found = {box: (along - start - sizes[box][0], across) for box, (start, across) in found.items()}
+    width, height = flow.turned((along, sum(bands)))
+    return Station(Block(int(width), int(height), bands), {box: flow.turned(at) for box, at in found.items()})
 
 
 def label_block(problem: Problem, route: Route, upper: bool) -> Block:
@@ -103,7 +145,7 @@ def _length(shelf: Sequence[str], texts: frozenset[str], sizes: Mapping[str, Siz
 
 
 def _stack(
-    shelves: Sequence[Sequence[str]], texts: frozenset[str], sizes: Mapping[str, Size], room: Point
+    shelves: Sequence[Sequence[str]], problem: Problem, sizes: Mapping[str, Size], room: Point
 ) -> tuple[float, dict[str, Point]]:
     """The extent of the shelves across the flow, and box id → (start along, distance from the host).
 
@@ -111,21 +153,21 @@ def _stack(
     """
     reached, places = 0.0, {}
     for shelf in shelves:
-        length = _length(shelf, texts, sizes)
-        reached += _gap(shelf, texts, (length, room[1]), not reached)
+        length = _length(shelf, problem.texts, sizes)
+        reached += _gap(shelf, problem, (length, room[1]), not reached)
         start = (room[0] - length) / 2
         for identifier in shelf:
             places[identifier] = (start, reached)
-            start += sizes[identifier][0] + _step(shelf, texts)
+            start += sizes[identifier][0] + _step(shelf, problem.texts)
         reached += max(sizes[identifier][1] for identifier in shelf)
     return reached, places
 
 
-def _gap(shelf: Sequence[str], texts: frozenset[str], room: tuple[float, float], first: bool) -> float:
+def _gap(shelf: Sequence[str], problem: Problem, room: tuple[float, float], first: bool) -> float:
     """The gap before a shelf. room: its length, and how much of that is clear of the host's badge."""
-    if shelf[0] not in texts:
+    if shelf[0] not in problem.texts:
         return CARD_GAP if len(shelf) == 1 else 1.5 * CARD_GAP  # links fan out to several cards
-    return BADGE_ROOM if first and room[0] > room[1] else TEXT_GAP
+    return problem.spacing.badge if first and room[0] > room[1] else TEXT_GAP
 
 
 def _even(length: float) -> int:

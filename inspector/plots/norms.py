@@ -12,7 +12,7 @@ from inspector.layout import Figure
 from inspector.plots.lines import through
 from inspector.scene.scene import Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import MAIN_SIZE, SMALL_SIZE, TITLE_SIZE
-from inspector.text import cap_height, number, shorten, width
+from inspector.text import cap_height, number, shorten_name, width
 
 MOST_ROWS = 60
 """Where there are more layers, those of one module are taken together."""
@@ -53,7 +53,7 @@ def plot_layers(graph: Graph, scale: float | None = None) -> Figure:
         raise ValueError("no gradient norm is known: backward has not run, or it was not recorded")
     low = math.floor(math.log10(min(sizes, default=1.0)))
     high = max(low + 1, math.ceil(math.log10(max(sizes, default=1.0))))
-    names = [shorten(layer.name, _NAME_WIDTH, SMALL_SIZE) for layer in layers]
+    names = [shorten_name(layer.name, _NAME_WIDTH, SMALL_SIZE) for layer in layers]
     left = max(width(name, SMALL_SIZE) for name in names)
     axis = _Axis(low, high, float(round(_MARGIN + left + _GAP)))
     top = _MARGIN + _TITLE_HEIGHT

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from inspector.derivatives import add_local_derivatives
-from inspector.files import Files
+from inspector.files import Files, column_of
 from inspector.graph.values import unknown
 from inspector.naming import Names, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
@@ -441,7 +441,8 @@ class Session:
         if frame is None:
             return {"unknown": "backward was not called from Python"}
         path, line = frame.f_code.co_filename, frame.f_lineno
-        return {"file": self._files.shown(path), "line": line, "code": self._files.statement(path, line)}
+        column = column_of(frame)
+        return {"file": self._files.shown(path), "line": line, "code": self._files.statement(path, line, column)}
 
     def _fail(self, error: Exception) -> None:
         """An error of ours: remember it, take everything off, and let the script go on."""

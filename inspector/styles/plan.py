@@ -50,6 +50,7 @@ class Row:
     lines: tuple[Words, ...]
     fill: str = ""  # of the strip behind a row that stands out; empty: none
     key_ink: str = "quiet"
+    key_size: float = SMALL_SIZE
     bar: tuple[float, float] | None = None  # below the row: from where to where on its whole length, from 0 to 1
 
 
@@ -104,6 +105,7 @@ class LegendEntry:
     text: str
     ink: str
     sample: str = ""
+    size: float = SMALL_SIZE
 
 
 @fixed
@@ -115,6 +117,7 @@ class CodeLine:
     badges: tuple[str, ...] = ()
     ink: str = "quiet"
     fill: str = ""  # of the strip behind the line that runs now
+    size: float = SMALL_SIZE
 
 
 @fixed

@@ -2,7 +2,7 @@
 
 from inspector.text.clean import clean
 from inspector.text.fonts import FACES, Face
-from inspector.text.metrics import ascent, cap_height, covers, descent, shorten, width, x_height
+from inspector.text.metrics import ascent, cap_height, covers, descent, shorten, shorten_name, width, x_height
 from inspector.text.numbers import bytes_text, number, shape_text, value_text
 from inspector.text.outline import outline
 
@@ -19,6 +19,7 @@ __all__ = [
     "outline",
     "shape_text",
     "shorten",
+    "shorten_name",
     "value_text",
     "width",
     "x_height",

@@ -7,6 +7,7 @@ counts as one em; a writer of outlines sets a run that holds one as real text (`
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache, lru_cache
 
 from inspector.text.clean import clean
@@ -51,6 +52,28 @@ def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if width(text[:middle], size, face) <= fitting else (low, middle - 1)
     return text[:low].rstrip() + ELLIPSIS
+
+
+def shorten_name(text: str, room: float, size: float, face: str = "regular") -> str:
+    """`text` if it fits into `room` points, else an ellipsis and as much of its end as does.
+
+    The end of a parameter's name tells it from its neighbours: `…stack.4.weight`. Gives "" where not even the
+    ellipsis fits.
+    """
+    text = clean(text)
+    if width(text, size, face) <= room:
+        return text
+    fitting = room - width(ELLIPSIS, size, face)
+    if fitting < 0:
+        return ""
+    low, high = 0, len(text)
+    while low < high:  # the longest end that fits
+        middle = (low + high) // 2
+        low, high = (low, middle) if width(text[middle:], size, face) <= fitting else (middle + 1, high)
+    end = text[low:].lstrip()
+    while end and unicodedata.combining(end[0]):  # an accent goes with its letter
+        end = end[1:]
+    return ELLIPSIS + end
 
 
 def ascent(size: float, face: str = "regular") -> float:

@@ -1,15 +1,16 @@
 """The moments of a figure as slides (the extra `slides`): native shapes, nothing is a picture.
 
 A slide a moment. Shapes of the same thing have the same name on every slide, which begins with `!!`, so that
-the transition Morph turns one moment into the next. Arrows are connectors that stay glued when a box is moved;
-only a wire that winds around others is a freeform. Text is in fonts that slide programs have, none of which is
-wider than the figure's own.
+the transition Morph turns one moment into the next. Wires are connectors that stay glued when a box is moved; one
+that winds around others is several, with joints between them. Text is in fonts that slide programs have, none
+of which is wider than the figure's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 from inspector.scene.scene import Panel, Point, Rectangle, Scene, TextRun, Wire
@@ -17,8 +18,8 @@ from inspector.scene.theme import Theme, find_theme
 from inspector.text.clean import clean
 from inspector.text.metrics import width
 from inspector.writers.extras import needs_extra
-from inspector.writers.pptx_wires import Bend, apply, bend_of, side_of
-from inspector.writers.pptx_xml import add_morph, add_spline, drop_style, name, set_line, without_dates
+from inspector.writers.pptx_wires import Bend, Piece, apply, pieces_of, side_of, side_towards
+from inspector.writers.pptx_xml import add_morph, drop_style, name, set_line, without_dates
 from inspector.writers.shapes import Area, Part, colour_of, parts, start_of, stroke_of
 
 with needs_extra("pptx", "slides"):
@@ -126,11 +127,14 @@ class _Slide:
         lowest = len(tree)
         drawn = {part.id: self._part(part, prefix) for part in parts(panel) if part.kind != "wire"}
         ends = {box.id: (drawn[box.id], box.area) for box in panel.boxes if drawn[box.id] is not None}
-        for number, wire in enumerate(panel.wires):
-            element = self._wire(wire, ends, texts)
-            name(element, f"!!{prefix}{wire.id}", _told(wire.texts) or f"{wire.source} to {wire.target}")
-            tree.remove(element)
-            tree.insert(lowest + number, element)
+        for wire in panel.wires:
+            title = f"!!{prefix}{wire.id}"
+            elements = self._wire(wire, ends, texts, title)
+            name(elements[0], title, _told(wire.texts) or f"{wire.source} to {wire.target}")
+            for element in elements:
+                tree.remove(element)
+                tree.insert(lowest, element)
+                lowest += 1
             for line, run in enumerate(wire.texts):
                 name(self._text(self._slide.shapes, run), f"!!{prefix}{wire.id} text {line}")
 
@@ -197,39 +201,57 @@ class _Slide:
 
     # ---- wires ------------------------------------------------------------------------------------------
 
-    def _wire(self, wire: Wire, boxes: Mapping[str, _Ends], texts: Sequence[Rectangle]) -> Any:
-        """A connector; a freeform for a wire that winds, or has no two boxes to hold on to (a legend's sample)."""
+    def _wire(
+        self, wire: Wire, boxes: Mapping[str, _Ends], texts: Sequence[Rectangle], title: str
+    ) -> list[Any]:
+        """The connectors of a wire, glued to its boxes and to the joints between them; the first one first."""
         own = (wire.source, wire.target)
-        bend = None
-        if wire.source != wire.target and all(end in boxes for end in own):
-            others = (area for identifier, (_, area) in boxes.items() if identifier not in own)
-            bend = bend_of(wire.points, [*texts, *others])
-        if bend is None:
-            element = add_spline(self._slide.shapes, list(self._points(wire)))
+        others = (area for identifier, (_, area) in boxes.items() if identifier not in own)
+        pieces = pieces_of(wire.points, [*texts, *others])
+        joints: list[Any] = [self._joint(piece.end, wire.ink, stroke_of(wire)) for piece in pieces[:-1]]
+        if wire.source == wire.target or any(end not in boxes for end in own):  # a legend's sample
+            tips = wire.points[0], wire.points[-1]
+            ends: list[Any] = [self._joint(tip, "", stroke_of(wire)) for tip in tips]
         else:
-            element = self._connector(bend, wire, [boxes[end] for end in own])
-        stroke = self._length(stroke_of(wire))
-        set_line(element, self._hex(wire.ink), stroke, dashed=wire.dashed, arrow=wire.arrow)
-        return element
+            ends = [boxes[end] for end in own]
+        marks = [*joints, *(end for end in ends if not isinstance(end, tuple))]
+        for number, joint in enumerate(marks, start=1):
+            name(joint._element, f"{title} joint {number}")
+        connectors = []
+        stations = [ends[0], *joints, ends[1]]
+        for number, (piece, (begin, end)) in enumerate(zip(pieces, pairwise(stations), strict=True), start=1):
+            connector = self._connector(piece.bend)
+            _glue(connector._connect_begin_to, begin, piece.start, piece)
+            _glue(connector._connect_end_to, end, piece.end, piece)
+            self._stroke(connector._element, wire, number == len(pieces))
+            name(connector._element, f"{title} part {number}")
+            connectors.append(connector._element)
+        return [*connectors, *(joint._element for joint in marks)]
 
-    def _connector(self, bend: Bend, wire: Wire, ends: Sequence[_Ends]) -> Any:
-        """Glued, but left where the figure has its ends: python-pptx would move them to the middle of a side."""
+    def _stroke(self, element: Any, wire: Wire, last: bool) -> None:
+        width = self._length(stroke_of(wire))
+        set_line(element, self._hex(wire.ink), width, dashed=wire.dashed, arrow=wire.arrow and last)
+
+    def _connector(self, bend: Bend) -> Any:
         connector = self._slide.shapes.add_connector(MSO_CONNECTOR.CURVE, 0, 0, 0, 0)
-        properties = connector._element.spPr
         drop_style(connector._element)
         connector.left, connector.top, connector.width, connector.height = self._place(bend.area)
-        apply(bend, properties.xfrm)
-        properties.prstGeom.set("prst", bend.preset)
-        glues = (connector._connect_begin_to, connector._connect_end_to)
-        for glue, (shape, area), point in zip(glues, ends, (wire.points[0], wire.points[-1]), strict=True):
-            side = side_of(area, point)
-            glue(shape, _DISC_SIDES[side] if _is_disc(shape) else side)
-        return connector._element
+        apply(bend, connector._element.spPr.xfrm)
+        connector._element.spPr.prstGeom.set("prst", bend.preset)
+        return connector
 
-    def _points(self, wire: Wire) -> Iterator[Point]:
-        for x, y in wire.points:
-            across, down, *_ = self._place(Rectangle(x, y, 0.0, 0.0))
-            yield across, down
+    def _joint(self, at: Point, ink: str, wide: float) -> Any:
+        """A disc as wide as the wire: connectors are glued to shapes alone. ink: empty for none to be seen."""
+        area = Rectangle(at[0] - wide / 2, at[1] - wide / 2, wide, wide)
+        shape = self._slide.shapes.add_shape(MSO_SHAPE.OVAL, *self._place(area))
+        drop_style(shape._element)
+        if ink:
+            shape.fill.solid()
+            shape.fill.fore_color.rgb = self._colour(ink)
+        else:
+            shape.fill.background()
+        shape.line.fill.background()
+        return shape
 
     # ---- lengths and colours ----------------------------------------------------------------------------
 
@@ -246,6 +268,15 @@ class _Slide:
 
     def _colour(self, ink: str) -> Any:
         return RGBColor.from_string(self._hex(ink).removeprefix("#"))  # type: ignore[no-untyped-call]
+
+
+def _glue(glue: Callable[[Any, int], None], end: Any, point: Point, piece: Piece) -> None:
+    """Glue an end of a connector to a box or a joint; it stays where the figure has it, not in a side's middle."""
+    if isinstance(end, tuple):
+        shape, side = end[0], side_of(end[1], point)
+    else:
+        shape, side = end, side_towards(point, piece)
+    glue(shape, _DISC_SIDES[side] if _is_disc(shape) else side)
 
 
 def _is_disc(shape: Any) -> bool:

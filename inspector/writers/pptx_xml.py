@@ -1,13 +1,11 @@
-"""What python-pptx has no words for: Morph, curved freeforms, arrow heads, shapes without the theme's shadow."""
+"""What python-pptx has no words for: Morph, arrow heads, shapes without the theme's shadow."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from inspector.scene.scene import Point
 from inspector.writers.extras import needs_extra
 
 with needs_extra("pptx", "slides"):
@@ -21,13 +19,6 @@ _MORPH = (
     'p14:dur="1000"><p159:morph option="byObject"/></p:transition></mc:Choice>'
     "<mc:Fallback><p:transition {p}><p:fade/></p:transition></mc:Fallback></mc:AlternateContent>"
 )
-_SHAPE = (
-    '<p:sp {p} {a}><p:nvSpPr><p:cNvPr id="{id}" name=""/><p:cNvSpPr/><p:nvPr/></p:nvSpPr><p:spPr>'
-    '<a:xfrm><a:off x="{x}" y="{y}"/><a:ext cx="{wide}" cy="{high}"/></a:xfrm>'
-    '<a:custGeom><a:avLst/><a:gdLst/><a:ahLst/><a:cxnLst/><a:rect l="0" t="0" r="r" b="b"/>'
-    '<a:pathLst><a:path w="{wide}" h="{high}" fill="none">{path}</a:path></a:pathLst></a:custGeom><a:noFill/>'
-    "</p:spPr></p:sp>"
-)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
 
 
@@ -35,27 +26,6 @@ def add_morph(slide: Any) -> None:
     """Let the slide before turn into this one: shapes of the same name move and change colour."""
     transition = parse_xml(_MORPH.format(p=nsdecls("p")))
     slide.element.insert_element_before(transition, "p:timing", "p:extLst")
-
-
-def add_spline(shapes: Any, points: Sequence[Point]) -> Any:
-    """A freeform along a cubic Bezier spline, in EMU, whose points PowerPoint lets one edit. Gives its element."""
-    xs, ys = [round(x) for x, _ in points], [round(y) for _, y in points]
-    x, y = min(xs), min(ys)
-    places = [f'<a:pt x="{across - x}" y="{down - y}"/>' for across, down in zip(xs, ys, strict=True)]
-    curves = (f"<a:cubicBezTo>{''.join(places[at : at + 3])}</a:cubicBezTo>" for at in range(1, len(places), 3))
-    text = _SHAPE.format(
-        p=nsdecls("p"),
-        a=nsdecls("a"),
-        id=shapes._next_shape_id,
-        x=x,
-        y=y,
-        wide=max(max(xs) - x, 1),
-        high=max(max(ys) - y, 1),
-        path=f"<a:moveTo>{places[0]}</a:moveTo>{''.join(curves)}",
-    )
-    element = parse_xml(text)
-    shapes._spTree.append(element)
-    return element
 
 
 def set_line(element: Any, colour: str, width: int, *, dashed: bool = False, arrow: bool = False) -> None:

@@ -70,9 +70,10 @@ class Sources:
 
     def _source(self, place: Place) -> Source:
         code, _ = place
-        line = self._span(place)[0] or code.co_firstlineno
+        first, _, column, _ = self._span(place)
+        line = first or code.co_firstlineno
         text = self._text(code.co_filename)
-        statement = text.statement(line) if text else self._files.statement(code.co_filename, line)
+        statement = text.statement(line, column) if text else self._files.statement(code.co_filename, line)
         return {"file": self._files.shown(code.co_filename), "line": line, "code": statement}
 
     def expression(self, place: Place) -> Expression | None:
@@ -121,6 +122,7 @@ class _Text:
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines(keepends=True)
         self._statements: dict[int, tuple[int, int]] = {}
+        self._simple: dict[int, list[ast.stmt]] = {}  # those that hold no others, by their lines
         self._expressions: dict[Span, ast.expr | ast.AugAssign] = {}
         self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
         self._targets: dict[ast.AST, ast.expr] = {}
@@ -156,6 +158,9 @@ class _Text:
         if isinstance(node, ast.stmt):
             first, last = _extent(node)
             self._statements.update(dict.fromkeys(range(first, last + 1), (first, last)))
+            if not hasattr(node, "body"):
+                for line in range(first, last + 1):
+                    self._simple.setdefault(line, []).append(node)
         if isinstance(node, (ast.expr, ast.AugAssign)):
             self._expressions[_span_of(node)] = node
         if isinstance(node, ast.Call):
@@ -167,9 +172,17 @@ class _Text:
         elif isinstance(node, ast.AugAssign):
             self._targets[node] = node.target
 
-    def statement(self, line: int) -> str:
-        """The statement around a line (of a compound one the header), with its outer indentation removed."""
+    def statement(self, line: int, column: int | None = None) -> str:
+        """The statement around a line (of a compound one the header), with its outer indentation removed.
+
+        column: in bytes, tells which of several on one line is meant; without it that is all of them.
+        """
         self._look_around(line)
+        beside = self._simple.get(line, [])
+        for node in beside if column is not None and len(beside) > 1 else ():
+            first, last, start, end = _span_of(node)
+            if (first, start) <= (line, column) < (last, end):
+                return self._segment(node)
         first, last = self._statements.get(line, (line, line))
         return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
 
@@ -205,7 +218,7 @@ class _Text:
             return self._segment(node.value)
         return self._segment(node.target) if isinstance(node, ast.AugAssign) else None
 
-    def _segment(self, node: ast.expr | ast.AugAssign) -> str:
+    def _segment(self, node: ast.expr | ast.stmt) -> str:
         first, last, start, end = _span_of(node)
         lines = [line.encode() for line in self._lines[first - 1 : last]]
         lines[-1] = lines[-1][:end]
@@ -233,7 +246,7 @@ def _starred(targets: list[ast.expr | None] | list[ast.expr]) -> int:
     return next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), len(targets))
 
 
-def _span_of(node: ast.expr | ast.AugAssign) -> tuple[int, int, int, int]:
+def _span_of(node: ast.expr | ast.stmt) -> tuple[int, int, int, int]:
     assert node.end_lineno is not None and node.end_col_offset is not None  # ast.parse sets them
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
