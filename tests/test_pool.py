@@ -1,0 +1,72 @@
+"""Tensors that are measured together have the numbers that each has alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from inspector.summaries import Batch
+from inspector.summaries.memory import extent, in_memory_order
+from inspector.summaries.pool import Pool, fits
+from inspector.summaries.statistics import statistics
+
+TENSORS = {
+    "one": torch.randn(1),
+    "matrix": torch.randn(30, 40),
+    "transposed": torch.randn(30, 40).t(),
+    "part": torch.randn(8, 90)[:, 10:50],
+    "heads": torch.randn(2, 32, 3, 16)[:, :, 1].transpose(0, 1),
+    "expanded": torch.randn(5, 1).expand(5, 7),
+    "double": torch.randn(50, dtype=torch.float64),
+    "zeros": torch.zeros(40),
+    "nan": torch.tensor([1.0, math.nan, 0.0] * 9),
+    "infinite": torch.tensor([1.0, math.inf, -math.inf] * 9),
+    "huge": torch.full((20,), 1e30),
+    "tiny": torch.full((20,), 1e-30),
+}
+
+
+@pytest.mark.parametrize("count", [1, 3, 300])
+def test_numbers_are_those_of_each_alone(count):
+    pool = Pool()
+    measured = {(name, k): pool.add(tensor) for k in range(count) for name, tensor in TENSORS.items()}
+    for (name, _), found in measured.items():
+        tensor = TENSORS[name]
+        alone = statistics(in_memory_order(tensor, extent(tensor)))
+        assert found.numbers == pytest.approx(alone, rel=1e-6, nan_ok=True), name
+        assert found.sample is not None and len(found.sample) > 0
+
+
+def test_a_copy_is_measured_not_what_became_of_the_tensor():
+    tensor, pool = torch.ones(100), Pool()
+    before = pool.add(tensor)
+    tensor.mul_(2)
+    after = pool.add(tensor)
+    pool.measure()
+    assert (before.numbers[0], after.numbers[0]) == (10.0, 20.0)
+
+
+def test_views_have_the_same_numbers_bit_by_bit():
+    batch = Batch()
+    tensor = torch.randn(7, 11, 13)
+    values = [batch.add(view).value for view in (tensor, tensor.permute(2, 0, 1), tensor.view(77, 13))]
+    for value in values:
+        del value["shape"]
+    assert values[0] == values[1] == values[2]
+
+
+def test_it_can_be_used_in_and_out_of_inference_mode():
+    pool = Pool()
+    with torch.inference_mode():
+        inside = pool.add(torch.ones(100))
+    outside = pool.add(torch.ones(100))
+    with torch.inference_mode():
+        assert inside.numbers == outside.numbers
+
+
+def test_what_fits():
+    assert fits(torch.ones(100)) and fits(torch.ones(8192, dtype=torch.float64))
+    assert not fits(torch.ones(8193)) and not fits(torch.ones(100, dtype=torch.bfloat16))
+    assert not fits(torch.ones(100, device="meta"))
