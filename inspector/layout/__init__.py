@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from inspector.collector import without_collections
@@ -104,16 +104,24 @@ def draw(
         reason = str(failure).partition(":")[0]
         return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
     if fitted.needs and _may_fold(look, depth):
-        folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-        smaller = draw(whole, folded_look, call=call, title=title, script=script)
-        if _is_on(smaller, folded_look):
-            return replace(smaller, remarks=(_folded_for(look, fitted), *smaller.remarks))
+        smaller = _smaller(look, fitted, lambda look: draw(whole, look, call=call, title=title, script=script))
+        if smaller is not None:
+            return smaller
     panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
     both = panels if look.style != FOLDED_STYLE else panels[-1:]
     alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
     scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
     return Figure(scene, alone, (*remarks, *note(graph)))
+
+
+def _smaller(look: Look, fitted: Fitted, redraw: Callable[[Look], Figure]) -> Figure | None:
+    """The figure folded, which says so; None if not even that is on the canvas."""
+    folded_look = replace(look, style=FOLDED_STYLE, detail=None)
+    figure = redraw(folded_look)
+    if not _is_on(figure, folded_look):
+        return None
+    return replace(figure, remarks=(_folded_for(look, fitted), *figure.remarks))
 
 
 def _refuse_too_many(graph: Graph) -> None:
@@ -156,10 +164,9 @@ def frames(
     look = replace(look, canvas=canvas)
     fitted = fit(plans, look, canvas, _placed)
     if fitted.needs and _may_fold(look, depth):
-        folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-        smaller = frames(whole, folded_look, call=call, order=order, script=script)
-        if _is_on(smaller, folded_look):
-            return replace(smaller, remarks=(_folded_for(look, fitted), *smaller.remarks))
+        smaller = _smaller(look, fitted, lambda look: frames(whole, look, call=call, order=order, script=script))
+        if smaller is not None:
+            return smaller
     panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
     scenes = {panel.id: _scene([panel], figure_title(whole, code, [panel.id]), table) for panel in panels}

@@ -41,12 +41,9 @@ def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
 
     Gives "" where not even the ellipsis fits.
     """
-    text = clean(text)
-    if width(text, size, face) <= room:
-        return text
-    fitting = room - width(ELLIPSIS, size, face)
-    if fitting < 0:
-        return ""
+    text, fitting = clean(text), room - width(ELLIPSIS, size, face)
+    if width(text, size, face) <= room or fitting < 0:
+        return text if width(text, size, face) <= room else ""
     low, high = 0, len(text)
     while low < high:  # the longest beginning that fits; accents are as wide as nothing, so none is cut off
         middle = (low + high + 1) // 2
@@ -54,26 +51,19 @@ def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
     return text[:low].rstrip() + ELLIPSIS
 
 
+@lru_cache(maxsize=16_384)
 def shorten_name(text: str, room: float, size: float, face: str = "regular") -> str:
     """`text` if it fits into `room` points, else an ellipsis and as much of its end as does.
 
     The end of a parameter's name tells it from its neighbours: `…stack.4.weight`. Gives "" where not even the
     ellipsis fits.
     """
-    text = clean(text)
-    if width(text, size, face) <= room:
-        return text
-    fitting = room - width(ELLIPSIS, size, face)
-    if fitting < 0:
-        return ""
-    low, high = 0, len(text)
-    while low < high:  # the longest end that fits
-        middle = (low + high) // 2
-        low, high = (low, middle) if width(text[middle:], size, face) <= fitting else (middle + 1, high)
-    end = text[low:].lstrip()
-    while end and unicodedata.combining(end[0]):  # an accent goes with its letter
-        end = end[1:]
-    return ELLIPSIS + end
+    text, fitting = clean(text), room - width(ELLIPSIS, size, face)
+    if width(text, size, face) <= room or fitting < 0:
+        return text if width(text, size, face) <= room else ""
+    starts = (start for start in range(len(text)) if not unicodedata.combining(text[start]))  # with its letter
+    start = next((start for start in starts if width(text[start:], size, face) <= fitting), len(text))
+    return ELLIPSIS + text[start:].lstrip()
 
 
 def ascent(size: float, face: str = "regular") -> float:
