@@ -222,7 +222,7 @@ def test_cells_generators_and_lambdas(mode: Any) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["_arrived", "_left", "captured", "install", "remove"])
+@pytest.mark.parametrize("method", ["_left", "captured", "install", "remove"])
 def test_an_error_of_ours_is_not_the_scripts(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = gradients(made("shared"))
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.recorder.dynamo import hide_alone
-from inspector.summaries import Batch
+from inspector.summaries import Batch, Pending
 from inspector.tracer.flow import Flow
 from inspector.tracer.walk import Walk
 
@@ -31,9 +31,10 @@ class GradientCapture:
 
     def install(self, walk: Walk) -> None:
         """Put our hooks on every Node: on its way in, and in a full recording on its way out."""
-        handles, errors, arrived, left = self._handles, self._errors, self._arrived, self._left
+        handles, errors, left = self._handles, self._errors, self._left
+        flow, add = self.flow, self._batch.add
         for position, node in enumerate(walk.nodes):
-            handles.append(node.register_prehook(_hook(arrived, position, errors)))
+            handles.append(node.register_prehook(_prehook(flow, add, position, errors)))
         if self._batch.level == "full":
             for position, node in enumerate(walk.nodes):
                 handles.append(node.register_hook(_hook(left, position, errors)))
@@ -53,14 +54,29 @@ class GradientCapture:
             if pair is not None:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
-    def _arrived(self, position: int, gradients: Gradients) -> None:
-        add, flow = self._batch.add, self.flow
-        flow.steps.append(position)
-        flow.arrived[position] = [add(gradient, flowing=True) for gradient in gradients]
-
     def _left(self, position: int, gradients: Gradients, _: Gradients) -> None:
         for slot, gradient in enumerate(gradients):
             self.flow.contributions[position, slot] = self._batch.add(gradient, flowing=True)
+
+
+def _prehook(
+    flow: Flow, add: Callable[..., Pending], position: int, errors: list[Exception]
+) -> Callable[[Gradients], None]:
+    """Notes the turn of a Node and what has arrived there; like `_hook`, but written out: it runs for every Node."""
+
+    def prehook(gradients: Gradients) -> None:
+        if errors:
+            return
+        previous = _set_eval_frame(None)
+        try:
+            flow.steps.append(position)
+            flow.arrived[position] = [add(gradient, flowing=True) for gradient in gradients]
+        except Exception as error:
+            errors.append(error)
+        finally:
+            _set_eval_frame(previous)
+
+    return prehook
 
 
 def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> Callable[..., None]:
@@ -72,7 +88,7 @@ def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> 
     def hook(*gradients: Any) -> None:
         if errors:
             return
-        previous = _set_eval_frame(None)  # `unseen`, written out: this runs for every Node
+        previous = _set_eval_frame(None)  # `unseen`, written out
         try:
             note(position, *gradients)
         except Exception as error:
@@ -84,4 +100,4 @@ def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> 
 
 
 _set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
-hide_alone(_hook(print, 0, []))  # all of them share their code
+hide_alone(_prehook(Flow(), Batch().add, 0, []), _hook(print, 0, []))  # all of them share their code

@@ -133,10 +133,13 @@ class Batch:
         """
         if tensor is None:
             return NOTHING
-        if is_ordinary(tensor) and nobody_observes(tensor):
-            return self._safely(tensor, flowing)
-        with unobserved():
-            return self._safely(tensor, flowing)
+        try:
+            if is_ordinary(tensor) and nobody_observes(tensor):
+                return self._add(tensor, flowing)
+            with unobserved():
+                return self._add(tensor, flowing)
+        except Exception as error:  # an exotic tensor is no reason to stop the user's script
+            return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
     def read(self) -> None:
         """Fill in every pending value: one copy from each device for each kind of number. Forget what was met."""
@@ -163,12 +166,6 @@ class Batch:
                 pending.measured = Measured(part[: len(NAMES)].tolist(), sample)
             else:
                 pending._value = part.reshape(tensor.shape).tolist()
-
-    def _safely(self, tensor: torch.Tensor, flowing: bool) -> Pending:
-        try:
-            return self._add(tensor, flowing)
-        except Exception as error:  # an exotic tensor is no reason to stop the user's script
-            return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
     def _add(self, tensor: torch.Tensor, flowing: bool) -> Pending:
         if self.level == "light" and FULL < tensor.numel() < _WORTH_A_LOOK and (found := quick_norm(tensor)):
