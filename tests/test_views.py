@@ -182,6 +182,16 @@ def test_auto_opens_one_of_the_equal_blocks() -> None:
     assert "12 equal" not in folded.note and "11 equal" in folded.note  # type: ignore[attr-defined]
 
 
+def test_auto_opens_one_block_also_where_much_is_outside_of_blocks() -> None:
+    places = [(f"Outside{k}", "") for k in range(20)]
+    for block in range(5, -1, -1):
+        places += [(f"Own{k}", f"blocks.{block}") for k in range(12)]
+        places += [("Mul", f"blocks.{block}.inner"), ("Tanh", f"blocks.{block}.inner")]
+    ops = [Op(f"{name}Backward", [at + 1], module) for at, (name, module) in enumerate(places)]
+    boxes = kinds(fold(graph([*ops, Op("AccumulateGrad")])))
+    assert boxes["blocks.1–4"] == ("equal", 4)  # noqa: RUF001
+
+
 def test_a_block_that_differs_stays_outside() -> None:
     builder = Builder()
     builder.op("loss", "SumBackward0", "4.mul")

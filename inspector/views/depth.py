@@ -20,7 +20,7 @@ COMFORTABLE = 30
 """`auto` opens one level more as long as a picture then holds no more boxes than this, leaves not counted."""
 LITTLE = 10
 AUTO_BOXES = 40
-"""A picture of fewer boxes than LITTLE may grow up to AUTO_BOXES."""
+"""A picture of fewer boxes than LITTLE, or without an open block, may grow up to AUTO_BOXES."""
 MOST_BOXES = 60
 """Above this, what is farthest from the root goes into one box."""
 REST_FROM = 30
@@ -149,14 +149,17 @@ def _count(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) 
 
 def _some(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
     """What is opened of a level that does not fit: what takes no more room opened, then one of the most equal
-    parts; and if there is little to be seen so far, as much as there is room for."""
+    parts, for which there is more room: what flows through a model is seen in one of its blocks only; and if there
+    is little to be seen so far, as much as there is room for."""
     stacks = {id(item): len(item.parts) for item in items if isinstance(item, Box) and item.parts}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
-    most = AUTO_BOXES if count < LITTLE else COMFORTABLE
+    little = count < LITTLE
     chosen: dict[int, list[Item]] = {}
     for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
-        wanted = sizes[key] <= 1 or key in stacks or most > COMFORTABLE
+        first = key in stacks and not chosen.keys() & stacks.keys()
+        most = AUTO_BOXES if little or first else COMFORTABLE
+        wanted = sizes[key] <= 1 or key in stacks or little
         if wanted and (sizes[key] <= 1 or count + sizes[key] - 1 <= most):
             chosen[key] = inner[key]
             count += sizes[key] - 1
