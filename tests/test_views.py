@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +21,7 @@ from inspector.graph.rows import from_rows, to_rows
 from inspector.layout import draw
 from inspector.views import between, fold, hide, neighbourhood, on_paths, open_box, shown_marks, touched, unfold
 from inspector.views.build import build
-from inspector.views.depth import MOST_BOXES
+from inspector.views.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.views.outline import outline
 from inspector.writers.svg import write_svg
 
@@ -180,6 +181,26 @@ def test_auto_opens_one_of_the_equal_blocks() -> None:
     assert boxes["blocks.0–10"] == ("equal", 11)  # noqa: RUF001
     assert boxes["blocks.11.linear"] == ("module", 1)
     assert "12 equal" not in folded.note and "11 equal" in folded.note  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("whole", [transformer(6), loop(40)], ids=["transformer", "loop"])
+def test_the_depth_that_a_note_offers_opens_more_and_where_none_does_none_is_offered(whole: Graph) -> None:
+    folded = fold(whole, 1)
+    while "opens more" in folded.note:
+        deeper = fold(whole, int(re.findall(r"--depth (\d+) opens more", folded.note)[0]))
+        assert kinds(deeper) != kinds(folded)
+        folded = deeper
+    assert "--depth full opens all" in folded.note
+    assert kinds(folded) == kinds(fold(whole, 20))
+
+
+def test_a_depth_that_leaves_too_many_boxes_is_folded_further_and_says_so() -> None:
+    many = MOST_AT_A_DEPTH + 100
+    ops = [Op(f"F{position}Backward0", [position + 1, min(position + 7, many)]) for position in range(many)]
+    folded = fold(graph([*ops, Op("AccumulateGrad")]), 3)
+    assert folded.note.startswith(f"depth 3 would be {many} boxes and is folded further: ")
+    assert "opens more" not in folded.note
+    assert len(folded.network) <= MOST_BOXES
 
 
 def test_auto_opens_one_block_also_where_much_is_outside_of_blocks() -> None:
