@@ -328,6 +328,19 @@ def test_a_neighbourhood_keeps_the_rest_in_boxes() -> None:
     assert {node["why"] for _, node in near.network.nodes(data=True) if node["kind"] == "fold"} == {"rest"}
 
 
+def test_a_neighbourhood_does_not_reach_through_a_shared_leaf() -> None:
+    whole = loop(40)
+    of = outline(whole)
+    users = {leaf: [at for at in range(len(of)) if leaf in of.following(at)]
+             for leaf, function in enumerate(of.functions) if function["is_leaf"]}  # fmt: skip
+    leaf = max(users, key=lambda leaf: len(users[leaf]))
+    user = users[leaf][20]
+    near = neighbourhood(whole, of.ids[user], 2)
+    assert of.ids[leaf] in near.network
+    assert len(list(near.functions())) <= 12
+    assert len(list(neighbourhood(whole, of.ids[leaf], 1).functions())) > 40
+
+
 def test_wrong_depths_and_boxes_are_refused() -> None:
     whole = transformer(2)
     for wrong in (0, -1, True, "deep"):
