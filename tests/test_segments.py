@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
 from columns import Op, graph, transformer
@@ -70,9 +71,10 @@ def test_what_is_too_large_for_full_is_drawn_folded_and_says_so(monkeypatch: pyt
     assert any("no modules or loops that fold" in remark for remark in figure.remarks)
 
 
-def test_what_takes_too_long_in_full_is_drawn_folded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("depth", ["full", 3])
+def test_what_takes_too_long_is_drawn_folded_and_says_so(depth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "place_in_child", partial(place_in_child, limit=0.001))
-    figure = draw(tangled(200), Look(style="modules"), depth="full")
+    figure = draw(tangled(200), Look(style="modules"), depth=depth)
     assert "layout took longer than 0.001 seconds and was stopped: it is drawn folded" in figure.remarks
     assert not problems(figure.panel("before"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +21,7 @@ from inspector.graph.rows import from_rows, to_rows
 from inspector.layout import draw
 from inspector.views import between, fold, hide, neighbourhood, on_paths, open_box, shown_marks, touched, unfold
 from inspector.views.build import build
-from inspector.views.depth import MOST_BOXES
+from inspector.views.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.views.outline import outline
 from inspector.writers.svg import write_svg
 
@@ -182,6 +183,36 @@ def test_auto_opens_one_of_the_equal_blocks() -> None:
     assert "12 equal" not in folded.note and "11 equal" in folded.note  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("whole", [transformer(6), loop(40)], ids=["transformer", "loop"])
+def test_the_depth_that_a_note_offers_opens_more_and_where_none_does_none_is_offered(whole: Graph) -> None:
+    folded = fold(whole, 1)
+    while "opens more" in folded.note:
+        deeper = fold(whole, int(re.findall(r"--depth (\d+) opens more", folded.note)[0]))
+        assert kinds(deeper) != kinds(folded)
+        folded = deeper
+    assert "--depth full opens all" in folded.note
+    assert kinds(folded) == kinds(fold(whole, 20))
+
+
+def test_a_depth_that_leaves_too_many_boxes_is_folded_further_and_says_so() -> None:
+    many = MOST_AT_A_DEPTH + 100
+    ops = [Op(f"F{position}Backward0", [position + 1, min(position + 7, many)]) for position in range(many)]
+    folded = fold(graph([*ops, Op("AccumulateGrad")]), 3)
+    assert folded.note.startswith(f"depth 3 would be {many} boxes and is folded further: ")
+    assert "opens more" not in folded.note
+    assert len(folded.network) <= MOST_BOXES
+
+
+def test_auto_opens_one_block_also_where_much_is_outside_of_blocks() -> None:
+    places = [(f"Outside{k}", "") for k in range(20)]
+    for block in range(5, -1, -1):
+        places += [(f"Own{k}", f"blocks.{block}") for k in range(12)]
+        places += [("Mul", f"blocks.{block}.inner"), ("Tanh", f"blocks.{block}.inner")]
+    ops = [Op(f"{name}Backward", [at + 1], module) for at, (name, module) in enumerate(places)]
+    boxes = kinds(fold(graph([*ops, Op("AccumulateGrad")])))
+    assert boxes["blocks.1–4"] == ("equal", 4)  # noqa: RUF001
+
+
 def test_a_block_that_differs_stays_outside() -> None:
     builder = Builder()
     builder.op("loss", "SumBackward0", "4.mul")
@@ -295,6 +326,19 @@ def test_a_neighbourhood_keeps_the_rest_in_boxes() -> None:
     near = neighbourhood(transformer(6), "n8", 1)
     assert "n8" in near.network
     assert {node["why"] for _, node in near.network.nodes(data=True) if node["kind"] == "fold"} == {"rest"}
+
+
+def test_a_neighbourhood_does_not_reach_through_a_shared_leaf() -> None:
+    whole = loop(40)
+    of = outline(whole)
+    users = {leaf: [at for at in range(len(of)) if leaf in of.following(at)]
+             for leaf, function in enumerate(of.functions) if function["is_leaf"]}  # fmt: skip
+    leaf = max(users, key=lambda leaf: len(users[leaf]))
+    user = users[leaf][20]
+    near = neighbourhood(whole, of.ids[user], 2)
+    assert of.ids[leaf] in near.network
+    assert len(list(near.functions())) <= 12
+    assert len(list(neighbourhood(whole, of.ids[leaf], 1).functions())) > 40
 
 
 def test_wrong_depths_and_boxes_are_refused() -> None:

@@ -98,9 +98,9 @@ def draw(
             _refuse_too_many(graph)
         fitted = fit(plans, look, look.canvas or "tight", _placed)
     except LayoutFailed as failure:
-        if look.style != FOLDED_STYLE or depth != "full" or is_folded(graph):
+        if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
-        figure = draw(graph, look, call=call, title=title, script=script)
+        figure = draw(whole, look, call=call, title=title, script=script)
         reason = str(failure).partition(":")[0]
         return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
     if fitted.needs and _may_fold(look, depth):

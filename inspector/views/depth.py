@@ -20,11 +20,13 @@ COMFORTABLE = 30
 """`auto` opens one level more as long as a picture then holds no more boxes than this, leaves not counted."""
 LITTLE = 10
 AUTO_BOXES = 40
-"""A picture of fewer boxes than LITTLE may grow up to AUTO_BOXES."""
+"""A picture of fewer boxes than LITTLE, or without an open block, may grow up to AUTO_BOXES."""
 MOST_BOXES = 60
 """Above this, what is farthest from the root goes into one box."""
 REST_FROM = 30
 """So many items nearest to the root stay when it does."""
+MOST_AT_A_DEPTH = 300
+"""Above this a depth that was asked for folds as `auto` does: no engine is quick with so many in a tangle."""
 
 
 def fold(graph: Graph, depth: Depth = "auto") -> Graph:
@@ -32,7 +34,8 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
 
     depth: a number of path parts (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal ones only the first);
     "auto" opens what a picture has room for; "full" folds nothing.
-    Boxes of earlier views stay whole. Raises ValueError for another depth.
+    Boxes of earlier views stay whole; a number that leaves too many boxes for a picture folds as "auto" does, and
+    the note says so. Raises ValueError for another depth.
     """
     if depth == "full":
         return graph
@@ -43,7 +46,11 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
         atoms = [item for item in items_of(graph) if isinstance(item, Box)]
         folder = Folder(whole, atoms)
         items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
-        return view(whole, items, note(folder, items, depth))
+        count, remark = _count(folder, items, {}), ""
+        if count > MOST_AT_A_DEPTH:
+            remark = f"depth {depth} would be {count:,} boxes and is folded further: "
+            items, depth = _auto(folder), "auto"
+        return view(whole, items, remark + note(folder, items, depth))
 
 
 def open_box(graph: Graph, identifier: str) -> Graph:
@@ -149,14 +156,17 @@ def _count(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) 
 
 def _some(folder: Folder, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
     """What is opened of a level that does not fit: what takes no more room opened, then one of the most equal
-    parts; and if there is little to be seen so far, as much as there is room for."""
+    parts, for which there is more room: what flows through a model is seen in one of its blocks only; and if there
+    is little to be seen so far, as much as there is room for."""
     stacks = {id(item): len(item.parts) for item in items if isinstance(item, Box) and item.parts}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
-    most = AUTO_BOXES if count < LITTLE else COMFORTABLE
+    little = count < LITTLE
     chosen: dict[int, list[Item]] = {}
     for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
-        wanted = sizes[key] <= 1 or key in stacks or most > COMFORTABLE
+        first = key in stacks and not chosen.keys() & stacks.keys()
+        most = AUTO_BOXES if little or first else COMFORTABLE
+        wanted = sizes[key] <= 1 or key in stacks or little
         if wanted and (sizes[key] <= 1 or count + sizes[key] - 1 <= most):
             chosen[key] = inner[key]
             count += sizes[key] - 1
@@ -201,8 +211,8 @@ def note(folder: Folder, items: Sequence[Item], depth: Depth) -> str:
     boxes = [item for item in items if isinstance(item, Box)]
     if not boxes:
         return ""
-    inside = sum(len(box.positions) for box in boxes)
-    parts = [f"{len(folder.ground):,} Nodes, {inside:,} of them in {len(boxes)} boxes"]
+    inside, many = sum(len(box.positions) for box in boxes), "box" if len(boxes) == 1 else "boxes"
+    parts = [f"{len(folder.ground):,} Nodes, {inside:,} of them in {len(boxes)} {many}"]
     parts += _stacks_in_words(boxes)
     if folder.ground.by_names and any(box.path for box in boxes):
         parts.append("modules by the names of parameters")
@@ -210,9 +220,23 @@ def note(folder: Folder, items: Sequence[Item], depth: Depth) -> str:
         parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
     if has_cycle(folder.ground.following(items)):
         parts.append("boxes that feed each other are drawn with dashed wires back")
-    more = depth + 1 if isinstance(depth, int) else "N"
-    parts.append(f"--depth {more} opens more, --depth full all")
+    parts.append(_deeper(folder, boxes, depth))
     return "; ".join(parts)
+
+
+def _deeper(folder: Folder, boxes: Sequence[Box], depth: Depth) -> str:
+    """How to see more: by a greater depth where that opens a box, else by none at all.
+
+    What lies less deep than the depth that was asked for is a Linear or the rest of equal parts, and stays shut.
+    """
+    parts = [part for box in boxes if isinstance(part := box.parts[0] if box.parts else box, Box)]
+    if isinstance(depth, int):
+        parts = sorted((part for part in parts if _depth(part) >= depth), key=_depth)
+    modules = (part for part in parts if part.why in ("module", "call", "step"))
+    opens = next((part for part in modules if _shows_something(part, folder.open(part))), None)
+    if opens is None:
+        return "--depth full opens all"
+    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full all"
 
 
 def _stacks_in_words(boxes: Sequence[Box]) -> list[str]:

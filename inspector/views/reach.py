@@ -88,12 +88,13 @@ class _Surroundings:
         raise KeyError(f"no tensor or Node {name!r} that a gradient flows through")
 
     def near(self, start: Collection[int], distance: int) -> set[int]:
-        """Items at most so many edges away, either way."""
+        """Items at most so many edges away, either way; not by way of a leaf, which may be shared by thousands."""
         found, border = set(start), set(start)
         for _ in range(distance):
             beside = (other for index in border for other in (*self._following[index], *self._before[index]))
-            border = set(beside) - found
-            found |= border
+            new = set(beside) - found
+            found |= new
+            border = {index for index in new if not self._is_leaf(index)}
         return found
 
     def between(self, first: int, last: int) -> set[int]:
@@ -119,10 +120,11 @@ class _Surroundings:
         return view(self._whole, shown)
 
     def _is_leaf_of(self, index: int, kept: Collection[int]) -> bool:
+        return self._is_leaf(index) and all(user in kept for user in self._before[index])
+
+    def _is_leaf(self, index: int) -> bool:
         item = self.items[index]
-        if isinstance(item, Box) or not self._of.functions[item]["is_leaf"]:
-            return False
-        return all(user in kept for user in self._before[index])
+        return not isinstance(item, Box) and bool(self._of.functions[item]["is_leaf"])
 
     def _named(self, name: str) -> list[str]:
         return [key for key, tensor in self._whole.tensors() if tensor["name"] == name]
