@@ -152,6 +152,13 @@ def healthy() -> Iterator[tuple[str, Callable[[], Any]]]:
         (y * 3).backward()
         assert y.grad is not None
 
+    def tied() -> None:
+        """A weight that was initialised by `.data` and then thrown away for a tied one; nothing steps."""
+        encoder, decoder = nn.Embedding(5, 3), nn.Linear(3, 5)
+        decoder.weight.data = decoder.weight.data * 2
+        decoder.weight = encoder.weight
+        decoder(encoder(torch.tensor([1, 2]))).sum().backward()
+
     for run in (
         logs_its_loss,
         frozen_that_no_optimizer_holds,
@@ -162,6 +169,7 @@ def healthy() -> Iterator[tuple[str, Callable[[], Any]]]:
         makes_a_new_leaf_of_each_update,
         starts_at_a_leaf,
         retains_its_grad,
+        tied,
     ):
         yield run.__name__, run
 

@@ -62,7 +62,7 @@ class GradientCapture:
 def _prehook(
     flow: Flow, add: Callable[..., Pending], position: int, errors: list[Exception]
 ) -> Callable[[Gradients], None]:
-    """Notes the turn of a Node and what has arrived there; like `_hook`, but written out: it runs for every Node."""
+    """Notes the turn of a Node and what has arrived; like `_hook`, but written out: it runs for every Node."""
 
     def prehook(gradients: Gradients) -> None:
         if errors:

@@ -389,13 +389,14 @@ class Session:
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: Tracing) -> dict[str, list[str] | None]:
-        """The names of the leaves under a cut, and which of them are not under the roots of this call."""
+        """The names of the leaves under a cut, and which of them are not under the roots of this call.
+
+        One that nobody holds any more, as a tied weight had before it was tied, is nobody's to train.
+        """
         if leaves is None:
             return {"leaves": None, "beyond": None}
-        tensors = {number: self._leaves.tensor(number) for number in leaves}
-        beyond = [
-            number for number, tensor in tensors.items() if tensor is None or tracing.pair_of(tensor) is None
-        ]
+        alive = [(number, tensor) for number in leaves if (tensor := self._leaves.tensor(number)) is not None]
+        beyond = [number for number, tensor in alive if tracing.pair_of(tensor) is None]
         return {"leaves": self._leaves.names(leaves), "beyond": self._leaves.names(beyond)}
 
     def _reached(self, record: Record, ids: Ids) -> dict[int, list[str]]:
