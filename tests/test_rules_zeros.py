@@ -390,6 +390,14 @@ def test_ordinary_sparsity_is_silent() -> None:
     silent(lambda: step(model, model(x).pow(2).mean()))
 
 
+def test_a_softplus_that_makes_small_numbers_is_silent() -> None:
+    """The deviation of a latent, or the step of a state space: initialised at a hundredth."""
+    model = nn.Linear(6, 12)
+    nn.init.constant_(model.bias, -4.6)
+    x = torch.randn(8, 6)
+    silent(lambda: step(model, F.softplus(model(x)).pow(2).mean()))
+
+
 def test_a_relu_of_one_number_is_silent() -> None:
     def run() -> None:
         x = torch.tensor(-1.0, requires_grad=True)

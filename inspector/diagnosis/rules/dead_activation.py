@@ -38,6 +38,10 @@ rule; trained ones may be sparse, though seldom below a tenth."""
 FEWEST = 8
 """Elements of which there is something to say: all of eight are negative by chance once in 256 times."""
 
+_DYING = RECTIFIERS - {"SoftplusBackward0"}
+"""The slope of a softplus falls with its output: what was made small by it (a variance, the step of Mamba's state
+space) still moves by its share."""
+
 _EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0", "HardsigmoidBackward0"])
 """Whose outputs are exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
@@ -57,7 +61,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_dead(call: Call, node: str) -> bool:
     function = call.functions[node]
-    if function["name"] not in RECTIFIERS or elements(function["gradient"])[0] < FEWEST:
+    if function["name"] not in _DYING or elements(function["gradient"])[0] < FEWEST:
         return False
     share = passed(call, node)
     if share is None or share > LEAST_PASSED:
