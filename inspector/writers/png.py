@@ -13,7 +13,7 @@ SCALE = 2
 """Pixels a point: sharp on a projector of twice the slide's size."""
 
 LARGEST = 400_000_000
-"""Pixels: with four bytes for each, as much memory as a laptop can spare. Programs that show a larger one are rare."""
+"""Pixels: with four bytes for each, as much memory as a laptop can spare."""
 
 
 def write_png(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
