@@ -24,6 +24,7 @@ from inspector.plots import plot_graph
 from inspector.report import from_json
 from inspector.scene import Box, Panel, Rectangle, Scene
 from inspector.text import clean
+from inspector.text.clean import in_order
 from inspector.writers.pptx import write_pptx
 from inspector.writers.pptx_wires import bend_of, pieces_of, side_of
 
@@ -156,7 +157,7 @@ def test_a_slide_is_16_to_9_and_holds_all_of_the_figure(
 def test_text_is_text() -> None:
     (slide,) = opened(write_pptx([hostile()])).slides
     said = [shape.text_frame.text for shape in shapes(slide) if shape.has_text_frame and shape.text_frame.text]
-    assert said == [clean(text) for text in HOSTILE if text]
+    assert said == [in_order(clean(text)) for text in HOSTILE if text]
 
 
 def test_there_are_no_dates() -> None:

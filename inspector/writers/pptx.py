@@ -16,7 +16,7 @@ from typing import Any
 from inspector.layout.curves import sampled
 from inspector.scene.scene import Panel, Point, Rectangle, Scene, TextRun, Wire
 from inspector.scene.theme import Theme, find_theme
-from inspector.text.clean import clean
+from inspector.text.clean import clean, in_order
 from inspector.text.metrics import width
 from inspector.writers.extras import needs_extra
 from inspector.writers.pptx_wires import Bend, Piece, apply, is_straight, pieces_of, side_of, side_towards
@@ -196,7 +196,7 @@ class _Slide:
         paragraph = frame.paragraphs[0]
         paragraph.alignment = _ALIGNED[run.anchor]
         words = paragraph.add_run()
-        words.text = clean(run.text)
+        words.text = in_order(clean(run.text))
         words.font.name, words.font.bold = typeface, bold
         words.font.size = Pt(max(1.0, round(run.size * self._scale, 2)))
         words.font.color.rgb = self._colour(run.ink)
