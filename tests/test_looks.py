@@ -119,6 +119,16 @@ def test_what_does_not_fit_is_said() -> None:
     )
 
 
+def test_what_is_many_canvases_wide_is_folded_even_if_that_does_not_fit_either() -> None:
+    graph = graphs.layered(30, 4)
+    figure = draw(graph, Look(style="attributes", canvas="half"))
+    assert "in the style attributes takes" in figure.remarks[0] and "it is drawn folded" in figure.remarks[0]
+    assert "in the style modules takes" in figure.remarks[1]
+    whole = draw(graph, Look(style="attributes", canvas="half"), depth="full")
+    assert "it is drawn folded" not in "".join(whole.remarks)
+    assert whole.panel("after").width > 2 * figure.panel("after").width
+
+
 def test_a_tight_picture_is_as_large_as_it_needs() -> None:
     assert draw(graphs.square(), Look(canvas="tight")).remarks == ()
 

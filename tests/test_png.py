@@ -8,6 +8,7 @@ import pytest
 from figures import figure, hostile, moments
 from PIL import Image
 
+from inspector.scene import Scene
 from inspector.scene.theme import THEMES
 from inspector.writers.png import rasterise, write_png
 
@@ -44,3 +45,10 @@ def test_with_its_ground_nothing_is_clear() -> None:
 
 def test_what_the_fonts_lack_is_no_reason_to_fail() -> None:
     assert opened(write_png([hostile()])).getchannel("A").getextrema() == (0, 255)
+
+
+def test_what_is_too_large_for_pixels_is_told_before_memory_is_taken() -> None:
+    """The rasteriser ends the whole process where it gets no memory."""
+    scene = Scene(257_558.52, 144_876.67, ())
+    with pytest.raises(ValueError, match="515,117 by 289,753 pixels is too large"):
+        write_png([scene])

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 import zipfile
 from io import BytesIO
+from math import dist
 from typing import Any
 
 import graphs
 import pptx
 import pytest
+import torch
 from figures import HOSTILE, figure, hostile, moments, steps
 from golden import FOLDER as GOLDEN
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 
+import inspector
 from inspector.layout import draw
 from inspector.layout.curves import joined, straight, swung
 from inspector.look import STYLE_NAMES, Look
+from inspector.plots import plot_graph
 from inspector.report import from_json
 from inspector.scene import Box, Panel, Rectangle, Scene
 from inspector.text import clean
+from inspector.text.clean import in_order
 from inspector.writers.pptx import write_pptx
 from inspector.writers.pptx_wires import bend_of, pieces_of, side_of
 
@@ -152,7 +157,7 @@ def test_a_slide_is_16_to_9_and_holds_all_of_the_figure(
 def test_text_is_text() -> None:
     (slide,) = opened(write_pptx([hostile()])).slides
     said = [shape.text_frame.text for shape in shapes(slide) if shape.has_text_frame and shape.text_frame.text]
-    assert said == [clean(text) for text in HOSTILE if text]
+    assert said == [in_order(clean(text)) for text in HOSTILE if text]
 
 
 def test_there_are_no_dates() -> None:
@@ -209,6 +214,32 @@ def test_a_wire_that_winds_has_joints() -> None:
     assert presets == ["straightConnector1", "curvedConnector3", "straightConnector1", "straightConnector1"]
     tight = swung((60.0, 0.0), (80.0, 100.0), horizontal=True)
     assert len(pieces_of(joined([straight(*lines[0]), tight]), [Rectangle(10, 20, 60, 60)])) == 4
+
+
+def test_a_plots_curve_is_a_line_that_bends_as_it_does() -> None:
+    """As a connector of a few straight pieces it missed the very point that the tangent touches."""
+    x = torch.tensor(1.0, requires_grad=True)
+    with inspector.record() as recording:
+        (x**3 - x).backward()
+    scene = plot_graph(recording.calls[0].graph).panels["plot"]
+    (panel,) = scene.panels
+    (curve,) = [wire for wire in panel.wires if wire.id.endswith(".curve")]
+    presentation = opened(write_pptx([scene]))
+    (slide,) = presentation.slides
+    left, top = presentation.slide_width / POINT - scene.width, presentation.slide_height / POINT - scene.height
+    (line,) = [shape for shape in shapes(slide) if shape.name == f"!!{curve.id}"]
+    (path,) = line._element.xpath(".//a:path")
+    drawn = [
+        ((line.left + int(point.get("x"))) / POINT - left / 2, (line.top + int(point.get("y"))) / POINT - top / 2)
+        for point in path.xpath(".//a:pt")
+    ]
+    assert (line.width, line.height) == (int(path.get("w")), int(path.get("h")))
+    assert len(drawn) > 200
+    for knot in curve.points[::3]:
+        assert min(dist(knot, point) for point in drawn) < 0.01
+    (point,) = [box for box in panel.boxes if box.id.endswith(".point")]
+    assert min(dist(point.area.center, place) for place in drawn) < 0.1
+    assert not [shape for shape in shapes(slide) if "plot to plot" in shape._element.xpath(".//@descr")]
 
 
 def test_a_wire_is_glued_to_the_side_it_ends_on() -> None:

@@ -25,6 +25,7 @@ from inspector.text import (
     width,
     x_height,
 )
+from inspector.text.clean import in_order
 from inspector.text.decimals import decimal
 from inspector.text.fonts import open_font, subset
 
@@ -102,6 +103,20 @@ def test_controls_and_turns_of_direction_are_dropped_and_line_breaks_are_blanks(
     assert clean("a\x00b\x1b[0m\tc\nd\u202ee\ufffef") == "ab[0m c def"
     assert clean("y\u0302") == "ŷ"
     assert width("a\x00b", 18) == width("ab", 18)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("שלום = 4", "שלום\u200e = 4"),
+        ("∂z/∂שלום = 1", "∂z/∂שלום\u200e = 1"),
+        ("x = ש", "x = ש\u200e"),
+        ("سلام עולם 2", "سلام\u200e עולם\u200e 2"),
+        ("", ""),
+    ],
+)
+def test_a_number_stays_right_of_a_right_to_left_name(text, expected):
+    assert in_order(text) == expected
 
 
 @given(st.text(max_size=30), st.floats(min_value=0, max_value=200))

@@ -33,6 +33,8 @@ MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
 """Above this several steps share a frame."""
+_HOPELESS = 8.0
+"""Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
 _TALL = 1.3
 """Panels that are so much taller than wide stand side by side."""
 
@@ -116,10 +118,10 @@ def draw(
 
 
 def _smaller(look: Look, fitted: Fitted, redraw: Callable[[Look], Figure]) -> Figure | None:
-    """The figure folded, which says so; None if not even that is on the canvas."""
+    """The figure folded, which says so; None if not even that is on the canvas and all of it is not hopeless."""
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
     figure = redraw(folded_look)
-    if not _is_on(figure, folded_look):
+    if not _is_on(figure, folded_look) and not _is_hopeless(fitted, look):
         return None
     return replace(figure, remarks=(_folded_for(look, fitted), *figure.remarks))
 
@@ -215,6 +217,11 @@ def _may_fold(look: Look, depth: Depth) -> bool:
 def _is_on(figure: Figure, look: Look) -> bool:
     """Whether the panels of a figure have the size of its canvas."""
     return all((panel.width, panel.height) == SIZES[look.canvas or "16:9"] for panel in figure.panels.values())
+
+
+def _is_hopeless(fitted: Fitted, look: Look) -> bool:
+    """Whether a figure would be many times as wide as its canvas: folded it is nearer to one, if not on it."""
+    return fitted.needs is not None and fitted.needs[0] > _HOPELESS * SIZES[look.canvas or "16:9"][0]
 
 
 def _folded_for(look: Look, fitted: Fitted) -> str:

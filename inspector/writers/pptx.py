@@ -2,8 +2,8 @@
 
 A slide a moment. Shapes of the same thing have the same name on every slide, which begins with `!!`, so that
 the transition Morph turns one moment into the next. Wires are connectors that stay glued when a box is moved; one
-that winds around others is several, with joints between them. Text is in fonts that slide programs have, none
-of which is wider than the figure's own.
+that winds around others is several, with joints between them. The curve of a plot is a freeform. Text is in fonts
+that slide programs have, none of which is wider than the figure's own.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
+from inspector.layout.curves import sampled
 from inspector.scene.scene import Panel, Point, Rectangle, Scene, TextRun, Wire
 from inspector.scene.theme import Theme, find_theme
-from inspector.text.clean import clean
+from inspector.text.clean import clean, in_order
 from inspector.text.metrics import width
 from inspector.writers.extras import needs_extra
-from inspector.writers.pptx_wires import Bend, Piece, apply, pieces_of, side_of, side_towards
+from inspector.writers.pptx_wires import Bend, Piece, apply, is_straight, pieces_of, side_of, side_towards
 from inspector.writers.pptx_xml import add_morph, drop_style, name, set_line, without_dates
 from inspector.writers.shapes import Area, Part, colour_of, parts, start_of, stroke_of
 
@@ -44,6 +45,7 @@ _FONTS = {
 }
 _ASCENT = {"Arial": 0.905, "Consolas": 0.92}
 _HEIGHT = 1.17  # of a line, in ems
+_CURVE_STEPS = 4  # straight lines for each segment of a curve
 _DISC_SIDES = (0, 2, 4, 6)  # where an oval is glued at its top, left, bottom and right
 
 
@@ -129,8 +131,9 @@ class _Slide:
         ends = {box.id: (drawn[box.id], box.area) for box in panel.boxes if drawn[box.id] is not None}
         for wire in panel.wires:
             title = f"!!{prefix}{wire.id}"
-            elements = self._wire(wire, ends, texts, title)
-            name(elements[0], title, _told(wire.texts) or f"{wire.source} to {wire.target}")
+            joins = wire.source in ends and wire.target in ends
+            elements = [self._line(wire)] if _is_curve(wire, ends) else self._wire(wire, ends, texts, title)
+            name(elements[0], title, _told(wire.texts) or (f"{wire.source} to {wire.target}" if joins else ""))
             for element in elements:
                 tree.remove(element)
                 tree.insert(lowest, element)
@@ -193,7 +196,7 @@ class _Slide:
         paragraph = frame.paragraphs[0]
         paragraph.alignment = _ALIGNED[run.anchor]
         words = paragraph.add_run()
-        words.text = clean(run.text)
+        words.text = in_order(clean(run.text))
         words.font.name, words.font.bold = typeface, bold
         words.font.size = Pt(max(1.0, round(run.size * self._scale, 2)))
         words.font.color.rgb = self._colour(run.ink)
@@ -227,6 +230,17 @@ class _Slide:
             name(connector._element, f"{title} part {number}")
             connectors.append(connector._element)
         return [*connectors, *(joint._element for joint in marks)]
+
+    def _line(self, wire: Wire) -> Any:
+        """A line that joins no boxes, a plot's curve, as a freeform: connectors know no bends but an S."""
+        points = [self._place(Rectangle(x, y, 0, 0))[:2] for x, y in sampled(wire.points, _CURVE_STEPS)]
+        builder = self._slide.shapes.build_freeform(*points[0], scale=1.0)
+        builder.add_line_segments(points[1:], close=False)
+        shape = builder.convert_to_shape()
+        drop_style(shape._element)
+        shape.fill.background()
+        self._stroke(shape._element, wire, True)
+        return shape._element
 
     def _stroke(self, element: Any, wire: Wire, last: bool) -> None:
         width = self._length(stroke_of(wire))
@@ -277,6 +291,11 @@ def _glue(glue: Callable[[Any, int], None], end: Any, point: Point, piece: Piece
     else:
         shape, side = end, side_towards(point, piece)
     glue(shape, _DISC_SIDES[side] if _is_disc(shape) else side)
+
+
+def _is_curve(wire: Wire, boxes: Mapping[str, _Ends]) -> bool:
+    """Whether a line is no wire between boxes, and bends."""
+    return wire.source not in boxes and wire.target not in boxes and not is_straight(wire.points)
 
 
 def _is_disc(shape: Any) -> bool:

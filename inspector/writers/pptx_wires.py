@@ -109,13 +109,18 @@ def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Ben
     obstacles: texts and boxes that are not the wire's own.
     """
     start, end = points[0], points[-1]
-    if _strays(points, straight(start, end)) < _STRAIGHT:
+    if is_straight(points):
         return _level("straightConnector1", start, end)
     level = _leaves_level(start, points[1])
     obstacles = [_widened(area) for area in obstacles]
     if level != _leaves_level(end, points[-2]) or not is_clear(swung(start, end, horizontal=level), obstacles):
         return None
     return _level("curvedConnector3", start, end) if level else _upright(start, end)
+
+
+def is_straight(points: Sequence[Point]) -> bool:
+    """Whether a wire is as good as the straight line between its ends."""
+    return _strays(points, straight(points[0], points[-1])) < _STRAIGHT
 
 
 def _widened(area: Rectangle) -> Rectangle:

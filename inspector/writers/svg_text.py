@@ -13,7 +13,7 @@ from html import escape
 from typing import Literal
 
 from inspector.scene.scene import TextRun
-from inspector.text.clean import clean
+from inspector.text.clean import clean, in_order
 from inspector.text.decimals import decimal
 from inspector.text.fonts import FACES, find_face, subset
 from inspector.text.metrics import covers
@@ -45,7 +45,7 @@ def text_element(run: TextRun, colour: str, mode: TextMode, prefix: str) -> str:
     return (
         f'<text x="{decimal(run.x)}" y="{decimal(run.y)}" font-family="{families}"'
         f' font-size="{decimal(run.size)}" font-weight="{face.weight}" fill="{colour}"{anchor}{space}>'
-        f"{escape(text)}</text>"
+        f"{escape(in_order(text))}</text>"
     )
 
 
