@@ -11,9 +11,12 @@ from pathlib import Path
 import geometry
 import graphs
 import pytest
+import torch
 from golden import FOLDER
 from pictured import boxes, panel_texts, plan
+from torch import nn
 
+import inspector
 from inspector.layout import Figure, draw, frames
 from inspector.layout.canvas import SIZES
 from inspector.look import DIRECTIONS, STYLE_NAMES, Look
@@ -226,3 +229,20 @@ def test_the_same_bytes_in_every_process() -> None:
     ]
     assert printed[0] == printed[1]
     assert len(printed[0].split()) == len(SMALL) * (2 + 4)
+
+
+def test_a_folded_figure_that_is_too_large_is_folded_further() -> None:
+    """Three stages of seven parts that are all of another width: the parts stand in a row, which is too long."""
+    widths = iter(zip(range(3, 24), range(4, 25), strict=True))
+
+    def stage() -> nn.Sequential:
+        return nn.Sequential(*(nn.Sequential(nn.Linear(*next(widths)), nn.Tanh(), nn.Tanh()) for _ in range(7)))
+
+    model = nn.Sequential(stage(), stage(), stage())
+    with inspector.record(model) as recording:
+        model(torch.ones(2, 3)).sum().backward()
+    graph = recording.calls[0].graph
+    figure = draw(graph, Look(style="modules", canvas="16:9"))
+    assert "more than a 16:9 canvas has: it is folded to depth" in figure.remarks[0]
+    assert (figure.panel("after").width, figure.panel("after").height) == (960, 540)
+    assert draw(graph, Look(style="modules")).panel("after").width > 960

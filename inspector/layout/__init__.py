@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from inspector.collector import without_collections
 from inspector.graph import Graph
@@ -33,6 +34,9 @@ MOST_BOXES_IN_PROCESS = 100
 """Above this the engine runs in a child process."""
 MOST_FRAMES = 100
 """Above this several steps share a frame."""
+_FURTHER = (3, 2, 1)
+"""Depths that are tried where the automatic one is too large for the canvas."""
+
 _HOPELESS = 8.0
 """Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
 _TALL = 1.3
@@ -105,9 +109,12 @@ def draw(
         figure = draw(whole, look, call=call, title=title, script=script)
         reason = str(failure).partition(":")[0]
         return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
-    if fitted.needs and _may_fold(look, depth):
-        smaller = _smaller(look, fitted, lambda look: draw(whole, look, call=call, title=title, script=script))
-        if smaller is not None:
+    if fitted.needs:
+
+        def redraw(look: Look, depth: Depth) -> Figure:
+            return draw(whole, look, call=call, title=title, script=script, depth=depth)
+
+        if (smaller := _smaller(look, fitted, depth, redraw)) is not None:
             return smaller
     panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
@@ -117,10 +124,34 @@ def draw(
     return Figure(scene, alone, (*remarks, *note(graph)))
 
 
-def _smaller(look: Look, fitted: Fitted, redraw: Callable[[Look], Figure]) -> Figure | None:
-    """The figure folded, which says so; None if not even that is on the canvas and all of it is not hopeless."""
+_Plans: TypeAlias = Callable[[Look], list[Plan]]
+
+
+def _fit_frames(plans: _Plans, one: _Plans, look: Look, count: int) -> Fitted:
+    """The frames on their canvas. Of many one is tried first: where that is too large all are."""
+    canvas = look.canvas or "16:9"
+    if count >= MOST_FRAMES and look.style != FOLDED_STYLE:
+        alone = fit(one, look, canvas, _placed)
+        if alone.needs and _is_hopeless(alone, look):
+            return alone
+    return fit(plans, look, canvas, _placed)
+
+
+_Redraw: TypeAlias = Callable[[Look, Depth], Figure]
+
+
+def _smaller(look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
+    """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
+    (unless all of it is hopeless)."""
+    if depth != "auto" or look.path:
+        return None
+    if look.style == FOLDED_STYLE:
+        figures = ((further, redraw(look, further)) for further in _FURTHER)
+        found = next(((further, figure) for further, figure in figures if _is_on(figure, look)), None)
+        reason = found and f"{_needs(look, fitted)}: it is folded to depth {found[0]}"
+        return found and replace(found[1], remarks=(str(reason), *found[1].remarks))
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-    figure = redraw(folded_look)
+    figure = redraw(folded_look, depth)
     if not _is_on(figure, folded_look) and not _is_hopeless(fitted, look):
         return None
     return replace(figure, remarks=(_folded_for(look, fitted), *figure.remarks))
@@ -162,13 +193,14 @@ def frames(
     def plans(look: Look) -> list[Plan]:
         return list(Moments(look, code, script).steps(shown, found, at, order))
 
+    def redraw(look: Look, depth: Depth) -> Figure:
+        return frames(whole, look, call=call, order=order, script=script, depth=depth)
+
     canvas = look.canvas or "16:9"
     look = replace(look, canvas=canvas)
-    fitted = fit(plans, look, canvas, _placed)
-    if fitted.needs and _may_fold(look, depth):
-        smaller = _smaller(look, fitted, lambda look: frames(whole, look, call=call, order=order, script=script))
-        if smaller is not None:
-            return smaller
+    fitted = _fit_frames(plans, lambda look: [Moments(look, code, script).plan(shown, "after")], look, len(found))
+    if fitted.needs and (smaller := _smaller(look, fitted, depth, redraw)) is not None:
+        return smaller
     panels, remarks = fitted.panels, _remarks(fitted, look)
     table = gradient_table(whole)
     scenes = {panel.id: _scene([panel], figure_title(whole, code, [panel.id]), table) for panel in panels}
@@ -207,11 +239,6 @@ def _part_placed(problem: Problem) -> Placement:
 
 
 # ---- what does not fit ------------------------------------------------------------------------------------
-
-
-def _may_fold(look: Look, depth: Depth) -> bool:
-    """Whether a figure that no canvas holds may be drawn folded: not where all of it, or a path, is asked for."""
-    return look.style != FOLDED_STYLE and depth == "auto" and not look.path
 
 
 def _is_on(figure: Figure, look: Look) -> bool:
