@@ -143,8 +143,8 @@ _Redraw: TypeAlias = Callable[[Look, Depth], Figure]
 def _smaller(look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
     """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
     (unless all of it is hopeless)."""
-    if depth != "auto" or look.path:
-        return None
+    if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
+        return None  # all of it, a path, or the lines of single Nodes were asked for
     if look.style == FOLDED_STYLE:
         figures = ((further, redraw(look, further)) for further in _FURTHER)
         found = next(((further, figure) for further, figure in figures if _is_on(figure, look)), None)

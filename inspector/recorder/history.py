@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
@@ -12,7 +12,7 @@ from inspector.files import Files
 from inspector.graph.measures import is_zero
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
-from inspector.recorder.leaves import Leaves, grad_of
+from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
 from inspector.summaries import Pending
 from inspector.summaries.elements import plain, stored
 from inspector.summaries.unobserved import unobserved
@@ -44,9 +44,6 @@ class _Leaf:
             del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
 
 
-_State: TypeAlias = tuple[int, int]
-
-
 class History:
     """By the numbers of the leaves.
 
@@ -59,13 +56,13 @@ class History:
         self.running: int | None = None
         self.leaves = leaves
         self._known: dict[int, _Leaf] = {}
-        self._before: dict[int, _State | None] = {}
+        self._before: dict[int, GradState | None] = {}
 
     def begins(self, index: int, tracing: Tracing) -> None:
         """A call begins: note what grads there are outside of its graph."""
         self.running = index
         self._before = {
-            number: _state(tensor)
+            number: grad_state(tensor)
             for number in range(len(self.leaves))
             if (tensor := self.leaves.tensor(number)) is not None and tracing.pair_of(tensor) is None
         }
@@ -89,7 +86,7 @@ class History:
         """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
         checkpoint calls it."""
         for number, before in self._before.items():
-            after = _state(self.leaves.tensor(number))
+            after = grad_state(self.leaves.tensor(number))
             if after is not None and after != before:
                 leaf = self._known.setdefault(number, _Leaf())
                 if before is None:
@@ -163,12 +160,6 @@ def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
             if bool(stored(elements).count_nonzero()):
                 return False
     return True
-
-
-def _state(leaf: torch.Tensor | None) -> _State | None:
-    """Which grad a leaf has, at which version; None where it has none."""
-    grad = None if leaf is None else grad_of(leaf)
-    return None if grad is None else (id(grad), grad._version)
 
 
 def _is_empty(grad: Pending) -> bool:

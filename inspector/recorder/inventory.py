@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from inspector.graph.measures import norm
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.naming import Names
-from inspector.recorder.leaves import Leaves, grad_of
+from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
 from inspector.summaries import Batch, Pending, dtype_name
 from inspector.tracer.ids import Ids
 from inspector.tracer.tracing import Tracing
@@ -88,6 +88,7 @@ class Grads:
 
     batch: Batch
     before: dict[int, Pending]
+    states: dict[int, GradState | None] = field(default_factory=dict)
 
 
 class ModuleInventory:
@@ -125,6 +126,8 @@ class ModuleInventory:
             if tensor is not None:
                 _, seen = tracing.find(tensor)
                 grads.before[number] = seen.before["grad"] if seen else grads.batch.add(grad_of(tensor))
+                if seen is None:
+                    grads.states[number] = grad_state(tensor)
         return grads
 
     def ends(self, index: int, grads: Grads, tracing: Tracing, ids: Ids) -> None:
@@ -134,8 +137,12 @@ class ModuleInventory:
             pair, seen = (None, None) if tensor is None else tracing.find(tensor)
             if tensor is None:
                 after = _HELD_NO_MORE
+            elif seen is not None:
+                after = seen.after["grad"]
+            elif grads.states.get(number) == grad_state(tensor):  # another model's: most often nothing came there
+                after = before
             else:
-                after = seen.after["grad"] if seen else grads.batch.add(grad_of(tensor))
+                after = grads.batch.add(grad_of(tensor))
             self._parameters[number].calls.append(_Call(index, ids.tensor(pair) if pair else None, before, after))
         grads.batch.read()
 

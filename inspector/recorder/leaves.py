@@ -5,13 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from inspector.module_tree import ModuleTree
 from inspector.naming import Names, Owner
+
+GradState: TypeAlias = tuple[int, int]
+"""The identity of a grad, and its version."""
 
 
 @dataclass(slots=True)
@@ -103,3 +106,9 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
     """The grad of a leaf; of any other tensor torch would warn, so None."""
     return tensor.grad if is_leaf(tensor) else None
+
+
+def grad_state(tensor: torch.Tensor | None) -> GradState | None:
+    """Which grad a leaf has, at which version; None where it has none."""
+    grad = None if tensor is None else grad_of(tensor)
+    return None if grad is None else (id(grad), grad._version)

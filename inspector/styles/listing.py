@@ -71,7 +71,7 @@ def _badges(subject: Subject, file: str) -> dict[int, list[str]]:
 
 
 def _line(graph: Graph, identifier: str, file: str) -> int | None:
-    source = graph[identifier]["source"]
+    source = graph[identifier].get("source")  # the box of a fold has none: its Nodes are of several lines
     if isinstance(source, dict) and source.get("file") == file:
         return int(source["line"])
     return None
