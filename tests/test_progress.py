@@ -94,6 +94,19 @@ run()
 """
 
 
+def interrupted(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """How a Python process ends that interrupts itself while it runs `code` in a folder."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(CHECKOUT)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+
 def test_an_interrupt_while_we_trace_is_the_scripts_and_leaves_no_hook_of_ours(tmp_path):
     (tmp_path / "script.py").write_text(
         "import torch\n"
@@ -106,14 +119,7 @@ def test_an_interrupt_while_we_trace_is_the_scripts_and_leaves_no_hook_of_ours(t
         "y.backward()\n"
         "print(x.grad)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", _TRACE],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=str(CHECKOUT)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = interrupted(_TRACE, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == ["hooks True", "stopped None", "tensor(4.)", "left 0"]
     assert (tmp_path / "out" / "report.json").exists() and "Traceback" not in ended.stderr
@@ -124,14 +130,7 @@ def test_an_interrupt_leaves_nothing_half_written_and_gives_130(code, tmp_path):
     save(report_of(model()), tmp_path / "report.json")
     script = "import torch\nx = torch.tensor(1.0, requires_grad=True)\n(x * x).backward()\n"
     (tmp_path / "script.py").write_text(script)
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=str(CHECKOUT)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = interrupted(code, tmp_path)
     assert ended.returncode == 130, ended.stderr
     assert "interrupted: the pictures are not finished" in ended.stderr and "Traceback" not in ended.stderr
     for path in tmp_path.rglob("*.svg"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from inspector.collector import without_collections
@@ -116,12 +117,21 @@ def draw(
 
         if (smaller := _smaller(look, fitted, depth, redraw)) is not None:
             return smaller
-    panels, remarks = fitted.panels, _remarks(fitted, look)
-    table = gradient_table(whole)
-    both = panels if look.style != FOLDED_STYLE else panels[-1:]
-    alone = {panel.id: _scene([panel], title or figure_title(graph, code, [panel.id]), table) for panel in panels}
-    scene = _scene(both, title or figure_title(graph, code, [panel.id for panel in both]), table)
-    return Figure(scene, alone, (*remarks, *note(graph)))
+    both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
+    return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
+
+
+def _figure(
+    fitted: Fitted,
+    together: Sequence[Panel],
+    title_of: Callable[[Sequence[str]], str],
+    table: str,
+    remarks: tuple[str, ...],
+) -> Figure:
+    """together: the panels of its `scene`. title_of: the title of panels with these ids. table: of gradients."""
+    alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
+    return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
 _Plans: TypeAlias = Callable[[Look], list[Plan]]
@@ -196,18 +206,16 @@ def frames(
     def redraw(look: Look, depth: Depth) -> Figure:
         return frames(whole, look, call=call, order=order, script=script, depth=depth)
 
-    canvas = look.canvas or "16:9"
-    look = replace(look, canvas=canvas)
+    look = replace(look, canvas=look.canvas or "16:9")
     fitted = _fit_frames(plans, lambda look: [Moments(look, code, script).plan(shown, "after")], look, len(found))
     if fitted.needs and (smaller := _smaller(look, fitted, depth, redraw)) is not None:
         return smaller
-    panels, remarks = fitted.panels, _remarks(fitted, look)
-    table = gradient_table(whole)
-    scenes = {panel.id: _scene([panel], figure_title(whole, code, [panel.id]), table) for panel in panels}
+    remarks = _remarks(fitted, look)
     shared = max((len(turn.shown) for turn in found), default=0)
     if shared > 1:
         remarks += (f"{len(whole.steps):,} steps in {len(found)} frames, up to {shared} of them in one",)
-    return Figure(scenes[panels[-1].id], scenes, (*remarks, *note(shown)))
+    title_of, last = partial(figure_title, whole, code), fitted.panels[-1:]
+    return _figure(fitted, last, title_of, gradient_table(whole), (*remarks, *note(shown)))
 
 
 def draw_plans(

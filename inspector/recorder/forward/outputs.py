@@ -98,6 +98,7 @@ class Outputs:
         key = self.key(tensor)
         output = None if key is None else self.get(key)
         return None if output is None else output.source
+
     def note_shared(self, tensor: torch.Tensor) -> None:
         """Note what a tensor without a gradient holds when a Node is given it, if its memory is shared.
 

@@ -232,6 +232,7 @@ class ForwardRecorder:
     def array_writes(self) -> list[Source]:
         """Where the script writes into arrays that share the memory of tensors, as far as its text tells."""
         return self._sources.array_writes()
+
     def without_graph(self, module: nn.Module) -> Source | None:
         """The user's line that called a module first, if it was never called while grad was enabled."""
         kept = self._without_graph.get(id(module))
