@@ -1,7 +1,8 @@
 """What recording costs: `python -m benchmarks.overhead`.
 
-Each way of running a workload is timed in turn, round after round, in one process, by CPU time; a figure is the
-median over the rounds, as a ratio to the plain run. Beside ours torch's anomaly mode, a debugger's and coverage's
+Each way of running a workload is timed in turn, round after round, in one process, by CPU time, right after a
+first run that is not timed, as steps of a training follow each other; a figure is the median over the rounds, as a
+ratio to the plain run. Beside ours torch's anomaly mode, a debugger's and coverage's
 trace function (to which ours yields), and torchlens' trace of the forward where it is installed.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import statistics
 import sys
 import time
@@ -92,24 +94,29 @@ Way = Callable[[Any], float]
 """Runs a workload in its way and returns the seconds of CPU time of that run alone."""
 
 
-def timed(run: Callable[[], Any]) -> float:
+def timed(run: Callable[[], Any], times: int = 1) -> float:
+    """Seconds of CPU time of one run: of several that follow each other, the mean."""
     start = time.process_time()
-    run()
-    return time.process_time() - start
+    for _ in range(times):
+        run()
+    return (time.process_time() - start) / times
 
 
 def plain(work: Workload) -> float:
-    return timed(work)
+    work()
+    return timed(work, 2)
 
 
 def light(work: Workload) -> float:
-    """The second of two recorded runs: the first one finds the names and lines of the code."""
-    with inspector.record(watch=2, mode="light"):
+    """The second and third of three recorded runs, which is what is watched of a training: the first one finds
+    the names and lines of the code, after the third all of ours is taken off."""
+    with inspector.record(watch=3, mode="light"):
         work()
-        return timed(work)
+        return timed(work, 2)
 
 
 def full(work: Workload) -> float:
+    work()
     with inspector.record(watch=1):
         return timed(work)
 
@@ -118,12 +125,14 @@ def after(work: Workload) -> float:
     """A run after the watched call has ended, still within the block."""
     with inspector.record(watch=1):
         work()
-        return timed(work)
+        work()
+        return timed(work, 2)
 
 
 def anomaly_mode(work: Workload) -> float:
+    work()
     with torch.autograd.set_detect_anomaly(True, check_nan=False):
-        return timed(work)
+        return timed(work, 2)
 
 
 OURS: dict[str, Way] = {"plain": plain, "light": light, "full": full, "after": after}
@@ -215,13 +224,21 @@ def row(name: str, seconds: dict[str, float]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def print_costs(name: str, work: Workload, seconds: dict[str, float]) -> None:
+def measure_step(name: str, width: int, batch: int) -> list[str]:
+    """Print the row of a training step; gives the lines of what it costs. Its model is the only one meanwhile."""
+    step = Step(width, batch)
+    seconds = measure(step, WAYS)
+    print(row(name, seconds))
+    return list(costs(name, step, seconds))
+
+
+def costs(name: str, work: Workload, seconds: dict[str, float]) -> Iterator[str]:
     """What light and full recording add, beside what they may."""
     nodes, plain, read = node_count(work), seconds["plain"], pass_over(recorded_bytes(work))
     for way, each, share in (("light", 20e-6, 0.05 * plain), ("full", 150e-6, 3 * read)):
         cost = seconds[way] - plain
         rest = f"5 % of the step {share * 1e3:.1f} ms" if way == "light" else f"3 passes {share * 1e3:.1f} ms"
-        print(
+        yield (
             f"{name}, {way}: {cost * 1e3:.1f} ms for {nodes} Nodes, {cost / nodes * 1e6:.1f} us a Node "
             f"(allowed {each * 1e6:.0f} us a Node and {rest}: {(each * nodes + share) * 1e3:.1f} ms)"
         )
@@ -235,14 +252,20 @@ def print_torchlens(work: Step) -> None:
         print(f"torchlens is not installed ({error}): pip install torchlens")
         return
 
+    def plain(work: Step) -> float:
+        work.forward()
+        return timed(work.forward)
+
     def recorded(work: Step) -> float:
+        work.forward()
         with inspector.record(watch=1):
             return timed(work.forward)
 
     def traced(work: Step) -> float:
+        work.forward()
         return timed(lambda: torchlens.trace(work.model, work.ids))
 
-    seconds = measure(work, {"plain": lambda work: timed(work.forward), "recorded": recorded}, 5)
+    seconds = measure(work, {"plain": plain, "recorded": recorded}, 5)
     seconds |= measure(work, {"traced": traced}, 5)
     ours, theirs = seconds["recorded"] - seconds["plain"], seconds["traced"] - seconds["plain"]
     print(
@@ -257,20 +280,15 @@ def main() -> None:
     """Print tables in markdown."""
     torch.set_num_threads(1)
     print(f"| training step | {' | '.join(WAYS)} |\n|---|{'---|' * len(WAYS)}")
-    steps = {name: Step(width, batch) for name, (width, batch) in SIZES.items()}
-    found = {name: measure(step, WAYS) for name, step in steps.items()}
-    for name, seconds in found.items():
-        print(row(name, seconds))
+    costs = [measure_step(name, *size) for name, size in SIZES.items()]
     print(row("pure Python (a tokeniser)", measure(Reading(), WAYS)))
-    first = next(iter(steps.values()))
+    first = Step(*next(iter(SIZES.values())))
     for name, tracer in (("under a debugger", debugger), ("under coverage", coverage_running)):
         try:
             print(row(name, measure(first, {way: under(tracer, run) for way, run in OURS.items()})))
         except ImportError as error:
             print(f"{name}: not measured ({error})")
-    print()
-    for name, seconds in found.items():
-        print_costs(name, steps[name], seconds)
+    print("", *itertools.chain.from_iterable(costs), sep="\n")
     print_torchlens(first)
 
 

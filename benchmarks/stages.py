@@ -33,6 +33,7 @@ from inspector.naming import Names
 from inspector.recorder.forward import ForwardRecorder
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
+from inspector.tracer.ids import Ids
 from inspector.tracer.roots import roots_of
 from inspector.tracer.tracing import Record, Tracing
 from inspector.tracer.walk import walk
@@ -58,7 +59,7 @@ def run(name: str) -> None:
     _say(nodes=count)
     times = 1 if count >= _MANY else 5
     record = _walks(loss, times)
-    graph = build_graph(record, None, recorder)
+    graph = build_graph(record, Ids(record), None, recorder)
     graph.make()
     _pictures(graph, times)
     if count <= _MOST_FOR_PEERS:
@@ -89,7 +90,7 @@ def _walks(loss: Any, times: int) -> Record:
     ways: dict[str, Callable[[], Any]] = {
         "bare walk": lambda: bare_walk(loss.grad_fn),
         "walk and snapshot": lambda: walk(edges),
-        "networkx": lambda: build_graph(record, None).make(),
+        "networkx": lambda: build_graph(record, Ids(record), None).make(),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(max(3, times)):

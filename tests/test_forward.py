@@ -534,3 +534,81 @@ loss = b.sum()
     ran = run(text)
     assert ran.names["after"] - ran.names["before"] == plain["after"] - plain["before"]
     assert [write["operation"] for write in ran.recorder.writes] == ["mul_"]
+
+
+MODULES_OF_TORCH = """
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+class Doubled(nn.Module):
+    def forward(self, weight):
+        doubled = weight * 2
+        return doubled + 0.0
+
+class Interrupting(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        if function is nn.functional.linear:
+            raise KeyboardInterrupt
+        return super().__torch_function__(function, types, arguments, options or {})
+
+def hook(module, arguments, output):
+    longer = output * 2
+    return longer.tanh()
+
+def forward(x):
+    y = x.exp()
+    return y.log()
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain, self.hooked, self.patched, self.parametrized = (nn.Linear(3, 3) for _ in range(4))
+        self.hooked.register_forward_hook(hook)
+        self.patched.forward = forward
+        parametrize.register_parametrization(self.parametrized, "weight", Doubled())
+
+    def forward(self, x):
+        x = self.plain(x)
+        x = self.hooked(x)
+        x = self.patched(x)
+        x = self.parametrized(x)
+        for bad in (torch.ones(4), torch.ones(3).as_subclass(Interrupting)):
+            try:
+                self.plain(bad)
+            except (RuntimeError, KeyboardInterrupt):
+                x = x + 1
+            x = x * 2
+        x = self.plain(x)
+        return x - 1
+
+model = Model()
+loss = model(torch.ones(2, 3)).sum()
+"""
+
+
+@pytest.mark.parametrize("mode", ["full", "light"])
+def test_lines_within_and_after_modules_of_torch(run: Any, mode: str) -> None:
+    """Whatever of the user's runs within them, and however they end."""
+    start = torch._C._autograd._get_sequence_nr()
+    ran = run(MODULES_OF_TORCH, mode)
+    nodes = ran.nodes(ran.names["loss"])
+    expected = oracle_lines(MODULES_OF_TORCH, ran.path)
+    assert len(nodes) > 15
+    assert {node._sequence_nr() - start: ran.line(node._sequence_nr()) for node in nodes} == expected
+
+
+def test_values_after_writes_that_no_version_counts(run: Any) -> None:
+    ran = run(
+        "import torch\n"
+        "x = torch.ones(20, requires_grad=True)\n"
+        "h = x * 2\n"
+        "a = h.view(4, 5)\n"
+        "h.data.mul_(3)\n"
+        "b = h.view(4, 5)\n"
+        "h.detach().numpy()[:] = 1\n"
+        "c = h.view(4, 5)\n"
+    )
+    means = [ran.output(name).value.value["mean"] for name in "habc"]
+    assert means == [2.0, 2.0, 6.0, 1.0]

@@ -234,3 +234,23 @@ def in_a_custom_function(model: nn.Sequential) -> torch.Tensor:
 @pytest.mark.parametrize("loss", [before, elsewhere, a_copy, in_a_custom_function])
 def test_writes_that_harm_nothing_are_silent(loss: Loss) -> None:
     assert not run(loss, raises=False)
+
+
+def test_a_light_call_that_fails_says_what_its_node_had_saved() -> None:
+    w = torch.ones(20, requires_grad=True)
+    with inspector.record() as recording:
+        for step in range(2):
+            h = h_saved = (w * 2).exp()
+            for _ in range(120):  # so large that the second call is light
+                h = h + 1
+            if step:
+                h_saved.mul_(3)
+                with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                    h.sum().backward()
+            else:
+                h.sum().backward()
+    graph = recording.calls[1].graph
+    assert [finding["rule"] for finding in recording.findings] == ["inplace-modified"]
+    saved = {row["name"]: row["saved"] for _, row in graph.functions() if row["saved"]}
+    assert [item["name"] for item in saved.pop("ExpBackward0")] == ["result"]
+    assert not saved  # of the others nothing was read

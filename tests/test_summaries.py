@@ -287,26 +287,53 @@ def test_views_of_the_same_elements_have_the_same_extent(shape, random):
     assert sorted(in_memory_order(part, extent(part)).reshape(-1).tolist()) == sorted(part.reshape(-1).tolist())
 
 
-@pytest.mark.parametrize("flowing", [False, True])
-def test_what_is_met_again_is_measured_again_if_it_was_written(flowing):
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda batch, tensor: batch.add(tensor),
+        lambda batch, tensor: batch.add(tensor, counted=True),
+        lambda batch, tensor: batch.flowing((tensor,))[0],
+    ],
+    ids=["of any time", "of the forward", "within backward"],
+)
+def test_what_is_met_again_is_measured_again_if_it_was_written(look):
     batch = Batch()
     tensor = torch.randn(40, 30)
-    first = batch.add(tensor, flowing=flowing).value
-    assert batch.add(tensor.t(), flowing=flowing).value == {**first, "shape": [30, 40]}
-    assert batch.add(tensor.view(-1), flowing=flowing).value == {**first, "shape": [1200]}
+    first = look(batch, tensor).value
+    assert look(batch, tensor.t()).value == {**first, "shape": [30, 40]}
+    assert look(batch, tensor.view(-1)).value == {**first, "shape": [1200]}
     tensor[3, 4] = 1000.0
-    check(batch.add(tensor, flowing=flowing).value, tensor)
-    check(batch.add(tensor[:20], flowing=flowing).value, tensor[:20])
+    check(look(batch, tensor).value, tensor)
+    check(look(batch, tensor[:20]).value, tensor[:20])
 
 
-def test_a_write_that_no_version_counts_is_seen():
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_write_that_no_version_counts_is_seen(counted):
     earlier = Batch()
     tensor = torch.randn(40, 30)
-    before = earlier.add(tensor).value
+    before = earlier.add(tensor, counted=counted).value
     tensor.data.mul_(2)
-    after = Batch("full", earlier).add(tensor).value
+    earlier.counts_writes = False
+    after = Batch("full", earlier).add(tensor, counted=counted).value
     check(after, tensor)
     assert after != before
+
+
+def test_a_write_by_way_of_an_array_is_seen():
+    batch = Batch()
+    tensor = torch.randn(40, 30)
+    batch.add(tensor, counted=True)
+    tensor.numpy()[:] *= 2
+    check(batch.add(tensor, counted=True).value, tensor)
+
+
+def test_memory_that_another_tensor_has_now_was_not_met():
+    """The allocator gives the memory of one to the next, which has the same version."""
+    batch = Batch()
+    for number in range(20):
+        tensor = torch.full((40, 30), float(number))
+        check(batch.add(tensor, counted=True).value, tensor)
+        del tensor
 
 
 def test_no_memory_is_kept_alive():

@@ -14,6 +14,7 @@ from inspector.naming import Names, names_from
 from inspector.recorder.keeper import KEEPER
 from inspector.summaries import Batch
 from inspector.tracer.build import build_graph
+from inspector.tracer.ids import Ids
 from inspector.tracer.roots import roots_of
 from inspector.tracer.tracing import Tracing
 from inspector.tracer.walk import walk
@@ -43,6 +44,6 @@ def trace_named(thing: Any, names: Names) -> Graph:
     tracing = Tracing(graph, outputs, names, Batch())
     record, flow = with_memory(roots[0][1][0], tracing.close(ran=False))
     KEEPER.keep(graph, outputs)
-    traced = build_graph(record, flow)
+    traced = build_graph(record, Ids(record), flow)
     traced.refine(add_local_derivatives)
     return traced

@@ -7,7 +7,7 @@ every parameter instead of handing it over.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -32,9 +32,9 @@ class GradientCapture:
     def install(self, walk: Walk) -> None:
         """Put our hooks on every Node: on its way in, and in a full recording on its way out."""
         handles, errors, left = self._handles, self._errors, self._left
-        flow, add = self.flow, self._batch.add
+        flow, look = self.flow, self._batch.flowing
         for position, node in enumerate(walk.nodes):
-            handles.append(node.register_prehook(_prehook(flow, add, position, errors)))
+            handles.append(node.register_prehook(_prehook(flow, look, position, errors)))
         if self._batch.level == "full":
             for position, node in enumerate(walk.nodes):
                 handles.append(node.register_hook(_hook(left, position, errors)))
@@ -55,22 +55,23 @@ class GradientCapture:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
     def _left(self, position: int, gradients: Gradients, _: Gradients) -> None:
-        for slot, gradient in enumerate(gradients):
-            self.flow.contributions[position, slot] = self._batch.add(gradient, flowing=True)
+        for slot, value in enumerate(self._batch.flowing(gradients)):
+            self.flow.contributions[position, slot] = value
 
 
 def _prehook(
-    flow: Flow, add: Callable[..., Pending], position: int, errors: list[Exception]
+    flow: Flow, look: Callable[[Gradients], Sequence[Pending]], position: int, errors: list[Exception]
 ) -> Callable[[Gradients], None]:
     """Notes the turn of a Node and what has arrived; like `_hook`, but written out: it runs for every Node."""
+    steps, arrived = flow.steps, flow.arrived
 
     def prehook(gradients: Gradients) -> None:
         if errors:
             return
         previous = _set_eval_frame(None)
         try:
-            flow.steps.append(position)
-            flow.arrived[position] = [add(gradient, flowing=True) for gradient in gradients]
+            steps.append(position)
+            arrived[position] = look(gradients)
         except Exception as error:
             errors.append(error)
         finally:
@@ -100,4 +101,4 @@ def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> 
 
 
 _set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
-hide_alone(_prehook(Flow(), Batch().add, 0, []), _hook(print, 0, []))  # all of them share their code
+hide_alone(_prehook(Flow(), Batch().flowing, 0, []), _hook(print, 0, []))  # all of them share their code

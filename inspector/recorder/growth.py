@@ -20,7 +20,7 @@ from inspector.naming import Names
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tracing import FULL_NODES, Record
-from inspector.tracer.walk import EMPTY, AutogradNode, Walk
+from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER, EMPTY, AutogradNode, Structure, Walk
 
 MOST_CALLS = 16
 """So many earlier calls are remembered: `--watch` may ask for all calls of a script."""
@@ -45,12 +45,22 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A call that has ended. nodes: (sequence number, name) of its Nodes; root: those of its first root."""
+    """A call that has ended. last: the highest sequence number of its Nodes."""
 
     index: int
     thread: int
-    nodes: frozenset[tuple[int, str]]
-    root: tuple[int, str]
+    structure: Structure
+    last: int
+
+    @property
+    def nodes(self) -> frozenset[tuple[int, str]]:
+        """(sequence number, name) of its Nodes."""
+        return frozenset(key for key in _keys(self.structure) if key[1] != ACCUMULATE_GRAD)
+
+    @property
+    def root(self) -> tuple[int, str]:
+        """That of its first root."""
+        return _keys(self.structure)[self.structure.roots[0][0]]
 
 
 class Growth:
@@ -78,12 +88,15 @@ class Growth:
         """It has ended: rows for the earlier calls whose Nodes its graph contains."""
         if len(record.nodes) > FULL_NODES or not record.roots:
             return []
-        thread = threading.get_ident()
-        keys = _keys(record)
-        nodes = frozenset(key for key in keys if key[1] != ACCUMULATE_GRAD)
+        structure = record.structure
+        numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
+        call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1))
+        first = min(numbers, default=0)
         rows = []
         for known in self._known:
-            common = nodes & known.nodes if known.thread == thread else frozenset()
+            if known.thread != call.thread or known.last < first:  # most often: each step makes its Nodes anew
+                continue
+            common = call.nodes & known.nodes
             if common:
                 rows.append(
                     {
@@ -93,7 +106,7 @@ class Growth:
                         "through": _into(common, record),
                     }
                 )
-        self._known.append(_Known(index, thread, nodes, keys[record.roots[0][0]]))
+        self._known.append(call)
         return rows
 
     def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, dict[str, Any]]:
@@ -120,13 +133,13 @@ class Growth:
 _NOBODY = {"holder": None, "source": None}
 
 
-def _keys(record: Record) -> list[tuple[int, str]]:
-    return list(zip(record.structure.sequence_nrs, record.structure.names, strict=True))
+def _keys(structure: Structure) -> list[tuple[int, str]]:
+    return list(zip(structure.sequence_nrs, structure.names, strict=True))
 
 
 def _into(nodes: frozenset[tuple[int, str]], record: Record) -> list[str]:
     """The ids of the first Nodes that are not among these and lead to one of them."""
-    keys = _keys(record)
+    keys = _keys(record.structure)
     sources = [
         source
         for source, _, target, _ in record.structure.edges()

@@ -25,6 +25,7 @@ from inspector.tracer.tracing import Record, Tracing
 MOST_CALLS = 32
 """So many calls are kept of each leaf."""
 
+
 @dataclass(slots=True)
 class _Leaf:
     """calls: one row for each watched call whose graph holds it. content: the calls that added to its grad since
@@ -40,8 +41,9 @@ class _Leaf:
         self.calls.append(row)
         if row["gradient"]:
             self.content.append(row["backward_call"])
-        for kept in (self.calls, self.content):
-            del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
+        if len(self.calls) > MOST_CALLS:
+            for kept in (self.calls, self.content):
+                del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
 
 
 class History:
@@ -69,11 +71,12 @@ class History:
 
     def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
         """A call has ended. for_all: it was `backward()` for all leaves."""
+        names = record.structure.names
         for pair, seen in record.seen.items():
-            tensor = seen.reference()
-            if record.structure.names[pair[0]] != ACCUMULATE_GRAD or tensor is None:
+            tensor = seen.reference() if names[pair[0]] == ACCUMULATE_GRAD else None
+            if tensor is None:
                 continue
-            leaf = self._known.setdefault(self.leaves.add(tensor), _Leaf())
+            leaf = self._leaf(self.leaves.add(tensor))
             if _is_empty(seen.before["grad"]):
                 leaf.content.clear()
             given = _was_given(pair[0], seen, flow, for_all)
@@ -88,7 +91,7 @@ class History:
         for number, before in self._before.items():
             after = grad_state(self.leaves.tensor(number))
             if after is not None and after != before:
-                leaf = self._known.setdefault(number, _Leaf())
+                leaf = self._leaf(number)
                 if before is None:
                     leaf.content.clear()
                 leaf.add({"backward_call": index, "tensor": None, "gradient": True})
@@ -96,16 +99,24 @@ class History:
     def zeroed(self, numbers: Iterable[int]) -> None:
         """The grads of these leaves are None or zero now."""
         for number in numbers:
-            if number in self._known:
-                self._known[number].content.clear()
+            known = self._known.get(number)
+            if known is not None:
+                known.content.clear()
 
     def content(self, numbers: Iterable[int]) -> dict[tuple[int, ...], list[int]]:
         """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
+        running = () if self.running is None else (self.running,)  # a step from a hook, while backward runs
         found: dict[tuple[int, ...], list[int]] = {}
         for number in numbers:
-            calls = self._content(number)
-            if calls:
+            known = self._known.get(number)
+            calls = running if known is None else (*known.content, *running)
+            if not calls:
+                continue
+            tensor = self.leaves.tensor(number)
+            if tensor is not None and grad_of(tensor) is not None:
                 found.setdefault(calls, []).append(number)
+            elif known is not None:
+                known.content.clear()
         return found
 
     def rows(self, optimizers: dict[int, list[int]]) -> list[dict[str, Any]]:
@@ -132,20 +143,17 @@ class History:
             "calls": known.calls,
         }
 
+    def _leaf(self, number: int) -> _Leaf:
+        leaf = self._known.get(number)
+        if leaf is None:
+            leaf = self._known[number] = _Leaf()
+        return leaf
+
     def _kept(self, owner: Owner) -> Any:
         assert owner.keeper is not None
         if owner.keeper not in self._kept_at:
             self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
         return self._kept_at[owner.keeper]
-
-    def _content(self, number: int) -> tuple[int, ...]:
-        tensor, known = self.leaves.tensor(number), self._known.get(number)
-        if tensor is None or grad_of(tensor) is None:
-            if known is not None:
-                known.content.clear()
-            return ()
-        calls = () if known is None else tuple(known.content)
-        return calls if self.running is None else (*calls, self.running)  # a step from a hook, while backward runs
 
 
 def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:

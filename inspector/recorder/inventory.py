@@ -22,7 +22,8 @@ from inspector.naming import Names
 from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
 from inspector.summaries import Batch, Pending, dtype_name
 from inspector.tracer.ids import Ids
-from inspector.tracer.tracing import Tracing
+from inspector.tracer.tensors import Seen
+from inspector.tracer.tracing import Pair, Tracing
 
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 """Modules by the name that stands before those of their parameters; "" for a single one."""
@@ -49,6 +50,10 @@ class _Parameter:
     requires_grad: bool
     calls: list[_Call] = field(default_factory=list)
 
+    @property
+    def elements(self) -> int:
+        return 0 if self.shape is None else self.shape.numel()
+
     def row(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -56,7 +61,7 @@ class _Parameter:
             "shape": [] if self.shape is None else [int(size) for size in self.shape],
             "dtype": dtype_name(self.dtype),
             "requires_grad": self.requires_grad,
-            "elements": 0 if self.shape is None else self.shape.numel(),
+            "elements": self.elements,
             "calls": [
                 {
                     "backward_call": call.backward_call,
@@ -71,24 +76,26 @@ class _Parameter:
 
 @dataclass(slots=True)
 class _Module:
-    """What a module was when it was last seen. parameters: how many it has itself; elements: of those."""
+    """What a module was when it was last seen. parameters: the numbers of those that it has itself."""
 
     reference: weakref.ref[nn.Module]
     name: str
     kind: str
     training: bool
-    parameters: int
-    elements: int
+    parameters: list[int]
 
 
 @dataclass(slots=True)
 class Grads:
-    """The grads that parameters had when a call began, by their number. batch: of those that are not in its graph,
-    whose tracing has looked at the others."""
+    """The grads that parameters had when a call began, by their number.
+
+    inside: of those that are in its graph, which its tracing looks at. outside: the grads of the others, and their
+    states. batch: of these.
+    """
 
     batch: Batch
-    before: dict[int, Pending]
-    states: dict[int, GradState | None] = field(default_factory=dict)
+    inside: dict[int, tuple[Pair, Seen]] = field(default_factory=dict)
+    outside: dict[int, tuple[Pending, GradState | None]] = field(default_factory=dict)
 
 
 class ModuleInventory:
@@ -111,39 +118,38 @@ class ModuleInventory:
     def note(self, names: Names) -> None:
         """Note the modules that there are; names: those of the variables."""
         for prefix, outermost in self.given() if self._given else names.modules():
-            tree = names.tree(outermost)
-            for path, module in tree.modules:
-                self._note_module(_join(prefix, path), module)
-            for path, tensor in tree.parameters:
-                self._note_parameter(_join(prefix, path), tensor)
+            noted: set[int] = set()
+            for path, module in names.tree(outermost).modules:
+                self._note_module(_join(prefix, path), module, noted)
 
     def begins(self, names: Names, tracing: Tracing) -> Grads:
         """A backward call begins; names: those of its tensors."""
         self.note(names)
-        grads = Grads(Batch("light"), {})
+        grads = Grads(Batch("light"))
         for number in self._parameters:
             tensor = self._leaves.tensor(number)
             if tensor is not None:
-                _, seen = tracing.find(tensor)
-                grads.before[number] = seen.before["grad"] if seen else grads.batch.add(grad_of(tensor))
-                if seen is None:
-                    grads.states[number] = grad_state(tensor)
+                pair, seen = tracing.find(tensor)
+                if pair is not None and seen is not None:
+                    grads.inside[number] = pair, seen
+                else:
+                    grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
         return grads
 
-    def ends(self, index: int, grads: Grads, tracing: Tracing, ids: Ids) -> None:
-        """It has ended, and so has the tracing. ids: of the tensors in its graph."""
-        for number, before in grads.before.items():
+    def ends(self, index: int, grads: Grads, ids: Ids) -> None:
+        """It has ended, and so has its tracing. ids: of the tensors in its graph."""
+        for number, (pair, seen) in grads.inside.items():
+            call = _Call(index, ids.tensor(pair), seen.before["grad"], seen.after["grad"])
+            self._parameters[number].calls.append(call)
+        for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
-            pair, seen = (None, None) if tensor is None else tracing.find(tensor)
             if tensor is None:
                 after = _HELD_NO_MORE
-            elif seen is not None:
-                after = seen.after["grad"]
-            elif grads.states.get(number) == grad_state(tensor):  # another model's: most often nothing came there
+            elif grad_state(tensor) == state:  # another model's: most often nothing came there
                 after = before
             else:
                 after = grads.batch.add(grad_of(tensor))
-            self._parameters[number].calls.append(_Call(index, ids.tensor(pair) if pair else None, before, after))
+            self._parameters[number].calls.append(_Call(index, None, before, after))
         grads.batch.read()
 
     def forget_calls(self) -> None:
@@ -162,26 +168,36 @@ class ModuleInventory:
                 "name": kept.name,
                 "class": kept.kind,
                 "training": kept.training,
-                "parameters": kept.parameters,
-                "elements": kept.elements,
+                "parameters": len(kept.parameters),
+                "elements": sum(self._parameters[number].elements for number in kept.parameters),
             }
             for kept in self._modules.values()
         ]
 
-    def _note_module(self, name: str, module: nn.Module) -> None:
+    def _note_module(self, name: str, module: nn.Module, noted: set[int]) -> None:
+        """noted: the numbers of the parameters that were, of which this module may share some."""
         known = self._modules.get(id(module))
-        if known is not None and known.reference() is module:
-            name = known.name
-        own = [tensor for tensor in module._parameters.values() if tensor is not None]
-        elements = sum(tensor.numel() for tensor in own if not is_lazy(tensor))
-        kind = type(module).__name__
-        self._modules[id(module)] = _Module(weakref.ref(module), name, kind, module.training, len(own), elements)
+        if known is None or known.reference() is not module:
+            known = _Module(weakref.ref(module), name, type(module).__name__, module.training, [])
+            self._modules[id(module)] = known
+        known.training = module.training
+        known.parameters = numbers = []
+        for own, tensor in module._parameters.items():
+            if tensor is not None:
+                number = self._leaves.add(tensor)
+                numbers.append(number)
+                if number not in noted:
+                    noted.add(number)
+                    self._note_parameter(number, name, own, tensor)
 
-    def _note_parameter(self, name: str, tensor: nn.Parameter) -> None:
-        known = self._parameters.get(number := self._leaves.add(tensor))
-        name, calls = (name, []) if known is None else (known.name, known.calls)
-        shape = None if is_lazy(tensor) else tensor.shape
-        self._parameters[number] = _Parameter(name, shape, tensor.dtype, tensor.requires_grad, calls)
+    def _note_parameter(self, number: int, module: str, name: str, tensor: torch.Tensor) -> None:
+        known = self._parameters.get(number)
+        if known is None:
+            known = _Parameter(_join(module, name), None, tensor.dtype, tensor.requires_grad)
+            self._parameters[number] = known
+        is_made = type(tensor) is nn.Parameter or not is_lazy(tensor)
+        known.shape = tensor.shape if is_made else None
+        known.dtype, known.requires_grad = tensor.dtype, tensor.requires_grad
 
 
 def given_modules(model: Any) -> Given:

@@ -12,8 +12,7 @@ from inspector.tracer.answers import Output
 from inspector.tracer.ids import Ids
 from inspector.tracer.tensors import Seen
 from inspector.tracer.tracing import Record, SavedRecord
-
-_ACCUMULATE_GRAD_NUMBER = 2**64 - 1
+from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER
 
 
 class SavedMemory:
@@ -21,9 +20,9 @@ class SavedMemory:
 
     def __init__(self, record: Record, ids: Ids) -> None:
         self._by_storage: dict[int, list[tuple[Memory, int, str, str]]] = defaultdict(list)
-        for position, node in enumerate(() if record.is_bare else record.nodes):
+        for position, node in record.read_nodes():
             for saved in node.saved:
-                if saved.memory is not None and node.sequence_nr != _ACCUMULATE_GRAD_NUMBER:
+                if saved.memory is not None and node.sequence_nr != ACCUMULATE_GRAD_NUMBER:
                     entry = (saved.memory, node.sequence_nr, ids.function(position), saved.name)
                     self._by_storage[saved.memory[0]].append(entry)
 

@@ -284,10 +284,10 @@ class Session:
             token.tracing.find_sources(self._forward.leaf_source)
         if self._watch is None:
             self._modules.forget_calls()
-        record = token.tracing.close(ran=True)
+        record = token.tracing.close(ran=True, arrived=flow.arrived)
         ids = Ids(record)
-        self._modules.ends(token.head.index, token.grads, token.tracing, ids)
-        graph = build_graph(record, flow, None if self._forward is None else OfThread(self._forward))
+        self._modules.ends(token.head.index, token.grads, ids)
+        graph = build_graph(record, ids, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 
 from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.summaries import on_device
@@ -23,6 +24,9 @@ from inspector.summaries.statistics import (
     sums,
 )
 from inspector.summaries.unobserved import nobody_observes, unobserved
+
+_functions_observed = torch._C._len_torch_function_stack
+_operations_observed = torch._C._len_torch_dispatch_stack
 
 Level = Literal["full", "light"]
 """Of tensors that are not kept in full: all statistics, or the norm alone."""
@@ -53,6 +57,27 @@ class Pending:
 
 NOTHING = Pending()
 """Of no tensor."""
+
+
+class _Norm(Pending):
+    """The summary of a large tensor in a light recording, written out when somebody asks."""
+
+    __slots__ = ("dtype", "norm", "shape")
+
+    def __init__(self, shape: torch.Size, dtype: torch.dtype, norm: float) -> None:
+        self.shape, self.dtype, self.norm = shape, dtype, norm
+
+    @property
+    def value(self) -> Value:
+        return {"shape": list(map(int, self.shape)), "dtype": dtype_name(self.dtype), "norm": self.norm}
+
+    @property
+    def is_none(self) -> bool:
+        return False
+
+    @property
+    def is_unknown(self) -> bool:
+        return False
 
 
 class _Summary(Pending):
@@ -92,17 +117,13 @@ class _Summary(Pending):
 
 
 _Key: TypeAlias = tuple[int, torch.dtype, Extent]
-"""Elements: the address of their memory (torch's own record of it), their type and where they lie in it."""
-
-
-_WORTH_A_LOOK = 1 << 15
-"""Elements from which it takes less time to see whether they were met before than to take their norm again."""
+"""Elements: the address of torch's record of their memory, their type and where they lie in it."""
 
 
 class _Met(NamedTuple):
-    """Elements that were measured. version: of a gradient within backward, else None."""
+    """Elements that were measured. version: None where a write to them may count as none."""
 
-    memory: StorageWeakRef  # so that its address is nobody else's
+    memory: weakref.ref[torch.UntypedStorage]  # since its address may be another's by now
     version: int | None
     measured: Measured
 
@@ -115,29 +136,50 @@ class Batch:
 
     Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and what a
     Node saved of it. Where elements were met before norm and mean are measured again; if they are the same as
-    then, so is all the rest. That also sees what was written by way of `.data`, which no version counts.
+    then, so is all the rest. That also sees what was written by way of `.data`, which no version counts. Where
+    nothing can have been written so, an equal version is enough. (A norm alone takes less time than to find out
+    whether it was taken before.)
     """
 
     def __init__(self, level: Level = "full", earlier: Batch | None = None) -> None:
         self.level = level
+        self.counts_writes = True
+        """Whether all writes to tensors of the forward count as versions: nobody took their `.data`, say."""
+        self._is_light = level == "light"
         self._earlier = earlier
         self._waiting: list[tuple[Pending, torch.Tensor]] = []
         self._met: dict[_Key, _Met] = {}
         self._pool = Pool()
 
-    def add(self, tensor: torch.Tensor | None, *, flowing: bool = False) -> Pending:
+    def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
         """The value of `tensor`: in full up to 9 elements, its statistics above. Never raises.
 
         On the CPU it is there at once; from a device it comes with `read`.
-        flowing: it is a gradient on its way through backward. From one Node to the next its version is trusted.
+        counted: it is of the forward, where `counts_writes` holds.
         """
+        if counted:
+            counted = self.counts_writes and (self._earlier is None or self._earlier.counts_writes)
+        return self._look(tensor, counted)
+
+    def flowing(self, gradients: tuple[torch.Tensor | None, ...]) -> Sequence[Pending]:
+        """The values of gradients on their way from one Node to the next. Never raises."""
+        if len(gradients) != 1:
+            return [self._look(gradient, True) for gradient in gradients]
+        return (self._look(gradients[0], True),)
+
+    def _look(self, tensor: torch.Tensor | None, trusts: bool) -> Pending:
+        """trusts: an equal version means equal elements."""
         if tensor is None:
             return NOTHING
         try:
+            if self._is_light and not (_functions_observed() or _operations_observed()):
+                found = quick_norm(tensor)
+                if found is not None:  # most gradients of most scripts
+                    return _Norm(tensor.shape, tensor.dtype, found)
             if is_ordinary(tensor) and nobody_observes(tensor):
-                return self._add(tensor, flowing)
+                return self._add(tensor, trusts)
             with unobserved():
-                return self._add(tensor, flowing)
+                return self._add(tensor, trusts)
         except Exception as error:  # an exotic tensor is no reason to stop the user's script
             return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
@@ -167,9 +209,7 @@ class Batch:
             else:
                 pending._value = part.reshape(tensor.shape).tolist()
 
-    def _add(self, tensor: torch.Tensor, flowing: bool) -> Pending:
-        if self.level == "light" and FULL < tensor.numel() < _WORTH_A_LOOK and (found := quick_norm(tensor)):
-            return _Summary(tensor, Measured((found,)))  # most gradients of most scripts
+    def _add(self, tensor: torch.Tensor, trusts: bool) -> Pending:
         elements, reason = plain(tensor)
         if elements is None:
             return Pending(unknown(reason))
@@ -181,37 +221,38 @@ class Batch:
         held = stored(elements)
         if not elements.is_cpu:
             return self._wait(_Summary(tensor, Measured()), self._on_device(held, count - held.numel()))
-        if self.level == "light" and not (flowing and count >= _WORTH_A_LOOK):
-            return _Summary(tensor, Measured((norm(held),)))
+        if self._is_light:
+            return _Norm(tensor.shape, tensor.dtype, norm(held))
         if held.numel() != count:
             return _Summary(tensor, self._numbers(held, count - held.numel()))
-        if fits(held) and not flowing and self.level == "full":
+        if fits(held) and not trusts:
             return _Summary(tensor, self._pool.add(held))
-        return _Summary(tensor, self._measured(held, flowing))
+        return _Summary(tensor, self._measured(held, trusts))
 
-    def _measured(self, elements: torch.Tensor, flowing: bool) -> Measured:
+    def _measured(self, elements: torch.Tensor, trusts: bool) -> Measured:
         """The numbers of strided elements, which may have been met before."""
         memory, where = elements.untyped_storage(), extent(elements)
         key = (memory._cdata, elements.dtype, where)
-        version = elements._version if flowing and not elements.is_inference() else None
+        version = None
+        if trusts and not elements.is_inference() and memory.resizable():  # else an array has the memory too
+            version = elements._version
         met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
+        if met is not None and met.memory() is not memory:
+            met = None
         if met is not None and version is not None and met.version == version:
             return met.measured
-        if fits(elements) and self.level == "full":
+        if fits(elements):
             measured = self._pool.add(elements)
         else:
             elements = in_memory_order(elements, where)
-            if met is None or self.level == "light" or met.measured.numbers[:2] != sums(elements):
+            if met is None or met.measured.numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:
                 measured = met.measured
-        weak = StorageWeakRef(memory) if met is None else met.memory  # type: ignore[no-untyped-call]
-        self._met[key] = _Met(weak, version, measured)
+        self._met[key] = _Met(weakref.ref(memory), version, measured)
         return measured
 
     def _numbers(self, elements: torch.Tensor, implied: int) -> Measured:
-        if self.level == "light":
-            return Measured((norm(elements),))
         return Measured(statistics(elements, implied), sample(elements))
 
     def _on_device(self, elements: torch.Tensor, implied: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-_ORDINARY = (torch.Tensor, torch.nn.Parameter)
+ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
 Memory: TypeAlias = tuple[int, int, int]
 """Address of a storage, and from which to before which of its bytes a tensor lies in it."""
@@ -35,7 +35,7 @@ _device_names: dict[torch.device, str] = {}
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:
     """Where the elements of a tensor lie, good while it lives; None where it has no memory of its own."""
-    if type(tensor) not in _ORDINARY or tensor.layout is not torch.strided or tensor.is_meta:
+    if type(tensor) not in ORDINARY or tensor.layout is not torch.strided or tensor.is_meta:
         return None
     address = tensor.untyped_storage().data_ptr()
     if address == 0 or tensor.numel() == 0:
@@ -80,7 +80,7 @@ def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
 
 def is_ordinary(tensor: torch.Tensor) -> bool:
     """Whether a tensor is of no subclass of the user's or a library's."""
-    return type(tensor) in _ORDINARY
+    return type(tensor) in ORDINARY
 
 
 def stored(tensor: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy
 import torch
 
-from inspector.summaries.elements import is_ordinary
+from inspector.graph.values import FULL
+from inspector.summaries.elements import ORDINARY
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
@@ -60,15 +61,16 @@ def norm(tensor: torch.Tensor) -> float:
 
 
 def quick_norm(tensor: torch.Tensor) -> float | None:
-    """The 2-norm of a dense tensor on the processor; None of every other, and of one that needs a closer look."""
+    """The 2-norm of a large dense tensor on the processor; None of every other, and of one that needs a closer
+    look."""
     if (
-        tensor.dtype not in REDUCED_AS_THEY_ARE
-        or not is_ordinary(tensor)
+        type(tensor) not in ORDINARY
+        or tensor.dtype not in REDUCED_AS_THEY_ARE
         or not tensor.is_cpu
         or tensor.layout is not torch.strided
-        or tensor.is_nested
         or tensor.requires_grad
-        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        or tensor.numel() <= FULL
+        or tensor.is_nested
         or not tensor.untyped_storage().nbytes()
     ):
         return None

@@ -28,12 +28,12 @@ _Output = tuple[Pair, tuple[State, State]]
 """Which output, and what it held before and after."""
 
 
-def build_graph(record: Record, flow: Flow | None, forward: Forward | None = None) -> Graph:
+def build_graph(record: Record, ids: Ids, flow: Flow | None, forward: Forward | None = None) -> Graph:
     """The Graph of a traced backward call.
 
-    flow: what the engine did, None if backward has not run. forward: what was recorded of the forward.
+    ids: of the record. flow: what the engine did, None if backward has not run. forward: what was recorded of the
+    forward.
     """
-    ids = Ids(record)
     return Graph(
         lambda: _Builder(record, Answers(record, flow, forward), ids).network(),
         roots=[ids.tensor(pair) for pair in record.roots],
@@ -100,9 +100,7 @@ class _Builder:
                 yield f"n{source}", f"n{target}", facts
 
     def _saved_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        if self._record.is_bare:
-            return
-        for position, node in enumerate(self._record.nodes):
+        for position, node in self._record.read_nodes():
             for saved in node.saved:
                 if saved.tensor is not None:
                     tensor = self._ids.tensor(saved.tensor)

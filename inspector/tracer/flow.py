@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inspector.summaries import Pending
@@ -20,7 +21,7 @@ class Flow:
     """
 
     steps: list[int] = field(default_factory=list)
-    arrived: dict[int, list[Pending]] = field(default_factory=dict)
+    arrived: dict[int, Sequence[Pending]] = field(default_factory=dict)
     contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
     captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
     error: str | None = None

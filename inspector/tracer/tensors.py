@@ -74,7 +74,7 @@ def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
 def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
     if batch.level == "light" and tensor.numel() > FULL:
         return _LIGHT
-    return batch.add(tensor)
+    return batch.add(tensor, counted=True)
 
 
 def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -84,13 +84,13 @@ def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
     return TensorFacts(
-        dtype=dtype_name(tensor.dtype),
-        shape=shape_of(tensor) or [],
-        device=device_name(tensor.device),
-        version=_version(tensor),
-        is_leaf=tensor.is_leaf,
-        requires_grad=tensor.requires_grad,
-        retains_grad=tensor.retains_grad,
+        dtype_name(tensor.dtype),
+        shape_of(tensor) or [],
+        device_name(tensor.device),
+        _version(tensor),
+        tensor.is_leaf,
+        tensor.requires_grad,
+        tensor.retains_grad,
     )
 
 

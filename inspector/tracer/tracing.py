@@ -7,7 +7,7 @@ a `Record`, holds plain values only.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -33,6 +33,9 @@ Pair = tuple[int, int]
 
 FULL_NODES = 20_000
 """Graphs with more Nodes are traced as structure, with leaves and roots: no saved tensors, no attributes."""
+
+
+_NOTHING_ARRIVED: dict[int, Sequence[Any]] = {}
 
 
 @dataclass(slots=True)
@@ -82,6 +85,11 @@ class Record:
         """Whether nothing but the structure is known of its Nodes."""
         return isinstance(self.nodes, BareNodes)
 
+    def read_nodes(self) -> Iterable[tuple[int, NodeRecord]]:
+        """The Nodes of which more than the structure was read, with their positions."""
+        nodes = self.nodes
+        return nodes.read.items() if isinstance(nodes, BareNodes) else enumerate(nodes)
+
     def output_counts(self) -> Sequence[int]:
         """How many outputs each Node has, as far as that is known."""
         nodes = self.nodes
@@ -91,12 +99,13 @@ class Record:
 class BareNodes(Sequence[NodeRecord]):
     """The Nodes of a trace that read nothing but structure: each is made when it is asked for.
 
-    counts: of the outputs of each.
+    counts: of the outputs of each. read: those that were read nonetheless, by their positions.
     """
 
-    def __init__(self, structure: Structure, counts: array[int]) -> None:
+    def __init__(self, structure: Structure, counts: array[int], read: dict[int, NodeRecord]) -> None:
         self._structure = structure
         self.counts = counts
+        self.read = read
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -108,6 +117,8 @@ class BareNodes(Sequence[NodeRecord]):
     def __getitem__(self, position: int | slice) -> NodeRecord | list[NodeRecord]:
         if isinstance(position, slice):
             return [self[k] for k in range(*position.indices(len(self)))]
+        if position in self.read:
+            return self.read[position]
         structure = self._structure
         outputs = [UNREAD] * self.counts[position]
         return NodeRecord(structure.names[position], structure.sequence_nrs[position], outputs)
@@ -134,7 +145,8 @@ class Tracing:
         self._see_roots(outputs)
         self._see_leaves(full)
         self._see_named()
-        self._records = self._read_nodes() if full else BareNodes(graph.structure, _output_counts(graph))
+        self._records: list[NodeRecord] | None = self._read_nodes() if full else None
+        self._looked_into: dict[int, NodeRecord] = {}
         self._held.clear()
         self._storages = Storages()
         self._names = Names()
@@ -153,21 +165,29 @@ class Tracing:
 
     def look_into(self, position: int) -> None:
         """Note what a Node saved, where a light trace did not: it is the one at which backward has failed."""
-        record = self._records[position]
-        if not record.saved and record.name != ACCUMULATE_GRAD:
-            record.attributes = attributes_of(self.walk.nodes[position])
-            record.saved = [self._saved_record(position, saved) for saved in saved_by(self.walk.nodes[position])]
+        if self._records is None and len(self.walk.nodes) <= FULL_NODES:
+            record = self._looked_into[position] = self._record(position)
+            for saved in record.saved:
+                saved.bytes = None  # of one Node of many it says nothing about what the graph keeps alive
 
-    def close(self, *, ran: bool) -> Record:
-        """Look again if backward `ran`, and read back what was summarised on a device."""
+    def close(self, *, ran: bool, arrived: Mapping[int, Sequence[Any]] = _NOTHING_ARRIVED) -> Record:
+        """Look again if backward `ran`, and read back what was summarised on a device.
+
+        arrived: what did at Nodes, by position, one item for each output: of these, torch need not be asked.
+        """
         if ran:
             for seen in [*self._seen.values(), *self._constants]:
                 see_again(seen, self._batch)
-            if not isinstance(self._records, BareNodes):
+            if self._records is not None:
                 for node, record in zip(self.walk.nodes, self._records, strict=True):
                     self._see_saved_again(node, record)
         self._batch.read()
-        return Record(self.walk.structure, self._records, self._seen, self._constants)
+        nodes: Sequence[NodeRecord]
+        if self._records is not None:
+            nodes = self._records
+        else:
+            nodes = BareNodes(self.walk.structure, _output_counts(self.walk, arrived), self._looked_into)
+        return Record(self.walk.structure, nodes, self._seen, self._constants)
 
     def pair_of(self, tensor: torch.Tensor) -> Pair | None:
         """Which tensor of the graph this is; None if it is none of them."""
@@ -213,7 +233,7 @@ class Tracing:
         if pair not in self._seen:
             self._seen[pair] = see(tensor, self._names.name(tensor), self._batch)
 
-    def _read_nodes(self) -> Sequence[NodeRecord]:
+    def _read_nodes(self) -> list[NodeRecord]:
         return [self._record(position) for position in range(len(self.walk.nodes))]
 
     def _record(self, position: int) -> NodeRecord:
@@ -260,10 +280,14 @@ class Tracing:
             saved.after = states.get(saved.name, "released")
 
 
-def _output_counts(walk: Walk) -> array[int]:
+def _output_counts(walk: Walk, arrived: Mapping[int, Sequence[Any]]) -> array[int]:
     """How many outputs each Node has; of a large graph, how many edges lead to or backward starts from."""
     if len(walk.nodes) <= FULL_NODES:
-        return array("i", [len(node._input_metadata) for node in walk.nodes])
+        found = (
+            len(node._input_metadata if (outputs := arrived.get(position)) is None else outputs)
+            for position, node in enumerate(walk.nodes)
+        )
+        return array("i", found)
     structure = walk.structure
     counts = array("i", [1]) * len(walk.nodes)
     for target, input_nr in (*structure.roots, *zip(structure.targets, structure.input_nrs, strict=True)):

@@ -17,6 +17,9 @@ of C++ extensions: what has `next_functions` is a Node."""
 EMPTY = -1
 """Target of a slot that leads nowhere: `(None, 0)`, an input that needs no gradient."""
 
+ACCUMULATE_GRAD_NUMBER = 2**64 - 1
+"""The sequence number of every AccumulateGrad: the engine runs it before all else."""
+
 _SHARED_TYPE = "CppFunction"
 """The type of all functions that C++ extensions wrote; every other class of Nodes has a type of its own."""
 

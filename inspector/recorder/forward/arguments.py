@@ -42,6 +42,24 @@ NO_OPERATIONS = frozenset(
 )
 
 
+UNCOUNTED = frozenset(
+    [
+        "data",
+        SET_DATA,
+        "numpy",
+        "__array__",
+        "__dlpack__",
+        "data_ptr",
+        "storage",
+        "untyped_storage",
+        "_typed_storage",
+        "share_memory_",
+        "set_",
+    ]
+)
+"""What gives a way to write to a tensor that no version counts, or another memory."""
+
+
 @dataclass(slots=True)
 class Target:
     """A tensor that an operation may write: its version, and which tensor it was, before."""

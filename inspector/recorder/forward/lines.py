@@ -57,6 +57,8 @@ class Lines:
         """To be done at the next event."""
         self.unseen = False
         """Whether Dynamo may be looking."""
+        self.tracers: set[Any] = set()
+        """The trace functions of ours, one for each thread."""
         self.fail = fail
         self._files = files
         self._is_users: dict[int, tuple[CodeType, bool]] = {}
@@ -130,6 +132,7 @@ class Lines:
             thread: _Thread = self._local.thread
         except AttributeError:
             thread = self._local.thread = _Thread(self, self.ranges.here)
+            self.tracers.add(thread.call)
         return thread
 
     def _new_thread(self, frame: FrameType, event: str, argument: Any) -> Trace | None:

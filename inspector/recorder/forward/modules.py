@@ -36,11 +36,20 @@ class ModuleCall:
 
 @dataclass(slots=True)
 class _Running:
-    """An entry of the stack: a call, its module by id, and the paths of its submodules if it was not known."""
+    """An entry of the stack: a module by its id, its call, and the calls of the modules that are known within it,
+    by their ids: those registered in it, or in the module around it where that knows it."""
 
     module: int
     call: ModuleCall
-    paths: dict[int, str] | None
+    known: dict[int, ModuleCall]
+
+
+class _Thread(threading.local):
+    """What runs in a thread, the innermost last."""
+
+    def __init__(self, ranges: Threads[ModuleCall]) -> None:
+        self.stack: list[_Running] = []
+        self.ranges = ranges.here
 
 
 class ModulePaths:
@@ -57,7 +66,7 @@ class ModulePaths:
         self.ranges: Threads[ModuleCall] = Threads()
         self.roots: list[weakref.ref[nn.Module]] = []
         self._entered, self._left, self._lines = entered, left, lines
-        self._local = threading.local()
+        self._thread = _Thread(self.ranges)
         self._handles: list[Any] = []
 
     def start(self) -> None:
@@ -72,67 +81,69 @@ class ModulePaths:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        self.ranges.here.mark(sequence_number(), None)
-        self._stack.clear()
+        self._thread.ranges.mark(sequence_number(), None)
+        self._thread.stack.clear()
 
-    @property
-    def _stack(self) -> list[_Running]:
-        try:
-            stack: list[_Running] = self._local.stack
-        except AttributeError:
-            stack = self._local.stack = []
-        return stack
+    # Both run for every module: until our own tracing is off, any Python function that they call costs an event.
 
     def _before(self, module: nn.Module, arguments: Any) -> None:
-        if torch.compiler.is_compiling():
-            return
-        paused = self._lines.pause()
-        outermost = False
+        tracer = sys.gettrace()
+        if is_ours := tracer in self._lines.tracers:
+            sys.settrace(None)
+        wakes = tracer is None
         try:
-            stack = self._stack
+            if torch.compiler.is_compiling():
+                return
+            stack = self._thread.stack
             running = self._enter(module, stack)
-            outermost = not stack
-            self._entered(module, outermost)
+            wakes = wakes or not stack
+            self._entered(module, not stack)
             stack.append(running)
-            self.ranges.here.mark(sequence_number(), running.call)
+            self._thread.ranges.mark(sequence_number(), running.call)
         except Exception as error:
             self._lines.fail(error)
         finally:
-            self._lines.resume(paused, None)
-        if outermost or sys.gettrace() is None:
+            if is_ours and self._lines.running:
+                sys.settrace(tracer)
+        if wakes:
             self._lines.wake(sys._getframe(1))
 
     def _after(self, module: nn.Module, arguments: Any, output: Any) -> None:
-        if torch.compiler.is_compiling():
-            return
-        paused = self._lines.pause()
+        tracer = sys.gettrace()
+        if is_ours := tracer in self._lines.tracers:
+            sys.settrace(None)
         try:
-            stack = self._stack
+            if torch.compiler.is_compiling():
+                return
+            stack = self._thread.stack
             position = len(stack) - 1
             while position >= 0 and stack[position].module != id(module):
                 position -= 1
             if position >= 0:  # else it was called before the hooks were there
                 del stack[position:]  # what lies above ended with an exception that runs no hooks
-                self.ranges.here.mark(sequence_number(), stack[-1].call if stack else None)
+                self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
                 self._left(output)
         except Exception as error:
             self._lines.fail(error)
         finally:
-            self._lines.resume(paused, None)
+            if is_ours and self._lines.running:
+                sys.settrace(tracer)
 
     def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
-        path = _registered(module, stack)
-        if stack and (path is None or path == ""):  # an outermost module again, or one that is in no other
+        key = id(module)
+        known = _knowing(key, stack)
+        if stack and (known is None or known[key].path == ""):  # outermost again, or in no other
             _drop_ended(stack, sys._getframe(2))
-            path = _registered(module, stack)
-        kind = type(module).__name__
-        if path is not None:
-            return _Running(id(module), ModuleCall(path, kind, stack[0].call.root), None)
+            known = _knowing(key, stack)
+        if known is not None:
+            return _Running(key, known[key], known)
         if not stack:
-            return _Running(id(module), ModuleCall("", kind, self._root(module)), _paths_below(module, ""))
-        around = stack[-1].call
-        path = f"{around.path}.({kind})" if around.path else f"({kind})"
-        return _Running(id(module), ModuleCall(path, kind, around.root), _paths_below(module, path))
+            known = _calls_below(module, "", self._root(module))
+        else:
+            around, kind = stack[-1].call, type(module).__name__
+            path = f"{around.path}.({kind})" if around.path else f"({kind})"
+            known = _calls_below(module, path, around.root)
+        return _Running(key, known[key], known)
 
     def _root(self, module: nn.Module) -> int:
         for index, reference in enumerate(self.roots):
@@ -142,16 +153,16 @@ class ModulePaths:
         return len(self.roots) - 1
 
 
-def _paths_below(module: nn.Module, path: str) -> dict[int, str]:
-    """By id, the path of `module` (given) and of all modules in it."""
-    return {id(inner): name for name, inner in modules_below(module, path)}
+def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:
+    """By id, the calls of `module`, whose path is given, and of all modules in it."""
+    return {id(inner): ModuleCall(name, type(inner).__name__, root) for name, inner in modules_below(module, path)}
 
 
-def _registered(module: nn.Module, stack: list[_Running]) -> str | None:
-    """The path of a module in the innermost running one that knows it."""
+def _knowing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
+    """The calls that the innermost running module knows which knows the module with this id."""
     for running in reversed(stack):
-        if running.paths is not None and id(module) in running.paths:
-            return running.paths[id(module)]
+        if key in running.known:
+            return running.known
     return None
 
 

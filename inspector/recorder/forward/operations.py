@@ -20,6 +20,7 @@ from torch.utils._device import DeviceContext
 from inspector.recorder.forward.arguments import (
     NO_OPERATIONS,
     SET_DATA,
+    UNCOUNTED,
     Target,
     name_of,
     outer_operands,
@@ -107,10 +108,12 @@ class Operations(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
+        tracer = sys.gettrace()
+        if is_ours := tracer in self._lines.tracers:  # until it is off, what we call costs an event each
+            sys.settrace(None)
         options = options or {}
-        paused = self._lines.pause()
         operation, user = self._before(function, arguments, options)
-        self._lines.resume(paused, user)
+        self._lines.resume(is_ours, user)
         self._handling += 1
         try:
             result = function(*arguments, **options)
@@ -122,9 +125,12 @@ class Operations(TorchFunctionMode):
             if not self._recording:
                 _leave_after(self, sys._getframe(1))
         if operation is not None:
-            paused = self._lines.pause()
+            tracer = sys.gettrace()
+            if is_ours := tracer in self._lines.tracers:
+                sys.settrace(None)
             self._after(operation, arguments, options, result)
-            self._lines.resume(paused, None)
+            if is_ours and self._lines.running:
+                sys.settrace(tracer)
         return result
 
     def _before(
@@ -140,6 +146,8 @@ class Operations(TorchFunctionMode):
                 self._note_region(bool(arguments[0]), sys._getframe(2))
             if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
                 self._note_read(arguments[0], sys._getframe(2))
+            if name in UNCOUNTED:
+                self._outputs.shares()
             if name is None or name in NO_OPERATIONS:
                 return None, None
             calling = beyond_dispatch(sys._getframe(2))

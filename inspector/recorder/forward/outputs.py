@@ -116,7 +116,11 @@ class Outputs:
         """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""
         if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
             return Pending({"unknown": "inside a CUDA graph capture"})
-        return self._batch.add(tensor)
+        return self._batch.add(tensor, counted=True)
+
+    def shares(self) -> None:
+        """The script has taken something of a tensor through which it can write unseen."""
+        self._batch.counts_writes = False
 
     def call(self, name: str, tensors: list[torch.Tensor], expression: Expression, place: Place) -> None:
         """`tensors` are the results of a call in the user's code: of a module, of a function.
