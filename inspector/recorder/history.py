@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,34 +13,47 @@ from inspector.graph.measures import is_zero
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
 from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
-from inspector.summaries import Pending
+from inspector.summaries import NOTHING, Pending
 from inspector.summaries.elements import plain, stored
 from inspector.summaries.unobserved import unobserved
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen
-from inspector.tracer.tracing import Record, Tracing
+from inspector.tracer.tracing import Pair, Record, Tracing
 
 MOST_CALLS = 32
 """So many calls are kept of each leaf."""
 
 
+class _Call(NamedTuple):
+    """A watched call: which tensor of its graph the leaf was (None: none), and whether its grad got something."""
+
+    backward_call: int
+    ids: Ids
+    tensor: Pair | None
+    gradient: bool
+
+    def row(self) -> dict[str, Any]:
+        tensor = None if self.tensor is None else self.ids.tensor(self.tensor)
+        return {"backward_call": self.backward_call, "tensor": tensor, "gradient": self.gradient}
+
+
 @dataclass(slots=True)
 class _Leaf:
-    """calls: one row for each watched call whose graph holds it. content: the calls that added to its grad since
+    """calls: those watched calls whose graph holds it. content: the calls that added to its grad since
     that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
 
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[_Call] = field(default_factory=list)
     content: list[int] = field(default_factory=list)
     version: Any = None
     written: bool = False
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, call: _Call) -> None:
         """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
-        self.calls.append(row)
-        if row["gradient"]:
-            self.content.append(row["backward_call"])
+        self.calls.append(call)
+        if call.gradient:
+            self.content.append(call.backward_call)
         if len(self.calls) > MOST_CALLS:
             for kept in (self.calls, self.content):
                 del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
@@ -80,12 +93,12 @@ class History:
             if _is_empty(seen.before["grad"]):
                 leaf.content.clear()
             given = _was_given(pair[0], seen, flow, for_all)
-            leaf.add({"backward_call": index, "tensor": ids.tensor(pair), "gradient": given})
+            leaf.add(_Call(index, ids, pair, given))
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
-        self._ended_outside(index)
+        self._ended_outside(index, ids)
 
-    def _ended_outside(self, index: int) -> None:
+    def _ended_outside(self, index: int, ids: Ids) -> None:
         """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
         checkpoint calls it."""
         for number, before in self._before.items():
@@ -94,7 +107,7 @@ class History:
                 leaf = self._leaf(number)
                 if before is None:
                     leaf.content.clear()
-                leaf.add({"backward_call": index, "tensor": None, "gradient": True})
+                leaf.add(_Call(index, ids, None, True))
 
     def zeroed(self, numbers: Iterable[int]) -> None:
         """The grads of these leaves are None or zero now."""
@@ -140,7 +153,7 @@ class History:
             "ran": leaf.ran,
             "optimizers": optimizers,
             "written": known.written,
-            "calls": known.calls,
+            "calls": [call.row() for call in known.calls],
         }
 
     def _leaf(self, number: int) -> _Leaf:
@@ -171,7 +184,7 @@ def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
 
 
 def _is_empty(grad: Pending) -> bool:
-    return grad.is_none or is_zero(grad.value)
+    return grad is NOTHING or grad.is_none or is_zero(grad.value)
 
 
 def _was_given(position: int, seen: Seen, flow: Flow, for_all: bool) -> bool:
@@ -182,4 +195,4 @@ def _was_given(position: int, seen: Seen, flow: Flow, for_all: bool) -> bool:
     if flow.not_recorded is not None:
         return for_all
     arrived = flow.arrived.get(position)
-    return arrived is not None and not arrived[0].is_none
+    return position in flow.norms or (arrived is not None and not arrived[0].is_none)

@@ -7,7 +7,7 @@ is called. Weak references only.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,30 +31,20 @@ Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 _HELD_NO_MORE = Pending(unknown("the script had dropped it by then"))
 
 
-class _Call(NamedTuple):
-    """A watched call: which tensor of its graph a parameter was, None for none, and its grad before and after."""
-
-    backward_call: int
-    tensor: str | None
-    before: Pending
-    after: Pending
-
-
 @dataclass(slots=True)
 class _Parameter:
-    """What a parameter was when it was last seen, and the calls since it was first."""
+    """What a parameter was when it was last seen."""
 
     name: str
     shape: torch.Size | None  # None until a lazy one is made
     dtype: torch.dtype
     requires_grad: bool
-    calls: list[_Call] = field(default_factory=list)
 
     @property
     def elements(self) -> int:
         return 0 if self.shape is None else self.shape.numel()
 
-    def row(self) -> dict[str, Any]:
+    def row(self, calls: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "name": self.name,
             "module": self.name.rpartition(".")[0],
@@ -62,15 +52,7 @@ class _Parameter:
             "dtype": dtype_name(self.dtype),
             "requires_grad": self.requires_grad,
             "elements": self.elements,
-            "calls": [
-                {
-                    "backward_call": call.backward_call,
-                    "tensor": call.tensor,
-                    "before": _norm(call.before.value),
-                    "after": _norm(call.after.value),
-                }
-                for call in self.calls
-            ],
+            "calls": calls,
         }
 
 
@@ -87,15 +69,39 @@ class _Module:
 
 @dataclass(slots=True)
 class Grads:
-    """The grads that parameters had when a call began, by their number.
+    """The grads that parameters have in a call, by their number.
 
-    inside: of those that are in its graph, which its tracing looks at. outside: the grads of the others, and their
-    states. batch: of these.
+    inside: which tensors of its graph they are, where they are in it: its tracing looks at these. outside: the
+    grads of the others before it, and their states; after: what they are then. batch: of these.
     """
 
     batch: Batch
-    inside: dict[int, tuple[Pair, Seen]] = field(default_factory=dict)
+    inside: dict[int, Pair] = field(default_factory=dict)
     outside: dict[int, tuple[Pending, GradState | None]] = field(default_factory=dict)
+    after: dict[int, Pending] = field(default_factory=dict)
+
+
+class _Ended(NamedTuple):
+    """A watched call that has ended. seen: the tensors of its graph; ids: theirs."""
+
+    backward_call: int
+    grads: Grads
+    seen: Mapping[Pair, Seen]
+    ids: Ids
+
+    def rows(self, number: int) -> Iterator[dict[str, Any]]:
+        """Which tensor of the graph a parameter was, None for none, and the norms of its grad before and after;
+        nothing of a parameter that there was not yet."""
+        pair, outside = self.grads.inside.get(number), self.grads.outside.get(number)
+        if pair is not None:
+            seen = self.seen[pair]
+            yield self._row(self.ids.tensor(pair), seen.before["grad"], seen.after["grad"])
+        elif outside is not None:
+            yield self._row(None, outside[0], self.grads.after[number])
+
+    def _row(self, tensor: str | None, before: Pending, after: Pending) -> dict[str, Any]:
+        norms = {"before": _norm(before.value), "after": _norm(after.value)}
+        return {"backward_call": self.backward_call, "tensor": tensor, **norms}
 
 
 class ModuleInventory:
@@ -110,6 +116,7 @@ class ModuleInventory:
         self._given = given or {}
         self._parameters: dict[int, _Parameter] = {}
         self._modules: dict[int, _Module] = {}
+        self._ended: list[_Ended] = []
 
     def given(self) -> list[tuple[str, nn.Module]]:
         """The given modules that are alive, by their names."""
@@ -131,35 +138,34 @@ class ModuleInventory:
             if tensor is not None:
                 pair, seen = tracing.find(tensor)
                 if pair is not None and seen is not None:
-                    grads.inside[number] = pair, seen
+                    grads.inside[number] = pair
                 else:
                     grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
         return grads
 
-    def ends(self, index: int, grads: Grads, ids: Ids) -> None:
-        """It has ended, and so has its tracing. ids: of the tensors in its graph."""
-        for number, (pair, seen) in grads.inside.items():
-            call = _Call(index, ids.tensor(pair), seen.before["grad"], seen.after["grad"])
-            self._parameters[number].calls.append(call)
+    def ends(self, index: int, grads: Grads, seen: Mapping[Pair, Seen], ids: Ids) -> None:
+        """It has ended. seen: the tensors of its graph, as its tracing left them; ids: theirs."""
         for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
             if tensor is None:
-                after = _HELD_NO_MORE
+                grads.after[number] = _HELD_NO_MORE
             elif grad_state(tensor) == state:  # another model's: most often nothing came there
-                after = before
+                grads.after[number] = before
             else:
-                after = grads.batch.add(grad_of(tensor))
-            self._parameters[number].calls.append(_Call(index, None, before, after))
+                grads.after[number] = grads.batch.add(grad_of(tensor))
         grads.batch.read()
+        self._ended.append(_Ended(index, grads, seen, ids))
 
     def forget_calls(self) -> None:
         """Only what the next call shows is wanted."""
-        for parameter in self._parameters.values():
-            parameter.calls.clear()
+        self._ended.clear()
 
     def parameters(self) -> list[dict[str, Any]]:
         """The rows of the parameters."""
-        return [kept.row() for kept in self._parameters.values()]
+        return [
+            kept.row([row for call in self._ended for row in call.rows(number)])
+            for number, kept in self._parameters.items()
+        ]
 
     def modules(self) -> list[dict[str, Any]]:
         """The rows of the modules."""

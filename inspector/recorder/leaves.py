@@ -53,16 +53,34 @@ class Leaves:
         self._leaves[number].requires_grad = tensor.requires_grad
         return number
 
+    def add_all(self, tensors: Iterable[torch.Tensor]) -> list[int]:
+        """`add` of each: a step does it several times for all parameters."""
+        numbers, leaves, found = self._numbers, self._leaves, []
+        for tensor in tensors:
+            number = numbers.get(id(tensor))
+            if number is None or leaves[number].reference() is not tensor:
+                number = self.add(tensor)
+            else:
+                leaves[number].requires_grad = tensor.requires_grad
+            found.append(number)
+        return found
+
     def tensor(self, number: int) -> torch.Tensor | None:
         """The leaf with this number, None if the script has dropped it."""
         return self._leaves[number].reference()
 
     def learn(self, names: Names) -> None:
         """Take the names of the leaves among `names`: those of the latest backward call stand."""
+        numbers, leaves = self._numbers, self._leaves
         for tensor in names.tensors:
-            if self._knows(tensor) or (tensor.requires_grad and is_leaf(tensor)):
-                leaf = self._leaves[self.add(tensor)]
-                leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
+            number = numbers.get(id(tensor))
+            if number is None or leaves[number].reference() is not tensor:
+                if not (tensor.requires_grad and is_leaf(tensor)):
+                    continue
+                number = self.add(tensor)
+            leaf = leaves[number]
+            leaf.requires_grad = tensor.requires_grad
+            leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
 
     def ran(self, trees: Iterable[ModuleTree], without_graph: Callable[[nn.Module], Any]) -> None:
         """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
@@ -85,10 +103,6 @@ class Leaves:
         """What the script calls a leaf, else `leaf 3`."""
         return self._leaves[number].name or f"leaf {number}"
 
-    def _knows(self, tensor: torch.Tensor) -> bool:
-        number = self._numbers.get(id(tensor))
-        return number is not None and self._leaves[number].reference() is tensor
-
     def names(self, numbers: Iterable[int]) -> list[str]:
         """The names of several leaves."""
         return [self.name(number) for number in numbers]
@@ -105,7 +119,10 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 
 def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
     """The grad of a leaf; of any other tensor torch would warn, so None."""
-    return tensor.grad if is_leaf(tensor) else None
+    try:
+        return tensor.grad if tensor.is_leaf else None
+    except RuntimeError:  # see `is_leaf`
+        return None
 
 
 def grad_state(tensor: torch.Tensor | None) -> GradState | None:

@@ -5,6 +5,7 @@ Weak references only.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,18 +43,29 @@ class Optimizers:
         self._leaves = leaves
         self._seen: list[_Seen] = []
 
-    def number(self, optimizer: Optimizer, source: Any, names: Callable[[], Names]) -> int:
+    def number(
+        self,
+        optimizer: Optimizer,
+        source: Any,
+        names: Callable[[], Names],
+        held: Iterable[int] | None = None,
+    ) -> int:
         """The number of an optimizer, which is remembered when it is first seen; its groups are looked at anew.
 
-        source: where it was made. names: asked where it holds leaves that it did not hold before.
+        source: where it was made. names: asked where it holds leaves that it did not hold before. held: the
+        numbers of its leaves, where they are known.
         """
         number, seen = self._find(optimizer, source)
+        groups = getattr(optimizer, "param_groups", ())
+        if held is None:
+            held = self._leaves.add_all(tensor for group in groups for tensor in group["params"])
+        leaves = iter(held)
         seen.groups = [
             {
-                "parameters": [self._leaves.add(tensor) for tensor in group["params"]],
+                "parameters": list(itertools.islice(leaves, len(group["params"]))),
                 "options": {key: item for key, item in group.items() if isinstance(item, (bool, int, float))},
             }
-            for group in getattr(optimizer, "param_groups", ())
+            for group in groups
         ]
         new = [leaf for group in seen.groups for leaf in group["parameters"] if leaf not in seen.paths]
         if new:

@@ -284,9 +284,9 @@ class Session:
             token.tracing.find_sources(self._forward.leaf_source)
         if self._watch is None:
             self._modules.forget_calls()
-        record = token.tracing.close(ran=True, arrived=flow.arrived)
+        record = token.tracing.close(ran=True, counts=flow.counts())
         ids = Ids(record)
-        self._modules.ends(token.head.index, token.grads, ids)
+        self._modules.ends(token.head.index, token.grads, record.seen, ids)
         graph = build_graph(record, ids, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head

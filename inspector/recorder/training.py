@@ -255,7 +255,9 @@ class TrainingWatch:
     def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """A step is about to use the grads (one with a closure has used them)."""
         optimizer = args[0]
-        held = {self._leaves.add(tensor): tensor for tensor in _held(optimizer)}
+        tensors = _held(optimizer)
+        numbers = self._leaves.add_all(tensors)
+        held = dict(zip(numbers, tensors, strict=True))
         grads = {number: tensor.grad for number, tensor in held.items()}
         empty = are_empty(grad for grad in grads.values() if grad is not None)
         if empty:
@@ -265,6 +267,7 @@ class TrainingWatch:
             frame,
             optimizer,
             held,
+            numbers,
             without_gradient=[number for number, grad in grads.items() if grad is None],
             frozen=[
                 number for number, grad in grads.items() if grad is not None and not held[number].requires_grad
@@ -310,7 +313,7 @@ class TrainingWatch:
 
     def _zeroes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """What is to be zeroed: see what it holds while it is there."""
-        self._zeroed_leaves = [self._leaves.add(tensor) for tensor in _of(args[0])]
+        self._zeroed_leaves = self._leaves.add_all(_of(args[0]))
         self._thrown_away = self._history.content(self._zeroed_leaves)
         return args
 
@@ -318,7 +321,7 @@ class TrainingWatch:
         leaves = self._zeroed_leaves
         self._history.zeroed(leaves)
         optimizer = args[0] if isinstance(args[0], Optimizer) else None
-        event = self._add("zero_grad", frame, optimizer, parameters=leaves)
+        event = self._add("zero_grad", frame, optimizer, (), leaves, parameters=leaves)
         if event is not None:
             event.content = self._thrown_away
 
@@ -384,30 +387,39 @@ class TrainingWatch:
         frame: FrameType | None,
         optimizer: Optimizer | None,
         about: Iterable[int] = (),
+        held: list[int] | None = None,
         **facts: list[int],
     ) -> _Event | None:
-        """Note an event, unless there are too many; about: the leaves whose grads it reads, by their numbers."""
+        """Note an event, unless there are too many.
+
+        about: the leaves whose grads it reads, by their numbers. held: the numbers of all that the optimizer
+        holds, where they are known. facts: see `_Event`.
+        """
         content = self._history.content(about)
         if len(self._events) >= MOST_EVENTS:
             return None
         source = self._source(frame)
         number = None
         if optimizer is not None:
-            number = self.know(optimizer, frame)
+            number = self.know(optimizer, frame, held)
             self.optimizers.call_it(number, _name_in(source))
         event = _Event(kind, self._ended(), number, source, facts, content)
         self._events.append(event)
         return event
 
-    def know(self, optimizer: Optimizer, frame: FrameType | None = None) -> int:
-        """The number of an optimizer, whose making was not seen if it is new."""
-        return self._number(optimizer, unknown("it was made before recording"), frame)
+    def know(
+        self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
+    ) -> int:
+        """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
+        return self._number(optimizer, unknown("it was made before recording"), frame, held)
 
-    def _number(self, optimizer: Optimizer, source: Any, frame: FrameType | None) -> int:
+    def _number(
+        self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None
+    ) -> int:
         def names() -> Names:
             return names_from(frame, self._files)
 
-        return self.optimizers.number(optimizer, source, names)
+        return self.optimizers.number(optimizer, source, names, held)
 
     def _source(self, frame: FrameType | None) -> Any:
         while frame is not None and not self._files.is_users(frame.f_code.co_filename):
@@ -436,9 +448,8 @@ def _of(owner: Optimizer | nn.Module) -> Iterable[torch.Tensor]:
     return _held(owner) if isinstance(owner, Optimizer) else owner.parameters()
 
 
-def _held(optimizer: Optimizer) -> Iterable[torch.Tensor]:
-    for group in optimizer.param_groups:
-        yield from group["params"]
+def _held(optimizer: Optimizer) -> list[torch.Tensor]:
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]
 
 
 def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -5,19 +5,24 @@ back together at `Batch.read`. Nothing here is seen by the user's program: no gr
 numbers, no version counter.
 """
 
-from inspector.summaries.batch import Batch, Level, Pending
+from inspector.summaries.batch import NOTHING, Batch, Level, Norm, Pending
 from inspector.summaries.elements import Memory, device_name, dtype_name, is_shared, memory_of, overlap
+from inspector.summaries.statistics import NormFacts, quick_norm
 from inspector.summaries.unobserved import unobserved
 
 __all__ = [
+    "NOTHING",
     "Batch",
     "Level",
     "Memory",
+    "Norm",
+    "NormFacts",
     "Pending",
     "device_name",
     "dtype_name",
     "is_shared",
     "memory_of",
     "overlap",
+    "quick_norm",
     "unobserved",
 ]

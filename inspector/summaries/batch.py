@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -24,9 +23,6 @@ from inspector.summaries.statistics import (
     sums,
 )
 from inspector.summaries.unobserved import nobody_observes, unobserved
-
-_functions_observed = torch._C._len_torch_function_stack
-_operations_observed = torch._C._len_torch_dispatch_stack
 
 Level = Literal["full", "light"]
 """Of tensors that are not kept in full: all statistics, or the norm alone."""
@@ -59,10 +55,13 @@ NOTHING = Pending()
 """Of no tensor."""
 
 
-class _Norm(Pending):
+class Norm(Pending):
     """The summary of a large tensor in a light recording, written out when somebody asks."""
 
     __slots__ = ("dtype", "norm", "shape")
+
+    is_none = False
+    is_unknown = False
 
     def __init__(self, shape: torch.Size, dtype: torch.dtype, norm: float) -> None:
         self.shape, self.dtype, self.norm = shape, dtype, norm
@@ -70,14 +69,6 @@ class _Norm(Pending):
     @property
     def value(self) -> Value:
         return {"shape": list(map(int, self.shape)), "dtype": dtype_name(self.dtype), "norm": self.norm}
-
-    @property
-    def is_none(self) -> bool:
-        return False
-
-    @property
-    def is_unknown(self) -> bool:
-        return False
 
 
 class _Summary(Pending):
@@ -161,21 +152,17 @@ class Batch:
             counted = self.counts_writes and (self._earlier is None or self._earlier.counts_writes)
         return self._look(tensor, counted)
 
-    def flowing(self, gradients: tuple[torch.Tensor | None, ...]) -> Sequence[Pending]:
+    def flowing(self, gradients: tuple[torch.Tensor | None, ...]) -> list[Pending]:
         """The values of gradients on their way from one Node to the next. Never raises."""
-        if len(gradients) != 1:
-            return [self._look(gradient, True) for gradient in gradients]
-        return (self._look(gradients[0], True),)
+        return [self._look(gradient, True) for gradient in gradients]
 
     def _look(self, tensor: torch.Tensor | None, trusts: bool) -> Pending:
         """trusts: an equal version means equal elements."""
         if tensor is None:
             return NOTHING
         try:
-            if self._is_light and not (_functions_observed() or _operations_observed()):
-                found = quick_norm(tensor)
-                if found is not None:  # most gradients of most scripts
-                    return _Norm(tensor.shape, tensor.dtype, found)
+            if self._is_light and (found := quick_norm(tensor)) is not None:
+                return Norm(*found)
             if is_ordinary(tensor) and nobody_observes(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -222,7 +209,7 @@ class Batch:
         if not elements.is_cpu:
             return self._wait(_Summary(tensor, Measured()), self._on_device(held, count - held.numel()))
         if self._is_light:
-            return _Norm(tensor.shape, tensor.dtype, norm(held))
+            return Norm(tensor.shape, tensor.dtype, norm(held))
         if held.numel() != count:
             return _Summary(tensor, self._numbers(held, count - held.numel()))
         if fits(held) and not trusts:

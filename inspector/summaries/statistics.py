@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy
 import torch
@@ -33,7 +33,12 @@ FEW = 1 << 13
 SMALL = 1e-15
 """The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
 
+NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
+"""Shape, dtype and norm of a tensor."""
+
 _vector_norm = torch.linalg.vector_norm
+_functions_observed = torch._C._len_torch_function_stack
+_operations_observed = torch._C._len_torch_dispatch_stack
 
 
 class Numbers(NamedTuple):
@@ -60,22 +65,26 @@ def norm(tensor: torch.Tensor) -> float:
     return _root([_norm(block) for block in _blocks(tensor)])
 
 
-def quick_norm(tensor: torch.Tensor) -> float | None:
-    """The 2-norm of a large dense tensor on the processor; None of every other, and of one that needs a closer
-    look."""
-    if (
-        type(tensor) not in ORDINARY
-        or tensor.dtype not in REDUCED_AS_THEY_ARE
-        or not tensor.is_cpu
-        or tensor.layout is not torch.strided
-        or tensor.requires_grad
-        or tensor.numel() <= FULL
-        or tensor.is_nested
-        or not tensor.untyped_storage().nbytes()
-    ):
+def quick_norm(tensor: torch.Tensor | None) -> NormFacts | None:
+    """Shape, dtype and 2-norm of a large dense tensor on the processor, that of most tensors of most scripts.
+
+    None of every other, of one that needs a closer look, and where somebody would see that we take it.
+    """
+    if tensor is None or type(tensor) not in ORDINARY or _functions_observed() or _operations_observed():
         return None
-    found: float = _vector_norm(tensor).item()
-    return found if SMALL < found < math.inf else None
+    try:
+        if (
+            tensor.dtype not in REDUCED_AS_THEY_ARE
+            or not tensor.is_cpu
+            or tensor.requires_grad
+            or tensor.numel() <= FULL
+            or not tensor.untyped_storage().nbytes()
+        ):
+            return None
+        found: float = _vector_norm(tensor).item()
+    except RuntimeError:  # a sparse or nested one, or one within a transform of torch.func
+        return None
+    return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:

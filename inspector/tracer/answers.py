@@ -165,7 +165,7 @@ class Answers:
             return self._flow.captured[pair].value
         if self._not_recorded:
             return self._not_recorded
-        arrived = self._flow.arrived.get(pair[0])
+        arrived = self._flow.at(pair[0])
         if arrived is None or pair[1] >= len(arrived):
             return _NOT_REACHED
         return arrived[pair[1]].value

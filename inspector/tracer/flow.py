@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from inspector.summaries import Pending
+from inspector.summaries import Norm, NormFacts, Pending
 
 
 @dataclass(slots=True)
@@ -13,7 +13,8 @@ class Flow:
     """Gradients and the order of the Nodes.
 
     steps: positions of the Nodes in the order in which the engine ran them.
-    arrived: position -> the accumulated gradient of each output of the forward.
+    arrived: position -> the accumulated gradient of each output of the forward. norms: in its place, what a light
+        recording notes of most Nodes. See `at`.
     contributions: (position, slot) -> what went along that edge.
     captured: (position, output number) -> what `torch.autograd.grad` returned for that tensor.
     error: what backward raised, as one line, or None.
@@ -22,7 +23,18 @@ class Flow:
 
     steps: list[int] = field(default_factory=list)
     arrived: dict[int, Sequence[Pending]] = field(default_factory=dict)
+    norms: dict[int, NormFacts] = field(default_factory=dict)
     contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
     captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
     error: str | None = None
     not_recorded: str | None = None
+
+    def at(self, position: int) -> Sequence[Pending] | None:
+        """The accumulated gradient of each output, None of a Node that the engine did not run."""
+        facts = self.norms.get(position)
+        return self.arrived.get(position) if facts is None else [Norm(*facts)]
+
+    def counts(self) -> dict[int, int]:
+        """How many outputs the Nodes have that the engine ran, by their positions."""
+        several = {position: len(arrived) for position, arrived in self.arrived.items()}
+        return dict.fromkeys(self.norms, 1) | several

@@ -13,9 +13,12 @@ class Ids:
     seen or not, and after them the saved constants."""
 
     def __init__(self, record: Record) -> None:
-        counts = (max(1, count) for count in record.output_counts())
-        self._first_output = list(accumulate(counts, initial=0))
+        self._counts = record.output_counts()
         self._sequence_nrs = record.structure.sequence_nrs
+
+    @cached_property
+    def _first_output(self) -> list[int]:
+        return list(accumulate((max(1, count) for count in self._counts), initial=0))
 
     @cached_property
     def _positions(self) -> dict[int, int]:
@@ -30,7 +33,8 @@ class Ids:
         if isinstance(which, int):
             return f"t{self._first_output[-1] + which}"
         position, output_nr = which
-        return f"t{self._first_output[position] + output_nr}"
+        first = self._first_output[position] if position else 0  # of a root nothing need be counted
+        return f"t{first + output_nr}"
 
     def recorded(self, key: tuple[int, int] | None) -> str | None:
         """The id of the tensor that the recorder of the forward knows by (sequence number, output number); None

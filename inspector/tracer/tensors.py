@@ -10,6 +10,7 @@ import torch
 
 from inspector.graph.values import FULL, Value, unknown
 from inspector.summaries import Batch, Pending, device_name, dtype_name, is_shared
+from inspector.summaries.elements import is_ordinary
 
 _LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
 _GONE = Pending(unknown("the script had dropped the tensor by then"))
@@ -97,7 +98,7 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
 def shape_of(tensor: torch.Tensor) -> list[int] | None:
     """The shape; None of a nested tensor, which has none or one with symbols."""
     try:
-        return list(map(int, tensor.shape))
+        return list(tensor.shape) if is_ordinary(tensor) else list(map(int, tensor.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None
 

@@ -35,9 +35,6 @@ FULL_NODES = 20_000
 """Graphs with more Nodes are traced as structure, with leaves and roots: no saved tensors, no attributes."""
 
 
-_NOTHING_ARRIVED: dict[int, Sequence[Any]] = {}
-
-
 @dataclass(slots=True)
 class SavedRecord:
     """One saved tensor of a Node: which tensor it is, its state before and after, and what it is where it is held.
@@ -170,10 +167,10 @@ class Tracing:
             for saved in record.saved:
                 saved.bytes = None  # of one Node of many it says nothing about what the graph keeps alive
 
-    def close(self, *, ran: bool, arrived: Mapping[int, Sequence[Any]] = _NOTHING_ARRIVED) -> Record:
+    def close(self, *, ran: bool, counts: Mapping[int, int] | None = None) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device.
 
-        arrived: what did at Nodes, by position, one item for each output: of these, torch need not be asked.
+        counts: how many outputs Nodes have, by position, where that is known without asking torch.
         """
         if ran:
             for seen in [*self._seen.values(), *self._constants]:
@@ -186,7 +183,7 @@ class Tracing:
         if self._records is not None:
             nodes = self._records
         else:
-            nodes = BareNodes(self.walk.structure, _output_counts(self.walk, arrived), self._looked_into)
+            nodes = BareNodes(self.walk.structure, _output_counts(self.walk, counts or {}), self._looked_into)
         return Record(self.walk.structure, nodes, self._seen, self._constants)
 
     def pair_of(self, tensor: torch.Tensor) -> Pair | None:
@@ -212,10 +209,10 @@ class Tracing:
 
     def _see_leaves(self, full: bool) -> None:
         for position, leaf in self._leaves():
-            self._leaf_pairs[id(leaf)] = (position, 0)
+            pair = self._leaf_pairs[id(leaf)] = position, 0
             if full:
                 self._storages.add_leaf(leaf)
-            self._see((position, 0), leaf)
+            self._see(pair, leaf)
 
     def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
         for position, name in enumerate(self.walk.structure.names):
@@ -280,14 +277,16 @@ class Tracing:
             saved.after = states.get(saved.name, "released")
 
 
-def _output_counts(walk: Walk, arrived: Mapping[int, Sequence[Any]]) -> array[int]:
-    """How many outputs each Node has; of a large graph, how many edges lead to or backward starts from."""
+def _output_counts(walk: Walk, known: Mapping[int, int]) -> array[int]:
+    """How many outputs each Node has; of a large graph, how many edges lead to or backward starts from.
+
+    known: by positions.
+    """
     if len(walk.nodes) <= FULL_NODES:
-        found = (
-            len(node._input_metadata if (outputs := arrived.get(position)) is None else outputs)
-            for position, node in enumerate(walk.nodes)
+        found = map(known.get, range(len(walk.nodes)))
+        return array(
+            "i", [count or len(node._input_metadata) for node, count in zip(walk.nodes, found, strict=True)]
         )
-        return array("i", found)
     structure = walk.structure
     counts = array("i", [1]) * len(walk.nodes)
     for target, input_nr in (*structure.roots, *zip(structure.targets, structure.input_nrs, strict=True)):

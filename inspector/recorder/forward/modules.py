@@ -95,7 +95,11 @@ class ModulePaths:
             if torch.compiler.is_compiling():
                 return
             stack = self._thread.stack
-            running = self._enter(module, stack)
+            known, key = stack[-1].known if stack else _NOTHING, id(module)
+            if key in known and known[key].path:  # most often: it is registered in the module around it
+                running = _Running(key, known[key], known)
+            else:
+                running = self._enter(module, stack)
             wakes = wakes or not stack
             self._entered(module, not stack)
             stack.append(running)
@@ -151,6 +155,9 @@ class ModulePaths:
                 return index
         self.roots.append(weakref.ref(module))
         return len(self.roots) - 1
+
+
+_NOTHING: dict[int, ModuleCall] = {}
 
 
 def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:

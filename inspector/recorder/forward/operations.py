@@ -82,6 +82,8 @@ class Operations(TorchFunctionMode):
 
     def stop(self) -> None:
         """Record nothing more and leave the stack, now or when the operation that runs now ends."""
+        if not self._recording:
+            return
         self._recording = False
         self._fast_paths.close()
         self.leave()

@@ -1,0 +1,99 @@
+"""The hooks on Nodes: what they note is what torch hands to every Node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from inspector.recorder.gradients import GradientCapture
+from inspector.summaries import Batch
+from inspector.tracer.roots import gradient_edge
+from inspector.tracer.walk import walk
+
+
+def writes(gradient: torch.Tensor) -> None:
+    with torch.no_grad():
+        gradient.mul_(3)
+
+
+def doubles(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient * 2
+
+
+def takes_another_part(gradient: torch.Tensor) -> torch.Tensor:
+    """As many elements of the same memory, but not the same ones."""
+    return gradient[:1].expand_as(gradient)
+
+
+HOOKS: list[Callable[[torch.Tensor], Any]] = [writes, doubles, takes_another_part, torch.Tensor.to_sparse]
+
+
+def views(hook: Callable[[torch.Tensor], Any] | None) -> torch.Tensor:
+    """Functions that only rearrange, between others; the gradient of one is changed on its way."""
+    torch.manual_seed(0)
+    w = torch.randn(6, 4, requires_grad=True)
+    h = (w * 2).view(4, 6)
+    if hook is not None:
+        h.register_hook(hook)
+    turned = h.t().unsqueeze(0)
+    return (turned.exp() + turned.squeeze(0).reshape(24).view(6, 4)).sum() + w.permute(1, 0).tanh().sum()
+
+
+def layers() -> torch.Tensor:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 8), nn.Linear(8, 3))
+    return model(torch.randn(2, 7, 5)).transpose(0, 1).split(1)[0].square().mean()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [layers, lambda: views(None), *(lambda hook=hook: views(hook) for hook in HOOKS[:3])],
+    ids=["layers", "views", "written", "doubled", "another part"],
+)
+def test_norms_of_a_light_recording_are_those_of_what_arrives(make: Callable[[], torch.Tensor]) -> None:
+    root = make()
+    graph = walk([gradient_edge(root)])  # type: ignore[list-item]
+    expected: dict[int, list[Any]] = {}
+
+    def hook(position: int) -> Callable[[Any], None]:
+        def note(gradients: Any) -> None:
+            expected[position] = [None if gradient is None else gradient.clone() for gradient in gradients]
+
+        return note
+
+    handles = [node.register_prehook(hook(position)) for position, node in enumerate(graph.nodes)]
+    capture = GradientCapture(Batch("light"))
+    capture.install(graph)
+    root.backward()
+    capture.remove()
+    assert capture.flow.steps == list(expected)
+    assert len(capture.flow.norms) > 4
+    for position, gradients in expected.items():
+        found = capture.flow.at(position)
+        assert found is not None and len(found) == len(gradients)
+        for pending, gradient in zip(found, gradients, strict=True):
+            if gradient is None:
+                assert pending.is_none
+            elif gradient.numel() > 9:
+                assert pending.value["shape"] == list(gradient.shape)
+                assert pending.value["norm"] == pytest.approx(torch.linalg.vector_norm(gradient).item(), rel=1e-6)
+            else:
+                assert pending.value == gradient.tolist()
+    for handle in handles:
+        handle.remove()
+
+
+def test_counts_of_outputs_are_those_that_torch_gives() -> None:
+    root = layers()
+    graph = walk([gradient_edge(root)])  # type: ignore[list-item]
+    capture = GradientCapture(Batch("light"))
+    capture.install(graph)
+    root.backward()
+    capture.remove()
+    counts = {k: len(node._input_metadata) for k, node in enumerate(graph.nodes)}
+    assert capture.flow.counts() == counts
+    assert max(counts.values()) > 1
