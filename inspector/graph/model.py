@@ -86,7 +86,7 @@ class FoldAttributes(TypedDict):
     """
 
     kind: Literal["fold"]
-    why: str  # module, call, step (a pass of a loop), equal, line, views, rest: what its members have in common
+    why: str  # what its members have in common: module, call, step (of a loop), equal, line, views, joined, rest
     name: str  # `blocks.3.attn`; of equal parts all their numbers
     module: str  # the path of the innermost module that holds all of it
     host: str | None  # the function that it is drawn as (`views`), by its id

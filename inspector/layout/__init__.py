@@ -19,14 +19,13 @@ from inspector.layout.fitting import Placed, fit
 from inspector.layout.folding import FOLDED_STYLE, folded, is_folded, note
 from inspector.layout.place import place
 from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
-from inspector.layout.rows import place_rows
 from inspector.layout.segments import place_segments
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Direction, Look, Order
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
-from inspector.views import Depth, FoldedGraph
+from inspector.views import Depth, FoldedGraph, join
 from inspector.views.folded import items_of, view, whole_of
 
 MOST_BOXES = 3_000
@@ -37,6 +36,8 @@ MOST_FRAMES = 100
 """Above this several steps share a frame."""
 _FURTHER = (3, 2, 1)
 """Depths that are tried where the automatic one is too large for the canvas."""
+_FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
+"""So many boxes at most are tried where no depth is small enough: neighbours join."""
 
 _HOPELESS = 8.0
 """Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
@@ -100,6 +101,9 @@ def draw(
     def plans(look: Look) -> list[Plan]:
         return [Moments(look, code, script).plan(graph, moment) for moment in moments]
 
+    def redraw(graph: Graph, look: Look, depth: Depth) -> Figure:
+        return draw(graph, look, call=call, title=title, script=script, depth=depth)
+
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
@@ -107,16 +111,9 @@ def draw(
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
-        figure = draw(whole, look, call=call, title=title, script=script)
-        reason = str(failure).partition(":")[0]
-        return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
-    if fitted.needs:
-
-        def redraw(look: Look, depth: Depth) -> Figure:
-            return draw(whole, look, call=call, title=title, script=script, depth=depth)
-
-        if (smaller := _smaller(look, fitted, depth, redraw)) is not None:
-            return smaller
+        return _said(redraw(whole, look, "auto"), f"{str(failure).partition(':')[0]}: it is drawn folded")
+    if fitted.needs and (smaller := _smaller(whole, look, fitted, depth, redraw)) is not None:
+        return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
@@ -134,37 +131,39 @@ def _figure(
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
-_Plans: TypeAlias = Callable[[Look], list[Plan]]
+_Redraw: TypeAlias = Callable[[Graph, Look, Depth], Figure]
 
 
-def _fit_frames(plans: _Plans, one: _Plans, look: Look, count: int) -> Fitted:
-    """The frames on their canvas. Of many one is tried first: where that is too large all are."""
-    canvas = look.canvas or "16:9"
-    if count >= MOST_FRAMES and look.style != FOLDED_STYLE:
-        alone = fit(one, look, canvas, _placed)
-        if alone.needs and _is_hopeless(alone, look):
-            return alone
-    return fit(plans, look, canvas, _placed)
-
-
-_Redraw: TypeAlias = Callable[[Look, Depth], Figure]
-
-
-def _smaller(look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
+def _smaller(graph: Graph, look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
     """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
     (unless all of it is hopeless)."""
     if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
         return None  # all of it, a path, or the lines of single Nodes were asked for
     if look.style == FOLDED_STYLE:
-        figures = ((further, redraw(look, further)) for further in _FURTHER)
-        found = next(((further, figure) for further, figure in figures if _is_on(figure, look)), None)
-        reason = found and f"{_needs(look, fitted)}: it is folded to depth {found[0]}"
-        return found and replace(found[1], remarks=(str(reason), *found[1].remarks))
+        return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-    figure = redraw(folded_look, depth)
+    figure = redraw(graph, folded_look, depth)
     if not _is_on(figure, folded_look) and not _is_hopeless(fitted, look):
         return None
-    return replace(figure, remarks=(_folded_for(look, fitted), *figure.remarks))
+    return _said(figure, _folded_for(look, fitted))
+
+
+def _folded_further(graph: Graph, look: Look, fitted: Fitted, redraw: _Redraw) -> Figure | None:
+    """The figure folded to a lesser depth, else with neighbours joined, as much as the canvas needs."""
+    for further in _FURTHER:
+        figure = redraw(graph, look, further)
+        if _is_on(figure, look):
+            return _said(figure, f"{_needs(look, fitted)}: it is folded to depth {further}")
+    for most in _FEWER:
+        joined = join(graph, most)
+        if is_folded(joined) and _is_on(figure := redraw(joined, look, 1), look):
+            return _said(figure, f"{_needs(look, fitted)}: neighbours are folded into one box")
+    return None
+
+
+def _said(figure: Figure, remark: str) -> Figure:
+    """The figure with one more remark, the first."""
+    return replace(figure, remarks=(remark, *figure.remarks))
 
 
 def _refuse_too_many(graph: Graph) -> None:
@@ -203,13 +202,15 @@ def frames(
     def plans(look: Look) -> list[Plan]:
         return list(Moments(look, code, script).steps(shown, found, at, order))
 
-    def redraw(look: Look, depth: Depth) -> Figure:
-        return frames(whole, look, call=call, order=order, script=script, depth=depth)
+    def redraw(graph: Graph, look: Look, depth: Depth) -> Figure:
+        return frames(graph, look, call=call, order=order, script=script, depth=depth)
 
     look = replace(look, canvas=look.canvas or "16:9")
-    fitted = _fit_frames(plans, lambda look: [Moments(look, code, script).plan(shown, "after")], look, len(found))
-    if fitted.needs and (smaller := _smaller(look, fitted, depth, redraw)) is not None:
-        return smaller
+    # One frame is tried first: where that is too large, all are.
+    for some in (lambda look: [Moments(look, code, script).plan(shown, "after")], plans):
+        fitted = fit(some, look, look.canvas or "16:9", _placed)
+        if fitted.needs and (smaller := _smaller(graph, look, fitted, depth, redraw)) is not None:
+            return smaller
     remarks = _remarks(fitted, look)
     shared = max((len(turn.shown) for turn in found), default=0)
     if shared > 1:
@@ -234,10 +235,10 @@ def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
-    if spacing.rows > 1 and count <= MOST_BOXES_IN_PROCESS:
-        return plans, place_rows(problem, place), problem
-    placement = place_segments(problem, _part_placed) if count > MOST_BOXES_IN_PROCESS else place(problem)
-    return plans, placement, problem
+    if count <= MOST_BOXES_IN_PROCESS:
+        return plans, place(problem), problem
+    whole = replace(problem, spacing=replace(spacing, rows=1))
+    return plans, place_segments(whole, _part_placed), whole
 
 
 def _part_placed(problem: Problem) -> Placement:

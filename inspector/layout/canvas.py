@@ -19,7 +19,7 @@ SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 
 SMALLEST = 14.0
 """Points: no text on a canvas is smaller."""
 
-_HOPELESS = 0.5
+_HOPELESS = 0.4
 """The share of its size below which nothing is left out of a figure: it would not fit all the same."""
 _BADGE_SIZE = 12.0
 _SPARE = 12.0

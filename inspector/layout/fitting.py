@@ -37,8 +37,13 @@ _SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6), (IN_TWO_ROWS, 0.35), (I
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
-_DETAILS = {"attributes": "AccumulateGrads", "engine": "torch's formulas"}
+_DETAILS = {
+    "attributes": "AccumulateGrads",
+    "engine": "torch's formulas",
+    "modules": "the numbers of Nodes and parameters",
+}
 """What a style leaves out for beginners."""
+_WITHOUT_DERIVATIVES = ("modules", "torchviz")
 _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
     None: ("LR", "TB"),
     "RL": ("TB",),
@@ -113,9 +118,10 @@ def _shown(look: Look) -> Iterator[_Shown]:
 def _less(look: Look) -> Iterator[tuple[Look, str]]:
     """The look without what was not wished for, and what that is."""
     details = _DETAILS.get(look.style) if look.detail is None else None
-    if look.derivatives is None:
+    derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
+    if derived:
         yield replace(look, derivatives="none"), "local derivatives"
     if details:
         yield replace(look, detail="beginner"), details
-    if look.derivatives is None and details:
+    if derived and details:
         yield replace(look, detail="beginner", derivatives="none"), f"local derivatives and {details}"

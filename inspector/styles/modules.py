@@ -142,7 +142,8 @@ def _box(subject: Subject, identifier: str, node: dict[str, Any], scale: _Scale)
     texts = [Words(name, face=face)]
     if count > 1:
         texts.append(Words(f"{TIMES}{count:,}", "value", "bold"))
-    rows = (_size_row(node), _gradient_row(subject, node, scale))
+    gradient = _gradient_row(subject, node, scale)
+    rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
     header = "leaf_header" if node["parameters"] else "header"
     return PlannedBox(identifier, shape, tuple(texts), rows, header=header)
 
@@ -168,6 +169,11 @@ def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
         parts.pop(0)
         path = "\N{HORIZONTAL ELLIPSIS}" + ".".join(parts)
     return path
+
+
+def _is_brief(subject: Subject) -> bool:
+    """Whether boxes say no more than their names and gradients."""
+    return subject.look.detail == "beginner"
 
 
 def _size_row(node: dict[str, Any]) -> Row:
@@ -197,7 +203,7 @@ def _pill(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox
     """A function outside of the folded modules, with the module that called it."""
     lines = [Words(function_name(node["name"]), face="medium")]
     module = node["module"]
-    if isinstance(module, str) and module:
+    if isinstance(module, str) and module and not _is_brief(subject):
         lines.append(Words(_end_of_path(plain(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
     bad = subject.ran and norms([node["gradient"]])["nans"]
     if bad:
