@@ -13,6 +13,7 @@ from golden import FOLDER
 from inspector.graph import Graph
 from inspector.layout import draw, draw_plans, frames
 from inspector.layout.canvas import SIZES
+from inspector.layout.compose import compose
 from inspector.layout.curves import sampled
 from inspector.layout.evened import even
 from inspector.layout.place import place
@@ -27,6 +28,7 @@ from inspector.layout.problem import (
     Spacing,
 )
 from inspector.layout.rows import best_cuts
+from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Canvas, Direction, Look
 from inspector.report import from_json
 from inspector.scene import Panel, Scene
@@ -223,3 +225,13 @@ def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
     figure = draw(graph, Look(style="circuit", canvas="16:9"), depth="full")
     assert figure.scene.width > 960
     assert "more than a 16:9 canvas has: fold it" in figure.remarks[0]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_panel_is_as_small_as_its_smallest_text_before_it_is_drawn(style: str) -> None:
+    """So that of the many ways to lay out a figure but one is drawn."""
+    shown = fit_plans(plans(saved("classifier"), Look(style=style, code=True)))
+    problem = make_problem(shown, "LR")
+    composed = compose(shown, place(problem), problem)
+    assert composed.smallest == min(text.size for panel in composed.panels() for _, text in geometry.texts(panel))
+    assert {(panel.area.width, panel.area.height) for panel in composed.panels()} == {composed.size}

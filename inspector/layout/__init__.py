@@ -25,8 +25,9 @@ from inspector.look import DIRECTIONS, Direction, Look, Order
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
-from inspector.views import Depth, FoldedGraph, join
+from inspector.views import Depth, FoldedGraph, fold, join
 from inspector.views.folded import items_of, view, whole_of
+from inspector.views.items import members
 
 MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
@@ -150,15 +151,26 @@ def _smaller(graph: Graph, look: Look, fitted: Fitted, depth: Depth, redraw: _Re
 
 def _folded_further(graph: Graph, look: Look, fitted: Fitted, redraw: _Redraw) -> Figure | None:
     """The figure folded to a lesser depth, else with neighbours joined, as much as the canvas needs."""
+    tried = {_shown_by(fold(graph))}
     for further in _FURTHER:
-        figure = redraw(graph, look, further)
-        if _is_on(figure, look):
+        shown = _shown_by(fold(graph, further))
+        if shown not in tried and _is_on(figure := redraw(graph, look, further), look):
             return _said(figure, f"{_needs(look, fitted)}: it is folded to depth {further}")
-    for most in _FEWER:
-        joined = join(graph, most)
+        tried.add(shown)
+    found, first, last = None, 0, len(_FEWER)
+    while first < last:
+        middle = (first + last) // 2
+        joined = join(graph, _FEWER[middle])
         if is_folded(joined) and _is_on(figure := redraw(joined, look, 1), look):
-            return _said(figure, f"{_needs(look, fitted)}: neighbours are folded into one box")
-    return None
+            found, last = figure, middle
+        else:
+            first = middle + 1
+    return found and _said(found, f"{_needs(look, fitted)}: neighbours are folded into one box")
+
+
+def _shown_by(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    """What each item of a view holds: views that show the same are the same figure."""
+    return tuple(tuple(members(item)) for item in items_of(graph))
 
 
 def _said(figure: Figure, remark: str) -> Figure:
@@ -226,7 +238,7 @@ def draw_plans(
 
     Raises TooManyBoxes and LayoutFailed.
     """
-    return compose(*_placed(plans, direction, spacing))
+    return compose(*_placed(plans, direction, spacing)).panels()
 
 
 def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> Placed:

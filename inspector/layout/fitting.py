@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from inspector.layout.canvas import Choice, Fitted, fit_canvas, frame
-from inspector.layout.compose import compose
+from inspector.layout.compose import Composed, compose
 from inspector.layout.evened import even
 from inspector.layout.problem import (
     ALIGNED,
@@ -25,7 +25,6 @@ from inspector.layout.problem import (
     Spacing,
 )
 from inspector.look import Canvas, Direction, Look
-from inspector.scene import Panel
 from inspector.styles import Plan, find_style
 
 Placed = tuple[list[Plan], Placement, Problem]
@@ -71,12 +70,14 @@ def fit(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas, place: P
     """
     usual = look.direction or find_style(look.style).direction
     if canvas == "tight":
-        return Fitted(compose(*place(make(look), usual, ROOMY)))
+        return Fitted(compose(*place(make(look), usual, ROOMY)).panels())
     ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+
+    planned = cache(make)  # of many frames this takes longer than all else
 
     @cache
     def placed(look: Look, evened: bool, way: Direction | None, spacing: Spacing) -> Placed:
-        plans = make(look)
+        plans = planned(look)
         return place([even(plan) for plan in plans] if evened else plans, way, spacing)
 
     choices = [
@@ -94,7 +95,7 @@ def fit(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas, place: P
     return fit_canvas(choices, canvas)
 
 
-def _laid_out(placed: Callable[[], Placed], size: Size | None, legend: bool) -> list[Panel]:
+def _laid_out(placed: Callable[[], Placed], size: Size | None, legend: bool) -> Composed:
     """The panels with title and legend around the graph, or beside it in panels of a size."""
     plans, placement, problem = placed()
     shown = plans if legend else [replace(plan, legend=()) for plan in plans]
