@@ -73,7 +73,9 @@ def reordered(graph: Graph, order: Order) -> Graph:
     for identifier, node in network.nodes(data=True):
         if identifier in turns:
             node["step"] = turns[identifier]
-    return changed(graph, network, steps, graph.error)
+    made = changed(graph, network, steps, graph.error)
+    made.order = order
+    return made
 
 
 def after_steps(graph: Graph, count: int) -> Graph:
@@ -138,4 +140,5 @@ def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str],
     """The graph with another network, and with what findings say of it."""
     made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
     made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
+    made.order = graph.order
     return made

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
-from inspector.graph.playback import after_steps, reordered, turns
+from inspector.graph.playback import after_steps, turns
 from inspector.layout.canvas import SIZES, SMALLEST, Fitted
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
@@ -26,7 +26,7 @@ from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
 from inspector.views import Depth, FoldedGraph, fold, join
-from inspector.views.folded import items_of, view, whole_of
+from inspector.views.folded import in_order, items_of, view, whole_of
 from inspector.views.items import members
 
 MOST_BOXES = 3_000
@@ -201,8 +201,8 @@ def frames(
     of models has a panel for each of its boxes, in the order of their first steps; of more than 100 steps
     several share a panel. depth: as of `draw`. Raises what `draw` does.
     """
-    whole = reordered(whole_of(graph), order)
-    graph = view(whole, items_of(graph), graph.note) if isinstance(graph, FoldedGraph) else whole
+    graph = in_order(graph, order)
+    whole = whole_of(graph)
     shown, look = folded(graph, look or Look(), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = turns(shown, MOST_FRAMES)
@@ -212,7 +212,7 @@ def frames(
         return view(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
     def plans(look: Look) -> list[Plan]:
-        return list(Moments(look, code, script).steps(shown, found, at, order))
+        return list(Moments(look, code, script).steps(shown, found, at))
 
     def redraw(graph: Graph, look: Look, depth: Depth) -> Figure:
         return frames(graph, look, call=call, order=order, script=script, depth=depth)
