@@ -81,10 +81,10 @@ def reordered(graph: Graph, order: Order) -> Graph:
 def after_steps(graph: Graph, count: int) -> Graph:
     """The graph when `count` of its steps had run: its `after` is that moment.
 
-    What backward raised belongs to the end: with all steps it is the graph itself.
+    What backward raised comes after all of them.
     """
     if count >= len(graph.steps):
-        return graph
+        return changed(graph, graph.network, graph.steps, None) if graph.error else graph
     ran = set(graph.steps[:count])
     network = copied(graph)
     for identifier, node in network.nodes(data=True):

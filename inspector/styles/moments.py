@@ -63,8 +63,6 @@ class Moments:
         for number, turn in enumerate(turns, start=1):
             plan = self.plan(at(turn.last), "after", turn.shown, graph)
             title = self._title(graph, turn, _progress(turn, number, len(turns), len(graph.steps)))
-            if number == len(turns):
-                plan = replace(plan, notes=())  # what was raised comes in the end
             yield replace(plan, moment=f"step-{number:02d}", title=title)
         if graph.steps or graph.error:
             yield self.plan(graph, "after")
