@@ -25,6 +25,7 @@ from inspector.look import DIRECTIONS, Direction, Look, Order
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
+from inspector.text import counted
 from inspector.views import Depth, FoldedGraph, fold, join
 from inspector.views.folded import in_order, items_of, view, whole_of
 from inspector.views.items import members
@@ -226,7 +227,8 @@ def frames(
     remarks = _remarks(fitted, look)
     shared = max((len(turn.shown) for turn in found), default=0)
     if shared > 1:
-        remarks += (f"{len(whole.steps):,} steps in {len(found)} frames, up to {shared} of them in one",)
+        count = counted(len(found), "frame")
+        remarks += (f"{len(whole.steps):,} steps in {count}, up to {shared} of them in one",)
     title_of, last = partial(figure_title, whole, code), fitted.panels[-1:]
     return _figure(fitted, last, title_of, gradient_table(whole), (*remarks, *note(shown)))
 

@@ -30,7 +30,7 @@ from inspector.styles.plan import (
 )
 from inspector.styles.subject import Subject
 from inspector.styles.wording import function_name, plain, value_inline
-from inspector.text import number, width
+from inspector.text import counted, number, width
 from inspector.views import shown_marks
 from inspector.views.sums import norms
 
@@ -177,10 +177,10 @@ def _is_brief(subject: Subject) -> bool:
 
 
 def _size_row(node: dict[str, Any]) -> Row:
-    nodes = f"{node['nodes']:,} Node{'s' if node['nodes'] > 1 else ''}"
+    nodes = counted(node["nodes"], "Node")
     if not node["parameters"]:
         return Row(nodes, (Words("no parameters", "quiet"),))
-    return Row(nodes, (Words(f"{node['elements']:,} parameters", "value"),))
+    return Row(nodes, (Words(counted(node["elements"], "parameter"), "value"),))
 
 
 def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
@@ -310,8 +310,9 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
     folds = [node for node in graph.network.nodes.values() if node["kind"] == "fold"]
     yield around.arrow_entry(subject)
     if subject.ran and scale.high > 0:
-        ends = f"{_short(scale.low)} to {_short(scale.high)}"
-        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}, logarithmic", "gradient", "wide")
+        low, high = _short(scale.low), _short(scale.high)
+        ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"
+        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}", "gradient", "wide")
     if any(node["count"] > 1 for node in folds):
         yield LegendEntry("text", "so many equal parts, with the range of their norms", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from inspector.collector import without_collections
 from inspector.graph import Graph
+from inspector.text import counted
 from inspector.views.cycles import components
 from inspector.views.folded import items_of, view, whole_of
 from inspector.views.ground import Ground
@@ -132,5 +133,5 @@ def _name(ground: Ground, item: Item) -> str:
 def _note(ground: Ground, items: Sequence[Item]) -> str:
     boxes = [item for item in items if isinstance(item, Box)]
     inside = sum(len(box.positions) for box in boxes)
-    where = f"{len(boxes)} {'box' if len(boxes) == 1 else 'boxes'}"
-    return f"{len(ground):,} Nodes, {inside:,} of them in {where} of neighbours; --depth full opens all"
+    where = counted(len(boxes), "box", "boxes")
+    return f"{counted(len(ground), 'Node')}, {inside:,} of them in {where} of neighbours; --depth full opens all"
