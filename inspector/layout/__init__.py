@@ -10,7 +10,7 @@ from typing import TypeAlias
 from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
-from inspector.graph.playback import after_steps, turns
+from inspector.graph.playback import Turn, after_steps, turns
 from inspector.layout.canvas import SIZES, SMALLEST, Fitted
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
@@ -103,9 +103,7 @@ def draw(
     def plans(look: Look) -> list[Plan]:
         return [Moments(look, code, script).plan(graph, moment) for moment in moments]
 
-    def redraw(graph: Graph, look: Look, depth: Depth) -> Figure:
-        return draw(graph, look, call=call, title=title, script=script, depth=depth)
-
+    redraw = partial(draw, call=call, title=title, script=script)
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
@@ -113,7 +111,7 @@ def draw(
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
-        return _said(redraw(whole, look, "auto"), f"{str(failure).partition(':')[0]}: it is drawn folded")
+        return _said(redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}: it is drawn folded")
     if fitted.needs and (smaller := _smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
@@ -133,7 +131,8 @@ def _figure(
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
-_Redraw: TypeAlias = Callable[[Graph, Look, Depth], Figure]
+_Redraw: TypeAlias = Callable[..., Figure]
+"""`draw` or `frames` once more: takes a graph, a look and a depth."""
 
 
 def _smaller(graph: Graph, look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
@@ -144,7 +143,7 @@ def _smaller(graph: Graph, look: Look, fitted: Fitted, depth: Depth, redraw: _Re
     if look.style == FOLDED_STYLE:
         return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-    figure = redraw(graph, folded_look, depth)
+    figure = redraw(graph, folded_look, depth=depth)
     if not _is_on(figure, folded_look) and not _is_hopeless(fitted, look):
         return None
     return _said(figure, _folded_for(look, fitted))
@@ -155,14 +154,14 @@ def _folded_further(graph: Graph, look: Look, fitted: Fitted, redraw: _Redraw) -
     tried = {_shown_by(fold(graph))}
     for further in _FURTHER:
         shown = _shown_by(fold(graph, further))
-        if shown not in tried and _is_on(figure := redraw(graph, look, further), look):
+        if shown not in tried and _is_on(figure := redraw(graph, look, depth=further), look):
             return _said(figure, f"{_needs(look, fitted)}: it is folded to depth {further}")
         tried.add(shown)
     found, first, last = None, 0, len(_FEWER)
     while first < last:
         middle = (first + last) // 2
         joined = join(graph, _FEWER[middle])
-        if is_folded(joined) and _is_on(figure := redraw(joined, look, 1), look):
+        if is_folded(joined) and _is_on(figure := redraw(joined, look, depth=1), look):
             found, last = figure, middle
         else:
             first = middle + 1
@@ -215,22 +214,24 @@ def frames(
     def plans(look: Look) -> list[Plan]:
         return list(Moments(look, code, script).steps(shown, found, at))
 
-    def redraw(graph: Graph, look: Look, depth: Depth) -> Figure:
-        return frames(graph, look, call=call, order=order, script=script, depth=depth)
-
+    redraw = partial(frames, call=call, order=order, script=script)
     look = replace(look, canvas=look.canvas or "16:9")
+    moment: Moment = "after" if shown.ran else "before"
     # One frame is tried first: where that is too large, all are.
-    for some in (lambda look: [Moments(look, code, script).plan(shown, "after")], plans):
+    for some in (lambda look: [Moments(look, code, script).plan(shown, moment)], plans):
         fitted = fit(some, look, look.canvas or "16:9", _placed)
         if fitted.needs and (smaller := _smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
-    remarks = _remarks(fitted, look)
-    shared = max((len(turn.shown) for turn in found), default=0)
-    if shared > 1:
-        count = counted(len(found), "frame")
-        remarks += (f"{len(whole.steps):,} steps in {count}, up to {shared} of them in one",)
-    title_of, last = partial(figure_title, whole, code), fitted.panels[-1:]
-    return _figure(fitted, last, title_of, gradient_table(whole), (*remarks, *note(shown)))
+    remarks = (*_remarks(fitted, look), *_shared(found, len(whole.steps)), *note(shown))
+    return _figure(fitted, fitted.panels[-1:], partial(figure_title, whole, code), gradient_table(whole), remarks)
+
+
+def _shared(found: Sequence[Turn], steps: int) -> tuple[str, ...]:
+    """That several steps share a frame, where they do."""
+    most = max((len(turn.shown) for turn in found), default=0)
+    if most < 2:
+        return ()
+    return (f"{steps:,} steps in {counted(len(found), 'frame')}, up to {most} of them in one",)
 
 
 def draw_plans(
