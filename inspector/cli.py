@@ -5,7 +5,11 @@ So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -237,11 +241,47 @@ def run() -> NoReturn:
     from inspector.script import ScriptError, Target, finish
 
     script, rest = (None, arguments) if parameters["module"] else (arguments[0], arguments[1:])
+    if script is not None and (hint := _misplaced(script, rest)):
+        options = replace(options, hint=hint)
     try:
         exit = inspect_script(Target(script, parameters["module"], tuple(rest)), options)
     except ScriptError as error:
         _complain(str(error))
     finish(exit)
+
+
+_READS_ARGUMENTS = re.compile(rb"\b(argv|argparse|parse_args|click|typer|fire|absl|getopt|docopt|hydra|tyro)\b")
+
+
+def _misplaced(script: str, rest: Sequence[str]) -> str:
+    """A line on the first word after the script's name that is an option of ours, with a value that it takes.
+
+    Empty where there is none: behind `--`, or if the script reads its arguments, they are meant for it.
+    """
+    before = sys.argv[1 : len(sys.argv) - len(rest)]
+    try:
+        if "--" in before or _READS_ARGUMENTS.search(Path(script).read_bytes()):
+            return ""
+    except OSError:
+        return ""
+    options = {name: option for option in _parse.params if isinstance(option, click.Option) and not option.hidden
+               for name in option.opts if name.startswith("--")}  # fmt: skip
+    words = [*takewhile(lambda word: word != "--", rest)]
+    for position, word in enumerate(words):
+        name, _, value = word.partition("=")
+        values = [value] if value else words[position + 1 : position + 2]
+        if name in options and _fits(options[name], values):
+            return f"{name} after the script's name was given to the script: put it before"
+    return ""
+
+
+def _fits(option: click.Option, values: Sequence[str]) -> bool:
+    if option.is_flag:
+        return True
+    try:
+        return any(option.type(value, option, None) is not None for value in values)
+    except click.ClickException:
+        return False
 
 
 def _parameters(argv: list[str]) -> dict[str, Any]:

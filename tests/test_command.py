@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from running import GALLERY, OUTPUT, command_line, environment, valid_report
 
+from inspector import cli
 from inspector.command.doctor import _PACKAGES
 
 SQUARE = (GALLERY / "square.py").read_text()
@@ -413,6 +414,41 @@ def test_everything_after_the_script_is_the_scripts(inspect_script):
     ran = inspect_script(code, "--theme", "pink", "-m", "-o", "x", "--help", "--")
     assert ran.status == 0
     assert ran.stdout == "['script.py', '--theme', 'pink', '-m', '-o', 'x', '--help', '--']\n"
+
+
+HINTS = {
+    ("--style", "circuit"): "--style",
+    ("--epochs", "3", "--theme=dark"): "--theme",
+    ("3", "--frames"): "--frames",
+    ("--depth", "2", "--style", "engine"): "--depth",
+    ("--style", "vgg"): "",
+    ("--theme",): "",
+    ("--depth", "deep"): "",
+    ("style", "circuit"): "",
+    ("-o", "x"): "",
+    ("--", "--style", "circuit"): "",
+    ("--lr", "--", "--frames"): "",
+    ("--folder", "x"): "",
+}
+
+
+@pytest.mark.parametrize("words", HINTS, ids=" ".join)
+def test_an_option_of_ours_after_the_script_is_told(words, inspect_script, monkeypatch):
+    script = inspect_script.write(SQUARE)
+    monkeypatch.setattr(sys, "argv", ["inspect", "--quiet", str(script), *words])
+    told = HINTS[words] and f"{HINTS[words]} after the script's name was given to the script: put it before"
+    assert cli._misplaced(str(script), words) == told
+    monkeypatch.setattr(sys, "argv", ["inspect", "--", str(script), *words])
+    assert cli._misplaced(str(script), words) == ""
+
+
+def test_of_a_script_that_reads_its_arguments_nothing_is_told(inspect_script):
+    ran = inspect_script(SQUARE + "import sys\nprint(sys.argv[1:])\n", "--style", "circuit")
+    assert ran.stdout == "['--style', 'circuit']\n" and "put it before" not in ran.stderr
+    ran = inspect_script(SQUARE, "--style", "circuit")
+    assert ran.stderr.splitlines()[-1] == (
+        "inspect: --style after the script's name was given to the script: put it before"
+    )
 
 
 def test_a_module(inspect_script):

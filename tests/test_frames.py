@@ -203,6 +203,18 @@ def test_what_lies_on_no_path_fades(style: str) -> None:
     assert geometry.skeleton(plain.panels[0])[0] == geometry.skeleton(lit.panels[0])[0] or plain.width != lit.width
 
 
+@pytest.mark.parametrize("path", ["", "a:e"])
+def test_the_last_step_has_the_sums_that_after_has(path: str) -> None:
+    def notes(panel: Panel) -> list[tuple[str, str]]:
+        return [(text.text, text.ink) for box in panel.boxes if box.id == "notes" for text in box.texts]
+
+    graph = from_json((FOLDER / "olah.json").read_text("utf-8")).calls[0].graph
+    shown = panels(frames(graph, Look(style="partials", path=path)))
+    *_, last, after = shown
+    assert len(notes(shown[after])) >= 2
+    assert notes(shown[last]) == notes(shown[after])
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

@@ -103,9 +103,11 @@ def test_what_is_left_out_is_said() -> None:
     """First the legend, then local derivatives, then the details; a wish of the reader's is kept."""
     graph = from_json((FOLDER / "polynomial.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, Look(style="engine", canvas="16:9")).remarks
-    assert remark == "torch's formulas are left out, to fit the canvas"
-    remark, _ = draw(graph, Look(style="engine", canvas="16:9", detail="expert")).remarks
-    assert "more than a 16:9 canvas has: it is drawn folded" in remark
+    assert remark == "all text has one size, to fit the canvas"
+    (remark,) = draw(graph, Look(style="engine", canvas="half")).remarks
+    assert remark == "legend and torch's formulas are left out, to fit the canvas; all text has one size"
+    remark, *_ = draw(graph, Look(style="engine", canvas="half", detail="expert")).remarks
+    assert "more than a half canvas has: it is drawn folded" in remark
     graph = from_json((FOLDER / "cs224n_max.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, Look(style="attributes", canvas="16:9")).remarks
     assert remark == "all text has one size, to fit the canvas"
@@ -115,18 +117,19 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    figure = draw(graphs.layered(4, 6), Look(style="attributes", canvas="half"))
-    (remark,) = [remark for remark in figure.remarks if "more than" in remark]
+    figure = draw(graphs.layered(4, 6), Look(style="attributes", canvas="half"), depth="full")
+    (remark,) = figure.remarks
     assert re.fullmatch(
         r"with text of 14 points the figure in the style attributes takes \d+ by \d+ points, .*style", remark
     )
 
 
-def test_what_is_many_canvases_wide_is_folded_even_if_that_does_not_fit_either() -> None:
+def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
     graph = graphs.layered(30, 4)
     figure = draw(graph, Look(style="attributes", canvas="half"))
     assert "in the style attributes takes" in figure.remarks[0] and "it is drawn folded" in figure.remarks[0]
-    assert "in the style modules takes" in figure.remarks[1]
+    assert "in the style modules takes" in figure.remarks[1] and "neighbours are folded" in figure.remarks[1]
+    assert (figure.panel("after").width, figure.panel("after").height) == (480.0, 540.0)
     whole = draw(graph, Look(style="attributes", canvas="half"), depth="full")
     assert "it is drawn folded" not in "".join(whole.remarks)
     assert whole.panel("after").width > 2 * figure.panel("after").width

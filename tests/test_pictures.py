@@ -11,11 +11,16 @@ import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from PIL import Image
 
-from inspector.command.options import Destination, Look, OptionError, destination
-from inspector.command.pictures import write_pictures
+from inspector.command import drawing
+from inspector.command.options import Destination, Look, OptionError, Options, Watch, destination
+from inspector.command.pictures import draw_call, draw_frames, write_pictures
 from inspector.graph import Graph, unknown
 from inspector.library.picture import draw
+from inspector.look import ORDERS
+from inspector.look import Look as Figured
 from inspector.report import BackwardCall
+from inspector.views import fold
+from inspector.views.folded import in_order
 from inspector.writers import WRITERS
 
 CALL = BackwardCall(1, {"file": "saddle.py", "line": 5, "code": "z.backward()"}, graphs.saddle(2.0, 0.0))
@@ -48,6 +53,44 @@ def test_steps_have_files_of_their_own_where_a_file_holds_one(tmp_path: Path) ->
     assert [name for name in names if "step-" in name] == steps
     assert len(pypdfium2.PdfDocument(tmp_path / "backward-1.steps.pdf")) == STEPS + 2
     assert len(pptx.Presentation(tmp_path / "backward-1.pptx").slides) == STEPS + 2
+
+
+@pytest.mark.parametrize("style", ["attributes", "circuit", "engine"])
+def test_before_and_after_have_the_numbers_of_the_steps(style: str) -> None:
+    """Those of the order that is wished, and a legend that says which."""
+    call = BackwardCall(1, unknown("not asked"), graphs.saddle(2.0, 0.0))
+    shown = {}
+    for order in ORDERS:
+        look = Look(figure=Figured(style=style, canvas="16:9"), frames=True, order=order)
+        (after,) = draw_call(call, look).panel("after").panels
+        (last,) = draw_frames(call, look).panel("after").panels
+        shown[order] = {badge.id: badge.text for badge in after.badges}
+        assert shown[order] == {badge.id: badge.text for badge in last.badges}
+        said = {text.text for box in after.boxes if box.id == "legend" for text in box.texts}
+        assert ("order of the steps, level by level from the root" in said) == (order == "textbook")
+    assert shown["engine"] != shown["textbook"]
+
+
+def test_a_view_keeps_its_boxes_in_another_order() -> None:
+    graph = in_order(fold(graphs.saddle(2.0, 0.0), 1), "textbook")
+    assert graph.order == "textbook" and in_order(graph, "textbook") is graph
+
+
+@pytest.mark.parametrize("script, reason", [
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the process that draws was killed by SIGSEGV"),
+    ("raise SystemExit(7)", "the process that draws ended with status 7"),
+    ("raise SystemExit('inspect: no room')", "no room"),
+])  # fmt: skip
+def test_what_ended_the_drawing_is_named(
+    script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal may end the rasteriser as well as the layout engine."""
+    started = drawing.subprocess.Popen
+    monkeypatch.setattr(
+        drawing.subprocess, "Popen", lambda command, **more: started([command[0], "-c", script], **more)
+    )
+    options = Options(Watch(), Look(), Destination(tmp_path, None, ("svg",)))
+    assert drawing.Drawing(tmp_path / "report.json", options).wait() == reason
 
 
 def test_a_call_that_did_not_run_has_no_after(tmp_path: Path) -> None:

@@ -122,6 +122,31 @@ def test_names_are_equal_over_slides() -> None:
                if name.removeprefix("!!") in graphs_nodes())  # fmt: skip
 
 
+def test_a_slide_has_a_title_where_the_figure_has_it() -> None:
+    """In the layout's placeholder, for outlines and screen readers; it is drawn once."""
+    for scene, slide in zip(steps("S3"), opened(write_pptx(steps("S3"))).slides, strict=True):
+        (box,) = [box for box in scene.panels[0].boxes if box.id == "title"]
+        title = slide.shapes.title
+        assert title is not None and title.name == "!!title"
+        assert len(title.text_frame.paragraphs) == 1, "all of it stands on one line of this figure"
+        assert title.text_frame.text.split() == " ".join(text.text for text in box.texts).split()
+        first = box.texts[0]
+        assert title.left / POINT == pytest.approx(first.x, abs=0.1)
+        assert title.top / POINT == pytest.approx(first.y - 0.92 * first.size, abs=0.1)
+        words = [run for paragraph in title.text_frame.paragraphs for run in paragraph.runs if run.text.strip()]
+        assert [(run.text, run.font.size.pt) for run in words] == [(text.text, text.size) for text in box.texts]
+        said = [shape.text_frame.text for shape in shapes(slide) if shape.has_text_frame]
+        assert said.count(first.text) == 0 or len(box.texts) == 1
+    titles = [slide.shapes.title.text_frame.text for slide in opened(write_pptx(steps("S3"))).slides]
+    assert len(set(titles)) == len(titles)
+
+
+def test_names_on_the_slide_of_a_plot_are_different() -> None:
+    (slide,) = opened(write_pptx([plot_graph(graphs.saddle(2.0, 0.0)).scene])).slides
+    names = [shape.name for shape in shapes(slide)]
+    assert len(names) > 20 and len(set(names)) == len(names)
+
+
 def graphs_nodes() -> set[str]:
     return set(graphs.SHAPES["S3"]().network)
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import geometry
 import graphs
+import one_level
 import pytest
 from golden import FOLDER
 
 from inspector.graph import Graph
-from inspector.layout import draw, draw_plans
+from inspector.layout import draw, draw_plans, frames
+from inspector.layout.canvas import SIZES
+from inspector.layout.compose import compose
+from inspector.layout.curves import sampled
 from inspector.layout.evened import even
 from inspector.layout.place import place
-from inspector.layout.problem import ALIGNED, CLOSE, IN_THREE_ROWS, IN_TWO_ROWS, Problem, Route, Spacing
-from inspector.layout.rows import place_rows
-from inspector.look import DIRECTIONS, Direction, Look
+from inspector.layout.problem import (
+    ALIGNED,
+    CLOSE,
+    IN_THREE_ROWS,
+    IN_TWO_ROWS,
+    Placement,
+    Problem,
+    Route,
+    Spacing,
+)
+from inspector.layout.rows import best_cuts
+from inspector.layout.union import fit_plans, make_problem
+from inspector.look import DIRECTIONS, Canvas, Direction, Look
 from inspector.report import from_json
 from inspector.scene import Panel, Scene
-from inspector.scene.scene import Rectangle
+from inspector.scene.scene import Point, Rectangle
 from inspector.styles.moments import Moments
 from inspector.styles.plan import MAIN_SIZE, Plan
 
@@ -90,13 +104,55 @@ def test_rows_of_a_figure_from_right_to_left_begin_at_the_left() -> None:
     assert places["n0"].y > places["n11"].bottom
 
 
-def test_what_no_single_wire_holds_together_stays_in_one_row() -> None:
-    """Two wires lead from each box to the next one: no row can end between them."""
+def placed_in_rows(wires: int, direction: Direction = "LR", rows: Spacing = IN_TWO_ROWS) -> Placement:
+    """Six boxes in a row; so many wires lead from each to the next one."""
     boxes = [f"b{number}" for number in range(6)]
-    routes = [Route(f"{one}.{slot}", one, other) for one, other in pairwise(boxes) for slot in range(2)]
-    sizes = dict.fromkeys(boxes, (60.0, 30.0))
-    problem = Problem("LR", sizes, {}, frozenset(), tuple(routes), spacing=IN_TWO_ROWS)
-    assert place_rows(problem, place) == place(problem)
+    routes = [Route(f"{one}.{slot}", one, other) for one, other in pairwise(boxes) for slot in range(wires)]
+    return place(
+        Problem(direction, dict.fromkeys(boxes, (60.0, 90.0)), {}, frozenset(), tuple(routes), spacing=rows)
+    )
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("wires", [2, 3, 4])
+def test_several_wires_run_side_by_side_from_row_to_row(wires: int, direction: Direction) -> None:
+    placement = placed_in_rows(wires, direction)
+    assert len({round(area.y if direction in ("LR", "RL") else area.x) for area in placement.boxes.values()}) == 2
+    courses = [
+        [(round(x, 1), round(y, 1)) for x, y in sampled(placement.wires[f"b2.{slot}"])] for slot in range(wires)
+    ]
+    lengths = {len(course) for course in courses}
+    assert min(lengths) > 100  # none of them is the straight way between two boxes
+    for one, other in combinations(courses, 2):
+        assert not any(crosses(*first, *second) for first in pairwise(one) for second in pairwise(other))
+
+
+def crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the lines from a to b and from c to d meet within both."""
+
+    def side(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def test_more_wires_than_anybody_follows_stay_in_one_row() -> None:
+    assert placed_in_rows(5) == placed_in_rows(5, rows=CLOSE)
+
+
+def test_a_row_ends_where_few_wires_are_cut() -> None:
+    """The rows are as short as can be, but a wire that runs back costs more than a little length."""
+    ranks = [(100.0 * rank, 100.0 * rank + 80) for rank in range(6)]
+    hosts = [0, 1, 2, 3, 4, 5]
+    chain = [(rank, rank + 1) for rank in range(5)]
+    assert best_cuts(ranks, hosts, chain, 2) == (2,)
+    assert best_cuts(ranks, hosts, chain, 3) == (1, 3)
+    assert best_cuts(ranks, hosts, [*chain, *[(2, 3)] * 3, *[(1, 2)] * 3], 2) == (2,)
+    assert best_cuts(ranks, hosts, [*chain, *[(2, 3)] * 3], 2) == (2,), "one rank more in a row is longer"
+    close = [(rank / 10, length / 10) for rank, length in ranks]
+    assert best_cuts(close, hosts, [*chain, *[(2, 3)] * 3], 2) == (1,)
+    assert best_cuts(ranks, hosts, [(0, 5)] * 5, 2) == ()
+    assert best_cuts(ranks, [0, 0, 5], [(0, 5)], 2) == (), "a row of one box alone is none"
 
 
 # ---- leaves side by side, one size ------------------------------------------------------------------------
@@ -122,6 +178,45 @@ def test_one_size_is_that_of_what_is_said() -> None:
 # ---- the last resort --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("canvas", ["16:9", "4:3", "half"])
+@pytest.mark.parametrize("name", one_level.MODELS)
+def test_a_model_of_one_level_is_a_slide(name: str, canvas: Canvas) -> None:
+    figure = draw(one_level.recorded(name), Look(canvas=canvas))
+    for panel in figure.panels.values():
+        assert (panel.width, panel.height) == SIZES[canvas]
+        assert geometry.problems(panel) == []
+    assert figure.remarks
+
+
+def test_a_variational_autoencoder_is_a_slide_with_all_of_its_modules() -> None:
+    """In two columns, though two wires pass the cut."""
+    figure = draw(one_level.recorded("vae"), Look(canvas="16:9"))
+    names = {text.text for box in figure.panels["after"].panels[0].boxes for text in box.texts}
+    assert {"fc1", "fc21", "fc22", "fc3", "fc4"} <= names
+    assert figure.remarks[0].startswith("the legend is left out, to fit the canvas")
+
+
+def test_neighbours_join_where_nothing_else_fits() -> None:
+    figure = draw(one_level.recorded("unet"), Look(canvas="half"))
+    assert figure.remarks[0].endswith("more than a half canvas has: neighbours are folded into one box")
+    assert "boxes of neighbours; --depth full opens all" in figure.remarks[-1]
+    wide = draw(one_level.recorded("unet"), Look(canvas="half"), depth="full")
+    assert wide.scene.width > 480 and "more than a half canvas has: fold it" in wide.remarks[0]
+
+
+def test_a_graph_without_modules_is_a_slide_as_well() -> None:
+    figure = draw(graphs.layered(6, 9), Look(style="modules", canvas="half"))
+    assert (figure.panels["before"].width, figure.panels["before"].height) == SIZES["half"]
+
+
+def test_frames_of_a_model_of_one_level_are_slides() -> None:
+    figure = frames(one_level.recorded("vae"), Look(canvas="half"))
+    assert len(figure.panels) > 6
+    assert {(panel.width, panel.height) for panel in figure.panels.values()} == {SIZES["half"]}
+    first, *others = (geometry.skeleton(scene.panels[0]) for scene in figure.panels.values())
+    assert all(other == first for other in others)
+
+
 def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
     graph = saved("lstm")
     figure = draw(graph, Look(style="circuit", canvas="16:9"))
@@ -130,3 +225,13 @@ def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
     figure = draw(graph, Look(style="circuit", canvas="16:9"), depth="full")
     assert figure.scene.width > 960
     assert "more than a 16:9 canvas has: fold it" in figure.remarks[0]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_panel_is_as_small_as_its_smallest_text_before_it_is_drawn(style: str) -> None:
+    """So that of the many ways to lay out a figure but one is drawn."""
+    shown = fit_plans(plans(saved("classifier"), Look(style=style, code=True)))
+    problem = make_problem(shown, "LR")
+    composed = compose(shown, place(problem), problem)
+    assert composed.smallest == min(text.size for panel in composed.panels() for _, text in geometry.texts(panel))
+    assert {(panel.area.width, panel.area.height) for panel in composed.panels()} == {composed.size}

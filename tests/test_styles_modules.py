@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from columns import Op, graph, loop, transformer
 from geometry import problems, skeleton
+from graphs import square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_views import graphs
@@ -17,7 +18,7 @@ from inspector.layout import Figure, draw
 from inspector.layout.folding import MOST_UNFOLDED
 from inspector.look import Look
 from inspector.scene import Flow, Panel
-from inspector.styles.modules import THINNEST, WIDEST
+from inspector.styles.modules import THINNEST, WIDEST, _size_row
 from inspector.views import fold, hide
 from inspector.views.folded import FoldedGraph
 from inspector.views.items import Box
@@ -136,3 +137,14 @@ def test_an_edge_back_is_dashed_and_points_back() -> None:
 def test_the_same_bytes_every_time() -> None:
     svgs = {write_svg(draw(transformer(12)).scene) for _ in range(2)}
     assert len(svgs) == 1
+
+
+def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
+    """`1 parameter`, `1 box`, and no `1 to 1`."""
+    figure = draw(square(), Look(style="modules"), depth="full")
+    (panel,) = figure.panel("after").panels
+    said = [text.text for box in panel.boxes for text in box.texts]
+    assert "wires and bars: norm of the gradient, 1 everywhere" in said
+    node = {"nodes": 1, "parameters": 1, "elements": 1}
+    row = _size_row(node)
+    assert (row.key, row.lines[0].text) == ("1 Node", "1 parameter")

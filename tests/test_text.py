@@ -17,6 +17,7 @@ from inspector.text import (
     ascent,
     cap_height,
     clean,
+    counted,
     covers,
     descent,
     outline,
@@ -242,3 +243,17 @@ def test_decimals_read_back(value: float) -> None:
 def test_what_is_no_place_is_refused() -> None:
     with pytest.raises(ValueError):
         decimal(float("nan"))
+
+
+@pytest.mark.parametrize(
+    "said, count, words",
+    [
+        ("1 box", 1, ("box", "boxes")),
+        ("2 boxes", 2, ("box", "boxes")),
+        ("0 Nodes", 0, ("Node",)),
+        ("1 Node", 1, ("Node",)),
+        ("3,000 Nodes", 3_000, ("Node",)),
+    ],
+)
+def test_one_thing_has_no_s(said: str, count: int, words: tuple[str, ...]) -> None:
+    assert counted(count, *words) == said

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from inspector.command.options import Options
+from inspector.ending import ending
 from inspector.look import Look
 
 REMARK = "inspect: note: "
@@ -57,8 +58,9 @@ class Drawing:
             self.files = [Path(json.loads(line.removeprefix(FILE))) for line in lines if line.startswith(FILE)]
             return None
         lines = [line for line in lines if not line.startswith((REMARK, FILE))]
-        reason = lines[-1].removeprefix("inspect: ") if lines else f"status {self._child.returncode}"
-        return f"the layout engine crashed ({reason})" if self._child.returncode < 0 else reason
+        if self._child.returncode < 0 or not lines:  # in the layout engine, the rasteriser, or for want of memory
+            return f"the process that draws {ending(self._child.returncode)}"
+        return lines[-1].removeprefix("inspect: ")
 
     def stop(self) -> None:
         """End the child now. Pictures are written whole or not at all."""

@@ -114,6 +114,7 @@ class _Inspection:
             _say(f"note: {remark}")
         self._say_what_is_missing(self._session, exit)
         self._end_drawing()
+        self._hint()
         self._temporary.close()
 
     def _say_what_is_missing(self, session: Session, exit: Exit) -> None:
@@ -271,6 +272,14 @@ class _Inspection:
                 _say(f"note: {remark}")
         with _unless_closed():
             show_files(stderr_console(self._stderr), [shown(path) for path in self._files])
+
+    def _hint(self) -> None:
+        """The last line, a quiet one."""
+        from inspector.terminal import show_hint, stderr_console
+
+        if self._options.hint:
+            with _unless_closed():
+                show_hint(stderr_console(self._stderr), self._options.hint)
 
 
 def _exit_of(exit: Exit | None) -> ReportExit:

@@ -114,12 +114,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class Options:
-    """All options of one run."""
+    """All options of one run. hint: what is said of them in the end, or nothing."""
 
     watch: Watch
     look: Look
     destination: Destination
     checks: Checks = Checks()
+    hint: str = ""
 
 
 class OptionError(ValueError):

@@ -16,6 +16,7 @@ from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
 from inspector.scene import Scene
 from inspector.styles.listing import listed_file
+from inspector.views.folded import in_order
 from inspector.whole import write_bytes
 from inspector.writers import WRITERS, write_graph, write_scenes
 
@@ -51,7 +52,8 @@ def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> 
 def draw_call(call: BackwardCall, look: Look) -> Figure:
     """The figure of a call, before and after."""
     script = _script(call.graph, look)
-    return draw(call.graph, look.figure, call=_code(call), script=script, depth=look.depth)
+    graph = in_order(call.graph, look.order)  # the numbers are those of the frames beside it
+    return draw(graph, look.figure, call=_code(call), script=script, depth=look.depth)
 
 
 def draw_frames(call: BackwardCall, look: Look) -> Figure:

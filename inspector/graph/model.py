@@ -13,6 +13,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import networkx
 
 from inspector.graph.values import Value, is_unknown
+from inspector.look import Order
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
@@ -86,7 +87,7 @@ class FoldAttributes(TypedDict):
     """
 
     kind: Literal["fold"]
-    why: str  # module, call, step (a pass of a loop), equal, line, views, rest: what its members have in common
+    why: str  # what its members have in common: module, call, step (of a loop), equal, line, views, joined, rest
     name: str  # `blocks.3.attn`; of equal parts all their numbers
     module: str  # the path of the innermost module that holds all of it
     host: str | None  # the function that it is drawn as (`views`), by its id
@@ -138,6 +139,7 @@ class Graph:
     note: of a folded graph, what was folded, in words.
     marks: texts by the ids of functions and tensors, which pictures show on what holds these.
     scale: of a GradScaler, where it is divided out of the gradients here.
+    order: what the numbers of the steps mean: torch's order, or the one of textbooks (`playback.reordered`).
     harmed: ids of functions and leaves on the way from what is marked to what suffers from it.
     """
 
@@ -159,6 +161,7 @@ class Graph:
         self.marks: dict[str, str] = {}
         self.harmed: set[str] = set()
         self.scale: float | None = None
+        self.order: Order = "engine"
         self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
 
     @property

@@ -73,16 +73,18 @@ def reordered(graph: Graph, order: Order) -> Graph:
     for identifier, node in network.nodes(data=True):
         if identifier in turns:
             node["step"] = turns[identifier]
-    return changed(graph, network, steps, graph.error)
+    made = changed(graph, network, steps, graph.error)
+    made.order = order
+    return made
 
 
 def after_steps(graph: Graph, count: int) -> Graph:
     """The graph when `count` of its steps had run: its `after` is that moment.
 
-    What backward raised belongs to the end: with all steps it is the graph itself.
+    What backward raised comes after all of them.
     """
     if count >= len(graph.steps):
-        return graph
+        return changed(graph, graph.network, graph.steps, None) if graph.error else graph
     ran = set(graph.steps[:count])
     network = copied(graph)
     for identifier, node in network.nodes(data=True):
@@ -138,4 +140,5 @@ def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str],
     """The graph with another network, and with what findings say of it."""
     made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
     made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
+    made.order = graph.order
     return made

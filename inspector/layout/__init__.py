@@ -10,7 +10,7 @@ from typing import TypeAlias
 from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
-from inspector.graph.playback import after_steps, reordered, turns
+from inspector.graph.playback import Turn, after_steps, turns
 from inspector.layout.canvas import SIZES, SMALLEST, Fitted
 from inspector.layout.child import place_in_child
 from inspector.layout.compose import compose, move_panel
@@ -19,15 +19,16 @@ from inspector.layout.fitting import Placed, fit
 from inspector.layout.folding import FOLDED_STYLE, folded, is_folded, note
 from inspector.layout.place import place
 from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
-from inspector.layout.rows import place_rows
 from inspector.layout.segments import place_segments
 from inspector.layout.union import fit_plans, make_problem
 from inspector.look import DIRECTIONS, Direction, Look, Order
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.moments import Moments
-from inspector.views import Depth, FoldedGraph
-from inspector.views.folded import items_of, view, whole_of
+from inspector.text import counted
+from inspector.views import Depth, FoldedGraph, fold, join
+from inspector.views.folded import in_order, items_of, view, whole_of
+from inspector.views.items import members
 
 MOST_BOXES = 3_000
 """Above this a graph has to be folded first."""
@@ -37,6 +38,8 @@ MOST_FRAMES = 100
 """Above this several steps share a frame."""
 _FURTHER = (3, 2, 1)
 """Depths that are tried where the automatic one is too large for the canvas."""
+_FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
+"""So many boxes at most are tried where no depth is small enough: neighbours join."""
 
 _HOPELESS = 8.0
 """Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
@@ -100,6 +103,7 @@ def draw(
     def plans(look: Look) -> list[Plan]:
         return [Moments(look, code, script).plan(graph, moment) for moment in moments]
 
+    redraw = partial(draw, call=call, title=title, script=script)
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
@@ -107,16 +111,9 @@ def draw(
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
-        figure = draw(whole, look, call=call, title=title, script=script)
-        reason = str(failure).partition(":")[0]
-        return replace(figure, remarks=(f"{reason}: it is drawn folded", *figure.remarks))
-    if fitted.needs:
-
-        def redraw(look: Look, depth: Depth) -> Figure:
-            return draw(whole, look, call=call, title=title, script=script, depth=depth)
-
-        if (smaller := _smaller(look, fitted, depth, redraw)) is not None:
-            return smaller
+        return _said(redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}: it is drawn folded")
+    if fitted.needs and (smaller := _smaller(whole, look, fitted, depth, redraw)) is not None:
+        return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
@@ -134,37 +131,51 @@ def _figure(
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
-_Plans: TypeAlias = Callable[[Look], list[Plan]]
+_Redraw: TypeAlias = Callable[..., Figure]
+"""`draw` or `frames` once more: takes a graph, a look and a depth."""
 
 
-def _fit_frames(plans: _Plans, one: _Plans, look: Look, count: int) -> Fitted:
-    """The frames on their canvas. Of many one is tried first: where that is too large all are."""
-    canvas = look.canvas or "16:9"
-    if count >= MOST_FRAMES and look.style != FOLDED_STYLE:
-        alone = fit(one, look, canvas, _placed)
-        if alone.needs and _is_hopeless(alone, look):
-            return alone
-    return fit(plans, look, canvas, _placed)
-
-
-_Redraw: TypeAlias = Callable[[Look, Depth], Figure]
-
-
-def _smaller(look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
+def _smaller(graph: Graph, look: Look, fitted: Fitted, depth: Depth, redraw: _Redraw) -> Figure | None:
     """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
     (unless all of it is hopeless)."""
     if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
         return None  # all of it, a path, or the lines of single Nodes were asked for
     if look.style == FOLDED_STYLE:
-        figures = ((further, redraw(look, further)) for further in _FURTHER)
-        found = next(((further, figure) for further, figure in figures if _is_on(figure, look)), None)
-        reason = found and f"{_needs(look, fitted)}: it is folded to depth {found[0]}"
-        return found and replace(found[1], remarks=(str(reason), *found[1].remarks))
+        return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
-    figure = redraw(folded_look, depth)
+    figure = redraw(graph, folded_look, depth=depth)
     if not _is_on(figure, folded_look) and not _is_hopeless(fitted, look):
         return None
-    return replace(figure, remarks=(_folded_for(look, fitted), *figure.remarks))
+    return _said(figure, _folded_for(look, fitted))
+
+
+def _folded_further(graph: Graph, look: Look, fitted: Fitted, redraw: _Redraw) -> Figure | None:
+    """The figure folded to a lesser depth, else with neighbours joined, as much as the canvas needs."""
+    tried = {_shown_by(fold(graph))}
+    for further in _FURTHER:
+        shown = _shown_by(fold(graph, further))
+        if shown not in tried and _is_on(figure := redraw(graph, look, depth=further), look):
+            return _said(figure, f"{_needs(look, fitted)}: it is folded to depth {further}")
+        tried.add(shown)
+    found, first, last = None, 0, len(_FEWER)
+    while first < last:
+        middle = (first + last) // 2
+        joined = join(graph, _FEWER[middle])
+        if is_folded(joined) and _is_on(figure := redraw(joined, look, depth=1), look):
+            found, last = figure, middle
+        else:
+            first = middle + 1
+    return found and _said(found, f"{_needs(look, fitted)}: neighbours are folded into one box")
+
+
+def _shown_by(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    """What each item of a view holds: views that show the same are the same figure."""
+    return tuple(tuple(members(item)) for item in items_of(graph))
+
+
+def _said(figure: Figure, remark: str) -> Figure:
+    """The figure with one more remark, the first."""
+    return replace(figure, remarks=(remark, *figure.remarks))
 
 
 def _refuse_too_many(graph: Graph) -> None:
@@ -190,8 +201,8 @@ def frames(
     of models has a panel for each of its boxes, in the order of their first steps; of more than 100 steps
     several share a panel. depth: as of `draw`. Raises what `draw` does.
     """
-    whole = reordered(whole_of(graph), order)
-    graph = view(whole, items_of(graph), graph.note) if isinstance(graph, FoldedGraph) else whole
+    graph = in_order(graph, order)
+    whole = whole_of(graph)
     shown, look = folded(graph, look or Look(), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = turns(shown, MOST_FRAMES)
@@ -201,21 +212,26 @@ def frames(
         return view(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
     def plans(look: Look) -> list[Plan]:
-        return list(Moments(look, code, script).steps(shown, found, at, order))
+        return list(Moments(look, code, script).steps(shown, found, at))
 
-    def redraw(look: Look, depth: Depth) -> Figure:
-        return frames(whole, look, call=call, order=order, script=script, depth=depth)
-
+    redraw = partial(frames, call=call, order=order, script=script)
     look = replace(look, canvas=look.canvas or "16:9")
-    fitted = _fit_frames(plans, lambda look: [Moments(look, code, script).plan(shown, "after")], look, len(found))
-    if fitted.needs and (smaller := _smaller(look, fitted, depth, redraw)) is not None:
-        return smaller
-    remarks = _remarks(fitted, look)
-    shared = max((len(turn.shown) for turn in found), default=0)
-    if shared > 1:
-        remarks += (f"{len(whole.steps):,} steps in {len(found)} frames, up to {shared} of them in one",)
-    title_of, last = partial(figure_title, whole, code), fitted.panels[-1:]
-    return _figure(fitted, last, title_of, gradient_table(whole), (*remarks, *note(shown)))
+    moment: Moment = "after" if shown.ran else "before"
+    # One frame is tried first: where that is too large, all are.
+    for some in (lambda look: [Moments(look, code, script).plan(shown, moment)], plans):
+        fitted = fit(some, look, look.canvas or "16:9", _placed)
+        if fitted.needs and (smaller := _smaller(graph, look, fitted, depth, redraw)) is not None:
+            return smaller
+    remarks = (*_remarks(fitted, look), *_shared(found, len(whole.steps)), *note(shown))
+    return _figure(fitted, fitted.panels[-1:], partial(figure_title, whole, code), gradient_table(whole), remarks)
+
+
+def _shared(found: Sequence[Turn], steps: int) -> tuple[str, ...]:
+    """That several steps share a frame, where they do."""
+    most = max((len(turn.shown) for turn in found), default=0)
+    if most < 2:
+        return ()
+    return (f"{steps:,} steps in {counted(len(found), 'frame')}, up to {most} of them in one",)
 
 
 def draw_plans(
@@ -225,7 +241,7 @@ def draw_plans(
 
     Raises TooManyBoxes and LayoutFailed.
     """
-    return compose(*_placed(plans, direction, spacing))
+    return compose(*_placed(plans, direction, spacing)).panels()
 
 
 def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> Placed:
@@ -234,10 +250,10 @@ def _placed(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing
     count = len(problem.sizes) - len(problem.texts)
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
-    if spacing.rows > 1 and count <= MOST_BOXES_IN_PROCESS:
-        return plans, place_rows(problem, place), problem
-    placement = place_segments(problem, _part_placed) if count > MOST_BOXES_IN_PROCESS else place(problem)
-    return plans, placement, problem
+    if count <= MOST_BOXES_IN_PROCESS:
+        return plans, place(problem), problem
+    whole = replace(problem, spacing=replace(spacing, rows=1))
+    return plans, place_segments(whole, _part_placed), whole
 
 
 def _part_placed(problem: Problem) -> Placement:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from inspector.layout.compose import move_panel
+from inspector.layout.compose import Composed, move_panel
 from inspector.look import Canvas
 from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, TextRun, Wire
 
@@ -19,7 +19,7 @@ SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 
 SMALLEST = 14.0
 """Points: no text on a canvas is smaller."""
 
-_HOPELESS = 0.5
+_HOPELESS = 0.4
 """The share of its size below which nothing is left out of a figure: it would not fit all the same."""
 _BADGE_SIZE = 12.0
 _SPARE = 12.0
@@ -35,7 +35,7 @@ class Choice:
     fit in no other way.
     """
 
-    lay_out: Callable[[], list[Panel]]
+    lay_out: Callable[[], Composed]
     remark: str = ""
     least: float = 0.0
     broken: bool = False
@@ -64,53 +64,45 @@ def fit_canvas(choices: Sequence[Choice], canvas: Canvas) -> Fitted:
 
     Where none fits, those of the first choices are drawn on a larger canvas of the same shape.
     """
-    nearest: list[tuple[float, list[Panel]]] = []
+    nearest: list[tuple[float, Composed]] = []
     for remark, group in groupby(choices, key=lambda choice: choice.remark):
-        share, panels = max(_fitting(group, canvas), key=lambda pair: pair[0])
-        nearest.append((share, panels))
-        if share >= _least(panels):
-            drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in panels]
+        share, composed = max(_fitting(group, canvas), key=lambda pair: pair[0])
+        nearest.append((share, composed))
+        if share >= _least(composed):
+            drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in composed.panels()]
             return Fitted(drawn, remark)
         if share < _HOPELESS:
             break
-    share, panels = nearest[0]
-    least = _least(panels)
+    share, composed = nearest[0]
+    least = _least(composed)
     width, height = (side * least / share for side in SIZES[canvas])
-    drawn = [_centred(_scaled(panel, least), (width, height)) for panel in panels]
+    drawn = [_centred(_scaled(panel, least), (width, height)) for panel in composed.panels()]
     return Fitted(drawn, needs=(width, height))
 
 
-def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, list[Panel]]]:
+def _fitting(choices: Iterable[Choice], canvas: Canvas) -> Iterator[tuple[float, Composed]]:
     """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
     best, fits = 0.0, False
     for choice in choices:
         if best < choice.least or (choice.broken and fits):
             continue
-        panels = choice.lay_out()
-        share = _share(panels, canvas)
+        composed = choice.lay_out()
+        share = _share(composed, canvas)
         best = max(best, share)
-        fits = fits or (share >= _least(panels) and not choice.broken)
-        yield share, panels
+        fits = fits or (share >= _least(composed) and not choice.broken)
+        yield share, composed
         if share == 1.0:
             return
 
 
-def _least(panels: Sequence[Panel]) -> float:
+def _least(composed: Composed) -> float:
     """How much smaller panels may be drawn for their smallest text's sake."""
-    return SMALLEST / min((text.size for panel in panels for text in _texts(panel)), default=SMALLEST)
+    return SMALLEST / (composed.smallest or SMALLEST)
 
 
-def _texts(panel: Panel) -> Iterator[TextRun]:
-    for box in panel.boxes:
-        yield from box.texts
-    for wire in panel.wires:
-        yield from wire.texts
-
-
-def _share(panels: Sequence[Panel], canvas: Canvas) -> float:
+def _share(composed: Composed, canvas: Canvas) -> float:
     """By how much a panel has to be drawn smaller to fit."""
-    area = panels[0].area
-    needs = area.width - 2 * _SPARE, area.height - 2 * _SPARE
+    needs = (length - 2 * _SPARE for length in composed.size)
     return min(1.0, *(room / need for room, need in zip(SIZES[canvas], needs, strict=True)))
 
 

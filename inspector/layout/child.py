@@ -7,12 +7,12 @@ to stdout. It never imports torch.
 from __future__ import annotations
 
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspector.ending import ending
 from inspector.layout.errors import LayoutFailed
 from inspector.layout.place import place
 from inspector.layout.problem import Placement, Problem
@@ -49,7 +49,7 @@ def place_in_child(problem: Problem, *, limit: float = TIME_LIMIT, command: Sequ
     except OSError as error:
         raise LayoutFailed(f"layout could not be started ({error})") from error
     if done.returncode:
-        raise LayoutFailed(f"the layout process {_end(done.returncode)}")
+        raise LayoutFailed(f"the layout process {ending(done.returncode)}")
     try:
         answer = pickle.loads(done.stdout)
     except (pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
@@ -57,16 +57,6 @@ def place_in_child(problem: Problem, *, limit: float = TIME_LIMIT, command: Sequ
     if not isinstance(answer, Placement):
         raise LayoutFailed(str(answer))
     return answer
-
-
-def _end(status: int) -> str:
-    """How a process ended, by its exit status."""
-    if status > 0:
-        return f"ended with status {status}"
-    try:
-        return f"was killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was killed by signal {-status}"
 
 
 def main() -> None:

@@ -38,17 +38,50 @@ class _Sheet:
     area: Rectangle
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """Panels of one size and geometry, each with its top left corner at (0, 0), before they are drawn."""
+
+    sheet: _Sheet
+
+    @property
+    def size(self) -> Size:
+        return self.sheet.area.width, self.sheet.area.height
+
+    @property
+    def smallest(self) -> float:
+        """The size of their smallest text, 0 where they have none."""
+        return min((size for plan in self.sheet.plans for size in _text_sizes(plan)), default=0.0)
+
+    def panels(self) -> list[Panel]:
+        """One a plan."""
+        return [_panel(plan, self.sheet) for plan in self.sheet.plans]
+
+
 def compose(
     plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size | None = None
-) -> list[Panel]:
-    """One panel a plan, all of the same size and geometry, each with its top left corner at (0, 0).
+) -> Composed:
+    """The panels of some plans, which share their geometry.
 
     plans: the fitted plans whose `problem` is answered by `placement`. frame: the size of a panel that is to be
     filled: where the graph is narrow, title and legend stand beside it.
     """
     beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
-    sheet = beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0)
-    return [_panel(plan, sheet) for plan in plans]
+    return Composed(beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0))
+
+
+def _text_sizes(plan: Plan) -> Iterator[float]:
+    for box in plan.boxes:
+        yield from (words.size for words in box.texts)
+        for row in box.rows:
+            yield from (words.size for words in row.lines)
+            if row.key:
+                yield row.key_size
+    for wire in plan.wires:
+        yield from (words.size for words in (*wire.label, *wire.below))
+    yield from (words.size for words in (*plan.title, *plan.notes))
+    yield from (entry.size for entry in plan.legend)
+    yield from (line.size for line in plan.listing)
 
 
 def move_panel(panel: Panel, dx: float, dy: float) -> Panel:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from inspector.layout.canvas import Choice, Fitted, fit_canvas, frame
-from inspector.layout.compose import compose
+from inspector.layout.compose import Composed, compose
 from inspector.layout.evened import even
 from inspector.layout.problem import (
     ALIGNED,
@@ -25,7 +25,6 @@ from inspector.layout.problem import (
     Spacing,
 )
 from inspector.look import Canvas, Direction, Look
-from inspector.scene import Panel
 from inspector.styles import Plan, find_style
 
 Placed = tuple[list[Plan], Placement, Problem]
@@ -37,8 +36,13 @@ _SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6), (IN_TWO_ROWS, 0.35), (I
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
-_DETAILS = {"attributes": "AccumulateGrads", "engine": "torch's formulas"}
+_DETAILS = {
+    "attributes": "AccumulateGrads",
+    "engine": "torch's formulas",
+    "modules": "the numbers of Nodes and parameters",
+}
 """What a style leaves out for beginners."""
+_WITHOUT_DERIVATIVES = ("modules", "torchviz")
 _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
     None: ("LR", "TB"),
     "RL": ("TB",),
@@ -66,12 +70,14 @@ def fit(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas, place: P
     """
     usual = look.direction or find_style(look.style).direction
     if canvas == "tight":
-        return Fitted(compose(*place(make(look), usual, ROOMY)))
+        return Fitted(compose(*place(make(look), usual, ROOMY)).panels())
     ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+
+    planned = cache(make)  # of many frames this takes longer than all else
 
     @cache
     def placed(look: Look, evened: bool, way: Direction | None, spacing: Spacing) -> Placed:
-        plans = make(look)
+        plans = planned(look)
         return place([even(plan) for plan in plans] if evened else plans, way, spacing)
 
     choices = [
@@ -89,7 +95,7 @@ def fit(make: Callable[[Look], list[Plan]], look: Look, canvas: Canvas, place: P
     return fit_canvas(choices, canvas)
 
 
-def _laid_out(placed: Callable[[], Placed], size: Size | None, legend: bool) -> list[Panel]:
+def _laid_out(placed: Callable[[], Placed], size: Size | None, legend: bool) -> Composed:
     """The panels with title and legend around the graph, or beside it in panels of a size."""
     plans, placement, problem = placed()
     shown = plans if legend else [replace(plan, legend=()) for plan in plans]
@@ -113,9 +119,10 @@ def _shown(look: Look) -> Iterator[_Shown]:
 def _less(look: Look) -> Iterator[tuple[Look, str]]:
     """The look without what was not wished for, and what that is."""
     details = _DETAILS.get(look.style) if look.detail is None else None
-    if look.derivatives is None:
+    derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
+    if derived:
         yield replace(look, derivatives="none"), "local derivatives"
     if details:
         yield replace(look, detail="beginner"), details
-    if look.derivatives is None and details:
+    if derived and details:
         yield replace(look, detail="beginner", derivatives="none"), f"local derivatives and {details}"

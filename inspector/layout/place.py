@@ -3,20 +3,22 @@
 What hangs on a function hangs above it in the upper lanes of its rank and below it in the lower ones, and a
 wire's text lies above or below the wire likewise; so the lanes have to be known before the final run. A text
 beside a wire has a rank of its own, and so has every stop of a wire that runs past other boxes: all wires
-then lead from rank to rank, and the gap between two ranks holds nothing else.
+then lead from rank to rank, and the gap between two ranks holds nothing else. A figure in rows is run once more,
+with a rank of stops where each row ends.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inspector.layout.graphviz import Block, Link, Room, arrange
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.route import Ground, Stop, box_obstacle, make_wire
+from inspector.layout.rows import Line, best_cuts, stacked
 from inspector.layout.station import Flow, Station, end_stations, label_block, make_station
 from inspector.scene.scene import Point, Rectangle
 
@@ -61,12 +63,23 @@ def place(problem: Problem) -> Placement:
     stations = {host: make_station(problem, host, hung[host], upper[host]) for host in hosts}
     stations |= end_stations(problem, hung)
     draft = _spread(problem, _run(problem, stations, first, upper))
-    placement = _placement(problem, stations, draft, upper)
-    return _mirrored(placement, problem.horizontal) if problem.direction in ("RL", "BT") else placement
+    parted, lines = _parted(problem, stations, draft, upper)
+    placement = _placement(problem, stations, parted, upper)
+    if backwards := problem.direction in ("RL", "BT"):
+        placement = _mirrored(placement, problem.horizontal)
+        lines = [((-entry[1], -entry[0]), (-out[1], -out[0])) for out, entry in reversed(lines)]
+    return stacked(placement, lines, Flow(problem.horizontal), backwards) if lines else placement
 
 
-def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, upper: dict[str, bool]) -> _Draft:
-    """One run of dot. first: the run that knows the ranks, so that wires get stops where they pass one."""
+def _run(
+    problem: Problem,
+    stations: dict[str, Station],
+    first: _Draft | None,
+    upper: dict[str, bool],
+    ended: Collection[int] = (),
+) -> _Draft:
+    """One run of dot. first: the run that knows the ranks, so that wires get stops where they pass one. ended: the
+    ranks behind which wires need not run straight on: there a row ends."""
     blocks = [station.block for station in stations.values()]
     indices = {host: index for index, host in enumerate(stations)}
     ways, texts, links = {}, {}, []
@@ -84,6 +97,9 @@ def _run(problem: Problem, stations: dict[str, Station], first: _Draft | None, u
         way.append(indices[route.target])
         ways[route.id] = way
         weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
+        if first and ended:
+            start = first.ranks[indices[route.source]]
+            weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]
         spans = _spans(route, len(stops), first)
         links += [Link(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
     gaps = problem.spacing.rank, problem.spacing.lane
@@ -100,7 +116,7 @@ def _stops(route: Route, first: _Draft | None) -> list[bool]:
     ranks = [first.ranks[block] for block in first.ways[route.id]]
     stops = [False] * (ranks[-1] - ranks[0] - 1)
     if has_text:
-        stops[ranks[1] - ranks[0] - 1] = True
+        stops[first.ranks[first.texts[route.id]] - ranks[0] - 1] = True
     return stops
 
 
@@ -188,6 +204,32 @@ def _port(draft: _Draft, index: int, flow: Flow) -> float:
     """Where, across the flow, wires meet a block."""
     bands = draft.blocks[index].bands
     return flow.turned(draft.corners[index])[1] + bands[0] + bands[1] / 2
+
+
+# ---- rows -------------------------------------------------------------------------------------------------
+
+
+def _parted(
+    problem: Problem, stations: dict[str, Station], draft: _Draft, upper: dict[str, bool]
+) -> tuple[_Draft, list[Line]]:
+    """The draft with two ranks of stops wherever it is to end a row, one for the row and one for the next, and the
+    stretches of those ranks along the flow.
+
+    The draft as it is and nothing, where it falls into no rows.
+    """
+    extents = _extents(problem, draft)
+    hosts = [draft.ranks[index] for index in draft.stations.values()]
+    ends = [(draft.ranks[way[0]], draft.ranks[way[-1]]) for way in draft.ways.values()]
+    cuts = best_cuts([extents[rank] for rank in sorted(extents)], hosts, ends, problem.spacing.rows)
+    if not cuts:
+        return draft, []
+    ranks = [rank + 2 * sum(rank > cut for cut in cuts) for rank in draft.ranks]
+    wished = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
+    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wished))
+    if [parted.ranks[host] for host in range(len(hosts))] != [ranks[host] for host in range(len(hosts))]:
+        return draft, []  # parts that no wire ties together have slipped
+    extents = _extents(problem, parted)
+    return parted, [(extents[line], extents[line + 1]) for line in wished]
 
 
 # ---- the answer -------------------------------------------------------------------------------------------

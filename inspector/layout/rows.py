@@ -1,180 +1,145 @@
-"""A long figure in rows, as a text is: cut at wires that all gradients pass, the parts one below the other.
+"""A long figure in rows, as a text is: cut between two ranks, the parts one below the other.
 
-From the end of a row its wire runs back to the start of the next one. Of an upright figure the rows are columns.
+The wires that a cut meets run back from the end of a row to the start of the next one, side by side and never
+across each other: what leaves a row above another enters the next one above it. Of an upright figure the rows are
+columns.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from itertools import pairwise, permutations
+from collections.abc import Sequence
+from itertools import combinations, pairwise
 
 from inspector.layout.curves import Curve, joined, straight
-from inspector.layout.problem import Placement, Problem, Route, Size
+from inspector.layout.problem import Placement
 from inspector.layout.station import Flow
 from inspector.scene.scene import Point, Rectangle
 
 _GAP = 20.0
-"""Between a row and the wire that runs back below it, and between that and the next row."""
-_TURN = 12.0
-"""How far that wire reaches beyond the rows."""
-_STUB: Size = (4.0, 4.0)
-"""The end of a row, where its wire leaves it."""
-_EXIT, _ENTRY, _TIE = "exit ", "entry ", "tie "
-_MOST_CUTS = 24
+"""Between a row and the wires that run back below it, and between those and the next row."""
+_TURN = 10.0
+"""The radius of the bends of a wire that runs back."""
+_LANE = 12.0
+"""Between two wires that run back."""
+_MOST_WIRES = 4
+"""That a cut may meet: more side by side are read by nobody."""
+_LEAST_BOXES = 2
+"""In a row."""
+_COST = 1.5 * _LANE
+"""Points of length that a row may have more, to be spared a wire that runs back."""
 
-Place = Callable[[Problem], Placement]
+_CLOSE = 0.01
+"""Points, for rounding."""
+
+Stretch = tuple[float, float]
+"""Where something begins and ends along the flow."""
+Line = tuple[Stretch, Stretch]
+"""Where wires leave a row and where they enter the next one: nothing else lies there, and they are level."""
 
 
-def place_rows(problem: Problem, place: Place) -> Placement:
-    """`place(problem)` in as many rows as its spacing says; in one, where too few wires can be cut.
+def best_cuts(
+    ranks: Sequence[Stretch], hosts: Sequence[int], wires: Sequence[tuple[int, int]], rows: int
+) -> tuple[int, ...]:
+    """The ranks that end a row (but the last), so that the rows are as short as can be; none where that is no way.
 
-    What `place` raises is raised.
+    hosts: the rank of each box that wires lead to. wires: the ranks of the ends of each.
     """
-    count = problem.spacing.rows
-    problem = replace(problem, spacing=replace(problem.spacing, rows=1))
-    whole = place(problem)
-    cuts = _best_cuts(problem, whole, count)
-    if not cuts:
-        return whole
-    backwards = problem.direction in ("RL", "BT")
-    parts = _parts(problem, cuts)
-    placed = [place(part) for part in parts]
-    if backwards:  # the eye begins where the flow ends
-        cuts, placed = cuts[::-1], placed[::-1]
-    return _stacked(problem, placed, cuts, backwards)
+    met = [sum(source <= rank < target for source, target in wires) for rank in range(len(ranks))]
+    options = [rank for rank in range(len(ranks) - 1) if 0 < met[rank] <= _MOST_WIRES]
+
+    def cost(cuts: tuple[int, ...]) -> float:
+        bounds = pairwise([-1, *cuts, len(ranks) - 1])
+        longest = max(ranks[last][1] - ranks[before + 1][0] for before, last in bounds)
+        return longest + sum(_COST * met[cut] for cut in cuts)
+
+    def is_full(cuts: tuple[int, ...]) -> bool:
+        bounds = pairwise([-1, *cuts, len(ranks) - 1])
+        return all(sum(before < rank <= last for rank in hosts) >= _LEAST_BOXES for before, last in bounds)
+
+    return min((cuts for cuts in combinations(options, rows - 1) if is_full(cuts)), key=cost, default=())
 
 
-# ---- where to cut -----------------------------------------------------------------------------------------
+def stacked(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: bool) -> Placement:
+    """The rows one below the other, as the eye reads them, and the wires that lead from one to the next.
 
-
-def _best_cuts(problem: Problem, whole: Placement, count: int) -> list[Route]:
-    """The wires, in the order of the flow, at which the figure falls into rows as short as can be."""
-    flow = Flow(problem.horizontal)
-    spans = {box: _span(area, flow) for box, area in whole.boxes.items()}
-    hosts = {box for box in problem.sizes if box not in problem.hanging}
-    sides = {route: _far_side(problem, route) & hosts for route in problem.routes}
-    options = [route for route in problem.routes if sides[route]][:_MOST_CUTS]
-
-    def longest(cuts: Iterable[Route]) -> float:
-        stretches = [behind - beyond for behind, beyond in pairwise([hosts, *(sides[cut] for cut in cuts), set()])]
-        return max(_length([spans[box] for box in boxes]) for boxes in stretches)
-
-    ways = [cuts for cuts in permutations(options, count - 1) if _nested([hosts, *(sides[cut] for cut in cuts)])]
-    return list(min(ways, key=longest, default=()))
-
-
-def _span(area: Rectangle, flow: Flow) -> tuple[float, float]:
-    """Where along the flow a box begins and ends."""
-    return flow.turned((area.x, area.y))[0], flow.turned((area.right, area.bottom))[0]
-
-
-def _length(spans: Sequence[tuple[float, float]]) -> float:
-    return max(end for _, end in spans) - min(start for start, _ in spans)
-
-
-def _nested(sides: Sequence[set[str]]) -> bool:
-    """Whether each of these sets holds the next one and more: a row of one box alone is none."""
-    return all(one > other and len(one - other) > 1 for one, other in pairwise([*sides, set()]))
-
-
-def _far_side(problem: Problem, cut: Route) -> set[str]:
-    """The boxes that only this wire ties to its source; none where another way leads to its target."""
-    near: dict[str, set[str]] = defaultdict(set)
-    for route in problem.routes:
-        if route is not cut:
-            near[route.source].add(route.target)
-            near[route.target].add(route.source)
-    found, waiting = {cut.target}, [cut.target]
-    while waiting:
-        for box in near[waiting.pop()] - found:
-            found.add(box)
-            waiting.append(box)
-    return set() if cut.source in found else found
-
-
-def _parts(problem: Problem, cuts: Sequence[Route]) -> list[Problem]:
-    """The problems of the rows, in the order of the flow, each with stubs for the wires that are cut."""
-    hosts = {box for box in problem.sizes if box not in problem.hanging}
-    sides = [_far_side(problem, cut) & hosts for cut in cuts]
-    members = [behind - beyond for behind, beyond in pairwise([hosts, *sides, set()])]
-    ends: list[Route | None] = [None, *cuts, None]
-    return [_part(problem, inside, *ends[number : number + 2]) for number, inside in enumerate(members)]
-
-
-def _part(problem: Problem, inside: set[str], entry: Route | None, leaving: Route | None) -> Problem:
-    hanging = {box: host for box, host in problem.hanging.items() if host in inside}
-    routes = [route for route in problem.routes if route.source in inside and route.target in inside]
-    sizes = {box: size for box, size in problem.sizes.items() if box in inside or box in hanging}
-    if entry:
-        stub = _ENTRY + entry.id
-        first = [box for box in sizes if box in inside and all(route.target != box for route in routes)]
-        others = [box for box in first if box != entry.target]
-        routes = [Route(stub, stub, entry.target), *routes, *(Route(_TIE + box, stub, box) for box in others)]
-        sizes[stub] = _STUB
-    if leaving:
-        stub = _EXIT + leaving.id
-        last = [box for box in sizes if box in inside and all(route.source != box for route in routes)]
-        others = [box for box in last if box != leaving.source]
-        routes = [*routes, replace(leaving, target=stub), *(Route(_TIE + box, box, stub) for box in others)]
-        sizes[stub] = _STUB
-    return replace(
-        problem,
-        sizes=sizes,
-        hanging=hanging,
-        texts=problem.texts & hanging.keys(),
-        routes=tuple(routes),
-        shapes={box: shape for box, shape in problem.shapes.items() if box in sizes},
-    )
-
-
-# ---- one below the other ----------------------------------------------------------------------------------
-
-
-def _stacked(problem: Problem, placed: Sequence[Placement], cuts: Sequence[Route], backwards: bool) -> Placement:
-    """The rows as the eye reads them, and the wires that lead from one to the next."""
-    flow = Flow(problem.horizontal)
+    lines: where rows end. backwards: whether wires run against the reading.
+    """
     whole = Placement({}, {}, {}, {})
-    reached, channels = 0.0, []
-    for row in placed:
+    courses: dict[str, list[Curve]] = {}
+    reached, above, upper = 0.0, dict[str, Curve](), 0.0  # how far down, the row above, how long it is
+    for row in _rows(placement, lines, flow, backwards):
         area = _bounds(row)
-        start, top = flow.turned((area.x, area.y))
+        (start, top), (length, height) = flow.turned((area.x, area.y)), flow.turned((area.width, area.height))
+        back = sorted(above.keys() & row.wires.keys(), key=lambda wire: flow.turned(above[wire][-1])[1])
+        channel = reached + _GAP
+        reached = channel + _LANE * (len(back) - 1) + _GAP if back else 0.0
         moved = _moved(row, *flow.turned((-start, reached - top)))
-        reached += flow.turned((area.width, area.height))[1] + _GAP
-        channels.append(reached)
-        reached += _GAP
+        for lane, wire in enumerate(back):
+            lanes = len(back) - 1 - lane
+            bends = upper + _TURN + _LANE * lanes, channel + _LANE * lanes, -_TURN - _LANE * lane
+            courses[wire] += _way_back(above[wire][-1], moved.wires[wire][0], bends, flow)
+        for wire, points in moved.wires.items():
+            courses.setdefault(wire, []).append(points)
         whole.boxes.update(moved.boxes)
-        whole.wires.update(moved.wires)
         whole.labels.update(moved.labels)
         whole.below.update(moved.below)
-    for cut, channel in zip(cuts, channels, strict=False):
-        before, behind = whole.wires[cut.id], whole.wires.pop(_ENTRY + cut.id)
-        upper, lower = (behind[::-1], before[::-1]) if backwards else (before, behind)
-        course = joined([upper, *_way_back(upper[-1], lower[0], channel, flow), lower])
-        whole.wires[cut.id] = course[::-1] if backwards else course
-    stubs = (_EXIT, _ENTRY)
-    boxes = {box: area for box, area in whole.boxes.items() if not box.startswith(stubs)}
-    wires = {wire: points for wire, points in whole.wires.items() if not wire.startswith(_TIE)}
-    return Placement(boxes, wires, whole.labels, whole.below)
+        reached, above, upper = reached + height, moved.wires, length
+    for wire in placement.wires:
+        course = joined(courses[wire])
+        whole.wires[wire] = course[::-1] if backwards else course
+    return whole
 
 
-def _way_back(leaves: Point, enters: Point, channel: float, flow: Flow) -> list[Curve]:
-    """From the end of a row, round into the channel below it, and to the start of the next row."""
+def _rows(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: bool) -> list[Placement]:
+    """What lies in each row, with the pieces of wires in it, which run as one reads."""
+    rows = [Placement({}, {}, {}, {}) for _ in range(len(lines) + 1)]
+
+    def row_of(area: Rectangle) -> Placement:
+        return rows[sum(entry[0] < flow.turned(area.center)[0] for _, entry in lines)]
+
+    for name in ("boxes", "labels", "below"):
+        for identifier, area in getattr(placement, name).items():
+            getattr(row_of(area), name)[identifier] = area
+    for wire, points in placement.wires.items():
+        rest = points[::-1] if backwards else points
+        for number, (leaving, entry) in enumerate(lines):
+            out, into = _reached(rest, leaving, flow), _reached(rest, entry, flow)
+            if out is not None and into is not None:
+                rows[number].wires[wire], rest = rest[: out + 1], rest[into:]
+        rows[sum(entry[0] - _CLOSE < flow.turned(rest[-1])[0] for _, entry in lines)].wires[wire] = rest
+    return rows
+
+
+def _reached(points: Curve, stretch: Stretch, flow: Flow) -> int | None:
+    """The point at which a piece of a wire ends within a stretch."""
+    start, end = stretch[0] - _CLOSE, stretch[1] + _CLOSE
+    return next((at for at in range(0, len(points), 3) if start <= flow.turned(points[at])[0] <= end), None)
+
+
+def _way_back(leaves: Point, enters: Point, bends: tuple[float, float, float], flow: Flow) -> list[Curve]:
+    """From the end of a row, round into the channel below it, and to the start of the next row.
+
+    bends: where the wire runs down, back and down again.
+    """
     (along, across), (start, level) = flow.turned(leaves), flow.turned(enters)
-    far, near = along + _TURN, start - _TURN
+    far, channel, near = bends
+
+    def line(begin: Point, end: Point) -> Curve:
+        return straight(flow.turned(begin), flow.turned(end))
 
     def corner(begin: Point, bend: Point, end: Point) -> Curve:
         return flow.turned(begin), flow.turned(bend), flow.turned(bend), flow.turned(end)
 
     return [
-        corner((along, across), (far, across), (far, across + _TURN)),
-        straight(flow.turned((far, across + _TURN)), flow.turned((far, channel - _TURN))),
-        corner((far, channel - _TURN), (far, channel), (along, channel)),
-        straight(flow.turned((along, channel)), flow.turned((start, channel))),
-        corner((start, channel), (near, channel), (near, channel + _TURN)),
-        straight(flow.turned((near, channel + _TURN)), flow.turned((near, level - _TURN))),
-        corner((near, level - _TURN), (near, level), (start, level)),
+        line((along, across), (far - _TURN, across)),
+        corner((far - _TURN, across), (far, across), (far, across + _TURN)),
+        line((far, across + _TURN), (far, channel - _TURN)),
+        corner((far, channel - _TURN), (far, channel), (far - _TURN, channel)),
+        line((far - _TURN, channel), (near + _TURN, channel)),
+        corner((near + _TURN, channel), (near, channel), (near, channel + _TURN)),
+        line((near, channel + _TURN), (near, level - _TURN)),
+        corner((near, level - _TURN), (near, level), (near + _TURN, level)),
+        line((near + _TURN, level), (start, level)),
     ]
 
 

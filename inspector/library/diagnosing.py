@@ -24,6 +24,7 @@ from inspector.recorder.inventory import ModuleInventory, given_modules, given_o
 from inspector.recorder.leaves import Leaves
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report
+from inspector.text import counted
 from inspector.tracer.roots import NoGraphError, roots_of
 
 _NO_LINE = {"unknown": "backward was not watched"}
@@ -40,7 +41,7 @@ class Diagnosis:
         lines = [_line(finding) for finding in self.findings] or ["nothing was found"]
         fine = sum(1 for check in self.checked if check["status"] == "nothing found")
         unseen = [check["rule"] for check in self.checked if check["status"] == "not checked"]
-        lines.append(f"{fine} rules found nothing; {len(unseen)} were not checked")
+        lines.append(f"{counted(fine, 'rule')} found nothing; {counted(len(unseen), 'was', 'were')} not checked")
         return "\n".join(lines)
 
 
@@ -114,7 +115,7 @@ def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "w
 def _missing(names: list[str]) -> Finding:
     """Parameters of the given model that got no gradient, whatever the forward was, which nobody watched."""
     return RULES["unreachable-parameter"].found(
-        f"{len(names)} parameters got no gradient from this loss",
+        f"{counted(len(names), 'parameter')} got no gradient from this loss",
         "use what their modules compute in the loss, or give assert_gradients the part that is trained",
         parameters=names,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspector.graph import Graph
 from inspector.graph.values import is_number
@@ -176,7 +176,7 @@ def _axes(key: str, frame: _Frame) -> list[Wire]:
     for tick in ticks(window.low, window.high):
         _, y = frame.point((window.left, tick))
         lines.append(((area.x - _TICK, y), (area.x, y)))
-    return [through(f"{key}.axis", line, "line", _AXIS) for line in lines]
+    return [through(f"{key}.axis.{index}", line, "line", _AXIS) for index, line in enumerate(lines)]
 
 
 def _guides(key: str, here: Point, frame: _Frame) -> list[Wire]:
@@ -187,8 +187,8 @@ def _guides(key: str, here: Point, frame: _Frame) -> list[Wire]:
         lines.append((here, (here[0], area.bottom)))
     if here[0] - area.x <= _GUIDE * area.width:
         lines.append(((area.x, here[1]), here))
-    splines = [through(f"{key}.guide", line, "line", _AXIS).points for line in lines]
-    return [Wire(f"{key}.guide", "plot", "plot", points, "line", dashed=True, arrow=False) for points in splines]
+    wires = [through(f"{key}.guide.{index}", line, "line", _AXIS) for index, line in enumerate(lines)]
+    return [replace(wire, dashed=True) for wire in wires]
 
 
 def _left(item: Slice) -> float:

@@ -118,7 +118,7 @@ def _axis_lines(axis: _Axis, top: float, bottom: float) -> list[Wire]:
     ]
     places = [axis.place(10.0**power) for power in axis.powers]
     lines += [[(x, bottom), (x, bottom + _TICK)] for x in places]
-    return [through("norms.axis", points, "line", 1.6) for points in lines]
+    return [through(f"norms.axis.{index}", points, "line", 1.6) for index, points in enumerate(lines)]
 
 
 def _axis_texts(axis: _Axis, bottom: float) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.look import Order
 from inspector.styles.description import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, Words
 from inspector.styles.subject import Subject
@@ -11,6 +12,11 @@ from inspector.styles.wording import plain
 from inspector.text import number
 
 _MOST_ALIASES = 6
+_ORDERS: dict[Order, str] = {
+    "engine": "order in which the engine runs",
+    "textbook": "order of the steps, level by level from the root",
+}
+"""What the numbers of the steps mean."""
 
 
 def title(subject: Subject) -> tuple[Words, ...]:
@@ -55,7 +61,7 @@ def _aliases(subject: Subject) -> Iterator[Words]:
 def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
     """The meaning of the numbers, where any are drawn."""
     ran = subject.ran and any(isinstance(node["step"], int) for _, node in subject.graph.functions())
-    return (LegendEntry("badge", "order in which the engine runs", "gradient"),) if ran else ()
+    return (LegendEntry("badge", _ORDERS[subject.graph.order], "gradient"),) if ran else ()
 
 
 def arrow_entry(subject: Subject) -> LegendEntry:

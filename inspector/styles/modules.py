@@ -30,7 +30,7 @@ from inspector.styles.plan import (
 )
 from inspector.styles.subject import Subject
 from inspector.styles.wording import function_name, plain, value_inline
-from inspector.text import number, width
+from inspector.text import counted, number, width
 from inspector.views import shown_marks
 from inspector.views.sums import norms
 
@@ -142,7 +142,8 @@ def _box(subject: Subject, identifier: str, node: dict[str, Any], scale: _Scale)
     texts = [Words(name, face=face)]
     if count > 1:
         texts.append(Words(f"{TIMES}{count:,}", "value", "bold"))
-    rows = (_size_row(node), _gradient_row(subject, node, scale))
+    gradient = _gradient_row(subject, node, scale)
+    rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
     header = "leaf_header" if node["parameters"] else "header"
     return PlannedBox(identifier, shape, tuple(texts), rows, header=header)
 
@@ -170,11 +171,16 @@ def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
     return path
 
 
+def _is_brief(subject: Subject) -> bool:
+    """Whether boxes say no more than their names and gradients."""
+    return subject.look.detail == "beginner"
+
+
 def _size_row(node: dict[str, Any]) -> Row:
-    nodes = f"{node['nodes']:,} Node{'s' if node['nodes'] > 1 else ''}"
+    nodes = counted(node["nodes"], "Node")
     if not node["parameters"]:
         return Row(nodes, (Words("no parameters", "quiet"),))
-    return Row(nodes, (Words(f"{node['elements']:,} parameters", "value"),))
+    return Row(nodes, (Words(counted(node["elements"], "parameter"), "value"),))
 
 
 def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
@@ -197,7 +203,7 @@ def _pill(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox
     """A function outside of the folded modules, with the module that called it."""
     lines = [Words(function_name(node["name"]), face="medium")]
     module = node["module"]
-    if isinstance(module, str) and module:
+    if isinstance(module, str) and module and not _is_brief(subject):
         lines.append(Words(_end_of_path(plain(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
     bad = subject.ran and norms([node["gradient"]])["nans"]
     if bad:
@@ -304,8 +310,9 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
     folds = [node for node in graph.network.nodes.values() if node["kind"] == "fold"]
     yield around.arrow_entry(subject)
     if subject.ran and scale.high > 0:
-        ends = f"{_short(scale.low)} to {_short(scale.high)}"
-        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}, logarithmic", "gradient", "wide")
+        low, high = _short(scale.low), _short(scale.high)
+        ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"
+        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}", "gradient", "wide")
     if any(node["count"] > 1 for node in folds):
         yield LegendEntry("text", "so many equal parts, with the range of their norms", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):

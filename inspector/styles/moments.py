@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from inspector.graph import Graph
 from inspector.graph.model import Moment
 from inspector.graph.playback import Turn
-from inspector.look import Look, Order
+from inspector.look import Look
 from inspector.styles.description import root_codes
 from inspector.styles.lighting import light_current, light_harmed, light_paths
 from inspector.styles.listing import make_listing
@@ -49,25 +49,20 @@ class Moments:
             plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
         return plan
 
-    def steps(
-        self, graph: Graph, turns: Sequence[Turn], at: Callable[[int], Graph], order: Order
-    ) -> Iterator[Plan]:
+    def steps(self, graph: Graph, turns: Sequence[Turn], at: Callable[[int], Graph]) -> Iterator[Plan]:
         """Before, every turn of the graph, after.
 
-        at: the graph when so many of its steps had run. order: what the numbers of the steps mean.
+        at: the graph when so many of its steps had run.
         """
         numbers = _box_numbers(graph, turns)
         for plan in self._steps(graph, turns, at):
-            legend = tuple(_retold(entry, order) for entry in plan.legend)
-            yield _numbered(replace(plan, legend=legend), numbers)
+            yield _numbered(plan, numbers)
 
     def _steps(self, graph: Graph, turns: Sequence[Turn], at: Callable[[int], Graph]) -> Iterator[Plan]:
         yield self.plan(graph, "before")
         for number, turn in enumerate(turns, start=1):
             plan = self.plan(at(turn.last), "after", turn.shown, graph)
             title = self._title(graph, turn, _progress(turn, number, len(turns), len(graph.steps)))
-            if number == len(turns):
-                plan = replace(plan, notes=())  # what was raised comes in the end
             yield replace(plan, moment=f"step-{number:02d}", title=title)
         if graph.steps or graph.error:
             yield self.plan(graph, "after")
@@ -79,13 +74,6 @@ class Moments:
         words.append(Words(step, "gradient", "bold", TITLE_SIZE))
         words.append(Words(_line(graph, turn), "gradient", "mono", TITLE_SIZE))
         return tuple(words)
-
-
-def _retold(entry: LegendEntry, order: Order) -> LegendEntry:
-    """The meaning of the numbers, where they are not the engine's."""
-    if entry.sign == "badge" and order != "engine":
-        return replace(entry, text="order of the steps, level by level from the root")
-    return entry
 
 
 def _drawn_as(graph: Graph, identifier: str) -> list[str]:

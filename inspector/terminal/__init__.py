@@ -22,7 +22,7 @@ from inspector.terminal.table import tensor_table
 from inspector.terminal.totals import total_lines
 from inspector.text import number
 
-__all__ = ["lines", "show", "show_check", "show_files", "show_gradcheck", "stderr_console"]
+__all__ = ["lines", "show", "show_check", "show_files", "show_gradcheck", "show_hint", "stderr_console"]
 
 SMALL = 30
 """Graphs of up to this many functions are drawn; larger ones are summed up."""
@@ -52,6 +52,11 @@ def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
 def show_files(console: Console, files: Sequence[str]) -> None:
     """Print which files were written."""
     print_lines(console, closing.written(files, min(console.width, _WIDEST)))
+
+
+def show_hint(console: Console, hint: str) -> None:
+    """Print a quiet line."""
+    print_lines(console, [Text(f"inspect: {hint}", style=QUIET)])
 
 
 def lines(report: Report, call: BackwardCall, files: Sequence[str], width: int) -> list[Text]:

@@ -17,7 +17,7 @@ from inspector.graph.memory import OUTSIDE, memory
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.terminal.labels import root_labels, tensor_label
-from inspector.text import bytes_text, number
+from inspector.text import bytes_text, counted, number
 
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
@@ -48,7 +48,7 @@ def summary(graph: Graph, width: int) -> list[Text]:
 def _size(graph: Graph, depth: int, width: int) -> list[Text]:
     nodes = sum(1 for _ in graph.functions())
     edges = sum(1 for _ in graph.edges("next"))
-    counts = f"{nodes:,} Nodes  {edges:,} edges  {depth:,} deep  from {root_labels(graph)}"
+    counts = f"{counted(nodes, 'Node')}  {counted(edges, 'edge')}  {depth:,} deep  from {root_labels(graph)}"
     return wrapped(Text(), Text(counts), width)
 
 
@@ -58,7 +58,8 @@ def _leaves(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
     groups: dict[str, list[str]] = defaultdict(list)
     for leaf in leaves:
         groups[_outcome(leaf["after"]["grad"])].append(tensor_label(leaf, width // 3))
-    rows = [[Text(f"{len(leaves):,}", style=STRONG), Text("leaves require grad"), Text(f"{elements:,} elements")]]
+    what = "leaf requires grad" if len(leaves) == 1 else "leaves require grad"
+    rows = [[Text(f"{len(leaves):,}", style=STRONG), Text(what), Text(counted(elements, "element"))]]
     for outcome, style in _OUTCOMES.items():
         if names := groups[outcome]:
             few = "" if outcome == _WITH else _few(names, width - _COUNTS)
@@ -159,7 +160,8 @@ def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
     if len(by_place) < 2 or not finite:
         return []
     ends = min(finite), max(finite)
-    scale = f"  {number(ends[0])} to {number(ends[1])}, root first"
+    low, high = map(number, ends)
+    scale = f"  {low} to {high}, root first" if low != high else f"  all {low}, root first"
     room = min(max(by_place), max(10, width - cell_len(title) - cell_len(scale)))
     bars = _bars(by_place, room, ends)
     return [Text(), Text.assemble((title, QUIET), (bars, GRADIENT), (scale, QUIET))]

@@ -3,7 +3,7 @@
 from inspector.text.clean import clean
 from inspector.text.fonts import FACES, Face
 from inspector.text.metrics import ascent, cap_height, covers, descent, shorten, shorten_name, width, x_height
-from inspector.text.numbers import bytes_text, number, shape_text, value_text
+from inspector.text.numbers import bytes_text, counted, number, shape_text, value_text
 from inspector.text.outline import outline
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "bytes_text",
     "cap_height",
     "clean",
+    "counted",
     "covers",
     "descent",
     "number",

@@ -75,3 +75,8 @@ def _complex(value: complex) -> str:
     imaginary = number(abs(value.imag))
     unit = "i" if math.isfinite(value.imag) else " i"
     return f"{number(value.real)} {sign} {imaginary}{unit}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 box`, `2 boxes`, `3,000 boxes`: how many of what. many: what it is called, unless an s is enough."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -7,6 +7,7 @@ from inspector.look import Depth
 from inspector.views.depth import fold, open_box, unfold
 from inspector.views.folded import FoldedGraph
 from inspector.views.hiding import VIEWS, hide
+from inspector.views.joined import join
 from inspector.views.marks import shown_marks
 from inspector.views.reach import between, neighbourhood, on_paths, touched
 
@@ -17,6 +18,7 @@ __all__ = [
     "between",
     "fold",
     "hide",
+    "join",
     "neighbourhood",
     "on_paths",
     "open_box",

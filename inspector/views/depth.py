@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from inspector.collector import without_collections
 from inspector.graph import Graph
 from inspector.look import Depth
+from inspector.text import counted
 from inspector.views.cycles import has_cycle
 from inspector.views.folded import items_of, view, whole_of
 from inspector.views.folder import Folder
@@ -211,8 +212,8 @@ def note(folder: Folder, items: Sequence[Item], depth: Depth) -> str:
     boxes = [item for item in items if isinstance(item, Box)]
     if not boxes:
         return ""
-    inside, many = sum(len(box.positions) for box in boxes), "box" if len(boxes) == 1 else "boxes"
-    parts = [f"{len(folder.ground):,} Nodes, {inside:,} of them in {len(boxes)} {many}"]
+    inside = sum(len(box.positions) for box in boxes)
+    parts = [f"{counted(len(folder.ground), 'Node')}, {inside:,} of them in {counted(len(boxes), 'box', 'boxes')}"]
     parts += _stacks_in_words(boxes)
     if folder.ground.by_names and any(box.path for box in boxes):
         parts.append("modules by the names of parameters")

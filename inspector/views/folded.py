@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inspector.graph import Graph
+from inspector.graph.playback import reordered
+from inspector.look import Order
 from inspector.views.build import build
 from inspector.views.items import Box, Item, item_id, members
 from inspector.views.outline import outline
@@ -25,6 +27,7 @@ class FoldedGraph(Graph):
         self.marks = whole.marks
         self.harmed = whole.harmed
         self.scale = whole.scale
+        self.order = whole.order
         self.items = tuple(ordered)
 
     @property
@@ -51,6 +54,14 @@ def items_of(graph: Graph) -> tuple[Item, ...]:
     if isinstance(graph, FoldedGraph):
         return graph.items
     return tuple(range(len(outline(whole_of(graph)))))
+
+
+def in_order(graph: Graph, order: Order) -> Graph:
+    """A Graph or a view with its steps in this order (`playback.reordered`)."""
+    if order == graph.order:
+        return graph
+    whole = reordered(whole_of(graph), order)
+    return view(whole, items_of(graph), graph.note) if isinstance(graph, FoldedGraph) else whole
 
 
 def view(whole: Graph, items: Sequence[Item], note: str = "") -> Graph:

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 
 from inspector.views.outline import Path
 
-Why = Literal["module", "call", "step", "equal", "line", "views", "rest"]
+Why = Literal["module", "call", "step", "equal", "line", "views", "joined", "rest"]
 """module: an nn.Module; call: one of its calls; step: one pass of a loop; equal: several parts that are the same;
-line: what one line of code made; views: a function with the views and transposes beside it; rest: all that is not
-shown."""
+line: what one line of code made; views: a function with the views and transposes beside it; joined:
+neighbours that a picture had no room for one by one; rest: all that is not shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ that slide programs have, none of which is wider than the figure's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -35,7 +36,9 @@ SLIDES = ((960.0, 540.0), (720.0, 540.0))
 LARGEST = 4_032.0
 """Points: PowerPoint takes no slide that is longer."""
 _POINT = 12_700  # EMU
-_BLANK = 6  # the layout of the default template without placeholders
+_TITLED, _BLANK = 5, 6  # layouts of the default template: with a title alone, without placeholders
+_TITLE = "title"
+"""The id of the box that is a slide's title: outlines and screen readers look for it."""
 _ALIGNED = {"start": PP_ALIGN.LEFT, "middle": PP_ALIGN.CENTER, "end": PP_ALIGN.RIGHT}
 _FONTS = {
     "regular": ("Arial", False),
@@ -45,6 +48,7 @@ _FONTS = {
 }
 _ASCENT = {"Arial": 0.905, "Consolas": 0.92}
 _HEIGHT = 1.17  # of a line, in ems
+_SPACE = 0.278  # Arial's, in ems
 _CURVE_STEPS = 4  # straight lines for each segment of a curve
 _DISC_SIDES = (0, 2, 4, 6)  # where an oval is glued at its top, left, bottom and right
 
@@ -57,7 +61,8 @@ def write_pptx(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
     _describe(presentation.core_properties, scenes[0])
     texts = _texts(scenes)
     for number, scene in enumerate(scenes):
-        slide = presentation.slides.add_slide(presentation.slide_layouts[_BLANK])
+        is_titled = any(box.id == _TITLE and box.texts for box in scene.panels[0].boxes)
+        slide = presentation.slides.add_slide(presentation.slide_layouts[_TITLED if is_titled else _BLANK])
         _Slide(slide, scene, find_theme(theme), size).draw(texts)
         _note(slide, scene)
         if number:
@@ -146,6 +151,8 @@ class _Slide:
     def _part(self, part: Part, prefix: str) -> Any:
         """A box or badge as one shape or as a group of several; the shape that connectors are glued to."""
         title = f"!!{prefix}{part.id}"
+        if part.id == _TITLE and self._slide.shapes.title is not None and not prefix:
+            return self._title(title, [piece for piece in part.pieces if isinstance(piece, TextRun)])
         told = _told([piece for piece in part.pieces if isinstance(piece, TextRun)])
         shapes = self._slide.shapes
         if len(part.pieces) > 1:
@@ -186,21 +193,54 @@ class _Slide:
 
     def _text(self, shapes: Any, run: TextRun) -> Any:
         """A text box as large as its one line, which does not wrap and keeps its anchor in any font."""
-        typeface, bold = _FONTS[run.face]
+        typeface, _ = _FONTS[run.face]
         wide = width(run.text, run.size, run.face)
         area = Rectangle(start_of(run), run.y - _ASCENT[typeface] * run.size, wide, _HEIGHT * run.size)
         box = shapes.add_textbox(*self._place(area))
         frame = box.text_frame
-        frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
-        frame.word_wrap, frame.auto_size, frame.vertical_anchor = False, MSO_AUTO_SIZE.NONE, MSO_ANCHOR.TOP
-        paragraph = frame.paragraphs[0]
-        paragraph.alignment = _ALIGNED[run.anchor]
+        _without_margins(frame)
+        frame.paragraphs[0].alignment = _ALIGNED[run.anchor]
+        self._write(frame.paragraphs[0], run, run.text)
+        return box._element
+
+    def _write(self, paragraph: Any, run: TextRun, text: str) -> None:
+        """Add text to a paragraph, as a run of the Scene looks."""
         words = paragraph.add_run()
-        words.text = in_order(clean(run.text))
-        words.font.name, words.font.bold = typeface, bold
+        words.text = in_order(clean(text))
+        words.font.name, words.font.bold = _FONTS[run.face]
         words.font.size = Pt(max(1.0, round(run.size * self._scale, 2)))
         words.font.color.rgb = self._colour(run.ink)
-        return box._element
+
+    def _title(self, title: str, runs: Sequence[TextRun]) -> Any:
+        """The title's lines in the placeholder of the slide, where the figure has them."""
+        lines: list[list[TextRun]] = []
+        for run in runs:
+            if lines and start_of(run) > start_of(lines[-1][-1]):
+                lines[-1].append(run)
+            else:
+                lines.append([run])
+        tops = [min(run.y - _ASCENT[_FONTS[run.face][0]] * run.size for run in line) for line in lines]
+        left = min(map(start_of, runs))
+        wide = max(start_of(run) + width(run.text, run.size, run.face) for run in runs) - left
+        high = tops[-1] - tops[0] + _HEIGHT * max(run.size for run in lines[-1])
+        shape = self._slide.shapes.title
+        shape.left, shape.top, shape.width, shape.height = self._place(Rectangle(left, tops[0], wide, high))
+        name(shape._element, title)
+        frame = shape.text_frame
+        _without_margins(frame)
+        for number, line in enumerate(lines):
+            paragraph = frame.add_paragraph() if number else frame.paragraphs[0]
+            paragraph.alignment = PP_ALIGN.LEFT
+            if number:
+                taken = _HEIGHT * max(run.size for run in lines[number - 1])
+                paragraph.space_before = Pt(max(0.0, (tops[number] - tops[number - 1] - taken) * self._scale))
+            end = start_of(line[0])
+            for run in line:
+                if spaces := round((start_of(run) - end) / (_SPACE * run.size)):
+                    self._write(paragraph, replace(run, face="regular"), " " * spaces)
+                self._write(paragraph, run, run.text)
+                end = start_of(run) + width(run.text, run.size, run.face)
+        return shape
 
     # ---- wires ------------------------------------------------------------------------------------------
 
@@ -282,6 +322,12 @@ class _Slide:
 
     def _colour(self, ink: str) -> Any:
         return RGBColor.from_string(self._hex(ink).removeprefix("#"))  # type: ignore[no-untyped-call]
+
+
+def _without_margins(frame: Any) -> None:
+    """Text begins in the upper corner of its shape, and stays in its lines."""
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    frame.word_wrap, frame.auto_size, frame.vertical_anchor = False, MSO_AUTO_SIZE.NONE, MSO_ANCHOR.TOP
 
 
 def _glue(glue: Callable[[Any, int], None], end: Any, point: Point, piece: Piece) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -34,7 +35,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         told.add(number)
         name = evidence.optimizer_name(number)
         yield RULE.found(
-            f"{name}.step() moved {len(moved)} parameters whose requires_grad is False: each still has a grad",
+            f"{name}.step() moved {counted(len(moved), 'parameter')} whose requires_grad is False: each still has "
+            "a grad",
             "set grad to None where requires_grad is turned off, or leave these parameters out of the optimizer",
             at=Place(event["source"]),
             parameters=moved,

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -42,8 +43,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if rows:
             first = next(row for row in rows[0]["calls"] if row["gradient"])
             made = evidence.optimizers[number]["source"]
+            one = f"parameter of {model} gets a gradient and is"
+            many = f"parameters of {model} get gradients and are"
             yield RULE.found(
-                f"{len(rows)} parameters of {model} get gradients and are in no optimizer, while others of it are",
+                f"{counted(len(rows), one, many)} in no optimizer, while others of it are",
                 f"give them to {evidence.optimizer_name(number)}, or freeze them with requires_grad_(False)",
                 at=Place(made, first["backward_call"], (first["tensor"],) if first["tensor"] else ()),
                 parameters=[row["name"] for row in rows],

@@ -23,6 +23,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.unreached import unreached
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -35,8 +36,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
             yield RULE.found(
-                f"{evidence.optimizer_name(number)} has stepped {steps} times, and {len(names)} of the {held} "
-                "parameters that it holds never got a gradient",
+                f"{evidence.optimizer_name(number)} has stepped {counted(steps, 'time')}, and {len(names)} of "
+                f"the {counted(held, 'parameter')} that it holds never got a gradient",
                 "make it of the parameters of the model whose loss is computed",
                 at=Place(optimizer["source"]),
                 parameters=names,

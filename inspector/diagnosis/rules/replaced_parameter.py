@@ -20,6 +20,7 @@ from typing import Any
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -36,8 +37,9 @@ def _found(evidence: Evidence, number: int, rows: list[dict[str, Any]]) -> Findi
     new = next((row["source"] for row in rows if row["source"] is not None), None)
     name = evidence.optimizer_name(number)
     where = f" in line {made['line']}" if "line" in made else ""
+    held = counted(len(rows), "parameter that its module has", "parameters that their modules have")
     return RULE.found(
-        f"{name} holds {len(rows)} parameters that their modules have replaced since it was made{where}",
+        f"{name} holds {held} replaced since it was made{where}",
         f"make {name} after the last change of the model, or add the new parameters with add_param_group",
         at=Place(new or made, rows[0]["backward_call"]),
         parameters=[row["parameter"] for row in rows],

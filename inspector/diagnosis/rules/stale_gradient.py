@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -53,7 +54,7 @@ def _found(evidence: Evidence, event: dict[str, object], stale: dict[str, set[in
     which = ", ".join(str(call) for call in calls)
     return RULE.found(
         f"{name}.step() after backward call {last} uses the gradients of backward call {which} again, which an "
-        f"earlier step of it has used: {len(stale)} parameters still held them in grad",
+        f"earlier step of it has used: {counted(len(stale), 'parameter')} still held them in grad",
         f"call {name}.zero_grad() before each backward(), or after each step",
         at=Place(event["source"], last),
         parameters=stale,

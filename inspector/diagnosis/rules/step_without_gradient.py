@@ -22,6 +22,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.measures import is_zero
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -69,8 +70,9 @@ def _found(
     at = zeroed[-1] if zeroed else event
     name = evidence.optimizer_name(event["optimizer"])
     how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
+    given = counted(len(lost), "parameter")
     return RULE.found(
-        f"{name}.step() did nothing: backward call {last} had given gradients to {len(lost)} parameters, {how}",
+        f"{name}.step() did nothing: backward call {last} had given gradients to {given}, {how}",
         "zero the grads before backward() or after step(), not between the two",
         at=Place(at["source"], last),
         parameters=lost,

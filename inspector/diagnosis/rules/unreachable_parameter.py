@@ -25,6 +25,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.unreached import is_idle, unreached
 from inspector.report import Finding
+from inspector.text import counted
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -46,7 +47,8 @@ def _found(evidence: Evidence, leaves: list[dict[str, Any]], idle: bool) -> Find
     call = evidence.complete[0]
     why = ", and their modules were called where grad is disabled" if no_graph else ""
     return rule.found(
-        f"{len(leaves)} parameters are not under the root of any watched backward call ({calls}){why}",
+        f"{counted(len(leaves), 'parameter is', 'parameters are')} not under the root of any watched backward "
+        f"call ({calls}){why}",
         "pass use_reentrant=False to checkpoint(), or call them where grad is enabled"
         if no_graph
         else "use what their modules compute in the loss, or take them out of the optimizer",
