@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from inspector.graph.values import FULL, Value, unknown
-from inspector.summaries import Batch, Pending, device_name, dtype_name, is_shared
+from inspector.summaries import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.summaries.elements import is_ordinary
 
 _LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
+_NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
+"""What most leaves hold before backward, as far as a light recording looks: one for all of them."""
 _GONE = Pending(unknown("the script had dropped the tensor by then"))
 
 
@@ -69,7 +71,10 @@ def see_again(seen: Seen, batch: Batch) -> None:
 
 
 def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
-    return {"data": _data(tensor, batch), "grad": batch.add(_grad(tensor))}
+    data, grad = _data(tensor, batch), _grad(tensor)
+    if data is _LIGHT and grad is None:
+        return _NOTHING_SEEN
+    return {"data": data, "grad": batch.add(grad)}
 
 
 def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
