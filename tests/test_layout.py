@@ -294,7 +294,7 @@ def test_more_than_three_thousand_boxes_are_too_many() -> None:
     assert raised.value.count == 3001
 
 
-@pytest.mark.slow
 def test_a_thousand_boxes_are_drawn() -> None:
-    figure = draw(graphs.layered(10, 90))
+    figure = draw(graphs.layered(10, 90), Look(style="engine"), depth="full")
+    assert len(figure.scene.panels[0].boxes) > 900
     assert geometry.skeleton(figure.scene.panels[0]) == geometry.skeleton(figure.scene.panels[1])
