@@ -46,13 +46,22 @@ class ModuleTree:
     attributes: list[tuple[str, nn.Module, str, Any]]
 
     @functools.cached_property
+    def held(self) -> list[tuple[str, nn.Module, str, nn.Parameter]]:
+        """The parameters that each module has itself: path of the module, module, name, parameter."""
+        return [
+            (path, module, name, tensor)
+            for path, module in self.modules
+            for name, tensor in module._parameters.items()
+            if tensor is not None
+        ]
+
+    @functools.cached_property
     def parameters(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters, as `named_parameters()` has them: a shared one by its first path."""
-        found = {}
-        for path, module in self.modules:
-            for name, tensor in module._parameters.items():
-                if tensor is not None and id(tensor) not in found:
-                    found[id(tensor)] = (f"{path}.{name}" if path else name, tensor)
+        found: dict[int, tuple[str, nn.Parameter]] = {}
+        for path, _, name, tensor in self.held:
+            if id(tensor) not in found:
+                found[id(tensor)] = (f"{path}.{name}" if path else name, tensor)
         return list(found.values())
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:

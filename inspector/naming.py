@@ -52,6 +52,11 @@ class Names:
         """The first name that was found for `tensor`."""
         return self._names.get(id(tensor))
 
+    def rows(self) -> Iterator[tuple[torch.Tensor, str, Owner | None]]:
+        """Every tensor with its name, and the module that it is a parameter of."""
+        for tensor, (key, name) in zip(self.tensors, self._names.items(), strict=True):
+            yield tensor, name, self._owners.get(key)
+
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Give `tensor` a name, if it has none."""
         if id(tensor) not in self._names:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from networks import NETWORKS, made
 from torch import nn
 
+import inspector
 from inspector.recorder.gradients import GradientCapture
 from inspector.summaries import Batch
+from inspector.tracer.nodes import ONE_OUTPUT
 from inspector.tracer.roots import gradient_edge
-from inspector.tracer.walk import walk
+from inspector.tracer.walk import name_of, walk
 
 
 def writes(gradient: torch.Tensor) -> None:
@@ -67,7 +70,7 @@ def test_norms_of_a_light_recording_are_those_of_what_arrives(make: Callable[[],
 
     handles = [node.register_prehook(hook(position)) for position, node in enumerate(graph.nodes)]
     capture = GradientCapture(Batch("light"))
-    capture.install(graph)
+    capture.install(graph, runs_all=True)
     root.backward()
     capture.remove()
     assert capture.flow.steps == list(expected)
@@ -91,9 +94,34 @@ def test_counts_of_outputs_are_those_that_torch_gives() -> None:
     root = layers()
     graph = walk([gradient_edge(root)])  # type: ignore[list-item]
     capture = GradientCapture(Batch("light"))
-    capture.install(graph)
+    capture.install(graph, runs_all=True)
     root.backward()
     capture.remove()
     counts = {k: len(node._input_metadata) for k, node in enumerate(graph.nodes)}
     assert capture.flow.counts() == counts
     assert max(counts.values()) > 1
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_functions_in_the_table_have_one_output(kind: str) -> None:
+    network = made(kind)
+    nodes = walk([gradient_edge(network.loss())]).nodes  # type: ignore[list-item]
+    known = [node for node in nodes if name_of(node) in ONE_OUTPUT]
+    assert known
+    assert [len(node._input_metadata) for node in known] == [1] * len(known)
+
+
+def test_a_node_where_the_engine_stops_is_not_said_to_have_run() -> None:
+    w = torch.randn(4, 4, requires_grad=True)
+    with inspector.record(watch=2, mode="light") as recording:
+        for _ in range(2):
+            h = w.exp()
+            y = h
+            for _ in range(120):  # else the graph is small enough for a full recording
+                y = y.sin()
+            torch.autograd.grad(y.sum(), h)
+    assert len(recording.calls) == 2
+    for call in recording.calls:
+        assert call.setting.recording == "light"
+        steps = {row["name"]: row["step"] for _, row in call.graph.functions()}
+        assert steps == {"SumBackward0": 1, "SinBackward0": 121, "ExpBackward0": None, "AccumulateGrad": None}

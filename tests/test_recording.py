@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import inspector
 from inspector.graph.measures import norm
 from inspector.recorder.gradients import GradientCapture
+from inspector.summaries import Batch
 
 MODES = ("full", "light", "none")
 
@@ -222,21 +223,24 @@ def test_cells_generators_and_lambdas(mode: Any) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["_left", "captured", "install", "remove"])
-def test_an_error_of_ours_is_not_the_scripts(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [*((GradientCapture, name) for name in ("captured", "install", "remove")), (Batch, "flowing")],
+)
+def test_an_error_of_ours_is_not_the_scripts(owner: type, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = gradients(made("shared"))
 
-    def raises(*_: Any) -> Any:
+    def raises(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("ours")
 
     network = made("shared")
     x = torch.rand(2, requires_grad=True)
     with inspector.record(watch=5) as recording:
-        real: Callable[..., Any] = getattr(GradientCapture, method)
-        monkeypatch.setattr(GradientCapture, method, raises)
+        real: Callable[..., Any] = getattr(owner, method)
+        monkeypatch.setattr(owner, method, raises)
         found = gradients(network)
         (gradient,) = torch.autograd.grad((x * 3).sum(), x)
-        monkeypatch.setattr(GradientCapture, method, real)
+        monkeypatch.setattr(owner, method, real)
     assert all(map(torch.equal, plain, found))
     assert gradient.tolist() == [3.0, 3.0]
     assert recording.failure is not None and "ZeroDivisionError: ours" in recording.failure

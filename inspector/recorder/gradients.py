@@ -1,27 +1,35 @@
 """What flows: hooks on every Node of a walk, for the time of one backward call.
 
-Hooks hold positions, never Nodes or tensors: a closure over either is a cycle that nothing frees. They reduce a
-gradient at once (`summaries.Batch`) and keep no reference to it, since one would make torch copy the gradient of
-every parameter instead of handing it over.
+The hooks are a few functions for all Nodes, which ask the engine whose turn it is: one for each Node would take as
+long to make as to run. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it, since that
+would make torch copy the gradient of every parameter instead of handing it over.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from inspector.recorder.dynamo import hide_alone
-from inspector.summaries import Batch, NormFacts, quick_norm
+from inspector.recorder.dynamo import hide_alone, unseen
+from inspector.summaries import Batch, quick_norm, unobserved
 from inspector.tracer.flow import Flow
-from inspector.tracer.nodes import REARRANGES
-from inspector.tracer.walk import Structure, Walk
+from inspector.tracer.nodes import ONE_OUTPUT
+from inspector.tracer.walk import AutogradNode, Walk
 
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
-Quick: TypeAlias = Callable[[int, torch.Tensor | None], NormFacts | None]
+
+_node_at_work = torch._C._current_autograd_node
+
+
+class _Hooks(NamedTuple):
+    """Note the turn of the Node at work and what has arrived at it: as `register_hook` of a tensor and
+    `register_prehook` of a Node call them. left: what it sends on. None of them raises."""
+
+    one: Callable[[torch.Tensor | None], None]
+    several: Callable[[Gradients], None]
+    left: Callable[[Gradients, Gradients], None]
 
 
 class GradientCapture:
@@ -30,26 +38,50 @@ class GradientCapture:
     def __init__(self, batch: Batch) -> None:
         self.flow = Flow()
         self._batch = batch
+        self._index: dict[AutogradNode, int] = {}
+        self._shared: dict[int, Callable[..., None]] = {}
         self._handles: list[Any] = []
         self._errors: list[Exception] = []
 
-    def install(self, walk: Walk) -> None:
-        """Put our hooks on every Node: on its way in, and in a full recording on its way out."""
-        handles, errors, left = self._handles, self._errors, self._left
-        flow, batch = self.flow, self._batch
-        quick = _Norms(walk.structure).quick if batch.level == "light" else None
-        for position, node in enumerate(walk.nodes):
-            handles.append(node.register_prehook(_prehook(flow, batch, quick, position, errors)))
-        if batch.level == "full":
-            for position, node in enumerate(walk.nodes):
-                handles.append(node.register_hook(_hook(left, position, errors)))
+    def install(self, walk: Walk, *, runs_all: bool) -> None:
+        """Put our hooks on every Node: on its way in, and in a full recording on its way out.
+
+        runs_all: the call is for all leaves, so that the engine stops at none of the Nodes.
+        """
+        self._index |= walk.index
+        hooks = _hooks(self._index, self.flow, self._batch, self._errors)
+        if self._batch.level == "light" and runs_all:
+            self._install_quickly(walk, hooks)
+            return
+        for node in walk.nodes:
+            self._handles.append(node.register_prehook(hooks.several))
+            if self._batch.level == "full":
+                self._handles.append(node.register_hook(hooks.left))
+
+    def _install_quickly(self, walk: Walk, hooks: _Hooks) -> None:
+        """Hook a Node with one output as `register_hook` of that tensor does: in a tenth of the time of a prehook.
+
+        Torch runs such hooks also where the engine only stops at a Node, and before a prehook of the user's: what
+        they see is what `retain_grad` keeps. That of an AccumulateGrad would be the leaf's own, and stay.
+        """
+        with unobserved():
+            carrier = torch.empty(0, device="cpu")
+        self._shared[0] = hooks.one
+        carrier._backward_hooks = self._shared  # type: ignore[assignment]
+        for node, name in zip(walk.nodes, walk.structure.names, strict=True):
+            if name in ONE_OUTPUT:
+                node._register_hook_dict(carrier)
+            else:
+                self._handles.append(node.register_prehook(hooks.several))
 
     def remove(self) -> None:
         """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
         which within the hook would have ended the user's backward."""
+        self._shared.clear()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._index.clear()  # a Node that leads to itself is a cycle that nothing frees
         if self._errors:
             raise self._errors[0]
 
@@ -59,111 +91,51 @@ class GradientCapture:
             if pair is not None:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
-    def _left(self, position: int, gradients: Gradients, _: Gradients) -> None:
-        for slot, value in enumerate(self._batch.flowing(gradients)):
-            self.flow.contributions[position, slot] = value
 
+def _hooks(index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]) -> _Hooks:
+    """errors: after the first of ours, which is kept there, they do nothing."""
+    steps, arrived, norms, flowing = flow.steps, flow.arrived, flow.norms, batch.flowing
+    is_light = batch.level == "light"
 
-class _Norms:
-    """The norms of a light recording, that of elements which a Node only rearranges taken once.
-
-    A View or a T hands the elements of its gradient on, most often, and half of the Nodes come after one.
-    """
-
-    def __init__(self, structure: Structure) -> None:
-        leading_to = Counter(structure.targets)
-        sources = [source for source, name in enumerate(structure.names) if name in REARRANGES]
-        targets = [(structure.targets[structure.starts[source]], source) for source in sources]  # by their slot 0
-        self._sources = {target: source for target, source in targets if leading_to[target] == 1}
-        self._leading = frozenset(self._sources.values())
-        self._known: dict[int, _Known] = {}
-
-    def quick(self, position: int, gradient: torch.Tensor | None) -> NormFacts | None:
-        """`quick_norm` of the gradient that has arrived at a Node."""
-        facts, source = None, self._sources.get(position)
-        if source is not None and source in self._known:
-            facts = _rearranged(gradient, self._known[source])
-        if facts is None:
-            facts = quick_norm(gradient)
-        if facts is not None and gradient is not None and position in self._leading:
-            self._known[position] = (
-                weakref.ref(gradient.untyped_storage()),
-                (gradient._version, int(gradient.storage_offset()), gradient.is_contiguous()),
-                gradient.stride(),
-                facts,
-            )
-        return facts
-
-
-_Known: TypeAlias = tuple[
-    weakref.ref[torch.UntypedStorage], tuple[int, int, bool], tuple[int, ...], NormFacts
-]
-"""Of a gradient: its memory; version, offset and whether it is contiguous; stride; facts."""
-
-
-def _rearranged(gradient: torch.Tensor | None, known: _Known) -> NormFacts | None:
-    """The facts of a gradient that holds the elements of a known one, none written since; None of another."""
-    memory, layout, stride, (shape, dtype, norm) = known
-    if (
-        type(gradient) is not torch.Tensor
-        or gradient.layout is not torch.strided
-        or memory() is not gradient.untyped_storage()
-        or gradient.dtype is not dtype
-        or gradient.numel() != shape.numel()
-        or (gradient._version, gradient.storage_offset()) != layout[:2]
-    ):
-        return None
-    if gradient.is_contiguous() and layout[2]:
-        return gradient.shape, dtype, norm
-    places = sorted(zip(stride, shape, strict=True))
-    is_permuted = places == sorted(zip(gradient.stride(), gradient.shape, strict=True))
-    return (gradient.shape, dtype, norm) if is_permuted else None
-
-
-def _prehook(
-    flow: Flow, batch: Batch, quick: Quick | None, position: int, errors: list[Exception]
-) -> Callable[[Gradients], None]:
-    """Notes the turn of a Node and what has arrived; like `_hook`, but written out: it runs for every Node."""
-    steps, arrived, norms = flow.steps, flow.arrived, flow.norms
-
-    def prehook(gradients: Gradients) -> None:
+    def several(gradients: Gradients) -> None:
         if errors:
             return
-        previous = _set_eval_frame(None)
         try:
+            position = index[_node_at_work()]
             steps.append(position)
-            facts = quick(position, gradients[0]) if quick is not None and len(gradients) == 1 else None
-            if facts is not None:
-                norms[position] = facts
+            facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
+            if facts is None:
+                arrived[position] = unseen(flowing, gradients)
             else:
-                arrived[position] = batch.flowing(gradients)
+                norms[position] = facts
         except Exception as error:
             errors.append(error)
-        finally:
-            _set_eval_frame(previous)
 
-    return prehook
-
-
-def _hook(note: Callable[..., None], position: int, errors: list[Exception]) -> Callable[..., None]:
-    """A hook that Dynamo does not look into: it may be running a compiled step that this backward belongs to.
-
-    It does not raise; after the first error, which is kept in `errors`, it does nothing.
-    """
-
-    def hook(*gradients: Any) -> None:
+    def one(gradient: torch.Tensor | None) -> None:  # as `several`: this one runs for most Nodes
         if errors:
             return
-        previous = _set_eval_frame(None)  # `unseen`, written out
         try:
-            note(position, *gradients)
+            position = index[_node_at_work()]
+            steps.append(position)
+            facts = quick_norm(gradient, computed=True)
+            if facts is None:
+                arrived[position] = unseen(flowing, (gradient,))
+            else:
+                norms[position] = facts
         except Exception as error:
             errors.append(error)
-        finally:
-            _set_eval_frame(previous)
 
-    return hook
+    def left(sent: Gradients, _: Gradients) -> None:
+        if errors:
+            return
+        try:
+            position = index[_node_at_work()]
+            for slot, value in enumerate(unseen(flowing, sent)):
+                flow.contributions[position, slot] = value
+        except Exception as error:
+            errors.append(error)
+
+    return _Hooks(one, several, left)
 
 
-_set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
-hide_alone(_prehook(Flow(), Batch(), None, 0, []), _hook(print, 0, []))  # all of them share their code
+hide_alone(quick_norm, *_hooks({}, Flow(), Batch(), []))  # which always have the same code

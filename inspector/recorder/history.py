@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from inspector.files import Files
 from inspector.graph.measures import is_zero
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
-from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
+from inspector.recorder.leaves import GradState, Leaves, grad_state, grads_of
 from inspector.summaries import NOTHING, Pending
 from inspector.summaries.elements import plain, stored
 from inspector.summaries.unobserved import unobserved
@@ -24,6 +24,7 @@ from inspector.tracer.tracing import Pair, Record, Tracing
 
 MOST_CALLS = 32
 """So many calls are kept of each leaf."""
+_HALF = MOST_CALLS // 2
 
 
 class _Call(NamedTuple):
@@ -45,7 +46,7 @@ class _Leaf:
     that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
 
     calls: list[_Call] = field(default_factory=list)
-    content: list[int] = field(default_factory=list)
+    content: tuple[int, ...] = ()
     version: Any = None
     written: bool = False
 
@@ -53,10 +54,9 @@ class _Leaf:
         """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
         self.calls.append(call)
         if call.gradient:
-            self.content.append(call.backward_call)
+            self.content = _ends_of((*self.content, call.backward_call))
         if len(self.calls) > MOST_CALLS:
-            for kept in (self.calls, self.content):
-                del kept[MOST_CALLS // 2 : -(MOST_CALLS // 2)]
+            del self.calls[_HALF:-_HALF]
 
 
 class History:
@@ -78,20 +78,23 @@ class History:
         self.running = index
         self._before = {
             number: grad_state(tensor)
-            for number in range(len(self.leaves))
-            if (tensor := self.leaves.tensor(number)) is not None and tracing.pair_of(tensor) is None
+            for number, tensor in enumerate(self.leaves.tensors(range(len(self.leaves))))
+            if tensor is not None and tracing.pair_of(tensor) is None
         }
 
     def ended(self, index: int, record: Record, flow: Flow, ids: Ids, for_all: bool) -> None:
         """A call has ended. for_all: it was `backward()` for all leaves."""
         names = record.structure.names
-        for pair, seen in record.seen.items():
-            tensor = seen.reference() if names[pair[0]] == ACCUMULATE_GRAD else None
-            if tensor is None:
-                continue
-            leaf = self._leaf(self.leaves.add(tensor))
+        alive = [
+            (pair, seen, tensor)
+            for pair, seen in record.seen.items()
+            if names[pair[0]] == ACCUMULATE_GRAD and (tensor := seen.reference()) is not None
+        ]
+        numbers = self.leaves.add_all([tensor for _, _, tensor in alive])
+        for number, (pair, seen, _) in zip(numbers, alive, strict=True):
+            leaf = self._leaf(number)
             if _is_empty(seen.before["grad"]):
-                leaf.content.clear()
+                leaf.content = ()
             given = _was_given(pair[0], seen, flow, for_all)
             leaf.add(_Call(index, ids, pair, given))
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
@@ -106,7 +109,7 @@ class History:
             if after is not None and after != before:
                 leaf = self._leaf(number)
                 if before is None:
-                    leaf.content.clear()
+                    leaf.content = ()
                 leaf.add(_Call(index, ids, None, True))
 
     def zeroed(self, numbers: Iterable[int]) -> None:
@@ -114,22 +117,22 @@ class History:
         for number in numbers:
             known = self._known.get(number)
             if known is not None:
-                known.content.clear()
+                known.content = ()
 
-    def content(self, numbers: Iterable[int]) -> dict[tuple[int, ...], list[int]]:
+    def content(self, numbers: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
         """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
         running = () if self.running is None else (self.running,)  # a step from a hook, while backward runs
         found: dict[tuple[int, ...], list[int]] = {}
-        for number in numbers:
-            known = self._known.get(number)
-            calls = running if known is None else (*known.content, *running)
-            if not calls:
-                continue
-            tensor = self.leaves.tensor(number)
-            if tensor is not None and grad_of(tensor) is not None:
+        known = list(map(self._known.get, numbers))
+        if not running and not any(known):
+            return found
+        grads = grads_of(self.leaves.tensors(numbers))
+        for number, leaf, grad in zip(numbers, known, grads, strict=True):
+            calls = running if leaf is None else leaf.content + running
+            if grad is not None and calls:
                 found.setdefault(calls, []).append(number)
-            elif known is not None:
-                known.content.clear()
+            elif leaf is not None and grad is None:
+                leaf.content = ()
         return found
 
     def rows(self, optimizers: dict[int, list[int]]) -> list[dict[str, Any]]:
@@ -145,7 +148,7 @@ class History:
         owner = leaf.owner
         return {
             "name": self.leaves.name(number),
-            "requires_grad": leaf.requires_grad,
+            "requires_grad": self.leaves.requires_grad(number),
             "source": leaf.source if owner is None or owner.keeper is None else self._kept(owner) or leaf.source,
             "without_graph": leaf.without_graph,
             "model": None if owner is None else owner.model,
@@ -181,6 +184,10 @@ def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
             if bool(stored(elements).count_nonzero()):
                 return False
     return True
+
+
+def _ends_of(calls: tuple[int, ...]) -> tuple[int, ...]:
+    return calls if len(calls) <= MOST_CALLS else calls[:_HALF] + calls[-_HALF:]
 
 
 def _is_empty(grad: Pending) -> bool:

@@ -125,16 +125,22 @@ class ModuleInventory:
     def note(self, names: Names) -> None:
         """Note the modules that there are; names: those of the variables."""
         for prefix, outermost in self.given() if self._given else names.modules():
+            tree = names.tree(outermost)
+            for path, module in tree.modules:
+                self._note_module(_join(prefix, path), module)
             noted: set[int] = set()
-            for path, module in names.tree(outermost).modules:
-                self._note_module(_join(prefix, path), module, noted)
+            numbers = self._leaves.add_all([tensor for _, _, _, tensor in tree.held])
+            for number, (path, module, name, tensor) in zip(numbers, tree.held, strict=True):
+                self._modules[id(module)].parameters.append(number)
+                if number not in noted:  # another module may share it
+                    noted.add(number)
+                    self._note_parameter(number, prefix, path, name, tensor)
 
     def begins(self, names: Names, tracing: Tracing) -> Grads:
         """A backward call begins; names: those of its tensors."""
         self.note(names)
         grads = Grads(Batch("light"))
-        for number in self._parameters:
-            tensor = self._leaves.tensor(number)
+        for number, tensor in zip(self._parameters, self._leaves.tensors(self._parameters), strict=True):
             if tensor is not None:
                 pair, seen = tracing.find(tensor)
                 if pair is not None and seen is not None:
@@ -180,27 +186,18 @@ class ModuleInventory:
             for kept in self._modules.values()
         ]
 
-    def _note_module(self, name: str, module: nn.Module, noted: set[int]) -> None:
-        """noted: the numbers of the parameters that were, of which this module may share some."""
+    def _note_module(self, name: str, module: nn.Module) -> None:
         known = self._modules.get(id(module))
         if known is None or known.reference() is not module:
             known = _Module(weakref.ref(module), name, type(module).__name__, module.training, [])
             self._modules[id(module)] = known
-        known.training = module.training
-        known.parameters = numbers = []
-        for own, tensor in module._parameters.items():
-            if tensor is not None:
-                number = self._leaves.add(tensor)
-                numbers.append(number)
-                if number not in noted:
-                    noted.add(number)
-                    self._note_parameter(number, name, own, tensor)
+        known.training, known.parameters = module.training, []
 
-    def _note_parameter(self, number: int, module: str, name: str, tensor: torch.Tensor) -> None:
+    def _note_parameter(self, number: int, prefix: str, path: str, name: str, tensor: torch.Tensor) -> None:
         known = self._parameters.get(number)
         if known is None:
-            known = _Parameter(_join(module, name), None, tensor.dtype, tensor.requires_grad)
-            self._parameters[number] = known
+            place = _join(_join(prefix, path), name)
+            known = self._parameters[number] = _Parameter(place, None, tensor.dtype, tensor.requires_grad)
         is_made = type(tensor) is nn.Parameter or not is_lazy(tensor)
         known.shape = tensor.shape if is_made else None
         known.dtype, known.requires_grad = tensor.dtype, tensor.requires_grad

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,7 +24,6 @@ class Leaf:
     was made, if that was seen. without_graph: where its module was called, if it never was with grad enabled."""
 
     reference: weakref.ref[torch.Tensor]
-    requires_grad: bool
     name: str | None = None
     owner: Owner | None = None
     ran: bool = False
@@ -32,11 +32,15 @@ class Leaf:
 
 
 class Leaves:
-    """Leaves by their number, in the order in which they were first met."""
+    """Leaves by their number, in the order in which they were first met.
+
+    A step asks several times for the numbers of all parameters, so that is one pass in C.
+    """
 
     def __init__(self) -> None:
         self._leaves: list[Leaf] = []
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}  # by the id, as long as the tensor lives
+        self._frozen: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._leaves)
@@ -46,51 +50,58 @@ class Leaves:
 
     def add(self, tensor: torch.Tensor) -> int:
         """The number of a leaf; its requires_grad is looked at anew."""
-        number = self._numbers.get(id(tensor))
-        if number is None or self._leaves[number].reference() is not tensor:
-            number = self._numbers[id(tensor)] = len(self._leaves)
-            self._leaves.append(Leaf(weakref.ref(tensor), tensor.requires_grad))
-        self._leaves[number].requires_grad = tensor.requires_grad
-        return number
+        return self.add_all([tensor])[0]
 
-    def add_all(self, tensors: Iterable[torch.Tensor]) -> list[int]:
-        """`add` of each: a step does it several times for all parameters."""
-        numbers, leaves, found = self._numbers, self._leaves, []
-        for tensor in tensors:
-            number = numbers.get(id(tensor))
-            if number is None or leaves[number].reference() is not tensor:
-                number = self.add(tensor)
-            else:
-                leaves[number].requires_grad = tensor.requires_grad
-            found.append(number)
+    def add_all(self, tensors: Sequence[torch.Tensor]) -> list[int]:
+        """`add` of each."""
+        numbers = list(map(self._numbers.get, map(id, tensors)))
+        found = [
+            self._new(tensor) if number is None else number
+            for number, tensor in zip(numbers, tensors, strict=True)
+        ]
+        frozen = [number for number, tensor in zip(found, tensors, strict=True) if not tensor.requires_grad]
+        if frozen or self._frozen:
+            self._frozen.difference_update(found)
+            self._frozen.update(frozen)
         return found
+
+    def _new(self, tensor: torch.Tensor) -> int:
+        key = id(tensor)
+        if key not in self._numbers:  # else it was given twice
+            self._numbers[key] = len(self._leaves)
+            forget = functools.partial(self._numbers.pop, key)
+            self._leaves.append(Leaf(weakref.ref(tensor, forget)))
+        return self._numbers[key]
+
+    def requires_grad(self, number: int) -> bool:
+        """Whether a leaf needed a gradient when it was last looked at."""
+        return number not in self._frozen
 
     def tensor(self, number: int) -> torch.Tensor | None:
         """The leaf with this number, None if the script has dropped it."""
         return self._leaves[number].reference()
 
+    def tensors(self, numbers: Iterable[int]) -> list[torch.Tensor | None]:
+        """Those with these numbers."""
+        leaves = self._leaves
+        return [leaves[number].reference() for number in numbers]
+
     def learn(self, names: Names) -> None:
         """Take the names of the leaves among `names`: those of the latest backward call stand."""
-        numbers, leaves = self._numbers, self._leaves
-        for tensor in names.tensors:
-            number = numbers.get(id(tensor))
-            if number is None or leaves[number].reference() is not tensor:
-                if not (tensor.requires_grad and is_leaf(tensor)):
-                    continue
-                number = self.add(tensor)
+        known, leaves = self._numbers, self._leaves
+        rows = [row for row in names.rows() if id(row[0]) in known or (row[0].requires_grad and is_leaf(row[0]))]
+        numbers = self.add_all([tensor for tensor, _, _ in rows])
+        for number, (_, name, owner) in zip(numbers, rows, strict=True):
             leaf = leaves[number]
-            leaf.requires_grad = tensor.requires_grad
-            leaf.name, leaf.owner = names.name(tensor), names.owner(tensor)
+            leaf.name, leaf.owner = name, owner
 
     def ran(self, trees: Iterable[ModuleTree], without_graph: Callable[[nn.Module], Any]) -> None:
         """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
         for tree in trees:
-            for _, module in tree.modules:
-                place = without_graph(module)
-                for tensor in module._parameters.values():
-                    if tensor is not None:
-                        leaf = self._leaves[self.add(tensor)]
-                        leaf.ran, leaf.without_graph = True, place
+            numbers = self.add_all([tensor for _, _, _, tensor in tree.held])
+            for number, (_, module, _, _) in zip(numbers, tree.held, strict=True):
+                leaf = self._leaves[number]
+                leaf.ran, leaf.without_graph = True, without_graph(module)
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Note where they were made; find: gives that, or None."""
@@ -123,6 +134,14 @@ def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
         return tensor.grad if tensor.is_leaf else None
     except RuntimeError:  # see `is_leaf`
         return None
+
+
+def grads_of(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    """`grad_of` of each; None where there is no tensor."""
+    try:
+        return [tensor.grad if tensor is not None and tensor.is_leaf else None for tensor in tensors]
+    except RuntimeError:
+        return [None if tensor is None else grad_of(tensor) for tensor in tensors]
 
 
 def grad_state(tensor: torch.Tensor | None) -> GradState | None:

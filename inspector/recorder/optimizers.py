@@ -58,7 +58,7 @@ class Optimizers:
         number, seen = self._find(optimizer, source)
         groups = getattr(optimizer, "param_groups", ())
         if held is None:
-            held = self._leaves.add_all(tensor for group in groups for tensor in group["params"])
+            held = self._leaves.add_all([tensor for group in groups for tensor in group["params"]])
         leaves = iter(held)
         seen.groups = [
             {

@@ -233,7 +233,7 @@ class Session:
         capture = GradientCapture(batch)
         pause.callback(capture.remove)  # also if we are interrupted
         if len(tracing.walk.nodes) <= FULL_NODES:
-            capture.install(tracing.walk)
+            capture.install(tracing.walk, runs_all=call.accumulates and not call.inputs)
         else:
             capture.flow.not_recorded = _TOO_LARGE
         wanted = [_pair_of_input(item, tracing) for item in call.inputs]

@@ -395,7 +395,7 @@ class TrainingWatch:
         about: the leaves whose grads it reads, by their numbers. held: the numbers of all that the optimizer
         holds, where they are known. facts: see `_Event`.
         """
-        content = self._history.content(about)
+        content = self._history.content(tuple(about))
         if len(self._events) >= MOST_EVENTS:
             return None
         source = self._source(frame)
@@ -407,9 +407,7 @@ class TrainingWatch:
         self._events.append(event)
         return event
 
-    def know(
-        self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
-    ) -> int:
+    def know(self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None) -> int:
         """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
         return self._number(optimizer, unknown("it was made before recording"), frame, held)
 
@@ -444,8 +442,8 @@ def _name_in(source: Any) -> str | None:
     return found[2] if found[2] and "scaler" in found[1] else found[1]
 
 
-def _of(owner: Optimizer | nn.Module) -> Iterable[torch.Tensor]:
-    return _held(owner) if isinstance(owner, Optimizer) else owner.parameters()
+def _of(owner: Optimizer | nn.Module) -> list[torch.Tensor]:
+    return _held(owner) if isinstance(owner, Optimizer) else list(owner.parameters())
 
 
 def _held(optimizer: Optimizer) -> list[torch.Tensor]:

@@ -65,12 +65,13 @@ def norm(tensor: torch.Tensor) -> float:
     return _root([_norm(block) for block in _blocks(tensor)])
 
 
-def quick_norm(tensor: torch.Tensor | None) -> NormFacts | None:
+def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFacts | None:
     """Shape, dtype and 2-norm of a large dense tensor on the processor, that of most tensors of most scripts.
 
     None of every other, of one that needs a closer look, and where somebody would see that we take it.
+    computed: torch has just made it, so that its memory was not taken away.
     """
-    if tensor is None or type(tensor) not in ORDINARY or _functions_observed() or _operations_observed():
+    if type(tensor) not in ORDINARY or tensor is None or _functions_observed() or _operations_observed():
         return None
     try:
         if (
@@ -78,7 +79,7 @@ def quick_norm(tensor: torch.Tensor | None) -> NormFacts | None:
             or not tensor.is_cpu
             or tensor.requires_grad
             or tensor.numel() <= FULL
-            or not tensor.untyped_storage().nbytes()
+            or not (computed or tensor.untyped_storage().nbytes())
         ):
             return None
         found: float = _vector_norm(tensor).item()
