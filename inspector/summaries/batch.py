@@ -9,7 +9,7 @@ import torch
 
 from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.summaries import on_device
-from inspector.summaries.elements import dtype_name, is_ordinary, plain, stored, widened
+from inspector.summaries.elements import ORDINARY, dtype_name, is_ordinary, plain, stored, widened
 from inspector.summaries.histogram import histogram, sample
 from inspector.summaries.memory import Extent, extent, in_memory_order
 from inspector.summaries.pool import Measured, Pool, fits
@@ -22,7 +22,7 @@ from inspector.summaries.statistics import (
     statistics,
     sums,
 )
-from inspector.summaries.unobserved import nobody_observes, unobserved
+from inspector.summaries.unobserved import nobody_observes, somebody_observes, unobserved
 
 Level = Literal["full", "light"]
 """Of tensors that are not kept in full: all statistics, or the norm alone."""
@@ -161,8 +161,11 @@ class Batch:
         if tensor is None:
             return NOTHING
         try:
-            if self._is_light and (found := quick_norm(tensor)) is not None:
-                return Norm(*found)
+            if self._is_light:
+                if (found := quick_norm(tensor)) is not None:
+                    return Norm(*found)
+            elif trusts and (measured := self._recalled(tensor)) is not None:
+                return _Summary(tensor, measured)
             if is_ordinary(tensor) and nobody_observes(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -216,6 +219,25 @@ class Batch:
             return _Summary(tensor, self._pool.add(held))
         return _Summary(tensor, self._measured(held, trusts))
 
+    def _recalled(self, tensor: torch.Tensor) -> Measured | None:
+        """The numbers of elements that were met, if no write has come between: those of most views.
+
+        Asked first, since it takes a third of the time of a closer look.
+        """
+        if type(tensor) not in ORDINARY or somebody_observes() or not tensor.is_cpu:
+            return None
+        try:
+            memory = tensor.untyped_storage()
+            met = self._met_there(memory, (memory._cdata, tensor.dtype, extent(tensor)))
+            is_same = met is not None and memory.resizable() and met.version == tensor._version
+        except (RuntimeError, TypeError):  # one without a memory, or of unknown size
+            return None
+        return met.measured if met is not None and is_same else None
+
+    def _met_there(self, memory: torch.UntypedStorage, key: _Key) -> _Met | None:
+        met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
+        return None if met is None or met.memory() is not memory else met
+
     def _measured(self, elements: torch.Tensor, trusts: bool) -> Measured:
         """The numbers of strided elements, which may have been met before."""
         memory, where = elements.untyped_storage(), extent(elements)
@@ -223,9 +245,7 @@ class Batch:
         version = None
         if trusts and not elements.is_inference() and memory.resizable():  # else an array has the memory too
             version = elements._version
-        met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
-        if met is not None and met.memory() is not memory:
-            met = None
+        met = self._met_there(memory, key)
         if met is not None and version is not None and met.version == version:
             return met.measured
         if fits(elements):

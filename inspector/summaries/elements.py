@@ -59,7 +59,8 @@ def overlap(one: Memory, other: Memory) -> bool:
 
 
 def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
-    """The ordinary tensor that holds the elements of `tensor`; or None, and why there is none."""
+    """The ordinary tensor that holds the elements of `tensor`, of which autograd records nothing; or None, and why
+    there is none."""
     if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         return None, "inside a torch.func transform"
     if tensor.is_nested:
@@ -75,7 +76,7 @@ def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
         return None, "quantized tensor"
     if tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0:
         return None, "its storage is empty now (sharded or freed)"
-    return tensor.detach() if tensor.requires_grad else tensor, ""
+    return tensor.detach() if tensor.requires_grad and torch.is_grad_enabled() else tensor, ""
 
 
 def is_ordinary(tensor: torch.Tensor) -> bool:

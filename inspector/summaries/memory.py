@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -24,17 +25,22 @@ def extent(tensor: torch.Tensor) -> Extent:
     """Where the elements of a tensor lie, of which there are some."""
     if tensor.is_contiguous():
         return Extent(int(tensor.storage_offset()), (tensor.numel(),), (1,))
+    return Extent(int(tensor.storage_offset()), *_merged(tensor.shape, tensor.stride()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _merged(shape: torch.Size, stride: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     sizes: list[int] = []
     strides: list[int] = []
-    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+    for step, size in sorted(zip(stride, shape, strict=True)):
         if size == 1:
             continue
-        if sizes and stride == sizes[-1] * strides[-1]:
+        if sizes and step == sizes[-1] * strides[-1]:
             sizes[-1] *= size
         else:
             sizes.append(size)
-            strides.append(stride)
-    return Extent(int(tensor.storage_offset()), tuple(reversed(sizes)), tuple(reversed(strides)))
+            strides.append(step)
+    return tuple(reversed(sizes)), tuple(reversed(strides))
 
 
 def in_memory_order(tensor: torch.Tensor, where: Extent) -> torch.Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy
 import torch
@@ -35,101 +34,107 @@ class Measured:
     numbers: those of `NAMES`, or the norm alone.
     """
 
-    __slots__ = ("_numbers", "_pool", "_row", "_samples")
+    __slots__ = ("_numbers", "_row", "_rows", "_sample")
 
-    def __init__(self, numbers: Sequence[float] = (), sample: torch.Tensor | None = None) -> None:
-        self._numbers, self._samples = numbers, sample
-        self._row: int | None = None
-        self._pool: Pool | None = None
+    def __init__(
+        self,
+        numbers: Sequence[float] = (),
+        sample: torch.Tensor | None = None,
+        *,
+        rows: _Rows | None = None,
+        row: int = 0,
+    ) -> None:
+        self._numbers, self._sample = numbers, sample
+        self._rows, self._row = rows, row
 
     @property
     def numbers(self) -> Sequence[float]:
-        if self._pool is not None:
-            self._pool.measure()
-        return self._numbers
+        return self._numbers if self._rows is None else self._rows.numbers(self._row)
 
     @property
     def sample(self) -> torch.Tensor | None:
         """None in a light recording."""
-        if self._pool is not None:
-            self._pool.measure()
-        return self._samples if self._row is None or self._samples is None else self._samples[self._row]
-
-    def wait(self, pool: Pool) -> None:
-        """It waits there."""
-        self._pool = pool
-
-    def fill(self, numbers: Sequence[float], samples: torch.Tensor, row: int) -> None:
-        """It waits no more. samples: of several, with the row that is its own."""
-        self._numbers, self._samples, self._row, self._pool = numbers, samples, row, None
+        return self._sample if self._rows is None else self._rows.sample(self._row)
 
 
 class Pool:
     """Copies of tensors that wait to be measured."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[torch.dtype, torch.Size], _Waiting] = {}
+        self._kinds: dict[tuple[torch.dtype, torch.Size], _Rows] = {}
 
     def add(self, elements: torch.Tensor) -> Measured:
         """Copy a tensor that `fits`. It is measured by the next `measure`, or before, where there are many."""
         if not elements.is_contiguous():
             elements = largest_stride_first(elements)  # as they lie: a view of them has the same numbers
         kind = (elements.dtype, elements.shape)
-        waiting = self._kinds.get(kind)
-        if waiting is None:
+        rows = self._kinds.get(kind)
+        if rows is None or rows.is_measured:
             most = max(1, min(_ROWS, _BYTES // (elements.numel() * elements.itemsize)))
-            waiting = self._kinds[kind] = _Waiting(most)
-        measured = Measured()
-        measured.wait(self)
-        waiting.copies.append(elements.clone(memory_format=torch.contiguous_format))
-        waiting.measured.append(measured)
-        if len(waiting.copies) >= waiting.most:
-            waiting.measure()
+            rows = self._kinds[kind] = _Rows(most)
+        rows.copies.append(elements.clone(memory_format=torch.contiguous_format))
+        measured = Measured(rows=rows, row=len(rows.copies) - 1)
+        if len(rows.copies) >= rows.most:
+            rows.measure()
+            del self._kinds[kind]
         return measured
 
     def measure(self) -> None:
         """Measure all that wait."""
-        if self._kinds:
-            with unobserved():
-                for waiting in self._kinds.values():
-                    waiting.measure()
-            self._kinds.clear()
+        for rows in self._kinds.values():
+            rows.measure()
+        self._kinds.clear()
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """Tensors of the same type and shape, up to so many, and what is to be filled for each."""
+class _Rows:
+    """Tensors of the same type and shape, at most so many: copies until they are measured, then their numbers."""
 
-    most: int
-    copies: list[torch.Tensor] = field(default_factory=list)
-    measured: list[Measured] = field(default_factory=list)
+    __slots__ = ("_columns", "_count", "_samples", "_special", "copies", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.copies: list[torch.Tensor] = []
+        self._count = 0
+        self._columns: list[Sequence[float]] = []
+        self._special: dict[int, Numbers] = {}
+        self._samples: torch.Tensor | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether that was done: no copy comes in any more."""
+        return bool(self._columns)
 
     def measure(self) -> None:
+        """Do it now. Once only."""
         if not self.copies:
             return
-        matrix = torch.stack(self.copies).view(len(self.copies), -1)
-        samples = matrix[:, :: sample_step(matrix.shape[1])].clone()
-        for row, (measured, numbers) in enumerate(zip(self.measured, _numbers(matrix), strict=True)):
-            measured.fill(numbers, samples, row)
-        self.copies.clear()
-        self.measured.clear()
+        with unobserved():
+            matrix = torch.stack(self.copies).view(len(self.copies), -1)
+            self.copies.clear()
+            self._count = matrix.shape[1]
+            self._samples = matrix[:, :: sample_step(self._count)].clone()
+            norms = torch.linalg.vector_norm(matrix, dim=1).tolist()
+            totals = matrix.sum(1).tolist()
+            nonzero = [float(numpy.count_nonzero(row)) for row in matrix.to(torch.bool).numpy()]
+            self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
+            for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
+                if not (SMALL < norm < math.inf and math.isfinite(total)):
+                    self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares that float32 cannot hold
+
+    def numbers(self, row: int) -> Numbers:
+        """Those of a row, as `statistics` has them."""
+        self.measure()
+        if row in self._special:
+            return self._special[row]
+        norm, total, least, most, nonzero = (column[row] for column in self._columns)
+        return Numbers(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
+
+    def sample(self, row: int) -> torch.Tensor | None:
+        """Some of its elements."""
+        self.measure()
+        return None if self._samples is None else self._samples[row]
 
 
 def fits(elements: torch.Tensor) -> bool:
     """Whether a tensor may go into a Pool: elements on the processor, few and of a type that torch reduces."""
     return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu
-
-
-def _numbers(matrix: torch.Tensor) -> list[Numbers]:
-    """Of each row, as `statistics` has them."""
-    norms = torch.linalg.vector_norm(matrix, dim=1).tolist()
-    totals = matrix.sum(1).tolist()
-    least, most = matrix.amin(1).tolist(), matrix.amax(1).tolist()
-    count = matrix.shape[1]
-    nonzero = [int(numpy.count_nonzero(row)) for row in matrix.to(torch.bool).numpy()]
-    return [
-        Numbers(norm, total / count, low, high, count - nonzero[k], 0, 0)
-        if SMALL < norm < math.inf and math.isfinite(total)
-        else statistics(matrix[k])  # NaN, Inf, or squares that float32 cannot hold
-        for k, (norm, total, low, high) in enumerate(zip(norms, totals, least, most, strict=True))
-    ]
