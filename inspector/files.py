@@ -5,6 +5,7 @@ No torch here: the questions are asked before the script has imported it.
 
 from __future__ import annotations
 
+import functools
 import linecache
 import os
 import sysconfig
@@ -14,6 +15,7 @@ from types import FrameType
 
 _PACKAGE = str(Path(__file__).resolve().parent)
 _INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in _INSTALLED)
 
 
 def _library_folders() -> tuple[str, ...]:
@@ -87,8 +89,8 @@ class Files:
             # A cell of IPython or a doctest has its source in linecache; `<frozen importlib>`, `<string>`
             # and code that a library generates with exec have none.
             return path in linecache.cache and path.startswith(("<ipython-", "<doctest", "<stdin"))
-        real = os.path.realpath(path)
-        if real.startswith(_closed(_PACKAGE)) or any(name in Path(real).parts for name in _INSTALLED):
+        real = _real(path)
+        if real.startswith(_closed(_PACKAGE)) or any(folder in real for folder in _INSTALLED_FOLDERS):
             return False
         if _is_ipython_cell(real):
             return True
@@ -99,6 +101,17 @@ def column_of(frame: FrameType) -> int | None:
     """Where, in bytes, the expression begins in its line that a frame is at."""
     positions = frame.f_code.co_positions()
     return next(islice(positions, frame.f_lasti // 2, None), (None, None, None, None))[2]
+
+
+def _real(path: str) -> str:
+    """`os.path.realpath`, which looks at each folder of a path anew."""
+    if not path.startswith(os.sep) or Path(path).is_symlink():
+        return os.path.realpath(path)
+    folder, separator, name = path.rpartition(os.sep)
+    return _closed(_real_folder(folder + separator)) + name
+
+
+_real_folder = functools.lru_cache(maxsize=1024)(os.path.realpath)
 
 
 def _closed(folder: str) -> str:
@@ -112,4 +125,4 @@ def _is_pseudo(path: str) -> bool:
 
 def _is_ipython_cell(path: str) -> bool:
     """ipykernel compiles a cell as `<temporary folder>/ipykernel_<pid>/<hash>.py`."""
-    return Path(path).parent.name.startswith("ipykernel_")
+    return "ipykernel_" in path and Path(path).parent.name.startswith("ipykernel_")

@@ -107,8 +107,12 @@ class _Summary(Pending):
         return found
 
 
-_Key: TypeAlias = tuple[int, torch.dtype, Extent]
+_Key: TypeAlias = tuple[int, torch.dtype, int, Extent]
 """Elements: the address of torch's record of their memory, their type and where they lie in it."""
+
+
+def _key(tensor: torch.Tensor, memory: torch.UntypedStorage) -> _Key:
+    return memory._cdata, tensor.dtype, tensor.storage_offset(), extent(tensor)  # type: ignore[return-value]
 
 
 class _Met(NamedTuple):
@@ -228,7 +232,7 @@ class Batch:
             return None
         try:
             memory = tensor.untyped_storage()
-            met = self._met_there(memory, (memory._cdata, tensor.dtype, extent(tensor)))
+            met = self._met_there(memory, _key(tensor, memory))
             is_same = met is not None and memory.resizable() and met.version == tensor._version
         except (RuntimeError, TypeError):  # one without a memory, or of unknown size
             return None
@@ -240,8 +244,8 @@ class Batch:
 
     def _measured(self, elements: torch.Tensor, trusts: bool) -> Measured:
         """The numbers of strided elements, which may have been met before."""
-        memory, where = elements.untyped_storage(), extent(elements)
-        key = (memory._cdata, elements.dtype, where)
+        memory = elements.untyped_storage()
+        key = _key(elements, memory)
         version = None
         if trusts and not elements.is_inference() and memory.resizable():  # else an array has the memory too
             version = elements._version
@@ -251,7 +255,7 @@ class Batch:
         if fits(elements):
             measured = self._pool.add(elements)
         else:
-            elements = in_memory_order(elements, where)
+            elements = in_memory_order(elements, key[-1])
             if met is None or met.measured.numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import NamedTuple
+from typing import TypeAlias
 
 import torch
 
-
-class Extent(NamedTuple):
-    """A set of elements in a memory: the fewest sizes and strides that describe it, the largest stride first.
-
-    Views that show the same elements in another shape or order have the same. Sorted by stride, two dimensions are
-    one where the outer steps over just the whole of the inner.
-    """
-
-    offset: int
-    sizes: tuple[int, ...]
-    strides: tuple[int, ...]
+Extent: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""A set of elements in a memory, from some first one on: the fewest sizes and strides that describe it, with the
+largest stride first. Views that show the same elements in another shape or order have the same."""
 
 
 def extent(tensor: torch.Tensor) -> Extent:
-    """Where the elements of a tensor lie, of which there are some."""
-    if tensor.is_contiguous():
-        return Extent(int(tensor.storage_offset()), (tensor.numel(),), (1,))
-    return Extent(int(tensor.storage_offset()), *_merged(tensor.shape, tensor.stride()))
+    """How the elements of a tensor lie, of which there are some, from its `storage_offset` on."""
+    return _whole(tensor.numel()) if tensor.is_contiguous() else _merged(tensor.shape, tensor.stride())
 
 
 @functools.lru_cache(maxsize=4096)
-def _merged(shape: torch.Size, stride: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _whole(count: int) -> Extent:
+    return (count,), (1,)
+
+
+@functools.lru_cache(maxsize=4096)
+def _merged(shape: torch.Size, stride: tuple[int, ...]) -> Extent:
+    """Sorted by stride, two dimensions are one where the outer steps over just the whole of the inner."""
     sizes: list[int] = []
     strides: list[int] = []
     for step, size in sorted(zip(stride, shape, strict=True)):
@@ -45,7 +41,7 @@ def _merged(shape: torch.Size, stride: tuple[int, ...]) -> tuple[tuple[int, ...]
 
 def in_memory_order(tensor: torch.Tensor, where: Extent) -> torch.Tensor:
     """The same elements in the order of their memory, which torch reduces several times as fast."""
-    return tensor.as_strided(where.sizes, where.strides)
+    return tensor.as_strided(*where)
 
 
 def largest_stride_first(tensor: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,7 @@ HALVES = (torch.float16, torch.bfloat16)
 _BLOCK = 1 << 17
 """Elements of a block: half a megabyte of float32."""
 
-FEW = 1 << 13
+FEW = 1 << 14
 """Up to so many elements the fewest calls take the least time, beyond those that use vector instructions."""
 
 SMALL = 1e-15

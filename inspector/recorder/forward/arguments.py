@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +87,11 @@ def name_of(function: Any) -> str | None:
 def targets_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any], outputs: Outputs) -> list[Target]:
     """What an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
     first: Any = arguments[0] if arguments else None
+    in_place = _is_in_place(name) or options.get("inplace") is True
+    if not in_place and "out" not in options:  # most often; a version that has moved nonetheless tells of a write
+        is_read = isinstance(first, torch.Tensor) and not first.is_inference()
+        return [Target(first, first._version, None)] if is_read else []
     candidates: list[Any] = [first, options.get("out")]
-    in_place = options.get("inplace") is True or name == "__setitem__" or name in _IN_PLACE_OPERATORS
-    in_place = in_place or (name.endswith("_") and not name.endswith("__"))
     if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
         candidates = list(first)
     part = arguments[1] if name == "__setitem__" and _is_plain_index(arguments[1]) else None
@@ -99,15 +102,22 @@ def targets_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any], o
     ]
 
 
+@functools.lru_cache(maxsize=4096)
+def _is_in_place(name: str) -> bool:
+    if name == "__setitem__" or name in _IN_PLACE_OPERATORS:
+        return True
+    return name.endswith("_") and not name.endswith("__")
+
+
 def _is_plain_index(index: Any) -> bool:
     """Whether an index is one of numbers and slices, which gives a view."""
     items = index if isinstance(index, tuple) else (index,)
     return all(item is Ellipsis or type(item) is int or isinstance(item, slice) for item in items)
 
 
-def outer_operands(name: str, inputs: list[torch.Tensor]) -> list[list[int]] | None:
+def outer_operands(inputs: list[torch.Tensor]) -> list[list[int]] | None:
     """The shapes of the two operands of an operation whose result is larger than either: [n, 1] and [n]."""
-    if name not in _BROADCASTING or len(inputs) < 2:
+    if len(inputs) < 2:
         return None
     first, second = inputs[0].shape, inputs[1].shape
     if first == second or not first or not second:
@@ -120,7 +130,7 @@ def outer_operands(name: str, inputs: list[torch.Tensor]) -> list[list[int]] | N
     return None if result in (list(first), list(second)) else [list(first), list(second)]
 
 
-_BROADCASTING = frozenset(
+BROADCASTING = frozenset(
     [
         "add",
         "sub",
@@ -167,10 +177,12 @@ _IN_PLACE_OPERATORS = frozenset(
 )
 
 
-def tensors_among(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+def tensors_among(values: Iterable[Any]) -> list[torch.Tensor]:
     """The tensors among `values` and in the lists and tuples among them."""
+    found: list[torch.Tensor] = []
     for value in values:
         if isinstance(value, torch.Tensor):
-            yield value
+            found.append(value)
         elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
-            yield from (element for element in value if isinstance(element, torch.Tensor))
+            found += [element for element in value if isinstance(element, torch.Tensor)]
+    return found

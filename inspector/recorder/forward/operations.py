@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import FrameType
+from types import BuiltinFunctionType, FrameType, MethodDescriptorType
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from inspector.recorder.forward.arguments import (
+    BROADCASTING,
     NO_OPERATIONS,
     SET_DATA,
     UNCOUNTED,
@@ -42,7 +43,10 @@ from inspector.recorder.forward.outputs import Outputs, Recorded
 from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import is_leaf
-from inspector.summaries import Pending, memory_of
+from inspector.summaries import NOTHING, memory_of
+
+_WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
+"""Functions in C: what such a one makes belongs to the operation that it is, so no line need be traced within."""
 
 GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
 
@@ -115,24 +119,29 @@ class Operations(TorchFunctionMode):
             sys.settrace(None)
         options = options or {}
         operation, user = self._before(function, arguments, options)
-        self._lines.resume(is_ours, user)
+        stays_off = is_ours and type(function) in _WITHOUT_LINES and (user is None or user.f_trace is not None)
+        if not stays_off:
+            self._lines.resume(is_ours, user)
         self._handling += 1
         try:
             result = function(*arguments, **options)
         except BaseException as error:
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # not our frame
+            if stays_off and self._lines.running:
+                sys.settrace(tracer)
             raise
         finally:
             self._handling -= 1
             if not self._recording:
                 _leave_after(self, sys._getframe(1))
-        if operation is not None:
+        if not stays_off:
             tracer = sys.gettrace()
             if is_ours := tracer in self._lines.tracers:
                 sys.settrace(None)
+        if operation is not None:
             self._after(operation, arguments, options, result)
-            if is_ours and self._lines.running:
-                sys.settrace(tracer)
+        if is_ours and self._lines.running:
+            sys.settrace(tracer)
         return result
 
     def _before(
@@ -174,8 +183,8 @@ class Operations(TorchFunctionMode):
     ) -> None:
         try:
             with torch._C.DisableTorchFunction():
-                inputs = list(tensors_among((*arguments, *options.values())))
-                results = list(tensors_among(result if isinstance(result, (tuple, list)) else (result,)))
+                inputs = tensors_among((*arguments, *options.values()))
+                results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
                 if operation.name == "requires_grad_":
                     results = inputs[:1]  # also where it is an assignment, which gives nothing back
                 if sequence_number() != operation.number:
@@ -187,7 +196,9 @@ class Operations(TorchFunctionMode):
                 elif operation.targets:  # `x[mask] = y` gives nothing back
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
-                self._find_writes(operation)
+                for target in operation.targets:
+                    if target.tensor._version != target.version or operation.name == SET_DATA:
+                        self._note_write(operation, target)
         except Exception as error:
             self._fail(error)
 
@@ -197,25 +208,28 @@ class Operations(TorchFunctionMode):
         self.ranges.mark(end, None)
         cuts = self.flow.behind(inputs, results)
         for tensor in inputs:
-            self._outputs.note_shared(tensor)
-        operands, given = outer_operands(operation.name, inputs), self.non_finite.of(inputs)
+            if not tensor.requires_grad:
+                self._outputs.note_shared(tensor)
+        operands = outer_operands(inputs) if operation.name in BROADCASTING else None
+        given = self.non_finite.of(inputs)
         if not results:  # `b[0] = x` gives nothing back
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
+        known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
             if not tensor.requires_grad or is_leaf(tensor) or (tensor._is_view() and tensor._version > 0):
                 continue  # to ask for its Node could make a new one, see `Outputs.key`
-            alone = end == first + 1 and not any(tensor is other for other in inputs)
+            alone = end == first + 1 and id(tensor) not in known
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
             if key is None or not first <= key[0] < end:  # not a tensor of this operation
                 continue
             name = expression.name(index, len(results)) if expression else None
-            if expression and any(tensor is target.tensor for target in operation.targets):
-                name = name or expression.operand  # `h.mul_(2)`: it is `h` still
+            if expression and not name and any(tensor is target.tensor for target in operation.targets):
+                name = expression.operand  # `h.mul_(2)`: it is `h` still
             text = expression.text if expression else None
             if expression and expression.callee not in (None, operation.name):
                 self._outputs.only_steps(inputs, expression.text)  # `sum(losses)` adds several times
-            recorded = Recorded(operation.name, operation.place, Pending(), text, name, cuts, operands, given)
+            recorded = Recorded(operation.name, operation.place, NOTHING, text, name, cuts, operands, given)
             self._outputs.add(tensor, key, recorded)
 
     def _find_leaves(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
@@ -236,8 +250,10 @@ class Operations(TorchFunctionMode):
             self.non_finite.see(where, inputs, results)
 
     def _find_cut(self, operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        if any(tensor.requires_grad for tensor in results) and not _is_copied(operation, inputs, results):
-            return
+        if operation.name not in CUTS_TO_TENSORS or not _is_copied(operation, inputs, results):
+            for tensor in results:
+                if tensor.requires_grad:
+                    return
         sources = [tensor for tensor in inputs if tensor.requires_grad]
         key = None
         if operation.name == "detach_" and operation.targets and operation.targets[0].key is not None:
@@ -269,18 +285,15 @@ class Operations(TorchFunctionMode):
             user = None if decorated is not None else self._lines.user_frame(beyond_dispatch(frame))
             self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
-    def _find_writes(self, operation: _Operation) -> None:
-        for target in operation.targets:
-            tensor = target.tensor
-            is_written = tensor._version != target.version or operation.name == SET_DATA
-            if not is_written or (operation.in_optimizer and not tensor.requires_grad):
-                continue
-            where = self._where(operation, tensor, target.key)
-            # The Node of a custom Function is made before its forward, which may write what it then saves
-            number = 0 if in_custom_function() else operation.number
-            part = tensor if target.part is None else tensor.detach()[target.part]
-            write = Write(where, memory_of(part), number, target.version, tensor._version)
-            self.flow.write(write)
+    def _note_write(self, operation: _Operation, target: Target) -> None:
+        tensor = target.tensor
+        if operation.in_optimizer and not tensor.requires_grad:
+            return
+        where = self._where(operation, tensor, target.key)
+        # The Node of a custom Function is made before its forward, which may write what it then saves
+        number = 0 if in_custom_function() else operation.number
+        part = tensor if target.part is None else tensor.detach()[target.part]
+        self.flow.write(Write(where, memory_of(part), number, target.version, tensor._version))
 
     def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
         leaf = self.flow.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
