@@ -179,7 +179,7 @@ class _Builder:
     def _facts(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
         seen = self._record.seen.get(pair)
         if seen is not None:
-            return _facts(seen)
+            return seen.facts.row()
         output = node.outputs[pair[1]]
         return {
             "retains_grad": NOT_SEEN,
@@ -201,7 +201,7 @@ class _Builder:
             "is_leaf": seen.facts.is_leaf,
             "requires_grad": seen.facts.requires_grad,
             "grad_fn": None,
-            **_facts(seen),
+            **seen.facts.row(),
             "source": seen.source if seen.source is not None else _NOT_WANTED,
             **states,
             "gradient": _NOT_WANTED,
@@ -233,17 +233,6 @@ def _operands(output: Output | None) -> dict[str, Any]:
         return {}
     found = {"operands": output.operands, "given": output.given}
     return {key: value for key, value in found.items() if value}
-
-
-def _facts(seen: Seen) -> dict[str, Any]:
-    facts = seen.facts
-    return {
-        "retains_grad": facts.retains_grad,
-        "dtype": facts.dtype,
-        "shape": facts.shape,
-        "device": facts.device,
-        "version": facts.version,
-    }
 
 
 def _one_or_all(values: list[Value]) -> Value:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,17 +19,26 @@ _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
 _GONE = Pending(unknown("the script had dropped the tensor by then"))
 
 
-@dataclass(slots=True)  # frozen would take a microsecond more of every tensor
-class TensorFacts:
-    """The attributes of a tensor, in torch's names."""
+class TensorFacts(NamedTuple):
+    """The attributes of a tensor, in torch's names and as torch gives them: written out when somebody asks."""
 
-    dtype: str
-    shape: list[int]
-    device: str
+    dtype: torch.dtype
+    shape: Sequence[int]
+    device: torch.device
     version: Value
     is_leaf: bool
     requires_grad: bool
     retains_grad: bool
+
+    def row(self) -> dict[str, Any]:
+        """Those that a graph says of every tensor."""
+        return {
+            "retains_grad": self.retains_grad,
+            "dtype": dtype_name(self.dtype),
+            "shape": list(map(int, self.shape)),
+            "device": device_name(self.device),
+            "version": self.version,
+        }
 
 
 @dataclass(slots=True)
@@ -90,9 +100,9 @@ def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:
     return TensorFacts(
-        dtype_name(tensor.dtype),
-        shape_of(tensor) or [],
-        device_name(tensor.device),
+        tensor.dtype,
+        tensor.shape if is_ordinary(tensor) and not tensor.is_nested else shape_of(tensor) or (),
+        tensor.device,
         _version(tensor),
         tensor.is_leaf,
         tensor.requires_grad,

@@ -57,6 +57,7 @@ class ModulePaths:
 
     entered: is called before each forward and told whether its module is the outermost.
     left: is called after each forward with its output.
+    tells_all: whether they are; else only `entered` is, for the outermost.
     lines: are not traced while we work; where they sleep, a module wakes them.
     """
 
@@ -65,6 +66,7 @@ class ModulePaths:
     ) -> None:
         self.ranges: Threads[ModuleCall] = Threads()
         self.roots: list[weakref.ref[nn.Module]] = []
+        self.tells_all = False
         self._entered, self._left, self._lines = entered, left, lines
         self._thread = _Thread(self.ranges)
         self._handles: list[Any] = []
@@ -101,7 +103,8 @@ class ModulePaths:
             else:
                 running = self._enter(module, stack)
             wakes = wakes or not stack
-            self._entered(module, not stack)
+            if self.tells_all or not stack:
+                self._entered(module, not stack)
             stack.append(running)
             self._thread.ranges.mark(sequence_number(), running.call)
         except Exception as error:
@@ -126,7 +129,8 @@ class ModulePaths:
             if position >= 0:  # else it was called before the hooks were there
                 del stack[position:]  # what lies above ended with an exception that runs no hooks
                 self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
-                self._left(output)
+                if self.tells_all:
+                    self._left(output)
         except Exception as error:
             self._lines.fail(error)
         finally:

@@ -65,7 +65,7 @@ class ForwardRecorder:
     """
 
     def __init__(self, mode: Mode, batch: Batch, files: Files) -> None:
-        self.mode: Mode = mode
+        self.mode: Mode
         self.unknown: list[str] = []
         """Why something was not seen, as sentences."""
         self.on_compile: Callable[[], None] | None = None
@@ -73,6 +73,7 @@ class ForwardRecorder:
         self._sources = Sources(files)
         self._lines = Lines(files, self._fail)
         self._modules = ModulePaths(self._entered, self._left, self._lines)
+        self._set_mode(mode)
         self._outputs = Outputs(batch, self._sources)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
@@ -124,7 +125,7 @@ class ForwardRecorder:
         reason: why, for `unknown`.
         """
         if self.mode == "full":
-            self.mode = "light"
+            self._set_mode("light")
             self._lines.returned = None
             self._operations.stop()
             self._lines.errand = self._tidy
@@ -134,7 +135,7 @@ class ForwardRecorder:
         """Go on as a full recording, where nothing forbids it: `torch.compile`, an error of ours."""
         if self.mode == "full" or self._compiled_from is not None:
             return
-        self.mode = "full"
+        self._set_mode("full")
         self._until, self._most = None, len(self._outputs) + MOST_OUTPUTS
         if self._compile_watch is not None:
             self._lines.errand = None
@@ -358,7 +359,7 @@ class ForwardRecorder:
         self._compiled_from = sequence_number() if self._is_here() else 0
         self._lines.unseen = True
         self._say(f"modules, values and names are not known from here on: {compiling.REASON}")
-        self.mode = "light"
+        self._set_mode("light")
         self._lines.returned = None
         self._operations.stop()
         self._modules.stop()
@@ -376,6 +377,10 @@ class ForwardRecorder:
 
     def _is_here(self) -> bool:
         return threading.get_ident() == self._thread
+
+    def _set_mode(self, mode: Mode) -> None:
+        self.mode = mode
+        self._modules.tells_all = mode == "full"
 
     def _say(self, reason: str) -> None:
         if reason not in self.unknown:
