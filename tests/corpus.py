@@ -109,11 +109,13 @@ def _harmed(finding: dict[str, Any], rows: dict[str, Any]) -> set[str]:
     return {name for node in finding["nodes"] if (name := names.get(node))}
 
 
-def judge_all(expectations: Iterable[Expectation], workers: int = 2) -> list[Judged]:
+def judge_all(
+    expectations: Iterable[Expectation], workers: int = 2, preloaded: tuple[str, ...] = PRELOADED
+) -> list[Judged]:
     """Judge many, `workers` at a time, each with a fork server of its own."""
 
     def some(part: list[Expectation]) -> list[Judged]:
-        with ForkServer(PRELOADED) as server:
+        with ForkServer(preloaded) as server:
             return [judge(server, expected) for expected in part]
 
     items = list(expectations)

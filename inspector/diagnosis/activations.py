@@ -32,10 +32,13 @@ def alive(call: Call, node: str) -> float | None:
 
 
 def passed(call: Call, node: str) -> float | None:
-    """The norm of the gradient behind an activation by that before it; None where one of them is not known."""
+    """The norm of the gradient behind an activation by that before it; None where one of them is not known or not
+    finite, as in a step that a GradScaler skips."""
     arrived, edges = call.arrived(node), call.next_edges.get(node, ())
     left = norm(edges[0].gradient) if edges else None
-    return None if not arrived or left is None else left / arrived
+    if not arrived or left is None or not math.isfinite(arrived) or not math.isfinite(left):
+        return None
+    return left / arrived
 
 
 def slope(call: Call, node: str) -> float | None:

@@ -31,6 +31,9 @@ TINY = 1e-30
 """A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: what arrives with a norm like this and leaves as
 zeros was not cut but has vanished."""
 
+_FLAT = (*ROUNDERS, *RECTIFIERS, *SQUASHERS)
+"""Functions that need no other operand to give zeros."""
+
 _MOST_CAUSES = 8
 """So many are kept of one Node: enough to see whether one of them is in order."""
 
@@ -123,6 +126,8 @@ def _told(call: Call, cause: _Cause, leaf: str) -> Zero | None:
         return Zero(node, edge, True, None, (leaf,))
     if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
         return None
+    if call.row.setting.recording != "full" and not call.functions[node]["name"].startswith((*MASKS, *_FLAT)):
+        return None  # what it multiplied by is not known: the B of LoRA before its first step, say
     operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
     own = _input(call, edge)
     if not operands:
