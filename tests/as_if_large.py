@@ -1,4 +1,4 @@
-"""Importing it has every graph recorded as a large one: in full in the calls that are drawn, lightly in the others."""
+"""Importing it has every graph recorded as a large one: in full where it is drawn, lightly in the other calls."""
 
 from inspector.recorder import session
 
