@@ -89,8 +89,16 @@ class Depth:
             behind = [edge.target for edge in self.call.next_edges.get(node, ())]
             inner = [other for other in behind if other in low and other not in parameters]
             if low.get(node) and all(other in found for other in inner):
-                found.add(node)
+                most = least * (self.steps[node].highest or 0.0)
+                if not any(self._joins_more(other, most) for other in behind if other not in parameters):
+                    found.add(node)
         return found
+
+    def _joins_more(self, node: str, most: float) -> bool:
+        """Whether more than this arrives at a Node together, of which a light recording does not know what came
+        from where."""
+        step = self.steps.get(node)
+        return step is not None and step.highest is None and step.size >= most
 
     def way(self, node: str) -> Iterator[Step]:
         """The steps of the way to a Node, from it to the root."""

@@ -75,7 +75,8 @@ def _without_gradient(evidence: Evidence) -> set[str]:
     for row in evidence.optimizers if left_out else ():
         held = {name for group in row["groups"] for name in group["parameters"]}
         wrong |= held if not held & evidence.reached else set()
-    return {name for name in under - evidence.reached - wrong if evidence.is_stepped(name)}
+    frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
+    return {name for name in under - evidence.reached - wrong - frozen if evidence.is_stepped(name)}
 
 
 RULE = Rule("detached", "error", ("gradients", "forward"), check, __doc__)
