@@ -258,3 +258,15 @@ def test_a_leaf_of_compressed_rows() -> None:
     assert all(torch.equal(one.to_dense(), other.to_dense()) for one, other in zip(plain, found, strict=True))
     (row,) = [row for _, row in recording.calls[0].graph.tensors() if row["name"] == "a"]
     assert norm(row["gradient"]) == pytest.approx(float(found[1].norm()))
+
+
+def test_a_root_that_a_library_has_computed_is_called_as_it_stands_in_the_line() -> None:
+    w = torch.rand(3, requires_grad=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    with inspector.record(watch=2) as recording:
+        loss = (w * 2).sum()
+        scaler.scale(loss).backward()
+        torch.autograd.backward(scaler.scale((w * 3).sum()))
+    first, second = (call.graph[call.graph.roots[0]] for call in recording.calls)
+    assert (first["name"], first["expression"]) == (None, "scaler.scale(loss)")
+    assert second.get("expression") is None

@@ -8,7 +8,7 @@ would make torch copy the gradient of every parameter instead of handing it over
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -21,15 +21,6 @@ from inspector.tracer.walk import AutogradNode, Walk
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 _node_at_work = torch._C._current_autograd_node
-
-
-class _Hooks(NamedTuple):
-    """Note the turn of the Node at work and what has arrived at it: as `register_hook` of a tensor and
-    `register_prehook` of a Node call them. left: what it sends on. None of them raises."""
-
-    one: Callable[[torch.Tensor | None], None]
-    several: Callable[[Gradients], None]
-    left: Callable[[Gradients, Gradients], None]
 
 
 class GradientCapture:
@@ -49,16 +40,19 @@ class GradientCapture:
         runs_all: the call is for all leaves, so that the engine stops at none of the Nodes.
         """
         self._index |= walk.index
-        hooks = _hooks(self._index, self.flow, self._batch, self._errors)
+        one, several = _arriving(self._index, self.flow, self._batch, self._errors)
         if self._batch.level == "light" and runs_all:
-            self._install_quickly(walk, hooks)
+            self._install_quickly(walk, one, several)
             return
+        leave = _leaving(self._index, self.flow, self._batch, self._errors)
         for node in walk.nodes:
-            self._handles.append(node.register_prehook(hooks.several))
+            self._handles.append(node.register_prehook(several))
             if self._batch.level == "full":
-                self._handles.append(node.register_hook(hooks.left))
+                self._handles.append(node.register_hook(leave))
 
-    def _install_quickly(self, walk: Walk, hooks: _Hooks) -> None:
+    def _install_quickly(
+        self, walk: Walk, one: Callable[[torch.Tensor | None], None], several: Callable[[Gradients], None]
+    ) -> None:
         """Hook a Node with one output as `register_hook` of that tensor does: in a tenth of the time of a prehook.
 
         Torch runs such hooks also where the engine only stops at a Node, and before a prehook of the user's: what
@@ -66,13 +60,13 @@ class GradientCapture:
         """
         with unobserved():
             carrier = torch.empty(0, device="cpu")
-        self._shared[0] = hooks.one
+        self._shared[0] = one
         carrier._backward_hooks = self._shared  # type: ignore[assignment]
         for node, name in zip(walk.nodes, walk.structure.names, strict=True):
             if name in ONE_OUTPUT:
                 node._register_hook_dict(carrier)
             else:
-                self._handles.append(node.register_prehook(hooks.several))
+                self._handles.append(node.register_prehook(several))
 
     def remove(self) -> None:
         """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
@@ -92,16 +86,27 @@ class GradientCapture:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
 
-def _hooks(index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]) -> _Hooks:
-    """errors: after the first of ours, which is kept there, they do nothing."""
+def _arriving(
+    index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]
+) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
+    """What notes the turn of the Node at work and what has arrived at it: as `register_hook` of a tensor and
+    `register_prehook` of a Node call it.
+
+    It does not raise: after a first error, which is kept in `errors`, it does nothing.
+    """
     steps, arrived, norms, flowing = flow.steps, flow.arrived, flow.norms, batch.flowing
     is_light = batch.level == "light"
+
+    def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes
+        several((gradient,))
 
     def several(gradients: Gradients) -> None:
         if errors:
             return
         try:
-            position = index[_node_at_work()]
+            position = index.get(_node_at_work())
+            if position is None:  # compiled autograd runs hooks outside of any Node
+                return
             steps.append(position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None:
@@ -111,31 +116,28 @@ def _hooks(index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: lis
         except Exception as error:
             errors.append(error)
 
-    def one(gradient: torch.Tensor | None) -> None:  # as `several`: this one runs for most Nodes
-        if errors:
-            return
-        try:
-            position = index[_node_at_work()]
-            steps.append(position)
-            facts = quick_norm(gradient, computed=True)
-            if facts is None:
-                arrived[position] = unseen(flowing, (gradient,))
-            else:
-                norms[position] = facts
-        except Exception as error:
-            errors.append(error)
+    return one, several
+
+
+def _leaving(
+    index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]
+) -> Callable[[Gradients, Gradients], None]:
+    """What notes what the Node at work sends on: as its `register_hook` calls it. Like `_arriving`."""
+    contributions, flowing = flow.contributions, batch.flowing
 
     def left(sent: Gradients, _: Gradients) -> None:
         if errors:
             return
         try:
-            position = index[_node_at_work()]
+            position = index.get(_node_at_work())
+            if position is None:
+                return
             for slot, value in enumerate(unseen(flowing, sent)):
-                flow.contributions[position, slot] = value
+                contributions[position, slot] = value
         except Exception as error:
             errors.append(error)
 
-    return _Hooks(one, several, left)
+    return left
 
 
-hide_alone(quick_norm, *_hooks({}, Flow(), Batch(), []))  # which always have the same code
+hide_alone(quick_norm, *_arriving({}, Flow(), Batch(), []), _leaving({}, Flow(), Batch(), []))

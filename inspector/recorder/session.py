@@ -242,7 +242,7 @@ class Session:
         if not roots:
             self._note_without_graph(call, names)
         if self._forward is not None:
-            self._forward.backward_begins(index, call.frame)
+            self._forward.backward_begins(index, call.frame, call.outputs)
         tainted, alive = self._tainted(call), self._growth.begins(index, graph, names)
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
         return _Open(head, tracing, capture, outputs, captured, pause, grads)

@@ -138,6 +138,13 @@ class Outputs:
             kept.name = kept.name or expression.name(index, len(tensors))
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)
 
+    def call_it(self, tensor: torch.Tensor, text: str) -> None:
+        """Give an output that was recorded this text, where it has none."""
+        key = self.key(tensor)
+        kept = None if key is None else self._recorded.get(key)
+        if kept is not None and kept.expression is None:
+            kept.expression = text
+
     def only_steps(self, tensors: list[torch.Tensor], text: str) -> None:
         """Those of `tensors` that the same text computed were steps on its way, and do not get its name."""
         for tensor in tensors:

@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -159,12 +159,14 @@ class ForwardRecorder:
         finally:
             self._lines.resume(paused, None)
 
-    def backward_begins(self, index: int, frame: FrameType | None) -> None:
+    def backward_begins(self, index: int, frame: FrameType | None, roots: Sequence[Any]) -> None:
         """The engine is about to run: what it makes (create_graph), a hook computes or a checkpoint runs again is
-        no part of the forward. index: of the call; frame: who called it."""
+        no part of the forward. index: of the call; frame: who called it, on which tensors."""
         self._lines.flush()
         user = self._lines.user_frame(frame)
         place = None if user is None else (user.f_code, user.f_lasti)
+        if user is not None and user is frame and len(roots) == 1 and _is_tensor(roots[0]):
+            self._name_root(roots[0], user)
         self._backwards.here.mark(sequence_number(), _Backward(index, place))
 
     def backward_ends(self) -> None:
@@ -347,6 +349,16 @@ class ForwardRecorder:
         if expression is not None:
             with torch._C.DisableTorchFunction():
                 self._outputs.call(operation, results, expression, place)
+
+    def _name_root(self, root: torch.Tensor, frame: FrameType) -> None:
+        """`scaler.scale(loss).backward()`: a root that a library has computed is called as it stands there."""
+        expression = self._sources.expression((frame.f_code, frame.f_lasti)) if self.mode == "full" else None
+        if expression is None or expression.callee != "backward" or not expression.operand or not self._is_here():
+            return
+        first = expression.operand.partition(".")[0]
+        if not isinstance(frame.f_globals.get(first), ModuleType):  # else it is `torch.autograd.backward(loss)`
+            with torch._C.DisableTorchFunction():
+                self._outputs.call_it(root, expression.operand)
 
     def _called(self, code: CodeType) -> None:
         if compiling.is_entrance(code) and self._compile_watch is not None:
