@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import dis
+import functools
 import inspect
 import sys
 from collections.abc import Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 _OWNERS_OF_LOCALS = 3
@@ -19,6 +21,26 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+@functools.lru_cache(maxsize=256)
+def loop_variables(code: CodeType) -> frozenset[str]:
+    """The variables that a `for` of this code assigns. After it each holds the last item, by chance."""
+    found: set[str] = set()
+    waiting = 0  # how many targets are still to be assigned
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "FOR_ITER":
+            waiting = 1
+        elif waiting and instruction.opname == "UNPACK_SEQUENCE":
+            waiting += instruction.argval - 1
+        elif waiting and instruction.opname == "UNPACK_EX":  # so many before the starred one and behind
+            waiting += (instruction.argval & 0xFF) + (instruction.argval >> 8)
+        elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, str):
+            found.add(instruction.argval)
+            waiting -= 1
+        elif instruction.opname not in ("CACHE", "EXTENDED_ARG", "NOP"):
+            waiting = 0
+    return frozenset(found)
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
 
 from inspector.files import Files
-from inspector.frames import outwards, variables_of
+from inspector.frames import loop_variables, outwards, variables_of
 from inspector.module_tree import CONTAINERS, DEPTH, MOST_ITEMS, PLAIN, Keeper, ModuleTree, items, module_tree
 
 
@@ -32,7 +32,8 @@ class Owner:
 
 
 class Names:
-    """Names by the identity of the tensor, and how good each is: a variable beats an item of a container.
+    """Names by the identity of the tensor, and how good each is: a variable beats an item of a container, and the
+    path of a parameter the variable of a loop over parameters.
 
     The tensors are held, so that an identity means one tensor: as long as the walk over them, no longer.
     """
@@ -40,6 +41,7 @@ class Names:
     def __init__(self) -> None:
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
+        self._codes: dict[int, CodeType] = {}  # by the tensor, the code whose variable has named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
         self._items: list[tuple[str, torch.Tensor]] = []
@@ -63,12 +65,17 @@ class Names:
             self._names[id(tensor)] = name
             self.tensors.append(tensor)
 
-    def add_variables(self, variables: Mapping[str, Any]) -> None:
-        """Name what the variables of one scope hold: tensors first, then what lies in containers."""
+    def add_variables(self, variables: Mapping[str, Any], code: CodeType | None = None) -> None:
+        """Name what the variables of one scope hold: tensors first, then what lies in containers.
+
+        code: that assigns them.
+        """
         containers = []
         for name, value in list(variables.items()):
             kind = type(value)
             if issubclass(kind, torch.Tensor):
+                if code is not None and id(value) not in self._names:
+                    self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
                 self._modules.setdefault(id(value), (name, value))
@@ -118,6 +125,9 @@ class Names:
     def _add_tree(self, name: str, tree: ModuleTree) -> None:
         prefix = f"{name}." if name else ""
         for path, tensor in tree.tensors():
+            code = self._codes.pop(id(tensor), None)
+            if code is not None and self._names[id(tensor)] in loop_variables(code):
+                self._names[id(tensor)] = prefix + path
             self.add(prefix + path, tensor)
 
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
@@ -156,9 +166,7 @@ class Names:
             stack.append((path, value, depth + 1))
 
 
-def names_from(
-    frame: FrameType | None, files: Files, given: Iterable[tuple[str, torch.nn.Module]] = ()
-) -> Names:
+def names_from(frame: FrameType | None, files: Files, given: Iterable[tuple[str, torch.nn.Module]] = ()) -> Names:
     """The names in the frames from `frame` outwards: the user's code first, then that of libraries.
 
     A library's locals matter where it calls backward for the user (a Trainer's `model`). given: modules whose
@@ -171,8 +179,9 @@ def names_from(
     ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
     others = [item for item in frames if not files.is_users(item.f_code.co_filename)]
     seen: set[int] = set()
+    codes = {id(item.f_globals): item.f_code for item in frames if item.f_code.co_name == "<module>"}
     for item in ours + others:
-        _add_frame(names, item, with_globals=item in ours, seen=seen)
+        _add_frame(names, item, seen, codes if item in ours else None)
     names.add_parameters()
     names.add_items()
     return names
@@ -189,17 +198,18 @@ def _is_torch(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).split(".", 1)[0] == "torch"
 
 
-def _add_frame(names: Names, frame: FrameType, *, with_globals: bool, seen: set[int]) -> None:
+def _add_frame(names: Names, frame: FrameType, seen: set[int], codes: Mapping[int, CodeType] | None) -> None:
+    """codes: that assign globals, by the id of those, as far as they are running; None: leave the globals out."""
     if frame.f_code.co_filename.startswith("<frozen"):
         return
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        names.add_variables(variables_of(frame))
+        names.add_variables(variables_of(frame), frame.f_code)
     elif id(frame.f_locals) not in seen:
         seen.add(id(frame.f_locals))
-        names.add_variables(frame.f_locals)
-    if with_globals and id(frame.f_globals) not in seen:
+        names.add_variables(frame.f_locals, frame.f_code)
+    if codes is not None and id(frame.f_globals) not in seen:
         seen.add(id(frame.f_globals))
-        names.add_variables(frame.f_globals)
+        names.add_variables(frame.f_globals, codes.get(id(frame.f_globals)))
 
 
 def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor, Keeper]]:

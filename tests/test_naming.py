@@ -12,6 +12,7 @@ from torch import nn
 
 import inspector
 from inspector.files import Files
+from inspector.frames import loop_variables
 from inspector.naming import Names, names_from
 
 GLOBAL = torch.tensor(1.0, requires_grad=True)
@@ -227,3 +228,28 @@ def test_a_traced_graph_has_the_names_of_the_caller():
     names = {row["name"] for _, row in graph.tensors()}
     assert {"x", "loss", "weight", "bias"} <= names
     assert "scaled" not in names, "that variable is gone"
+
+
+def test_the_variable_of_a_loop_over_parameters_is_the_name_of_none():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    kept = model[0].weight
+    for _, (_name, parameter) in enumerate(model.named_parameters()):
+        parameter.requires_grad_(True)
+    for x in torch.ones(2, 3):
+        x.add_(1)
+    names = names_here()
+    assert parameter is model[1].bias and names.name(parameter) == "1.bias"
+    assert names.name(kept) == "kept"
+    assert names.name(x) == "x"
+
+
+def test_variables_that_a_for_assigns():
+    code = compile("for i, (a, b.c), *d in e:\n    f = 1\nfor g.h in e: pass\nfor k in e: l = k", "", "exec")
+    assert loop_variables(code) == {"i", "a", "k"}
+
+
+def test_variables_of_loops_at_the_level_of_a_module(tmp_path):
+    text = "for name, p in model.named_parameters():\n    p.requires_grad_(True)\nnames = names_here()"
+    variables = {"model": nn.Linear(2, 2), "names_here": names_here}
+    exec(compile(text, str(tmp_path / "loop.py"), "exec"), variables)
+    assert variables["names"].name(variables["p"]) == "bias"
