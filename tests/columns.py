@@ -77,7 +77,7 @@ def _tensor(position: int, op: Op, is_leaf: bool) -> dict[str, Any]:
     return {
         "id": f"t{position}",
         "kind": "tensor",
-        "name": f"w{position}" if is_leaf else f"loss{position}",
+        "name": f"w[{position}]" if is_leaf else f"loss{position}",  # no variable: it may be a module's
         "is_leaf": is_leaf,
         "requires_grad": True,
         "grad_fn": None if is_leaf else f"n{position}",

@@ -12,10 +12,12 @@ from typing import Any
 
 import networkx
 import pytest
+import torch
 from columns import Builder, Op, graph, loop, transformer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import inspector
 from inspector.graph import Graph
 from inspector.graph.rows import from_rows, to_rows
 from inspector.layout import draw
@@ -253,7 +255,7 @@ def test_a_loop_without_modules_folds_by_its_passes() -> None:
     boxes = kinds(folded)
     assert len(boxes) <= 8
     assert ("equal", 999) in boxes.values() or ("equal", 998) in boxes.values()
-    leaf = next(identifier for identifier, tensor in folded.tensors() if tensor["name"] == "w3001")
+    leaf = next(identifier for identifier, tensor in folded.tensors() if tensor["name"] == "w[3001]")
     assert folded[leaf]["is_leaf"]  # shared by all passes: drawn, not folded
 
 
@@ -296,6 +298,18 @@ def test_a_box_sums_what_is_in_it() -> None:
     assert box["norms"] == {"low": 0.0, "high": 3.0, "zeros": 1, "nans": 0, "none": 0, "unknown": 0}
     assert box["grads"]["high"] == 5.0
     assert box["steps"] == [2, 4]
+
+
+def test_a_leaf_that_is_a_variable_of_its_own_is_no_parameter_of_the_module_that_uses_it() -> None:
+    image = torch.rand(1, 3, requires_grad=True)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    with inspector.record() as recording:
+        model(image).sum().backward()
+    graph = recording.calls[0].graph
+    folded = fold(graph, 1).network.nodes(data=True)
+    boxes = {node["name"]: (node["parameters"], node["elements"]) for _, node in folded if node["kind"] == "fold"}
+    assert boxes == {"0": (2, 16), "2": (2, 10)}
+    assert "image" in {node["name"] for _, node in folded if node["kind"] == "tensor"}
 
 
 def test_views_and_transposes_hide_in_their_neighbours() -> None:

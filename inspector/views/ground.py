@@ -29,6 +29,10 @@ class Ground:
         named = modules_by_names(graph, self.outline, self.turns)
         self.by_names = named is not None
         self.paths: list[Path] = paths(self.outline, named)
+        for position, leaf in self.outline.leaves.items():
+            name = graph[leaf]["name"]
+            if name and name.isidentifier():  # a variable, or the outermost module's own: of no module within
+                self.paths[position] = ()
         self._atoms: dict[int, Box] = {}
         self._swallowed: set[int] = set()
         for atom in atoms:
