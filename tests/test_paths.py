@@ -81,7 +81,7 @@ def test_a_graph_that_was_saved_folded():
     folded = fold(transformer(6), 2)
     name, _ = leaf_of(folded.whole, 3)
     saved = from_rows(json.loads(json.dumps(to_rows(folded))))
-    with pytest.raises(PathError, match=re.escape(f"no tensor '{name}'")):  # it is in a box, and its name was not saved
+    with pytest.raises(PathError, match=re.escape(f"no tensor '{name}'")):  # in a box: its name was not saved
         light(saved, f"{name}:loss0")
     tied = next(node["name"] for _, node in saved.tensors() if node["is_leaf"])
     shown = {key for key in light(folded, f"{tied}:loss0").nodes if key in saved.network}

@@ -79,3 +79,17 @@ def test_what_fits():
     assert fits(torch.ones(100)) and fits(torch.ones(8192, dtype=torch.float64))
     assert not fits(torch.ones(8193)) and not fits(torch.ones(100, dtype=torch.bfloat16))
     assert not fits(torch.ones(100, device="meta"))
+
+
+@pytest.mark.parametrize("level", ["full", "light"])
+def test_the_imaginary_part_of_a_conjugate_is_the_negative_of_the_memory_that_it_shares(level):
+    elements = torch.complex(torch.rand(100), torch.rand(100) + 1)
+    part, negative = elements.imag, elements.conj().imag
+    assert negative.is_neg() and torch.equal(part, -negative)
+    batch = Batch(level)
+    values = [batch.add(tensor, counted=True) for tensor in (part, negative)]
+    batch.read()
+    first, second = (value.value for value in values)
+    assert first["norm"] == pytest.approx(second["norm"])
+    if level == "full":
+        assert first["mean"] == pytest.approx(-second["mean"]) and second["max"] == pytest.approx(-first["min"])

@@ -46,7 +46,13 @@ def in_memory_order(tensor: torch.Tensor, where: Extent) -> torch.Tensor:
 
 def largest_stride_first(tensor: torch.Tensor) -> torch.Tensor:
     """The same elements with their dimensions in the order of the memory."""
-    strides = tensor.stride()
+    order = _order(tensor.stride())
+    return tensor if order is None else tensor.permute(order)
+
+
+@functools.lru_cache(maxsize=4096)
+def _order(strides: tuple[int, ...]) -> list[int] | None:
+    """Dimensions, the largest stride first; None where they are so."""
     if all(outer >= inner for outer, inner in itertools.pairwise(strides)):
-        return tensor
-    return tensor.permute(sorted(range(len(strides)), key=strides.__getitem__, reverse=True))
+        return None
+    return sorted(range(len(strides)), key=strides.__getitem__, reverse=True)

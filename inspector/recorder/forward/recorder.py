@@ -317,7 +317,8 @@ class ForwardRecorder:
         kept = self._without_graph.get(id(module))
         known = kept is not None and kept[0]() is module
         if torch.is_grad_enabled():
-            if torch._C._current_graph_task_id() == _OUTSIDE_OF_BACKWARD:
+            is_noted = known and kept is not None and kept[1] is None
+            if not is_noted and torch._C._current_graph_task_id() == _OUTSIDE_OF_BACKWARD:
                 self._without_graph[id(module)] = weakref.ref(module), None
         elif not known:
             frame: FrameType | None = sys._getframe(1)
