@@ -104,7 +104,7 @@ def column_of(frame: FrameType) -> int | None:
 
 
 def _real(path: str) -> str:
-    """`os.path.realpath`, which looks at each folder of a path anew."""
+    """`os.path.realpath`, which alone would ask for every folder of a path again, for each file."""
     if not path.startswith(os.sep) or os.path.islink(path):  # noqa: PTH114  asked of every file: a Path takes longer
         return os.path.realpath(path)
     folder, separator, name = path.rpartition(os.sep)

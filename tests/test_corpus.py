@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from corpus import PRELOADED, Expectation, Judged, corpus, judge, judge_all, table
@@ -51,6 +52,13 @@ def test_nothing_is_said_of_a_healthy_script_where_less_is_known(
 ) -> None:
     """As of a large model: of the calls that are not drawn no values."""
     assert problems(judge(scripts_as_if_large, expected)) == []
+
+
+@pytest.mark.parametrize("name", ["lora_both_factors", "auxiliary_warmup"])
+def test_zeros_are_told_where_the_operands_of_a_light_call_are_known(name: str, scripts: ForkServer) -> None:
+    """Of a small graph they are."""
+    expected = next(item for item in corpus() if item.name == f"broken/zero-gradient/{name}")
+    assert problems(judge(scripts, replace(expected, options=[*expected.options, "--record", "light"]))) == []
 
 
 @pytest.mark.slow

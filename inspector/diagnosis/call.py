@@ -62,6 +62,13 @@ class Call:
         return {source: target for source, target, _ in self.graph.edges("accumulate")}
 
     @functools.cached_property
+    def knows_saved(self) -> bool:
+        """Whether it was read what Nodes saved: of a large graph in a light call at most what the one did at which
+        backward has failed."""
+        with_some = sum(bool(function["saved"]) for function in self.functions.values())
+        return with_some > (self.graph.error is not None)
+
+    @functools.cached_property
     def saved(self) -> dict[str, dict[str, str]]:
         """For each Node, the tensors that it saved by their names: `{"self": "t3"}`."""
         return {

@@ -84,6 +84,7 @@ class Evidence:
     def reached(self) -> set[str]:
         """The names of the leaves that are under a root of some watched call."""
         return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
+
     @functools.cached_property
     def steps(self) -> list[dict[str, Any]]:
         """The steps of optimizers among the events."""
@@ -118,6 +119,12 @@ def _not_in_full(evidence: Evidence) -> str | None:
     return _no_call(evidence) or f"the forward was not recorded in full (--record {_mode(evidence)})"
 
 
+def _no_saved(evidence: Evidence) -> str | None:
+    if any(call.knows_saved for call in evidence.calls):
+        return None
+    return _no_call(evidence) or f"what Nodes saved was not read (--record {_mode(evidence)})"
+
+
 def _no_step(evidence: Evidence) -> str | None:
     if any(event["event"] == "step" for event in evidence.events):
         return None
@@ -148,6 +155,7 @@ _LACKS: dict[Need, Callable[[Evidence], str | None]] = {
     "gradients": _no_gradients,
     "values": _not_in_full,
     "forward": _not_in_full,
+    "saved": _no_saved,
     "steps": _no_step,
     "optimizers": _no_optimizer,
     "gradcheck": _no_gradcheck,

@@ -16,10 +16,10 @@ Severity: TypeAlias = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
 
-Need: TypeAlias = Literal["gradients", "values", "forward", "steps", "optimizers", "gradcheck"]
+Need: TypeAlias = Literal["gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck"]
 """What a rule judges by. gradients: what flowed in a backward call; values: what the forward's tensors held;
-forward: operations, cuts and writes; optimizers: that one was made; steps: that one has stepped; gradcheck: that
-`--gradcheck` ran. `Evidence.lacks` says which is missing."""
+forward: operations, cuts and writes; saved: what Nodes saved; optimizers: that one was made; steps: that one has
+stepped; gradcheck: that `--gradcheck` ran. `Evidence.lacks` says which is missing."""
 
 
 @dataclass(frozen=True)

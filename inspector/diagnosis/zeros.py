@@ -126,7 +126,7 @@ def _told(call: Call, cause: _Cause, leaf: str) -> Zero | None:
         return Zero(node, edge, True, None, (leaf,))
     if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
         return None
-    if call.row.setting.recording != "full" and not call.functions[node]["name"].startswith((*MASKS, *_FLAT)):
+    if not call.knows_saved and not call.functions[node]["name"].startswith((*MASKS, *_FLAT)):
         return None  # what it multiplied by is not known: the B of LoRA before its first step, say
     operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
     own = _input(call, edge)

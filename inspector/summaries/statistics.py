@@ -17,6 +17,7 @@ import torch
 
 from inspector.graph.values import FULL
 from inspector.summaries.elements import ORDINARY
+from inspector.summaries.unobserved import functions_observed, operations_observed
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
@@ -37,8 +38,6 @@ NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
 """Shape, dtype and norm of a tensor."""
 
 _vector_norm = torch.linalg.vector_norm
-_functions_observed = torch._C._len_torch_function_stack
-_operations_observed = torch._C._len_torch_dispatch_stack
 
 
 class Numbers(NamedTuple):
@@ -71,7 +70,7 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
     None of every other, of one that needs a closer look, and where somebody would see that we take it.
     computed: torch has just made it, so that its memory was not taken away.
     """
-    if type(tensor) not in ORDINARY or tensor is None or _functions_observed() or _operations_observed():
+    if type(tensor) not in ORDINARY or tensor is None or functions_observed() or operations_observed():
         return None
     try:
         if (

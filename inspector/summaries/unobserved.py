@@ -38,17 +38,17 @@ class unobserved:
 
 def somebody_observes() -> bool:
     """Whether a mode would see a question about an ordinary tensor, or an operation on it."""
-    return bool(_functions_observed() or _operations_observed())
+    return bool(functions_observed() or operations_observed())
 
 
 def nobody_observes(tensor: torch.Tensor) -> bool:
     """Whether an operation on an ordinary tensor is seen by nobody: within backward, mostly."""
     return not (
-        _functions_observed()  # first: they would see that we ask for requires_grad
-        or _operations_observed()
+        functions_observed()  # first: they would see that we ask for requires_grad
+        or operations_observed()
         or (torch.is_grad_enabled() and tensor.requires_grad)
     )
 
 
-_functions_observed = torch._C._len_torch_function_stack
-_operations_observed = torch._C._len_torch_dispatch_stack
+functions_observed = torch._C._len_torch_function_stack
+operations_observed = torch._C._len_torch_dispatch_stack

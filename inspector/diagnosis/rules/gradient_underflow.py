@@ -86,4 +86,4 @@ def _found(call: Call, node: str, harmed: list[str]) -> Finding:
     )
 
 
-RULE = Rule("gradient-underflow", "warning", ("values", "gradients"), check, __doc__)
+RULE = Rule("gradient-underflow", "warning", ("saved", "gradients"), check, __doc__)
