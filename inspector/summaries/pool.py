@@ -18,13 +18,13 @@ from inspector.summaries.memory import largest_stride_first
 from inspector.summaries.statistics import REDUCED_AS_THEY_ARE, SMALL, Numbers, statistics
 from inspector.summaries.unobserved import unobserved
 
-_BYTES = 1 << 18
+_BYTES = 1 << 19
 """Of one matrix: it stays in the processor's cache."""
 
 _ROWS = 256
 """Of one matrix, at most."""
 
-_MOST = 1 << 13
+_MOST = 1 << 14
 """Elements of a tensor: from a larger one the reductions themselves take the time."""
 
 
@@ -115,7 +115,7 @@ class _Rows:
             self._samples = matrix[:, :: sample_step(self._count)].clone()
             norms = torch.linalg.vector_norm(matrix, dim=1).tolist()
             totals = matrix.sum(1).tolist()
-            nonzero = [float(numpy.count_nonzero(row)) for row in matrix.to(torch.bool).numpy()]
+            nonzero = _nonzero(matrix)
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
@@ -127,12 +127,20 @@ class _Rows:
         if row in self._special:
             return self._special[row]
         norm, total, least, most, nonzero = (column[row] for column in self._columns)
-        return Numbers(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
+        return Numbers(norm, total / self._count, least, most, self._count - nonzero, 0, 0)
 
     def sample(self, row: int) -> torch.Tensor | None:
         """Some of its elements."""
         self.measure()
         return None if self._samples is None else self._samples[row]
+
+
+def _nonzero(matrix: torch.Tensor) -> list[int]:
+    """How many elements of each row differ from zero: most often all of them, which one look shows."""
+    differ = matrix.to(torch.bool).numpy()
+    if numpy.count_nonzero(differ) == matrix.numel():
+        return [matrix.shape[1]] * len(matrix)
+    return [int(numpy.count_nonzero(row)) for row in differ]
 
 
 def fits(elements: torch.Tensor) -> bool:

@@ -16,6 +16,9 @@ from inspector.summaries import Memory
 Key: TypeAlias = tuple[int, int]
 """Which tensor: the sequence number of its Node, and which output of it."""
 
+NO_CUTS: frozenset[int] = frozenset()
+"""One for all: each new one would be an object that the garbage collector looks at."""
+
 LIMIT = 20_000
 """So many cuts, and so many writes, are kept; a loop that evaluates for hours must not fill the memory."""
 
@@ -172,8 +175,8 @@ class Flow:
     def behind(self, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> frozenset[int]:
         """Which cuts the data of `inputs` went through; `results` hold it as well if they need no gradient."""
         if not self._came_from:
-            return frozenset()
-        found: frozenset[int] = frozenset()
+            return NO_CUTS
+        found = NO_CUTS
         for tensor in inputs:
             kept = self._came_from.get(id(tensor))
             if kept is not None and kept[0]() is tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from inspector.graph.model import Source
-from inspector.recorder.forward.flow import Key
+from inspector.recorder.forward.flow import NO_CUTS, Key
 from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
 from inspector.recorder.leaves import is_leaf
@@ -133,7 +133,7 @@ class Outputs:
                 continue
             kept = self._recorded.get(key)
             if kept is None:
-                kept = Recorded(name, place, Pending(), None, None, frozenset())
+                kept = Recorded(name, place, Pending(), None, None, NO_CUTS)
                 self.add(tensor, key, kept)
             kept.name = kept.name or expression.name(index, len(tensors))
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)

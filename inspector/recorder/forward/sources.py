@@ -127,6 +127,7 @@ class _Text:
         self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
         self._targets: dict[ast.AST, ast.expr] = {}
         self._looked_at: set[int] = set()
+        self._found: dict[Span, Expression | None] = {}
         self._waiting: list[ast.stmt] = ast.parse(text).body  # those whose lines nobody has asked for
 
     def _look_around(self, line: int | None) -> None:
@@ -187,6 +188,11 @@ class _Text:
         return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
 
     def expression(self, span: Span) -> Expression | None:
+        if span not in self._found:
+            self._found[span] = self._expression(span)
+        return self._found[span]
+
+    def _expression(self, span: Span) -> Expression | None:
         self._look_around(span[0])
         # Python 3.11 lets the call of a method in a chain over several lines begin at the method's name
         node = self._expressions.get(span) or self._calls.get((span[1], span[3]))
