@@ -76,8 +76,8 @@ def test_it_can_be_used_in_and_out_of_inference_mode():
 
 
 def test_what_fits():
-    assert fits(torch.ones(100)) and fits(torch.ones(8192, dtype=torch.float64))
-    assert not fits(torch.ones(8193)) and not fits(torch.ones(100, dtype=torch.bfloat16))
+    assert fits(torch.ones(100)) and fits(torch.ones(1 << 14, dtype=torch.float64))
+    assert not fits(torch.ones((1 << 14) + 1)) and not fits(torch.ones(100, dtype=torch.bfloat16))
     assert not fits(torch.ones(100, device="meta"))
 
 

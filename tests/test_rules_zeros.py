@@ -195,16 +195,24 @@ class ZeroConvolution(nn.Module):
 
 
 class ZeroNorm(nn.Module):
+    momentum = 0.1
+
     def __init__(self) -> None:
         super().__init__()
-        self.inner, self.norm = nn.Linear(8, 8), nn.BatchNorm1d(8)
+        self.inner, self.norm = nn.Linear(8, 8), nn.BatchNorm1d(8, momentum=self.momentum)
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.norm(self.inner(x))
 
 
-@pytest.mark.parametrize("kind", [Lora, ReZero, TanhGate, ZeroConvolution, ZeroNorm])
+class ZeroNormWithoutMomentum(ZeroNorm):
+    """Its running mean stays zeros, and is nothing that a gradient is multiplied by."""
+
+    momentum = 0.0
+
+
+@pytest.mark.parametrize("kind", [Lora, ReZero, TanhGate, ZeroConvolution, ZeroNorm, ZeroNormWithoutMomentum])
 @pytest.mark.parametrize("accumulated", [1, 3])
 def test_zero_initialised_branches_are_silent(kind: type[nn.Module], accumulated: int) -> None:
     model, x = kind(), torch.randn(6, 8)

@@ -205,10 +205,10 @@ def _input(call: Call, edge: Edge) -> str | None:
 
 
 def _operands(call: Call, edge: Edge) -> Iterator[str]:
-    """What a Node may have multiplied a gradient by: what it saved, but its input there and its result."""
+    """What a Node may have multiplied a gradient by: what it saved, but its input there, its result, a mean."""
     own, outputs = _input(call, edge), call.outputs.get(edge.source, ())
     for name, tensor in call.saved.get(edge.source, {}).items():
-        if tensor != own and tensor not in outputs and not name.startswith("result"):
+        if tensor != own and tensor not in outputs and not name.startswith(("result", "running_mean")):
             yield tensor
 
 

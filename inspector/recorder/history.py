@@ -173,17 +173,21 @@ class History:
 
 
 def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
-    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers."""
+    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers; the
+    others are asked together, as a device is waited for at each answer."""
     if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
         return None  # the question would be captured too
     with unobserved():
-        for grad in grads:
+        nonzero: dict[torch.device, torch.Tensor] = {}
+        for number, grad in enumerate(grads):
             elements, _ = plain(grad)
             if elements is None:
                 return None
-            if bool(stored(elements).count_nonzero()):
+            count = stored(elements).count_nonzero()
+            if (number == 0 or count.is_cpu) and count:
                 return False
-    return True
+            nonzero[count.device] = nonzero.get(count.device, 0) + count
+        return not any(map(bool, nonzero.values()))
 
 
 def _ends_of(calls: tuple[int, ...]) -> tuple[int, ...]:

@@ -149,8 +149,8 @@ class ModuleInventory:
                     grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
         return grads
 
-    def ends(self, index: int, grads: Grads, seen: Mapping[Pair, Seen], ids: Ids) -> None:
-        """It has ended. seen: the tensors of its graph, as its tracing left them; ids: theirs."""
+    def look_again(self, grads: Grads) -> None:
+        """It has ended: what became of the grads, which `grads.batch` is to read."""
         for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
             if tensor is None:
@@ -159,7 +159,9 @@ class ModuleInventory:
                 grads.after[number] = before
             else:
                 grads.after[number] = grads.batch.add(grad_of(tensor))
-        grads.batch.read()
+
+    def ends(self, index: int, grads: Grads, seen: Mapping[Pair, Seen], ids: Ids) -> None:
+        """All was read. seen: the tensors of its graph, as its tracing left them; ids: theirs."""
         self._ended.append(_Ended(index, grads, seen, ids))
 
     def forget_calls(self) -> None:

@@ -279,12 +279,13 @@ class Session:
         KEEPER.keep(token.tracing.walk, token.outputs)
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
-        self._values.read()
         if self._forward is not None:
             token.tracing.find_sources(self._forward.leaf_source)
         if self._watch is None:
             self._modules.forget_calls()
-        record = token.tracing.close(ran=True, counts=flow.counts())
+        self._modules.look_again(token.grads)
+        beside = (self._values, token.grads.batch)
+        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
         ids = Ids(record)
         self._modules.ends(token.head.index, token.grads, record.seen, ids)
         graph = build_graph(record, ids, flow, None if self._forward is None else OfThread(self._forward))

@@ -9,7 +9,7 @@ import torch
 
 from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.summaries import on_device
-from inspector.summaries.elements import ORDINARY, dtype_name, is_ordinary, plain, stored, widened
+from inspector.summaries.elements import ORDINARY, dtype_name, is_ordinary, plain, stored
 from inspector.summaries.histogram import histogram, sample
 from inspector.summaries.memory import Extent, extent, in_memory_order
 from inspector.summaries.pool import Measured, Pool, fits
@@ -19,7 +19,6 @@ from inspector.summaries.statistics import (
     REDUCED_AS_THEY_ARE,
     norm,
     quick_norm,
-    reducible,
     statistics,
     sums,
 )
@@ -143,7 +142,7 @@ class Batch:
         """Whether all writes to tensors of the forward count as versions: nobody took their `.data`, say."""
         self._is_light = level == "light"
         self._earlier = earlier
-        self._waiting: list[tuple[Pending, torch.Tensor]] = []
+        self._waiting: list[_Waiting] = []
         self._met: dict[_Key, _Met] = {}
         self._pool = Pool()
 
@@ -178,31 +177,19 @@ class Batch:
         except Exception as error:  # an exotic tensor is no reason to stop the user's script
             return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
-    def read(self) -> None:
-        """Fill in every pending value: one copy from each device for each kind of number. Forget what was met."""
-        self._met.clear()
-        self._pool.measure()
-        groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
-        for index, (_, tensor) in enumerate(self._waiting):
-            groups.setdefault((tensor.device, tensor.dtype), []).append(index)
-        if groups:
-            with unobserved():
-                for indices in groups.values():
-                    flat = torch.cat([self._waiting[index][1].reshape(-1) for index in indices])
-                    self._fill(indices, flat.cpu())
-        self._waiting.clear()
-
-    def _fill(self, indices: list[int], numbers: torch.Tensor) -> None:
-        position = 0
-        for index in indices:
-            pending, tensor = self._waiting[index]
-            part = numbers[position : position + tensor.numel()]
-            position += tensor.numel()
-            if isinstance(pending, _Summary):
-                sample = part[len(NAMES) :].clone() if self.level == "full" else None
-                pending.measured = Measured(part[: len(NAMES)].tolist(), sample)
-            else:
-                pending._value = part.reshape(tensor.shape).tolist()
+    def read(self, *others: Batch) -> None:
+        """Fill in every pending value, of `others` too: one copy from each device. Forget what was met."""
+        waiting: list[_Waiting] = []
+        for batch in (self, *others):
+            batch._met.clear()
+            batch._pool.measure()
+            waiting += batch._waiting
+            batch._waiting = []
+        if not waiting:
+            return
+        with unobserved():
+            for device in dict.fromkeys(tensor.device for _, tensor in waiting):
+                _read_from([item for item in waiting if item[1].device == device])
 
     def _add(self, tensor: torch.Tensor, trusts: bool) -> Pending:
         elements, reason = plain(tensor)
@@ -212,12 +199,14 @@ class Batch:
         if count <= FULL:
             if elements.is_cpu:
                 return Pending(elements.to_dense().tolist())
-            return self._wait(Pending(unknown("not read back")), widened(elements.to_dense()).clone())
+            return self._wait(Pending(unknown("not read back")), elements.to_dense().clone())
         held = stored(elements)
         if held.is_neg():  # `x.conj().imag`, whose memory holds the elements of `x.imag`
             held = held.resolve_neg()
         if not elements.is_cpu:
-            return self._wait(_Summary(tensor, Measured()), self._on_device(held, count - held.numel()))
+            held = in_memory_order(held, extent(held)) if held.numel() else held
+            numbers = on_device.norm(held) if self._is_light else on_device.summary(held, count - held.numel())
+            return self._wait(_Summary(tensor, Measured()), numbers)
         if self._is_light:
             return Norm(tensor.shape, tensor.dtype, norm(held))
         if held.numel() != count:
@@ -289,13 +278,28 @@ class Batch:
     def _numbers(self, elements: torch.Tensor, implied: int) -> Measured:
         return Measured(statistics(elements, implied), sample(elements))
 
-    def _on_device(self, elements: torch.Tensor, implied: int) -> torch.Tensor:
-        """The numbers of `NAMES` and a sample, as one tensor; the norm alone in a light recording."""
-        if self.level == "light":
-            return on_device.norm(elements).to(torch.float64)
-        numbers = [number.to(torch.float64) for number in on_device.statistics(elements, implied)]
-        return torch.cat([torch.stack(numbers), reducible(sample(elements))])
-
     def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
         self._waiting.append((pending, tensor))
         return pending
+
+
+_Waiting: TypeAlias = tuple[Pending, torch.Tensor]
+"""A value, and a tensor on a device from which it is filled in."""
+
+
+def _read_from(waiting: list[_Waiting]) -> None:
+    """Copy all tensors, which are on one device, at once: as bytes, of whatever type they are."""
+    widest_first = sorted(waiting, key=lambda item: -item[1].itemsize)  # so that each begins at a whole element
+    flat = torch.cat([_bytes(tensor) for _, tensor in widest_first]).cpu()
+    sizes = [tensor.numel() * tensor.itemsize for _, tensor in widest_first]
+    for (pending, tensor), part in zip(widest_first, torch.split(flat, sizes), strict=True):
+        numbers = part.view(tensor.dtype)
+        if isinstance(pending, _Summary):
+            rest = numbers[len(NAMES) :]
+            pending.measured = Measured(numbers[: len(NAMES)].tolist(), rest.clone() if len(rest) else None)
+        else:
+            pending._value = numbers.reshape(tensor.shape).tolist()
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8)

@@ -91,15 +91,6 @@ def stored(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()
 
 
-def widened(tensor: torch.Tensor) -> torch.Tensor:
-    """In the widest type of its kind, so that one copy carries many dtypes and loses nothing."""
-    if tensor.is_complex():
-        return tensor.to(torch.complex128)
-    if tensor.is_floating_point():
-        return tensor.to(torch.float64)
-    return tensor if tensor.dtype is torch.bool else tensor.to(torch.int64)
-
-
 def _is_wrapper(tensor: torch.Tensor) -> bool:
     """Whether a subclass keeps its elements in other tensors (`_make_wrapper_subclass`), or has none."""
     return (

@@ -28,8 +28,9 @@ def sample(elements: torch.Tensor) -> torch.Tensor:
     step = sample_step(elements.numel())
     if elements.is_contiguous():
         return elements.as_strided((-(-elements.numel() // step),), (step,)).clone()
-    places = _places(tuple(elements.shape), elements.stride(), step, elements.device)
-    return elements.as_strided((int(places[-1]) + 1,), (1,))[places]
+    shape, strides = tuple(elements.shape), elements.stride()
+    reach = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    return elements.as_strided((reach + 1,), (1,))[_places(shape, strides, step, elements.device)]
 
 
 def histogram(elements: torch.Tensor) -> dict[str, Any]:

@@ -1,92 +1,97 @@
 """Statistics of a tensor on a device, where it lives: as tensors, so that nobody waits for the device.
 
-What torch cannot reduce as it is (integers, complex and 8-bit numbers) is converted piece by piece.
+They are taken in the widest type that the device has: in float32 the squares of large elements overflow where the
+elements do not, and to ask whether they did would make the device wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 
 import torch
 
-from inspector.summaries.statistics import HALVES, REDUCED_AS_THEY_ARE, reducible
+from inspector.summaries.histogram import sample
 
 CHUNK_BYTES = 64 << 20
 """No temporary of ours is larger."""
 
-_WIDE_BYTES = 8
 
-
-def statistics(tensor: torch.Tensor, implied: int) -> list[torch.Tensor]:
-    """The numbers of `NAMES`, over the elements of `tensor` and `implied` zeros that are not stored.
+def summary(tensor: torch.Tensor, implied: int) -> torch.Tensor:
+    """The numbers of `NAMES`, over the elements of `tensor` and `implied` zeros that are not stored; behind them a
+    sample of the elements.
 
     Of a complex tensor those of its absolute values. NaN and Inf are always counted: to ask whether there are any
     would make the device wait.
     """
     rows = [_of_piece(piece) for piece in _pieces(tensor)] if tensor.numel() else []
-    if len(rows) == 1 and not implied:
-        return rows[0]
-    return _combined(rows, [piece.numel() for piece in _pieces(tensor)], implied, tensor.device)
+    if implied:
+        rows.append((implied, [_number(value, tensor) for value in (0, 0, 0, 0, implied, 0, 0)]))
+    return torch.cat([torch.stack(_combined(rows)), _widened(sample(tensor))])
 
 
 def norm(tensor: torch.Tensor) -> torch.Tensor:
     """The 2-norm, the one number of a light recording."""
-    norms = [_norm(piece) for piece in _pieces(tensor)]
-    return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms).to(torch.float64))
+    return _root([_norm(piece) for piece in _pieces(tensor)])
 
 
-def _combined(
-    rows: list[list[torch.Tensor]], sizes: list[int], implied: int, device: torch.device
-) -> list[torch.Tensor]:
-    """The numbers of all pieces together, and of `implied` zeros."""
-    zero = torch.zeros(7, dtype=torch.float64, device=device)
-    parts = [torch.stack([number.to(torch.float64) for number in row]) for row in rows]
-    sizes = sizes[: len(parts)]
-    if implied:
-        parts.append(zero + torch.tensor([0, 0, 0, 0, implied, 0, 0], device=device))
-        sizes = [*sizes, implied]
-    table = torch.stack(parts) if parts else zero[None]
-    weights = torch.tensor(sizes or [1], dtype=torch.float64, device=device)
-    mean = (table[:, 1] * weights).sum() / weights.sum()
-    least, most = table[:, 2].amin(), table[:, 3].amax()
-    return [torch.linalg.vector_norm(table[:, 0]), mean, least, most, *table[:, 4:].sum(0)]
+_Row = tuple[int, list[torch.Tensor]]
+"""How many elements, and their numbers."""
 
 
-def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The tensor as it is where torch reduces it so; else converted, in pieces of at most `CHUNK_BYTES`."""
-    if tensor.dtype in REDUCED_AS_THEY_ARE or tensor.dtype in HALVES:
-        yield tensor
-    elif tensor.numel() * _WIDE_BYTES > CHUNK_BYTES and tensor.dim():
-        longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
-        for piece in tensor.chunk(2, longest):
-            yield from _pieces(piece)
-    else:
-        yield reducible(tensor)
+def _combined(rows: list[_Row]) -> list[torch.Tensor]:
+    """The numbers of all pieces together."""
+    if len(rows) == 1:
+        return rows[0][1]
+    table = torch.stack([torch.stack(numbers) for _, numbers in rows])
+    total = sum(count for count, _ in rows)
+    mean = sum(numbers[1] * (count / total) for count, numbers in rows)
+    assert isinstance(mean, torch.Tensor)
+    extremes = [table[:, 2].amin(), table[:, 3].amax()]
+    return [_root([numbers[0] for _, numbers in rows]), mean, *extremes, *table[:, 4:].sum(0)]
 
 
-def _of_piece(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """The numbers of `NAMES` for one piece."""
-    least, most = torch.aminmax(tensor)
-    zeros = tensor.numel() - torch.count_nonzero(tensor)
-    mean = tensor.mean(dtype=torch.float32 if tensor.dtype in HALVES else None)
-    return [_norm(tensor), mean, least, most, zeros, _count(tensor, torch.isnan), _count(tensor, torch.isinf)]
+def _of_piece(piece: torch.Tensor) -> _Row:
+    least, most = torch.aminmax(piece)
+    zeros, nans, infinities = piece == 0, piece.isnan(), piece.isinf()
+    counts = [torch.count_nonzero(found).to(piece.dtype) for found in (zeros, nans, infinities)]
+    return piece.numel(), [_norm(piece), piece.mean(), least, most, *counts]
 
 
-def _norm(tensor: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = torch.linalg.vector_norm(tensor, dtype=torch.float32 if tensor.dtype in HALVES else None)
+def _norm(piece: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = torch.linalg.vector_norm(piece)
     return found
 
 
-def _count(tensor: torch.Tensor, test: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """How many elements pass `test`, without a mask of more than `CHUNK_BYTES`."""
-    return torch.stack([torch.count_nonzero(test(piece)) for piece in _small_pieces(tensor)]).sum()
+def _root(norms: list[torch.Tensor]) -> torch.Tensor:
+    """The norm of pieces that have these norms."""
+    return norms[0] if len(norms) == 1 else _norm(torch.stack(norms))
 
 
-def _small_pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Pieces of which even a copy in float64 stays within `CHUNK_BYTES`."""
-    if tensor.numel() * _WIDE_BYTES > CHUNK_BYTES and tensor.dim():
-        longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
-        for piece in tensor.chunk(2, longest):
-            yield from _small_pieces(piece)
-    else:
-        yield tensor
+def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensor in the widest type, in pieces of at most `CHUNK_BYTES` of that."""
+    if tensor.numel() * _widest(tensor.device).itemsize <= CHUNK_BYTES or tensor.dim() == 0:
+        yield _widened(tensor)
+        return
+    longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
+    for piece in tensor.chunk(2, longest):
+        yield from _pieces(piece)
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    """In the widest type; of complex numbers the absolute values."""
+    return (tensor.abs() if tensor.is_complex() else tensor).to(_widest(tensor.device))
+
+
+def _number(value: float, like: torch.Tensor) -> torch.Tensor:
+    return torch.full((), value, dtype=_widest(like.device), device=like.device)
+
+
+@functools.lru_cache(maxsize=64)
+def _widest(device: torch.device) -> torch.dtype:
+    """float64, but on a device that has none, such as MPS."""
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return torch.float32
+    return torch.float64

@@ -127,7 +127,7 @@ class _Rows:
         if row in self._special:
             return self._special[row]
         norm, total, least, most, nonzero = (column[row] for column in self._columns)
-        return Numbers(norm, total / self._count, least, most, self._count - nonzero, 0, 0)
+        return Numbers(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
 
     def sample(self, row: int) -> torch.Tensor | None:
         """Some of its elements."""

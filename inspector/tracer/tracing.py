@@ -167,10 +167,13 @@ class Tracing:
             for saved in record.saved:
                 saved.bytes = None  # of one Node of many it says nothing about what the graph keeps alive
 
-    def close(self, *, ran: bool, counts: Mapping[int, int] | None = None) -> Record:
+    def close(
+        self, *, ran: bool, counts: Mapping[int, int] | None = None, beside: Sequence[Batch] = ()
+    ) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device.
 
         counts: how many outputs Nodes have, by position, where that is known without asking torch.
+        beside: batches to be read with that, so that the device is waited for once.
         """
         if ran:
             for seen in [*self._seen.values(), *self._constants]:
@@ -178,7 +181,7 @@ class Tracing:
             if self._records is not None:
                 for node, record in zip(self.walk.nodes, self._records, strict=True):
                     self._see_saved_again(node, record)
-        self._batch.read()
+        self._batch.read(*beside)
         nodes: Sequence[NodeRecord]
         if self._records is not None:
             nodes = self._records

@@ -1,0 +1,61 @@
+"""What is measured on a device, without asking it: tried on the processor, against what is measured there."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from inspector.recorder.history import are_empty
+from inspector.summaries import on_device
+from inspector.summaries.histogram import sample, sample_step
+from inspector.summaries.statistics import NAMES, statistics
+
+TENSORS = {
+    "float32": torch.randn(30, 40),
+    "transposed": torch.randn(30, 40).t(),
+    "part": torch.randn(8, 90)[:, 10:50],
+    "float16": torch.randn(50).half(),
+    "bfloat16": torch.randn(50).bfloat16(),
+    "int64": torch.arange(-5, 20),
+    "bool": torch.tensor([True, False] * 10),
+    "complex": torch.randn(20, dtype=torch.complex64),
+    "zeros": torch.zeros(40),
+    "nan": torch.tensor([1.0, math.nan, 0.0] * 9),
+    "infinite": torch.tensor([1.0, math.inf, -math.inf] * 9),
+    "huge": torch.full((20,), 1e30),
+    "tiny": torch.full((20,), 1e-30),
+}
+
+
+@pytest.mark.parametrize("implied", [0, 7])
+@pytest.mark.parametrize("chunk", [64, 1 << 26])
+@pytest.mark.parametrize("name", TENSORS)
+def test_numbers_are_those_of_the_processor(name, chunk, implied, monkeypatch):
+    monkeypatch.setattr(on_device, "CHUNK_BYTES", chunk)
+    tensor = TENSORS[name]
+    found = on_device.summary(tensor, implied).tolist()
+    assert found[: len(NAMES)] == pytest.approx(list(statistics(tensor, implied)), rel=1e-5, abs=1e-7, nan_ok=True)
+    taken = sample(tensor).abs() if tensor.is_complex() else sample(tensor)
+    assert found[len(NAMES) :] == pytest.approx(taken.to(torch.float64).tolist(), nan_ok=True)
+    assert on_device.norm(tensor).item() == pytest.approx(found[0], nan_ok=True)
+
+
+def test_a_tensor_without_elements_and_one_without_dimensions():
+    assert on_device.summary(torch.empty(0), 12).tolist() == [0, 0, 0, 0, 12, 0, 0]
+    assert on_device.norm(torch.tensor(-3.0)).item() == 3.0
+
+
+@pytest.mark.parametrize("shape, order", [((10, 100), (1, 0)), ((7, 11, 13), (1, 2, 0)), ((100, 10), (1, 0))])
+def test_a_sample_of_a_permuted_tensor_is_of_its_elements(shape, order):
+    """The last of its elements need not lie last."""
+    tensor = torch.arange(math.prod(shape)).reshape(shape).permute(order)
+    assert sample(tensor).tolist() == tensor.reshape(-1)[:: sample_step(tensor.numel())].tolist()
+
+
+def test_whether_grads_are_empty():
+    nothing, something = torch.zeros(3), torch.tensor([0.0, 1.0])
+    assert are_empty([]) and are_empty([nothing, nothing])
+    assert are_empty([something]) is False and are_empty([nothing, nothing, something]) is False
+    assert are_empty([nothing, torch.empty(3, device="meta")]) is None
