@@ -110,10 +110,31 @@ def test_a_graph_is_read_back_once(inspect_script, library, mode):
     assert ran.stdout.splitlines() == ["1 1", "1 0", "0 0", "0 0"], ran.stderr
 
 
-def test_the_report_is_that_of_the_processor(inspect_script, library):
-    here = inspect_script(TRAINING + EPOCHS, library, "cpu").report["backward_calls"][0]["graph"]
-    there = inspect_script(TRAINING + EPOCHS, library, "other").report["backward_calls"][0]["graph"]
-    ours, theirs = (_comparable(graph, device) for graph, device in ((here, "cpu"), (there, "other:0")))
+TWICE = """
+    def derivative(of, by):
+        return torch.autograd.grad(of, by, grad_outputs=torch.ones_like(of), create_graph=True)[0]
+
+    net = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 1)).to(device)
+    for step in range(2):
+        x = torch.rand(32, 1).to(device).requires_grad_()
+        u = net(x)
+        slope = derivative(u, x)
+        bend = derivative(slope, x)
+        loss = (bend - 0.1 * slope + u * slope.detach()).pow(2).mean()
+        loss.backward()
+"""
+
+
+@pytest.mark.parametrize("code, call", [(EPOCHS, 1), (TWICE, 3), (TWICE, 6)])
+def test_the_report_is_that_of_the_processor(inspect_script, library, code, call):
+    """Also of Nodes that the engine made in its own thread, with numbers that the script's thread has as well."""
+    options = ("-f", "dot", "--watch", "6", "--backward", str(call))
+    here, there = (
+        inspect_script(TRAINING + code, library, device, options=options).calls[call - 1]
+        for device in ("cpu", "other")
+    )
+    assert _detached(here) == _detached(there)
+    ours, theirs = (_comparable(call["graph"], device) for call, device in ((here, "cpu"), (there, "other:0")))
     assert ours.keys() == theirs.keys()
     assert {which: found for which, row in ours.items() if (found := _differences(row, theirs[which]))} == {}
 
@@ -146,13 +167,18 @@ def test_a_device_without_float64(inspect_script, library):
     assert ran.tensor("y")["before"]["data"]["zeros"] == 10
 
 
+def _detached(call):
+    return [cut for cut in call["cuts"] if cut["operation"] == "detach" and cut["direct"]]
+
+
 def _comparable(graph, device):
     """Nodes and edges by their ids, where all tensors but those that torch makes of numbers are on a device."""
     rows = {row["id"]: row for row in graph["nodes"]}
     rows |= {(row["source"], row["target"], row["kind"], number): row for number, row in enumerate(graph["edges"])}
     for row in graph["nodes"]:
         assert row.get("device", device) == device or row["shape"] == [], row
-        for key in ("device", "version", *(["source"] if row.get("is_leaf") else [])):  # `to` has made the leaves
+        # `to` has made the leaves, and the engine runs Nodes by their numbers
+        for key in ("device", "version", "step", *(["source"] if row.get("is_leaf") else [])):
             row.pop(key, None)
     return rows
 

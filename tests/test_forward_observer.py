@@ -345,6 +345,26 @@ def test_the_users_modes_keep_their_order() -> None:
     assert watch.output(z.grad_fn._sequence_nr(), 0).name == "z"  # type: ignore[union-attr]
 
 
+def test_functions_that_pass_two_modes_have_their_text() -> None:
+    watch = recorder()
+    x = torch.ones(2, 3, requires_grad=True)
+    watch.start()
+    with torch.device("cpu"), Users():
+        h = torch.nn.functional.gelu(x.norm(dim=1) - 1)
+        watch.stop()
+    names = {}
+    node = h.grad_fn
+    while node is not None and node.name() != "torch::autograd::AccumulateGrad":
+        output = watch.output(node._sequence_nr(), 0)
+        names[node.name()] = output.expression if output is not None else None
+        node = node.next_functions[0][0]
+    assert names == {
+        "GeluBackward0": "torch.nn.functional.gelu(x.norm(dim=1) - 1)",
+        "SubBackward0": "x.norm(dim=1) - 1",
+        "LinalgVectorNormBackward0": "x.norm(dim=1)",
+    }
+
+
 class Loud(torch.Tensor):
     seen = 0
 

@@ -35,12 +35,14 @@ class EngineCall:
 
     outputs: the tensors and GradientEdges it starts from. inputs: those whose gradients are wanted, empty for all
     leaves. accumulates: True for `backward`, False for `torch.autograd.grad`. frame: the caller, outside of torch.
+    gradients: under create_graph the tensors that backward starts with; None where it makes no graph.
     """
 
     outputs: tuple[Any, ...]
     inputs: tuple[Any, ...]
     accumulates: bool
     frame: FrameType | None
+    gradients: tuple[Any, ...] | None = None
 
 
 class Observer(Protocol):
@@ -125,12 +127,14 @@ class EngineWatch:
         return result
 
     def _start(self, outputs: Any, args: Any, kwargs: Any, frame: FrameType | None) -> Any:
-        call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame)
+        gradients = tuple(args[0]) if len(args) > 2 and args[2] else None
+        call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame, gradients)
         return self._observer.starts(call)
 
 
 def _inputs(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`inputs` of `_engine_run_backward(outputs, grad_outputs, retain_graph, create_graph, inputs, …)`."""
+    """`inputs` of `_engine_run_backward(outputs, grad_outputs, retain_graph, create_graph, inputs, …)`: `args` are
+    those behind `outputs`."""
     inputs = args[3] if len(args) > 3 else ()
     return tuple(inputs) if inputs else ()
 

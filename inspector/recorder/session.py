@@ -9,7 +9,7 @@ import re
 import threading
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from inspector.recorder.growth import Growth
 from inspector.recorder.history import History
 from inspector.recorder.inventory import Given, Grads, ModuleInventory
 from inspector.recorder.keeper import KEEPER
-from inspector.recorder.leaves import Leaves
+from inspector.recorder.leaves import Leaves, grads_of
 from inspector.recorder.of_thread import OfThread
 from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.training import TrainingWatch
@@ -37,7 +37,7 @@ from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.roots import gradient_edge
 from inspector.tracer.tracing import FULL_NODES, Pair, Record, Tracing
-from inspector.tracer.walk import walk
+from inspector.tracer.walk import AutogradNode, walk
 
 DEFAULT_WATCH = 3
 """How many backward calls are watched: enough to see what differs from step to step."""
@@ -76,6 +76,7 @@ class _Open:
     captured: list[Pair | None]
     pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
     grads: Grads
+    given: list[AutogradNode] | None  # under create_graph: the Nodes of what backward starts with
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,8 @@ class Session:
         KEEPER.release()
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
+        if self._forward is not None:
+            self._forward.tell_apart(graph.structure)
         index = next(self._indexes)
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.outputs)
         batch = Batch("full" if is_full else "light", self._values)
@@ -245,7 +248,8 @@ class Session:
             self._forward.backward_begins(index, call.frame, call.outputs)
         tainted, alive = self._tainted(call), self._growth.begins(index, graph, names)
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
-        return _Open(head, tracing, capture, outputs, captured, pause, grads)
+        given = None if call.gradients is None else walk(_edges(call.gradients)).nodes
+        return _Open(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _see_training(self, index: int, names: Names) -> None:
         """Note how the parameters are called now, which modules have run, and what was replaced."""
@@ -263,6 +267,8 @@ class Session:
         token.capture.remove()
         if self._forward is not None:
             self._forward.backward_ends()
+            if token.given is not None:
+                self._see_made(token, result)
         self.watched += 1
         self._history.running = None
         if token.captured and result is not None:
@@ -277,6 +283,13 @@ class Session:
         self.calls.append(call)
         self.calls.sort(key=lambda call: call.index)  # threads may end in another order than they began
         KEEPER.keep(token.tracing.walk, token.outputs)
+
+    def _see_made(self, token: _Open, result: Any) -> None:
+        """A call under create_graph has ended: what it gave has a graph of its own."""
+        assert self._forward is not None and token.given is not None
+        gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
+        known = {*token.tracing.walk.index, *token.given}
+        self._forward.gave(token.head.index, walk(_edges(gave)), known)
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
         if self._forward is not None:
@@ -484,6 +497,12 @@ def _are_finite(outputs: tuple[Any, ...]) -> bool:
     with unobserved():
         numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
         return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
+
+
+def _edges(tensors: Iterable[torch.Tensor | None]) -> list[tuple[AutogradNode, int]]:
+    """The gradient edges of those that have a graph."""
+    found = [gradient_edge(tensor) for tensor in tensors if tensor is not None and tensor.grad_fn is not None]
+    return [edge for edge in found if edge is not None]
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:

@@ -211,13 +211,14 @@ class Tracing:
                 self._see((position, output_nr), output)
 
     def _see_leaves(self, full: bool) -> None:
-        for position, leaf in self._leaves():
+        for position, leaf in self.leaves():
             pair = self._leaf_pairs[id(leaf)] = position, 0
             if full:
                 self._storages.add_leaf(leaf)
             self._see(pair, leaf)
 
-    def _leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
+    def leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """The leaves of the graph, with the positions of their AccumulateGrads."""
         for position, name in enumerate(self.walk.structure.names):
             leaf = self.walk.nodes[position].variable if name == ACCUMULATE_GRAD else None
             if isinstance(leaf, torch.Tensor):

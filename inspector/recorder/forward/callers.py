@@ -17,15 +17,25 @@ from inspector.recorder.forward.sources import Place
 
 
 def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
-    """From the frame that called the mode to the one that called the operation."""
-    while frame is not None and frame.f_code.co_name in DISPATCHERS:  # of the user's modes, above ours
-        frame = frame.f_back
-    if frame is None or frame.f_code is not HANDLE:
+    """From the frame that called the mode to the one that called the operation.
+
+    A mode of the user's above ours calls a function of Python once more, and that hands itself over once more.
+    """
+    while frame is not None:
+        if frame.f_code.co_name in DISPATCHERS:
+            frame = frame.f_back
+        elif frame.f_code is HANDLE:
+            frame = _beyond_function(frame.f_back)
+        else:
+            break
+    return frame
+
+
+def _beyond_function(frame: FrameType | None) -> FrameType | None:
+    """`torch.nn.functional.relu` calls `handle_torch_function` with itself: from there to its caller."""
+    if frame is None or not frame.f_code.co_filename.endswith(_DISPATCHING):
         return frame
-    frame = frame.f_back  # `torch.nn.functional.relu` calls `handle_torch_function` with itself
-    if frame is not None and not frame.f_code.co_filename.endswith(_DISPATCHING):
-        return frame
-    frame = frame and frame.f_back
+    frame = frame.f_back
     while frame is not None and frame.f_code.co_filename.endswith("_jit_internal.py"):  # boolean_dispatch
         frame = frame.f_back
     return frame

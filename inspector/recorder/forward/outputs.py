@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from inspector.graph.model import Source
+from inspector.recorder.forward.engine_threads import EngineThreads
 from inspector.recorder.forward.flow import NO_CUTS, Key
 from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
@@ -57,6 +58,7 @@ class Outputs:
 
     def __init__(self, batch: Batch, sources: Sources) -> None:
         self._batch, self._sources = batch, sources
+        self.engine_threads = EngineThreads()
         self.non_finite = NonFinite()
         self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
         self._recorded: dict[Key, Recorded] = {}
@@ -166,4 +168,4 @@ class Outputs:
         if tensor._is_view() and tensor._version > 0:
             return None
         node = tensor.grad_fn
-        return (node._sequence_nr(), tensor.output_nr) if node is not None else None
+        return (self.engine_threads.number_of(node), tensor.output_nr) if node is not None else None

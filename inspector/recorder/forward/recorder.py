@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal, TypeAlias
@@ -21,6 +21,7 @@ from inspector.graph.model import Source
 from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
 from inspector.recorder.forward.callers import APPLY
+from inspector.recorder.forward.engine_threads import call_of, is_either
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
 from inspector.recorder.forward.operations import Operations, not_ours
@@ -29,6 +30,7 @@ from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Batch, Pending
+from inspector.tracer.walk import AutogradNode, Structure, Walk
 
 Mode = Literal["full", "light"]
 Unknown: TypeAlias = dict[str, str]
@@ -79,6 +81,7 @@ class ForwardRecorder:
         self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
         self._compile_watch: compiling.CompileWatch | None = None
         self._backwards: Threads[_Backward] = Threads()
+        self._begun: dict[int, tuple[_Backward, int]] = {}
         self._thread = 0
         self._until: float | None = None
         self._most = MOST_OUTPUTS
@@ -167,28 +170,41 @@ class ForwardRecorder:
         place = None if user is None else (user.f_code, user.f_lasti)
         if user is not None and user is frame and len(roots) == 1 and _is_tensor(roots[0]):
             self._name_root(roots[0], user)
-        self._backwards.here.mark(sequence_number(), _Backward(index, place))
+        backward = _Backward(index, place)
+        self._begun[index] = backward, sequence_number()
+        self._backwards.here.mark(sequence_number(), backward)
 
     def backward_ends(self) -> None:
         """The engine has run: Nodes are those of a forward again."""
         self._lines.flush()
         self._backwards.here.mark(sequence_number(), None)
 
+    def gave(self, index: int, result: Walk, known: Set[AutogradNode]) -> None:
+        """Backward call `index` gave what has a graph of its own, `result`; known: Nodes from before the call."""
+        if self._is_here():
+            here = range(self._begun[index][1], sequence_number())
+            self._outputs.engine_threads.learn(index, result, known, here)
+
+    def tell_apart(self, structure: Structure) -> None:
+        """Give the Nodes of a graph numbers by which they are told apart, before anything is asked of them."""
+        if self._is_here():
+            self._outputs.engine_threads.tell_apart(structure)
+
     # What was recorded
 
     def made_in(self, sequence_nr: int) -> int | None:
         """The index of the backward call that made the Node with this number; None for one of a forward, and
         where two threads made one with this number."""
-        made = self._backwards.at(sequence_nr)
-        return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
+        made = self._backward_of(sequence_nr)
+        return None if made is None or self._is_anybodys(sequence_nr) else made.index
 
     def source(self, sequence_nr: int) -> Source | Unknown:
         """The user's file, line and statement that made the Node with this number, or unknown. Of one that was
         made during backward it is the statement that called that."""
         self._lines.flush()
-        if self._lines.ranges.elsewhere(sequence_nr):
+        if self._is_anybodys(sequence_nr):
             return unknown(TWO_THREADS)
-        made = self._backwards.at(sequence_nr)
+        made = self._backward_of(sequence_nr)
         if made is not None:
             return unknown(_MADE_IN_BACKWARD) if made.place is None else self._sources.source(made.place)
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
@@ -209,9 +225,16 @@ class ForwardRecorder:
         """Path, class and outermost module (an index in `roots`) of the module that made the Node."""
         if self._compiled_from is not None and (not self._is_here() or sequence_nr >= self._compiled_from):
             return unknown(compiling.REASON)
-        if self._modules.ranges.elsewhere(sequence_nr):
+        if self._modules.ranges.elsewhere(sequence_nr) or is_either(sequence_nr):
             return unknown(TWO_THREADS)
-        return self._modules.ranges.at(sequence_nr)
+        return None if call_of(sequence_nr) is not None else self._modules.ranges.at(sequence_nr)
+
+    def _backward_of(self, sequence_nr: int) -> _Backward | None:
+        call = call_of(sequence_nr)
+        return self._backwards.at(sequence_nr) if call is None else self._begun[call][0]
+
+    def _is_anybodys(self, sequence_nr: int) -> bool:
+        return is_either(sequence_nr) or self._lines.ranges.elsewhere(sequence_nr)
 
     def output(self, sequence_nr: int, output_nr: int) -> Output | None:
         """What was recorded for one output of a Node; None if it was not seen."""
