@@ -148,7 +148,8 @@ LARGE = f"""
     x = (torch.arange(1.0, 21) * 1e24).to("other").requires_grad_()
     half = torch.ones(40, dtype=torch.bfloat16).to("other").requires_grad_()
     y = x * torch.tensor([0.0, 1.0] * 10).to("other")
-    (y.sum() + half.exp().sum()).backward()
+    few = torch.ones(1).to("other").requires_grad_()
+    (y.sum() + half.exp().sum() + (few * 2).sum()).backward()
 """
 
 
@@ -157,6 +158,8 @@ def test_large_elements_have_a_norm_and_few_are_read_as_they_are(inspect_script,
     assert ran.tensor("x")["before"]["data"]["norm"] == pytest.approx(1e24 * math.sqrt(2870))
     assert ran.tensor("y")["before"]["data"]["zeros"] == 10
     assert ran.tensor("x")["after"]["grad"]["norm"] == pytest.approx(math.sqrt(10))
+    assert ran.tensor("few")["after"]["grad"] == [2.0]
+    assert [row["gradient"] for row in ran.functions() if "unknown" in str(row["gradient"])] == []
 
 
 def test_a_device_without_float64(inspect_script, library):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -189,7 +190,8 @@ class Batch:
             return
         with unobserved():
             for device in dict.fromkeys(tensor.device for _, tensor in waiting):
-                _read_from([item for item in waiting if item[1].device == device])
+                with contextlib.suppress(Exception):  # no memory is left there, say: they stay unknown
+                    _read_from([item for item in waiting if item[1].device == device])
 
     def _add(self, tensor: torch.Tensor, trusts: bool) -> Pending:
         elements, reason = plain(tensor)
@@ -302,4 +304,5 @@ def _read_from(waiting: list[_Waiting]) -> None:
 
 
 def _bytes(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8)
+    flat = tensor.resolve_conj().resolve_neg().reshape(-1).contiguous()
+    return flat.as_strided(flat.shape, (1,)).view(torch.uint8)  # one element may have any stride
