@@ -9,7 +9,7 @@ import re
 import threading
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from inspector.summaries import Batch, unobserved
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
-from inspector.tracer.roots import gradient_edge
+from inspector.tracer.roots import edges_of, gradient_edge
 from inspector.tracer.tracing import FULL_NODES, Pair, Record, Tracing
 from inspector.tracer.walk import AutogradNode, walk
 
@@ -248,7 +248,7 @@ class Session:
             self._forward.backward_begins(index, call.frame, call.outputs)
         tainted, alive = self._tainted(call), self._growth.begins(index, graph, names)
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
-        given = None if call.gradients is None else walk(_edges(call.gradients)).nodes
+        given = None if call.gradients is None else walk(edges_of(call.gradients)).nodes
         return _Open(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _see_training(self, index: int, names: Names) -> None:
@@ -289,7 +289,7 @@ class Session:
         assert self._forward is not None and token.given is not None
         gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
         known = {*token.tracing.walk.index, *token.given}
-        self._forward.gave(token.head.index, walk(_edges(gave)), known)
+        self._forward.gave(token.head.index, walk(edges_of(gave)), known)
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
         if self._forward is not None:
@@ -497,12 +497,6 @@ def _are_finite(outputs: tuple[Any, ...]) -> bool:
     with unobserved():
         numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
         return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
-
-
-def _edges(tensors: Iterable[torch.Tensor | None]) -> list[tuple[AutogradNode, int]]:
-    """The gradient edges of those that have a graph."""
-    found = [gradient_edge(tensor) for tensor in tensors if tensor is not None and tensor.grad_fn is not None]
-    return [edge for edge in found if edge is not None]
 
 
 def _pair_of_input(item: Any, tracing: Tracing) -> Pair | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -47,6 +47,12 @@ def gradient_edge(output: Any) -> tuple[AutogradNode, int] | None:
         return None
     edge = get_gradient_edge(output)
     return edge.node, edge.output_nr
+
+
+def edges_of(tensors: Iterable[torch.Tensor | None]) -> list[tuple[AutogradNode, int]]:
+    """The gradient edges of those that were computed with a graph."""
+    computed = [tensor for tensor in tensors if tensor is not None and tensor.grad_fn is not None]
+    return [edge for tensor in computed if (edge := gradient_edge(tensor)) is not None]
 
 
 def roots_of(thing: Any) -> list[tuple[Any, tuple[AutogradNode, int]]]:
