@@ -298,7 +298,7 @@ class Session:
             self._modules.forget_calls()
         self._modules.look_again(token.grads)
         beside = (self._values, token.grads.batch)
-        record = token.tracing.close(ran=True, flow=flow, beside=beside)
+        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
         ids = Ids(record)
         self._modules.ends(token.head.index, token.grads, record.seen, ids)
         graph = build_graph(record, ids, flow, None if self._forward is None else OfThread(self._forward))

@@ -64,7 +64,7 @@ class Norm(Pending):
     is_none = False
     is_unknown = False
 
-    def __init__(self, shape: torch.Size, dtype: torch.dtype, norm: float, _: int = 0) -> None:
+    def __init__(self, shape: torch.Size, dtype: torch.dtype, norm: float) -> None:
         self.shape, self.dtype, self.norm = shape, dtype, norm
 
     @property

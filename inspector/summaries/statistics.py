@@ -34,8 +34,8 @@ FEW = 1 << 14
 SMALL = 1e-15
 """The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
 
-NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float, int]
-"""Shape, dtype and norm of a tensor, and the address of its first element."""
+NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
+"""Shape, dtype and norm of a tensor."""
 
 _vector_norm = torch.linalg.vector_norm
 
@@ -65,7 +65,7 @@ def norm(tensor: torch.Tensor) -> float:
 
 
 def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFacts | None:
-    """Shape, dtype, 2-norm and address of a large dense tensor on the processor, as most of most scripts are.
+    """Shape, dtype and 2-norm of a large dense tensor on the processor, that of most tensors of most scripts.
 
     None of every other, of one that needs a closer look, and where somebody would see that we take it.
     computed: torch has just made it, so that its memory was not taken away.
@@ -84,7 +84,7 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
         found: float = _vector_norm(tensor).item()
     except RuntimeError:  # a sparse or nested one, or one within a transform of torch.func
         return None
-    return (tensor.shape, tensor.dtype, found, tensor.data_ptr()) if SMALL < found < math.inf else None
+    return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from inspector.graph.values import FULL, Value, unknown
-from inspector.summaries import NOTHING, Batch, Norm, NormFacts, Pending, device_name, dtype_name, is_shared
+from inspector.summaries import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.summaries.elements import is_ordinary
 
 _LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
@@ -64,11 +64,10 @@ def see(tensor: torch.Tensor, name: str | None, batch: Batch) -> Seen:
     return Seen(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
-def see_again(seen: Seen, batch: Batch, arrived: NormFacts | None = None) -> None:
+def see_again(seen: Seen, batch: Batch) -> None:
     """Note what the tensor holds after backward; unknown if the script holds it no more.
 
     Nothing is unknown of one that needs no gradient (the 2 of `2*x`, which only its Node held): none reaches it.
-    arrived: of a leaf, what a light recording notes of the gradient that has arrived at it.
     """
     tensor = seen.reference()
     if tensor is None and not seen.facts.requires_grad:
@@ -76,23 +75,9 @@ def see_again(seen: Seen, batch: Batch, arrived: NormFacts | None = None) -> Non
     elif tensor is None:
         seen.after = {"data": seen.before["data"], "grad": _GONE}
     elif _version(tensor) == seen.facts.version:
-        seen.after = {"data": seen.before["data"], "grad": _grad_after(tensor, seen, batch, arrived)}
+        seen.after = {"data": seen.before["data"], "grad": batch.add(_grad(tensor))}
     else:
         seen.after = _state(tensor, batch)
-
-
-def _grad_after(tensor: torch.Tensor, seen: Seen, batch: Batch, arrived: NormFacts | None) -> Pending:
-    grad = _grad(tensor)
-    if (
-        arrived is not None
-        and type(grad) is torch.Tensor
-        and seen.before["grad"] is NOTHING
-        and grad.data_ptr() == arrived[-1]
-        and grad._version == 0
-        and not tensor._post_accumulate_grad_hooks
-    ):
-        return Norm(*arrived)  # the engine has handed it over as it was
-    return batch.add(grad)
 
 
 def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:

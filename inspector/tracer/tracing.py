@@ -15,7 +15,6 @@ import torch
 
 from inspector.naming import Names
 from inspector.summaries import Batch, Memory, Pending, dtype_name, memory_of
-from inspector.tracer.flow import Flow
 from inspector.tracer.memory import Storages
 from inspector.tracer.nodes import (
     ACCUMULATE_GRAD,
@@ -168,16 +167,16 @@ class Tracing:
             for saved in record.saved:
                 saved.bytes = None  # of one Node of many it says nothing about what the graph keeps alive
 
-    def close(self, *, ran: bool, flow: Flow | None = None, beside: Sequence[Batch] = ()) -> Record:
+    def close(
+        self, *, ran: bool, counts: Mapping[int, int] | None = None, beside: Sequence[Batch] = ()
+    ) -> Record:
         """Look again if backward `ran`, and read back what was summarised on a device.
 
-        flow: what went through the graph. beside: batches to be read as well, as the device is waited for once.
+        counts: how many outputs Nodes have, by position, where that is known without asking torch.
+        beside: batches to be read with that, so that the device is waited for once.
         """
-        flow = flow or Flow()
         if ran:
-            for (position, _), seen in self._seen.items():
-                see_again(seen, self._batch, flow.norms.get(position) if seen.facts.is_leaf else None)
-            for seen in self._constants:
+            for seen in [*self._seen.values(), *self._constants]:
                 see_again(seen, self._batch)
             if self._records is not None:
                 for node, record in zip(self.walk.nodes, self._records, strict=True):
@@ -187,7 +186,7 @@ class Tracing:
         if self._records is not None:
             nodes = self._records
         else:
-            nodes = BareNodes(self.walk.structure, _output_counts(self.walk, flow.counts()), self._looked_into)
+            nodes = BareNodes(self.walk.structure, _output_counts(self.walk, counts or {}), self._looked_into)
         return Record(self.walk.structure, nodes, self._seen, self._constants)
 
     def pair_of(self, tensor: torch.Tensor) -> Pair | None:
