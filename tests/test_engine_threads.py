@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from inspector.recorder.forward.engine_threads import EngineThreads, call_of, is_either
+from inspector.recorder.forward.engine_threads import EngineThreads, call_of
 from inspector.recorder.forward.ranges import sequence_number
 from inspector.tracer.roots import gradient_edge
 from inspector.tracer.walk import Walk, walk
@@ -29,13 +29,13 @@ def in_a_thread(make: Any) -> Any:
     return given[0]
 
 
-def told(threads: EngineThreads, tensor: torch.Tensor) -> dict[str, Any]:
-    """By the names of its Nodes: the call that made each, None for the script, "either"."""
-    structure = walked(tensor).structure
-    threads.tell_apart(structure)
-    assert [threads.number_of(node) for node in walked(tensor).nodes] == list(structure.sequence_nrs)
-    numbers = zip(structure.names, structure.sequence_nrs, strict=True)
-    return {name: "either" if is_either(number) else call_of(number) for name, number in numbers}
+def told(threads: EngineThreads, tensor: torch.Tensor) -> dict[str, int | None]:
+    """By the names of its Nodes the call that made each, None for the script."""
+    found = walked(tensor)
+    threads.tell_apart(found)
+    numbers = found.structure.sequence_nrs
+    assert [threads.number_of(node) for node in found.nodes] == list(numbers)
+    return {name: call_of(number) for name, number in zip(found.structure.names, numbers, strict=True)}
 
 
 @pytest.fixture
@@ -49,37 +49,35 @@ def forward() -> Any:
     return in_a_thread(make)
 
 
-def test_what_the_engine_made_is_told_by_what_it_leads_to(forward: Any) -> None:
-    _, y = forward
-    made = in_a_thread(lambda: y.sin().cos())  # numbers 0 and 1, as `exp` and `mul` have
-    threads = EngineThreads()
-    threads.learn(4, walked(made), {*walked(y).index}, range(0))
+def test_what_the_engine_made_is_told_by_its_mark(forward: Any) -> None:
+    x, y = forward
+    made = in_a_thread(lambda: y.sin() * x.exp())  # the numbers are those of the forward
+    threads, other = EngineThreads(), EngineThreads()
+    known = {*walked(y).index}
+    assert threads.learn(4, walked(made), known, range(7, 7))
     later = made.tan()
     assert told(threads, later) == {
         "TanBackward0": None,
-        "CosBackward0": 4,
+        "MulBackward0": None,  # the last of two: that of the forward
         "SinBackward0": 4,
-        "MulBackward0": None,
-        "ExpBackward0": None,
+        "ExpBackward0": 4,  # the last of two: that of the engine
         "AccumulateGrad": None,
     }
-    assert told(threads, y)["ExpBackward0"] is None
-    again = in_a_thread(lambda: made.abs() + made)
-    threads.learn(5, walked(again), {*walked(later).index}, range(0))
-    assert told(threads, again) | {"AddBackward0": 5, "AbsBackward0": 5, "CosBackward0": 4} == told(threads, again)
+    assert told(threads, y) == {"MulBackward0": None, "ExpBackward0": None, "AccumulateGrad": None}
+    assert set(told(other, later).values()) == {None}, "marks of another recording"
+    number = threads.number_of(made.grad_fn)
+    assert (call_of(number), threads.moment(number), threads.moment(3)) == (4, 7, 3)
 
 
-def test_what_cannot_be_told_is_said_to_be_either(forward: Any) -> None:
-    x, y = forward
-    made = in_a_thread(lambda: x.exp().sin())  # `exp` with the same number, of the same leaf
+def test_what_an_earlier_call_made_stays_its(forward: Any) -> None:
+    _, y = forward
+    first = in_a_thread(y.sin)
     threads = EngineThreads()
-    while sequence_number() < 10:
-        y.exp()
-    first = sequence_number()
-    both = y.sum() + made.sum()
-    here = range(first, sequence_number())
-    threads.learn(1, walked(both), {*walked(y).index}, here)
-    assert told(threads, made)["ExpBackward0"] == "either"
+    threads.learn(1, walked(first), {*walked(y).index}, range(0))
+    second = in_a_thread(lambda: first.cos() + first)
+    assert threads.learn(2, walked(second), {*walked(y).index}, range(0))
+    found = told(threads, second)
+    assert (found["AddBackward0"], found["CosBackward0"], found["SinBackward0"]) == (2, 2, 1)
 
 
 def test_nothing_is_learnt_where_the_script_itself_made_it() -> None:
@@ -88,5 +86,5 @@ def test_nothing_is_learnt_where_the_script_itself_made_it() -> None:
     first = sequence_number()
     made = y.sin()
     threads = EngineThreads()
-    threads.learn(1, walked(made), {*walked(y).index}, range(first, sequence_number()))
+    assert not threads.learn(1, walked(made), {*walked(y).index}, range(first, sequence_number()))
     assert set(told(threads, made).values()) == {None}

@@ -11,6 +11,7 @@ from networks import NETWORKS, made
 from torch import nn
 
 import inspector
+from inspector.recorder import session
 from inspector.recorder.gradients import GradientCapture
 from inspector.summaries import Batch
 from inspector.tracer.nodes import ONE_OUTPUT
@@ -125,3 +126,37 @@ def test_a_node_where_the_engine_stops_is_not_said_to_have_run() -> None:
         assert call.setting.recording == "light"
         steps = {row["name"]: row["step"] for _, row in call.graph.functions()}
         assert steps == {"SumBackward0": 1, "SinBackward0": 121, "ExpBackward0": None, "AccumulateGrad": None}
+
+
+def has_a_grad(leaf: torch.Tensor) -> None:
+    leaf.grad = torch.ones_like(leaf)
+
+
+def is_hooked(leaf: torch.Tensor) -> None:
+    leaf.register_hook(doubles)
+
+
+def is_replaced(leaf: torch.Tensor) -> None:
+    def replace(leaf: torch.Tensor) -> None:
+        assert leaf.grad is not None
+        leaf.grad = leaf.grad * 3
+
+    leaf.register_post_accumulate_grad_hook(replace)
+
+
+def is_written(leaf: torch.Tensor) -> None:
+    leaf.register_post_accumulate_grad_hook(lambda leaf: writes(leaf.grad))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prepare", [lambda leaf: None, has_a_grad, is_hooked, is_replaced, is_written])
+def test_a_light_recording_has_the_norm_of_each_grad(prepare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "SMALL_NODES", 0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 4))
+    for leaf in model.parameters():
+        prepare(leaf)
+    with inspector.record(model, mode="light") as recording:
+        model(torch.randn(5, 8)).pow(2).sum().backward()
+    rows = {row["name"]: row["after"]["grad"] for _, row in recording.calls[0].graph.tensors() if row["is_leaf"]}
+    for name, leaf in model.named_parameters():
+        if leaf.numel() > 9:
+            assert leaf.grad is not None and rows[name]["norm"] == leaf.grad.norm().item(), name

@@ -66,10 +66,10 @@ class _Known:
 class Growth:
     """Remembers the watched calls: `begins` and `ends` around each.
 
-    source: the user's line that made the Node with a sequence number.
+    source: the user's line that made a Node.
     """
 
-    def __init__(self, source: Callable[[int], Any]) -> None:
+    def __init__(self, source: Callable[[AutogradNode], Any]) -> None:
         self._source = source
         self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
@@ -124,7 +124,7 @@ class Growth:
                 if mark is not None and mark.index in alive:
                     reached.add(mark.index)
             if reached:
-                row = {"holder": names.name(tensor), "source": self._source(node._sequence_nr())}
+                row = {"holder": names.name(tensor), "source": self._source(node)}
                 found.append((reached, row))
         found.sort(key=lambda item: -len(item[0]))  # stable: the script's order among equals
         return {call: row for reached, row in reversed(found) for call in reached}

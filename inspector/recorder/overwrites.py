@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from inspector.graph.model import Source
@@ -16,14 +17,17 @@ from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER
 
 
 class SavedMemory:
-    """Where the saved tensors of a graph lay when backward was called."""
+    """Where the saved tensors of a graph lay when backward was called.
 
-    def __init__(self, record: Record, ids: Ids) -> None:
+    moment: from the number of a Node to what the script's thread had counted to when it was made.
+    """
+
+    def __init__(self, record: Record, ids: Ids, moment: Callable[[int], int]) -> None:
         self._by_storage: dict[int, list[tuple[Memory, int, str, str]]] = defaultdict(list)
         for position, node in record.read_nodes():
             for saved in node.saved:
                 if saved.memory is not None and node.sequence_nr != ACCUMULATE_GRAD_NUMBER:
-                    entry = (saved.memory, node.sequence_nr, ids.function(position), saved.name)
+                    entry = (saved.memory, moment(node.sequence_nr), ids.function(position), saved.name)
                     self._by_storage[saved.memory[0]].append(entry)
 
     def under(self, write: dict[str, Any]) -> list[dict[str, Any]]:

@@ -221,7 +221,7 @@ class Session:
         roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
         if self._forward is not None:
-            self._forward.tell_apart(graph.structure)
+            self._forward.tell_apart(graph)
         index = next(self._indexes)
         is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.outputs)
         batch = Batch("full" if is_full else "light", self._values)
@@ -260,8 +260,8 @@ class Session:
             self._leaves.find_sources(self._forward.leaf_source)
             self._training.optimizers.look(index, names, self._forward.leaf_source)
 
-    def _source(self, sequence_nr: int) -> Any:
-        return None if self._forward is None else self._forward.source(sequence_nr)
+    def _source(self, node: AutogradNode) -> Any:
+        return None if self._forward is None else self._forward.source(self._forward.number_of(node))
 
     def _end(self, token: _Open, result: Any, error: BaseException | None) -> None:
         token.capture.remove()
@@ -285,11 +285,12 @@ class Session:
         KEEPER.keep(token.tracing.walk, token.outputs)
 
     def _see_made(self, token: _Open, result: Any) -> None:
-        """A call under create_graph has ended: what it gave has a graph of its own."""
+        """A call under create_graph has ended: what it gave has a graph, which on a device another thread made."""
         assert self._forward is not None and token.given is not None
         gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
-        known = {*token.tracing.walk.index, *token.given}
-        self._forward.gave(token.head.index, walk(edges_of(gave)), known)
+        on_device = [item for item in gave if item is not None and not item.is_cpu]
+        if on_device:
+            self._forward.gave(walk(edges_of(on_device)), {*token.tracing.walk.index, *token.given})
 
     def _call(self, token: _Open, flow: Flow) -> BackwardCall:
         if self._forward is not None:
@@ -313,7 +314,7 @@ class Session:
             graph.make()  # now: who asks later does so from another thread
         self._history.ended(head.index, record, flow, ids, head.wanted is None)
         cuts = self._cut_rows(head, record, ids, token.tracing)
-        writes = self._new_writes(SavedMemory(record, ids))
+        writes = self._new_writes(SavedMemory(record, ids, self._forward.moment))
         self._reads.append(len(self._forward.reads))
         self._ids.append(ids)
         self._set_forward(head.index + 1, small=len(record.nodes) <= SMALL_NODES)
@@ -391,7 +392,8 @@ class Session:
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
         into = self._reached(record, ids) if head.recording == "full" else {}
-        last = max((record.nodes[position].sequence_nr for position, _ in record.roots), default=None)
+        made = [self._forward.moment(record.nodes[position].sequence_nr) for position, _ in record.roots]
+        last = max(made, default=None)
         self._forward.reported()
         rows = []
         for index, (cut, count) in enumerate(zip(cuts, earlier, strict=True)):

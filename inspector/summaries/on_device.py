@@ -7,6 +7,7 @@ elements do not, and to ask whether they did would make the device wait.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 
 import torch
@@ -60,6 +61,10 @@ def _of_piece(piece: torch.Tensor) -> _Row:
 
 def _norm(piece: torch.Tensor) -> torch.Tensor:
     found: torch.Tensor = torch.linalg.vector_norm(piece)
+    if piece.dtype is not torch.float64 and piece.numel():  # squares overflow, or vanish
+        most = torch.linalg.vector_norm(piece, ord=math.inf)
+        scale = torch.where(torch.isfinite(most) & (most > 0), most, torch.ones_like(most))
+        found = torch.linalg.vector_norm(piece / scale) * scale
     return found
 
 

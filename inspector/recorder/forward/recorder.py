@@ -21,7 +21,7 @@ from inspector.graph.model import Source
 from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
 from inspector.recorder.forward.callers import APPLY
-from inspector.recorder.forward.engine_threads import call_of, is_either
+from inspector.recorder.forward.engine_threads import call_of
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
 from inspector.recorder.forward.operations import Operations, not_ours
@@ -30,7 +30,7 @@ from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Batch, Pending
-from inspector.tracer.walk import AutogradNode, Structure, Walk
+from inspector.tracer.walk import AutogradNode, Walk
 
 Mode = Literal["full", "light"]
 Unknown: TypeAlias = dict[str, str]
@@ -81,7 +81,8 @@ class ForwardRecorder:
         self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
         self._compile_watch: compiling.CompileWatch | None = None
         self._backwards: Threads[_Backward] = Threads()
-        self._begun: dict[int, tuple[_Backward, int]] = {}
+        self._begun: tuple[_Backward, int] | None = None
+        self._by_engine: dict[int, _Backward] = {}
         self._thread = 0
         self._until: float | None = None
         self._most = MOST_OUTPUTS
@@ -171,7 +172,8 @@ class ForwardRecorder:
         if user is not None and user is frame and len(roots) == 1 and _is_tensor(roots[0]):
             self._name_root(roots[0], user)
         backward = _Backward(index, place)
-        self._begun[index] = backward, sequence_number()
+        if self._is_here():
+            self._begun = backward, sequence_number()
         self._backwards.here.mark(sequence_number(), backward)
 
     def backward_ends(self) -> None:
@@ -179,16 +181,28 @@ class ForwardRecorder:
         self._lines.flush()
         self._backwards.here.mark(sequence_number(), None)
 
-    def gave(self, index: int, result: Walk, known: Set[AutogradNode]) -> None:
-        """Backward call `index` gave what has a graph of its own, `result`; known: Nodes from before the call."""
-        if self._is_here():
-            here = range(self._begun[index][1], sequence_number())
-            self._outputs.engine_threads.learn(index, result, known, here)
+    def gave(self, result: Walk, known: Set[AutogradNode]) -> None:
+        """The call that has ended gave what has a graph of its own, on a device: `result`.
 
-    def tell_apart(self, structure: Structure) -> None:
+        known: Nodes from before the call.
+        """
+        if self._is_here() and self._begun is not None:
+            backward, first = self._begun
+            if self._outputs.engine_threads.learn(backward.index, result, known, range(first, sequence_number())):
+                self._by_engine[backward.index] = backward
+
+    def tell_apart(self, walk: Walk) -> None:
         """Give the Nodes of a graph numbers by which they are told apart, before anything is asked of them."""
         if self._is_here():
-            self._outputs.engine_threads.tell_apart(structure)
+            self._outputs.engine_threads.tell_apart(walk)
+
+    def number_of(self, node: AutogradNode) -> int:
+        """The number of one Node, as `tell_apart` gives it."""
+        return self._outputs.engine_threads.number_of(node) if self._is_here() else int(node._sequence_nr())
+
+    def moment(self, sequence_nr: int) -> int:
+        """What the script's thread had counted to when the Node with this number was made."""
+        return self._outputs.engine_threads.moment(sequence_nr)
 
     # What was recorded
 
@@ -196,13 +210,13 @@ class ForwardRecorder:
         """The index of the backward call that made the Node with this number; None for one of a forward, and
         where two threads made one with this number."""
         made = self._backward_of(sequence_nr)
-        return None if made is None or self._is_anybodys(sequence_nr) else made.index
+        return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
 
     def source(self, sequence_nr: int) -> Source | Unknown:
         """The user's file, line and statement that made the Node with this number, or unknown. Of one that was
         made during backward it is the statement that called that."""
         self._lines.flush()
-        if self._is_anybodys(sequence_nr):
+        if self._lines.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         made = self._backward_of(sequence_nr)
         if made is not None:
@@ -225,16 +239,13 @@ class ForwardRecorder:
         """Path, class and outermost module (an index in `roots`) of the module that made the Node."""
         if self._compiled_from is not None and (not self._is_here() or sequence_nr >= self._compiled_from):
             return unknown(compiling.REASON)
-        if self._modules.ranges.elsewhere(sequence_nr) or is_either(sequence_nr):
+        if self._modules.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         return None if call_of(sequence_nr) is not None else self._modules.ranges.at(sequence_nr)
 
     def _backward_of(self, sequence_nr: int) -> _Backward | None:
         call = call_of(sequence_nr)
-        return self._backwards.at(sequence_nr) if call is None else self._begun[call][0]
-
-    def _is_anybodys(self, sequence_nr: int) -> bool:
-        return is_either(sequence_nr) or self._lines.ranges.elsewhere(sequence_nr)
+        return self._backwards.at(sequence_nr) if call is None else self._by_engine[call]
 
     def output(self, sequence_nr: int, output_nr: int) -> Output | None:
         """What was recorded for one output of a Node; None if it was not seen."""
