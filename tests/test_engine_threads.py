@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
 import pytest
 import torch
 
+import inspector
 from inspector.recorder.forward.engine_threads import EngineThreads, call_of
 from inspector.recorder.forward.ranges import sequence_number
 from inspector.tracer.roots import gradient_edge
@@ -88,3 +90,33 @@ def test_nothing_is_learnt_where_the_script_itself_made_it() -> None:
     threads = EngineThreads()
     assert not threads.learn(1, walked(made), {*walked(y).index}, range(first, sequence_number()))
     assert set(told(threads, made).values()) == {None}
+
+
+def made_in(recording: Any, call: int) -> dict[str, int | None]:
+    """By the names of the functions of a call, in which call each was made."""
+    return {row["name"]: row.get("made_in") for _, row in recording.calls[call - 1].graph.functions()}
+
+
+def test_what_a_hook_brings_in_was_made_by_the_script() -> None:
+    x, w = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+    with inspector.record(watch=2) as recording:
+        scale = w.exp()
+        y = x.pow(3).sum()
+        x.register_hook(lambda gradient: gradient * scale)
+        (gradient,) = torch.autograd.grad(y, x, create_graph=True)
+        gradient.sum().backward()
+    found = made_in(recording, 2)
+    assert (found["ExpBackward0"], found["MulBackward0"]) == (None, 1)
+
+
+def test_a_grad_that_is_added_to_keeps_what_an_earlier_call_made() -> None:
+    p = torch.ones(3, requires_grad=True)
+    with inspector.record(watch=3) as recording, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # create_graph keeps the grad alive
+        p.sin().sum().backward(create_graph=True)
+        p.cosh().sum().backward(create_graph=True)
+        assert p.grad is not None
+        p.grad.sum().backward()
+    found = made_in(recording, 3)
+    assert (found["CosBackward0"], found["SinhBackward0"]) == (1, 2)
+    p.grad = None

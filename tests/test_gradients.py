@@ -16,7 +16,7 @@ from inspector.recorder.gradients import GradientCapture
 from inspector.summaries import Batch
 from inspector.tracer.nodes import ONE_OUTPUT
 from inspector.tracer.roots import gradient_edge
-from inspector.tracer.walk import name_of, walk
+from inspector.tracer.walk import AutogradNode, name_of, walk
 
 
 def writes(gradient: torch.Tensor) -> None:
@@ -148,15 +148,29 @@ def is_written(leaf: torch.Tensor) -> None:
     leaf.register_post_accumulate_grad_hook(lambda leaf: writes(leaf.grad))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("prepare", [lambda leaf: None, has_a_grad, is_hooked, is_replaced, is_written])
+def is_written_unseen(leaf: torch.Tensor) -> AutogradNode:
+    """By `.data` in a hook on the AccumulateGrad, as libraries do that train on several devices."""
+    node = leaf.view_as(leaf).grad_fn.next_functions[0][0]  # type: ignore[union-attr]
+
+    def halve(*_: Any) -> None:
+        assert leaf.grad is not None
+        leaf.grad.data.mul_(0.5)
+
+    node.register_hook(halve)
+    return node
+
+
+@pytest.mark.parametrize(
+    "prepare", [lambda leaf: None, has_a_grad, is_hooked, is_replaced, is_written, is_written_unseen]
+)
 def test_a_light_recording_has_the_norm_of_each_grad(prepare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "SMALL_NODES", 0)
     model = nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 4))
-    for leaf in model.parameters():
-        prepare(leaf)
+    kept = [prepare(leaf) for leaf in model.parameters()]
     with inspector.record(model, mode="light") as recording:
         model(torch.randn(5, 8)).pow(2).sum().backward()
     rows = {row["name"]: row["after"]["grad"] for _, row in recording.calls[0].graph.tensors() if row["is_leaf"]}
     for name, leaf in model.named_parameters():
         if leaf.numel() > 9:
             assert leaf.grad is not None and rows[name]["norm"] == leaf.grad.norm().item(), name
+    del kept

@@ -6,26 +6,19 @@ import math
 
 import pytest
 import torch
+from test_pool import TENSORS as DENSE
 
 from inspector.recorder.history import are_empty
 from inspector.summaries import on_device
 from inspector.summaries.histogram import sample, sample_step
 from inspector.summaries.statistics import NAMES, statistics
 
-TENSORS = {
-    "float32": torch.randn(30, 40),
-    "transposed": torch.randn(30, 40).t(),
-    "part": torch.randn(8, 90)[:, 10:50],
+TENSORS = DENSE | {
     "float16": torch.randn(50).half(),
     "bfloat16": torch.randn(50).bfloat16(),
     "int64": torch.arange(-5, 20),
     "bool": torch.tensor([True, False] * 10),
     "complex": torch.randn(20, dtype=torch.complex64),
-    "zeros": torch.zeros(40),
-    "nan": torch.tensor([1.0, math.nan, 0.0] * 9),
-    "infinite": torch.tensor([1.0, math.inf, -math.inf] * 9),
-    "huge": torch.full((20,), 1e30),
-    "tiny": torch.full((20,), 1e-30),
 }
 
 
