@@ -9,9 +9,10 @@ import functools
 import linecache
 import os
 import sysconfig
-from itertools import islice
 from pathlib import Path
 from types import FrameType
+
+from inspector.frames import span_at
 
 _PACKAGE = str(Path(__file__).resolve().parent)
 _INSTALLED = ("site-packages", "dist-packages")
@@ -99,8 +100,7 @@ class Files:
 
 def column_of(frame: FrameType) -> int | None:
     """Where, in bytes, the expression begins in its line that a frame is at."""
-    positions = frame.f_code.co_positions()
-    return next(islice(positions, frame.f_lasti // 2, None), (None, None, None, None))[2]
+    return span_at(frame.f_code, frame.f_lasti)[2]
 
 
 def _real(path: str) -> str:

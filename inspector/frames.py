@@ -8,8 +8,9 @@ import functools
 import inspect
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 _OWNERS_OF_LOCALS = 3
 """What sys.getrefcount says of a function's dictionary of locals that the user does not hold: the frame, a
@@ -41,6 +42,55 @@ def loop_variables(code: CodeType) -> frozenset[str]:
         elif instruction.opname not in ("CACHE", "EXTENDED_ARG", "NOP"):
             waiting = 0
     return frozenset(found)
+
+
+Span: TypeAlias = tuple["int | None", "int | None", "int | None", "int | None"]
+"""First line, last line, first column, last column, as `code.co_positions()` has them: columns in bytes."""
+
+
+def span_at(code: CodeType, instruction: int, spans: list[Span] | None = None) -> Span:
+    """Where in its file the expression stands that an instruction of a code object belongs to.
+
+    instruction: its offset in bytes, as `frame.f_lasti` has it. spans: those of the code, if they
+    are known.
+    """
+    if sys.version_info < (3, 11):
+        return _span_by_bytecode(code, instruction)
+    found = spans_of(code) if spans is None else spans
+    index = max(instruction, 0) // 2  # an instruction and each of its caches is two bytes
+    return found[index] if index < len(found) else (None, None, None, None)
+
+
+def spans_of(code: CodeType) -> list[Span]:
+    """The span of each instruction of a code object; empty on Python 3.10, which does not keep them."""
+    return list(code.co_positions()) if sys.version_info >= (3, 11) else []
+
+
+@dataclass(frozen=True)
+class _Instruction:
+    """What `executing` asks of a frame."""
+
+    f_code: CodeType
+    f_lasti: int
+    f_lineno: int
+    f_globals: dict[str, Any]
+
+
+def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
+    """On Python 3.10: the one node of the syntax tree that compiles to this instruction; else the line alone."""
+    import executing  # only there: Python itself tells from 3.11 on
+
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    if line is None:
+        return None, None, None, None
+    try:
+        place = cast(FrameType, _Instruction(code, instruction, line, {}))
+        node: Any = executing.Source.executing(place).node
+    except Exception:  # there is no source text, or it is not that of the code
+        node = None
+    if node is None:
+        return line, None, None, None
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
+from inspector.torch_api.modules import buffers_in, children_of, parameters_in
+
 MOST_KEPT = 1_000
 """How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
 
@@ -51,7 +53,7 @@ class ModuleTree:
         return [
             (path, module, name, tensor)
             for path, module in self.modules
-            for name, tensor in module._parameters.items()
+            for name, tensor in parameters_in(module).items()
             if tensor is not None
         ]
 
@@ -68,7 +70,7 @@ class ModuleTree:
         """Parameters, buffers, then plain attributes: a parametrized weight, or `self.w = torch.ones(3)`."""
         yield from self.parameters
         for path, module in self.modules:
-            for name, tensor in module._buffers.items():
+            for name, tensor in buffers_in(module).items():
                 if tensor is not None:
                     yield _join(path, name), tensor
         for path, _, name, value in self.attributes:
@@ -105,7 +107,7 @@ def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Modul
     waiting = [(path, module)]
     while waiting:
         path, current = waiting.pop()
-        children = getattr(current, "_modules", None)
+        children = children_of(current)
         if id(current) in seen or children is None:  # the user's class has not called `super().__init__()`
             continue
         seen.add(id(current))

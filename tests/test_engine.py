@@ -49,7 +49,7 @@ def test_backward(watch, log):
     y = x**2
     y.backward(inputs=[x])
     (call,) = log.calls
-    assert call.outputs == (y,) and call.inputs == (x,) and call.accumulates
+    assert call.given.outputs == (y,) and call.given.inputs == (x,) and call.given.accumulates
     assert call.frame.f_code.co_name == "test_backward"
     ((token, _, error),) = log.ended
     assert (token, error) == (1, None)
@@ -59,7 +59,7 @@ def test_grad(watch, log):
     x = leaf()
     (gradient,) = torch.autograd.grad(x**2, x)
     (call,) = log.calls
-    assert not call.accumulates and call.inputs == (x,)
+    assert not call.given.accumulates and call.given.inputs == (x,)
     ((token, result, error),) = log.ended
     assert (token, error) == (1, None) and result[0] is gradient
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inspector.tracer.formulas import _formulas, formula
+from inspector.torch_api.formulas import _formulas, formula
 
 NOT_IN_DERIVATIVES_YAML = {
     "AccumulateGrad",

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import inspector
-from inspector.tracer.nodes import attributes_of, outputs_of, saved_by
+from inspector.torch_api.saved_tensors import attributes_of, saved_by
+from inspector.tracer.nodes import outputs_of
 from inspector.tracer.roots import NoGraphError, gradient_edge, roots_of, tensors_in
 from inspector.tracer.walk import EMPTY, name_of, walk
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import fields
 from pathlib import Path
 
+from inspector.child_python import python_command
 from inspector.command.options import Options
 from inspector.ending import ending
 from inspector.look import Look
@@ -34,7 +34,7 @@ class Drawing:
         self.files: list[Path] = []
         """The pictures that there are then."""
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "inspector", "--quiet", *_arguments(options), str(report)],
+            python_command(_INSPECT, "--quiet", *_arguments(options), str(report)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -66,6 +66,9 @@ class Drawing:
         """End the child now. Pictures are written whole or not at all."""
         self._child.kill()
         self._child.communicate()
+
+
+_INSPECT = "import runpy; runpy.run_module('inspector', run_name='__main__', alter_sys=True)"
 
 
 def _arguments(options: Options) -> list[str]:

@@ -132,7 +132,10 @@ def _no_step(evidence: Evidence) -> str | None:
 
 
 def _no_optimizer(evidence: Evidence) -> str | None:
-    return None if evidence.optimizers else "no optimizer was used"
+    if evidence.optimizers:
+        return None
+    mode = _mode(evidence)
+    return f"optimizers were not watched (--record {mode})" if mode == "none" else "no optimizer was used"
 
 
 def _no_gradcheck(evidence: Evidence) -> str | None:

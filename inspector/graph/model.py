@@ -8,12 +8,15 @@ its nodes and edges hold plain values (`inspector.graph.values`) and are the ver
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import networkx
 
 from inspector.graph.values import Value, is_unknown
 from inspector.look import Order
+
+if TYPE_CHECKING:
+    from typing import NotRequired
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")

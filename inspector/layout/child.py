@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspector.child_python import python_command
 from inspector.ending import ending
 from inspector.layout.errors import LayoutFailed
 from inspector.layout.place import place
@@ -31,7 +32,7 @@ spec.loader.exec_module(module)
 from inspector.layout.child import main
 main()
 """
-COMMAND = (sys.executable, "-P", "-c", _LAUNCHER, str(Path(__file__).resolve().parent.parent))
+COMMAND = python_command(_LAUNCHER, str(Path(__file__).resolve().parent.parent))
 
 
 def place_in_child(problem: Problem, *, limit: float = TIME_LIMIT, command: Sequence[str] = COMMAND) -> Placement:

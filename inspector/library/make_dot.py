@@ -12,6 +12,7 @@ from inspector.graph import Graph
 from inspector.library.tracing import trace_named
 from inspector.naming import Names
 from inspector.styles.torchviz import DotNode, Kind, Shown, torchviz_graph
+from inspector.torch_api.tensors import base_of
 from inspector.tracer.roots import NoGraphError
 
 _NODE = {
@@ -85,9 +86,9 @@ def _colour(node: DotNode, bases: set[str]) -> str | None:
 def _bases(outputs: list[torch.Tensor]) -> dict[int, torch.Tensor]:
     """Position of an output that is a view → the tensor that it is a view of."""
     return {
-        position: output._base
+        position: base
         for position, output in enumerate(outputs)
-        if output._is_view() and output._base is not None and output._base.requires_grad
+        if (base := base_of(output)) is not None and base.requires_grad
     }
 
 

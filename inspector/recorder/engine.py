@@ -1,12 +1,11 @@
-"""Sees every call of the autograd engine from Python, at the one place that all of them pass.
+"""Sees every call of the autograd engine from Python, at the entrance that all of them pass.
 
-`Tensor.backward`, `torch.autograd.backward` and `torch.autograd.grad` all end in `_engine_run_backward`, which
-torch keeps under two names; `torch.compiler` exchanges it there too. Calls from TorchScript and from C++
-extensions do not pass here.
+Calls from TorchScript and from C++ extensions do not pass there.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -18,31 +17,22 @@ from types import FrameType
 from typing import Any, Protocol
 
 import torch
-import torch.autograd.graph
-from torch._subclasses.fake_tensor import FakeTensor
-from torch._subclasses.functional_tensor import FunctionalTensor
 
-from inspector.recorder.dynamo import hide_alone, unseen
+from inspector.torch_api.compilation import hide_alone, unseen
+from inspector.torch_api.engine import EngineArguments, Entrance, entrances, in_backward
+from inspector.torch_api.frames import TORCH, is_gradcheck
+from inspector.torch_api.patch import Patch
+from inspector.torch_api.tensors import in_transform, is_traced
 
-_GRADCHECK = torch.autograd.gradcheck.__code__.co_filename
-_OUTSIDE_OF_A_GRAPH_TASK = -1
-_BETWEEN = (torch.__path__[0] + os.sep, str(Path(__file__).parent) + os.sep)
+_BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineCall:
-    """One call of the engine.
+    """One call of the engine: what it was given, and the frame that called it, outside of torch."""
 
-    outputs: the tensors and GradientEdges it starts from. inputs: those whose gradients are wanted, empty for all
-    leaves. accumulates: True for `backward`, False for `torch.autograd.grad`. frame: the caller, outside of torch.
-    gradients: under create_graph the tensors that backward starts with; None where it makes no graph.
-    """
-
-    outputs: tuple[Any, ...]
-    inputs: tuple[Any, ...]
-    accumulates: bool
+    given: EngineArguments
     frame: FrameType | None
-    gradients: tuple[Any, ...] | None = None
 
 
 class Observer(Protocol):
@@ -59,60 +49,71 @@ class Observer(Protocol):
 
 
 class EngineWatch:
-    """Stands in the place of `_engine_run_backward` from `install` to `uninstall`."""
+    """Stands in the entrances of the engine from `install` to `uninstall`."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._original: Callable[..., Any] | None = None
-        self._installed: Callable[..., Any] | None = None
+        self._patches: list[Patch] = []
         self._busy = threading.local()
 
     def install(self) -> None:
         """Begin to watch. Does nothing if it watches already."""
-        if self._installed is not None:
+        if self._patches:
             return
-        original = self._original = torch.autograd.graph._engine_run_backward
-
-        def engine_run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if unseen(self._ignores, t_outputs):
-                return original(t_outputs, *args, **kwargs)
-            return self._run(original, t_outputs, args, kwargs)
-
-        # What they call, the engine and the user's hooks, Dynamo sees as it would without us.
-        hide_alone(engine_run_backward, EngineWatch._ignores, EngineWatch._run, _caller, _inputs)
-        self._installed = engine_run_backward
-        torch.autograd.graph._engine_run_backward = engine_run_backward
-        torch.autograd._engine_run_backward = engine_run_backward  # type: ignore[attr-defined]
+        self._patches = [
+            Patch(entrance.owners, entrance.name, functools.partial(self._watched, entrance))
+            for entrance in entrances()
+        ]
+        for patch in self._patches:
+            patch.install()
 
     def uninstall(self) -> None:
         """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
-        for module in (torch.autograd.graph, torch.autograd):
-            if getattr(module, "_engine_run_backward", None) is self._installed:
-                setattr(module, "_engine_run_backward", self._original)  # noqa: B010
-        self._installed = None
+        for patch in self._patches:
+            patch.uninstall()
+        self._patches = []
 
-    def _ignores(self, outputs: Any) -> bool:
-        """Whether a call is not the script's own: one within another, a trace of the compiler, `torch.func`."""
-        if self._installed is None or getattr(self._busy, "here", False):
-            return True
-        if torch._C._current_graph_task_id() != _OUTSIDE_OF_A_GRAPH_TASK:
-            return True  # from a hook or a reentrant checkpoint: it belongs to the outer call
-        if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-            return True
-        return any(isinstance(output, (FakeTensor, FunctionalTensor)) for output in outputs)
+    def _watched(self, entrance: Entrance, original: Callable[..., Any]) -> Callable[..., Any]:
+        def enter(*args: Any, **kwargs: Any) -> Any:
+            call = unseen(self._arguments, entrance, args, kwargs)
+            if call is None:
+                return original(*args, **kwargs)
+            return self._run(original, call, args, kwargs)
 
-    def _run(self, original: Callable[..., Any], outputs: Any, args: Any, kwargs: Any) -> Any:
-        frame, is_gradcheck = _caller(sys._getframe(2))
-        if is_gradcheck:
-            return original(outputs, *args, **kwargs)
+        # What they call, the engine and the user's hooks, Dynamo sees as it would without us.
+        hide_alone(enter, EngineWatch._arguments, EngineWatch._run, _caller)
+        return functools.wraps(original)(enter)
+
+    def _arguments(self, entrance: Entrance, args: Any, kwargs: Any) -> EngineArguments | None:
+        """What a call is given; None for one that is not the script's own: one within another, a trace of the
+        compiler, `torch.func`, and one that torch is about to refuse."""
+        if not self._patches or getattr(self._busy, "here", False):
+            return None
+        if in_backward():
+            return None  # from a hook or a reentrant checkpoint: it belongs to the outer call
+        if torch.compiler.is_compiling() or in_transform():
+            return None
+        try:
+            call = entrance.read(*args, **kwargs)
+        except Exception:  # wrong arguments, on which torch has its own words
+            return None
+        return None if any(map(is_traced, call.outputs)) else call
+
+    def _start(self, call: EngineArguments, frame: FrameType | None) -> Any:
+        return self._observer.starts(EngineCall(call, frame))
+
+    def _run(self, original: Callable[..., Any], call: EngineArguments, args: Any, kwargs: Any) -> Any:
+        frame, from_gradcheck = _caller(sys._getframe(2))
+        if from_gradcheck:
+            return original(*args, **kwargs)
         self._busy.here = True
         collects = gc.isenabled()
         gc.disable()  # what we note is young and stays: collections would only walk all of torch, again and again
         try:
-            token = unseen(self._start, outputs, args, kwargs, frame)
+            token = unseen(self._start, call, frame)
             del frame
             try:
-                result = original(outputs, *args, **kwargs)
+                result = original(*args, **kwargs)
             except BaseException as error:
                 unseen(self._observer.ends, token, None, error)
                 raise
@@ -126,18 +127,6 @@ class EngineWatch:
             instead()
         return result
 
-    def _start(self, outputs: Any, args: Any, kwargs: Any, frame: FrameType | None) -> Any:
-        gradients = tuple(args[0]) if len(args) > 2 and args[2] else None
-        call = EngineCall(tuple(outputs), _inputs(args), bool(kwargs.get("accumulate_grad")), frame, gradients)
-        return self._observer.starts(call)
-
-
-def _inputs(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`inputs` of `_engine_run_backward(outputs, grad_outputs, retain_graph, create_graph, inputs, …)`: `args` are
-    those behind `outputs`."""
-    inputs = args[3] if len(args) > 3 else ()
-    return tuple(inputs) if inputs else ()
-
 
 def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     """The frame that called torch, and whether torch's gradcheck did.
@@ -145,7 +134,7 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     A call that passes a TorchFunctionMode of ours on its way has frames of ours between those of torch.
     """
     while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
-        if frame.f_code.co_filename == _GRADCHECK:
+        if is_gradcheck(frame):
             return frame, True
         frame = frame.f_back
     return frame, False

@@ -20,6 +20,8 @@ from torch.autograd.gradcheck import GradcheckError
 
 from inspector.files import Files
 from inspector.report import BackwardCall, Check, Finding, mask_addresses
+from inspector.torch_api.gradcheck import without_recount
+from inspector.torch_api.patch import Patch
 
 RULE = "wrong-backward"
 
@@ -67,28 +69,24 @@ class CustomFunctions:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._calls: list[_Call] = []
-        self._original: Any = None
-        self._installed: Any = None
+        self._patch = Patch((torch.autograd.Function,), "apply", self._noting)
 
     def install(self) -> None:
         """Begin to watch."""
-        original = self._original = torch.autograd.Function.__dict__["apply"]
-        notes = self._note
-
-        def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
-            if not kwargs and not torch.compiler.is_compiling():
-                with contextlib.suppress(Exception):  # an error of ours is no error of the script's
-                    notes(cls, args)
-            return original.__func__(cls, *args, **kwargs)
-
-        self._installed = classmethod(apply)
-        torch.autograd.Function.apply = self._installed  # type: ignore[method-assign]
+        self._patch.install()
 
     def remove(self) -> None:
         """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
-        if self._installed is not None and torch.autograd.Function.__dict__["apply"] is self._installed:
-            torch.autograd.Function.apply = self._original  # type: ignore[method-assign]
-        self._installed = None
+        self._patch.uninstall()
+
+    def _noting(self, original: Any) -> Any:
+        def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
+            if not kwargs and not torch.compiler.is_compiling():
+                with contextlib.suppress(Exception):  # an error of ours is no error of the script's
+                    self._note(cls, args)
+            return original.__get__(None, cls)(*args, **kwargs)  # a classmethod of Python's or C's
+
+        return classmethod(apply)
 
     def check(self) -> list[FunctionChecked]:
         """Run gradcheck on what was noted. The state of torch's random numbers is as before afterwards."""
@@ -97,7 +95,7 @@ class CustomFunctions:
 
     def _note(self, function: type[Any], args: tuple[Any, ...]) -> None:
         known = [call for call in self._calls if call.function is function]
-        if self._installed is None or len(known) >= _CALLS_OF_ONE:
+        if not self._patch.is_installed or len(known) >= _CALLS_OF_ONE:
             return
         tensors = [item for item in args if isinstance(item, torch.Tensor)]
         if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
@@ -168,7 +166,7 @@ def _checked(call: _Call) -> FunctionChecked:
         reason = f"its inputs have more than {_MOST_ELEMENTS:,} elements: gradcheck would take too long"
         return FunctionChecked(name, call.source, "not checked", reason)
     try:
-        with _undisturbed(), _without_recount():
+        with _undisturbed(), without_recount():
             wrong = _disagreement(call, call.arguments)
             if wrong is not None and _disagreement(call, _moved(call.arguments)) is None:
                 wrong = None  # at a kink, such as relu at 0, which no finite difference can judge
@@ -210,21 +208,6 @@ def _undisturbed() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@contextlib.contextmanager
-def _without_recount() -> Iterator[None]:
-    """For its message a check in fast mode that has failed goes through all elements after all: not here."""
-    module: Any = sys.modules[torch.autograd.gradcheck.__module__]
-    name = "_run_slow_mode_and_get_error"
-    original = getattr(module, name, None)
-    if original is not None:
-        setattr(module, name, lambda *args, **kwargs: "")
-    try:
-        yield
-    finally:
-        if original is not None:
-            setattr(module, name, original)
 
 
 def _one_line(error: BaseException) -> str:

@@ -7,21 +7,21 @@ would make torch copy the gradient of every parameter instead of handing it over
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
 
-from inspector.recorder.dynamo import hide_alone, unseen
-from inspector.summaries import Batch, quick_norm, unobserved
+from inspector.summaries import Batch, quick_norm
+from inspector.torch_api.compilation import hide_alone, unseen
+from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
+from inspector.torch_api.modes import unobserved
 from inspector.tracer.flow import Flow
 from inspector.tracer.nodes import ONE_OUTPUT
 from inspector.tracer.walk import AutogradNode, Walk
 
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
-
-_node_at_work = torch._C._current_autograd_node
-
 
 class GradientCapture:
     """Fills a Flow while the engine runs."""
@@ -40,15 +40,17 @@ class GradientCapture:
         runs_all: the call is for all leaves, so that the engine stops at none of the Nodes.
         """
         self._index |= walk.index
-        one, several = _arriving(self._index, self.flow, self._batch, self._errors)
+        at_work = CURRENT_NODE.parts
+        if at_work is None:
+            self._install_one_by_one(walk)
+            return
+        one, several = self._arriving(at_work)
         if self._batch.level == "light" and runs_all:
             self._install_quickly(walk, one, several)
             return
-        leave = _leaving(self._index, self.flow, self._batch, self._errors)
+        leave = self._leaving(at_work)
         for node in walk.nodes:
-            self._handles.append(node.register_prehook(several))
-            if self._batch.level == "full":
-                self._handles.append(node.register_hook(leave))
+            self._hook(node, several, leave)
 
     def _install_quickly(
         self, walk: Walk, one: Callable[[torch.Tensor | None], None], several: Callable[[Gradients], None]
@@ -58,15 +60,31 @@ class GradientCapture:
         Torch runs such hooks also where the engine only stops at a Node, and before a prehook of the user's: what
         they see is what `retain_grad` keeps. That of an AccumulateGrad would be the leaf's own, and stay.
         """
-        with unobserved():
-            carrier = torch.empty(0, device="cpu")
         self._shared[0] = one
-        carrier._backward_hooks = self._shared  # type: ignore[assignment]
+        with unobserved():
+            carrier = hook_carrier(self._shared)
         for node, name in zip(walk.nodes, walk.structure.names, strict=True):
-            if name in ONE_OUTPUT:
-                node._register_hook_dict(carrier)
-            else:
+            if name not in ONE_OUTPUT or not register_shared(node, carrier):
                 self._handles.append(node.register_prehook(several))
+
+    def _install_one_by_one(self, walk: Walk) -> None:
+        """Where torch does not say which Node is at work: a pair of hooks for each."""
+        for node in walk.nodes:
+            at_work = functools.partial(_same, node)
+            self._hook(node, self._arriving(at_work)[1], self._leaving(at_work))
+
+    def _hook(self, node: AutogradNode, several: Callable[..., None], leave: Callable[..., None]) -> None:
+        self._handles.append(node.register_prehook(several))
+        if self._batch.level == "full":
+            self._handles.append(node.register_hook(leave))
+
+    def _arriving(
+        self, at_work: Callable[[], AutogradNode]
+    ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
+        return _arriving(at_work, self._index, self.flow, self._batch, self._errors)
+
+    def _leaving(self, at_work: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
+        return _leaving(at_work, self._index, self.flow, self._batch, self._errors)
 
     def remove(self) -> None:
         """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
@@ -86,11 +104,19 @@ class GradientCapture:
                 self.flow.captured[pair] = self._batch.add(gradient)
 
 
+def _same(node: AutogradNode) -> AutogradNode:
+    return node
+
+
 def _arriving(
-    index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]
+    at_work: Callable[[], AutogradNode],
+    index: dict[AutogradNode, int],
+    flow: Flow,
+    batch: Batch,
+    errors: list[Exception],
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-    """What notes the turn of the Node at work and what has arrived at it: as `register_hook` of a tensor and
-    `register_prehook` of a Node call it.
+    """What notes the turn of the Node that `at_work` names and what has arrived at it: as `register_hook` of a
+    tensor and `register_prehook` of a Node call it.
 
     It does not raise: after a first error, which is kept in `errors`, it does nothing.
     """
@@ -104,7 +130,7 @@ def _arriving(
         if errors:
             return
         try:
-            position = index.get(_node_at_work())
+            position = index.get(at_work())
             if position is None:  # compiled autograd runs hooks outside of any Node
                 return
             steps.append(position)
@@ -120,7 +146,11 @@ def _arriving(
 
 
 def _leaving(
-    index: dict[AutogradNode, int], flow: Flow, batch: Batch, errors: list[Exception]
+    at_work: Callable[[], AutogradNode],
+    index: dict[AutogradNode, int],
+    flow: Flow,
+    batch: Batch,
+    errors: list[Exception],
 ) -> Callable[[Gradients, Gradients], None]:
     """What notes what the Node at work sends on: as its `register_hook` calls it. Like `_arriving`."""
     contributions, flowing = flow.contributions, batch.flowing
@@ -129,7 +159,7 @@ def _leaving(
         if errors:
             return
         try:
-            position = index.get(_node_at_work())
+            position = index.get(at_work())
             if position is None:
                 return
             for slot, value in enumerate(unseen(flowing, sent)):
@@ -140,4 +170,7 @@ def _leaving(
     return left
 
 
-hide_alone(quick_norm, *_arriving({}, Flow(), Batch(), []), _leaving({}, Flow(), Batch(), []))
+_NOBODY = functools.partial(_same, None)
+hide_alone(
+    quick_norm, *_arriving(_NOBODY, {}, Flow(), Batch(), []), _leaving(_NOBODY, {}, Flow(), Batch(), [])
+)

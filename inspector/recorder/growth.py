@@ -17,10 +17,11 @@ from typing import Any
 import torch
 
 from inspector.naming import Names
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tracing import FULL_NODES, Record
-from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER, EMPTY, AutogradNode, Structure, Walk
+from inspector.tracer.walk import EMPTY, AutogradNode, Structure, Walk
 
 MOST_CALLS = 16
 """So many earlier calls are remembered: `--watch` may ask for all calls of a script."""
@@ -76,6 +77,8 @@ class Growth:
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[dict[str, Any]]:
         """A call begins: rows for the earlier graphs that are alive, each with who holds it, if that was found."""
+        if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
+            return []
         alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
         holders = self._holders(alive, walk, names) if alive else {}
         if walk.roots:
@@ -86,7 +89,7 @@ class Growth:
 
     def ends(self, index: int, record: Record) -> list[dict[str, Any]]:
         """It has ended: rows for the earlier calls whose Nodes its graph contains."""
-        if len(record.nodes) > FULL_NODES or not record.roots:
+        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
             return []
         structure = record.structure
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]

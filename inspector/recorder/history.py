@@ -15,7 +15,7 @@ from inspector.recorder.assignments import assignment
 from inspector.recorder.leaves import GradState, Leaves, grad_state, grads_of
 from inspector.summaries import NOTHING, Pending
 from inspector.summaries.elements import plain, stored
-from inspector.summaries.unobserved import unobserved
+from inspector.torch_api.modes import unobserved
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD

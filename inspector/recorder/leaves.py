@@ -13,6 +13,9 @@ from torch import nn
 
 from inspector.module_tree import ModuleTree
 from inspector.naming import Names, Owner
+from inspector.torch_api.tensors import version_counter
+
+_version = version_counter()
 
 GradState: TypeAlias = tuple[int, int]
 """The identity of a grad, and its version."""
@@ -147,4 +150,4 @@ def grads_of(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None
 def grad_state(tensor: torch.Tensor | None) -> GradState | None:
     """Which grad a leaf has, at which version; None where it has none."""
     grad = None if tensor is None else grad_of(tensor)
-    return None if grad is None else (id(grad), grad._version)
+    return None if grad is None else (id(grad), _version(grad))

@@ -17,6 +17,7 @@ from torch.optim.optimizer import Optimizer
 
 from inspector.naming import Names
 from inspector.recorder.leaves import Leaves
+from inspector.torch_api.modules import parameters_in
 
 
 @dataclass(slots=True)
@@ -153,6 +154,7 @@ def _at(outermost: nn.Module, path: str) -> torch.Tensor | None:
     """The parameter that is now where `path` leads."""
     owner, _, name = path.rpartition(".")
     try:
-        return outermost.get_submodule(owner)._parameters.get(name)
+        found = parameters_in(outermost.get_submodule(owner)).get(name)
     except AttributeError:  # there is no such module any more
         return None
+    return found

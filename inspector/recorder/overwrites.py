@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from inspector.graph.model import Source
 from inspector.graph.values import encode
 from inspector.summaries import Memory, overlap
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
 from inspector.tracer.answers import Output
 from inspector.tracer.ids import Ids
 from inspector.tracer.tensors import Seen
 from inspector.tracer.tracing import Record, SavedRecord
-from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER
 
 
 class SavedMemory:

@@ -7,7 +7,6 @@ import itertools
 import linecache
 import re
 import threading
-import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from inspector import torch_api
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files, column_of
 from inspector.graph.values import unknown
@@ -29,15 +29,27 @@ from inspector.recorder.keeper import KEEPER
 from inspector.recorder.leaves import Leaves, grads_of
 from inspector.recorder.of_thread import OfThread
 from inspector.recorder.overwrites import SavedMemory, written_by_arrays
+from inspector.recorder.parts import Parts, described, one_line
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, Setting, mask_addresses
-from inspector.summaries import Batch, unobserved
+from inspector.summaries import Batch
+from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, unobserved
+from inspector.torch_api.nodes import SEQUENCE_NUMBERS
+from inspector.torch_api.saved_tensors import HOOKS
+from inspector.torch_api.tensors import VERSIONS, VIEWS
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.roots import edges_of, gradient_edge
 from inspector.tracer.tracing import FULL_NODES, Pair, Record, Tracing
 from inspector.tracer.walk import AutogradNode, walk
+
+_NAMES, _PARAMETERS = "names of tensors", "parameters and modules"
+_TRAINING, _RETAINED = "optimizers and what happens to grads between the calls", "graphs that are kept alive"
+_CUTS = "cuts and writes in place"
+"""Parts of a recording: what is unknown where one fails."""
+
+_NO_ROWS: list[dict[str, Any]] = []
 
 DEFAULT_WATCH = 3
 """How many backward calls are watched: enough to see what differs from step to step."""
@@ -75,7 +87,7 @@ class _Open:
     outputs: list[Any]
     captured: list[Pair | None]
     pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
-    grads: Grads
+    grads: Grads | None
     given: list[AutogradNode] | None  # under create_graph: the Nodes of what backward starts with
 
 
@@ -116,7 +128,8 @@ class Session:
         self.watched = 0
         self._files = files
         self._watch = wanted.limit
-        self.mode = mode = wanted.mode
+        self._parts = Parts()
+        self.mode = mode = possible_mode(wanted.mode)
         self._drawn = wanted.drawn
         self._values = Batch()
         self._forward = None if mode == "none" else ForwardRecorder(mode, self._values, files)
@@ -127,7 +140,8 @@ class Session:
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
         self._modules = ModuleInventory(self._leaves, given)
         self._history = History(self._leaves, files)
-        self._training = TrainingWatch(files, self._history, self._made_by, lambda: self.watched, self._fail)
+        ended, fail = (lambda: self.watched), self._training_failed
+        self._training = TrainingWatch(files, self._history, self._made_by, ended, fail)
         self._growth = Growth(self._source)
         if self._forward is not None:
             self._forward.on_compile = self._training.uninstall
@@ -144,10 +158,11 @@ class Session:
 
     def open(self) -> None:
         """Begin to watch."""
+        HOOKS.install()
         self._engine.install()
         if self._forward is not None:
             self._set_forward(1)
-            self._training.install()
+            self._parts.run(_TRAINING, self._training.install, None)
             self._forward.start()  # last: it takes off what a use of torch.compile forbids
 
     def close(self) -> None:
@@ -156,12 +171,14 @@ class Session:
             self._forward.stop()
         self._training.uninstall()
         self._engine.uninstall()
+        HOOKS.uninstall()
         KEEPER.release()
 
     @property
     def remarks(self) -> list[str]:
-        """Why something of the forward was not seen: torch.compile, another tracer, an error of ours."""
-        found = [] if self._forward is None else self._forward.unknown
+        """Why something was not seen: torch.compile, another tracer, what this torch lacks, an error of ours."""
+        forward = [] if self._forward is None else self._forward.unknown
+        found = (*torch_api.remarks(), *forward, *self._parts.remarks)
         return [mask_addresses(remark) for remark in found if _ONLY_DRAWN not in remark]
 
     @property
@@ -218,37 +235,39 @@ class Session:
 
     def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> _Open:
         KEEPER.release()
-        roots = [(output, edge) for output in call.outputs if (edge := gradient_edge(output)) is not None]
+        roots = [(output, edge) for output in call.given.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
-        if self._forward is not None:
-            self._forward.tell_apart(graph)
+        if (forward := self._forward) is not None:
+            forward.tell_apart(graph)
         index = next(self._indexes)
-        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.outputs)
+        is_full = self._is_full(index) or len(graph.nodes) <= SMALL_NODES or not _are_finite(call.given.outputs)
         batch = Batch("full" if is_full else "light", self._values)
         outputs = [output for output, _ in roots]
-        names = names_from(call.frame, self._files, self._modules.given())
-        self._see_training(index, names)
+        run = self._parts.run
+        names = run(_NAMES, lambda: names_from(call.frame, self._files, self._modules.given()), Names())
+        run(_TRAINING, lambda: self._see_training(index, names), None)
         tracing = Tracing(graph, outputs, names, batch)
-        grads = self._modules.begins(names, tracing)
-        self._history.begins(index, tracing)
-        if self._forward is not None:
-            tracing.find_made(self._forward.made)
+        grads = run(_PARAMETERS, lambda: self._modules.begins(names, tracing), None)
+        run(_TRAINING, lambda: self._history.begins(index, tracing), None)
+        if forward is not None:
+            tracing.find_made(forward.made)
         capture = GradientCapture(batch)
         pause.callback(capture.remove)  # also if we are interrupted
         if len(tracing.walk.nodes) <= FULL_NODES:
-            capture.install(tracing.walk, runs_all=call.accumulates and not call.inputs)
+            capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
         else:
             capture.flow.not_recorded = _TOO_LARGE
-        wanted = [_pair_of_input(item, tracing) for item in call.inputs]
-        captured = [] if call.accumulates else wanted
+        wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
+        captured = [] if call.given.accumulates else wanted
         scale = self._training.take_scale()
         if not roots:
             self._note_without_graph(call, names)
-        if self._forward is not None:
-            self._forward.backward_begins(index, call.frame, call.outputs)
-        tainted, alive = self._tainted(call), self._growth.begins(index, graph, names)
+        if forward is not None:
+            forward.backward_begins(index, call.frame, call.given.outputs)
+        tainted = self._tainted(call)
+        alive = run(_RETAINED, lambda: self._growth.begins(index, graph, names), _NO_ROWS)
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
-        given = None if call.gradients is None else walk(edges_of(call.gradients)).nodes
+        given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
         return _Open(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _see_training(self, index: int, names: Names) -> None:
@@ -297,38 +316,39 @@ class Session:
             token.tracing.find_sources(self._forward.leaf_source)
         if self._watch is None:
             self._modules.forget_calls()
-        self._modules.look_again(token.grads)
-        beside = (self._values, token.grads.batch)
-        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
-        ids = Ids(record)
-        self._modules.ends(token.head.index, token.grads, record.seen, ids)
+        record, ids = self._record(token, flow)
         graph = build_graph(record, ids, flow, None if self._forward is None else OfThread(self._forward))
         graph.refine(add_local_derivatives)
         head = token.head
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
-        contains = self._growth.ends(head.index, record)
+        contains = self._parts.run(_RETAINED, lambda: self._growth.ends(head.index, record), _NO_ROWS)
         setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
         if self._forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():
             graph.make()  # now: who asks later does so from another thread
-        self._history.ended(head.index, record, flow, ids, head.wanted is None)
-        cuts = self._cut_rows(head, record, ids, token.tracing)
-        writes = self._new_writes(SavedMemory(record, ids, self._forward.moment))
+        self._parts.run(
+            _TRAINING, lambda: self._history.ended(head.index, record, flow, ids, head.wanted is None), None
+        )
+        cuts = self._parts.run(_CUTS, lambda: self._cut_rows(head, record, ids, token.tracing), _NO_ROWS)
+        writes = self._parts.run(_CUTS, lambda: self._write_rows(head, record, ids, token.tracing), _NO_ROWS)
         self._reads.append(len(self._forward.reads))
         self._ids.append(ids)
         self._set_forward(head.index + 1, small=len(record.nodes) <= SMALL_NODES)
-        return BackwardCall(
-            head.index,
-            head.location,
-            graph,
-            cuts,
-            [
-                *(self._row(write, "to", ids, token.tracing) for write in writes),
-                *(written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()),
-            ],
-            setting,
-        )
+        return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
+
+    def _record(self, token: _Open, flow: Flow) -> tuple[Record, Ids]:
+        """What the graph and the parameters hold after backward, read back from a device at once."""
+        run, grads = self._parts.run, token.grads
+        beside = [self._values]
+        if grads is not None:
+            run(_PARAMETERS, lambda: self._modules.look_again(grads), None)
+            beside.append(grads.batch)
+        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
+        ids = Ids(record)
+        if grads is not None:
+            run(_PARAMETERS, lambda: self._modules.ends(token.head.index, grads, record.seen, ids), None)
+        return record, ids
 
     @property
     def _recording(self) -> Mode:
@@ -382,7 +402,7 @@ class Session:
         return source or unknown("its making was not recorded")
 
     def _tainted(self, call: EngineCall) -> frozenset[int]:
-        roots = [root for root in call.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
+        roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
         return frozenset() if self._forward is None else self._forward.behind(roots)
 
     def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
@@ -425,6 +445,13 @@ class Session:
                     into[index].append(ids.function(position))
         return into
 
+    def _write_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
+        """The writes that `_new_writes` finds, and those by way of arrays."""
+        assert self._forward is not None
+        writes = self._new_writes(SavedMemory(record, ids, self._forward.moment))
+        by_arrays = written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()
+        return [*(self._row(write, "to", ids, tracing) for write in writes), *by_arrays]
+
     def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
         """The writes since the last call, and earlier ones that went over what this graph had saved."""
         assert self._forward is not None
@@ -463,9 +490,13 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         """An error of ours: remember it, take everything off, and let the script go on."""
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        self.failure = f"{one_line(error)} (in {last.name}, line {last.lineno})"
+        self.failure = described(error)
         self.close()
+
+    def _training_failed(self, error: Exception) -> None:
+        """An error of ours in the watching of optimizers: that ends, all else goes on."""
+        self._parts.fail(_TRAINING, error)
+        self._training.uninstall()
 
     def _tell(self) -> None:
         if self._on_done is None:
@@ -477,17 +508,19 @@ class Session:
             self._fail(error)
 
 
+def possible_mode(wanted: Mode) -> Mode:
+    """The mode that this torch allows: the forward cannot be told apart without numbers and versions."""
+    if wanted != "none" and any(capability.parts is None for capability in (SEQUENCE_NUMBERS, VERSIONS)):
+        return "none"
+    if wanted == "full" and any(capability.parts is None for capability in (FUNCTION_MODES, FAST_PATHS, VIEWS)):
+        return "light"
+    return wanted
+
+
 def recording_of(session: Session, drawn: list[int]) -> Recording:
     """The `recording` object of report.json: what was watched, and what of the forward was not seen."""
     recording = Recording(mode=session.mode, watched=session.watched, drawn=drawn)
     return Recording(**recording, remarks=session.remarks) if session.remarks else recording
-
-
-def one_line(error: BaseException) -> str:
-    """`RuntimeError: the first line of its message`, addresses masked."""
-    lines = str(error).strip().splitlines()
-    name = type(error).__name__
-    return mask_addresses(f"{name}: {lines[0]}" if lines else name)
 
 
 _NOT_IN_ROWS = ("leaf", "memory", "number")

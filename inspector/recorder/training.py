@@ -26,12 +26,12 @@ from torch.optim.optimizer import (
 from inspector.files import Files
 from inspector.graph.values import unknown
 from inspector.naming import Names, names_from
-from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.recorder.history import History, are_empty
 from inspector.recorder.leaves import is_leaf
 from inspector.recorder.optimizers import Optimizers
 from inspector.summaries.elements import plain
-from inspector.summaries.unobserved import unobserved
+from inspector.torch_api.compilation import hide_alone, unseen
+from inspector.torch_api.modes import unobserved, without_functions
 
 MOST_EVENTS = 1_000
 """So many are kept: a loop that zeroes grads for hours before its first backward must not fill the memory."""
@@ -172,7 +172,7 @@ class TrainingWatch:
 
     def _ask(self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            with torch._C.DisableTorchFunction():  # what we ask the tensors is nobody's operation
+            with without_functions():  # what we ask the tensors is nobody's operation
                 return before(args, kwargs) if self._undo else args
         except Exception as error:
             self._fail(error)
@@ -182,7 +182,7 @@ class TrainingWatch:
         if not self._undo:  # a wrapper of ours that somebody kept
             return
         try:
-            with torch._C.DisableTorchFunction():
+            with without_functions():
                 look((*args, *kwargs.values()), frame)
         except Exception as error:
             self._fail(error)

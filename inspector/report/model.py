@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from inspector.graph import Graph
 from inspector.graph.values import Value
+
+if TYPE_CHECKING:
+    from typing import NotRequired
 
 
 class Exit(TypedDict):

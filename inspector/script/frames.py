@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import CodeType, TracebackType
 
@@ -31,7 +32,7 @@ def hide_our_frames(error: BaseException) -> None:
         # Not by assignment, which an exception that is a frozen dataclass refuses.
         BaseException.with_traceback(shown, _without_ours(shown.__traceback__))
         waiting += [shown.__cause__, shown.__context__]
-        if isinstance(shown, BaseExceptionGroup):
+        if sys.version_info >= (3, 11) and isinstance(shown, BaseExceptionGroup):  # noqa: F821  ruff takes 3.10
             waiting += shown.exceptions
 
 

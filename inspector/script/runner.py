@@ -67,7 +67,7 @@ def _take_over(program: SourceFile | ModuleByName, target: Target) -> ModuleType
     sys.orig_argv = [sys.orig_argv[0], *name, *module, *target.arguments]
     sys.argv = [*name, *target.arguments]  # runpy replaces a "-m"
     our_path = sys.path.copy()
-    if not sys.flags.safe_path:
+    if not getattr(sys.flags, "safe_path", False):  # Python 3.11
         sys.path[0] = program.folder  # in the place of what python put there for us
     elif isinstance(program, ModuleByName) and program.is_folder:
         sys.path.insert(0, program.folder)

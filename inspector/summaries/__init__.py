@@ -8,7 +8,6 @@ numbers, no version counter.
 from inspector.summaries.batch import NOTHING, Batch, Level, Norm, Pending
 from inspector.summaries.elements import Memory, device_name, dtype_name, is_shared, memory_of, overlap
 from inspector.summaries.statistics import NormFacts, quick_norm
-from inspector.summaries.unobserved import unobserved
 
 __all__ = [
     "NOTHING",
@@ -24,5 +23,4 @@ __all__ = [
     "memory_of",
     "overlap",
     "quick_norm",
-    "unobserved",
 ]

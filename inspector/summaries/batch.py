@@ -23,7 +23,10 @@ from inspector.summaries.statistics import (
     statistics,
     sums,
 )
-from inspector.summaries.unobserved import nobody_observes, somebody_observes, unobserved
+from inspector.torch_api.modes import nobody_observes, set_grad_enabled, somebody_observes, unobserved
+from inspector.torch_api.tensors import is_transformed, storage_id, version_counter
+
+_version = version_counter()
 
 Level = Literal["full", "light"]
 """Of tensors that are not kept in full: all statistics, or the norm alone."""
@@ -113,7 +116,7 @@ _Key: TypeAlias = tuple[int, torch.dtype, int, Extent]
 
 
 def _key(tensor: torch.Tensor, memory: torch.UntypedStorage) -> _Key:
-    return memory._cdata, tensor.dtype, tensor.storage_offset(), extent(tensor)  # type: ignore[return-value]
+    return storage_id(memory), tensor.dtype, int(tensor.storage_offset()), extent(tensor)
 
 
 class _Met(NamedTuple):
@@ -228,7 +231,7 @@ class Batch:
         try:
             memory = tensor.untyped_storage()
             key = _key(tensor, memory)
-            version = tensor._version
+            version = _version(tensor)
         except (RuntimeError, TypeError):  # one without a memory, of unknown size, or that counts no versions
             return None
         met = self._met_there(memory, key)
@@ -238,15 +241,15 @@ class Batch:
             return met.measured
         if tensor.dtype not in REDUCED_AS_THEY_ARE or tensor.numel() <= FULL or not memory.nbytes():
             return None
-        if tensor.is_nested or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if tensor.is_nested or is_transformed(tensor):
             return None
         if not tensor.requires_grad or not torch.is_grad_enabled():
             return self._measure(tensor, key, met, version)
-        torch._C._set_grad_enabled(False)
+        set_grad_enabled(False)
         try:
             return self._measure(tensor, key, met, version)
         finally:
-            torch._C._set_grad_enabled(True)
+            set_grad_enabled(True)
 
     def _met_there(self, memory: torch.UntypedStorage, key: _Key) -> _Met | None:
         met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
@@ -258,7 +261,7 @@ class Batch:
         key = _key(elements, memory)
         version = None
         if trusts and not elements.is_inference() and memory.resizable():  # else an array has the memory too
-            version = elements._version
+            version = _version(elements)
         met = self._met_there(memory, key)
         if met is not None and version is not None and met.version == version:
             return met.measured

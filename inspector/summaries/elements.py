@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
+
+from inspector.torch_api.tensors import is_fake, is_transformed
 
 ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
@@ -61,7 +62,7 @@ def overlap(one: Memory, other: Memory) -> bool:
 def plain(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
     """The ordinary tensor that holds the elements of `tensor`, of which autograd records nothing; or None, and why
     there is none."""
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if is_transformed(tensor):
         return None, "inside a torch.func transform"
     if tensor.is_nested:
         return None, "nested tensor"
@@ -94,7 +95,7 @@ def stored(tensor: torch.Tensor) -> torch.Tensor:
 def _is_wrapper(tensor: torch.Tensor) -> bool:
     """Whether a subclass keeps its elements in other tensors (`_make_wrapper_subclass`), or has none."""
     return (
-        isinstance(tensor, FakeTensor)
+        is_fake(tensor)
         or hasattr(tensor, "__tensor_flatten__")
         or (tensor.numel() > 0 and not tensor.is_meta and tensor.data_ptr() == 0)
     )

@@ -14,7 +14,7 @@ import numpy
 import torch
 
 from inspector.summaries.statistics import reducible
-from inspector.summaries.unobserved import unobserved
+from inspector.torch_api.modes import unobserved
 
 SAMPLE = 256
 """From a tensor of more than twice as many elements about so many are taken; from a smaller one all."""

@@ -16,7 +16,7 @@ import torch
 from inspector.summaries.histogram import sample_step
 from inspector.summaries.memory import largest_stride_first
 from inspector.summaries.statistics import REDUCED_AS_THEY_ARE, SMALL, Numbers, statistics
-from inspector.summaries.unobserved import unobserved
+from inspector.torch_api.modes import unobserved
 
 _BYTES = 1 << 19
 """Of one matrix: it stays in the processor's cache."""

@@ -17,7 +17,7 @@ import torch
 
 from inspector.graph.values import FULL
 from inspector.summaries.elements import ORDINARY
-from inspector.summaries.unobserved import functions_observed, operations_observed
+from inspector.torch_api.modes import functions_observed, operations_observed
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")

@@ -12,9 +12,9 @@ from inspector.collector import without_collections
 from inspector.graph.model import MOMENTS, Graph, State
 from inspector.graph.network import network_of
 from inspector.graph.values import Value, unknown
+from inspector.torch_api.formulas import formula
 from inspector.tracer.answers import NOT_SEEN, UNSEEN, UNSEEN_YET, Answers, Forward, Output
 from inspector.tracer.flow import Flow
-from inspector.tracer.formulas import formula
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
 from inspector.tracer.tensors import Seen

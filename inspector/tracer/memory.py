@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from inspector.torch_api.tensors import VIEWS, base_of, storage_id
+
 
 class Storages:
     """Which storages are counted already, or belong to leaves, which live without the graph as well.
@@ -18,24 +20,25 @@ class Storages:
     def add_leaf(self, leaf: torch.Tensor) -> None:
         """The memory of a leaf is not the graph's."""
         for storage in _storages(leaf) or ():
-            self._known.add(storage._cdata)
+            self._known.add(storage_id(storage))
 
     def count(self, tensor: torch.Tensor) -> int | None:
         """The bytes that a saved tensor adds: 0 where a leaf or a tensor before it has the same storage, None
         where torch cannot tell."""
-        found = _storages(tensor)
+        found = _storages(tensor) if VIEWS.is_here else None
         if found is None:
             return None
         if _is_parameter(tensor):
             self.add_leaf(tensor)
-        new = {storage._cdata: storage.nbytes() for storage in found if storage._cdata not in self._known}
+        sizes = {storage_id(storage): storage.nbytes() for storage in found}
+        new = {storage: size for storage, size in sizes.items() if storage not in self._known}
         self._known.update(new)
         return sum(new.values())
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:
     """Whether it is a parameter or a view of one: frozen ones are no leaves of the graph."""
-    return isinstance(tensor, nn.Parameter) or (tensor._is_view() and isinstance(tensor._base, nn.Parameter))
+    return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
 
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:

@@ -12,7 +12,9 @@ import torch
 from inspector.graph.values import FULL, Value, unknown
 from inspector.summaries import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.summaries.elements import is_ordinary
+from inspector.torch_api.tensors import NotCountedError, version_counter
 
+_count = version_counter()
 _LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
 _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
 """What most leaves hold before backward, as far as a light recording looks: one for all of them."""
@@ -120,6 +122,8 @@ def shape_of(tensor: torch.Tensor) -> list[int] | None:
 
 def _version(tensor: torch.Tensor) -> Any:
     try:
-        return tensor._version
+        return _count(tensor)
+    except NotCountedError as error:
+        return unknown(str(error))
     except RuntimeError:  # inference tensors count no versions
         return unknown("an inference tensor counts no versions")

@@ -6,6 +6,7 @@ a `Record`, holds plain values only.
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +16,10 @@ import torch
 
 from inspector.naming import Names
 from inspector.summaries import Batch, Memory, Pending, dtype_name, memory_of
+from inspector.torch_api.nodes import OUTPUT_METADATA, output_metadata
+from inspector.torch_api.saved_tensors import Saved, attributes_of, saved_by
 from inspector.tracer.memory import Storages
-from inspector.tracer.nodes import (
-    ACCUMULATE_GRAD,
-    UNREAD,
-    OutputFacts,
-    Saved,
-    attributes_of,
-    outputs_of,
-    saved_by,
-)
+from inspector.tracer.nodes import ACCUMULATE_GRAD, UNREAD, OutputFacts, outputs_of
 from inspector.tracer.tensors import Seen, see, see_again, shape_of
 from inspector.tracer.walk import EMPTY, AutogradNode, Structure, Walk
 
@@ -239,7 +234,10 @@ class Tracing:
 
     def _record(self, position: int) -> NodeRecord:
         node, structure = self.walk.nodes[position], self.walk.structure
-        record = NodeRecord(structure.names[position], structure.sequence_nrs[position], outputs_of(node))
+        outputs = outputs_of(node)
+        if outputs is None:
+            outputs = [UNREAD] * self._counts_by_edges[position]
+        record = NodeRecord(structure.names[position], structure.sequence_nrs[position], outputs)
         if record.name != ACCUMULATE_GRAD:
             record.attributes = attributes_of(node)
             record.saved = [self._saved_record(position, saved) for saved in saved_by(node)]
@@ -273,6 +271,10 @@ class Tracing:
             self._constants.append(see(saved.tensor, self._names.name(saved.tensor), self._batch))
         return known
 
+    @functools.cached_property
+    def _counts_by_edges(self) -> array[int]:
+        return _counts_by_edges(self.walk.structure)
+
     def _see_saved_again(self, node: AutogradNode, record: NodeRecord) -> None:
         if not record.saved:
             return
@@ -286,13 +288,17 @@ def _output_counts(walk: Walk, known: Mapping[int, int]) -> array[int]:
 
     known: by positions.
     """
-    if len(walk.nodes) <= FULL_NODES:
+    if len(walk.nodes) <= FULL_NODES and OUTPUT_METADATA.is_here:
         found = map(known.get, range(len(walk.nodes)))
         return array(
-            "i", [count or len(node._input_metadata) for node, count in zip(walk.nodes, found, strict=True)]
+            "i",
+            [count or len(output_metadata(node) or [0]) for node, count in zip(walk.nodes, found, strict=True)],
         )
-    structure = walk.structure
-    counts = array("i", [1]) * len(walk.nodes)
+    return _counts_by_edges(walk.structure)
+
+
+def _counts_by_edges(structure: Structure) -> array[int]:
+    counts = array("i", [1]) * len(structure)
     for target, input_nr in (*structure.roots, *zip(structure.targets, structure.input_nrs, strict=True)):
         if target != EMPTY and counts[target] <= input_nr:
             counts[target] = input_nr + 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from inspector.collector import without_collections
+from inspector.torch_api.nodes import sequence_numbers
 
 AutogradNode: TypeAlias = Any
 """Built-in Nodes have no common Python base, and `isinstance(n, torch.autograd.graph.Node)` is False for those
@@ -16,9 +17,6 @@ of C++ extensions: what has `next_functions` is a Node."""
 
 EMPTY = -1
 """Target of a slot that leads nowhere: `(None, 0)`, an input that needs no gradient."""
-
-ACCUMULATE_GRAD_NUMBER = 2**64 - 1
-"""The sequence number of every AccumulateGrad: the engine runs it before all else."""
 
 _SHARED_TYPE = "CppFunction"
 """The type of all functions that C++ extensions wrote; every other class of Nodes has a type of its own."""
@@ -114,7 +112,7 @@ def _walk(roots: list[tuple[AutogradNode, int]]) -> Walk:
     input_nrs = array("i", ends[1::2])
     del index[None]
     nodes = list(index)
-    sequence_nrs = array("Q", [node._sequence_nr() for node in nodes])
+    sequence_nrs = sequence_numbers(nodes)
     found = [(index[node], output_nr) for node, output_nr in roots]
     return Walk(nodes, index, Structure(_names(nodes), sequence_nrs, starts, targets, input_nrs, found))
 

@@ -12,6 +12,9 @@ import torch
 from inspector.module_tree import PLAIN
 from inspector.recorder.forward.flow import Key
 from inspector.recorder.forward.outputs import Outputs
+from inspector.torch_api.tensors import version_counter
+
+_version = version_counter()
 
 _PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
 """Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
@@ -90,13 +93,13 @@ def targets_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any], o
     in_place = _is_in_place(name) or options.get("inplace") is True
     if not in_place and "out" not in options:  # most often; a version that has moved nonetheless tells of a write
         is_read = isinstance(first, torch.Tensor) and not first.is_inference()
-        return [Target(first, first._version, None)] if is_read else []
+        return [Target(first, _version(first), None)] if is_read else []
     candidates: list[Any] = [first, options.get("out")]
     if in_place and name.startswith("_foreach_") and isinstance(first, (list, tuple)):
         candidates = list(first)
     part = arguments[1] if name == "__setitem__" and _is_plain_index(arguments[1]) else None
     return [
-        Target(tensor, tensor._version, outputs.key(tensor) if in_place else None, part)
+        Target(tensor, _version(tensor), outputs.key(tensor) if in_place else None, part)
         for tensor in candidates
         if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
     ]

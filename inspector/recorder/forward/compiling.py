@@ -7,33 +7,15 @@ come or go, and `torch.compile(module)` warns of global hooks. So they come off 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
 import torch
 
-from inspector.recorder.dynamo import hide_alone, unseen
+from inspector.torch_api.compilation import hide_alone, on_compilation_end, unseen, was_compiled
+from inspector.torch_api.patch import Patch
 
 REASON = "torch.compile is in use"
-
-_ENTRANCES = ("OptimizeContext.__init__", "_TorchDynamoContext.__call__.<locals>.compile_wrapper")
-
-
-def is_entrance(code: CodeType) -> bool:
-    """Whether a function with this code means that something is compiled: however the script came to it.
-
-    `torch._dynamo.disable`, which optimizers call, is none.
-    """
-    return code.co_qualname in _ENTRANCES and code.co_filename.endswith("eval_frame.py")
-
-
-def was_used() -> bool:
-    """Whether something was made for compilation already; importing `torch._dynamo` alone is no sign of it."""
-    eval_frame = sys.modules.get("torch._dynamo.eval_frame")
-    backends = getattr(eval_frame, "cached_backends", {})
-    return any(backend is not None for backend in backends.values())  # None: `torch._dynamo.disable`
 
 
 class CompileWatch:
@@ -46,15 +28,32 @@ class CompileWatch:
     def __init__(self, seen: Callable[[], None], compiled: Callable[[], None]) -> None:
         self._seen: Callable[[], None] | None = seen
         self._compiled: Callable[[], None] | None = compiled
-        self._original: Any = None
-        self._wrapper: Any = None
-        self._handler: Any = None
+        self._patch = Patch((torch,), "compile", self._watched)
+        self._hear_no_more: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Put the wrapper there."""
         hide_alone(CompileWatch._end)
-        original = self._original = torch.compile
+        self._patch.install()
+        if was_compiled():
+            self.see()
 
+    def stop(self) -> None:
+        """Put the original back, unless somebody has put theirs over ours; ours then only calls it."""
+        self._seen = self._compiled = None
+        self._patch.uninstall()
+        if self._hear_no_more is not None:
+            self._hear_no_more()
+
+    def see(self) -> None:
+        """Something is, or is about to be, made for compilation."""
+        if self._seen is None:
+            return
+        self._seen()
+        if self._hear_no_more is None:
+            self._hear_no_more = on_compilation_end(self._end)
+
+    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def compile(*arguments: Any, **options: Any) -> Any:
             self.see()
@@ -63,28 +62,7 @@ class CompileWatch:
             self._end(None)
             return made
 
-        self._wrapper = torch.compile = compile
-        if was_used():
-            self.see()
-
-    def stop(self) -> None:
-        """Put the original back, unless somebody has put theirs over ours; ours then only calls it."""
-        self._seen = self._compiled = None
-        if torch.compile is self._wrapper:
-            torch.compile = self._original
-        if self._handler is not None and self._end in self._handler.end_callbacks:
-            self._handler.remove_end_callback(self._end)
-
-    def see(self) -> None:
-        """Something is, or is about to be, made for compilation."""
-        if self._seen is None:
-            return
-        self._seen()
-        if self._handler is None:
-            dynamo = sys.modules.get("torch._dynamo")
-            self._handler = getattr(dynamo, "callback_handler", None)  # None while it is being imported
-            if self._handler is not None:
-                self._handler.register_end_callback(self._end)
+        return compile
 
     def _end(self, arguments: Any) -> None:
         if self._compiled is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from inspector.tracer.walk import ACCUMULATE_GRAD_NUMBER, AutogradNode, Walk
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, sequence_number_of
+from inspector.tracer.walk import AutogradNode, Walk
 
 _KEY = "autograd-inspector made in"
 _FOREIGN = 1 << 63
@@ -50,7 +51,7 @@ class EngineThreads:
 
     def number_of(self, node: AutogradNode) -> int:
         """The number of one Node, as `tell_apart` gives it."""
-        number: int = node._sequence_nr()
+        number = sequence_number_of(node)
         if number > self._highest:  # most often
             return number
         owner, call = node.metadata.get(_KEY, (None, 0))

@@ -12,6 +12,7 @@ from inspector.recorder.forward.ranges import sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Memory
+from inspector.torch_api.tensors import is_changed_view
 
 Key: TypeAlias = tuple[int, int]
 """Which tensor: the sequence number of its Node, and which output of it."""
@@ -237,7 +238,7 @@ def leaves_under(tensors: list[torch.Tensor], leaves: Leaves) -> list[int] | Non
     for tensor in tensors:
         if tensor.requires_grad and tensor.grad_fn is None:
             found[leaves.add(tensor)] = None
-        elif tensor.requires_grad and not (tensor._is_view() and tensor._version > 0):
+        elif tensor.requires_grad and not is_changed_view(tensor):
             waiting.append(tensor.grad_fn)
     seen = set(waiting)
     for node in waiting:  # grows while it is walked

@@ -19,9 +19,10 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.files import Files
-from inspector.recorder.dynamo import hide_alone, unseen
 from inspector.recorder.forward.ranges import Ranges, Threads, sequence_number
 from inspector.recorder.forward.sources import Place
+from inspector.torch_api.compilation import hide_alone, unseen
+from inspector.torch_api.frames import DISPATCHERS, is_forward
 
 Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
 Returned: TypeAlias = Callable[[FrameType, Any], None]
@@ -30,9 +31,6 @@ FOREIGN_TRACER = "another tracer (a debugger, coverage) is in use"
 
 IDLE_EVENTS = 1_000
 """After so many lines and calls without a new Node a thread is traced no more until it is woken."""
-
-DISPATCHERS = ("__torch_function__", "__torch_dispatch__")
-"""Functions of the user's own modes and tensor classes: they pass on what some other line has called."""
 
 COMPILATION_EVENTS = 500_000
 """As many when Dynamo has just compiled: it goes on for some 100,000 before the compiled frame runs."""
@@ -52,7 +50,7 @@ class Lines:
         self.called: Callable[[CodeType], None] | None = None
         """Is told of each function, whoever's, when it is first called in a thread."""
         self.returned: Returned | None = None
-        """Is given the frame and the value when a function of the user, or `Function.apply`, returns."""
+        """Is given the frame and the value when a function of the user returns, or a custom Function's forward."""
         self.errand: Callable[[], None] | None = None
         """To be done at the next event."""
         self.unseen = False
@@ -252,7 +250,7 @@ class _Thread:
             return None
 
     def _on_applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """`Function.apply` is running: only what it returns matters."""
+        """The forward of a library's custom Function is running: only what it returns matters."""
         if event == "return" and self._lines.returned is not None:
             try:
                 self._lines.returned(frame, argument)
@@ -277,7 +275,7 @@ class _Thread:
         if self._lines.called is not None:
             self._lines.called(code)
         trace: Trace | None = self.line if self._lines.is_users(code) else None
-        if code is _APPLY and self._lines.returned is not None:
+        if trace is None and self._lines.returned is not None and is_forward(code):
             trace = self.applied
         self._decided[id(code)] = (code, trace)
         return code, trace
@@ -293,5 +291,3 @@ class _Thread:
         self.rest()
         return True
 
-
-_APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod

@@ -17,6 +17,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from inspector.module_tree import modules_below
 from inspector.recorder.forward.lines import Lines
 from inspector.recorder.forward.ranges import Threads, sequence_number
+from inspector.torch_api.modules import CALL
 
 
 @dataclass(slots=True)  # frozen would take a microsecond more of every call
@@ -184,9 +185,7 @@ def _drop_ended(stack: list[_Running], frame: FrameType | None) -> None:
     """
     calls = 0
     while frame is not None:
-        calls += frame.f_code is _CALL
+        calls += frame.f_code is CALL
         frame = frame.f_back
     del stack[max(calls - 1, 0) :]
 
-
-_CALL = nn.Module._call_impl.__code__

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.overrides
 from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
 
 from inspector.recorder.forward.arguments import (
     BROADCASTING,
@@ -28,15 +27,6 @@ from inspector.recorder.forward.arguments import (
     targets_of,
     tensors_among,
 )
-from inspector.recorder.forward.callers import (
-    HANDLE,
-    OPTIMIZERS,
-    beyond_dispatch,
-    decorated_function,
-    in_constructor,
-    in_custom_function,
-)
-from inspector.recorder.forward.fast_paths import FastPaths
 from inspector.recorder.forward.flow import CUTS_TO_TENSORS, Flow, Key, Where, Write, cut_kind
 from inspector.recorder.forward.lines import Lines
 from inspector.recorder.forward.outputs import Outputs, Recorded
@@ -44,17 +34,36 @@ from inspector.recorder.forward.ranges import Ranges, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import is_leaf
 from inspector.summaries import NOTHING, memory_of
+from inspector.torch_api.engine import in_backward
+from inspector.torch_api.frames import (
+    OPTIMIZERS,
+    beyond_dispatch,
+    decorated_function,
+    in_constructor,
+    in_custom_function,
+)
+from inspector.torch_api.modes import (
+    FastPaths,
+    modes_on_stack,
+    push_at_bottom,
+    take_off,
+    take_off_after,
+    without_functions,
+)
+from inspector.torch_api.tensors import getter, in_trace, in_transform, is_changed_view, version_counter
 
 _WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
 """Functions in C: what such a one makes belongs to the operation that it is, so no line need be traced within."""
 
-GET_GRAD = vars(torch._C.TensorBase)["grad"].__get__
+GET_GRAD = getter("grad")
+
+_version = version_counter()
 
 
 class Operations(TorchFunctionMode):
     """Records the outputs, cuts and writes of one thread.
 
-    before: is called at each operation, before it runs.
+    before: is called at each operation, before it runs, with what it is given.
     fail: is given an error of ours.
     """
 
@@ -63,7 +72,7 @@ class Operations(TorchFunctionMode):
         outputs: Outputs,
         sources: Sources,
         lines: Lines,
-        before: Callable[[], None],
+        before: Callable[[Iterable[Any]], None],
         fail: Callable[[Exception], None],
     ) -> None:
         super().__init__()
@@ -94,20 +103,17 @@ class Operations(TorchFunctionMode):
 
     def leave(self) -> None:
         """Leave the stack of the calling thread, whatever lies above."""
-        modes = _pop_all()
-        _push_all(mode for mode in modes if mode is not self)
+        take_off(self)
 
     def _lie_down(self) -> None:
         if self._handling:  # torch has taken it off, and will put it back
             return
-        modes = [mode for mode in _pop_all() if mode is not self]
-        bottom = 1 if modes and isinstance(modes[0], DeviceContext) else 0
-        _push_all([*modes[:bottom], self, *modes[bottom:]])
+        push_at_bottom(self)
 
     @property
     def waits_to_leave(self) -> bool:
         """Whether it still lies on the stack although it was stopped."""
-        return not self._recording and any(mode is self for mode in _modes())
+        return not self._recording and any(mode is self for mode in modes_on_stack())
 
     # An operation
 
@@ -133,7 +139,7 @@ class Operations(TorchFunctionMode):
         finally:
             self._handling -= 1
             if not self._recording:
-                _leave_after(self, sys._getframe(1))
+                take_off_after(self, sys._getframe(1))
         if not stays_off:
             tracer = sys.gettrace()
             if is_ours := tracer in self._lines.tracers:
@@ -163,8 +169,8 @@ class Operations(TorchFunctionMode):
                 return None, None
             calling = beyond_dispatch(sys._getframe(2))
             user = self._lines.user_frame(calling)
-            self._before_each()
-            with torch._C.DisableTorchFunction():
+            with without_functions():
+                self._before_each((*arguments, *options.values()))
                 operation = _Operation(
                     name,
                     (user.f_code, user.f_lasti) if user is not None else None,
@@ -182,7 +188,7 @@ class Operations(TorchFunctionMode):
         self, operation: _Operation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
     ) -> None:
         try:
-            with torch._C.DisableTorchFunction():
+            with without_functions():
                 inputs = tensors_among((*arguments, *options.values()))
                 results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
                 if operation.name == "requires_grad_":
@@ -197,7 +203,7 @@ class Operations(TorchFunctionMode):
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
                 for target in operation.targets:
-                    if target.tensor._version != target.version or operation.name == SET_DATA:
+                    if _version(target.tensor) != target.version or operation.name == SET_DATA:
                         self._note_write(operation, target)
         except Exception as error:
             self._fail(error)
@@ -217,7 +223,7 @@ class Operations(TorchFunctionMode):
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
-            if not tensor.requires_grad or is_leaf(tensor) or (tensor._is_view() and tensor._version > 0):
+            if not tensor.requires_grad or is_leaf(tensor) or is_changed_view(tensor):
                 continue  # to ask for its Node could make a new one, see `Outputs.key`
             alone = end == first + 1 and id(tensor) not in known
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
@@ -261,7 +267,7 @@ class Operations(TorchFunctionMode):
         if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None)
-        if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function()):
+        if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function(sys._getframe(1))):
             return
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
         self.flow.cut(kind, where, [*sources, *inputs], results)
@@ -271,7 +277,7 @@ class Operations(TorchFunctionMode):
         user = self._lines.user_frame(frame)
         if user is None or user is not frame:
             return
-        with torch._C.DisableTorchFunction():
+        with without_functions():
             if tensor.requires_grad and not is_leaf(tensor) and not tensor.retains_grad:
                 place = (user.f_code, user.f_lasti)
                 self.flow.read(Where("grad", place, True, self._outputs.key(tensor), None))
@@ -281,7 +287,8 @@ class Operations(TorchFunctionMode):
         if enabled:
             self.flow.region = None
         elif torch.is_grad_enabled():
-            decorated = decorated_function(frame)
+            code = decorated_function(frame)
+            decorated = None if code is None else (code, 0)
             user = None if decorated is not None else self._lines.user_frame(beyond_dispatch(frame))
             self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
@@ -291,9 +298,9 @@ class Operations(TorchFunctionMode):
             return
         where = self._where(operation, tensor, target.key)
         # The Node of a custom Function is made before its forward, which may write what it then saves
-        number = 0 if in_custom_function() else operation.number
+        number = 0 if in_custom_function(sys._getframe(1)) else operation.number
         part = tensor if target.part is None else tensor.detach()[target.part]
-        self.flow.write(Write(where, memory_of(part), number, target.version, tensor._version))
+        self.flow.write(Write(where, memory_of(part), number, target.version, _version(tensor)))
 
     def _where(self, operation: _Operation, tensor: torch.Tensor, key: Key | None) -> Where:
         leaf = self.flow.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
@@ -314,12 +321,7 @@ class _Operation:
 
 def not_ours() -> bool:
     """Whether this is inside of backward, of a compiled frame, of a torch.func transform or of jit.trace."""
-    return (
-        torch._C._current_graph_task_id() != -1
-        or torch.compiler.is_compiling()
-        or torch._C._functorch.maybe_current_level() is not None
-        or torch._C._get_tracing_state() is not None
-    )
+    return in_backward() or torch.compiler.is_compiling() or in_transform() or in_trace()
 
 
 def _is_copied(operation: _Operation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> bool:
@@ -327,37 +329,3 @@ def _is_copied(operation: _Operation, inputs: list[torch.Tensor], results: list[
     if CUTS_TO_TENSORS.get(operation.name) != "tensor":
         return False
     return all(is_leaf(tensor) and not any(tensor is other for other in inputs) for tensor in results)
-
-
-def _modes() -> list[Any]:
-    """The mode stack of this thread."""
-    return [torch._C._get_function_stack_at(index) for index in range(torch._C._len_torch_function_stack())]
-
-
-def _pop_all() -> list[TorchFunctionMode]:
-    """Empty the mode stack of this thread; what was on it, from the bottom up."""
-    count = torch._C._len_torch_function_stack()
-    return [torch._C._pop_torch_function_stack() for _ in range(count)][::-1]
-
-
-def _push_all(modes: Iterable[TorchFunctionMode]) -> None:
-    for mode in modes:
-        torch._C._push_on_torch_function_stack(mode)
-
-
-def _leave_after(mode: Operations, caller: FrameType) -> None:
-    """Stopped by what it handled (`loss.backward()`): see that torch does not put it back on the stack.
-
-    Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called
-    from C++ it is put back and lies there, doing nothing, until `Operations.waits_to_leave` is seen.
-    """
-    if caller.f_code is not HANDLE:
-        return
-    push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
-
-    def push_others(other: TorchFunctionMode) -> None:
-        torch.overrides._push_mode = push
-        if other is not mode:
-            push(other)
-
-    torch.overrides._push_mode = push_others

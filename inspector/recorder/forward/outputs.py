@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from inspector.recorder.forward.nonfinite import NonFinite
 from inspector.recorder.forward.sources import Expression, Place, Sources
 from inspector.recorder.leaves import is_leaf
 from inspector.summaries import Batch, Pending, is_shared
+from inspector.torch_api.tensors import is_changed_view, version_counter
+
+_version = version_counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Outputs:
         """Record an output; its value is read now. An earlier tensor with the same key is forgotten."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
-        self._known[id(tensor)] = (weakref.ref(tensor), key, tensor._version)
+        self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
 
     def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
         """Remember where a leaf was made: the first place that is told."""
@@ -124,14 +128,16 @@ class Outputs:
         """The script has taken something of a tensor through which it can write unseen."""
         self._batch.counts_writes = False
 
-    def call(self, name: str, tensors: list[torch.Tensor], expression: Expression, place: Place) -> None:
-        """`tensors` are the results of a call in the user's code: of a module, of a function.
+    def call(
+        self, name: str, tensors: Sequence[torch.Tensor | None], expression: Expression, place: Place
+    ) -> None:
+        """`tensors` are the results of a call in the user's code: of a module, of a function; None: not seen.
 
         They get its names and its text where they have none yet; those of a custom Function are recorded now.
         """
         for index, tensor in enumerate(tensors):
-            key = self.key(tensor)
-            if key is None:
+            key = None if tensor is None else self.key(tensor)
+            if tensor is None or key is None:
                 continue
             kept = self._recorded.get(key)
             if kept is None:
@@ -163,9 +169,9 @@ class Outputs:
         if not tensor.requires_grad or is_leaf(tensor):
             return None
         kept = self._known.get(id(tensor))
-        if kept is not None and kept[0]() is tensor and kept[2] == tensor._version:
+        if kept is not None and kept[0]() is tensor and kept[2] == _version(tensor):
             return kept[1]
-        if tensor._is_view() and tensor._version > 0:
+        if is_changed_view(tensor):
             return None
         node = tensor.grad_fn
         return (self.engine_threads.number_of(node), tensor.output_nr) if node is not None else None

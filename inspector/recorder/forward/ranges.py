@@ -11,11 +11,11 @@ import threading
 from bisect import bisect_right
 from typing import Generic, TypeVar
 
-import torch
+from inspector.torch_api.nodes import sequence_counter
 
 Item = TypeVar("Item")
 
-sequence_number = torch._C._autograd._get_sequence_nr
+sequence_number = sequence_counter()
 """The number that the next Node of this thread will get."""
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal, TypeAlias
@@ -20,7 +20,7 @@ from inspector.files import Files
 from inspector.graph.model import Source
 from inspector.graph.values import unknown
 from inspector.recorder.forward import compiling
-from inspector.recorder.forward.callers import APPLY
+from inspector.recorder.forward.applied import AppliedFunctions
 from inspector.recorder.forward.engine_threads import call_of
 from inspector.recorder.forward.lines import COMPILATION_EVENTS, Lines
 from inspector.recorder.forward.modules import ModuleCall, ModulePaths
@@ -30,6 +30,11 @@ from inspector.recorder.forward.ranges import Threads, sequence_number
 from inspector.recorder.forward.sources import Place, Sources
 from inspector.recorder.leaves import Leaves
 from inspector.summaries import Batch, Pending
+from inspector.torch_api.compilation import is_entrance, was_compiled
+from inspector.torch_api.engine import in_backward
+from inspector.torch_api.frames import beyond_apply, is_forward, outside_of_modules
+from inspector.torch_api.modes import without_functions
+from inspector.torch_api.nodes import sequence_number_of
 from inspector.tracer.walk import AutogradNode, Walk
 
 Mode = Literal["full", "light"]
@@ -38,9 +43,6 @@ Unknown: TypeAlias = dict[str, str]
 MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0
 """Beyond either, a full recording goes on as a light one. The time runs from the first output."""
-
-_OUTSIDE_OF_BACKWARD = -1
-"""What torch says is the graph task where the engine does not run."""
 
 TWO_THREADS = "two threads made Nodes with this number"
 _MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
@@ -77,6 +79,7 @@ class ForwardRecorder:
         self._modules = ModulePaths(self._entered, self._left, self._lines)
         self._set_mode(mode)
         self._outputs = Outputs(batch, self._sources)
+        self._applied = AppliedFunctions(self._outputs)
         self._operations = Operations(self._outputs, self._sources, self._lines, self._before, self._fail)
         self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
         self._compile_watch: compiling.CompileWatch | None = None
@@ -169,6 +172,10 @@ class ForwardRecorder:
         self._lines.flush()
         user = self._lines.user_frame(frame)
         place = None if user is None else (user.f_code, user.f_lasti)
+        if self._applied:
+            with without_functions():
+                self._applied.settle(roots)
+                self._applied.clear()
         if user is not None and user is frame and len(roots) == 1 and _is_tensor(roots[0]):
             self._name_root(roots[0], user)
         backward = _Backward(index, place)
@@ -198,7 +205,7 @@ class ForwardRecorder:
 
     def number_of(self, node: AutogradNode) -> int:
         """The number of one Node, as `tell_apart` gives it."""
-        return self._outputs.engine_threads.number_of(node) if self._is_here() else int(node._sequence_nr())
+        return self._outputs.engine_threads.number_of(node) if self._is_here() else sequence_number_of(node)
 
     def moment(self, sequence_nr: int) -> int:
         """What the script's thread had counted to when the Node with this number was made."""
@@ -324,8 +331,10 @@ class ForwardRecorder:
 
     # What the parts report
 
-    def _before(self) -> None:
-        """An operation is about to run."""
+    def _before(self, given: Iterable[Any]) -> None:
+        """An operation is about to run on these arguments."""
+        if self._applied:
+            self._applied.settle(given)
         count = len(self._outputs)
         if count == 0:  # tensors of a data set, say, which may take their time
             return
@@ -340,7 +349,7 @@ class ForwardRecorder:
         """A module's forward begins."""
         if outermost:
             self._tidy()
-            if self._compile_watch is not None and compiling.was_used():
+            if self._compile_watch is not None and was_compiled():
                 self._compile_watch.see()
         if self.mode == "full" and self._is_here():
             self._note_grad_mode(module)
@@ -352,7 +361,7 @@ class ForwardRecorder:
         known = kept is not None and kept[0]() is module
         if torch.is_grad_enabled():
             is_noted = known and kept is not None and kept[1] is None
-            if not is_noted and torch._C._current_graph_task_id() == _OUTSIDE_OF_BACKWARD:
+            if not is_noted and not in_backward():
                 self._without_graph[id(module)] = weakref.ref(module), None
         elif not known:
             frame: FrameType | None = sys._getframe(1)
@@ -365,24 +374,49 @@ class ForwardRecorder:
         """A module's forward has ended."""
         if self.mode != "full" or not self._is_here():
             return
-        frame = _outside_of_modules(sys._getframe(2))
+        frame = outside_of_modules(sys._getframe(2))
         if frame is not None:
             self._name_results(frame, output, "module")
 
     def _returned(self, frame: FrameType, value: Any) -> None:
-        """A function of the user, or `Function.apply`, returns."""
-        if self._is_here() and frame.f_back is not None:
-            self._name_results(frame.f_back, value, "apply" if frame.f_code is APPLY else "call")
+        """A function of the user, or the forward of a custom Function, returns."""
+        if not self._is_here() or frame.f_back is None:
+            return
+        if is_forward(frame.f_code):
+            self._forward_returned(frame, value)
+        else:
+            self._name_results(frame.f_back, value, "call")
+
+    def _forward_returned(self, frame: FrameType, value: Any) -> None:
+        """What it returned gets its Node and its name later, see `AppliedFunctions`."""
+        caller = beyond_apply(frame.f_back)
+        results = [item for item in (value if isinstance(value, tuple) else (value,)) if _is_tensor(item)]
+        if caller is None or not results or not self._lines.is_users(caller.f_code) or not_ours():
+            return
+        place = (caller.f_code, caller.f_lasti)
+        expression = self._sources.expression(place)
+        if expression is not None:
+            self._applied.returned(frame.f_code, results, expression, place)
+            self._lines.errand = self._settle
+
+    def _settle(self) -> None:
+        """See `AppliedFunctions.settle`: at the next events, until all have their names."""
+        with without_functions():
+            self._applied.settle()
+        if self._applied and self._lines.errand is None:
+            self._lines.errand = self._settle
 
     def _name_results(self, caller: FrameType, value: Any, operation: str) -> None:
         """The results of a call get the names and the text that the user's code gives them, if it called."""
+        if self._applied:
+            self._settle()
         results = [item for item in (value if isinstance(value, (tuple, list)) else (value,)) if _is_tensor(item)]
         if not results or not self._lines.is_users(caller.f_code) or not_ours():
             return
         place = (caller.f_code, caller.f_lasti)
         expression = self._sources.expression(place)
         if expression is not None:
-            with torch._C.DisableTorchFunction():
+            with without_functions():
                 self._outputs.call(operation, results, expression, place)
 
     def _name_root(self, root: torch.Tensor, frame: FrameType) -> None:
@@ -392,11 +426,11 @@ class ForwardRecorder:
             return
         first = expression.operand.partition(".")[0]
         if not isinstance(frame.f_globals.get(first), ModuleType):  # else it is `torch.autograd.backward(loss)`
-            with torch._C.DisableTorchFunction():
+            with without_functions():
                 self._outputs.call_it(root, expression.operand)
 
     def _called(self, code: CodeType) -> None:
-        if compiling.is_entrance(code) and self._compile_watch is not None:
+        if is_entrance(code) and self._compile_watch is not None:
             self._compile_watch.see()
 
     def _compiles(self) -> None:
@@ -447,16 +481,6 @@ _FAILED = "the forward recorder stopped with an error of its own: "
 
 def _is_tensor(value: Any) -> bool:
     return issubclass(type(value), torch.Tensor)  # isinstance asks `__class__`, which may be the user's code
-
-
-def _outside_of_modules(frame: FrameType | None) -> FrameType | None:
-    """From inside of `Module.__call__` to the frame that called the module."""
-    while frame is not None and frame.f_code.co_filename == _MODULE_FILE:
-        frame = frame.f_back
-    return frame
-
-
-_MODULE_FILE = nn.Module._call_impl.__code__.co_filename
 
 
 _RUNNING: weakref.WeakSet[ForwardRecorder] = weakref.WeakSet()

@@ -16,13 +16,11 @@ from types import CodeType
 from typing import TypeAlias
 
 from inspector.files import Files
+from inspector.frames import Span, span_at, spans_of
 from inspector.graph.model import Source
 from inspector.recorder.forward.arrays import array_writes
 
 Place: TypeAlias = tuple[CodeType, int]
-Span: TypeAlias = tuple[int | None, int | None, int | None, int | None]
-"""First line, last line, first column, last column, as `code.co_positions()` has them: columns in bytes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -98,10 +96,8 @@ class Sources:
         code, instruction = place
         kept = self._spans.get(id(code))
         if kept is None:
-            kept = self._spans[id(code)] = (code, list(code.co_positions()))
-        spans = kept[1]
-        index = max(instruction, 0) // 2  # an instruction and each of its caches is two bytes
-        return spans[index] if index < len(spans) else (None, None, None, None)
+            kept = self._spans[id(code)] = (code, spans_of(code))
+        return span_at(code, instruction, kept[1])
 
     def _text(self, path: str) -> _Text | None:
         if path not in self._texts:

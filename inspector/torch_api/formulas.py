@@ -7,13 +7,14 @@ operator in title case, and a number that counts its overloads in the order of t
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from inspector.torch_api.capability import Capability
 
 _NO_DERIVATIVE = "non_differentiable"
 _ARGUMENT = re.compile(r"(\w+)(?:=[^,()]*)?\s*(?:,|\)\s*->)")
@@ -24,20 +25,17 @@ def formula(function_name: str) -> dict[str, str]:
 
     Empty for what `derivatives.yaml` does not define: AccumulateGrad, CopySlices, custom Functions.
     """
-    return _formulas().get(function_name.removesuffix("_copy"), {})
+    found = FORMULAS.parts
+    return {} if found is None else found.get(function_name.removesuffix("_copy"), {})
 
 
-@functools.cache
 def _formulas() -> dict[str, dict[str, str]]:
-    path = _path()
-    if path is None:
-        return {}
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     counts: Counter[str] = Counter()
     found: dict[str, dict[str, str]] = {}
-    for definition in yaml.load(path.read_text(), Loader=loader):
+    for definition in yaml.load(_path().read_text(), Loader=loader):
         for key, formulas in _by_dispatch_key(definition):
             derivatives = _backward_only(definition["name"], formulas)
             if not derivatives:
@@ -48,12 +46,14 @@ def _formulas() -> dict[str, dict[str, str]]:
     return found
 
 
-def _path() -> Path | None:
+FORMULAS = Capability("derivatives.yaml", "torch's own formulas are unknown", _formulas)
+
+
+def _path() -> Path:
     specification = importlib.util.find_spec("torchgen")
     if specification is None or not specification.submodule_search_locations:
-        return None
-    path = Path(specification.submodule_search_locations[0]) / "packaged" / "autograd" / "derivatives.yaml"
-    return path if path.is_file() else None
+        raise ModuleNotFoundError("No module named 'torchgen'")
+    return Path(specification.submodule_search_locations[0]) / "packaged" / "autograd" / "derivatives.yaml"
 
 
 def _by_dispatch_key(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

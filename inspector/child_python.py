@@ -1,0 +1,13 @@
+"""Python processes of our own, which import nothing from the folder that they start in."""
+
+from __future__ import annotations
+
+import sys
+
+# What `-P` does from Python 3.11 on. The folder may hold an `inspector`, or a module called like one of Python's.
+_WITHOUT_FOLDER = "import sys\nif sys.path[:1] == ['']: del sys.path[0]\n"
+
+
+def python_command(code: str, *arguments: str) -> list[str]:
+    """The command line of a process that runs `code`, with `arguments` as its `sys.argv[1:]`."""
+    return [sys.executable, "-c", _WITHOUT_FOLDER + code, *arguments]

@@ -1,0 +1,52 @@
+"""The one door to what torch has beyond its documented interface.
+
+Each `Capability` is one part of it: torch is asked whether it has it when it is first needed, and what needs it is
+turned off where it is missing or fails. Nothing else in `inspector` touches a private name of torch.
+"""
+
+from typing import Any
+
+from inspector.torch_api.capability import Capability
+from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
+from inspector.torch_api.engine import CURRENT_NODE, ENTRANCE, GRAPH_TASK, HOOK_DICT
+from inspector.torch_api.formulas import FORMULAS
+from inspector.torch_api.gradcheck import RECOUNT
+from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, UNSEEN_OPERATIONS
+from inspector.torch_api.modules import HOLDINGS
+from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
+from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
+from inspector.torch_api.tensors import FAKE_TENSORS, STORAGE_IDENTITY, TRANSFORMS, VERSIONS, VIEWS
+
+CAPABILITIES: tuple[Capability[Any], ...] = (
+    ENTRANCE,
+    GRAPH_TASK,
+    CURRENT_NODE,
+    HOOK_DICT,
+    SEQUENCE_NUMBERS,
+    OUTPUT_METADATA,
+    ATTRIBUTES,
+    SAVED_TENSORS,
+    WRAPPERS,
+    VERSIONS,
+    VIEWS,
+    STORAGE_IDENTITY,
+    FUNCTION_MODES,
+    FAST_PATHS,
+    UNSEEN_OPERATIONS,
+    HOLDINGS,
+    TRANSFORMS,
+    FAKE_TENSORS,
+    FRAME_EVALUATION,
+    COMPILER,
+    FORMULAS,
+    RECOUNT,
+)
+
+
+def remarks() -> list[str]:
+    """What is lost in this process, as far as it was needed: a sentence for each capability that is missing or has
+    failed."""
+    return [capability.remark for capability in CAPABILITIES if capability.remark is not None]
+
+
+__all__ = ["CAPABILITIES", "Capability", "remarks"]

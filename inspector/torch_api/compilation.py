@@ -1,0 +1,157 @@
+"""torch.compile: whether it is in use, and how our functions stay out of its sight.
+
+Dynamo looks at every frame while compiled code of the user's runs. A script that compiles nothing notices none of
+this.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, NamedTuple
+
+import torch
+
+from inspector.torch_api.capability import Capability
+
+
+class _Evaluation(NamedTuple):
+    """How Dynamo is told which frames to look at.
+
+    look: sets what looks at frames (None: nobody) and returns what did. skip: has a code object never looked at,
+    while what it calls is.
+    """
+
+    look: Callable[[Any], Any]
+    skip: Callable[[CodeType], None]
+
+
+def _find_evaluation() -> _Evaluation:
+    evaluation = torch._C._dynamo.eval_frame
+    look: Callable[[Any], Any] = evaluation.set_eval_frame
+    look(look(None))  # what it returns can be set again
+    try:
+        skip, default = evaluation._FrameAction.SKIP, evaluation._FrameAction.DEFAULT
+        strategy = evaluation._FrameExecStrategy(skip, default)
+        return _Evaluation(look, functools.partial(_with_strategy, evaluation.set_code_exec_strategy, strategy))
+    except AttributeError:
+        return _Evaluation(look, vars(evaluation)["skip_code"])  # torch 2.6
+
+
+def _with_strategy(set_strategy: Callable[[CodeType, Any], None], strategy: Any, code: CodeType) -> None:
+    set_strategy(code, strategy)
+
+
+FRAME_EVALUATION = Capability(
+    "switch of Dynamo", "torch.compile compiles frames of the inspector as well", _find_evaluation
+)
+
+
+def unseen(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of ours, and all that it calls, where Dynamo does not look."""
+    parts = FRAME_EVALUATION.parts
+    if parts is None:
+        return function(*arguments)
+    previous = parts.look(None)
+    try:
+        return function(*arguments)
+    finally:
+        parts.look(previous)
+
+
+def hide_alone(*functions: Callable[..., Any]) -> None:
+    """Let Dynamo not look at these functions; what they call it sees as it would without them."""
+    parts = FRAME_EVALUATION.parts
+    if parts is None:
+        return
+    try:
+        for function in (*functions, unseen):
+            parts.skip(function.__code__)
+    except Exception as error:
+        FRAME_EVALUATION.turn_off(error)
+
+
+class _Compiler(NamedTuple):
+    backends: Callable[[], Any]
+    callbacks: Callable[[], Any]
+    entrance: Callable[[], CodeType | None]
+
+
+def _find_compiler() -> _Compiler:
+    """Asked before `torch._dynamo` is imported, which takes seconds: what is missing shows when it is used."""
+    return _Compiler(_backends, _callbacks, _entrance)
+
+
+def _backends() -> Any:
+    module = sys.modules.get(_EVAL_FRAME)
+    return {} if module is None else module.cached_backends
+
+
+def _callbacks() -> Any:
+    """None while `torch._dynamo` is being imported."""
+    return getattr(sys.modules.get("torch._dynamo"), "callback_handler", None)
+
+
+def _entrance() -> CodeType | None:
+    module = sys.modules.get(_EVAL_FRAME)
+    code: CodeType | None = None if module is None else module.OptimizeContext.__init__.__code__
+    return code
+
+
+_EVAL_FRAME = "torch._dynamo.eval_frame"
+
+COMPILER = Capability(
+    "record of compilations",
+    "torch.compile is only noticed where the script calls it, and lines are not traced after a compilation",
+    _find_compiler,
+)
+
+
+def is_entrance(code: CodeType) -> bool:
+    """Whether a function with this code means that something is compiled: however the script came to it.
+
+    `torch._dynamo.disable`, which optimizers call, is none.
+    """
+    if not code.co_filename.endswith("eval_frame.py") or code.co_name not in ("__init__", "compile_wrapper"):
+        return False
+    if code.co_name == "compile_wrapper":
+        return True
+    return bool(_ask_compiler(lambda parts: parts.entrance() is code))
+
+
+def was_compiled() -> bool:
+    """Whether something was made for compilation already; importing `torch._dynamo` alone is no sign of it."""
+    return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
+
+
+def on_compilation_end(function: Callable[[Any], None]) -> Callable[[], None] | None:
+    """Have `function` called after each compilation. What ends that; None where Dynamo is not imported yet, or
+    tells nobody."""
+
+    def register(parts: _Compiler) -> Callable[[], None] | None:
+        handler = parts.callbacks()
+        if handler is None:
+            return None
+        handler.register_end_callback(function)
+
+        def end() -> None:
+            if function in handler.end_callbacks:
+                handler.remove_end_callback(function)
+
+        return end
+
+    end: Callable[[], None] | None = _ask_compiler(register)
+    return end
+
+
+def _ask_compiler(question: Callable[[_Compiler], Any]) -> Any:
+    parts = COMPILER.parts
+    if parts is None:
+        return None
+    try:
+        return question(parts)
+    except Exception as error:
+        COMPILER.turn_off(error)
+        return None

@@ -1,0 +1,199 @@
+"""The autograd engine: where it is entered, whether it runs, which Node it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.autograd.graph
+
+from inspector.torch_api.capability import Capability
+
+_OUTSIDE = -1
+"""What torch says is the graph task where the engine does not run."""
+
+
+class EngineArguments(NamedTuple):
+    """What a call of the engine was given.
+
+    outputs: the tensors and GradientEdges that it starts from. inputs: those whose gradients are wanted, empty for
+    all leaves. accumulates: whether the leaves' `grad` is added to. starts_with: under create_graph the gradients
+    that backward starts with; None where it makes no graph.
+    """
+
+    outputs: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+    accumulates: bool
+    starts_with: tuple[Any, ...] | None
+
+
+class Entrance(NamedTuple):
+    """A function of torch through which the engine is entered: in which modules and classes it stands, under which
+    name, and how to read its arguments."""
+
+    owners: tuple[Any, ...]
+    name: str
+    read: Callable[..., EngineArguments]
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One tensor, a sequence of them or None, as a tuple."""
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
+
+
+def _of_engine(
+    t_outputs: Any,
+    grad_tensors: Any,
+    keep_graph: Any,
+    create_graph: Any,
+    inputs: Any = (),
+    *others: Any,
+    accumulate_grad: bool = False,
+    **options: Any,
+) -> EngineArguments:
+    """The arguments of `_engine_run_backward`."""
+    starts_with = tuple(grad_tensors) if create_graph else None
+    return EngineArguments(tuple(t_outputs), tuple(inputs or ()), bool(accumulate_grad), starts_with)
+
+
+def _of_backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: Any = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> EngineArguments:
+    """The arguments of `torch.autograd.backward`."""
+    starts_with = tuple(item for item in _several(grad_tensors) if item is not None) if create_graph else None
+    return EngineArguments(_several(tensors), _several(inputs), True, starts_with)
+
+
+def _of_grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: Any = None,
+    create_graph: bool = False,
+    *others: Any,
+    **options: Any,
+) -> EngineArguments:
+    """The arguments of `torch.autograd.grad`."""
+    starts_with = tuple(item for item in _several(grad_outputs) if item is not None) if create_graph else None
+    return EngineArguments(_several(outputs), _several(inputs), False, starts_with)
+
+
+def _find_entrance() -> Entrance:
+    owners = (torch.autograd.graph, torch.autograd)  # torch keeps it under two names
+    for owner in owners:
+        if not callable(vars(owner)["_engine_run_backward"]):
+            raise TypeError("_engine_run_backward is not a function")
+    return Entrance(owners, "_engine_run_backward", _of_engine)
+
+
+ENTRANCE = Capability(
+    "engine's one entrance",
+    "only calls of Tensor.backward, torch.autograd.backward and torch.autograd.grad are seen, no other use of the "
+    "engine",
+    _find_entrance,
+)
+
+_DOCUMENTED = (
+    Entrance((torch.autograd,), "backward", _of_backward),  # `Tensor.backward` looks it up there
+    Entrance((torch.autograd,), "grad", _of_grad),
+)
+
+
+def entrances() -> tuple[Entrance, ...]:
+    """The functions that every engine call from Python passes, the documented ones where torch has no better."""
+    found = ENTRANCE.parts
+    return _DOCUMENTED if found is None else (found,)
+
+
+def _find_graph_task() -> Callable[[], int]:
+    current: Callable[[], int] = torch._C._current_graph_task_id
+    if not isinstance(current(), int):
+        raise TypeError("the graph task has no number")
+    return current
+
+
+GRAPH_TASK = Capability(
+    "current graph task",
+    "a backward() within a hook on a device counts as a call of its own, and what hooks compute as part of the "
+    "forward",
+    _find_graph_task,
+)
+
+
+def in_backward() -> bool:
+    """Whether the calling thread is inside of a backward pass; False where torch cannot tell."""
+    current = GRAPH_TASK.parts
+    if current is None:
+        return False
+    try:
+        return current() != _OUTSIDE
+    except Exception as error:
+        GRAPH_TASK.turn_off(error)
+        return False
+
+
+def _find_current_node() -> Callable[[], Any]:
+    current: Callable[[], Any] = torch._C._current_autograd_node
+    if current() is not None and not torch._C._current_graph_task_id() != _OUTSIDE:
+        raise TypeError("a Node runs outside of backward")
+    return current
+
+
+CURRENT_NODE = Capability(
+    "current Node",
+    "gradients are captured by hooks made for each Node, which takes longer",
+    _find_current_node,
+)
+
+
+class _HookDict(NamedTuple):
+    """Registers a dictionary of hooks with a Node, as `Tensor.register_hook` does."""
+
+    register: Callable[[Any, Any], None]
+
+
+def _find_hook_dict() -> _HookDict:
+    accumulate_grad = vars(torch._C._functions)["AccumulateGrad"]
+    if not callable(accumulate_grad._register_hook_dict) or not hasattr(torch.Tensor, "_backward_hooks"):
+        raise AttributeError("_register_hook_dict")
+    return _HookDict(_register_hook_dict)
+
+
+def _register_hook_dict(node: Any, carrier: torch.Tensor) -> None:
+    node._register_hook_dict(carrier)
+
+
+HOOK_DICT = Capability(
+    "dictionaries of hooks", "gradients of light recordings are captured by slower hooks", _find_hook_dict
+)
+
+
+def register_shared(node: Any, carrier: torch.Tensor) -> bool:
+    """Have the hooks that `carrier` holds (`hook_carrier`) run when a gradient arrives at output 0 of `node`.
+
+    False where torch does not let us.
+    """
+    parts = HOOK_DICT.parts
+    if parts is None:
+        return False
+    try:
+        parts.register(node, carrier)
+    except Exception as error:
+        HOOK_DICT.turn_off(error)
+        return False
+    return True
+
+
+def hook_carrier(hooks: dict[int, Callable[..., Any]]) -> torch.Tensor:
+    """A tensor whose hooks are the values of `hooks`, now and later."""
+    carrier = torch.empty(0, device="cpu")
+    carrier._backward_hooks = hooks
+    return carrier

@@ -1,0 +1,140 @@
+"""Frames of torch's own: who called an operation, seen from below."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from inspector.frames import variables_of
+from inspector.torch_api.modes import HANDLE
+from inspector.torch_api.modules import MODULE_FILE
+
+DISPATCHERS = ("__torch_function__", "__torch_dispatch__")
+"""Functions of the user's own modes and tensor classes: they pass on what some other line has called."""
+
+TORCH = torch.__path__[0] + os.sep
+"""The folder of torch, with a separator at its end."""
+
+OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
+
+_DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
+_GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
+_GRADCHECK = torch.autograd.gradcheck.__code__.co_filename
+
+
+def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
+    """From the frame that called a mode to the one that called the operation.
+
+    A mode of the user's above ours calls a function of Python once more, and that hands itself over once more.
+    """
+    while frame is not None:
+        if frame.f_code.co_name in DISPATCHERS:
+            frame = frame.f_back
+        elif frame.f_code is HANDLE:
+            frame = _beyond_function(frame.f_back)
+        else:
+            break
+    return frame
+
+
+def _beyond_function(frame: FrameType | None) -> FrameType | None:
+    """`torch.nn.functional.relu` calls `handle_torch_function` with itself: from there to its caller."""
+    if frame is None or not frame.f_code.co_filename.endswith(_DISPATCHING):
+        return frame
+    frame = frame.f_back
+    while frame is not None and frame.f_code.co_filename.endswith("_jit_internal.py"):  # boolean_dispatch
+        frame = frame.f_back
+    return frame
+
+
+def in_constructor(frame: FrameType | None) -> bool:
+    """Whether a module of torch's is being made, and initialises the parameter that it has just got."""
+    while frame is not None and frame.f_code.co_filename != MODULE_FILE:
+        if frame.f_code.co_name == "__init__" and isinstance(variables_of(frame).get("self"), nn.Module):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def outside_of_modules(frame: FrameType | None) -> FrameType | None:
+    """From inside of a module's call to the frame that called the module."""
+    while frame is not None and frame.f_code.co_filename == MODULE_FILE:
+        frame = frame.f_back
+    return frame
+
+
+def decorated_function(frame: FrameType | None) -> CodeType | None:
+    """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
+    while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
+        if frame.f_code.co_name == "decorate_context":
+            return getattr(frame.f_locals.get("func"), "__code__", None)
+        frame = frame.f_back
+    return None
+
+
+def is_gradcheck(frame: FrameType) -> bool:
+    """Whether a frame is one of torch's gradcheck."""
+    return frame.f_code.co_filename == _GRADCHECK
+
+
+class _Forwards:
+    """The code of the forward of every custom Function, looked up anew where a code is not known."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[CodeType, bool]] = {}
+
+    def has(self, code: CodeType) -> bool:
+        if code.co_name != "forward":  # most functions
+            return False
+        known = self._known.get(id(code))
+        if known is None:
+            found = any(_forward_of(function) is code for function in _functions(torch.autograd.Function))
+            known = self._known[id(code)] = code, found
+        return known[1]
+
+
+def _functions(base: type[Any]) -> Iterator[type[Any]]:
+    waiting = [base]
+    while waiting:
+        function = waiting.pop()
+        yield function
+        waiting += type.__subclasses__(function)
+
+
+def _forward_of(function: type[Any]) -> CodeType | None:
+    forward = vars(function).get("forward")
+    return getattr(getattr(forward, "__func__", forward), "__code__", None)
+
+
+is_forward = _Forwards().has
+"""Whether a code object is the forward of a custom Function (`torch.autograd.Function`)."""
+
+
+def forward_code(node: Any) -> CodeType | None:
+    """The code of the forward that a custom Function's Node belongs to; None of every other Node."""
+    function = getattr(type(node), "_forward_cls", None)
+    return None if function is None else getattr(getattr(function, "forward", None), "__code__", None)
+
+
+def beyond_apply(frame: FrameType | None) -> FrameType | None:
+    """From the frame that called a custom Function's forward to the one that called `apply`, which is a function
+    in Python or in C."""
+    while frame is not None and frame.f_code.co_filename == _FUNCTION_FILE:
+        frame = frame.f_back
+    return frame
+
+
+_FUNCTION_FILE = torch.autograd.Function.mark_dirty.__code__.co_filename
+
+
+def in_custom_function(frame: FrameType | None) -> bool:
+    """Whether a custom Function's forward is running, where torch has turned gradients off, not the user."""
+    while frame is not None and not is_forward(frame.f_code):
+        frame = frame.f_back
+    return frame is not None

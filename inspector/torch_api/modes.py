@@ -1,0 +1,271 @@
+"""The stacks of modes, and how to work unseen by them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any, NamedTuple
+
+import torch
+import torch.overrides
+from torch.overrides import TorchFunctionMode
+
+from inspector.torch_api.capability import Capability
+
+# Our own operations, unseen
+
+
+class _Unseen(NamedTuple):
+    without_functions: Callable[[], Any]
+    set_grad_enabled: Callable[[bool], Any]
+    count_function_modes: Callable[[], int]
+    count_dispatch_modes: Callable[[], int]
+    without_dispatch_modes: Callable[[], Any]
+
+
+def _find_unseen() -> _Unseen:
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    found = _Unseen(
+        torch._C.DisableTorchFunction,
+        torch._C._set_grad_enabled,
+        torch._C._len_torch_function_stack,
+        torch._C._len_torch_dispatch_stack,
+        _disable_current_modes,
+    )
+    with found.without_functions():
+        found.count_function_modes(), found.count_dispatch_modes()
+    return found
+
+
+UNSEEN_OPERATIONS = Capability(
+    "switches that hide operations from modes",
+    "modes and tensor classes of the script see the operations of the inspector too",
+    _find_unseen,
+)
+
+
+def _nothing() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+def _one() -> int:
+    return 1
+
+
+def _set_grad_enabled(enabled: bool) -> Any:
+    return torch.set_grad_enabled(enabled)
+
+
+_DOCUMENTED = _Unseen(_nothing, _set_grad_enabled, _one, _one, _nothing)
+"""What serves where torch lacks one of them: somebody is always taken to look, and grad is disabled."""
+
+# Bound once: they are called for every tensor that is read.
+_hide = UNSEEN_OPERATIONS.parts or _DOCUMENTED
+without_functions = _hide.without_functions
+"""A context manager, per call: operations on tensors within it are seen by no function mode and no subclass."""
+set_grad_enabled = _hide.set_grad_enabled
+functions_observed = _hide.count_function_modes
+operations_observed = _hide.count_dispatch_modes
+_without_dispatch_modes = _hide.without_dispatch_modes
+
+
+class unobserved:
+    """While it is open: not recorded by autograd, not seen by the user's modes and subclasses.
+
+    Entered for every tensor, so it is written out: contextlib alone costs 7 microseconds.
+    """
+
+    __slots__ = ("_functions", "_grad", "_modes")
+
+    def __enter__(self) -> None:
+        self._functions = without_functions()
+        self._functions.__enter__()
+        self._grad = torch.is_grad_enabled()
+        if self._grad:
+            set_grad_enabled(False)
+        self._modes: Any = None
+        if operations_observed() > 0:
+            self._modes = _without_dispatch_modes()
+            self._modes.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._modes is not None:
+            self._modes.__exit__(*error)
+        if self._grad:
+            set_grad_enabled(True)
+        self._functions.__exit__(*error)
+
+
+def somebody_observes() -> bool:
+    """Whether a mode would see a question about an ordinary tensor, or an operation on it."""
+    return bool(functions_observed() or operations_observed())
+
+
+def nobody_observes(tensor: torch.Tensor) -> bool:
+    """Whether an operation on an ordinary tensor is seen by nobody: within backward, mostly."""
+    return not (
+        functions_observed()  # first: they would see that we ask for requires_grad
+        or operations_observed()
+        or (torch.is_grad_enabled() and tensor.requires_grad)
+    )
+
+
+# The stack of function modes
+
+
+class _Stack(NamedTuple):
+    size: Callable[[], int]
+    at: Callable[[int], Any]
+    pop: Callable[[], Any]
+    push: Callable[[Any], None]
+    device_context: type[Any]
+
+
+def _find_stack() -> _Stack:
+    from torch.utils._device import DeviceContext
+
+    found = _Stack(
+        torch._C._len_torch_function_stack,
+        torch._C._get_function_stack_at,
+        torch._C._pop_torch_function_stack,
+        torch._C._push_on_torch_function_stack,
+        DeviceContext,
+    )
+    if any(found.at(index) is None for index in range(found.size())) or not callable(torch.overrides._push_mode):
+        raise TypeError("_push_mode is not a function")
+    return found
+
+
+FUNCTION_MODES = Capability(
+    "stack of function modes", "values and names of the forward, cuts and writes are unknown", _find_stack
+)
+
+
+def modes_on_stack() -> list[Any]:
+    """The function modes of the calling thread, from the bottom up."""
+    stack = FUNCTION_MODES.parts
+    return [] if stack is None else [stack.at(index) for index in range(stack.size())]
+
+
+def push_at_bottom(mode: TorchFunctionMode) -> None:
+    """Put a mode under all modes but the default device, so that a mode of the user that leaves by popping the top
+    never takes ours."""
+    modes = [other for other in _pop_all() if other is not mode]
+    stack = FUNCTION_MODES.parts
+    bottom = 1 if stack is not None and modes and isinstance(modes[0], stack.device_context) else 0
+    _push_all([*modes[:bottom], mode, *modes[bottom:]])
+
+
+def take_off(mode: TorchFunctionMode) -> None:
+    """Take a mode off the stack of the calling thread, whatever lies above."""
+    _push_all(other for other in _pop_all() if other is not mode)
+
+
+def _pop_all() -> list[TorchFunctionMode]:
+    """Empty the mode stack of this thread; what was on it, from the bottom up."""
+    stack = FUNCTION_MODES.parts
+    return [] if stack is None else [stack.pop() for _ in range(stack.size())][::-1]
+
+
+def _push_all(modes: Iterable[TorchFunctionMode]) -> None:
+    stack = FUNCTION_MODES.parts
+    if stack is not None:
+        for mode in modes:
+            stack.push(mode)
+
+
+HANDLE = torch.overrides.handle_torch_function.__code__
+"""The code with which torch's functions in Python hand themselves over to a mode."""
+
+
+def take_off_after(mode: TorchFunctionMode, caller: FrameType) -> None:
+    """A mode was stopped by what it handles at this moment (`loss.backward()`), as called by the frame `caller`:
+    see that torch does not put it back on the stack.
+
+    Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called
+    from C++ it is put back and lies there, doing nothing, until somebody takes it off.
+    """
+    if caller.f_code is not HANDLE:
+        return
+    push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
+
+    def push_others(other: TorchFunctionMode) -> None:
+        torch.overrides._push_mode = push
+        if other is not mode:
+            push(other)
+
+    torch.overrides._push_mode = push_others
+
+
+# Torch's inference kernels
+
+
+class _Builtins(NamedTuple):
+    register: Callable[[Any, str], None]
+    table: Callable[[], dict[int, str]]
+
+
+def _find_builtins() -> _Builtins:
+    from torch.jit import _builtins
+
+    name = _builtins._get_builtin_table().get(id(torch.overrides.has_torch_function))  # type: ignore[no-untyped-call]
+    if name != _NAME:
+        raise LookupError(f"has_torch_function is compiled to {name}")
+    return _Builtins(_builtins._register_builtin, _builtins._get_builtin_table)
+
+
+_NAME = "aten::has_torch_function"
+"""What TorchScript compiles a call of it to."""
+
+FAST_PATHS = Capability(
+    "table of TorchScript's functions",
+    "values and names of the forward, cuts and writes are unknown",
+    _find_builtins,
+)
+
+
+class FastPaths:
+    """From `open` to `close`, `torch.overrides.has_torch_function` does not count `mode`.
+
+    `nn.TransformerEncoderLayer`, `nn.TransformerEncoder` and `nn.MultiheadAttention` ask it before they take a
+    fast path, whose last bits differ; where a mode is, the answer is yes for every tensor. All others in torch
+    that ask it only call the mode then, which calls the same function.
+    """
+
+    def __init__(self, mode: TorchFunctionMode) -> None:
+        self._mode = mode
+        self._original: Any = None
+        self._installed: Any = None
+
+    def open(self) -> None:
+        """Stand in the place of the function. Does nothing if it does already."""
+        builtins, stack = FAST_PATHS.parts, FUNCTION_MODES.parts
+        if self._installed is not None or builtins is None or stack is None:
+            return
+        original = self._original = torch.overrides.has_torch_function
+        mode = self._mode
+
+        def has_torch_function(arguments: Any) -> Any:
+            if stack.size() != 1 or stack.at(0) is not mode:
+                return original(arguments)
+            stack.pop()
+            try:
+                return original(arguments)
+            finally:
+                stack.push(mode)
+
+        self._installed = has_torch_function
+        torch.overrides.has_torch_function = has_torch_function  # type: ignore[assignment]
+        builtins.register(has_torch_function, _NAME)
+
+    def close(self) -> None:
+        """Put the original back. Where somebody has wrapped ours since, it stays and passes calls on."""
+        builtins = FAST_PATHS.parts
+        if self._installed is None or builtins is None:
+            return
+        if torch.overrides.has_torch_function is self._installed:
+            torch.overrides.has_torch_function = self._original
+            builtins.table().pop(id(self._installed), None)
+        self._installed = None

@@ -1,0 +1,81 @@
+"""What an `nn.Module` holds, read from where torch keeps it.
+
+The documented methods (`named_children` and its like) are the user's to override, and take ten times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import CodeType
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from inspector.torch_api.capability import Capability
+
+
+class _Holdings(NamedTuple):
+    modules: Callable[[nn.Module], Any]
+    parameters: Callable[[nn.Module], Any]
+    buffers: Callable[[nn.Module], Any]
+
+
+def _find_holdings() -> _Holdings:
+    empty = vars(nn.Module())
+    for name in ("_modules", "_parameters", "_buffers"):
+        if not isinstance(empty[name], dict):
+            raise TypeError(f"{name} is not a dictionary")
+    return _Holdings(_modules, _parameters, _buffers)
+
+
+def _modules(module: nn.Module) -> Any:
+    return getattr(module, "_modules", None)  # None: the user's class has not called `super().__init__()`
+
+
+def _parameters(module: nn.Module) -> Any:
+    return module._parameters
+
+
+def _buffers(module: nn.Module) -> Any:
+    return module._buffers
+
+
+HOLDINGS = Capability(
+    "dictionaries of a module",
+    "modules that override named_children or named_parameters are seen as these methods show them",
+    _find_holdings,
+)
+
+
+def children_of(module: nn.Module) -> Mapping[str, nn.Module | None] | None:
+    """The modules registered in a module, by name; None for one that was never initialised."""
+    parts = HOLDINGS.parts
+    children: Mapping[str, nn.Module | None] | None = (
+        dict(nn.Module.named_children(module)) if parts is None else parts.modules(module)
+    )
+    return children
+
+
+def parameters_in(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
+    """The parameters registered in a module itself, by name."""
+    parts = HOLDINGS.parts
+    found: Mapping[str, nn.Parameter | None] = (
+        dict(nn.Module.named_parameters(module, recurse=False)) if parts is None else parts.parameters(module)
+    )
+    return found
+
+
+def buffers_in(module: nn.Module) -> Mapping[str, torch.Tensor | None]:
+    """The buffers registered in a module itself, by name."""
+    parts = HOLDINGS.parts
+    found: Mapping[str, torch.Tensor | None] = (
+        dict(nn.Module.named_buffers(module, recurse=False)) if parts is None else parts.buffers(module)
+    )
+    return found
+
+
+CALL: CodeType = nn.Module.__call__.__code__
+"""The code of every call of a module: there is one frame of it for each module that runs."""
+
+MODULE_FILE: str = CALL.co_filename

@@ -1,0 +1,98 @@
+"""What torch says of a Node beyond its documented interface: its number, its outputs, what it saved."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from inspector.torch_api.capability import Capability
+
+ACCUMULATE_GRAD_NUMBER = 2**64 - 1
+"""The sequence number of every AccumulateGrad: the engine runs it before all else."""
+
+
+class _Numbers(NamedTuple):
+    counter: Callable[[], int]
+    of_nodes: Callable[[Sequence[Any]], list[int]]
+
+
+def _find_numbers() -> _Numbers:
+    counter: Callable[[], int] = torch._C._autograd._get_sequence_nr
+    accumulate_grad = vars(torch._C._functions)["AccumulateGrad"]
+    if not isinstance(counter(), int) or not callable(accumulate_grad._sequence_nr):
+        raise TypeError("Nodes have no numbers")
+    return _Numbers(counter, _numbers_of)
+
+
+def _numbers_of(nodes: Sequence[Any]) -> list[int]:
+    return [node._sequence_nr() for node in nodes]
+
+
+SEQUENCE_NUMBERS = Capability(
+    "sequence numbers",
+    "lines, modules, names and values of the forward are unknown",
+    _find_numbers,
+)
+
+
+def sequence_counter() -> Callable[[], int]:
+    """The function that returns the number which the next Node of the calling thread will get.
+
+    torch's own function, since it is called at every line of the script. 0 for ever where torch has none.
+    """
+    parts = SEQUENCE_NUMBERS.parts
+    return _no_number if parts is None else parts.counter
+
+
+def _no_number() -> int:
+    return 0
+
+
+def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
+    """The number of each Node. Where torch has none: 0, and that of an AccumulateGrad for what holds a leaf."""
+    parts = SEQUENCE_NUMBERS.parts
+    if parts is not None:
+        try:
+            return array("Q", parts.of_nodes(nodes))
+        except Exception as error:
+            SEQUENCE_NUMBERS.turn_off(error)
+    return array("Q", [ACCUMULATE_GRAD_NUMBER if hasattr(node, "variable") else 0 for node in nodes])
+
+
+def sequence_number_of(node: Any) -> int:
+    """The number of one Node."""
+    return sequence_numbers([node])[0]
+
+
+def _find_metadata() -> Callable[[Any], Sequence[Any]]:
+    accumulate_grad = vars(torch._C._functions)["AccumulateGrad"]
+    if not hasattr(accumulate_grad, "_input_metadata"):
+        raise AttributeError("_input_metadata")
+    return _metadata_of
+
+
+def _metadata_of(node: Any) -> Sequence[Any]:
+    metadata: Sequence[Any] = node._input_metadata
+    return metadata
+
+
+OUTPUT_METADATA = Capability(
+    "metadata of a Node's outputs",
+    "shapes and types are unknown of tensors that only the graph holds",
+    _find_metadata,
+)
+
+
+def output_metadata(node: Any) -> Sequence[Any] | None:
+    """One object for each output of the forward, with `shape`, `dtype`, `device`; None where torch cannot tell."""
+    parts = OUTPUT_METADATA.parts
+    if parts is None:
+        return None
+    try:
+        return parts(node)
+    except Exception as error:
+        OUTPUT_METADATA.turn_off(error)
+        return None

@@ -1,0 +1,320 @@
+"""What a Node saved for its backward: tensors, and values beside them.
+
+Reading must never run the user's code: a saved tensor with an unpack hook (checkpointing, save_on_cpu) is not
+read, and a custom Function's `saved_tensors` never is, since one access may forbid the next.
+
+torch shows what a Node saved as `_saved_self`, and the wrapper around it as `_raw_saved_self`. Newer releases tell
+by the wrapper whether a hook packed the tensor. On older ones `_saved_self` is read only of Nodes that were made
+while `HookWatch` saw that the script used no such hook.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+import torch.autograd.graph
+
+from inspector.torch_api.capability import Capability
+from inspector.torch_api.modes import unobserved
+from inspector.torch_api.nodes import sequence_counter, sequence_number_of
+from inspector.torch_api.patch import Patch
+
+_RAW, _SAVED, _OF_CUSTOM = "_raw_saved_", "_saved_", "_raw_saved_tensors"
+_UNSIGNED_END = 1 << 64
+_SIGN = 1 << 63
+_MODIFIED = "modified by an inplace operation"
+"""What torch says of a saved tensor that was overwritten, where nothing but the text of its error tells."""
+
+
+@dataclass(slots=True)
+class Saved:
+    """One tensor that a Node keeps. `tensor` is alive, and None where the state is not held or modified."""
+
+    name: str
+    state: str  # held, modified (in place since), packed (by a hook), released, empty, unknown
+    tensor: torch.Tensor | None
+    is_output: bool = False
+    output_nr: int = 0
+
+
+# Which names a Node has
+
+
+@dataclass(slots=True)
+class _Names:
+    """The names to read on every Node of one class."""
+
+    plain: list[str] = field(default_factory=list)
+    tensors: list[str] = field(default_factory=list)
+
+
+_names_by_type: dict[type, _Names] = {}
+
+
+def _names_of(node_type: type) -> _Names:
+    """`dir` of a Node takes 6 microseconds: once a class."""
+    known = _names_by_type.get(node_type)
+    if known is None:
+        known = _names_by_type[node_type] = _Names()
+        if hasattr(node_type, _OF_CUSTOM):
+            return known  # a custom Function: what else it has is the user's own
+        names = dir(node_type)
+        known.tensors = [name.removeprefix(_RAW) for name in names if name.startswith(_RAW)]
+        known.plain = [
+            name.removeprefix(_SAVED)
+            for name in names
+            if name.startswith(_SAVED) and _RAW + name.removeprefix(_SAVED) not in names
+        ]
+    return known
+
+
+@functools.cache
+def _example() -> tuple[torch.Tensor, Any]:
+    """A leaf, and the Node of its square: what torch is asked by, once."""
+    with unobserved(), torch.enable_grad():
+        leaf = torch.ones((), device="cpu", requires_grad=True)
+        return leaf, (leaf**2).grad_fn
+
+
+# Values beside tensors
+
+
+def _find_attributes() -> Callable[[Any], dict[str, Any]]:
+    _, node = _example()
+    if _attributes(node) != {"exponent": 2}:
+        raise AttributeError("_saved_exponent")
+    return _attributes
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    found = {}
+    for name in _names_of(type(node)).plain:
+        try:
+            found[name] = _plain(getattr(node, _SAVED + name))
+        except RuntimeError:  # some are released with the tensors
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A saved attribute as JSON can hold it. Torch hands out negative integers as unsigned ones."""
+    if isinstance(value, bool) or value is None or isinstance(value, (str, float, complex)):
+        return value
+    if isinstance(value, int):
+        return value - _UNSIGNED_END if value >= _SIGN else value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value).removeprefix("torch.")
+
+
+ATTRIBUTES = Capability(
+    "attributes of Nodes",
+    "exponents, dimensions and other arguments of operations are unknown",
+    _find_attributes,
+)
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """What a Node saved beside tensors, as plain values: `{"exponent": 2}`. Empty where torch cannot tell."""
+    parts = ATTRIBUTES.parts
+    if parts is None:
+        return {}
+    try:
+        return parts(node)
+    except Exception as error:
+        ATTRIBUTES.turn_off(error)
+        return {}
+
+
+# Tensors
+
+
+class _Wrappers(NamedTuple):
+    """Reads the wrapper that torch keeps around a saved tensor."""
+
+    hook: Callable[[Any], Any]
+    data: Callable[[Any], Any]
+
+
+def _find_wrappers() -> _Wrappers:
+    leaf, node = _example()
+    found = _Wrappers(_hook_of, _data_of)
+    wrapper = node._raw_saved_self
+    if found.hook(wrapper) is not None or found.data(wrapper) is not leaf:
+        raise TypeError("a wrapper does not hold the tensor that was saved")
+    return found
+
+
+def _hook_of(wrapper: Any) -> Any:
+    return wrapper.unpack_hook
+
+
+def _data_of(wrapper: Any) -> Any:
+    return wrapper.data
+
+
+WRAPPERS = Capability(
+    "wrappers of saved tensors",
+    "what Nodes saved is unknown of custom Functions, of graphs that were made before they were watched, and "
+    "where the script uses hooks on saved tensors (checkpointing, save_on_cpu)",
+    _find_wrappers,
+)
+
+
+def _find_values() -> Callable[[Any, str], Any]:
+    leaf, node = _example()
+    if _value(node, "self") is not leaf:
+        raise TypeError("_saved_self is not the tensor that was saved")
+    return _value
+
+
+def _value(node: Any, name: str) -> Any:
+    return getattr(node, _SAVED + name)
+
+
+SAVED_TENSORS = Capability("saved tensors", "what Nodes saved is unknown", _find_values)
+
+
+def saved_by(node: Any) -> list[Saved]:
+    """The tensors a Node saved, and the state each is in now. Empty where torch does not show them at all."""
+    value = SAVED_TENSORS.parts
+    if value is None:
+        return []
+    try:
+        wrappers = WRAPPERS.parts if WRAPPERS.is_here else None
+        if wrappers is None:
+            return _saved_without_wrappers(node, value)
+        if hasattr(type(node), _OF_CUSTOM):
+            return _saved_by_custom(node, wrappers)
+        return _saved_by_torch(node, value, wrappers)
+    except Exception as error:
+        (WRAPPERS if WRAPPERS.is_here else SAVED_TENSORS).turn_off(error)
+        return saved_by(node)
+
+
+def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> list[Saved]:
+    found = []
+    for name in _names_of(type(node)).tensors:
+        try:
+            raw = getattr(node, _RAW + name)
+        except RuntimeError:  # a list of tensors can be asked for no more once it is released
+            found.append(Saved(name, "released", None))
+            continue
+        if isinstance(raw, tuple):
+            found += [_of_wrapper(f"{name}[{k}]", item, wrappers) for k, item in enumerate(raw)]
+        else:
+            found.append(_of_wrapper(name, raw, wrappers, node, value))
+    return found
+
+
+def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[Saved]:
+    try:
+        raws = getattr(node, _OF_CUSTOM)
+    except RuntimeError:  # "Trying to backward through the graph a second time"
+        return [Saved("saved_tensors", "released", None)]
+    return [_of_wrapper(f"saved_tensors[{k}]", raw, wrappers) for k, raw in enumerate(raws or ())]
+
+
+def _of_wrapper(
+    name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[Any, str], Any] | None = None
+) -> Saved:
+    """node and value: of a tensor that `_saved_…` unpacks, which runs nothing of the user's."""
+    if wrappers.hook(raw) is not None:
+        return Saved(name, "packed", None)
+    data = wrappers.data(raw)
+    if value is None:
+        return Saved(name, "held", data) if isinstance(data, torch.Tensor) else Saved(name, "empty", None)
+    try:
+        tensor = value(node, name)
+    except RuntimeError:
+        is_there = isinstance(data, torch.Tensor)
+        return Saved(name, "modified", data) if is_there else Saved(name, "released", None)
+    if not isinstance(data, torch.Tensor):
+        return Saved(name, "empty", None)
+    return _held(name, tensor, node)
+
+
+def _held(name: str, tensor: torch.Tensor, node: Any) -> Saved:
+    if tensor.grad_fn is node:
+        return Saved(name, "held", tensor, is_output=True, output_nr=tensor.output_nr)
+    return Saved(name, "held", tensor)
+
+
+# Tensors, where wrappers do not tell of hooks
+
+
+def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[Saved]:
+    if hasattr(type(node), _OF_CUSTOM):  # its class may allow one access only
+        WRAPPERS.miss()
+        return [Saved("saved_tensors", "unknown", None)]
+    names = _names_of(type(node)).tensors
+    if not names:
+        return []
+    if not HOOKS.are_certainly_absent(node):
+        WRAPPERS.miss()
+        return [Saved(name, "unknown", None) for name in names]
+    found = []
+    for name in names:
+        try:
+            tensors = value(node, name)
+        except RuntimeError as error:
+            found.append(Saved(name, "modified" if _MODIFIED in str(error) else "released", None))
+            continue
+        if isinstance(tensors, (list, tuple)):
+            found += [_or_empty(f"{name}[{k}]", tensor, node) for k, tensor in enumerate(tensors)]
+        else:
+            found.append(_or_empty(name, tensors, node))
+    return found
+
+
+def _or_empty(name: str, tensor: Any, node: Any) -> Saved:
+    return _held(name, tensor, node) if isinstance(tensor, torch.Tensor) else Saved(name, "empty", None)
+
+
+class HookWatch:
+    """Sees whether the script uses hooks on saved tensors, from `install` to `uninstall`.
+
+    Only where torch's wrappers do not tell: else it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._patch: Patch | None = None
+        self._used = False
+        self._thread = 0
+        self._first = 0
+
+    def install(self) -> None:
+        """Begin to watch, in the calling thread. Does nothing if it watches already."""
+        if self._patch is not None or WRAPPERS.is_here:
+            return
+        self._used, self._thread, self._first = False, threading.get_ident(), sequence_counter()()
+        self._patch = Patch((torch.autograd.graph.saved_tensors_hooks,), "__enter__", self._noting)
+        self._patch.install()
+
+    def uninstall(self) -> None:
+        """Watch no more."""
+        if self._patch is not None:
+            self._patch.uninstall()
+            self._patch = None
+
+    def are_certainly_absent(self, node: Any) -> bool:
+        """Whether no hook can have packed what this Node saved."""
+        if self._patch is None or self._used or threading.get_ident() != self._thread:
+            return False
+        return sequence_number_of(node) >= self._first
+
+    def _noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def __enter__(context: Any) -> Any:
+            self._used = True
+            return original(context)
+
+        return __enter__
+
+
+HOOKS = HookWatch()
+"""Of the process, as torch's hooks are."""

@@ -1,0 +1,196 @@
+"""What torch says of a tensor beyond its documented interface: version, base, memory, what wraps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from inspector.torch_api.capability import Capability
+
+
+class NotCountedError(RuntimeError):
+    """torch counts no versions of this tensor, or of none."""
+
+
+def getter(name: str) -> Callable[[torch.Tensor], Any]:
+    """The function in C by which torch reads an attribute of a tensor: as fast as the attribute itself.
+
+    Raises AttributeError where tensors have no such attribute.
+    """
+    descriptor: Any = getattr(torch.Tensor, name)
+    read: Callable[[torch.Tensor], Any] = descriptor.__get__
+    return read
+
+
+def _find_versions() -> Callable[[torch.Tensor], int]:
+    version: Callable[[torch.Tensor], int] = getter("_version")
+    if version(torch.empty(0, device="cpu")) != 0:
+        raise TypeError("a new tensor has a version already")
+    return version
+
+
+VERSIONS = Capability(
+    "version counters",
+    "writes in place, and values and names of the forward, are unknown",
+    _find_versions,
+)
+
+
+def _no_version(tensor: torch.Tensor) -> int:
+    raise NotCountedError("this torch shows no version counters")
+
+
+def version_counter() -> Callable[[torch.Tensor], int]:
+    """The function that returns how often a tensor was written in place.
+
+    torch's own function, since it is called for every operand. It raises RuntimeError for an inference tensor, and
+    for every tensor where torch shows no versions.
+    """
+    return VERSIONS.parts or _no_version
+
+
+class _Views(NamedTuple):
+    is_view: Callable[[torch.Tensor], bool]
+    base: Callable[[torch.Tensor], torch.Tensor | None]
+
+
+def _find_views() -> _Views:
+    return _Views(torch.Tensor._is_view, getter("_base"))
+
+
+VIEWS = Capability(
+    "record of views",
+    "values and names of the forward, and how much memory a graph keeps, are unknown",
+    _find_views,
+)
+
+
+def base_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The tensor that this one is a view of; None where it is not a view, or torch cannot tell."""
+    parts = VIEWS.parts
+    if parts is None:
+        return None
+    try:
+        return parts.base(tensor) if parts.is_view(tensor) else None
+    except Exception as error:
+        VIEWS.turn_off(error)
+        return None
+
+
+def is_changed_view(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is a view of memory that was written in place since: to ask it for its `grad_fn` could make
+    a new Node (torch: `VariableHooks::grad_fn`)."""
+    parts, version = VIEWS.parts, VERSIONS.parts
+    if parts is None or version is None:
+        return False
+    return parts.is_view(tensor) and version(tensor) > 0
+
+
+def _find_storage_id() -> Callable[[torch.UntypedStorage], int]:
+    if not isinstance(torch.empty(0, device="cpu").untyped_storage()._cdata, int):
+        raise TypeError("_cdata is not a number")
+    return _cdata
+
+
+def _cdata(storage: torch.UntypedStorage) -> int:
+    identity: int = storage._cdata
+    return identity
+
+
+STORAGE_IDENTITY = Capability(
+    "identity of storages", "storages without memory (meta tensors) are not told apart", _find_storage_id
+)
+
+
+def storage_id(storage: torch.UntypedStorage) -> int:
+    """A number that tells this storage from all others, good while it lives."""
+    parts = STORAGE_IDENTITY.parts
+    if parts is not None:
+        try:
+            return parts(storage)
+        except Exception as error:
+            STORAGE_IDENTITY.turn_off(error)
+    return storage.data_ptr()
+
+
+class _Transforms(NamedTuple):
+    interpreters: Callable[[], Any]
+    level: Callable[[], Any]
+    is_wrapped: Callable[[torch.Tensor], bool]
+
+
+def _find_transforms() -> _Transforms:
+    functorch = torch._C._functorch
+    found = _Transforms(
+        functorch.peek_interpreter_stack, functorch.maybe_current_level, functorch.is_functorch_wrapped_tensor
+    )
+    found.interpreters(), found.level(), found.is_wrapped(torch.empty(0, device="cpu"))
+    return found
+
+
+TRANSFORMS = Capability(
+    "record of torch.func transforms",
+    "what runs inside of torch.func transforms is taken for a part of the script's own graph",
+    _find_transforms,
+)
+
+
+def in_transform() -> bool:
+    """Whether the calling thread is inside of a `torch.func` transform; False where torch cannot tell."""
+    parts = TRANSFORMS.parts
+    if parts is None:
+        return False
+    try:
+        return parts.level() is not None or parts.interpreters() is not None
+    except Exception as error:
+        TRANSFORMS.turn_off(error)
+        return False
+
+
+in_trace: Callable[[], bool] = vars(torch.jit)["is_tracing"]
+"""Whether `torch.jit.trace` runs."""
+
+
+def is_transformed(tensor: torch.Tensor) -> bool:
+    """Whether a tensor belongs to a `torch.func` transform; False where torch cannot tell."""
+    parts = TRANSFORMS.parts  # asked for most tensors of a recording: no more calls than needed
+    if parts is None:
+        return False
+    try:
+        return parts.is_wrapped(tensor)
+    except Exception as error:
+        TRANSFORMS.turn_off(error)
+        return False
+
+
+class _Fakes(NamedTuple):
+    fake: type[Any]
+    functional: type[Any]
+
+
+def _find_fakes() -> _Fakes:
+    from torch._subclasses.fake_tensor import FakeTensor
+    from torch._subclasses.functional_tensor import FunctionalTensor
+
+    return _Fakes(FakeTensor, FunctionalTensor)
+
+
+FAKE_TENSORS = Capability(
+    "tensors of a trace",
+    "backward calls that torch.compile and torch.export trace are taken for calls of the script",
+    _find_fakes,
+)
+
+
+def is_fake(tensor: Any) -> bool:
+    """Whether a tensor has a shape and no elements: a FakeTensor."""
+    parts = FAKE_TENSORS.parts
+    return parts is not None and isinstance(tensor, parts.fake)
+
+
+def is_traced(tensor: Any) -> bool:
+    """Whether a tensor stands for one in a trace of the compiler: a FakeTensor or a FunctionalTensor."""
+    parts = FAKE_TENSORS.parts
+    return parts is not None and isinstance(tensor, parts)
