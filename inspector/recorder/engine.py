@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from inspector.torch_api.compilation import hide_alone, unseen
-from inspector.torch_api.engine import EngineArguments, Entrance, entrances, in_backward
+from inspector.torch_api.engine import EngineArguments, Entrance, entrances, in_backward, read_arguments
 from inspector.torch_api.frames import TORCH, is_gradcheck
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tensors import in_transform, is_traced
@@ -93,9 +93,8 @@ class EngineWatch:
             return None  # from a hook or a reentrant checkpoint: it belongs to the outer call
         if torch.compiler.is_compiling() or in_transform():
             return None
-        try:
-            call = entrance.read(*args, **kwargs)
-        except Exception:  # wrong arguments, on which torch has its own words
+        call = read_arguments(entrance, args, kwargs)
+        if call is None:
             return None
         return None if any(map(is_traced, call.outputs)) else call
 

@@ -33,6 +33,7 @@ from inspector.recorder.parts import Parts, described, one_line
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, Setting, mask_addresses
 from inspector.summaries import Batch
+from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, unobserved
 from inspector.torch_api.nodes import SEQUENCE_NUMBERS
 from inspector.torch_api.saved_tensors import HOOKS
@@ -46,7 +47,7 @@ from inspector.tracer.walk import AutogradNode, walk
 
 _NAMES, _PARAMETERS = "names of tensors", "parameters and modules"
 _TRAINING, _RETAINED = "optimizers and what happens to grads between the calls", "graphs that are kept alive"
-_CUTS = "cuts and writes in place"
+_CUTS, _FORWARD = "cuts and writes in place", "lines, modules and values of the forward"
 """Parts of a recording: what is unknown where one fails."""
 
 _NO_ROWS: list[dict[str, Any]] = []
@@ -163,20 +164,23 @@ class Session:
         if self._forward is not None:
             self._set_forward(1)
             self._parts.run(_TRAINING, self._training.install, None)
-            self._forward.start()  # last: it takes off what a use of torch.compile forbids
+            # Last: it takes off what a use of torch.compile forbids.
+            self._parts.run(_FORWARD, self._forward.start, None)
 
     def close(self) -> None:
         """Take everything of ours off. May be called again."""
-        if self._forward is not None:
-            self._forward.stop()
-        self._training.uninstall()
-        self._engine.uninstall()
-        HOOKS.uninstall()
-        KEEPER.release()
+        steps = [self._training.uninstall, self._engine.uninstall, HOOKS.uninstall, KEEPER.release]
+        for step in steps if self._forward is None else [self._forward.stop, *steps]:
+            try:
+                step()
+            except Exception as error:
+                self._parts.fail(_FORWARD, error)
 
     @property
     def remarks(self) -> list[str]:
         """Why something was not seen: torch.compile, another tracer, what this torch lacks, an error of ours."""
+        if self.watched and not FORMULAS.is_here:  # they are read when a graph is written, which may be later
+            FORMULAS.miss()
         forward = [] if self._forward is None else self._forward.unknown
         found = (*torch_api.remarks(), *forward, *self._parts.remarks)
         return [mask_addresses(remark) for remark in found if _ONLY_DRAWN not in remark]
@@ -208,7 +212,8 @@ class Session:
             with self._sign("tracing the graph"):
                 return self._start(call, pause)
         except BaseException as error:
-            pause.close()
+            with contextlib.suppress(Exception):
+                pause.close()
             if not isinstance(error, Exception):  # Ctrl-C is the script's
                 raise
             self._fail(error)

@@ -95,9 +95,9 @@ def _find_entrance() -> Entrance:
 
 
 ENTRANCE = Capability(
-    "engine's one entrance",
-    "only calls of Tensor.backward, torch.autograd.backward and torch.autograd.grad are seen, no other use of the "
-    "engine",
+    "entrance of the engine",
+    "only backward(), torch.autograd.backward and torch.autograd.grad are seen, no other use of the engine, and "
+    "not always which inputs they were given",
     _find_entrance,
 )
 
@@ -111,6 +111,17 @@ def entrances() -> tuple[Entrance, ...]:
     """The functions that every engine call from Python passes, the documented ones where torch has no better."""
     found = ENTRANCE.parts
     return _DOCUMENTED if found is None else (found,)
+
+
+def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EngineArguments | None:
+    """What a call of an entrance was given; None for arguments that torch is about to refuse."""
+    try:
+        return entrance.read(*args, **kwargs)
+    except Exception as error:
+        if entrance in _DOCUMENTED:
+            return None
+        ENTRANCE.turn_off(error)  # torch calls it itself, and never with wrong arguments
+        return EngineArguments(_several(args[0]), (), True, None) if args else None
 
 
 def _find_graph_task() -> Callable[[], int]:

@@ -26,7 +26,13 @@ def formula(function_name: str) -> dict[str, str]:
     Empty for what `derivatives.yaml` does not define: AccumulateGrad, CopySlices, custom Functions.
     """
     found = FORMULAS.parts
-    return {} if found is None else found.get(function_name.removesuffix("_copy"), {})
+    if found is None:
+        return {}
+    try:
+        return found.get(function_name.removesuffix("_copy"), {})
+    except Exception as error:
+        FORMULAS.turn_off(error)
+        return {}
 
 
 def _formulas() -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -146,34 +146,45 @@ FUNCTION_MODES = Capability(
 def modes_on_stack() -> list[Any]:
     """The function modes of the calling thread, from the bottom up."""
     stack = FUNCTION_MODES.parts
-    return [] if stack is None else [stack.at(index) for index in range(stack.size())]
+    if stack is None:
+        return []
+    try:
+        return [stack.at(index) for index in range(stack.size())]
+    except Exception as error:
+        FUNCTION_MODES.turn_off(error)
+        return []
 
 
 def push_at_bottom(mode: TorchFunctionMode) -> None:
     """Put a mode under all modes but the default device, so that a mode of the user that leaves by popping the top
     never takes ours."""
-    modes = [other for other in _pop_all() if other is not mode]
     stack = FUNCTION_MODES.parts
-    bottom = 1 if stack is not None and modes and isinstance(modes[0], stack.device_context) else 0
-    _push_all([*modes[:bottom], mode, *modes[bottom:]])
+    if stack is None:
+        return
+    modes = [other for other in modes_on_stack() if other is not mode]
+    bottom = 1 if modes and isinstance(modes[0], stack.device_context) else 0
+    _rearrange([*modes[:bottom], mode, *modes[bottom:]])
 
 
 def take_off(mode: TorchFunctionMode) -> None:
     """Take a mode off the stack of the calling thread, whatever lies above."""
-    _push_all(other for other in _pop_all() if other is not mode)
+    modes = modes_on_stack()
+    if any(other is mode for other in modes):
+        _rearrange([other for other in modes if other is not mode])
 
 
-def _pop_all() -> list[TorchFunctionMode]:
-    """Empty the mode stack of this thread; what was on it, from the bottom up."""
+def _rearrange(modes: list[Any]) -> None:
+    """Have these modes on the stack of the calling thread, from the bottom up."""
     stack = FUNCTION_MODES.parts
-    return [] if stack is None else [stack.pop() for _ in range(stack.size())][::-1]
-
-
-def _push_all(modes: Iterable[TorchFunctionMode]) -> None:
-    stack = FUNCTION_MODES.parts
-    if stack is not None:
+    if stack is None:
+        return
+    try:
+        for _ in range(stack.size()):
+            stack.pop()
         for mode in modes:
             stack.push(mode)
+    except Exception as error:
+        FUNCTION_MODES.turn_off(error)
 
 
 HANDLE = torch.overrides.handle_torch_function.__code__
@@ -257,15 +268,18 @@ class FastPaths:
                 stack.push(mode)
 
         self._installed = has_torch_function
-        torch.overrides.has_torch_function = has_torch_function  # type: ignore[assignment]
         builtins.register(has_torch_function, _NAME)
+        torch.overrides.has_torch_function = has_torch_function  # type: ignore[assignment]
 
     def close(self) -> None:
         """Put the original back. Where somebody has wrapped ours since, it stays and passes calls on."""
         builtins = FAST_PATHS.parts
         if self._installed is None or builtins is None:
             return
-        if torch.overrides.has_torch_function is self._installed:
+        installed, self._installed = self._installed, None
+        if torch.overrides.has_torch_function is installed:
             torch.overrides.has_torch_function = self._original
-            builtins.table().pop(id(self._installed), None)
-        self._installed = None
+            try:
+                builtins.table().pop(id(installed), None)
+            except Exception as error:
+                FAST_PATHS.turn_off(error)

@@ -5,7 +5,7 @@ The documented methods (`named_children` and its like) are the user's to overrid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -50,29 +50,46 @@ HOLDINGS = Capability(
 
 def children_of(module: nn.Module) -> Mapping[str, nn.Module | None] | None:
     """The modules registered in a module, by name; None for one that was never initialised."""
-    parts = HOLDINGS.parts
-    children: Mapping[str, nn.Module | None] | None = (
-        dict(nn.Module.named_children(module)) if parts is None else parts.modules(module)
+    found: Mapping[str, nn.Module | None] | None = _held(
+        lambda parts: parts.modules, module, nn.Module.named_children
     )
-    return children
+    return found
 
 
 def parameters_in(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
     """The parameters registered in a module itself, by name."""
-    parts = HOLDINGS.parts
-    found: Mapping[str, nn.Parameter | None] = (
-        dict(nn.Module.named_parameters(module, recurse=False)) if parts is None else parts.parameters(module)
-    )
+    found: Mapping[str, nn.Parameter | None] = _held(lambda parts: parts.parameters, module, _named_parameters)
     return found
 
 
 def buffers_in(module: nn.Module) -> Mapping[str, torch.Tensor | None]:
     """The buffers registered in a module itself, by name."""
-    parts = HOLDINGS.parts
-    found: Mapping[str, torch.Tensor | None] = (
-        dict(nn.Module.named_buffers(module, recurse=False)) if parts is None else parts.buffers(module)
-    )
+    found: Mapping[str, torch.Tensor | None] = _held(lambda parts: parts.buffers, module, _named_buffers)
     return found
+
+
+def _held(
+    choose: Callable[[_Holdings], Callable[[nn.Module], Any]],
+    module: nn.Module,
+    documented: Callable[[nn.Module], Iterable[tuple[str, Any]]],
+) -> Any:
+    parts = HOLDINGS.parts
+    if parts is not None:
+        try:
+            return choose(parts)(module)
+        except Exception as error:
+            if isinstance(error, AttributeError):  # of a user's class that has not called `super().__init__()`
+                raise
+            HOLDINGS.turn_off(error)
+    return dict(documented(module))
+
+
+def _named_parameters(module: nn.Module) -> Iterable[tuple[str, Any]]:
+    return nn.Module.named_parameters(module, recurse=False)
+
+
+def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
+    return nn.Module.named_buffers(module, recurse=False)
 
 
 CALL: CodeType = nn.Module.__call__.__code__

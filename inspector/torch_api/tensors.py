@@ -81,11 +81,15 @@ def base_of(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def is_changed_view(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a view of memory that was written in place since: to ask it for its `grad_fn` could make
-    a new Node (torch: `VariableHooks::grad_fn`)."""
+    a new Node (torch: `VariableHooks::grad_fn`). True where torch cannot tell."""
     parts, version = VIEWS.parts, VERSIONS.parts
     if parts is None or version is None:
-        return False
-    return parts.is_view(tensor) and version(tensor) > 0
+        return True
+    try:
+        return parts.is_view(tensor) and version(tensor) > 0
+    except Exception as error:
+        VIEWS.turn_off(error)
+        return True
 
 
 def _find_storage_id() -> Callable[[torch.UntypedStorage], int]:
@@ -113,6 +117,23 @@ def storage_id(storage: torch.UntypedStorage) -> int:
         except Exception as error:
             STORAGE_IDENTITY.turn_off(error)
     return storage.data_ptr()
+
+
+_SPARSE_PARTS = {
+    torch.sparse_coo: ("_indices", "_values"),  # the documented ones refuse a tensor that is not coalesced
+    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
+    torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_bsc: ("ccol_indices", "row_indices", "values"),
+}
+
+
+def sparse_parts(tensor: torch.Tensor) -> list[torch.Tensor] | None:
+    """The dense tensors that a sparse one consists of; None of every other layout, and where torch has no such."""
+    try:
+        return [getattr(tensor, part)() for part in _SPARSE_PARTS[tensor.layout]]
+    except (KeyError, AttributeError):
+        return None
 
 
 class _Transforms(NamedTuple):

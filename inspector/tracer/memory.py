@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from inspector.torch_api.tensors import VIEWS, base_of, storage_id
+from inspector.torch_api.tensors import VIEWS, base_of, sparse_parts, storage_id
 
 
 class Storages:
@@ -48,17 +48,6 @@ def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
         return None
     if tensor.layout is torch.strided:
         return [tensor.untyped_storage()]
-    parts = _PARTS.get(tensor.layout)
-    if parts is None:
-        return None
     with torch.no_grad():
-        return [getattr(tensor.detach(), part)().untyped_storage() for part in parts]
-
-
-_PARTS = {
-    torch.sparse_coo: ("_indices", "_values"),
-    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
-    torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
-    torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
-    torch.sparse_bsc: ("ccol_indices", "row_indices", "values"),
-}
+        parts = sparse_parts(tensor.detach())
+    return None if parts is None else [part.untyped_storage() for part in parts]

@@ -107,8 +107,14 @@ class ForwardRecorder:
             return
         self._modules.start()
         if self.mode == "full":
-            self._lines.returned = self._returned
+            self._start_operations()
+
+    def _start_operations(self) -> None:
+        self._lines.returned = self._returned
+        try:
             self._operations.start()
+        except Exception as error:
+            self._fail(error)
 
     def stop(self) -> None:
         """Remove everything of ours; what is not ours stays in its order. Idempotent."""
@@ -146,8 +152,7 @@ class ForwardRecorder:
         self._until, self._most = None, len(self._outputs) + MOST_OUTPUTS
         if self._compile_watch is not None:
             self._lines.errand = None
-            self._lines.returned = self._returned
-            self._operations.start()
+            self._start_operations()
 
     def wake(self) -> None:
         """Trace lines again in the calling thread, should that have fallen asleep over pure Python.
