@@ -5,9 +5,10 @@ So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -33,8 +34,11 @@ from inspector.command.options import (
     Watch,
     destination,
 )
+from inspector.util.os_errors import reason
+from inspector.util.stderr import say
 
 USAGE_STATUS = 2
+FAILED_STATUS = 1
 
 _EXAMPLES = """
 \b
@@ -228,11 +232,11 @@ def run() -> NoReturn:
     if parameters["module"] is None and arguments[0] == "doctor":
         from inspector.command.doctor import doctor
 
-        sys.exit(doctor())
+        sys.exit(_printing(doctor))
     if parameters["module"] is None and arguments[0] == "explain":
         from inspector.command.explaining import explain
 
-        sys.exit(explain(arguments[1:]))
+        sys.exit(_printing(lambda: explain(arguments[1:])))
     if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
         from inspector.command.saved import draw_saved
 
@@ -286,11 +290,26 @@ def _fits(option: click.Option, values: Sequence[str]) -> bool:
 
 def _parameters(argv: list[str]) -> dict[str, Any]:
     try:
-        result = _parse.main(argv, prog_name="inspect", standalone_mode=False)
+        result = _printing(lambda: _parse.main(argv, prog_name="inspect", standalone_mode=False))
     except click.UsageError as error:
         _complain(error.format_message())
     if not isinstance(result, dict):  # --help and --version have done all there was to do
         sys.exit(result)
+    return result
+
+
+def _printing(action: Callable[[], Any]) -> Any:
+    """Do what prints on stdout. On a full disk, which is told, or without a reader: ends with status 1."""
+    try:
+        result = action()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            say(f"cannot write to stdout: {reason(error)}")
+        # Python flushes what is left at its end, and would print a traceback of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED_STATUS)
     return result
 
 
@@ -326,5 +345,5 @@ def _look(parameters: dict[str, Any]) -> Look:
 def _complain(message: str) -> NoReturn:
     """One line on what was wrong, and exit status 2."""
     text = " ".join(message.split())
-    print(f"inspect: {text.rstrip('.')} (inspect --help tells more)", file=sys.stderr)
+    say(f"{text.rstrip('.')} (inspect --help tells more)")
     sys.exit(USAGE_STATUS)

@@ -16,6 +16,7 @@ from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
 from inspector.scene import Scene
 from inspector.styles.listing import listed_file
+from inspector.util.os_errors import with_path
 from inspector.views.folded import in_order
 from inspector.whole import write_bytes
 from inspector.writers import WRITERS, write_graph, write_scenes
@@ -40,13 +41,18 @@ def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> 
     files = []
     for format in destination.formats:
         for path, scenes in _sheets(format, drawn, destination):
-            if WRITERS[format].holds == "graph":
-                content = write_graph(format, call.graph)
-            else:
-                content = write_scenes(format, scenes(drawn), theme=look.theme, text=look.text)
-            write_bytes(path, content)
+            try:
+                write_bytes(path, _content(format, drawn, scenes))
+            except OSError as error:  # of a library that encodes, say, which knows nothing of the file
+                raise with_path(error, path) from error
             files.append(path)
     return Written(files, drawn.remarks)
+
+
+def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
+    if WRITERS[format].holds == "graph":
+        return write_graph(format, drawn.call.graph)
+    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
 
 
 def draw_call(call: BackwardCall, look: Look) -> Figure:
