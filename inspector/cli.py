@@ -5,7 +5,6 @@ So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ from inspector.command.options import (
     destination,
 )
 from inspector.util.os_errors import reason
-from inspector.util.stderr import say
+from inspector.util.stderr import discard, say
 
 USAGE_STATUS = 2
 FAILED_STATUS = 1
@@ -109,7 +108,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help=f"A folder; or a file, whose suffix picks the one format.  [default: {DEFAULT_FOLDER}/]",
 )
 @click.option(
-    "-f", "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable.  [default: svg]"
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Repeatable. torchviz: what torchviz itself draws of the same root.  [default: svg]",
 )
 @click.option(
     "--backward",
@@ -307,8 +311,7 @@ def _printing(action: Callable[[], Any]) -> Any:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             say(f"cannot write to stdout: {reason(error)}")
-        # Python flushes what is left at its end, and would print a traceback of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         sys.exit(FAILED_STATUS)
     return result
 

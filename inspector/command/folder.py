@@ -9,7 +9,7 @@ from inspector.util.os_errors import reason
 from inspector.whole import write_text
 
 _NEWEST, _PREVIOUS = "report", "previous"
-_ENDS = (".json", ".full.json.gz")
+_ENDS = (".json", ".full.json.gz", ".torchviz.json")
 
 
 def open_folder(folder: Path) -> None:
@@ -23,7 +23,7 @@ def open_folder(folder: Path) -> None:
         write_text(ignore, "*\n")
     if not (folder / f"{_NEWEST}{_ENDS[0]}").exists():
         return
-    for end in _ENDS:  # a report and its graphs in full go together
+    for end in _ENDS:  # a report and what lies beside it go together
         report, previous = folder / f"{_NEWEST}{end}", folder / f"{_PREVIOUS}{end}"
         if report.exists():
             report.replace(previous)

@@ -6,24 +6,26 @@ import contextlib
 import os
 import tempfile
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.command.findings import FOUND, fails, first_call, workflow_commands
 from inspector.command.folder import cannot_write, open_folder, shown
-from inspector.command.options import Options
+from inspector.command.options import ORIGINAL, Options
 from inspector.script import Exit, Target, our_modules, run_script, stop_script
 from inspector.util.os_errors import reason
 from inspector.util.stderr import say, stderr
 
 if TYPE_CHECKING:
     from inspector.command.drawing import Drawing
+    from inspector.naming import Names
     from inspector.recorder.gradcheck import CustomFunctions, FunctionChecked
     from inspector.recorder.session import Session
     from inspector.report import BackwardCall, Check, Finding, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.originals import Original
 
 
 INTERRUPTED = 130
@@ -66,6 +68,7 @@ class _Inspection:
         self._functions: CustomFunctions | None = None
         self._checked: list[FunctionChecked] = []
         self._remarks: list[str] = []
+        self._originals: dict[int, Original] = {}
         self._drawing: Drawing | None = None
         self._report: Report | None = None
         self._files: list[Path] = []
@@ -85,6 +88,7 @@ class _Inspection:
             on_done=self._show,
             instead=stop_script if watch.stop else None,
             sign=self._sign,
+            before=self._take_original if ORIGINAL in self._options.destination.formats else None,
         )
         if self._options.checks.functions:
             from inspector.recorder.gradcheck import CustomFunctions
@@ -105,6 +109,19 @@ class _Inspection:
     def say(self, line: str) -> None:
         """One line on the stderr that the command began with."""
         say(line, self._stderr)
+
+    def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
+        """torchviz's picture of a call's roots, before backward frees their graph."""
+        from inspector.report.originals import Original
+        from inspector.tracer.torchviz import NoOriginal, original_dot
+
+        if self._options.watch.backward == "last":
+            self._originals.clear()
+        named = {name: tensor for tensor, name, _ in names.rows()}
+        try:
+            self._originals[index] = Original(source=original_dot(outputs, named).source)
+        except NoOriginal as reason:
+            self._originals[index] = Original(reason=str(reason))
 
     @property
     def fails(self) -> bool:
@@ -170,13 +187,15 @@ class _Inspection:
             self._functions.remove()
             self._checked = self._functions.check()
         with our_modules():
+            from inspector.report.originals import originals_path
+
             with self._sign("looking for what is wrong"):
                 report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
             if written and path is not None:
                 if self._options.destination.report is not None:
-                    self._files.append(path)
+                    self._files += [path, *([originals_path(path)] if self._originals else ())]
                 self._start_drawing(path, report)
             self._print(report)
 
@@ -256,10 +275,13 @@ class _Inspection:
 
     def _write(self, report: Report, path: Path) -> bool:
         from inspector.report import save
+        from inspector.report.originals import save_originals
 
         try:
             with self._sign(f"writing {path.name}"):
                 save(report, path)
+                if self._originals:
+                    save_originals(self._originals, path)
         except OSError as error:
             is_temporary = self._options.destination.report is None
             self.say(f"{cannot_write(error, path)}; {_OTHER_TEMPORARY if is_temporary else _OTHER_PLACE}")

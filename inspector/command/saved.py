@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +9,15 @@ from pathlib import Path
 from inspector.command.drawing import FILE, REMARK
 from inspector.command.findings import FOUND, fails
 from inspector.command.folder import cannot_write, shown
-from inspector.command.options import Options
+from inspector.command.options import ORIGINAL, Options
 from inspector.command.pictures import write_pictures
 from inspector.diagnosis import diagnosed
 from inspector.diagnosis.marks import mark
 from inspector.graph.unscaled import unscaled
 from inspector.layout import LayoutFailed, TooManyBoxes
 from inspector.report import BackwardCall, Report, ReportError, load
-from inspector.util.stderr import say, stderr
+from inspector.report.originals import Original, load_originals, original_of
+from inspector.util.stderr import discard, say, stderr
 
 FAILED = 1
 USAGE = 2
@@ -39,8 +39,10 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
             report = diagnosed(load(path))
             mark(report)
         calls = _asked_for(report, options)
+        originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
         for call in calls:
-            status = max(status, _draw(call, options, files))
+            original = original_of(originals, call.index)
+            status = max(status, _draw(call, options, files, original))
     except (ReportError, LookupError, ValueError) as error:  # the last: a path between tensors that are not there
         return _complain(str(error.args[0]), USAGE)
     except KeyboardInterrupt:  # every file is whole, or not there
@@ -51,8 +53,10 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     else:
         names = [shown(file) for file in files]
         drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
-        with contextlib.suppress(OSError):  # stderr is full, or its reader has gone
+        try:
             show(stderr_console(), report, drawn)
+        except OSError:  # stderr is full, or its reader has gone
+            discard(stderr())
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
@@ -67,7 +71,7 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
     return calls
 
 
-def _draw(call: BackwardCall, options: Options, files: list[Path]) -> int:
+def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
     """Draw a call, and add what was written to `files`; the exit status."""
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
@@ -75,7 +79,7 @@ def _draw(call: BackwardCall, options: Options, files: list[Path]) -> int:
     try:
         with working(stderr_console(), "drawing"):
             drawn = replace(call, graph=unscaled(call.graph, call.setting.scale))
-            written = write_pictures(drawn, options.destination, options.look)
+            written = write_pictures(drawn, options.destination, options.look, original)
     except (TooManyBoxes, LayoutFailed) as error:
         return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
     except OSError as error:

@@ -99,6 +99,7 @@ class Session:
     is then called in the place of that call's return (`--stop`).
     given: the modules whose parameters are noted; by default those that the script's variables hold.
     sign: is open, with what we do as text, while the script waits for us.
+    before: is told of each watched call before backward runs: its index, its roots, the script's names.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Session:
         instead: Callable[[], None] | None = None,
         given: Given | None = None,
         sign: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext(),
+        before: Callable[[int, tuple[Any, ...], Names], None] | None = None,
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -123,6 +125,7 @@ class Session:
         self._on_done = on_done
         self._instead = instead
         self._sign = sign
+        self._before = before
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
         self._modules = ModuleInventory(self._leaves, given)
@@ -228,6 +231,8 @@ class Session:
         outputs = [output for output, _ in roots]
         names = names_from(call.frame, self._files, self._modules.given())
         self._see_training(index, names)
+        if self._before is not None:
+            self._before(index, call.outputs, names)
         tracing = Tracing(graph, outputs, names, batch)
         grads = self._modules.begins(names, tracing)
         self._history.begins(index, tracing)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from typing import TextIO
 
@@ -30,3 +31,10 @@ def say(line: str, stream: TextIO | None = None) -> None:
     """Print `inspect: LINE` on `stream`, by default stderr. Where it is closed or full, the line is lost."""
     with contextlib.suppress(Exception):
         print(f"{_PREFIX}{line}", file=stream if stream is not None else stderr())
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is left in a stream that cannot be written go nowhere: python flushes it once more at its end, and
+    would print a traceback of its own or change the exit status."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
