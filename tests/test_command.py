@@ -737,7 +737,7 @@ def test_a_call_too_few_is_told_with_those_that_were_seen(inspect_script):
 def test_help_and_version_need_no_torch(tmp_path):
     code = (
         "import sys\nsys.argv = ['inspect', sys.argv[1]]\nfrom inspector.cli import run\n"
-        "try:\n    run()\nfinally:\n    assert not {'torch', 'networkx', 'sympy', 'rich'} & sys.modules.keys()\n"
+        "try:\n    run()\nfinally:\n    assert not {'torch', 'networkx', 'sympy', 'rich', 'importlib.metadata'} & sys.modules.keys()\n"
     )
     for option, text in (("--help", "SCRIPT [ARGS]"), ("--version", "inspect, version")):
         ended = subprocess.run([sys.executable, "-c", code, option], cwd=tmp_path, capture_output=True, text=True)
