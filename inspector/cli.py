@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -33,8 +33,11 @@ from inspector.command.options import (
     Watch,
     destination,
 )
+from inspector.util.os_errors import reason
+from inspector.util.stderr import discard, say
 
 USAGE_STATUS = 2
+FAILED_STATUS = 1
 
 _EXAMPLES = """
 \b
@@ -105,7 +108,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help=f"A folder; or a file, whose suffix picks the one format.  [default: {DEFAULT_FOLDER}/]",
 )
 @click.option(
-    "-f", "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable.  [default: svg]"
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Repeatable. torchviz: what torchviz itself draws of the same root.  [default: svg]",
 )
 @click.option(
     "--backward",
@@ -228,11 +236,11 @@ def run() -> NoReturn:
     if parameters["module"] is None and arguments[0] == "doctor":
         from inspector.command.doctor import doctor
 
-        sys.exit(doctor())
+        sys.exit(_printing(doctor))
     if parameters["module"] is None and arguments[0] == "explain":
         from inspector.command.explaining import explain
 
-        sys.exit(explain(arguments[1:]))
+        sys.exit(_printing(lambda: explain(arguments[1:])))
     if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
         from inspector.command.saved import draw_saved
 
@@ -286,11 +294,25 @@ def _fits(option: click.Option, values: Sequence[str]) -> bool:
 
 def _parameters(argv: list[str]) -> dict[str, Any]:
     try:
-        result = _parse.main(argv, prog_name="inspect", standalone_mode=False)
+        result = _printing(lambda: _parse.main(argv, prog_name="inspect", standalone_mode=False))
     except click.UsageError as error:
         _complain(error.format_message())
     if not isinstance(result, dict):  # --help and --version have done all there was to do
         sys.exit(result)
+    return result
+
+
+def _printing(action: Callable[[], Any]) -> Any:
+    """Do what prints on stdout. On a full disk, which is told, or without a reader: ends with status 1."""
+    try:
+        result = action()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            say(f"cannot write to stdout: {reason(error)}")
+        discard(sys.stdout)
+        sys.exit(FAILED_STATUS)
     return result
 
 
@@ -326,5 +348,5 @@ def _look(parameters: dict[str, Any]) -> Look:
 def _complain(message: str) -> NoReturn:
     """One line on what was wrong, and exit status 2."""
     text = " ".join(message.split())
-    print(f"inspect: {text.rstrip('.')} (inspect --help tells more)", file=sys.stderr)
+    say(f"{text.rstrip('.')} (inspect --help tells more)")
     sys.exit(USAGE_STATUS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+
+from inspector.util.os_errors import with_path
 
 
 def write_text(path: Path, text: str) -> None:
@@ -15,11 +18,23 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its place, and move it there. Raises OSError, and leaves nothing behind."""
+    """Write a file beside its place, and move it there. Leaves nothing behind where it fails.
+
+    Raises OSError, which names `path`.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
+    except OSError as error:
+        _remove(temporary)
+        raise with_path(error, path) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(temporary: Path) -> None:
+    """Also where the folder cannot be reached: the error that is told is the first one."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)

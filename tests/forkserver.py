@@ -33,7 +33,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -199,21 +198,18 @@ def serve(connection: socket.socket, modules: Sequence[str]) -> None:
 
 def _wait(child: int, timeout: float) -> int | None:
     """The child's status; None, and it is dead, after `timeout` seconds. Its own children end with it."""
-    deadline = time.monotonic() + timeout
-    pause = 0.001
-    while True:
-        # Not reaped yet, so that its number cannot be another's when its group is ended.
-        ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is not None or time.monotonic() > deadline:
-            break
-        time.sleep(pause)
-        pause = min(2 * pause, 0.02)
+    # Not reaped yet, so that its number cannot be another's when its group is ended.
+    waits = threading.Thread(target=os.waitid, args=(os.P_PID, child, os.WEXITED | os.WNOWAIT))
+    waits.start()
+    waits.join(timeout)
+    has_ended = not waits.is_alive()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)  # it may have died, or not yet be the leader of its group
+    waits.join()  # the server forks: it has no other thread then
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return None if ended is None else status
+    return status if has_ended else None
 
 
 # The child's side.

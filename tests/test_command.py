@@ -2,16 +2,22 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
+from graphs import square
+from reports import finding, report_of
 from running import GALLERY, OUTPUT, command_line, environment, valid_report
 
 from inspector import cli
-from inspector.command.doctor import _PACKAGES
+from inspector.command.folder import cannot_write
+from inspector.report import save
+from inspector.util.dependencies import requirements
 
 SQUARE = (GALLERY / "square.py").read_text()
 LOOP = """
@@ -91,7 +97,7 @@ def test_a_file_that_is_no_python_gives_its_syntax_error(inspect_script):
     assert ran.stdout == ""
     assert ran.stderr.startswith(plain.stderr) and plain.stderr.endswith("SyntaxError: invalid syntax\n")
     (ours,) = ran.said
-    assert ours.startswith("inspect: script.py ") and ": there is nothing to " in ours
+    assert ours == "inspect: no backward() was seen before script.py ended: there is nothing to draw"
 
 
 def test_a_script_without_torch(tmp_path):
@@ -108,7 +114,7 @@ def test_a_script_without_torch(tmp_path):
 def test_a_script_without_backward(inspect_script):
     ran = inspect_script("import torch\nprint(torch.ones(2).sum().item())\n")
     assert (ran.status, ran.stdout) == (0, "2.0\n")
-    assert ran.said == ["inspect: script.py called no backward(): there is nothing to draw"]
+    assert ran.said == ["inspect: no backward() was seen: there is nothing to draw"]
     assert ran.calls == [] and drawn(ran) == [] and watched(ran) == 0
 
 
@@ -508,10 +514,231 @@ def test_a_closed_stderr_costs_the_script_nothing(inspect_script):
     assert ran.grads("x") == (None, 4.0)
 
 
+SHELL_STREAMS = {"stderr": "2>&-", "stdout": ">&-", "both": "2>&- >&-"}
+LOGS = """
+    import sys, torch
+    log = open("user.log", "w")
+    if sys.stderr is None:
+        sys.stderr = log
+    print("by the script", file=log)
+    x = torch.tensor(2.0, requires_grad=True)
+    y = x.detach() * x
+    y.backward()
+    print("end")
+    log.flush()
+"""
+
+
+def in_shell(redirection: str, *argv: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`inspect ARGV` with a stream closed or a file in its place, as a shell does that."""
+    words = shlex.join(command_line(*argv))
+    return subprocess.run(
+        ["sh", "-c", f"exec {words} {redirection}"], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("stream", SHELL_STREAMS)
+def test_nothing_of_ours_goes_to_stdout_or_into_a_file_of_the_script(stream, inspect_script):
+    """Without stderr, print and rich take stdout, and the file that the script opens is descriptor 2."""
+    inspect_script.write(LOGS)
+    options = ("-f", "dot", "--annotate", "github", "--check", "--gradcheck")
+    ended = in_shell(SHELL_STREAMS[stream], *options, "script.py", "--theme", "dark", folder=inspect_script.folder)
+    assert ended.returncode == 0
+    assert ended.stdout == ("end\n" if stream == "stderr" else "")
+    assert ("backward 1" in ended.stderr) is (stream == "stdout")
+    assert (inspect_script.folder / "user.log").read_text() == "by the script\n"
+    assert (inspect_script.folder / OUTPUT / "backward-1.dot").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        (["--frobnicate"], 2),
+        (["missing.py"], 2),
+        (["missing.json"], 2),
+        (["explain", "missing"], 2),
+        (["report.json"], 0),
+        (["-o", "deep/", "report.json"], 1),
+    ],
+)
+def test_without_stderr_nothing_is_said_at_all(argv, status, tmp_path):
+    save(report_of(square(), findings=[finding()]), tmp_path / "report.json")
+    (tmp_path / "deep").write_text("in the way")
+    ended = in_shell("2>&-", *argv, folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (status, "")
+
+
+@pytest.mark.parametrize("argv", [["doctor"], ["explain"], ["explain", "detached"], ["--help"]], ids=" ".join)
+def test_what_is_printed_on_stdout_goes_nowhere_else(argv, tmp_path):
+    assert in_shell("", *argv, folder=tmp_path).stdout
+    closed = in_shell(">&-", *argv, folder=tmp_path)
+    assert closed.returncode == 0 and "inspect:" not in closed.stderr and "Traceback" not in closed.stderr
+
+
+FULL = Path("/dev/full")  # every write to it fails as on a full disk
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+@pytest.mark.parametrize("argv", [["doctor"], ["explain"], ["--help"], ["--version"]], ids=" ".join)
+def test_a_full_disk_behind_stdout_is_one_line(argv, tmp_path):
+    ended = in_shell(f">{FULL}", *argv, folder=tmp_path)
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("Fontconfig")]
+    assert (ended.returncode, said) == (1, ["inspect: cannot write to stdout: No space left on device"])
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+def test_a_full_disk_behind_stderr_costs_nothing_but_the_text(tmp_path):
+    save(report_of(square()), tmp_path / "report.json")
+    ended = in_shell(f"2>{FULL}", "-f", "dot", "report.json", folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, "") and (tmp_path / OUTPUT / "backward-1.dot").exists()
+
+
+SMALL_FILES = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+"""After it, a file can hold no more bytes: writes fail as on a full disk, without the name of a file."""
+
+
+@pytest.mark.parametrize(
+    ("limit", "options", "told"),
+    [
+        (900, (), "cannot write inspect-out/report.json: File too large; choose another place with --output"),
+        (900, ("-o", "x.svg"), "/report.json: File too large; TMPDIR chooses another place for temporary files"),
+        (
+            30_000,
+            ("-f", "svg"),
+            "cannot write inspect-out/backward-1.svg: File too large; inspect-out/report.json holds the numbers",
+        ),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file(limit, options, told, inspect_script):
+    ran = inspect_script(SMALL_FILES.format(limit=limit) + SQUARE, options=options)
+    (line,) = ran.said
+    assert ran.status == 0 and line.endswith(told) and "None" not in line
+    assert not [path for path in ran.folder.rglob(".*") if path.name != ".gitignore"], "half a file"
+
+
+def test_redrawing_onto_a_full_disk_is_told_with_the_file(tmp_path):
+    save(report_of(square()), tmp_path / "report.json")
+    ended = subprocess.run(
+        ["sh", "-c", f"ulimit -f 1; exec {shlex.join(command_line('-f', 'svg', 'report.json'))}"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    (line, *_) = [line for line in ended.stderr.splitlines() if line.startswith("inspect:")]
+    assert (ended.returncode, line) == (1, "inspect: cannot write inspect-out/backward-1.svg: File too large")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            OSError(28, "No space left on device", "inspect-out/a.svg"),
+            "inspect-out/a.svg: No space left on device",
+        ),
+        (OSError(28, "No space left on device"), "else.json: No space left on device"),
+        (OSError("encoder error"), "else.json: encoder error"),
+        (OSError(), "else.json: OSError"),
+        (PermissionError(13, "Permission denied", b"inspect-out"), "inspect-out: Permission denied"),
+        (OSError(9, "Bad file descriptor", 7), "else.json: Bad file descriptor"),
+    ],
+)
+def test_no_error_of_the_system_is_told_as_none(error, text):
+    assert cannot_write(error, Path("else.json")) == f"cannot write {text}"
+
+
+# ---- errors of ours, told as what they are ----------------------------------------------------------------
+
+BREAKS = """
+    import inspector.recorder.session as session
+    def broken(*given, **options):
+        raise RuntimeError("deliberate")
+    session.Session.{method} = broken
+"""
+
+
+def test_an_error_at_the_import_of_torch_is_not_told_as_an_import_that_was_not(inspect_script):
+    """In a process of its own, in which a sitecustomize of the test breaks what begins to watch."""
+    inspect_script.write(SQUARE)
+    inspect_script.write(
+        "import inspector.command.inspection as inspection\n"
+        "def broken(self):\n    raise RuntimeError('deliberate')\n"
+        "inspection._Inspection.begin = broken\n",
+        "start/sitecustomize.py",
+    )
+    path = f"{inspect_script.folder / 'start'}:{GALLERY.parent}"
+    ended = subprocess.run(
+        command_line("script.py"),
+        cwd=inspect_script.folder,
+        env=environment(PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.splitlines() == [
+        "inspect: torch is not watched: RuntimeError: deliberate",
+        "inspect: script.py imported torch, which could not be watched: there is nothing to show",
+    ]
+
+
+def test_an_import_of_torch_that_fails_is_told_as_that(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('no library')\n")
+    (tmp_path / "script.py").write_text("try:\n    import torch\nexcept ImportError:\n    print('without')\n")
+    ended = subprocess.run(
+        command_line("script.py"), cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, "without\n")
+    assert ended.stderr == "inspect: script.py could not import torch: there is nothing to show\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("_start", (), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
+        ("_end", (), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
+        ("_start", ("--backward", "2"), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
+    ],
+)
+def test_an_error_of_ours_in_a_call_is_not_told_as_a_call_that_was_not(method, options, said, inspect_script):
+    ran = inspect_script(BREAKS.format(method=method) + LOOP, options=("-f", "dot", *options))
+    assert (ran.status, ran.stdout) == (0, f"the end {SUM}\n")
+    assert ran.said == [
+        f"inspect: an error of ours, not of the script's{said}",
+        "inspect: there is nothing to draw: no backward call had been watched by then",
+    ]
+
+
+def test_calls_that_were_watched_before_an_error_of_ours_are_shown(inspect_script):
+    breaks = """
+        import inspector.recorder.session as session
+        start, seen = session.Session._start, []
+        def broken(*given):
+            seen.append(1)
+            if len(seen) == 2:
+                raise RuntimeError("deliberate")
+            return start(*given)
+        session.Session._start = broken
+    """
+    code = textwrap.dedent(breaks) + textwrap.dedent(LOOP)
+    ran = inspect_script(code)
+    (line,) = ran.said
+    assert "ended the watching: RuntimeError: deliberate" in line and drawn(ran) == [1]
+    ran = inspect_script(code, options=("-f", "dot", "--backward", "2"))
+    assert ran.said[1:] == ["inspect: there is nothing to draw: 1 backward call had been watched by then"]
+
+
+def test_a_call_too_few_is_told_with_those_that_were_seen(inspect_script):
+    ran = inspect_script(LOOP, options=("-f", "dot", "--backward", "9"))
+    assert ran.said == ["inspect: there is no backward call 9 to draw: 5 backward calls of script.py were seen"]
+    ran = inspect_script("import torch\n1 / 0\n")
+    assert ran.said == ["inspect: no backward() was seen before script.py ended: there is nothing to draw"]
+
+
 def test_help_and_version_need_no_torch(tmp_path):
     code = (
         "import sys\nsys.argv = ['inspect', sys.argv[1]]\nfrom inspector.cli import run\n"
-        "try:\n    run()\nfinally:\n    assert not {'torch', 'networkx', 'sympy', 'rich'} & sys.modules.keys()\n"
+        "late = {'torch', 'networkx', 'sympy', 'rich', 'importlib.metadata'}\n"
+        "try:\n    run()\nfinally:\n    assert not late & sys.modules.keys()\n"
     )
     for option, text in (("--help", "SCRIPT [ARGS]"), ("--version", "inspect, version")):
         ended = subprocess.run([sys.executable, "-c", code, option], cwd=tmp_path, capture_output=True, text=True)
@@ -523,7 +750,9 @@ def test_doctor(inspect_script):
     assert ran.status == 0
     assert re.search(r"^torch +2\.", ran.stdout, re.MULTILINE)
     assert re.search(r"^layout engine +works", ran.stdout, re.MULTILINE)
-    assert all(re.search(rf"^{name} +\d", ran.stdout, re.MULTILINE) for name in _PACKAGES)
+    assert {"torch", "pyyaml", "reportlab", "numpy"} <= {*requirements()}
+    names = [*requirements(), *requirements("slides")]
+    assert all(re.search(rf"^{name} +\d", ran.stdout, re.MULTILINE) for name in names)
 
 
 def test_a_script_called_doctor(inspect_script):

@@ -119,7 +119,7 @@ def test_explain_tells_of_all_rules_and_of_one(inspect_script: ScriptRunner) -> 
 def test_explain_of_a_wrong_name_lists_the_right_ones(inspect_script: ScriptRunner) -> None:
     ran = inspect_script.command("explain", "detachd")
     assert ran.status == 2
-    assert ran.stderr.startswith("inspect: no rule 'detachd'; did you mean detached? The rules are: ")
+    assert ran.stderr.startswith("inspect: no rule 'detachd' (did you mean detached?); the rules are: ")
     assert all(name in ran.stderr for name in RULES)
 
 

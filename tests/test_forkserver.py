@@ -11,7 +11,7 @@ import pytest
 from forkserver import ForkServer
 
 TARGETS = """
-import atexit, os, signal, sys, threading, time, warnings, subprocess
+import atexit, os, signal, sys, threading, warnings, subprocess
 
 def says():
     import __main__
@@ -27,16 +27,16 @@ def is_interrupted(): raise KeyboardInterrupt
 def is_killed(): os.kill(os.getpid(), signal.SIGSEGV)
 def sleeps():
     print("asleep", flush=True)
-    subprocess.run(["sleep", "50"])
+    subprocess.run(["tail", "-f", "/dev/null"])
 def warns(): warnings.warn("careful")
 def closes(): print("x"); sys.stdout.close()
 
 def ends():
     def late():
-        time.sleep(0.05)
+        threading.main_thread().join()
         print("thread")
     threading.Thread(target=late).start()
-    threading.Thread(target=time.sleep, args=(50,), daemon=True).start()
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
     atexit.register(print, "at exit")
     print("main")
 

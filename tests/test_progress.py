@@ -3,7 +3,7 @@
 import io
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,8 @@ def shown(is_terminal, monkeypatch, patience):
     monkeypatch.setattr(progress, "PATIENCE", patience)
     stream = io.StringIO()
     with progress.working(Console(file=stream, force_terminal=is_terminal), "drawing"):
-        time.sleep(0.3)
+        for timer in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
+            timer.join(None if patience == 0 else 0)
     return stream.getvalue()
 
 
@@ -104,7 +105,6 @@ def interrupted(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=120,
     )
-
 
 
 def test_an_interrupt_while_we_trace_is_the_scripts_and_leaves_no_hook_of_ours(tmp_path):

@@ -163,10 +163,17 @@ def test_broken_pipe(tmp_path):
 
 def test_interrupt_while_waiting_for_threads(tmp_path):
     (tmp_path / "script.py").write_text(
-        "import os, signal, threading, time\n"
+        "import linecache, os, signal, sys, threading\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
+        "def main_waits():\n"
+        "    frame = sys._current_frames()[threading.main_thread().ident]\n"
+        "    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)\n"
+        "    waits = 'acquire(' in line or '_thread_shutdown(' in line\n"
+        "    return frame.f_code.co_filename == threading.__file__ and waits\n"
         "def interrupt():\n"
-        "    time.sleep(0.3)\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(0.2)\n"
-        "    os.write(1, b'thread ends')\n"
+        "    while not main_waits():\n        pass\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    threading.Event().wait()\n"
         "threading.Thread(target=interrupt).start()\n"
     )
     plain = assert_same("script.py", cwd=tmp_path)

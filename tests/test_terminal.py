@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from inspector.graph import Graph, unknown
 from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.rows import from_rows
 from inspector.report import Report
-from inspector.terminal import lines, show, stderr_console
+from inspector.terminal import Shown, lines, show, stderr_console
 from inspector.terminal.labels import in_mathematics, operand
 from inspector.terminal.screen import print_lines
 
@@ -35,7 +36,7 @@ def said(graph: Graph, width: int = 80, **more: Any) -> str:
 
 
 def printed(console: Console, report: Report, files: tuple[str, ...] = FILES) -> str:
-    show(console, report, report.calls[0], files)
+    show(console, report, Shown([report.calls[0].index], files))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -417,7 +418,8 @@ def test_a_model_whose_backward_raised() -> None:
 def test_a_call_from_nowhere() -> None:
     report = report_of(square())
     call = type(report.calls[0])(1, unknown("called from C++"), report.calls[0].graph)
-    assert lines(report, call, [], 80)[0].plain == "backward 1  called at an unknown place: called from C++"
+    report = replace(report, calls=[call])
+    assert lines(report, Shown([1]), 80)[0].plain == "backward 1  called at an unknown place: called from C++"
 
 
 # ---- values -------------------------------------------------------------------------------------------------
@@ -502,16 +504,56 @@ def test_hostile_names(name: str) -> None:
 
 
 def test_findings_worst_first() -> None:
-    found = [finding("note"), finding("warning"), finding(backward_call=2, message="of another call"), finding()]
+    found = [finding("note"), finding("warning"), finding()]
     text = said(square(), findings=found)
     assert text.index("error    no gradient") < text.index("warning  no gradient") < text.index("note     no")
     assert "  at     train.py:31  h = encoder(x).detach()" in text
     assert "  harms  encoder.weight, encoder.bias" in text and "  mend   remove .detach()" in text
-    assert "of another call" not in text
+    assert "  in     backward" not in text
 
 
-def test_many_findings_are_counted() -> None:
-    assert "and 4 more in report.json" in said(square(), findings=[finding() for _ in range(9)])
+def shown_text(report: Report, shown: Shown) -> str:
+    return "\n".join(line.plain for line in lines(report, shown, 80))
+
+
+def test_findings_of_calls_that_are_not_drawn_and_of_none_are_printed_once_after_the_drawn_ones() -> None:
+    found = [
+        finding("note", message="of the call drawn"),
+        finding("warning", backward_call=2, message="of another call"),
+        finding("error", backward_call=None, message="of no call"),
+    ]
+    report = report_of(square(), findings=found)
+    text = shown_text(report, Shown([1]))
+    assert [text.count(row["message"]) for row in found] == [1, 1, 1]
+    assert text.index("tensor   data") < text.index("error    of no call") < text.index("warning  of another call")
+    assert (
+        text.index("warning  of another call") < text.index("note     of the call drawn") < text.index("checks ")
+    )
+    assert text.count("  in     backward call 2") == text.count("  in     ") == 1
+    both = shown_text(replace(report, calls=[report.calls[0], replace(report.calls[0], index=2)]), Shown([1, 2]))
+    assert [both.count(row["message"]) for row in found] == [1, 1, 1]
+    assert both.count("  in     backward call 1") == both.count("  in     backward call 2") == 1
+    without = shown_text(report, Shown([]))
+    assert [without.count(row["message"]) for row in found] == [1, 1, 1] and "tensor   data" not in without
+
+
+def test_one_finding_of_several_calls_is_printed_once() -> None:
+    report = report_of(square(), findings=[finding(backward_call=call) for call in (1, 3, 2)])
+    text = shown_text(report, Shown([1]))
+    assert text.count("no gradient reaches") == 1 and "  in     " not in text  # it is of the call that is drawn
+    text = shown_text(report, Shown([4]))
+    assert text.count("no gradient reaches") == 1 and "  in     backward calls 1, 2 and 3" in text
+
+
+def test_many_findings_are_counted_or_all_printed() -> None:
+    found = [finding("note", message=f"note {number}") for number in range(3)]
+    found += [finding("warning"), *(finding(message=f"error {number}") for number in range(4))]
+    text = said(square(), findings=found)
+    assert text.count("  mend   ") == 5 and "and 3 more in the report: 3 notes" in text
+    text = shown_text(report_of(square(), findings=found), Shown([1], has_report=False))
+    assert text.count("  mend   ") == 8 and "more in the report" not in text
+    same = [finding() for _ in range(9)]
+    assert "and 4 more in the report: 4 errors" in said(square(), findings=same)
 
 
 def test_what_was_checked_and_what_was_not() -> None:
@@ -557,7 +599,7 @@ def test_stderr_that_is_no_terminal_is_80_to_100_wide(monkeypatch: pytest.Monkey
 def test_a_stream_without_utf8_gets_ascii() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     report = report_of(fan_out())
-    show(Console(file=file, width=80), report, report.calls[0], FILES)
+    show(Console(file=file, width=80), report, Shown([1], FILES))
     file.flush()
     text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "`- 3 ExpBackward" in text and "-0.4161 + 4 + 7.389 = 10.97" in text
@@ -582,8 +624,8 @@ def test_every_sign_of_ours_has_one_in_ascii() -> None:
 def test_the_same_text_in_another_process_and_without_torch() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests'); from graphs import fan_out; from reports import *;"
-        "from inspector.terminal import show, stderr_console; report = report_of(fan_out());"
-        "show(stderr_console(), report, report.calls[0], FILES); assert 'torch' not in sys.modules"
+        "from inspector.terminal import Shown, show, stderr_console; report = report_of(fan_out());"
+        "show(stderr_console(), report, Shown([1], FILES)); assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
     run = subprocess.run(
@@ -602,7 +644,7 @@ def test_a_running_tqdm_bar_is_cleared_and_drawn_again(monkeypatch: pytest.Monke
         bar.update(3)
         before = len(screen.getvalue())
         report = report_of(square())
-        show(Console(file=screen, width=80), report, report.calls[0])
+        show(Console(file=screen, width=80), report, Shown([1]))
         shown = screen.getvalue()[before:]
     start = shown.index("backward 1")
     assert shown[:start].startswith("\r") and not shown[:start].strip(), "the bar is wiped before our text"

@@ -12,7 +12,7 @@ import inspector
 from inspector.graph.unscaled import divided, unscaled
 from inspector.layout import draw
 from inspector.look import Look
-from inspector.terminal import lines
+from inspector.terminal import Shown, lines
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_gradients_are_those_of_the_loss_and_the_report_keeps_torchs(scaled: Any
 
 def test_the_terminal_and_the_picture_say_so(scaled: Any) -> None:
     call = scaled.calls[0]
-    said = "\n".join(line.plain for line in lines(scaled, call, [], 100))
+    said = "\n".join(line.plain for line in lines(scaled, Shown([call.index]), 100))
     assert "the GradScaler's scale 1024 is divided out of all gradients" in said
     assert "None → 6" in said and "6144" not in said
     scene = draw(unscaled(call.graph, call.setting.scale), Look()).panel("after")

@@ -15,19 +15,20 @@ from inspector.writers import WRITERS, format_of, write_graph, write_scenes
 from inspector.writers.extras import MissingExtra
 from inspector.writers.steps import lay_over
 
-OF_SCENES = [name for name, format in WRITERS.items() if format.holds != "graph"]
+OF_SCENES = [name for name, format in WRITERS.items() if format.holds not in ("graph", "original")]
 OF_GRAPHS = [name for name, format in WRITERS.items() if format.holds == "graph"]
 
 _DIGESTS = """
 import graphs, hashlib
 from figures import hostile, steps
-from inspector.writers import WRITERS, write_graph, write_scenes
+from inspector.writers import WRITERS, write_graph, write_scenes, write_torchviz
 for name, format in WRITERS.items():
-    files = (
-        [write_graph(name, graphs.SHAPES["S3"]())]
-        if format.holds == "graph"
-        else [write_scenes(name, scenes) for scenes in (steps("S3"), [hostile()])]
-    )
+    if format.holds == "graph":
+        files = [write_graph(name, graphs.SHAPES["S3"]())]
+    elif format.holds == "original":
+        files = [write_torchviz('digraph { n0 [label="x\\n (2)"] n0 -> n1 }')]
+    else:
+        files = [write_scenes(name, scenes) for scenes in (steps("S3"), [hostile()])]
     print(name, *(hashlib.sha256(file).hexdigest() for file in files))
 """
 
@@ -36,7 +37,7 @@ for name, format in WRITERS.items():
     ("file", "format"),
     [
         ("a.svg", "svg"), ("A.PDF", "pdf"), ("x.y.png", "png"), ("a.html", "html"), ("a.reveal.html", "reveal"),
-        ("a.mmd", "mermaid"), ("a.tex", "tex"), ("a.bmp", None), ("svg", None),
+        ("a.mmd", "mermaid"), ("a.torchviz.svg", "torchviz"), ("a.tex", "tex"), ("a.bmp", None), ("svg", None),
     ],
 )  # fmt: skip
 def test_the_suffix_picks_the_format(file: str, format: str | None) -> None:

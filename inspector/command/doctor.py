@@ -9,15 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from inspector import __version__
+from inspector.util.dependencies import requirements
 
-_PACKAGES = ("torch", "networkx", "pygraphviz", "graphviz", "torchviz", "click", "rich", "sympy", "fonttools")
+_OPTIONAL = "slides"
+"""The extra that some formats need."""
 _TESTED_TORCH = "2.13"
 
 
 def doctor() -> int:
     """Print versions, the layout engine, and whose `inspect` is on PATH; 1 if something is missing."""
     lines = [("autograd-inspector", __version__, ""), ("python", platform.python_version(), sys.executable)]
-    lines += [(name, *_package(name)) for name in _PACKAGES]
+    lines += [(name, *_package(name)) for name in requirements()]
+    lines += [(name, *_optional(name)) for name in requirements(_OPTIONAL)]
     lines.append(("layout engine", *_layout()))
     lines.append(("inspect on PATH", *_on_path()))
     for name, state, remark in lines:
@@ -33,6 +36,13 @@ def _package(name: str) -> tuple[str, str]:
     if name == "torch" and not found.startswith(_TESTED_TORCH):
         return found, f"tested with {_TESTED_TORCH}"
     return found, ""
+
+
+def _optional(name: str) -> tuple[str, str]:
+    state, remark = _package(name)
+    if state == "missing":
+        return "none", f'for some formats: pip install "autograd-inspector[{_OPTIONAL}]"'
+    return state, remark
 
 
 def _layout() -> tuple[str, str]:

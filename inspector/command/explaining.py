@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.diagnosis import RULES, Rule
+from inspector.util.stderr import say
 
 _USAGE = 2
 _WIDEST = 100
@@ -23,9 +23,9 @@ def explain(names: Sequence[str]) -> int:
     unknown = [name for name in names if name not in RULES]
     if unknown:
         close = difflib.get_close_matches(unknown[0], RULES, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
+        meant = f" (did you mean {close[0]}?)" if close else ""
         known = ", ".join(RULES)
-        print(f"inspect: no rule {unknown[0]!r}{meant} The rules are: {known}", file=sys.stderr)
+        say(f"no rule {unknown[0]!r}{meant}; the rules are: {known}")
         return _USAGE
     if not names:
         console.print(_table())

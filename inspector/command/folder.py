@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from inspector.util.os_errors import reason
+from inspector.whole import write_text
+
 _NEWEST, _PREVIOUS = "report", "previous"
-_ENDS = (".json", ".full.json.gz")
+_ENDS = (".json", ".full.json.gz", ".torchviz.json")
 
 
 def open_folder(folder: Path) -> None:
@@ -17,10 +20,10 @@ def open_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n")
+        write_text(ignore, "*\n")
     if not (folder / f"{_NEWEST}{_ENDS[0]}").exists():
         return
-    for end in _ENDS:  # a report and its graphs in full go together
+    for end in _ENDS:  # a report and what lies beside it go together
         report, previous = folder / f"{_NEWEST}{end}", folder / f"{_PREVIOUS}{end}"
         if report.exists():
             report.replace(previous)
@@ -35,3 +38,12 @@ def shown(path: Path) -> str:
     except (ValueError, OSError):  # another drive, or a working directory that is gone
         return str(path)
     return relative if len(relative) < len(str(path)) else str(path)
+
+
+def cannot_write(error: OSError, otherwise: Path) -> str:
+    """`cannot write inspect-out/backward-1.svg: No space left on device`.
+
+    otherwise: what was to be written, for an error that names no file.
+    """
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else otherwise
+    return f"cannot write {shown(path)}: {reason(error)}"

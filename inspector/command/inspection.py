@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import tokenize
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.command.findings import FOUND, fails, first_call, workflow_commands
-from inspector.command.folder import open_folder, shown
-from inspector.command.options import Options
+from inspector.command.folder import cannot_write, open_folder, shown
+from inspector.command.options import ORIGINAL, Options
 from inspector.script import Exit, Target, our_modules, run_script, stop_script
+from inspector.util.os_errors import reason
+from inspector.util.stderr import say, stderr
 
 if TYPE_CHECKING:
     from inspector.command.drawing import Drawing
+    from inspector.naming import Names
     from inspector.recorder.gradcheck import CustomFunctions, FunctionChecked
     from inspector.recorder.session import Session
     from inspector.report import BackwardCall, Check, Finding, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.originals import Original
 
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as shells have it."""
+_OTHER_PLACE = "choose another place with --output"
+_OTHER_TEMPORARY = "TMPDIR chooses another place for temporary files"
 
 
 def inspect_script(target: Target, options: Options) -> Exit:
@@ -34,16 +40,16 @@ def inspect_script(target: Target, options: Options) -> Exit:
     Raises ScriptError when there is nothing to run. Nothing that goes wrong on our side changes the Exit.
     """
     inspection = _Inspection(target, options)
-    exit = run_script(target, on_torch=inspection.begin, warn=_say)
+    exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
     if not exit.forked:
         with our_modules():
             try:
                 inspection.finish(exit)
             except KeyboardInterrupt:
-                _say("interrupted: the pictures are not finished")
+                inspection.say("interrupted: the pictures are not finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
-                _say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
+                inspection.say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
             if exit.status == 0 and inspection.fails:
                 return replace(exit, status=FOUND)
     return exit
@@ -56,11 +62,13 @@ class _Inspection:
         self._target = target
         self._options = options
         self._process = os.getpid()
-        self._stderr = sys.stderr  # the script may redirect its own; that is no place for our text
+        self._stderr = stderr()  # the script may redirect its own, or open one; that is no place for our text
         self._session: Session | None = None
+        self._not_watched: str | None = None
         self._functions: CustomFunctions | None = None
         self._checked: list[FunctionChecked] = []
         self._remarks: list[str] = []
+        self._originals: dict[int, Original] = {}
         self._drawing: Drawing | None = None
         self._report: Report | None = None
         self._files: list[Path] = []
@@ -80,6 +88,7 @@ class _Inspection:
             on_done=self._show,
             instead=stop_script if watch.stop else None,
             sign=self._sign,
+            before=self._take_original if ORIGINAL in self._options.destination.formats else None,
         )
         if self._options.checks.functions:
             from inspector.recorder.gradcheck import CustomFunctions
@@ -87,6 +96,32 @@ class _Inspection:
             self._functions = CustomFunctions(Files(self._folder))
             self._functions.install()
         self._session.open()
+
+    def not_watched(self, reason: str) -> None:
+        """torch is there, and could not be watched: told at once, since the script may run for hours."""
+        self._not_watched = reason
+        self.say(reason)
+        if self._session is not None:
+            self._session.close()
+        if self._functions is not None:
+            self._functions.remove()
+
+    def say(self, line: str) -> None:
+        """One line on the stderr that the command began with."""
+        say(line, self._stderr)
+
+    def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
+        """torchviz's picture of a call's roots, before backward frees their graph."""
+        from inspector.report.originals import Original
+        from inspector.tracer.torchviz import NoOriginal, original_dot
+
+        if self._options.watch.backward == "last":
+            self._originals.clear()
+        named = {name: tensor for tensor, name, _ in names.rows()}
+        try:
+            self._originals[index] = Original(source=original_dot(outputs, named).source)
+        except NoOriginal as reason:
+            self._originals[index] = Original(reason=str(reason))
 
     @property
     def fails(self) -> bool:
@@ -96,34 +131,47 @@ class _Inspection:
 
     def finish(self, exit: Exit) -> None:
         """The script has ended: show what was not shown yet, and complete the report."""
-        if self._session is None:
-            _say(f"{self._name} did not import torch: there is nothing to show")
+        if (nothing := self._why_nothing(exit)) is not None:
+            self.say(f"{nothing}: there is nothing to show")
             return
+        assert self._session is not None
         self._session.close()
-        for remark in self._session.remarks:
-            _say(f"note: {remark}")
         if self._session.failure is not None:
-            _say(f"an error of ours, not of the script's, ended the watching: {self._session.failure}")
+            ended = "" if self._session.is_done else ", ended the watching"
+            self.say(f"an error of ours, not of the script's{ended}: {self._session.failure}")
         if self._report is None:
             self._show(exit)
         else:
             self._report = replace(self._report, exit=_exit_of(exit))
             if self._files and self._options.destination.report is not None:
                 self._write(self._report, self._options.destination.report)
-        for remark in self._remarks:
-            _say(f"note: {remark}")
+        for remark in (*self._session.remarks, *self._remarks):  # writing the report may have added some
+            self.say(f"note: {remark}")
         self._say_what_is_missing(self._session, exit)
         self._end_drawing()
         self._hint()
         self._temporary.close()
 
+    def _why_nothing(self, exit: Exit) -> str | None:
+        """Why nothing was watched; None where torch was."""
+        if self._not_watched is not None:
+            return f"{self._name} imported torch, which could not be watched"
+        if self._session is not None:
+            return None
+        return f"{self._name} {'could' if exit.torch_failed else 'did'} not import torch"
+
     def _say_what_is_missing(self, session: Session, exit: Exit) -> None:
-        if session.watched == 0:
-            called = "called no backward()" if exit.exception is None else "ended before any backward() ran"
-            _say(f"{self._name} {called}: there is nothing to draw")
-        elif not self._options.watch.drawn([call.index for call in session.calls]):
-            made = f"{session.watched} backward call{'s' * (session.watched != 1)}"
-            _say(f"there is no backward call {self._options.watch.backward} to draw: the script made {made}")
+        wanted, seen = self._options.watch.backward, session.watched
+        calls = f"{seen} backward call{'s' * (seen != 1)}"
+        if self._options.watch.drawn([call.index for call in session.calls]):
+            return
+        if session.failure is not None:  # there may have been others since
+            self.say(f"there is nothing to draw: {calls if seen else 'no backward call'} had been watched by then")
+        elif seen == 0:
+            ended = "" if exit.exception is None else f" before {self._name} ended"
+            self.say(f"no backward() was seen{ended}: there is nothing to draw")
+        else:
+            self.say(f"there is no backward call {wanted} to draw: {calls} of {self._name} were seen")
 
     @property
     def _name(self) -> str:
@@ -137,22 +185,27 @@ class _Inspection:
             self._functions.remove()
             self._checked = self._functions.check()
         with our_modules():
+            from inspector.report.originals import originals_path
+
             with self._sign("looking for what is wrong"):
                 report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
             if written and path is not None:
                 if self._options.destination.report is not None:
-                    self._files.append(path)
+                    self._files += [path, *([originals_path(path)] if self._originals else ())]
                 self._start_drawing(path, report)
             self._print(report)
 
-    def _sign(self, text: str) -> contextlib.AbstractContextManager[None]:
-        """A sign of life for work of ours that takes long."""
-        from inspector.terminal import stderr_console
-        from inspector.terminal.progress import working
+    @contextlib.contextmanager
+    def _sign(self, text: str) -> Iterator[None]:
+        """A sign of life for work of ours that takes long; our own modules are in view meanwhile."""
+        with our_modules():
+            from inspector.terminal import stderr_console
+            from inspector.terminal.progress import working
 
-        return working(stderr_console(self._stderr), text)
+            with working(stderr_console(self._stderr), text):
+                yield
 
     def _reported(self, exit: Exit | None) -> Report:
         from inspector.diagnosis import diagnosed
@@ -207,6 +260,7 @@ class _Inspection:
     def _open_destination(self) -> Path | None:
         """Where the report is written; None, and a line, where that cannot be."""
         destination = self._options.destination
+        instead = _OTHER_TEMPORARY if destination.report is None else _OTHER_PLACE
         try:
             if destination.report is not None:
                 open_folder(destination.folder)
@@ -214,17 +268,21 @@ class _Inspection:
             folder = self._temporary.enter_context(tempfile.TemporaryDirectory(prefix="inspect-"))
             return Path(folder) / "report.json"
         except OSError as error:
-            _say(f"cannot write {shown(destination.folder)}: {error.strerror}; choose another place with --output")
+            self.say(f"{cannot_write(error, destination.folder)}; {instead}")
             return None
 
     def _write(self, report: Report, path: Path) -> bool:
         from inspector.report import save
+        from inspector.report.originals import save_originals
 
         try:
             with self._sign(f"writing {path.name}"):
                 save(report, path)
+                if self._originals:
+                    save_originals(self._originals, path)
         except OSError as error:
-            _say(f"cannot write {shown(path)}: {error.strerror}; choose another place with --output")
+            is_temporary = self._options.destination.report is None
+            self.say(f"{cannot_write(error, path)}; {_OTHER_TEMPORARY if is_temporary else _OTHER_PLACE}")
             return False
         return True
 
@@ -237,18 +295,19 @@ class _Inspection:
         try:
             self._drawing = Drawing(path, options)
         except OSError as error:
-            _say(f"no picture: {error}")
+            self.say(f"no picture: no process can be started to draw it: {reason(error)}")
 
     def _print(self, report: Report) -> None:
-        from inspector.terminal import show, show_check, show_gradcheck, stderr_console
+        from inspector.terminal import Shown, show, show_gradcheck, stderr_console
 
         console = stderr_console(self._stderr)
+        shown = Shown(
+            report.recording["drawn"],
+            checked=self._options.checks.derivatives,
+            has_report=bool(self._files),  # so far there is only the report
+        )
         with _unless_closed():
-            for call in report.calls:
-                if call.index in report.recording["drawn"]:
-                    show(console, report, call)
-                    if self._options.checks.derivatives:
-                        show_check(console, call.graph)
+            show(console, report, shown)
             if self._functions is not None:
                 show_gradcheck(console, self._checked)
             if self._options.checks.annotate is not None:
@@ -265,11 +324,11 @@ class _Inspection:
         if failure is not None:
             report = self._options.destination.report
             kept = f"; {shown(report)} holds the numbers" if report is not None else ""
-            _say(f"no picture: {failure}{kept}")
+            self.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
             self._files += self._drawing.files
             for remark in self._drawing.remarks:
-                _say(f"note: {remark}")
+                self.say(f"note: {remark}")
         with _unless_closed():
             show_files(stderr_console(self._stderr), [shown(path) for path in self._files])
 
@@ -293,10 +352,3 @@ def _exit_of(exit: Exit | None) -> ReportExit:
 def _unless_closed() -> contextlib.AbstractContextManager[None]:
     """The script may have closed stderr, or the reader of a pipe may have gone."""
     return contextlib.suppress(ValueError, OSError)
-
-
-def _say(line: str) -> None:
-    """One line on stderr; where there is no stderr any more, nothing."""
-    if sys.stderr is not None:  # print would take stdout instead, which is the script's
-        with contextlib.suppress(Exception):
-            print(f"inspect: {line}", file=sys.stderr)

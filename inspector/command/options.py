@@ -16,6 +16,8 @@ Text = Literal["path", "embed", "plain"]
 Record = Literal["full", "light", "none"]
 
 FORMATS = tuple(WRITERS)
+ORIGINAL = "torchviz"
+"""The format that torchviz draws, while the script runs."""
 THEMES: tuple[Theme, ...] = get_args(Theme)
 TEXTS: tuple[Text, ...] = get_args(Text)
 RECORDS: tuple[Record, ...] = get_args(Record)

@@ -11,14 +11,16 @@ from inspector.command.options import Destination, Look
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
-from inspector.layout import Figure, draw, frames
+from inspector.layout import Figure, LayoutFailed, draw, frames
 from inspector.plots import plot_graph, why_no_plot
 from inspector.report import BackwardCall
+from inspector.report.originals import NOT_TAKEN, Original
 from inspector.scene import Scene
 from inspector.styles.listing import listed_file
+from inspector.util.os_errors import with_path
 from inspector.views.folded import in_order
 from inspector.whole import write_bytes
-from inspector.writers import WRITERS, write_graph, write_scenes
+from inspector.writers import WRITERS, write_graph, write_scenes, write_torchviz
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,49 @@ class Written:
     remarks: list[str]
 
 
-def write_pictures(call: BackwardCall, destination: Destination, look: Look) -> Written:
+def write_pictures(
+    call: BackwardCall, destination: Destination, look: Look, original: Original | None = None
+) -> Written:
     """Draw a call and write its files.
 
+    original: torchviz's picture of the call, for its format; where there is none, that is a remark.
     Raises TooManyBoxes or LayoutFailed where it cannot be drawn, ValueError for a path that the graph does not
     have, MissingExtra for a format that is not installed, OSError where it cannot be written.
     """
     drawn = _Drawn(call, look)
     destination.folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    files, remarks = list[Path](), list[str]()
     for format in destination.formats:
+        if WRITERS[format].holds == "original":
+            _write_original(original or NOT_TAKEN, call.index, destination, Written(files, remarks))
+            continue
         for path, scenes in _sheets(format, drawn, destination):
-            if WRITERS[format].holds == "graph":
-                content = write_graph(format, call.graph)
-            else:
-                content = write_scenes(format, scenes(drawn), theme=look.theme, text=look.text)
-            write_bytes(path, content)
+            try:
+                write_bytes(path, _content(format, drawn, scenes))
+            except OSError as error:  # of a library that encodes, say, which knows nothing of the file
+                raise with_path(error, path) from error
             files.append(path)
-    return Written(files, drawn.remarks)
+    return Written(files, [*drawn.remarks, *remarks])
+
+
+def _write_original(original: Original, index: int, destination: Destination, written: Written) -> None:
+    """torchviz's own picture, or a remark on why there is none: the other pictures are drawn all the same."""
+    path = destination.file or destination.folder / f"backward-{index}{WRITERS['torchviz'].suffix}"
+    reason = original.reason
+    if original.source is not None:
+        try:
+            write_bytes(path, write_torchviz(original.source))
+            written.files.append(path)
+            return
+        except LayoutFailed as error:
+            reason = str(error)
+    written.remarks.append(f"torchviz has no picture of backward call {index}: {reason}")
+
+
+def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
+    if WRITERS[format].holds == "graph":
+        return write_graph(format, drawn.call.graph)
+    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
 
 
 def draw_call(call: BackwardCall, look: Look) -> Figure:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 from inspector.command.drawing import FILE, REMARK
 from inspector.command.findings import FOUND, fails
-from inspector.command.folder import shown
-from inspector.command.options import Options
+from inspector.command.folder import cannot_write, shown
+from inspector.command.options import ORIGINAL, Options
 from inspector.command.pictures import write_pictures
 from inspector.diagnosis import diagnosed
 from inspector.diagnosis.marks import mark
 from inspector.graph.unscaled import unscaled
 from inspector.layout import LayoutFailed, TooManyBoxes
 from inspector.report import BackwardCall, Report, ReportError, load
+from inspector.report.originals import Original, load_originals, original_of
+from inspector.util.stderr import discard, say, stderr
 
 FAILED = 1
 USAGE = 2
@@ -28,20 +30,33 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     quiet: print nothing but what goes wrong and which files there are, a line each (for the inspection, which has
     printed the rest).
     """
-    from inspector.terminal import stderr_console
+    from inspector.terminal import Shown, show, stderr_console
     from inspector.terminal.progress import working
 
-    status = 0
+    status, files = 0, list[Path]()
     try:
         with working(stderr_console(), "reading"):
             report = diagnosed(load(path))
             mark(report)
-        for call in _asked_for(report, options):
-            status = max(status, _draw(report, call, options, quiet=quiet))
-    except (ReportError, LookupError) as error:
+        calls = _asked_for(report, options)
+        originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
+        for call in calls:
+            original = original_of(originals, call.index)
+            status = max(status, _draw(call, options, files, original))
+    except (ReportError, LookupError, ValueError) as error:  # the last: a path between tensors that are not there
         return _complain(str(error.args[0]), USAGE)
     except KeyboardInterrupt:  # every file is whole, or not there
         return _complain("interrupted: the pictures are not finished", INTERRUPTED)
+    if quiet:
+        for file in files:
+            _print(f"{FILE}{json.dumps(str(file))}")
+    else:
+        names = [shown(file) for file in files]
+        drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
+        try:
+            show(stderr_console(), report, drawn)
+        except OSError:  # stderr is full, or its reader has gone
+            discard(stderr())
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
@@ -56,32 +71,29 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
     return calls
 
 
-def _draw(report: Report, call: BackwardCall, options: Options, *, quiet: bool) -> int:
-    from inspector.terminal import show, show_check, stderr_console
+def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
+    """Draw a call, and add what was written to `files`; the exit status."""
+    from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
     try:
         with working(stderr_console(), "drawing"):
             drawn = replace(call, graph=unscaled(call.graph, call.setting.scale))
-            written = write_pictures(drawn, options.destination, options.look)
-    except ValueError as error:  # a path between tensors that are not there
-        return _complain(str(error), USAGE)
+            written = write_pictures(drawn, options.destination, options.look, original)
     except (TooManyBoxes, LayoutFailed) as error:
         return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
     except OSError as error:
-        return _complain(f"cannot write {error.filename}: {error.strerror}", FAILED)
+        return _complain(cannot_write(error, options.destination.folder), FAILED)
     for remark in written.remarks:
-        print(f"{REMARK}{remark}", file=sys.stderr)
-    if quiet:
-        for file in written.files:
-            print(f"{FILE}{json.dumps(str(file))}", file=sys.stderr)
-    else:
-        show(stderr_console(), report, call, [shown(file) for file in written.files])
-        if options.checks.derivatives:
-            show_check(stderr_console(), call.graph)
+        _print(f"{REMARK}{remark}")
+    files += written.files
     return 0
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"inspect: {message}", file=sys.stderr)
+    say(message)
     return status
+
+
+def _print(line: str) -> None:
+    print(line, file=stderr())

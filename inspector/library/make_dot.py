@@ -14,6 +14,7 @@ from inspector.naming import Names
 from inspector.styles.torchviz import DotNode, Kind, Shown, torchviz_graph
 from inspector.torch_api.tensors import base_of
 from inspector.tracer.roots import NoGraphError
+from inspector.tracer.torchviz import original_dot
 
 _NODE = {
     "style": "filled",
@@ -40,18 +41,23 @@ def make_dot(
     show_attrs: bool = False,
     show_saved: bool = False,
     max_attr_chars: int = 50,
+    original: bool = False,
 ) -> Any:
     """The backward graph of a tensor, or of several in a tuple, as a `graphviz.Digraph`: what torchviz draws.
 
     params: names of tensors that need a gradient. show_attrs: what a Node saved beside tensors. show_saved: the
     saved tensors, which of custom Functions are always shown. max_attr_chars: the longest text of an attribute.
+    original: whether torchviz itself draws it, from the live graph, with its limits.
     Unlike torchviz's it has no depth limit and works after backward. Ids of nodes are `n0`, `t0`, …, the same in
-    every run.
+    every run. Raises NoOriginal (a ValueError) where torchviz itself is to draw and cannot.
     """
+    outputs = list(dict.fromkeys(var if isinstance(var, tuple) else (var,)))
+    shown = {"show_attrs": show_attrs, "show_saved": show_saved, "max_attr_chars": max_attr_chars}
+    if original:
+        return original_dot(outputs, params or {}, **shown)
     names = Names()
     for name, tensor in (params or {}).items():
         names.add(name, tensor)
-    outputs = list(dict.fromkeys(var if isinstance(var, tuple) else (var,)))
     bases = _bases(outputs)
     dot = graphviz.Digraph(node_attr=_NODE, graph_attr={"size": "12,12"})
     try:

@@ -42,6 +42,8 @@ class Picture:
             suffixes = ", ".join(known.suffix for known in WRITERS.values())
             raise ValueError(f"{target.name}: no format {target.suffix!r}; the formats: {suffixes}")
         holds = WRITERS[format].holds
+        if holds == "original":
+            raise ValueError(f"{target.name}: torchviz draws live graphs: inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes(target, write_graph(format, self.graph))
         else:

@@ -47,6 +47,7 @@ from inspector.tracer.walk import AutogradNode, walk
 
 _NAMES, _PARAMETERS = "names of tensors", "parameters and modules"
 _TRAINING, _RETAINED = "optimizers and what happens to grads between the calls", "graphs that are kept alive"
+_ORIGINAL = "torchviz's own pictures"
 _CUTS, _FORWARD = "cuts and writes in place", "lines, modules and values of the forward"
 """Parts of a recording: what is unknown where one fails."""
 
@@ -112,6 +113,7 @@ class Session:
     is then called in the place of that call's return (`--stop`).
     given: the modules whose parameters are noted; by default those that the script's variables hold.
     sign: is open, with what we do as text, while the script waits for us.
+    before: is told of each watched call before backward runs: its index, its roots, the script's names.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Session:
         instead: Callable[[], None] | None = None,
         given: Given | None = None,
         sign: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext(),
+        before: Callable[[int, tuple[Any, ...], Names], None] | None = None,
     ) -> None:
         self.calls: list[BackwardCall] = []
         self.failure: str | None = None
@@ -137,6 +140,7 @@ class Session:
         self._on_done = on_done
         self._instead = instead
         self._sign = sign
+        self._before = before
         self._engine = EngineWatch(self)
         self._leaves = Leaves() if self._forward is None else self._forward.leaves
         self._modules = ModuleInventory(self._leaves, given)
@@ -251,6 +255,8 @@ class Session:
         run = self._parts.run
         names = run(_NAMES, lambda: names_from(call.frame, self._files, self._modules.given()), Names())
         run(_TRAINING, lambda: self._see_training(index, names), None)
+        if (before := self._before) is not None:
+            run(_ORIGINAL, lambda: before(index, call.given.outputs, names), None)
         tracing = Tracing(graph, outputs, names, batch)
         grads = run(_PARAMETERS, lambda: self._modules.begins(names, tracing), None)
         run(_TRAINING, lambda: self._history.begins(index, tracing), None)

@@ -11,6 +11,7 @@ from typing import Any
 
 from inspector.report.model import BackwardCall, Report
 from inspector.report.rows import SCHEMA, from_rows, to_rows
+from inspector.util.os_errors import reason
 from inspector.views import fold
 from inspector.whole import write_bytes, write_text
 
@@ -90,7 +91,7 @@ def load(path: str | Path) -> Report:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
     except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+        raise ReportError(f"{path} cannot be read: {reason(error)}") from error
     except UnicodeDecodeError as error:
         raise ReportError(f"{path} is not JSON: it is no UTF-8 text; give a report.json") from error
     return from_json(text, str(path))

@@ -28,12 +28,14 @@ class Exit:
     exception: what was raised out of the script, SystemExit included; None where it ran to its end.
     stopped: it was ended by `stop_script`.
     forked: this process is a child that the script forked: it has no report to write, only to `finish`.
+    torch_failed: every import of torch that the script tried has raised.
     """
 
     status: int
     exception: BaseException | None = None
     stopped: bool = False
     forked: bool = False
+    torch_failed: bool = False
 
     def describe(self) -> str | None:
         """The exception in one line, addresses masked ("ZeroDivisionError: division by zero").

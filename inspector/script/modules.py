@@ -10,6 +10,7 @@ back for as long as it lasts. Without a collision, which is nearly always, it do
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,13 +18,10 @@ from contextlib import contextmanager
 from importlib.machinery import FrozenImporter, ModuleSpec, PathFinder
 from types import ModuleType
 
-# What we import late, besides the standard library.
-_DEPENDENCIES = {
-    "inspector", "networkx", "pygraphviz", "graphviz", "torchviz", "click", "rich", "pygments", "markdown_it",
-    "mdurl", "sympy", "mpmath", "fontTools",
-}  # fmt: skip
 # Imported by the interpreter before any script, so never the script's own.
 _BEFORE_ANY_SCRIPT = {"__main__", "encodings", "sitecustomize", "usercustomize"}
+# The torch that is watched is the script's, whichever that is.
+_TORCH = "torch"
 
 
 class _Views:
@@ -89,32 +87,67 @@ def hide_our_modules(folder: str, our_path: list[str]) -> None:
     our_path: `sys.path` as it was for us.
     """
     global _views
-    names = _collisions(folder, our_path)
+    script_path, sys.path = sys.path, _script_last(folder, our_path)
+    try:
+        names = _collisions(folder)
+        our_path = sys.path
+    finally:
+        sys.path = script_path
     _views = _Views(names, our_path) if names else None
 
 
-def _collisions(folder: str, our_path: list[str]) -> frozenset[str]:
+def _script_last(folder: str, our_path: list[str]) -> list[str]:
+    """`our_path`, the script's folder behind the others: PYTHONPATH may have put it there."""
+    real = os.path.realpath(folder)
+    last = [path for path in our_path if os.path.realpath(path) == real]
+    return [path for path in our_path if path not in last] + last
+
+
+def _collisions(folder: str) -> frozenset[str]:
     """The top-level names that `folder` has a module of, while another of that name is or may become ours."""
-    candidates = {_top(name) for name in sys.modules.copy()} | sys.stdlib_module_names | _DEPENDENCIES
-    candidates -= _BEFORE_ANY_SCRIPT.union(sys.builtin_module_names)
     was_listed = folder in sys.path_importer_cache
-    names = set()
-    for name in candidates:
-        theirs = PathFinder.find_spec(name, [folder])
-        if theirs is None or theirs.loader is None or FrozenImporter.find_spec(name) is not None:
-            continue
-        ours = _our_spec(name, our_path)
-        if ours is not None and not _is_same(ours, theirs):
-            names.add(name)
+    names = frozenset(_both(folder))
     if not was_listed:
         # The listing of the folder is kept there; the script must not find an older one than python's.
         sys.path_importer_cache.pop(folder, None)
-    return frozenset(names)
+    return _only_ours(names)
 
 
-def _our_spec(name: str, our_path: list[str]) -> ModuleSpec | None:
+def _both(folder: str) -> Iterator[str]:
+    """The names of modules in `folder` that we would find elsewhere, or have found there."""
+    for name in _names_in(folder) - _BEFORE_ANY_SCRIPT.union(sys.builtin_module_names, {_TORCH}):
+        theirs = PathFinder.find_spec(name, [folder])
+        if theirs is None or theirs.loader is None or FrozenImporter.find_spec(name) is not None:
+            continue
+        ours = _our_spec(name)
+        if ours is not None and not _is_same(ours, theirs):
+            yield name
+
+
+def _names_in(folder: str) -> set[str]:
+    """The names that modules of a folder (or a zip) may have. A subfolder counts without a look into it."""
+    try:
+        entries = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        entries = [module.name for module in pkgutil.iter_modules([folder])]
+    return {name for entry in entries if (name := entry.partition(".")[0]).isidentifier()}
+
+
+def _only_ours(names: frozenset[str]) -> frozenset[str]:
+    """Those that we have imported, or may. What we need is looked up only where a name may be of it,
+    since that takes longer than all else here."""
+    loaded = {_top(name) for name in sys.modules.copy()} | sys.stdlib_module_names
+    if names <= loaded:
+        return names
+    from inspector.util.dependencies import import_names
+
+    needed = import_names()
+    return names if needed is None else names & (loaded | needed)
+
+
+def _our_spec(name: str) -> ModuleSpec | None:
     loaded: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
-    return loaded or PathFinder.find_spec(name, our_path)
+    return loaded or PathFinder.find_spec(name)
 
 
 def _is_same(one: ModuleSpec, other: ModuleSpec) -> bool:

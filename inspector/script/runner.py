@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 from inspector.script.ending import Exit, end_with
@@ -14,18 +15,12 @@ from inspector.script.frames import OUTERMOST, hide_our_frames
 from inspector.script.modules import hide_our_modules
 from inspector.script.target import ModuleByName, ScriptError, SourceFile, Target, find
 from inspector.script.torch_import import TorchImport
+from inspector.util.stderr import say
 
 _CALL = compile("call()", OUTERMOST, "exec")
 
 
-def _warn_on_stderr(line: str) -> None:
-    with contextlib.suppress(Exception):
-        print(f"inspect: {line}", file=sys.stderr)
-
-
-def run_script(
-    target: Target, *, on_torch: Callable[[], None], warn: Callable[[str], None] = _warn_on_stderr
-) -> Exit:
+def run_script(target: Target, *, on_torch: Callable[[], None], warn: Callable[[str], None] = say) -> Exit:
     """Run `target` to its end, its threads included, and return how it ended.
 
     on_torch: called once, before the line after the script's first ``import torch`` (before the script,
@@ -54,10 +49,10 @@ def run_script(
     if isinstance(program, SourceFile):
         program.leave(main)
     if os.getpid() != process:
-        return Exit(exit.status, exit.exception, exit.stopped, forked=True)
+        return replace(exit, forked=True)
     _wait_for_threads()
     watch.remove()
-    return exit
+    return replace(exit, torch_failed=watch.failed)
 
 
 def _take_over(program: SourceFile | ModuleByName, target: Target) -> ModuleType:

@@ -16,6 +16,8 @@ from pkgutil import get_importer
 from types import ModuleType
 from typing import Any
 
+from inspector.util.os_errors import reason
+
 
 class ScriptError(Exception):
     """Nothing can be run; the message is one line, without a prefix and without a stop at its end."""
@@ -133,7 +135,7 @@ def _read(path: str, shown: str) -> bytes:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise ScriptError(f"cannot read {shown}: {error.strerror}") from None
+        raise ScriptError(f"cannot read {shown}: {reason(error)}") from None
     if path.endswith(".pyc"):
         if content[:4] != importlib.util.MAGIC_NUMBER:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"

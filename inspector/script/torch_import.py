@@ -30,6 +30,8 @@ class TorchImport:
     def __init__(self, on_torch: Callable[[], None], warn: Callable[[str], None]) -> None:
         self._on_torch = on_torch
         self._warn = warn
+        self.failed = False
+        """Whether the last import of torch has raised."""
 
     def install(self) -> None:
         """Wait for torch; where it is imported already, call at once."""
@@ -61,7 +63,9 @@ class TorchImport:
     def _lend(self, loader: Loader) -> None:
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module  # the class's own again
+            self.failed = True
             loader.exec_module(module)
+            self.failed = False
             self._imported()
 
         exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORTLIB)

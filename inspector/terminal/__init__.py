@@ -1,8 +1,9 @@
-"""What the command prints on stderr about a backward call."""
+"""What the command prints on stderr about a report and its backward calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +23,7 @@ from inspector.terminal.table import tensor_table
 from inspector.terminal.totals import total_lines
 from inspector.text import number
 
-__all__ = ["lines", "show", "show_check", "show_files", "show_gradcheck", "show_hint", "stderr_console"]
+__all__ = ["Shown", "lines", "show", "show_files", "show_gradcheck", "show_hint", "stderr_console"]
 
 SMALL = 30
 """Graphs of up to this many functions are drawn; larger ones are summed up."""
@@ -31,17 +32,25 @@ _WIDEST = 110
 _FINDINGS = 5
 
 
-def show(console: Console, report: Report, call: BackwardCall, files: Sequence[str] = ()) -> None:
-    """Print one backward call: a derivation and a table of a small graph, one screen of a model.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a report is printed.
 
-    call: one of `report.calls`. files: the paths that were written, as the user should read them.
+    calls: the indexes of the backward calls. files: the paths that were written, as the user should read them.
+    checked: whether to compare each leaf's derivative, by rules, by autograd and by finite differences.
+    has_report: whether the user has a file with the whole report; without one, all findings are printed.
     """
-    print_lines(console, lines(report, call, files, min(console.width, _WIDEST)))
+
+    calls: Sequence[int]
+    files: Sequence[str] = ()
+    checked: bool = False
+    has_report: bool = True
 
 
-def show_check(console: Console, graph: Graph) -> None:
-    """Print the derivative by each leaf: by rules, by autograd and by finite differences."""
-    print_lines(console, [Text(), *check_lines(graph, min(console.width, _WIDEST))])
+def show(console: Console, report: Report, shown: Shown) -> None:
+    """Print backward calls (a derivation and a table of a small graph, one screen of a model), and then what was
+    found in the whole report."""
+    print_lines(console, lines(report, shown, min(console.width, _WIDEST)))
 
 
 def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
@@ -59,20 +68,30 @@ def show_hint(console: Console, hint: str) -> None:
     print_lines(console, [Text(f"inspect: {hint}", style=QUIET)])
 
 
-def lines(report: Report, call: BackwardCall, files: Sequence[str], width: int) -> list[Text]:
+def lines(report: Report, shown: Shown, width: int) -> list[Text]:
     """What `show` prints, as lines of at most `width` cells."""
+    calls = [call for call in report.calls if call.index in shown.calls]
+    most = _FINDINGS if shown.has_report else None
+    blocks = [block for call in calls for block in _call_blocks(call, width, checked=shown.checked)]
+    blocks.append(closing.findings(report, shown.calls, most, width))
+    if most is not None:
+        blocks[-1] += closing.rest(report, most)
+    if calls or report.findings:
+        blocks.append([*closing.written(shown.files, width), *closing.last_lines(report, shown.files, width)])
+    filled = [block for block in blocks if block]
+    return [line for block in filled for line in (*block, Text())][:-1]
+
+
+def _call_blocks(call: BackwardCall, width: int, *, checked: bool) -> list[list[Text]]:
     graph = unscaled(call.graph, call.setting.scale)
     small = sum(1 for _ in graph.functions()) <= SMALL
-    blocks = [
+    return [
         [header(call.index, call.location)],
         _scale(graph),
         *_graph_blocks(graph, width, small=small),
         closing.raised(call.graph, width),
-        closing.findings(report, call.index, _FINDINGS, width),
-        [*closing.written(files, width), *closing.last_lines(report, files, width)],
+        check_lines(call.graph, width) if checked else [],
     ]
-    filled = [block for block in blocks if block]
-    return [line for block in filled for line in (*block, Text())][:-1]
 
 
 def _scale(graph: Graph) -> list[Text]:

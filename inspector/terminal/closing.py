@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -17,6 +17,8 @@ from inspector.terminal.labels import function_title, place, root_labels, tensor
 from inspector.text import clean
 
 _SEVERITIES = ("error", "warning", "note")
+_TEXTS = ("rule", "severity", "message", "advice", "location", "parameters")
+"""What is printed of a finding."""
 _HARMED = 4
 _REASONS = 3
 
@@ -52,14 +54,48 @@ def _reached(graph: Graph) -> str:
     return text if source is None or is_unknown(source) else f"{text}, {place(source)}"
 
 
-def findings(report: Report, index: int, most: int, width: int) -> list[Text]:
-    """The findings of one call (and those of none), worst first, at most `most` of them."""
-    found = [finding for finding in report.findings if finding["backward_call"] in (None, index)]
-    found.sort(key=lambda finding: _SEVERITIES.index(finding["severity"]))
-    lines = [line for finding in found[:most] for line in _finding(finding, width)]
-    if len(found) > most:
-        lines.append(Text(f"and {len(found) - most} more in report.json", style=QUIET))
+def findings(report: Report, drawn: Sequence[int], most: int | None, width: int) -> list[Text]:
+    """The findings of the whole report, worst first, each once; those beyond `most` are counted.
+
+    drawn: the indexes of the calls that were shown. Findings of other calls say which, as all do where several
+    calls were shown.
+    """
+    found = sorted(_merged(report.findings), key=lambda row: _SEVERITIES.index(row[0]["severity"]))
+    lines: list[Text] = []
+    for finding, calls in found[:most]:
+        lines += _finding(finding, width)
+        if calls and (len(drawn) > 1 or not set(calls) & set(drawn)):
+            lines += wrapped(Text("  in     ", style=QUIET), Text(_call_names(calls)), width)
     return lines
+
+
+def rest(report: Report, most: int) -> list[Text]:
+    """How many findings there are beyond the first `most`, by severity."""
+    found = sorted(_SEVERITIES.index(finding["severity"]) for finding, _ in _merged(report.findings))[most:]
+    if not found:
+        return []
+    counts = [(_SEVERITIES[severity], found.count(severity)) for severity in dict.fromkeys(found)]
+    by_severity = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts)
+    return [Text(f"and {len(found)} more in the report: {by_severity}", style=QUIET)]
+
+
+def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
+    """Findings that differ in the call alone are one, with the calls that have it."""
+    merged: dict[tuple[str, int], tuple[Finding, list[int]]] = {}
+    counts: Counter[tuple[str, int | None]] = Counter()
+    for finding in found:
+        text = repr([finding[key] for key in _TEXTS])  # type: ignore[literal-required]
+        call = finding["backward_call"]
+        counts[text, call] += 1
+        calls = merged.setdefault((text, counts[text, call]), (finding, []))[1]
+        calls += [] if call is None else [call]
+    return list(merged.values())
+
+
+def _call_names(calls: Sequence[int]) -> str:
+    """`backward calls 1, 2 and 5`."""
+    *first, last = map(str, sorted(calls))
+    return f"backward calls {', '.join(first)} and {last}" if first else f"backward call {last}"
 
 
 def _finding(finding: Finding, width: int) -> list[Text]:

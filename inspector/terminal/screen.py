@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from inspector.text.numbers import MINUS
+from inspector.util.stderr import stderr
 
 _NARROWEST, _WIDEST = 80, 100
 _SIGNS = str.maketrans(f"{MINUS}├└│─→↓·×∂…–▁▂▃▅▇", "-|`|->v**d.-_.-=#")
@@ -25,8 +26,9 @@ def stderr_console(stream: TextIO | None = None) -> Console:
     """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS).
 
     stream: what stderr was when the command began, since a script may have put another in its place.
+    Where there is no stderr, a console that discards: rich would take stdout, which is the script's.
     """
-    console = Console(file=stream or sys.stderr, highlight=False, markup=False, emoji=False)
+    console = Console(file=stream if stream is not None else stderr(), highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = min(max(console.width, _NARROWEST), _WIDEST)
     return console

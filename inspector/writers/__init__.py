@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from inspector.graph import Graph
     from inspector.scene import Scene
 
-Holds = Literal["picture", "pages", "moments", "graph"]
+Holds = Literal["picture", "pages", "moments", "graph", "original"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Format:
     """One format of files.
 
     holds: `picture`: a file holds one picture (both panels, or one of them, or a step); `pages`: or several;
-    `moments`: always all of them, one after the other; `graph`: it is written from the Graph, without a layout.
+    `moments`: always all of them, one after the other; `graph`: it is written from the Graph, without a layout;
+    `original`: from the text that torchviz made of the same roots, before backward ran.
     writer: `module:function` of this package, imported when it is needed, since each brings its own libraries.
     needs: the package of the extra `slides` without which it cannot be written.
     """
@@ -52,6 +53,7 @@ WRITERS: Mapping[str, Format] = {
     "reveal": Format(".reveal.html", "moments", "reveal:write_reveal"),
     "dot": Format(".dot", "graph", "dot:write_dot"),
     "mermaid": Format(".mmd", "graph", "mermaid:write_mermaid"),
+    "torchviz": Format(".torchviz.svg", "original", "torchviz:write_original"),
 }
 """Every format by its name on the command line."""
 
@@ -79,3 +81,8 @@ def write_scenes(format: str, scenes: Sequence[Scene], *, theme: str = "light", 
 def write_graph(format: str, graph: Graph) -> bytes:
     """The Graph in a language for graphs, dot or mermaid."""
     return bytes(WRITERS[format].load()(graph).encode())
+
+
+def write_torchviz(source: str) -> bytes:
+    """torchviz's own picture, from the text that it made. Raises LayoutFailed."""
+    return bytes(WRITERS["torchviz"].load()(source))

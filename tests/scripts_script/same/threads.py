@@ -1,16 +1,15 @@
 import atexit
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 
 def late():
-    time.sleep(0.1)
+    threading.main_thread().join()
     print("thread", __name__, "__file__" in globals(), threading.main_thread().is_alive())
 
 
 def idle():
-    time.sleep(60)
+    threading.Event().wait()
 
 
 pool = ThreadPoolExecutor(1)  # never shut down by the script

@@ -1,0 +1,61 @@
+"""report.torchviz.json: torchviz's own pictures of the roots, as texts, beside report.json.
+
+They are taken while the script runs, before backward frees the graph, and only where they were asked for. With the
+file a saved report can be drawn again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.util.os_errors import reason
+from inspector.whole import write_text
+
+ORIGINALS = ".torchviz.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """torchviz's picture of one backward call's roots. source: in Graphviz's language; else the reason why not."""
+
+    source: str | None = None
+    reason: str | None = None
+
+
+NOT_TAKEN = Original(reason="it is taken before backward runs: run inspect -f torchviz on the script")
+
+
+def originals_path(report: Path) -> Path:
+    """`report.torchviz.json` beside `report.json` (or `report.full.json.gz`)."""
+    name = report.name.removesuffix(".gz").removesuffix(".json").removesuffix(".full")
+    return report.with_name(name + ORIGINALS)
+
+
+def save_originals(originals: Mapping[int, Original], report: Path) -> Path:
+    """Write the file beside a report; its path. originals: by the index of the backward call. Raises OSError."""
+    path = originals_path(report)
+    rows = {str(index): {"source": found.source, "reason": found.reason} for index, found in originals.items()}
+    write_text(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    return path
+
+
+def load_originals(report: Path) -> dict[int, Original]:
+    """What `save_originals` wrote. Where there is nothing to read: a reason under 0, which is no call."""
+    path = originals_path(report)
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        return {int(index): Original(**row) for index, row in rows.items()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        return {0: Original(reason=f"{path.name} cannot be read: {reason(error)}")}
+    except (ValueError, TypeError, AttributeError):
+        return {0: Original(reason=f"{path.name} is damaged; run inspect -f torchviz on the script again")}
+
+
+def original_of(originals: Mapping[int, Original], index: int) -> Original:
+    """The picture of a call, or why there is none."""
+    return originals.get(index) or originals.get(0) or NOT_TAKEN

@@ -1,0 +1,40 @@
+"""Where our own text goes: to stderr, and never to stdout, which is the script's.
+
+Python sets `sys.stderr` to None where the command was started without one (`2>&-`); print and rich then write to
+stdout. What the script opens next becomes file descriptor 2, so nothing is written to that number either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from typing import TextIO
+
+_PREFIX = "inspect: "
+
+
+class Discarded(io.TextIOBase):
+    """A text stream without an end: what is written to it is gone."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def stderr() -> TextIO:
+    """`sys.stderr` as it is now; where there is none, a stream that discards."""
+    return sys.stderr if sys.stderr is not None else Discarded()  # type: ignore[return-value]
+
+
+def say(line: str, stream: TextIO | None = None) -> None:
+    """Print `inspect: LINE` on `stream`, by default stderr. Where it is closed or full, the line is lost."""
+    with contextlib.suppress(Exception):
+        print(f"{_PREFIX}{line}", file=stream if stream is not None else stderr())
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is left in a stream that cannot be written go nowhere: python flushes it once more at its end, and
+    would print a traceback of its own or change the exit status."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
