@@ -16,6 +16,7 @@ from columns import loop, transformer
 from graphs import SHAPES, square
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 from reports import finding, model, report_of
 
 from inspector.graph import Graph, unknown
@@ -147,8 +148,8 @@ def test_values_outside_the_graph_come_back_and_texts_are_left_alone() -> None:
     inventory = Inventory(parameters=[{"name": "nan", "grad": math.inf}])
     again = from_json(to_json(report_of(square(), findings=[finding(message="nan")], inventory=inventory)))
     assert again.inventory.parameters == [{"name": "nan", "grad": math.inf}]
-    assert again.findings[0]["message"] == "nan"
-    assert math.isnan(again.findings[0]["evidence"]["norm"])
+    assert again.findings[0].message == "nan"
+    assert math.isnan(again.findings[0].evidence["norm"])
 
 
 def test_the_same_report_gives_the_same_bytes_in_another_process() -> None:
@@ -284,7 +285,7 @@ def _broken() -> list[tuple[str, Any]]:
     case("slot of grad_fn", lambda _, graph: _edge_of(graph, "grad_fn").update(slot=0))
     case("next without slot", lambda _, graph: _edge_of(graph, "next").pop("slot"))
     case("check", lambda rows, _: rows["checked"].append({"rule": "a", "status": "fine", "reason": None}))
-    case("finding", lambda rows, _: rows["findings"].append(finding() | {"severity": "bad", "evidence": {}}))
+    case("finding", lambda rows, _: rows["findings"].append(asdict(finding("bad", evidence={}))))
     return cases
 
 

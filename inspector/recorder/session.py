@@ -11,13 +11,14 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files, column_of
-from inspector.graph.values import unknown
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown, unknown
 from inspector.naming import Names, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
@@ -31,6 +32,7 @@ from inspector.recorder.of_thread import OfThread
 from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, Setting, mask_addresses
+from inspector.report.row_types import Alive, CutRow, EventRow, WriteRow
 from inspector.summaries import Batch, unobserved
 from inspector.tracer.build import build_graph
 from inspector.tracer.flow import Flow
@@ -57,12 +59,12 @@ class _Head:
     """What is known of a backward call when it begins, see `BackwardCall`."""
 
     index: int
-    location: dict[str, Any]
+    location: Source | Unknown
     recording: Mode
     scale: float | None
     wanted: list[Pair | None] | None
     tainted: frozenset[int]  # indices of the cuts that the data of a root without a grad_fn went through
-    alive: list[dict[str, Any]]
+    alive: list[Alive]
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class Session:
         self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
         self._writes = 0
-        self._rootless: list[dict[str, Any]] = []
+        self._rootless: list[EventRow] = []
         self._ids: list[Ids] = []
         self._reads: list[int] = []  # how many readings of grads there were when each call ended
 
@@ -172,7 +174,7 @@ class Session:
         return Inventory(self._modules.parameters(), self._modules.modules(), optimizers.rows(), leaves)
 
     @property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[EventRow]:
         """What happened around the backward calls: what optimizers did, in order, then what was read."""
         return [*self._training.events(), *self._rootless, *self._read_events()]
 
@@ -324,7 +326,7 @@ class Session:
             graph,
             cuts,
             [
-                *(self._row(write, "to", ids, token.tracing) for write in writes),
+                *(cast(WriteRow, self._row(write, "to", ids, token.tracing)) for write in writes),
                 *(written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()),
             ],
             setting,
@@ -350,14 +352,19 @@ class Session:
         else:
             self._forward.lighten(_ONLY_DRAWN)
 
-    def _read_events(self) -> Iterator[dict[str, Any]]:
+    def _read_events(self) -> Iterator[EventRow]:
         """Where the script read the grad of a tensor of an earlier call that is no leaf."""
         for position, read in enumerate([] if self._forward is None else self._forward.reads):
             ended = sum(1 for count in self._reads if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
             if tensor is not None:
-                facts = {"after_call": ended, "optimizer": None, "source": read["source"], "tensor": tensor}
-                yield {"event": "read_grad", **facts}
+                yield {
+                    "event": "read_grad",
+                    "after_call": ended,
+                    "optimizer": None,
+                    "source": read["source"],
+                    "tensor": tensor,
+                }
 
     def _note_without_graph(self, call: EngineCall, names: Names) -> None:
         """No root needs a gradient: which tensors did the script mean to have one, as it asks for their grad?"""
@@ -372,7 +379,7 @@ class Session:
                 "after_call": self.watched,
                 "optimizer": None,
                 "source": location,
-                "parameters": [name for name in named if name in asked],
+                "parameters": [name for name in named if name is not None and name in asked],
             }
         )
 
@@ -385,7 +392,7 @@ class Session:
         roots = [root for root in call.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
         return frozenset() if self._forward is None else self._forward.behind(roots)
 
-    def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
+    def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[CutRow]:
         """The cuts since the last call, each with how often it happened since, and where its data went."""
         assert self._forward is not None
         cuts = self._forward.cuts
@@ -401,7 +408,8 @@ class Session:
                 early = last is None or cut["number"] is None or cut["number"] <= last
                 row = self._row(cut, "from", ids, tracing) | {"count": cut["count"] - count}
                 row |= self._under(cut["leaves"], tracing)
-                rows.append(row | {"into": into.get(index, []), "root": index in head.tainted, "early": early})
+                row |= {"into": into.get(index, []), "root": index in head.tainted, "early": early}
+                rows.append(cast(CutRow, row))
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: Tracing) -> dict[str, list[str] | None]:
@@ -450,7 +458,7 @@ class Session:
             row["tensor"] = None if pair is None else ids.tensor(pair)
         return row
 
-    def _location(self, call: EngineCall) -> dict[str, Any]:
+    def _location(self, call: EngineCall) -> Source | Unknown:
         frame = call.frame
         while frame is not None and not self._files.is_users(frame.f_code.co_filename):
             frame = frame.f_back

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from inspector.report.model import BackwardCall, Report
-from inspector.report.rows import SCHEMA, from_rows, to_rows
+from inspector.report.row_types import SCHEMA
+from inspector.report.rows import from_rows, to_rows
 from inspector.views import fold
 from inspector.whole import write_bytes, write_text
 

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from inspector.graph import Graph
 from inspector.graph import rows as graph_rows
 from inspector.graph.memory import memory
 from inspector.graph.values import decode, encode
 from inspector.report.masking import mask_addresses
 from inspector.report.model import BackwardCall, Inventory, Report, Setting
-
-SCHEMA = 1
-"""The version of report.json that is written, and the newest that is read."""
+from inspector.report.row_types import SCHEMA, Check, Finding
 
 _MOST_MODULES = 10
 """How many modules are listed with what they keep alive."""
@@ -50,8 +50,8 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "optimizers": encode(report.inventory.optimizers),
         **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
         "events": encode(report.events),
-        "findings": encode(report.findings),
-        "checked": report.checked,
+        "findings": [encode(structs.asdict(finding)) for finding in report.findings],
+        "checked": [structs.asdict(check) for check in report.checked],
     }
 
 
@@ -64,8 +64,8 @@ def from_rows(rows: dict[str, Any]) -> Report:
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
         inventory=Inventory(**{key: _decoded(rows[key]) for key in _INVENTORY}, leaves=rows.get("leaves", [])),
         events=rows["events"],
-        findings=_decoded(rows["findings"]),
-        checked=rows["checked"],
+        findings=[Finding(**row) for row in _decoded(rows["findings"])],
+        checked=[Check(**row) for row in rows["checked"]],
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.model import State
+from inspector.graph.row_types import State
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.summaries import Pending
 from inspector.tracer.flow import Flow

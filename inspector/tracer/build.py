@@ -9,8 +9,9 @@ from typing import Any
 import networkx
 
 from inspector.collector import without_collections
-from inspector.graph.model import MOMENTS, Graph, State
+from inspector.graph.model import MOMENTS, Graph
 from inspector.graph.network import network_of
+from inspector.graph.row_types import State
 from inspector.graph.values import Value, unknown
 from inspector.tracer.answers import NOT_SEEN, UNSEEN, UNSEEN_YET, Answers, Forward, Output
 from inspector.tracer.flow import Flow

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from inspector.graph.model import Source
+from inspector.graph.row_types import Source
 from inspector.recorder.forward.engine_threads import EngineThreads
 from inspector.recorder.forward.flow import NO_CUTS, Key
 from inspector.recorder.forward.nonfinite import NonFinite

@@ -16,7 +16,7 @@ from types import CodeType
 from typing import TypeAlias
 
 from inspector.files import Files
-from inspector.graph.model import Source
+from inspector.graph.row_types import Source
 from inspector.recorder.forward.arrays import array_writes
 
 Place: TypeAlias = tuple[CodeType, int]
