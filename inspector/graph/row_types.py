@@ -2,18 +2,17 @@
 
 These types are the one place that says which keys a row has: the schema of the report, the check of a file that is
 read, and the values that are decoded all follow from them. A text below a key says what it means, in the schema.
-In a file a node has its `id` as well, and an edge its `source` and `target`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from msgspec import Meta
-from typing_extensions import NotRequired, TypedDict, final
+from typing_extensions import NotRequired, TypedDict, final, get_type_hints
 
 from inspector.graph import values
-from inspector.graph.values import Count, Real, Shape, Unknown, Value
+from inspector.graph.values import Count, Real, Shape, Statistic, Unknown, Value
 
 Id: TypeAlias = Annotated[
     str,
@@ -273,7 +272,38 @@ class FlowEdge(TypedDict):
 NodeRow: TypeAlias = FunctionRow | TensorRow | FoldRow
 EdgeRow: TypeAlias = NextEdge | GradFnEdge | AccumulateEdge | SavedEdge | FlowEdge
 
+NODE_ROWS: dict[str, Any] = {"function": FunctionRow, "tensor": TensorRow, "fold": FoldRow}
+EDGE_ROWS: dict[str, Any] = {
+    "next": NextEdge,
+    "grad_fn": GradFnEdge,
+    "accumulate": AccumulateEdge,
+    "saved": SavedEdge,
+    "flow": FlowEdge,
+}
+"""The types of nodes and edges by their kind."""
+
+IDS: dict[Any, dict[str, Any]] = {
+    **{row: {"id": Id} for row in NODE_ROWS.values()},
+    **{row: {"source": Id, "target": Id} for row in EDGE_ROWS.values()},
+}
+"""The keys that a row has in a file alone: networkx keeps ids beside the attributes."""
+
 IN_JSON: dict[Any, Any] = values.IN_JSON | {
     Members: list[Id | Annotated[list[Id], Meta(min_length=2, max_length=2)]],
 }
 """What these types are in a file."""
+
+
+def value_keys(*rows: Any) -> frozenset[str]:
+    """The keys of these types of rows in which there are numbers of tensors, so that "nan" in them is no text."""
+    return frozenset(
+        key for row in rows for key, hint in get_type_hints(row, include_extras=True).items() if _has_values(hint)
+    )
+
+
+def _has_values(hint: Any) -> bool:
+    if hint in (Any, Real, Statistic, Value):
+        return True
+    is_row = hasattr(hint, "__annotations__")
+    parts = get_type_hints(hint, include_extras=True).values() if is_row else get_args(hint)
+    return any(map(_has_values, parts))

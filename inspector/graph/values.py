@@ -149,12 +149,26 @@ def decode_number(value: Any) -> Value:
 
 
 def decode(value: Any) -> Value:
-    """A value as JSON has it, back as the model has it. The inverse of `encode` for values."""
+    """A value as JSON has it, back as the model has it. The inverse of `encode` for values.
+
+    What is the same in both may be the object that was given.
+    """
+    kind = type(value)
+    if kind is float or kind is int or value is None:  # nearly all that a large graph holds
+        return value
+    if kind is dict and "norm" in value and "shape" in value and _has_no_names(value):
+        return value
     if isinstance(value, list):
         return [decode(item) for item in value]
     if isinstance(value, dict) and value.keys() != {"re", "im"}:
         return {key: decode(item) for key, item in value.items()}
     return decode_number(value)
+
+
+def _has_no_names(summary: dict[str, Any]) -> bool:
+    """Whether the statistics of a summary are numbers in JSON as well."""
+    statistics = (summary["norm"], summary.get("mean"), summary.get("min"), summary.get("max"))
+    return not any(type(statistic) in (str, dict) for statistic in statistics)
 
 
 def _float_name(value: float) -> str:

@@ -183,7 +183,7 @@ class EventRow(TypedDict):
     content: NotRequired[list[GradContent]]
     """Of a step, a clip and a zero_grad: the backward calls whose gradients its parameters held in their grads
     (before zero_grad emptied them), of those that held any."""
-    limit: NotRequired[float]
+    limit: NotRequired[Real]
     """Of a clip: the largest norm or value that it lets through."""
     empty: NotRequired[bool]
     """Of a step: whether all grads of its parameters were None or zero."""
