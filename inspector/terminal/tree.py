@@ -80,7 +80,7 @@ def tree_cells(graph: Graph, drawn: Sequence[Visit], room: int) -> list[tuple[Te
             Text.assemble((_branches(visit.trail, indent), QUIET), name)
             for visit, name in zip(drawn, names, strict=True)
         ]
-        if max(cell.cell_len for cell in cells) <= room:
+        if max((cell.cell_len for cell in cells), default=0) <= room:
             break
     parents = {visit.source for visit in drawn}
     open_below = [visit.ends and visit.function in parents for visit in drawn]
