@@ -136,6 +136,23 @@ class FunctionRow(TypedDict):
     expression is long."""
 
 
+class Naming(TypedDict):
+    """What a tensor is called."""
+
+    name: str | None
+    expression: NotRequired[str]
+
+
+class TensorFacts(TypedDict):
+    """What a tensor says of itself."""
+
+    retains_grad: bool | Unknown
+    dtype: str
+    shape: Shape
+    device: str
+    version: Count | Unknown
+
+
 class TensorRow(TypedDict):
     """A leaf, a root, a tensor with a name, a saved or a recorded one."""
 

@@ -41,7 +41,10 @@ _OPENED: dict[str, Any] = {
 
 
 class ReportError(Exception):
-    """A file that cannot be read as a report. Its text is one line that says what to do."""
+    """A file that cannot be read as a report. Its text is one line: what is wrong, where, and what to do.
+
+    `run.json is a damaged report: backward_calls[0].graph.edges[1].slot: expected int, got str; run inspect …`
+    """
 
 
 def to_json(report: Report) -> str:

@@ -96,7 +96,8 @@ def _texts(row: Any) -> dict[str, _Schema]:
     assert isinstance(tree, ast.ClassDef)
     found = {}
     for key, text in zip(tree.body, tree.body[1:], strict=False):
-        is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name) and is_text:
+        if not isinstance(text, ast.Expr) or not isinstance(text.value, ast.Constant):
+            continue
+        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name):
             found[key.target.id] = {"description": " ".join(str(text.value.value).split())}
     return found

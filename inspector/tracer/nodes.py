@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from inspector.graph.row_types import SavedState
 from inspector.summaries import dtype_name
 from inspector.tracer.walk import AutogradNode
 
@@ -131,7 +132,7 @@ class Saved:
     """One tensor that a Node keeps. `tensor` is alive, and None where the state is not held or modified."""
 
     name: str
-    state: str  # held, modified (in place since), packed (by a hook), released, empty
+    state: SavedState  # held, modified (in place since), packed (by a hook), released, empty
     tensor: torch.Tensor | None
     is_output: bool = False
     output_nr: int = 0
@@ -229,7 +230,7 @@ def _saved(node: AutogradNode, name: str, raw: Any, attribute: str | None) -> Sa
     return Saved(name, "held", tensor)
 
 
-def _state_without_data(node: AutogradNode, attribute: str | None) -> str:
+def _state_without_data(node: AutogradNode, attribute: str | None) -> SavedState:
     if attribute is None:
         return "empty"
     try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from inspector.graph.row_types import Source
+from inspector.graph.row_types import Given, Source
 from inspector.recorder.forward.engine_threads import EngineThreads
 from inspector.recorder.forward.flow import NO_CUTS, Key
 from inspector.recorder.forward.nonfinite import NonFinite
@@ -36,7 +35,7 @@ class Output:
     operation: str
     cuts: frozenset[int]
     operands: list[list[int]] | None
-    given: dict[str, Any] | None
+    given: Given | None
 
 
 @dataclass(slots=True)
