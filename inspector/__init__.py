@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from inspector.library.plotting import plot_norms as plot_norms
     from inspector.library.recording import record as record
     from inspector.library.tracing import trace as trace
+    from inspector.report import ReportError as ReportError
     from inspector.report import load as load
 
 _DOORS = {
@@ -42,6 +43,7 @@ _DOORS = {
     "assert_gradients": "inspector.library.diagnosing",
     "GradientError": "inspector.library.diagnosing",
     "load": "inspector.report",
+    "ReportError": "inspector.report",
     "Graph": "inspector.graph",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "GradientError",
     "Graph",
     "Picture",
+    "ReportError",
     "assert_gradients",
     "diagnose",
     "draw",

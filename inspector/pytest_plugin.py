@@ -34,7 +34,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     with record() as recording:
         result = yield
     worse = _LEVELS[: _LEVELS.index(level) + 1]
-    findings = [finding for finding in recording.findings if finding["severity"] in worse]
+    findings = [finding for finding in recording.findings if finding.severity in worse]
     if findings:
         raise GradientError(findings)
     return result

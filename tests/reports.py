@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from msgspec import structs
+
 from inspector.graph import Graph, unknown
 from inspector.graph.rows import from_rows
 from inspector.report import BackwardCall, Finding, Report
@@ -21,19 +23,18 @@ def report_of(graph: Graph, code: str = "z.backward()", **more: Any) -> Report:
 
 def finding(severity: Any = "error", **more: Any) -> Finding:
     """A finding with everything in it."""
-    found: Finding = {
-        "rule": "detached",
-        "severity": severity,
-        "message": "no gradient reaches encoder.weight: h was cut by detach()",
-        "advice": "remove .detach()",
-        "location": {"file": "train.py", "line": 31, "code": "h = encoder(x).detach()"},
-        "backward_call": 1,
-        "nodes": ["n0"],
-        "parameters": ["encoder.weight", "encoder.bias"],
-        "evidence": {"norm": math.nan},
-    }
-    found.update(more)  # type: ignore[typeddict-item]
-    return found
+    found = Finding(
+        rule="detached",
+        severity=severity,
+        message="no gradient reaches encoder.weight: h was cut by detach()",
+        advice="remove .detach()",
+        location={"file": "train.py", "line": 31, "code": "h = encoder(x).detach()"},
+        backward_call=1,
+        nodes=["n0"],
+        parameters=["encoder.weight", "encoder.bias"],
+        evidence={"norm": math.nan},
+    )
+    return structs.replace(found, **more)
 
 
 def summarised(shape: list[int], norm: float, *, zeros: int = 0, nans: int = 0) -> dict[str, Any]:

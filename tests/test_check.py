@@ -255,8 +255,8 @@ def test_rows_for_the_report(functions):
     functions.remove()
     results = functions.check()
     ((finding,), checked) = rows_of(results, recording.calls)
-    assert checked == [] and finding["rule"] == "wrong-backward" and finding["backward_call"] == 1
-    names = {recording.calls[0].graph[node]["name"] for node in finding["nodes"]}
+    assert checked == [] and finding.rule == "wrong-backward" and finding.backward_call == 1
+    names = {recording.calls[0].graph[node]["name"] for node in finding.nodes}
     assert names == {"BadBackward"}
     assert rows_of([], [])[1] == [
         {"rule": "wrong-backward", "status": "not checked", "reason": "no custom Function was called"}

@@ -37,7 +37,7 @@ def test_a_parameter_without_a_gradient_raises_with_its_name() -> None:
     loss = model(torch.ones(2, 3)).sum()
     with pytest.raises(inspector.GradientError, match=r"encoder\.weight") as raised:
         inspector.assert_gradients(loss, model)
-    assert raised.value.findings[0]["severity"] in ("error", "warning")
+    assert raised.value.findings[0].severity in ("error", "warning")
 
 
 def test_what_is_no_level_lists_the_right_ones() -> None:
@@ -47,7 +47,7 @@ def test_what_is_no_level_lists_the_right_ones() -> None:
 
 def test_a_loss_without_a_graph_is_diagnosed() -> None:
     found = inspector.diagnose(torch.ones(3).sum())
-    assert [finding["rule"] for finding in found.findings] == ["no-graph"]
+    assert [finding.rule for finding in found.findings] == ["no-graph"]
     assert str(found).startswith("error no-graph: the root has no grad_fn")
 
 
@@ -57,7 +57,7 @@ def test_a_healthy_loss_is_diagnosed_and_what_was_not_checked_is_said() -> None:
     found = inspector.diagnose(model(torch.ones(2, 3)).sum(), model, optimizer)
     assert found.findings == []
     assert str(found).startswith("nothing was found\n")
-    unseen = {check["rule"]: check["reason"] for check in found.checked if check["status"] == "not checked"}
+    unseen = {check.rule: check.reason for check in found.checked if check.status == "not checked"}
     assert unseen["detached"] == "no gradient was recorded"
 
 

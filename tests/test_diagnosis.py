@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 from functions import Blocks
+from msgspec.structs import replace
 
 import inspector
 from inspector.diagnosis import RULES, diagnosed
 from inspector.diagnosis.causes import HIDES, at_their_cause
 from inspector.diagnosis.rule import Place
-from inspector.report import Finding, from_json, to_json
+from inspector.report import Check, Finding, from_json, to_json
 
 
 def blocked() -> Any:
@@ -26,16 +27,16 @@ def blocked() -> Any:
 
 def finding(rule: str, *parameters: str, line: int = 1) -> Finding:
     location = {"file": "a.py", "line": line, "code": ""}
-    return RULES["blocked-gradient"].found("m", "a", at=Place(location), parameters=parameters) | {"rule": rule}  # type: ignore[return-value]
+    return replace(RULES["blocked-gradient"].found("m", "a", at=Place(location), parameters=parameters), rule=rule)
 
 
 def test_a_finding_names_the_rule_the_line_and_the_harmed_parameter() -> None:
     (found,) = blocked().findings
-    assert found["rule"] == "blocked-gradient"
-    assert found["severity"] == "error"
-    assert found["parameters"] == ["w"]
-    assert found["location"]["code"] == "loss = Blocks.apply(x, w)"
-    assert found["evidence"] == {"slots": [1]}
+    assert found.rule == "blocked-gradient"
+    assert found.severity == "error"
+    assert found.parameters == ["w"]
+    assert found.location["code"] == "loss = Blocks.apply(x, w)"
+    assert found.evidence == {"slots": [1]}
 
 
 def test_a_saved_report_is_diagnosed_as_the_fresh_one() -> None:
@@ -47,20 +48,16 @@ def test_a_saved_report_is_diagnosed_as_the_fresh_one() -> None:
 
 def test_every_rule_is_found_or_checked() -> None:
     report = blocked()
-    rules = {row["rule"] for row in (*report.findings, *report.checked)}
+    rules = {row.rule for row in (*report.findings, *report.checked)}
     assert rules == set(RULES)
 
 
 def test_without_evidence_a_rule_is_not_checked_and_says_why() -> None:
     with inspector.record() as recording:
         pass
-    checked = {row["rule"]: row for row in recording.report().checked}
-    assert checked["blocked-gradient"] == {
-        "rule": "blocked-gradient",
-        "status": "not checked",
-        "reason": "no backward call was seen",
-    }
-    assert checked["wrong-backward"]["reason"] == "only with --gradcheck"
+    checked = {row.rule: row for row in recording.report().checked}
+    assert checked["blocked-gradient"] == Check("blocked-gradient", "not checked", "no backward call was seen")
+    assert checked["wrong-backward"].reason == "only with --gradcheck"
 
 
 def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +68,8 @@ def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.Monk
     monkeypatch.setitem(vars(RULES["blocked-gradient"]), "check", fails)
     again = diagnosed(report)
     assert not again.findings
-    (row,) = [row for row in again.checked if row["rule"] == "blocked-gradient"]
-    assert row["reason"] == "an error of ours: ZeroDivisionError: no"
+    (row,) = [row for row in again.checked if row.rule == "blocked-gradient"]
+    assert row.reason == "an error of ours: ZeroDivisionError: no"
 
 
 def test_what_follows_from_another_finding_is_left_out() -> None:

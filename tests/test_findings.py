@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from running import QUICK, ROOT, ScriptRunner
 
 from inspector.command.explaining import markdown
@@ -33,7 +34,7 @@ HEALTHY = DETACHED.replace(".detach()", "")
 def finding(rule: str = "detached", **changes: object) -> Finding:
     location = {"file": "a.py", "line": 3, "code": "h = f(x)"}
     made = RULES[rule].found("100 % gone,\nor so", "mend it", at=Place(location), parameters=["w"])
-    return made | changes  # type: ignore[return-value]
+    return structs.replace(made, **changes)
 
 
 def test_a_finding_stands_in_the_terminal_with_its_line_and_its_mend(inspect_script: ScriptRunner) -> None:

@@ -53,7 +53,7 @@ def test_every_style_shows_it(style: str) -> None:
 
 def test_notes_are_not_drawn() -> None:
     made = report()
-    made.findings[0]["severity"] = "note"
+    made.findings[0].severity = "note"
     mark(made)
     assert not made.calls[0].graph.marks and not made.calls[0].graph.harmed
 
@@ -68,8 +68,8 @@ def test_where_no_node_is_at_fault_the_harmed_leaves_are_marked() -> None:
             optimizer.step()
     made = recording.report()
     (found,) = made.findings
-    assert found["rule"] == "stale-gradient"
+    assert found.rule == "stale-gradient"
     mark(made)
-    graph = made.calls[found["backward_call"] - 1].graph
+    graph = made.calls[found.backward_call - 1].graph
     assert list(graph.marks.values()) == ["stale-gradient"]
     assert sorted(graph[key]["name"] for key in graph.harmed) == ["AccumulateGrad", "w"]

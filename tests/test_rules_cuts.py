@@ -20,12 +20,12 @@ def findings(run: Callable[[], Any]) -> list[Finding]:
     with inspector.record() as recording, torchs_own:
         run()
     assert recording.failure is None
-    return [finding for finding in recording.findings if finding["severity"] != "note"]
+    return [finding for finding in recording.findings if finding.severity != "note"]
 
 
 def only(run: Callable[[], Any], rule: str) -> Finding:
     (finding,) = findings(run)
-    assert finding["rule"] == rule
+    assert finding.rule == rule
     return finding
 
 
@@ -61,9 +61,9 @@ WAYS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_an_encoder_behind_a_cut_is_detached(way: str) -> None:
     finding = only(lambda: train(Tower(WAYS[way])), "detached")
-    assert sorted(finding["parameters"]) == sorted(["encoder.weight", "encoder.bias"])
-    assert f'"{way}": ' in finding["location"]["code"]
-    assert finding["backward_call"] == 1
+    assert sorted(finding.parameters) == sorted(["encoder.weight", "encoder.bias"])
+    assert f'"{way}": ' in finding.location["code"]
+    assert finding.backward_call == 1
 
 
 def test_a_part_that_runs_without_gradients_is_put_down_to_the_line_that_turned_them_off() -> None:
@@ -74,8 +74,8 @@ def test_a_part_that_runs_without_gradients_is_put_down_to_the_line_that_turned_
             return self.head(h)
 
     finding = only(lambda: train(Frozen(torch.relu)), "detached")
-    assert finding["location"]["code"] == "with torch.no_grad():"
-    assert sorted(finding["parameters"]) == sorted(["encoder.weight", "encoder.bias"])
+    assert finding.location["code"] == "with torch.no_grad():"
+    assert sorted(finding.parameters) == sorted(["encoder.weight", "encoder.bias"])
 
 
 def test_a_decorated_function_is_where_gradients_are_turned_off() -> None:
@@ -88,7 +88,7 @@ def test_a_decorated_function_is_where_gradients_are_turned_off() -> None:
             return self.head(encode(self.encoder, x))
 
     finding = only(lambda: train(Decorated(torch.relu)), "detached")
-    assert finding["location"]["code"].startswith("@torch.no_grad()")
+    assert finding.location["code"].startswith("@torch.no_grad()")
 
 
 def healthy() -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -187,9 +187,9 @@ def test_what_cut_a_root_off_is_named() -> None:
         loss.backward()
 
     finding = only(run, "no-graph")
-    assert finding["location"]["code"] == "loss = model(torch.ones(2, 3)).argmax(1).float().mean()"
-    assert sorted(finding["parameters"]) == sorted(["weight", "bias"])
-    assert finding["evidence"] == {"kind": "integer"}
+    assert finding.location["code"] == "loss = model(torch.ones(2, 3)).argmax(1).float().mean()"
+    assert sorted(finding.parameters) == sorted(["weight", "bias"])
+    assert finding.evidence == {"kind": "integer"}
 
 
 def test_where_nothing_needs_a_gradient_the_tensor_whose_grad_is_asked_for_is_named() -> None:
@@ -200,8 +200,8 @@ def test_where_nothing_needs_a_gradient_the_tensor_whose_grad_is_asked_for_is_na
         coefficients -= coefficients.grad
 
     finding = only(run, "no-graph")
-    assert finding["parameters"] == ["coefficients"]
-    assert finding["location"]["code"] == "loss.backward()"
+    assert finding.parameters == ["coefficients"]
+    assert finding.location["code"] == "loss.backward()"
 
 
 @pytest.mark.filterwarnings("ignore:To copy construct")
@@ -213,8 +213,8 @@ def test_a_loss_that_was_wrapped_again() -> None:
         loss.backward()
 
     finding = only(run, "rewrapped-loss")
-    assert finding["location"]["code"] == "loss = torch.tensor(loss, requires_grad=True)"
-    assert sorted(finding["parameters"]) == sorted(["weight", "bias"])
+    assert finding.location["code"] == "loss = torch.tensor(loss, requires_grad=True)"
+    assert sorted(finding.parameters) == sorted(["weight", "bias"])
 
 
 def test_a_cut_loss_that_was_made_to_need_a_gradient() -> None:
@@ -224,7 +224,7 @@ def test_a_cut_loss_that_was_made_to_need_a_gradient() -> None:
         loss.requires_grad = True
         loss.backward()
 
-    assert only(run, "rewrapped-loss")["location"]["code"] == "loss.requires_grad = True"
+    assert only(run, "rewrapped-loss").location["code"] == "loss.requires_grad = True"
 
 
 def test_a_name_that_was_given_to_the_result_of_an_update() -> None:
@@ -237,8 +237,8 @@ def test_a_name_that_was_given_to_the_result_of_an_update() -> None:
                 w = w - 0.1 * w.grad
 
     finding = only(run, "rebound-leaf")
-    assert finding["parameters"] == ["w"]
-    assert finding["location"]["code"] == "w = w - 0.1 * w.grad"
+    assert finding.parameters == ["w"]
+    assert finding.location["code"] == "w = w - 0.1 * w.grad"
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")
@@ -249,8 +249,8 @@ def test_a_parameter_that_an_operation_made() -> None:
         w -= w.grad
 
     finding = only(run, "non-leaf-tensor")
-    assert finding["parameters"] == ["w"]
-    assert finding["location"]["code"] == "w = torch.ones(3, requires_grad=True) * 0.1"
+    assert finding.parameters == ["w"]
+    assert finding.location["code"] == "w = torch.ones(3, requires_grad=True) * 0.1"
 
 
 def test_a_tensor_that_an_optimizer_refused() -> None:
@@ -259,5 +259,5 @@ def test_a_tensor_that_an_optimizer_refused() -> None:
         torch.optim.SGD([latent], lr=0.1)
 
     finding = only(run, "non-leaf-tensor")
-    assert finding["parameters"] == ["latent"]
-    assert finding["location"]["code"] == "latent = torch.ones(3, requires_grad=True).clamp(-2, 2)"
+    assert finding.parameters == ["latent"]
+    assert finding.location["code"] == "latent = torch.ones(3, requires_grad=True).clamp(-2, 2)"

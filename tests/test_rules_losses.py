@@ -27,7 +27,7 @@ def diagnosed(loss: Callable[[nn.Module], torch.Tensor], outputs: int = 3, last:
 
 
 def rules(report: Any) -> list[str]:
-    return [finding["rule"] for finding in report.findings]
+    return [finding.rule for finding in report.findings]
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def rules(report: Any) -> list[str]:
 )
 def test_double_softmax(loss: Callable[[nn.Module], torch.Tensor], message: str) -> None:
     (found, *rest) = diagnosed(loss).findings
-    assert found["rule"] == "double-softmax" and message in found["message"]
-    assert set(found["parameters"]) == {"0.bias", "0.weight"}
-    assert "softmax" in found["location"]["code"]
-    assert {finding["rule"] for finding in rest} <= {"unstable-log-softmax"}
+    assert found.rule == "double-softmax" and message in found.message
+    assert set(found.parameters) == {"0.bias", "0.weight"}
+    assert "softmax" in found.location["code"]
+    assert {finding.rule for finding in rest} <= {"unstable-log-softmax"}
 
 
 def test_the_line_of_a_softmax_inside_of_a_model_is_that_of_its_call() -> None:
@@ -53,7 +53,7 @@ def test_the_line_of_a_softmax_inside_of_a_model_is_that_of_its_call() -> None:
         return F.cross_entropy(scores, CLASSES)
 
     (found,) = diagnosed(loss, last=nn.Softmax(1)).findings
-    assert found["location"]["code"] == "scores = model(X)"
+    assert found.location["code"] == "scores = model(X)"
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_no_double_softmax(loss: Callable[[nn.Module], torch.Tensor]) -> None:
 )
 def test_double_sigmoid(loss: Callable[[nn.Module], torch.Tensor]) -> None:
     (found,) = diagnosed(loss, 1).findings
-    assert found["rule"] == "double-sigmoid"
-    assert len(found["parameters"]) == 2
-    assert "sigmoid" in found["location"]["code"]
+    assert found.rule == "double-sigmoid"
+    assert len(found.parameters) == 2
+    assert "sigmoid" in found.location["code"]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_no_double_sigmoid(loss: Callable[[nn.Module], torch.Tensor]) -> None:
 )
 def test_unstable_log_softmax_is_a_note(loss: Callable[[nn.Module], torch.Tensor]) -> None:
     (found,) = diagnosed(loss).findings
-    assert found["rule"] == "unstable-log-softmax" and found["severity"] == "note"
-    assert "log(" in found["location"]["code"]
-    assert len(found["parameters"]) == 2
+    assert found.rule == "unstable-log-softmax" and found.severity == "note"
+    assert "log(" in found.location["code"]
+    assert len(found.parameters) == 2
 
 
 def test_a_log_of_something_else_is_stable() -> None:
@@ -131,10 +131,10 @@ def test_a_log_of_something_else_is_stable() -> None:
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_accidental_broadcast(loss: Callable[[nn.Module], torch.Tensor]) -> None:
     (found,) = diagnosed(loss, 1).findings
-    assert found["rule"] == "accidental-broadcast" and "[8, 8]" in found["message"]
-    assert sorted(found["evidence"]["operands"]) == [[8], [8, 1]]
-    assert len(found["parameters"]) == 2
-    assert "FLAGS" in found["location"]["code"]
+    assert found.rule == "accidental-broadcast" and "[8, 8]" in found.message
+    assert sorted(found.evidence["operands"]) == [[8], [8, 1]]
+    assert len(found.parameters) == 2
+    assert "FLAGS" in found.location["code"]
 
 
 def vector(model: nn.Module) -> torch.Tensor:

@@ -35,7 +35,7 @@ def findings(loss: Loss, model: nn.Module | None = None) -> list[Any]:
 
 def the_finding(loss: Loss, rule: str, model: nn.Module | None = None) -> Any:
     (found,) = findings(loss, model)
-    assert found["rule"] == rule and found["severity"] == "error"
+    assert found.rule == rule and found.severity == "error"
     return found
 
 
@@ -92,8 +92,8 @@ def of_one_sample(model: nn.Module) -> torch.Tensor:
 @pytest.mark.filterwarnings("ignore:std")
 def test_the_first_operation_that_is_not_finite(loss: Loss, code: str) -> None:
     found = the_finding(loss, "non-finite-forward")
-    assert found["location"]["code"] == code
-    assert "weight" in found["parameters"]
+    assert found.location["code"] == code
+    assert "weight" in found.parameters
 
 
 def test_data_that_nobody_was_seen_to_spoil_are_named_where_they_are_used() -> None:
@@ -104,13 +104,13 @@ def test_data_that_nobody_was_seen_to_spoil_are_named_where_they_are_used() -> N
         return model(data).mean()
 
     found = the_finding(loss, "non-finite-forward")
-    assert "`data`" in found["message"] and "1 NaN of 32 elements" in found["message"]
-    assert found["location"]["code"] == "return model(data).mean()"
+    assert "`data`" in found.message and "1 NaN of 32 elements" in found.message
+    assert found.location["code"] == "return model(data).mean()"
 
 
 def test_a_parameter_that_was_not_finite_is_named() -> None:
     found = the_finding(lambda model: model(X).mean(), "non-finite-forward", linear(float("inf")))
-    assert "weight` holds" in found["message"]
+    assert "weight` holds" in found.message
 
 
 def test_what_a_step_made_not_finite_is_found_in_a_light_call() -> None:
@@ -121,8 +121,8 @@ def test_what_a_step_made_not_finite_is_found_in_a_light_call() -> None:
             optimizer.zero_grad()
             model(X).mean().mul(1e-20).backward()
             optimizer.step()
-    (found,) = [item for item in recording.findings if item["rule"].startswith("non-finite")]
-    assert found["rule"] == "non-finite-forward" and found["backward_call"] == 2
+    (found,) = [item for item in recording.findings if item.rule.startswith("non-finite")]
+    assert found.rule == "non-finite-forward" and found.backward_call == 2
 
 
 def test_masks_and_dead_branches_are_silent() -> None:
@@ -188,10 +188,10 @@ def test_the_node_where_the_gradient_broke(loss: Loss, node: str, code: str) -> 
     with inspector.record() as recording:
         loss(model).backward()
     (found,) = recording.findings
-    assert found["rule"] == "non-finite-gradient"
-    assert recording.calls[0].graph[found["nodes"][0]]["name"] == node
-    assert found["location"]["code"] == code
-    assert found["parameters"]
+    assert found.rule == "non-finite-gradient"
+    assert recording.calls[0].graph[found.nodes[0]]["name"] == node
+    assert found.location["code"] == code
+    assert found.parameters
 
 
 @pytest.mark.parametrize("loss", [distance, angle, power])
@@ -200,7 +200,7 @@ def test_anomaly_mode_names_a_later_node(loss: Loss) -> None:
     """It looks for NaN only: an infinite gradient passes, and what makes NaN of it is blamed."""
     with inspector.record() as recording:
         loss(linear()).backward()
-    ours = recording.calls[0].graph[recording.findings[0]["nodes"][0]]
+    ours = recording.calls[0].graph[recording.findings[0].nodes[0]]
     with pytest.raises(RuntimeError) as caught, torch.autograd.detect_anomaly():
         loss(linear()).backward()
     theirs = re.search(r"Function '(\w+)' returned nan", str(caught.value))
@@ -222,8 +222,8 @@ def test_a_light_call_says_it_too() -> None:
         model.zero_grad()
         loss(0.0).backward()
     (found,) = recording.findings
-    assert found["rule"] == "non-finite-gradient" and found["backward_call"] == 2
-    assert found["location"]["code"] == "root = h.sqrt()"
+    assert found.rule == "non-finite-gradient" and found.backward_call == 2
+    assert found.location["code"] == "root = h.sqrt()"
 
 
 def test_what_a_grad_scaler_skips_is_a_note() -> None:
@@ -235,9 +235,9 @@ def test_what_a_grad_scaler_skips_is_a_note() -> None:
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-    (found,) = [item for item in recording.findings if item["rule"].startswith("non-finite")]
-    assert found["rule"] == "non-finite-gradient" and found["severity"] == "note"
-    assert "GradScaler (scale 1.05e+06) skips" in found["message"]
+    (found,) = [item for item in recording.findings if item.rule.startswith("non-finite")]
+    assert found.rule == "non-finite-gradient" and found.severity == "note"
+    assert "GradScaler (scale 1.05e+06) skips" in found.message
 
 
 def test_a_gradient_that_is_lost_on_its_way_harms_nobody() -> None:

@@ -50,9 +50,9 @@ def test_a_stack_of_sigmoids_vanishes() -> None:
         step(model, h.pow(2).mean())
     found = only(recording, "vanishing-gradient")
     assert code(found) == "h = part(h)"
-    assert "0.weight" in found["parameters"]
-    assert "24.weight" not in found["parameters"] and "22.weight" not in found["parameters"]
-    assert found["evidence"]["last"] < 1e-6 * found["evidence"]["first"]
+    assert "0.weight" in found.parameters
+    assert "24.weight" not in found.parameters and "22.weight" not in found.parameters
+    assert found.evidence["last"] < 1e-6 * found.evidence["first"]
 
 
 def test_even_what_is_flushed_to_zero_has_vanished() -> None:
@@ -60,7 +60,7 @@ def test_even_what_is_flushed_to_zero_has_vanished() -> None:
     with inspector.record() as recording:
         step(model, model(x).pow(2).mean())
     assert float(model[0].weight.grad.norm()) == 0
-    assert "0.weight" in only(recording, "vanishing-gradient")["parameters"]
+    assert "0.weight" in only(recording, "vanishing-gradient").parameters
 
 
 def test_one_factor_that_is_next_to_nothing_is_named() -> None:
@@ -71,7 +71,7 @@ def test_one_factor_that_is_next_to_nothing_is_named() -> None:
         step(model, model[4](model[3](model[2](h))).pow(2).mean())
     found = only(recording, "vanishing-gradient")
     assert code(found) == "h = h * 1e-9"
-    assert set(found["parameters"]) == {"0.weight", "0.bias"}
+    assert set(found.parameters) == {"0.weight", "0.bias"}
 
 
 def test_wide_weights_explode() -> None:
@@ -83,7 +83,7 @@ def test_wide_weights_explode() -> None:
         step(model, out.pow(2).mean())
     found = only(recording, "exploding-gradient")
     assert code(found) == "out = model(x)"
-    assert "0.weight" in found["parameters"] and "16.weight" not in found["parameters"]
+    assert "0.weight" in found.parameters and "16.weight" not in found.parameters
 
 
 def test_a_scaler_is_divided_out() -> None:
@@ -96,7 +96,7 @@ def test_a_scaler_is_divided_out() -> None:
         with inspector.record() as recording:
             loss = model(x).pow(2).mean()
             (loss if scale is None else torch.amp.GradScaler("cpu", init_scale=scale).scale(loss)).backward()
-        firsts.append(only(recording, "exploding-gradient")["evidence"]["first"])
+        firsts.append(only(recording, "exploding-gradient").evidence["first"])
     assert firsts[0] == pytest.approx(firsts[1], rel=1e-4)
 
 
@@ -152,13 +152,13 @@ def halves(scale: float | None) -> Any:
 
 def test_half_precision_flushes_small_gradients() -> None:
     found = only(halves(None), "gradient-underflow")
-    assert "0.weight" in found["parameters"]
+    assert "0.weight" in found.parameters
     assert code(found)
 
 
 def test_a_scaler_saves_them() -> None:
     recording = halves(2.0**20)
-    assert [finding for finding in recording.findings if finding["severity"] != "note"] == []
+    assert [finding for finding in recording.findings if finding.severity != "note"] == []
 
 
 def test_relu_zeros_in_half_precision_are_silent() -> None:

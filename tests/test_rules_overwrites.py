@@ -70,10 +70,10 @@ def another_row(model: nn.Sequential) -> torch.Tensor:
 )
 def test_who_wrote_and_who_had_saved(loss: Loss, writer: str, saver: str) -> None:
     (found,) = run(loss, raises=True)
-    assert found["rule"] == "inplace-modified" and found["severity"] == "error"
-    assert found["location"]["code"] == writer
-    assert f"{saver} (line" in found["message"] and f"(line {found['location']['line']})" in found["message"]
-    assert "0.weight" in found["parameters"]
+    assert found.rule == "inplace-modified" and found.severity == "error"
+    assert found.location["code"] == writer
+    assert f"{saver} (line" in found.message and f"(line {found.location['line']})" in found.message
+    assert "0.weight" in found.parameters
 
 
 def test_a_custom_function_whose_saved_tensor_was_written() -> None:
@@ -94,8 +94,8 @@ def test_a_custom_function_whose_saved_tensor_was_written() -> None:
         return y.sum()
 
     (found,) = run(loss, raises=True)
-    assert found["location"]["code"] == "h.zero_()"
-    assert found["message"].startswith("Square (line")
+    assert found.location["code"] == "h.zero_()"
+    assert found.message.startswith("Square (line")
 
 
 def test_a_step_between_two_backward_calls_is_the_writer() -> None:
@@ -108,9 +108,9 @@ def test_a_step_between_two_backward_calls_is_the_writer() -> None:
         with pytest.raises(RuntimeError):
             y.pow(2).sum().backward()
     (found,) = recording.findings
-    assert found["rule"] == "inplace-modified" and found["location"]["code"] == "optimizer.step()"
-    assert found["backward_call"] == 2
-    assert "run the forward again" in found["advice"]
+    assert found.rule == "inplace-modified" and found.location["code"] == "optimizer.step()"
+    assert found.backward_call == 2
+    assert "run the forward again" in found.advice
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def data_set(model: nn.Sequential) -> torch.Tensor:
 )
 def test_a_write_that_no_version_counter_sees(loss: Loss, writer: str, harmed: set[str]) -> None:
     (found,) = run(loss, raises=False)
-    assert found["rule"] == "silent-overwrite" and found["severity"] == "error"
-    assert found["location"]["code"] == writer
-    assert set(found["parameters"]) == harmed
+    assert found.rule == "silent-overwrite" and found.severity == "error"
+    assert found.location["code"] == writer
+    assert set(found.parameters) == harmed
 
 
 def test_numpy_shares_the_memory() -> None:
@@ -169,8 +169,8 @@ def test_numpy_shares_the_memory() -> None:
         return h.sum()
 
     (found,) = run(loss, raises=False)
-    assert found["rule"] == "silent-overwrite"
-    assert found["location"]["code"] == "numbers[0] = 0.0"
+    assert found.rule == "silent-overwrite"
+    assert found.location["code"] == "numbers[0] = 0.0"
 
 
 def test_a_tensor_of_an_array_that_is_used_again() -> None:
@@ -182,8 +182,8 @@ def test_a_tensor_of_an_array_that_is_used_again() -> None:
         return y.sum()
 
     (found,) = run(loss, raises=False)
-    assert found["rule"] == "silent-overwrite" and found["location"]["code"] == "batch[:] = 2.0  # the next batch"
-    assert found["parameters"] == ["0.weight"]
+    assert found.rule == "silent-overwrite" and found.location["code"] == "batch[:] = 2.0  # the next batch"
+    assert found.parameters == ["0.weight"]
 
 
 def test_an_array_that_is_filled_anew_for_every_batch_is_silent() -> None:
@@ -250,7 +250,7 @@ def test_a_light_call_that_fails_says_what_its_node_had_saved() -> None:
             else:
                 h.sum().backward()
     graph = recording.calls[1].graph
-    assert [finding["rule"] for finding in recording.findings] == ["inplace-modified"]
+    assert [finding.rule for finding in recording.findings] == ["inplace-modified"]
     saved = {row["name"]: row["saved"] for _, row in graph.functions() if row["saved"]}
     assert [item["name"] for item in saved.pop("ExpBackward0")] == ["result"]
     assert not saved  # of the others nothing was read

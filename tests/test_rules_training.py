@@ -38,16 +38,16 @@ def said(program: Callable[[], None], watch: int = 3) -> list[Finding]:
         program()
     assert recording.failure is None
     report = recording.report()
-    assert not [check for check in report.checked if "of ours" in (check["reason"] or "")]
-    return [found for found in report.findings if found["rule"] in RULES and found["severity"] != "note"]
+    assert not [check for check in report.checked if "of ours" in (check.reason or "")]
+    return [found for found in report.findings if found.rule in RULES and found.severity != "note"]
 
 
 def only(program: Callable[[], None], rule: str, code: str, *parameters: str) -> Finding:
     """The one finding of a program, which is of this rule, at this line, and harms these."""
     (found,) = said(program)
-    assert found["rule"] == rule
-    assert code in found["location"]["code"]
-    assert found["parameters"] == list(parameters)
+    assert found.rule == rule
+    assert code in found.location["code"]
+    assert found.parameters == list(parameters)
     return found
 
 
@@ -71,7 +71,7 @@ def test_a_step_without_zero_grad_uses_the_last_gradients_again() -> None:
             optimizer.step()
 
     found = only(program, "stale-gradient", "optimizer.step()", *ALL)
-    assert found["evidence"] == {"step_after": 2, "used_again": [1]}
+    assert found.evidence == {"step_after": 2, "used_again": [1]}
 
 
 def test_one_of_two_optimizers_is_never_zeroed() -> None:
@@ -139,7 +139,7 @@ def test_the_other_player_of_a_gan_is_filled_and_zeroed_in_its_turn() -> None:
 
     with inspector.record(watch=4) as recording:
         program()
-    assert not [found for found in recording.findings if found["rule"] in RULES]
+    assert not [found for found in recording.findings if found.rule in RULES]
 
 
 def test_a_closure_that_zeroes_is_right() -> None:
@@ -436,8 +436,8 @@ def test_a_layer_that_leads_nowhere(steps: bool) -> None:
             optimizer.step()
 
     (found,) = said(program)
-    assert found["rule"] == "unreachable-parameter"
-    assert found["parameters"] == ["forgotten.weight", "forgotten.bias"]
+    assert found.rule == "unreachable-parameter"
+    assert found.parameters == ["forgotten.weight", "forgotten.bias"]
 
 
 def test_heads_that_take_turns() -> None:
@@ -521,8 +521,8 @@ def test_what_a_reentrant_checkpoint_gives_can_be_stale() -> None:
 
     with inspector.record() as recording:
         program()
-    (found,) = [found for found in recording.findings if found["rule"] == "stale-gradient"]
-    assert found["parameters"] == ["second.weight", "second.bias"]
+    (found,) = [found for found in recording.findings if found.rule == "stale-gradient"]
+    assert found.parameters == ["second.weight", "second.bias"]
 
 
 # replaced-parameter, unregistered-module, not-in-optimizer
@@ -539,7 +539,7 @@ def test_a_layer_that_was_replaced_after_the_optimizer_was_made() -> None:
             optimizer.step()
 
     found = only(program, "replaced-parameter", "model[2] = nn.Linear(3, 2)", "2.weight", "2.bias")
-    assert found["evidence"]["optimizer_made"] == found["location"]["line"] - 1
+    assert found.evidence["optimizer_made"] == found.location["line"] - 1
 
 
 def test_an_optimizer_made_after_the_last_change_holds_what_is_there() -> None:
@@ -657,11 +657,11 @@ def test_a_state_whose_graph_was_released() -> None:
 
     with inspector.record() as recording, pytest.raises(RuntimeError, match="second time"):
         program()
-    (found,) = [found for found in recording.findings if found["rule"] in RULES]
-    assert found["rule"] == "freed-graph"
-    assert found["location"]["code"] == "hidden.sum().backward()"
-    assert found["evidence"] == {"released_by": 1}
-    assert found["backward_call"] == 2
+    (found,) = [found for found in recording.findings if found.rule in RULES]
+    assert found.rule == "freed-graph"
+    assert found.location["code"] == "hidden.sum().backward()"
+    assert found.evidence == {"released_by": 1}
+    assert found.backward_call == 2
 
 
 def test_a_graph_that_is_kept_is_not_freed() -> None:

@@ -18,18 +18,18 @@ LOUD = ("error", "warning")
 def loud(recording: Any) -> list[Any]:
     assert recording.failure is None
     report = recording.report()
-    assert not [check for check in report.checked if "of ours" in (check["reason"] or "")]
-    return [finding for finding in report.findings if finding["severity"] in LOUD]
+    assert not [check for check in report.checked if "of ours" in (check.reason or "")]
+    return [finding for finding in report.findings if finding.severity in LOUD]
 
 
 def only(recording: Any, rule: str) -> Any:
     (finding,) = loud(recording)
-    assert finding["rule"] == rule, finding
+    assert finding.rule == rule, finding
     return finding
 
 
 def code(finding: Any) -> str:
-    return str(finding["location"]["code"])
+    return str(finding.location["code"])
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +59,8 @@ def test_a_product_with_zeros() -> None:
         step(model, loss)
     found = only(recording, "zero-gradient")
     assert code(found) == "loss = (model(x) * mask).sum()"
-    assert set(found["parameters"]) == {"0.weight", "0.bias", "2.weight", "2.bias"}
-    assert "multiplied it by mask, which is all zeros" in found["message"]
+    assert set(found.parameters) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert "multiplied it by mask, which is all zeros" in found.message
 
 
 def test_zeros_of_a_part_of_the_model_only() -> None:
@@ -71,7 +71,7 @@ def test_zeros_of_a_part_of_the_model_only() -> None:
         step(model, model[2](hidden).pow(2).sum())
     found = only(recording, "zero-gradient")
     assert code(found) == "hidden = hidden * torch.zeros(16)"
-    assert set(found["parameters"]) == {"0.weight", "0.bias", "2.weight"}
+    assert set(found.parameters) == {"0.weight", "0.bias", "2.weight"}
 
 
 def test_a_hook_that_gives_zeros() -> None:
@@ -80,8 +80,8 @@ def test_a_hook_that_gives_zeros() -> None:
         model[0].weight.register_hook(torch.zeros_like)
         step(model, model(x).pow(2).sum())
     found = only(recording, "zero-gradient")
-    assert found["parameters"] == ["0.weight"]
-    assert "a hook replaced by zeros" in found["message"]
+    assert found.parameters == ["0.weight"]
+    assert "a hook replaced by zeros" in found.message
     assert code(found) == "model[0].weight.register_hook(torch.zeros_like)"
 
 
@@ -92,8 +92,8 @@ def test_a_hook_on_a_tensor_inside() -> None:
         hidden.register_hook(lambda gradient: gradient * 0)
         step(model, model[2](hidden).pow(2).sum())
     found = only(recording, "zero-gradient")
-    assert set(found["parameters"]) == {"0.weight", "0.bias"}
-    assert "to hidden" in found["message"]
+    assert set(found.parameters) == {"0.weight", "0.bias"}
+    assert "to hidden" in found.message
 
 
 def test_a_clamp_beyond_whose_bounds_all_lie() -> None:
@@ -103,7 +103,7 @@ def test_a_clamp_beyond_whose_bounds_all_lie() -> None:
         step(model, out.sum())
     found = only(recording, "zero-gradient")
     assert code(found) == "out = model(x).clamp(5, 6)"
-    assert "beyond its bounds 5 and 6" in found["message"]
+    assert "beyond its bounds 5 and 6" in found.message
 
 
 def test_two_factors_that_both_start_at_zero() -> None:
@@ -119,7 +119,7 @@ def test_two_factors_that_both_start_at_zero() -> None:
     with inspector.record() as recording:
         step(model, model(x).pow(2).sum())
     found = only(recording, "zero-gradient")
-    assert set(found["parameters"]) == {"a", "b"}
+    assert set(found.parameters) == {"a", "b"}
 
 
 def test_frozen_zeros_are_no_zero_initialised_branch() -> None:
@@ -127,7 +127,7 @@ def test_frozen_zeros_are_no_zero_initialised_branch() -> None:
     nn.init.zeros_(model[2].weight).requires_grad_(False)
     with inspector.record() as recording:
         step(model, model(x).pow(2).sum() + model(x).sum())
-    assert set(only(recording, "zero-gradient")["parameters"]) == {"0.weight", "0.bias"}
+    assert set(only(recording, "zero-gradient").parameters) == {"0.weight", "0.bias"}
 
 
 # What zero-gradient is silent on
@@ -278,7 +278,7 @@ def test_a_mask_in_a_chain_is_no_idle_expert() -> None:
         for layer, mask in zip(layers, masks, strict=True):
             h = torch.tanh(layer(h)) * mask
         step(layers, h.pow(2).mean())
-    assert "0.weight" in only(recording, "zero-gradient")["parameters"]
+    assert "0.weight" in only(recording, "zero-gradient").parameters
 
 
 @pytest.mark.parametrize("hinge", [torch.relu, lambda x: x.clamp(min=0)])
@@ -303,8 +303,8 @@ def test_a_step_function_on_the_way(name: str) -> None:
         step(model, F.mse_loss(out, torch.randn(5, 4)))
     found = only(recording, "zero-derivative")
     assert code(found) == "out = getattr(model(x), name)()"
-    assert len(found["parameters"]) == 4
-    assert found["message"].startswith(f"{name} has a derivative of zero")
+    assert len(found.parameters) == 4
+    assert found.message.startswith(f"{name} has a derivative of zero")
 
 
 def test_a_softmax_over_one_element() -> None:
@@ -314,7 +314,7 @@ def test_a_softmax_over_one_element() -> None:
         step(model, F.mse_loss(probability, torch.zeros(5, 1)))
     found = only(recording, "zero-derivative")
     assert code(found) == "probability = torch.softmax(model(x), dim=1)"
-    assert set(found["parameters"]) == {"weight", "bias"}
+    assert set(found.parameters) == {"weight", "bias"}
 
 
 def test_attention_to_the_only_token_is_silent() -> None:
@@ -369,8 +369,8 @@ def test_a_bias_that_kills_a_relu() -> None:
         step(model, model[1](h).pow(2).mean())
     found = only(recording, "dead-activation")
     assert code(found) == "h = torch.relu(model[0](x))"
-    assert {"0.weight", "0.bias"} <= set(found["parameters"])
-    assert found["evidence"] == {"passed": 0.0, "alive": 0.0}
+    assert {"0.weight", "0.bias"} <= set(found.parameters)
+    assert found.evidence == {"passed": 0.0, "alive": 0.0}
 
 
 def test_next_to_nothing_is_dead_as_well() -> None:
@@ -380,8 +380,8 @@ def test_next_to_nothing_is_dead_as_well() -> None:
     with inspector.record() as recording:
         step(model, model[1](torch.relu(model[0](x))).sum())
     found = only(recording, "dead-activation")
-    assert 0 < found["evidence"]["alive"] < 1 / 200
-    assert 0 < found["evidence"]["passed"] < 0.1
+    assert 0 < found.evidence["alive"] < 1 / 200
+    assert 0 < found.evidence["passed"] < 0.1
 
 
 def test_a_gelu_far_below_zero() -> None:
@@ -389,7 +389,7 @@ def test_a_gelu_far_below_zero() -> None:
     nn.init.constant_(model[0].bias, -8.0)
     with inspector.record() as recording:
         step(model, model[1](F.gelu(model[0](x))).pow(2).mean())
-    assert set(only(recording, "dead-activation")["parameters"]) == {"0.weight", "0.bias"}
+    assert set(only(recording, "dead-activation").parameters) == {"0.weight", "0.bias"}
 
 
 def test_ordinary_sparsity_is_silent() -> None:
@@ -425,8 +425,8 @@ def test_inputs_that_are_not_normalised(activation: Any) -> None:
         step(model, model[1](h).pow(2).mean())
     found = only(recording, "saturated-activation")
     assert code(found) == "h = activation(model[0](x))"
-    assert set(found["parameters"]) == {"0.weight", "0.bias"}
-    assert found["evidence"]["slope"] < 0.05
+    assert set(found.parameters) == {"0.weight", "0.bias"}
+    assert found.evidence["slope"] < 0.05
 
 
 def test_attention_without_its_scale() -> None:
@@ -437,7 +437,7 @@ def test_attention_without_its_scale() -> None:
         step(model, (weights @ x).pow(2).mean())
     found = only(recording, "saturated-activation")
     assert code(found) == "weights = torch.softmax(q @ k.transpose(1, 2), dim=-1)"
-    assert set(found["parameters"]) == {"weight", "bias"}
+    assert set(found.parameters) == {"weight", "bias"}
 
 
 def test_masked_attention_and_gates_are_silent() -> None:
@@ -475,4 +475,4 @@ def test_a_confident_classifier_that_is_wrong_is_not() -> None:
     nn.init.zeros_(model.bias)
     with inspector.record() as recording:
         step(model, F.binary_cross_entropy(torch.sigmoid(model(x)), y))
-    assert set(only(recording, "saturated-activation")["parameters"]) == {"weight", "bias"}
+    assert set(only(recording, "saturated-activation").parameters) == {"weight", "bias"}

@@ -23,7 +23,7 @@ import inspector
 from inspector.graph import Graph, unknown
 from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.rows import from_rows
-from inspector.report import Report
+from inspector.report import Check, Report
 from inspector.terminal import Shown, lines, show, stderr_console
 from inspector.terminal.labels import in_mathematics, operand
 from inspector.terminal.screen import print_lines
@@ -558,8 +558,8 @@ def test_many_findings_are_counted_or_all_printed() -> None:
 
 def test_what_was_checked_and_what_was_not() -> None:
     reasons = ["no optimizer", "no optimizer", "no optimizer", "one call", "no ranks", "no values"]
-    checked = [{"rule": f"rule-{n}", "status": "not checked", "reason": why} for n, why in enumerate(reasons)]
-    checked += [{"rule": "fine", "status": "nothing found", "reason": None}] * 2
+    checked = [Check(f"rule-{n}", "not checked", why) for n, why in enumerate(reasons)]
+    checked += [Check("fine", "nothing found", None)] * 2
     text = " ".join(said(square(), checked=checked).split())
     assert (
         "2 rules found nothing; not checked: rule-0, rule-1 and 1 more (no optimizer), rule-3 (one call)" in text

@@ -23,12 +23,12 @@ def fails(findings: list[Finding], fail_on: FailOn) -> bool:
     if fail_on == "never":
         return False
     worse = FAIL_ON[: FAIL_ON.index(fail_on) + 1]
-    return any(finding["severity"] in worse for finding in findings)
+    return any(finding.severity in worse for finding in findings)
 
 
 def first_call(findings: list[Finding]) -> int | None:
     """The first backward call with a finding of warning or error level."""
-    calls = [finding["backward_call"] for finding in findings if finding["severity"] != "note"]
+    calls = [finding.backward_call for finding in findings if finding.severity != "note"]
     return min((call for call in calls if call is not None), default=None)
 
 
@@ -39,13 +39,13 @@ def workflow_commands(findings: list[Finding], folder: str) -> Iterator[str]:
     """
     for finding in findings:
         place = ""
-        location = finding["location"]
+        location = finding.location
         if location is not None and "line" in location:
             path = Path(folder, location["file"])
             shown = os.path.relpath(path) if path.exists() else location["file"]
             place = f"file={_property(shown)},line={location['line']},"
-        text = _data(f"{finding['message']}. {finding['advice']}")
-        yield f"::{_LEVELS[finding['severity']]} {place}title={_property(finding['rule'])}::{text}"
+        text = _data(f"{finding.message}. {finding.advice}")
+        yield f"::{_LEVELS[finding.severity]} {place}title={_property(finding.rule)}::{text}"
 
 
 def _data(text: str) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.graph.row_types import FunctionRow
+
 
 @dataclass(frozen=True)
 class Elementary:
@@ -225,7 +227,7 @@ REDUCTIONS: dict[str, Reduction] = {
 """Functions from a small tensor (or a number) to one number."""
 
 
-def find_elementary(function: dict[str, Any]) -> Elementary | None:
+def find_elementary(function: FunctionRow) -> Elementary | None:
     """The entry for a function of the graph that is applied to each element; None where there is none."""
     name, attributes = function["name"], function["attributes"]
     if name in _CLAMP_NAMES:
@@ -234,7 +236,7 @@ def find_elementary(function: dict[str, Any]) -> Elementary | None:
     return entry if entry is not None and _holds(entry.requires, attributes) else None
 
 
-def find_reduction(function: dict[str, Any]) -> Reduction | None:
+def find_reduction(function: FunctionRow) -> Reduction | None:
     """The entry for a function of the graph that makes one number of a tensor; None where there is none."""
     entry = REDUCTIONS.get(function["name"])
     return entry if entry is not None and _holds(entry.requires, function["attributes"]) else None

@@ -133,7 +133,7 @@ def derivatives_by_rules(forward: Forward, root: Pair, seed: float) -> dict[Pair
 
 def local_slope(forward: Forward, function: str, slot: int) -> Array | None:
     """The derivative of an elementary function or a reduction by the input of a slot; None where it has none."""
-    row = forward.network.nodes[function]
+    row = forward.function(function)
     entry = find_elementary(row) or find_reduction(row)
     if entry is None or slot >= len(entry.derivatives):
         return None

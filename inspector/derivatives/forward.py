@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 import networkx
 
@@ -15,6 +15,7 @@ from inspector.derivatives.arrays import Array, array, elementwise, scalar
 from inspector.derivatives.elementary import Elementary, Reduction, find_elementary, find_reduction
 from inspector.derivatives.functions import CONSTANTS, NUMERIC
 from inspector.derivatives.structural import STRUCTURAL, STRUCTURAL_INPUTS
+from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 
 Pair = tuple[str, int]
 """(id of a function, output number): a tensor of the forward. A leaf is that of its AccumulateGrad."""
@@ -59,11 +60,11 @@ class Forward:
                     ready.append(source)
         return found
 
-    def edges(self, function: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def edges(self, function: str) -> Iterator[tuple[str, NextEdge]]:
         """(target, attributes) of the edges to the functions that the inputs come from."""
         for _, target, edge in self.network.out_edges(function, data=True):
             if edge["kind"] == "next":
-                yield target, edge
+                yield target, cast(NextEdge, edge)
 
     def uses(self, function: str) -> Iterator[str]:
         """The functions that take an output of this one."""
@@ -71,10 +72,14 @@ class Forward:
             if edge["kind"] == "next":
                 yield source
 
-    def tensor(self, pair: Pair) -> dict[str, Any] | None:
+    def tensor(self, pair: Pair) -> TensorRow | None:
         """The attributes of a tensor; None where the graph has none for it."""
         identifier = self._tensors.get(pair)
-        return None if identifier is None else self.network.nodes[identifier]
+        return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
+
+    def function(self, identifier: str) -> FunctionRow:
+        """The attributes of a function."""
+        return cast(FunctionRow, self.network.nodes[identifier])
 
     def leaves(self) -> Iterator[tuple[str, Pair]]:
         """(id, pair) of every leaf that a gradient goes to."""
@@ -84,7 +89,7 @@ class Forward:
 
     def inputs(self, function: str) -> tuple[str, ...]:
         """Names of the inputs by slot; empty for a function that is in no table."""
-        row = self.network.nodes[function]
+        row = self.function(function)
         entry = find_elementary(row) or find_reduction(row)
         if entry is not None:
             return tuple(entry.derivatives)
@@ -126,7 +131,7 @@ class Forward:
                 value = moved.get(operand.pair) or self.value(operand.pair)
             if value is not None:
                 arrays[name] = value
-        row = self.network.nodes[function]
+        row = self.function(function)
         shape = self.shape((function, 0))
         elementary, reduction = find_elementary(row), find_reduction(row)
         if elementary is not None:
@@ -157,7 +162,7 @@ class Forward:
         tensor = self.tensor(pair)
         if tensor is not None:
             return array(tensor["before"]["data"])
-        function = self.network.nodes[pair[0]]
+        function = self.function(pair[0])
         return None if pair[1] else array(function["before"]["data"])
 
     def shape(self, pair: Pair) -> tuple[int, ...] | None:
@@ -169,7 +174,7 @@ class Forward:
         return None if tensor is None else tuple(tensor["shape"])
 
     def _find_operands(self, function: str) -> dict[str, Operand]:
-        row = self.network.nodes[function]
+        row = self.function(function)
         elementary = find_elementary(row)
         known: dict[str, Any] = dict(elementary.defaults) if elementary is not None else {}
         known |= row["attributes"]

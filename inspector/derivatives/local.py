@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import networkx
 
@@ -18,6 +18,7 @@ from inspector.derivatives.arrays import Array, agree, array
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward import Forward, Pair
 from inspector.derivatives.structural import RESHAPING
+from inspector.graph.row_types import FunctionRow, NextEdge
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbols import Symbols
@@ -34,7 +35,7 @@ class _Edge:
     """An edge between small tensors. expression: of its derivative, in sympy, once it is known to agree."""
 
     function: str
-    attributes: dict[str, Any]
+    attributes: NextEdge
     upstream: Array
     gradient: Array
     expression: Any = None
@@ -49,7 +50,7 @@ def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
     edges = list(_small_edges(network))
     if not edges or len(edges) > MOST_EDGES:
         return
-    if not any(_entry(network.nodes[edge.function], edge) for edge in edges):
+    if not any(_entry(cast(FunctionRow, network.nodes[edge.function]), edge) for edge in edges):
         _write_ratios(edges)
         return
     from inspector.derivatives.symbols import Symbols, brackets_kept  # sympy, which most graphs do not need
@@ -70,7 +71,7 @@ def _small_edges(network: networkx.MultiDiGraph[Any]) -> Iterator[_Edge]:
         if edge["kind"] == "next":
             gradient, upstream = array(edge["gradient"]), array(network.nodes[source]["gradient"])
             if gradient is not None and upstream is not None and _fit(gradient, upstream):
-                yield _Edge(source, edge, upstream, gradient)
+                yield _Edge(source, cast(NextEdge, edge), upstream, gradient)
 
 
 def _fit(gradient: Array, upstream: Array) -> bool:
@@ -82,7 +83,7 @@ def _agreeing(symbols: Symbols, forward: Forward, edge: _Edge) -> Any:
     """The derivative by the rules, if it is what was measured."""
     from inspector.derivatives.symbols import number_at
 
-    entry = _entry(forward.network.nodes[edge.function], edge)
+    entry = _entry(forward.function(edge.function), edge)
     if entry is None:
         return None
     name, text = entry
@@ -93,7 +94,7 @@ def _agreeing(symbols: Symbols, forward: Forward, edge: _Edge) -> Any:
     return expression if _explains(local, edge) else None
 
 
-def _entry(function: dict[str, Any], edge: _Edge) -> tuple[str, str] | None:
+def _entry(function: FunctionRow, edge: _Edge) -> tuple[str, str] | None:
     """(input, text of its derivative) of the tables; None for an edge that they say nothing of."""
     if edge.upstream.shape == edge.gradient.shape and function["name"] in RESHAPING:
         return "self", "1"
@@ -143,7 +144,7 @@ def _define(symbols: Symbols, forward: Forward, pair: Pair, name: str, names: An
     alias = next(symbol for symbol, owner in symbols.aliases.items() if owner == pair)
     definition = symbols.definitions[alias]
     text = None if definition is None else write(definition, names)
-    forward.network.nodes[pair[0]]["alias"] = {"name": name, "expression": text}
+    forward.function(pair[0])["alias"] = {"name": name, "expression": text}
 
 
 def _write_ratios(edges: list[_Edge]) -> None:

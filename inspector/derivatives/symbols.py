@@ -19,6 +19,7 @@ from inspector.derivatives.elementary import find_elementary
 from inspector.derivatives.forward import Forward, Operand, Pair, compiled
 from inspector.derivatives.functions import CONSTANTS, NUMERIC
 from inspector.derivatives.writing import Names, write
+from inspector.graph.row_types import FunctionRow
 
 LONGEST = 24
 """Letters of an expression that still stands for an operand within another; a longer one becomes v1, v2, …"""
@@ -81,7 +82,7 @@ class Symbols:
     def _remember_output(self, function: str) -> None:
         """Let the output of a function count as it was recorded: torch, too, takes 1 - s from the s that it saved,
         and where that cancels (a saturated sigmoid in float32) one from the exact s is another number."""
-        entry, value = find_elementary(self._forward.network.nodes[function]), self._forward.value((function, 0))
+        entry, value = find_elementary(self._forward.function(function)), self._forward.value((function, 0))
         operands = None if entry is None else self._operands(function, entry.expression)
         if entry is not None and operands is not None and value is not None:
             made = _expression(entry.expression, operands)
@@ -106,7 +107,7 @@ class Symbols:
         """The tensors whose expressions are needed for that of `pair`."""
         if self._name(pair) is not None or pair[1] or len(self._found) > _LIMIT:
             return []
-        entry = find_elementary(self._forward.network.nodes[pair[0]])
+        entry = find_elementary(self._forward.function(pair[0]))
         if entry is None or self._forward.value(pair) is None:
             return []
         operands = self._forward.operands(pair[0])
@@ -117,7 +118,7 @@ class Symbols:
         name = self._name(pair)
         if name is not None:
             return self._symbol(name, pair, self._forward.value(pair))
-        row = self._forward.network.nodes[pair[0]]
+        row = self._forward.function(pair[0])
         entry = find_elementary(row)
         composed = None
         if entry is not None and not pair[1]:
@@ -128,7 +129,7 @@ class Symbols:
         selected = self._selected(pair, row)
         return selected if selected is not None else self._alias(pair, composed)
 
-    def _selected(self, pair: Pair, row: dict[str, Any]) -> Any:
+    def _selected(self, pair: Pair, row: FunctionRow) -> Any:
         """`w[0]` for an element of a tensor with a name."""
         if row["name"] != "SelectBackward0" or row["attributes"].get("dim") != 0:
             return None

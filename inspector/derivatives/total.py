@@ -16,6 +16,7 @@ from inspector.derivatives.forward import Forward, Pair
 from inspector.derivatives.local import TOLERANCE
 from inspector.derivatives.structural import RESHAPING
 from inspector.graph import Graph
+from inspector.graph.row_types import Local
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbols import Symbols
@@ -48,7 +49,7 @@ class _Sum:
         return self.terms if plain and len(self.terms) > 1 else []
 
 
-def total_derivatives(graph: Graph) -> dict[str, dict[str, Any]]:
+def total_derivatives(graph: Graph) -> dict[str, Local]:
     """`{"symbol": "v + 2*u", "value": 4.0}` by the id of each scalar leaf for which one holds.
 
     They are in the graph already if it is small: at its leaves, as `derivative`. Empty where there are several
@@ -63,13 +64,13 @@ def add_totals(forward: Forward) -> None:
         forward.network.nodes[leaf]["derivative"] = derivative
 
 
-def _totals(forward: Forward) -> dict[str, dict[str, Any]]:
+def _totals(forward: Forward) -> dict[str, Local]:
     root = root_pair(forward)
     if root is None or not _is_worth_it(forward):
         return {}
     from inspector.derivatives.symbols import Symbols, brackets_kept
 
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Local] = {}
     with brackets_kept():
         in_leaves, in_names = Symbols(forward, expand=True, longest=_SHORT), Symbols(forward)
         for symbols, longest in ((in_leaves, _SHORT), (in_names, _LONGEST)):
@@ -77,7 +78,7 @@ def _totals(forward: Forward) -> dict[str, dict[str, Any]]:
             for leaf, pair in forward.leaves():
                 if leaf not in found and pair in sums:
                     total = _written(symbols, forward, root, leaf, sums[pair])
-                    if total is not None and len(total["symbol"]) <= longest:
+                    if total is not None and len(total["symbol"] or "") <= longest:
                         found[leaf] = total
     return found
 
@@ -123,7 +124,7 @@ def _flow(symbols: Symbols, forward: Forward, root: Pair) -> dict[Pair, _Sum]:
 
 def _local(symbols: Symbols, forward: Forward, function: str, slot: int) -> Any:
     """The derivative of a function of numbers by the input of a slot; None where the tables have none."""
-    row = forward.network.nodes[function]
+    row = forward.function(function)
     value = forward.value((function, 0))
     if value is None or value.shape:
         return None
@@ -137,7 +138,7 @@ def _local(symbols: Symbols, forward: Forward, function: str, slot: int) -> Any:
 
 def _written(
     symbols: Symbols, forward: Forward, root: Pair, leaf: str, found: _Sum
-) -> dict[str, Any] | None:
+) -> Local | None:
     """The derivative at a leaf as a row, if it is what was measured, and needs no name that the script lacks."""
     from inspector.derivatives.symbols import number_at
     from inspector.derivatives.writing import write

@@ -33,7 +33,7 @@ def diagnosed(report: Report) -> Report:
         elif not findings:
             checked.append(Check(rule=rule.name, status="nothing found", reason=None))
     found = at_their_cause(found)
-    found.sort(key=lambda finding: SEVERITIES.index(finding["severity"]))
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return replace(report, findings=found, checked=checked)
 
 

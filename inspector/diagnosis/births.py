@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from inspector.diagnosis.call import Call, Edge
 from inspector.diagnosis.finite import Kind, bad_ends, is_bad, is_fine, kind, output, root_kind
+from inspector.graph.row_types import TensorRow
 
 _MASKS = (
     "MaskedFillBackward0",
@@ -69,7 +69,7 @@ def has_bad_input(call: Call, node: str) -> bool:
     return any(map(is_bad, (*(output(call, other) for other in known_inputs(call, node)), *constants)))
 
 
-def saved_constants(call: Call, node: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def saved_constants(call: Call, node: str) -> Iterator[tuple[str, TensorRow]]:
     """What a Node saved and what needs no gradient, by the name that the Node gives it."""
     for name, identifier in call.saved[node].items():
         if not call.tensors[identifier]["requires_grad"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.measures import norm
+from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import Value, is_unknown
 from inspector.report import BackwardCall
 
@@ -33,9 +34,9 @@ class Call:
         self.row = call
         self.index = call.index
         self.graph = call.graph
-        self.functions: dict[str, dict[str, Any]] = dict(call.graph.functions())
+        self.functions: dict[str, FunctionRow] = dict(call.graph.functions())
         """The Nodes, in walk order."""
-        self.tensors: dict[str, dict[str, Any]] = dict(call.graph.tensors())
+        self.tensors: dict[str, TensorRow] = dict(call.graph.tensors())
 
     @functools.cached_property
     def next_edges(self) -> dict[str, list[Edge]]:

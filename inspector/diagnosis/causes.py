@@ -44,20 +44,20 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
     """
     seen: dict[object, list[set[str]]] = defaultdict(list)
     for finding in findings:
-        earlier, harmed = seen[finding["rule"], _line(finding)], set(finding["parameters"])
+        earlier, harmed = seen[finding.rule, _line(finding)], set(finding.parameters)
         if not any(harmed & other or harmed == other for other in earlier):
             yield finding
         earlier.append(harmed)
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
-    if cause is finding or finding["rule"] not in HIDES.get(cause["rule"], ()):
+    if cause is finding or finding.rule not in HIDES.get(cause.rule, ()):
         return False
-    return set(finding["parameters"]) <= set(cause["parameters"])
+    return set(finding.parameters) <= set(cause.parameters)
 
 
 def _line(finding: Finding) -> object:
-    location = finding["location"]
+    location = finding.location
     if isinstance(location, dict) and "line" in location:
         return location["file"], location["line"]
-    return tuple(finding["nodes"][:1])
+    return tuple(finding.nodes[:1])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from inspector.graph.places import file_and_line
+from inspector.graph.row_types import Place
+from inspector.report.row_types import CutRow, Fault
 
 _TEXTS = {
     "detach": "is detached here",
@@ -19,26 +22,25 @@ _TEXTS = {
 }
 
 
-def described(cut: dict[str, Any]) -> str:
+def described(cut: CutRow) -> str:
     """`h is detached here`."""
     if cut["region"] is not None:
         return "gradients are turned off here"
-    name = cut["code"] if cut["kind"] in ("no_grad", "inference_mode") else cut["name"]
+    name = cut.get("code") if cut["kind"] in ("no_grad", "inference_mode") else cut.get("name")
     return f"{name or 'the result of ' + cut['operation']} {_TEXTS[cut['kind']]}"
 
 
-def location(cut: dict[str, Any]) -> Any:
+def location(cut: CutRow) -> Fault | Place:
     """The line at fault: where gradients were turned off, else the cut's own, and which part of it."""
-    if cut["region"] is not None or cut["source"] is None or cut["code"] is None:
-        return cut["region"] or cut["source"]
-    return cut["source"] | {"part": cut["code"]}
+    source, code = cut["source"], cut.get("code")
+    if cut["region"] is not None or source is None or "unknown" in source or code is None:
+        return cut["region"] or source
+    return {**source, "part": code}
 
 
-def by_place(cuts: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def by_place(cuts: Iterable[CutRow]) -> list[list[CutRow]]:
     """The cuts of one place together, in the order of the places."""
-    places: dict[Any, list[dict[str, Any]]] = {}
+    places: dict[tuple[str, int] | None, list[CutRow]] = {}
     for cut in cuts:
-        at = location(cut)
-        key = (at["file"], at["line"]) if at is not None else None
-        places.setdefault(key, []).append(cut)
+        places.setdefault(file_and_line(cut["region"] or cut["source"]), []).append(cut)
     return list(places.values())

@@ -10,6 +10,7 @@ from inspector.diagnosis.call import Call
 from inspector.diagnosis.rule import Need
 from inspector.graph.values import is_unknown
 from inspector.report import Report
+from inspector.report.row_types import EventRow, LeafRow, OptimizerRow, ParameterRow
 
 _GRADCHECK = "wrong-backward"
 
@@ -37,22 +38,22 @@ class Evidence:
         return [call for call in self.calls if call.row.setting.recording == "full"]
 
     @property
-    def parameters(self) -> list[dict[str, Any]]:
+    def parameters(self) -> list[ParameterRow]:
         """The rows of the script's parameters (`Inventory.parameters`)."""
         return self.report.inventory.parameters
 
     @property
-    def optimizers(self) -> list[dict[str, Any]]:
+    def optimizers(self) -> list[OptimizerRow]:
         """The rows of the script's optimizers (`Inventory.optimizers`)."""
         return self.report.inventory.optimizers
 
     @property
-    def leaves(self) -> list[dict[str, Any]]:
+    def leaves(self) -> list[LeafRow]:
         """The rows of the leaves that a module or an optimizer holds (`Inventory.leaves`)."""
         return self.report.inventory.leaves
 
     @property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[EventRow]:
         """What happened around the backward calls, in order (`Report.events`)."""
         return self.report.events
 
@@ -86,14 +87,14 @@ class Evidence:
         return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
 
     @functools.cached_property
-    def steps(self) -> list[dict[str, Any]]:
+    def steps(self) -> list[EventRow]:
         """The steps of optimizers among the events."""
         return [event for event in self.events if event["event"] == "step"]
 
     @functools.cached_property
     def stepped(self) -> set[int]:
         """The numbers of the optimizers that have stepped."""
-        return {event["optimizer"] for event in self.steps}
+        return {event["optimizer"] for event in self.steps if event["optimizer"] is not None}
 
     def optimizer_name(self, number: int) -> str:
         """What the script calls an optimizer, else its class."""
@@ -140,10 +141,10 @@ def _no_optimizer(evidence: Evidence) -> str | None:
 
 def _no_gradcheck(evidence: Evidence) -> str | None:
     """It runs the user's code, so its findings are in the report already, or why it could not look."""
-    if any(finding["rule"] == _GRADCHECK for finding in evidence.report.findings):
+    if any(finding.rule == _GRADCHECK for finding in evidence.report.findings):
         return None
-    said = [check for check in evidence.report.checked if check["rule"] == _GRADCHECK]
-    return said[0]["reason"] if said else "only with --gradcheck"
+    said = [check for check in evidence.report.checked if check.rule == _GRADCHECK]
+    return said[0].reason if said else "only with --gradcheck"
 
 
 def _no_call(evidence: Evidence) -> str | None:

@@ -73,7 +73,8 @@ def holds(value: Value) -> str:
     items = list(_items(value))
     if len(items) == 1 and is_summary(items[0]) and "nans" in items[0]:
         row = items[0]
-        counts = [f"{row[key]} {name}" for key, name in (("nans", "NaN"), ("infinities", "infinite")) if row[key]]
+        found = ((row["nans"], "NaN"), (row.get("infinities", 0), "infinite"))
+        counts = [f"{count} {name}" for count, name in found if count]
         return f"{' and '.join(counts)} of {math.prod(row['shape'])} elements"
     return {"nan": "NaN", "inf": "infinity"}.get(kind(value) or "", "finite numbers")
 

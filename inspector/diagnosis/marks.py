@@ -10,17 +10,17 @@ from inspector.report import Finding, Report
 def mark(report: Report) -> None:
     """Set `marks` and `harmed` of the graphs of a report by its findings; notes are left out."""
     for row in report.calls:
-        findings = [item for item in report.findings if item["backward_call"] == row.index]
+        findings = [item for item in report.findings if item.backward_call == row.index]
         call = Call(row)
         for finding in findings:
-            if finding["severity"] != "note":
+            if finding.severity != "note":
                 _mark(call, row.graph, finding)
 
 
 def _mark(call: Call, graph: Graph, finding: Finding) -> None:
-    nodes = [_function(call, node) for node in finding["nodes"]]
+    nodes = [_function(call, node) for node in finding.nodes]
     known = [node for node in nodes if node in call.functions]
-    names = set(finding["parameters"])
+    names = set(finding.parameters)
     ends = [node for node, leaf in call.leaf_of.items() if call.name(leaf) in names]
     way = set(call.towards_leaves(known[:1])) & set(call.towards_root(ends))
     if not known:  # no Node is at fault: a step, an optimizer
@@ -28,7 +28,7 @@ def _mark(call: Call, graph: Graph, finding: Finding) -> None:
     if not known:
         return
     earlier = graph.marks.get(known[0])
-    graph.marks[known[0]] = finding["rule"] if earlier is None else f"{earlier}, {finding['rule']}"
+    graph.marks[known[0]] = finding.rule if earlier is None else f"{earlier}, {finding.rule}"
     graph.harmed |= way | {known[0]} | {call.leaf_of[node] for node in ends if node in way}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from inspector.diagnosis.call import Call
-from inspector.graph.values import is_number
 
 SELECTS = frozenset(
     [
@@ -86,10 +85,10 @@ def dimension(call: Call, node: str) -> int | None:
     row = call.functions[node]
     given = row["attributes"].get("dim")
     result = call.saved[node].get("result")
-    if not is_number(given) or result is None:
+    if not isinstance(given, int) or result is None:
         return None
     rank = len(call.tensors[result]["shape"])
-    return int(given) % rank if rank else 0
+    return given % rank if rank else 0
 
 
 def same_dimension(call: Call, upper: str, fed: Fed) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
+from inspector.report.row_types import LeafRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Unreached:
     """leaf: its row. of_a_model_in_use: whether its model has run, or others of it were reached.
     others_reached: whether its optimizer (where there is none, its model) holds parameters that were reached."""
 
-    leaf: dict[str, Any]
+    leaf: LeafRow
     of_a_model_in_use: bool
     others_reached: bool
 
@@ -34,14 +35,14 @@ def unreached(evidence: Evidence) -> Iterator[Unreached]:
             yield Unreached(leaf, True, True)
 
 
-def is_idle(evidence: Evidence, leaf: dict[str, Any]) -> bool:
+def is_idle(evidence: Evidence, leaf: LeafRow) -> bool:
     """Whether it may come in another call: another head's turn, an expert that no sample was sent to."""
     if leaf["without_graph"] is not None:  # its turn came
         return False
     return _takes_turns(evidence, leaf) or _is_one_of_several(evidence, leaf)
 
 
-def _takes_turns(evidence: Evidence, leaf: dict[str, Any]) -> bool:
+def _takes_turns(evidence: Evidence, leaf: LeafRow) -> bool:
     """Whether calls from one line reached now these, now those parameters of its model."""
     lines: dict[tuple[Any, ...], set[int]] = {}
     for call in evidence.complete:
@@ -55,7 +56,7 @@ def _takes_turns(evidence: Evidence, leaf: dict[str, Any]) -> bool:
     return any(0 < len(calls & indexes) < len(indexes) for indexes in lines.values() for calls in reached)
 
 
-def _is_one_of_several(evidence: Evidence, leaf: dict[str, Any]) -> bool:
+def _is_one_of_several(evidence: Evidence, leaf: LeafRow) -> bool:
     """Whether it is one of several equals side by side, `experts.3.weight`, of which others were reached.
 
     A layer that a chain of layers left out is none: there one of the others lies under another.
@@ -81,7 +82,7 @@ def _differ_at(some: list[str], others: list[str], position: int) -> bool:
     return differing == [position] and some[position].isdigit()
 
 
-def _are_chained(evidence: Evidence, leaves: list[dict[str, Any]]) -> bool:
+def _are_chained(evidence: Evidence, leaves: list[LeafRow]) -> bool:
     """Whether the gradient of one of these leaves comes through a Node that uses another one."""
     for call in evidence.complete:
         of_call = [row["tensor"] for leaf in leaves for row in leaf["calls"] if row["backward_call"] == call.index]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.model import Graph
+from inspector.graph.row_types import FunctionRow
 
 OUTSIDE = "outside of modules"
 ITSELF = "the model itself"
@@ -24,7 +25,7 @@ class Memory:
     modules: dict[str, int]
 
 
-def saved_bytes(function: dict[str, Any]) -> int:
+def saved_bytes(function: FunctionRow) -> int:
     """What one function adds to the memory that the graph keeps alive."""
     return sum(saved.get("bytes", 0) for saved in function["saved"])
 

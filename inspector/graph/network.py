@@ -3,12 +3,12 @@ have millions of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import networkx
 
-Attributes = dict[str, Any]
+Attributes = Mapping[str, Any]
 
 
 def network_of(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import networkx
 
 from inspector.graph.model import Graph
 from inspector.graph.network import network_of
+from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import unknown
 from inspector.look import ORDERS, Order
 
@@ -88,7 +89,7 @@ def after_steps(graph: Graph, count: int) -> Graph:
     ran = set(graph.steps[:count])
     network = copied(graph)
     for identifier, node in network.nodes(data=True):
-        if not _has_run(graph, identifier, node, ran):
+        if not _has_run(graph, identifier, cast("FunctionRow | TensorRow", node), ran):
             node["after"] = node["before"]
             node["gradient"] = unknown(_NOT_YET)
             if node["kind"] == "function":
@@ -100,7 +101,7 @@ def after_steps(graph: Graph, count: int) -> Graph:
     return changed(graph, network, graph.steps[:count], None)
 
 
-def _has_run(graph: Graph, identifier: str, node: dict[str, Any], ran: set[str]) -> bool:
+def _has_run(graph: Graph, identifier: str, node: FunctionRow | TensorRow, ran: set[str]) -> bool:
     """Whether the function has run, or that which the gradient of a tensor arrives at."""
     if node["kind"] == "function":
         return identifier in ran

@@ -8,14 +8,16 @@ from typing import Any
 import networkx
 
 from inspector.graph.columns import from_table, to_table
-from inspector.graph.model import MOMENTS, Graph
+from inspector.graph.model import Graph
 from inspector.graph.network import network_of
+from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS, value_keys
 from inspector.graph.values import decode, encode
 
 _AT_LEAST = 3
 """From so many members in a row on, a box is saved with the first and the last of them."""
-_EDGE_VALUES = ("gradient", "local")
-_NODE_VALUES = ("gradient", *MOMENTS, "attributes", "derivative")
+_EDGE_VALUES = value_keys(*EDGE_ROWS.values())
+_NODE_VALUES = value_keys(*NODE_ROWS.values())
+"""Keys that hold values, in which "nan" is a number; elsewhere it is a text."""
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
@@ -117,6 +119,6 @@ def _number(identifier: str) -> int:
     return int(identifier.removeprefix("n"))
 
 
-def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: tuple[str, ...]) -> dict[str, Any]:
+def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: frozenset[str]) -> dict[str, Any]:
     """A row without `keys`, its `values` decoded."""
     return {key: decode(item) if key in values else item for key, item in row.items() if key not in keys}

@@ -20,28 +20,101 @@ In JSON a NaN or an infinity is a string and a complex number ``{"re", "im"}``;
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-Value: TypeAlias = Any  # None | bool | int | float | complex | list[Value] | dict[str, Any]
+from msgspec import Meta
+from typing_extensions import NotRequired, TypedDict, TypeIs, final
 
 FULL = 9
 """Tensors of up to this many elements are kept in full (a 3 x 3 matrix still fits a figure)."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Shape: TypeAlias = list[Count]
+Real: TypeAlias = Annotated[float, Meta(title="real")]
+Value: TypeAlias = Annotated[
+    Any,
+    Meta(
+        title="value",
+        description="The content of a tensor. null is torch's own None; up to 9 elements are given in full, as a"
+        " number or nested lists; a larger tensor is a summary. Where a function has several outputs: a list by"
+        " output number.",
+    ),
+]
+
+
+@final
+class Unknown(TypedDict):
+    """Something that was not seen. Never a guess, and never null."""
+
+    unknown: str
+    """Why it was not seen."""
+
+
+class Complex(TypedDict):
+    """A complex number."""
+
+    re: Real
+    im: Real
+
+
+class Histogram(TypedDict):
+    """Magnitudes of a sample of the elements, by powers of two; in a full recording."""
+
+    counted: Count
+    """How many elements are in the sample, taken at even distances: all of a tensor of up to 511. Zeros, NaN
+    and infinities among them are in no bucket."""
+    exponent: int | None
+    """Of the first bucket; null where there is no bucket."""
+    counts: list[Count]
+    """counts[k]: elements with 2**(exponent + k) <= |element| < 2**(exponent + k + 1)."""
+
+
+Statistic: TypeAlias = Annotated[Any, Meta(title="statistic")]
+
+
+class Summary(TypedDict):
+    """A tensor of more than 9 elements."""
+
+    shape: Shape
+    dtype: str
+    norm: Statistic
+    """The 2-norm."""
+    mean: NotRequired[Statistic]
+    min: NotRequired[Statistic]
+    max: NotRequired[Statistic]
+    zeros: NotRequired[Count]
+    """How many elements are exactly zero."""
+    nans: NotRequired[Count]
+    infinities: NotRequired[Count]
+    histogram: NotRequired[Histogram]
+    computed: NotRequired[str]
+    """Where the numbers come from, if nobody saw the tensor itself: a view with the same elements."""
+
+
+_NotFinite: TypeAlias = Literal["nan", "inf", "-inf"]
+
+IN_JSON: dict[Any, Any] = {
+    Real: int | float | _NotFinite,
+    Statistic: int | float | _NotFinite | Unknown | None,
+    Value: bool | int | float | _NotFinite | None | list[Value] | Summary | Complex | Unknown,
+}
+"""What these types are in a file, where a NaN is a text. A summary is told from the others by its `shape`."""
 
 _AS_THEY_ARE = (str, int, bool, type(None))
 _NAMED_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def unknown(reason: str) -> dict[str, str]:
+def unknown(reason: str) -> Unknown:
     """The value of what was not seen, with the reason why."""
     return {"unknown": reason}
 
 
-def is_unknown(value: Value) -> bool:
+def is_unknown(value: Value) -> TypeIs[Unknown]:
     """Whether `value` says that it is not known."""
     return isinstance(value, dict) and "unknown" in value
 
 
-def is_summary(value: Value) -> bool:
+def is_summary(value: Value) -> TypeIs[Summary]:
     """Whether `value` is the summary of a tensor that is too large to be kept in full."""
     return isinstance(value, dict) and "norm" in value
 
@@ -76,12 +149,26 @@ def decode_number(value: Any) -> Value:
 
 
 def decode(value: Any) -> Value:
-    """A value as JSON has it, back as the model has it. The inverse of `encode` for values."""
+    """A value as JSON has it, back as the model has it. The inverse of `encode` for values.
+
+    What is the same in both may be the object that was given.
+    """
+    kind = type(value)
+    if kind is float or kind is int or value is None:  # nearly all that a large graph holds
+        return value
+    if kind is dict and "norm" in value and "shape" in value and _has_no_names(value):
+        return value
     if isinstance(value, list):
         return [decode(item) for item in value]
     if isinstance(value, dict) and value.keys() != {"re", "im"}:
         return {key: decode(item) for key, item in value.items()}
     return decode_number(value)
+
+
+def _has_no_names(summary: dict[str, Any]) -> bool:
+    """Whether the statistics of a summary are numbers in JSON as well."""
+    statistics = (summary["norm"], summary.get("mean"), summary.get("min"), summary.get("max"))
+    return not any(type(statistic) in (str, dict) for statistic in statistics)
 
 
 def _float_name(value: float) -> str:

@@ -16,6 +16,7 @@ from torch import nn
 from inspector.diagnosis import RULES, diagnosed
 from inspector.files import Files
 from inspector.graph import Graph
+from inspector.graph.values import unknown
 from inspector.library.recording import record
 from inspector.library.tracing import trace_named
 from inspector.naming import Names, names_from
@@ -27,7 +28,7 @@ from inspector.report import BackwardCall, Check, Exit, Finding, Inventory, Reco
 from inspector.text import counted
 from inspector.tracer.roots import NoGraphError, roots_of
 
-_NO_LINE = {"unknown": "backward was not watched"}
+_NO_LINE = unknown("backward was not watched")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [_line(finding) for finding in self.findings] or ["nothing was found"]
-        fine = sum(1 for check in self.checked if check["status"] == "nothing found")
-        unseen = [check["rule"] for check in self.checked if check["status"] == "not checked"]
+        fine = sum(1 for check in self.checked if check.status == "nothing found")
+        unseen = [check.rule for check in self.checked if check.status == "not checked"]
         lines.append(f"{counted(fine, 'rule')} found nothing; {counted(len(unseen), 'was', 'were')} not checked")
         return "\n".join(lines)
 
@@ -104,8 +105,8 @@ def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "w
         torch.autograd.backward(loss, retain_graph=True)
         missing = [name for name, tensor in named if tensor.requires_grad and tensor.grad is None]
     levels = ("error",) if fail_on == "error" else ("error", "warning")
-    findings = [finding for finding in recording.findings if finding["severity"] in levels]
-    explained = {name for finding in findings for name in finding["parameters"]}
+    findings = [finding for finding in recording.findings if finding.severity in levels]
+    explained = {name for finding in findings for name in finding.parameters}
     if missing and not explained.issuperset(missing):
         findings.append(_missing([name for name in missing if name not in explained]))
     if findings:
@@ -149,12 +150,12 @@ def _alive(given: Any) -> Iterator[tuple[str, nn.Module]]:
 
 def _line(finding: Finding) -> str:
     """`error detached at model.py:12: h is detached here (harms encoder.weight)`."""
-    location = finding["location"]
-    at = f" at {location['file']}:{location['line']}" if isinstance(location, dict) and "line" in location else ""
-    names = finding["parameters"]
+    location = finding.location
+    at = f" at {location['file']}:{location['line']}" if location is not None and "line" in location else ""
+    names = finding.parameters
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     harms = f" (harms {', '.join(names[:3])}{more})" if names else ""
-    return f"{finding['severity']} {finding['rule']}{at}: {finding['message']}{harms}; {finding['advice']}"
+    return f"{finding.severity} {finding.rule}{at}: {finding.message}{harms}; {finding.advice}"
 
 
 def _raise(error: Exception) -> None:

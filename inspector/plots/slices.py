@@ -94,7 +94,7 @@ def _evaluation(forward: Forward, root: Pair, leaf: Pair) -> Evaluation:
 def _slice(
     graph: Graph, forward: Forward, leaf: str, evaluation: Evaluation, remarks: list[str]
 ) -> Slice:
-    row = graph[leaf]
+    row = graph.tensor(leaf)
     (at,) = evaluation.at.items
     height = evaluation.along(at)
     (of_curve,) = evaluation.slopes().items
@@ -107,6 +107,6 @@ def _slice(
         if not (agree(slope, of_curve, _AGREEMENT) or abs(slope - of_curve) < 1e-6 or evaluation.kinks()):
             told = f"autograd's slope {slope:.4g} is not that of the curve, {of_curve:.4g}"
             remarks.append(f"{told}: a hook or a custom Function stands between")
-    symbol = row.get("derivative", {}).get("symbol")
+    symbol = row["derivative"]["symbol"] if "derivative" in row else None
     curve = sample(evaluation.along, at)
     return Slice(leaf, at, height, slope + 0.0, symbol, row["after"]["grad"], curve)

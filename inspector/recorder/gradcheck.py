@@ -137,17 +137,17 @@ def _finding(result: FunctionChecked, calls: list[BackwardCall]) -> Finding:
         if nodes:
             index = call.index
             break
-    return {
-        "rule": RULE,
-        "severity": "error",
-        "message": f"the backward of {result.name} is not the derivative of its forward: {result.reason}",
-        "advice": f"mend {result.name}.backward; a deliberate surrogate (straight-through) can stay as it is",
-        "location": result.source,
-        "backward_call": index,
-        "nodes": nodes,
-        "parameters": [],
-        "evidence": {},
-    }
+    return Finding(
+        rule=RULE,
+        severity="error",
+        message=f"the backward of {result.name} is not the derivative of its forward: {result.reason}",
+        advice=f"mend {result.name}.backward; a deliberate surrogate (straight-through) can stay as it is",
+        location=result.source,
+        backward_call=index,
+        nodes=nodes,
+        parameters=[],
+        evidence={},
+    )
 
 
 def _copied(item: Any) -> Any:

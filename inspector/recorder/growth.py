@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from inspector.naming import Names
+from inspector.report.row_types import Alive, Contained
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
@@ -75,7 +76,7 @@ class Growth:
         self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
 
-    def begins(self, index: int, walk: Walk, names: Names) -> list[dict[str, Any]]:
+    def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
         """A call begins: rows for the earlier graphs that are alive, each with who holds it, if that was found."""
         if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
             return []
@@ -85,9 +86,10 @@ class Growth:
             mark = _Mark(index)
             walk.nodes[walk.roots[0][0]].metadata.setdefault(_KEY, mark)
             self._marks.append(weakref.ref(mark))
-        return [{"backward_call": call, **holders.get(call, _NOBODY)} for call in sorted(alive)]
+        found = [(call, *holders.get(call, _NOBODY)) for call in sorted(alive)]
+        return [{"backward_call": call, "holder": holder, "source": source} for call, holder, source in found]
 
-    def ends(self, index: int, record: Record) -> list[dict[str, Any]]:
+    def ends(self, index: int, record: Record) -> list[Contained]:
         """It has ended: rows for the earlier calls whose Nodes its graph contains."""
         if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
             return []
@@ -95,7 +97,7 @@ class Growth:
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
         call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1))
         first = min(numbers, default=0)
-        rows = []
+        rows: list[Contained] = []
         for known in self._known:
             if known.thread != call.thread or known.last < first:  # most often: each step makes its Nodes anew
                 continue
@@ -112,9 +114,9 @@ class Growth:
         self._known.append(call)
         return rows
 
-    def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, dict[str, Any]]:
+    def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, _Holder]:
         """By call, the tensor outside of this graph that leads to its root: the one that leads to most of them."""
-        found: list[tuple[set[int], dict[str, Any]]] = []
+        found: list[tuple[set[int], _Holder]] = []
         left = MOST_LOOKED_AT
         for tensor in names.tensors:
             node = _grad_fn(tensor)
@@ -127,13 +129,14 @@ class Growth:
                 if mark is not None and mark.index in alive:
                     reached.add(mark.index)
             if reached:
-                row = {"holder": names.name(tensor), "source": self._source(node)}
-                found.append((reached, row))
+                found.append((reached, (names.name(tensor), self._source(node))))
         found.sort(key=lambda item: -len(item[0]))  # stable: the script's order among equals
-        return {call: row for reached, row in reversed(found) for call in reached}
+        return {call: holder for reached, holder in reversed(found) for call in reached}
 
 
-_NOBODY = {"holder": None, "source": None}
+_Holder = tuple[str | None, Any]
+"""What the script calls it, and where it was made."""
+_NOBODY: _Holder = (None, None)
 
 
 def _keys(structure: Structure) -> list[tuple[int, str]]:

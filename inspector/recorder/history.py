@@ -13,6 +13,7 @@ from inspector.graph.measures import is_zero
 from inspector.naming import Owner
 from inspector.recorder.assignments import assignment
 from inspector.recorder.leaves import GradState, Leaves, grad_state, grads_of
+from inspector.report.row_types import LeafCall, LeafRow
 from inspector.summaries import NOTHING, Pending
 from inspector.summaries.elements import plain, stored
 from inspector.torch_api.modes import unobserved
@@ -35,7 +36,7 @@ class _Call(NamedTuple):
     tensor: Pair | None
     gradient: bool
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> LeafCall:
         tensor = None if self.tensor is None else self.ids.tensor(self.tensor)
         return {"backward_call": self.backward_call, "tensor": tensor, "gradient": self.gradient}
 
@@ -135,7 +136,7 @@ class History:
                 leaf.content = ()
         return found
 
-    def rows(self, optimizers: dict[int, list[int]]) -> list[dict[str, Any]]:
+    def rows(self, optimizers: dict[int, list[int]]) -> list[LeafRow]:
         """Rows for the leaves that a module or an optimizer holds; optimizers: the numbers of these, by leaf."""
         return [
             self._row(number, optimizers.get(number, []))
@@ -143,7 +144,7 @@ class History:
             if number in optimizers or self.leaves[number].owner is not None
         ]
 
-    def _row(self, number: int, optimizers: list[int]) -> dict[str, Any]:
+    def _row(self, number: int, optimizers: list[int]) -> LeafRow:
         leaf, known = self.leaves[number], self._known.get(number, _Leaf())
         owner = leaf.owner
         return {

@@ -20,6 +20,7 @@ from inspector.graph.measures import norm
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.naming import Names
 from inspector.recorder.leaves import GradState, Leaves, grad_of, grad_state
+from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
 from inspector.summaries import Batch, Pending, dtype_name
 from inspector.tracer.ids import Ids
 from inspector.tracer.tensors import Seen
@@ -44,7 +45,7 @@ class _Parameter:
     def elements(self) -> int:
         return 0 if self.shape is None else self.shape.numel()
 
-    def row(self, calls: list[dict[str, Any]]) -> dict[str, Any]:
+    def row(self, calls: list[GradNorms]) -> ParameterRow:
         return {
             "name": self.name,
             "module": self.name.rpartition(".")[0],
@@ -89,7 +90,7 @@ class _Ended(NamedTuple):
     seen: Mapping[Pair, Seen]
     ids: Ids
 
-    def rows(self, number: int) -> Iterator[dict[str, Any]]:
+    def rows(self, number: int) -> Iterator[GradNorms]:
         """Which tensor of the graph a parameter was, None for none, and the norms of its grad before and after;
         nothing of a parameter that there was not yet."""
         pair, outside = self.grads.inside.get(number), self.grads.outside.get(number)
@@ -99,9 +100,9 @@ class _Ended(NamedTuple):
         elif outside is not None:
             yield self._row(None, outside[0], self.grads.after[number])
 
-    def _row(self, tensor: str | None, before: Pending, after: Pending) -> dict[str, Any]:
-        norms = {"before": _norm(before.value), "after": _norm(after.value)}
-        return {"backward_call": self.backward_call, "tensor": tensor, **norms}
+    def _row(self, tensor: str | None, before: Pending, after: Pending) -> GradNorms:
+        call, norms = self.backward_call, (_norm(before.value), _norm(after.value))
+        return {"backward_call": call, "tensor": tensor, "before": norms[0], "after": norms[1]}
 
 
 class ModuleInventory:
@@ -168,14 +169,14 @@ class ModuleInventory:
         """Only what the next call shows is wanted."""
         self._ended.clear()
 
-    def parameters(self) -> list[dict[str, Any]]:
+    def parameters(self) -> list[ParameterRow]:
         """The rows of the parameters."""
         return [
             kept.row([row for call in self._ended for row in call.rows(number)])
             for number, kept in self._parameters.items()
         ]
 
-    def modules(self) -> list[dict[str, Any]]:
+    def modules(self) -> list[ModuleRow]:
         """The rows of the modules."""
         return [
             {

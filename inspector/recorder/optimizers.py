@@ -17,6 +17,7 @@ from torch.optim.optimizer import Optimizer
 
 from inspector.naming import Names
 from inspector.recorder.leaves import Leaves
+from inspector.report.row_types import OptimizerGroup, OptimizerRow, Replaced
 from inspector.torch_api.modules import parameters_in
 
 
@@ -34,7 +35,7 @@ class _Seen:
     groups: list[dict[str, Any]] = field(default_factory=list)
     name: str | None = None
     paths: dict[int, tuple[weakref.ref[nn.Module], str] | None] = field(default_factory=dict)
-    replaced: dict[int, dict[str, Any]] = field(default_factory=dict)
+    replaced: dict[int, Replaced] = field(default_factory=dict)
 
 
 class Optimizers:
@@ -90,20 +91,19 @@ class Optimizers:
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
                         seen.replaced[leaf] = self._replaced(index, leaf, _at(outermost, path), source)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[OptimizerRow]:
         """The rows of the optimizers."""
-        return [
-            {
-                "name": seen.name,
-                "class": seen.kind,
-                "source": seen.source,
-                "groups": [
-                    {**group, "parameters": self._leaves.names(group["parameters"])} for group in seen.groups
-                ],
-                **({"replaced": list(seen.replaced.values())} if seen.replaced else {}),
-            }
-            for seen in self._seen
+        return [self._row(seen) for seen in self._seen]
+
+    def _row(self, seen: _Seen) -> OptimizerRow:
+        groups: list[OptimizerGroup] = [
+            {"parameters": self._leaves.names(group["parameters"]), "options": group["options"]}
+            for group in seen.groups
         ]
+        row: OptimizerRow = {"name": seen.name, "class": seen.kind, "source": seen.source, "groups": groups}
+        if seen.replaced:
+            row["replaced"] = list(seen.replaced.values())
+        return row
 
     def of_leaves(self) -> dict[int, list[int]]:
         """The numbers of the optimizers that hold each leaf."""
@@ -130,7 +130,7 @@ class Optimizers:
         for leaf in new:
             seen.paths[leaf] = places.get(id(self._leaves.tensor(leaf)))
 
-    def _replaced(self, index: int, leaf: int, new: torch.Tensor | None, source: Any) -> dict[str, Any]:
+    def _replaced(self, index: int, leaf: int, new: torch.Tensor | None, source: Any) -> Replaced:
         if new is not None:  # the same place, so the same name, however the modules are called at this moment
             self._leaves[leaf].name = self._leaves.name(self._leaves.add(new))
         return {

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from inspector.graph.model import Source
+from inspector.graph.row_types import Source
 from inspector.graph.values import encode
+from inspector.report.row_types import Overwritten, WriteRow
 from inspector.summaries import Memory, overlap
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
 from inspector.tracer.answers import Output
@@ -30,7 +31,7 @@ class SavedMemory:
                     entry = (saved.memory, moment(node.sequence_nr), ids.function(position), saved.name)
                     self._by_storage[saved.memory[0]].append(entry)
 
-    def under(self, write: dict[str, Any]) -> list[dict[str, Any]]:
+    def under(self, write: dict[str, Any]) -> list[Overwritten]:
         """The saved tensors in the storage that was written after they were saved, as rows.
 
         Where one Node is older than the write, its storage is the one that was written: it has lived since then.
@@ -56,21 +57,31 @@ class Forward(Protocol):
     def array_writes(self) -> list[Source]: ...
 
 
-def written_by_arrays(record: Record, ids: Ids, forward: Forward) -> list[dict[str, Any]]:
+def written_by_arrays(record: Record, ids: Ids, forward: Forward) -> list[WriteRow]:
     """Rows for the saved tensors that no longer hold what they held in the forward because numpy wrote them.
 
     Nobody sees such a write: that it happened is known from the values, its line from the script's text.
     """
-    rows = []
+    rows: list[WriteRow] = []
     for position, node in enumerate(record.nodes):
         changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
         source = _array_write(forward, node.sequence_nr) if changed else None
         for saved in changed:
             assert saved.tensor is not None
-            row: dict[str, Any] = {"operation": "numpy", "source": source, "direct": True, "name": None}
-            row |= {"code": None if source is None else source["code"], "before": 0, "after": 0}
-            hit = {"node": ids.function(position), "name": saved.name, "overlaps": True}
-            rows.append(row | {"saved": [hit], "tensor": ids.tensor(saved.tensor)})
+            hit: Overwritten = {"node": ids.function(position), "name": saved.name, "overlaps": True}
+            rows.append(
+                {
+                    "operation": "numpy",
+                    "source": source,
+                    "direct": True,
+                    "name": None,
+                    "code": None if source is None else source["code"],
+                    "before": 0,
+                    "after": 0,
+                    "saved": [hit],
+                    "tensor": ids.tensor(saved.tensor),
+                }
+            )
     return rows
 
 

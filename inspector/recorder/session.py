@@ -10,14 +10,15 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 
 from inspector import torch_api
 from inspector.derivatives import add_local_derivatives
 from inspector.files import Files, column_of
-from inspector.graph.values import unknown
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown, unknown
 from inspector.naming import Names, names_from
 from inspector.recorder.engine import EngineCall, EngineWatch
 from inspector.recorder.forward import ForwardRecorder
@@ -32,6 +33,7 @@ from inspector.recorder.overwrites import SavedMemory, written_by_arrays
 from inspector.recorder.parts import Parts, described, one_line
 from inspector.recorder.training import TrainingWatch
 from inspector.report import BackwardCall, Inventory, Mode, Recording, Setting, mask_addresses
+from inspector.report.row_types import Alive, Contained, CutRow, EventRow, WriteRow
 from inspector.summaries import Batch
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, unobserved
@@ -51,7 +53,7 @@ _ORIGINAL = "torchviz's own pictures"
 _CUTS, _FORWARD = "cuts and writes in place", "lines, modules and values of the forward"
 """Parts of a recording: what is unknown where one fails."""
 
-_NO_ROWS: list[dict[str, Any]] = []
+Row = TypeVar("Row")
 
 DEFAULT_WATCH = 3
 """How many backward calls are watched: enough to see what differs from step to step."""
@@ -71,12 +73,12 @@ class _Head:
     """What is known of a backward call when it begins, see `BackwardCall`."""
 
     index: int
-    location: dict[str, Any]
+    location: Source | Unknown
     recording: Mode
     scale: float | None
     wanted: list[Pair | None] | None
     tainted: frozenset[int]  # indices of the cuts that the data of a root without a grad_fn went through
-    alive: list[dict[str, Any]]
+    alive: list[Alive]
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Session:
         self._indexes = itertools.count(1)  # threads may start calls at the same time
         self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
         self._writes = 0
-        self._rootless: list[dict[str, Any]] = []
+        self._rootless: list[EventRow] = []
         self._ids: list[Ids] = []
         self._reads: list[int] = []  # how many readings of grads there were when each call ended
 
@@ -197,7 +199,7 @@ class Session:
         return Inventory(self._modules.parameters(), self._modules.modules(), optimizers.rows(), leaves)
 
     @property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[EventRow]:
         """What happened around the backward calls: what optimizers did, in order, then what was read."""
         return [*self._training.events(), *self._rootless, *self._read_events()]
 
@@ -276,7 +278,7 @@ class Session:
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
         tainted = self._tainted(call)
-        alive = run(_RETAINED, lambda: self._growth.begins(index, graph, names), _NO_ROWS)
+        alive = run(_RETAINED, lambda: self._growth.begins(index, graph, names), _no_rows(Alive))
         head = _Head(index, self._location(call), self._recording, scale, wanted or None, tainted, alive)
         given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
         return _Open(head, tracing, capture, outputs, captured, pause, grads, given)
@@ -332,7 +334,7 @@ class Session:
         graph.refine(add_local_derivatives)
         head = token.head
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
-        contains = self._parts.run(_RETAINED, lambda: self._growth.ends(head.index, record), _NO_ROWS)
+        contains = self._parts.run(_RETAINED, lambda: self._growth.ends(head.index, record), _no_rows(Contained))
         setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
         if self._forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
@@ -341,8 +343,10 @@ class Session:
         self._parts.run(
             _TRAINING, lambda: self._history.ended(head.index, record, flow, ids, head.wanted is None), None
         )
-        cuts = self._parts.run(_CUTS, lambda: self._cut_rows(head, record, ids, token.tracing), _NO_ROWS)
-        writes = self._parts.run(_CUTS, lambda: self._write_rows(head, record, ids, token.tracing), _NO_ROWS)
+        cuts = self._parts.run(_CUTS, lambda: self._cut_rows(head, record, ids, token.tracing), _no_rows(CutRow))
+        writes = self._parts.run(
+            _CUTS, lambda: self._write_rows(head, record, ids, token.tracing), _no_rows(WriteRow)
+        )
         self._reads.append(len(self._forward.reads))
         self._ids.append(ids)
         self._set_forward(head.index + 1, small=len(record.nodes) <= SMALL_NODES)
@@ -381,14 +385,19 @@ class Session:
         else:
             self._forward.lighten(_ONLY_DRAWN)
 
-    def _read_events(self) -> Iterator[dict[str, Any]]:
+    def _read_events(self) -> Iterator[EventRow]:
         """Where the script read the grad of a tensor of an earlier call that is no leaf."""
         for position, read in enumerate([] if self._forward is None else self._forward.reads):
             ended = sum(1 for count in self._reads if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
             if tensor is not None:
-                facts = {"after_call": ended, "optimizer": None, "source": read["source"], "tensor": tensor}
-                yield {"event": "read_grad", **facts}
+                yield {
+                    "event": "read_grad",
+                    "after_call": ended,
+                    "optimizer": None,
+                    "source": read["source"],
+                    "tensor": tensor,
+                }
 
     def _note_without_graph(self, call: EngineCall, names: Names) -> None:
         """No root needs a gradient: which tensors did the script mean to have one, as it asks for their grad?"""
@@ -403,7 +412,7 @@ class Session:
                 "after_call": self.watched,
                 "optimizer": None,
                 "source": location,
-                "parameters": [name for name in named if name in asked],
+                "parameters": [name for name in named if name is not None and name in asked],
             }
         )
 
@@ -416,7 +425,7 @@ class Session:
         roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
         return frozenset() if self._forward is None else self._forward.behind(roots)
 
-    def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
+    def _cut_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[CutRow]:
         """The cuts since the last call, each with how often it happened since, and where its data went."""
         assert self._forward is not None
         cuts = self._forward.cuts
@@ -432,7 +441,8 @@ class Session:
                 early = last is None or cut["number"] is None or cut["number"] <= last
                 row = self._row(cut, "from", ids, tracing) | {"count": cut["count"] - count}
                 row |= self._under(cut["leaves"], tracing)
-                rows.append(row | {"into": into.get(index, []), "root": index in head.tainted, "early": early})
+                row |= {"into": into.get(index, []), "root": index in head.tainted, "early": early}
+                rows.append(cast(CutRow, row))
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: Tracing) -> dict[str, list[str] | None]:
@@ -456,12 +466,12 @@ class Session:
                     into[index].append(ids.function(position))
         return into
 
-    def _write_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[dict[str, Any]]:
+    def _write_rows(self, head: _Head, record: Record, ids: Ids, tracing: Tracing) -> list[WriteRow]:
         """The writes that `_new_writes` finds, and those by way of arrays."""
         assert self._forward is not None
         writes = self._new_writes(SavedMemory(record, ids, self._forward.moment))
         by_arrays = written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()
-        return [*(self._row(write, "to", ids, tracing) for write in writes), *by_arrays]
+        return [*(cast(WriteRow, self._row(write, "to", ids, tracing)) for write in writes), *by_arrays]
 
     def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
         """The writes since the last call, and earlier ones that went over what this graph had saved."""
@@ -488,7 +498,7 @@ class Session:
             row["tensor"] = None if pair is None else ids.tensor(pair)
         return row
 
-    def _location(self, call: EngineCall) -> dict[str, Any]:
+    def _location(self, call: EngineCall) -> Source | Unknown:
         frame = call.frame
         while frame is not None and not self._files.is_users(frame.f_code.co_filename):
             frame = frame.f_back
@@ -517,6 +527,11 @@ class Session:
             done()
         except Exception as error:
             self._fail(error)
+
+
+def _no_rows(kind: type[Row]) -> list[Row]:
+    """What a part gives that has failed: rows of this kind, and none of them."""
+    return []
 
 
 def possible_mode(wanted: Mode) -> Mode:

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Set, ValuesView
 from dataclasses import dataclass, field
 from types import FrameType, GeneratorType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -29,6 +29,7 @@ from inspector.naming import Names, names_from
 from inspector.recorder.history import History, are_empty
 from inspector.recorder.leaves import is_leaf
 from inspector.recorder.optimizers import Optimizers
+from inspector.report.row_types import EventRow
 from inspector.summaries.elements import plain
 from inspector.torch_api.compilation import hide_alone, unseen
 from inspector.torch_api.modes import unobserved, without_functions
@@ -194,9 +195,9 @@ class TrainingWatch:
         scale, self._scale = self._scale, None
         return scale
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[EventRow]:
         """The rows of the events, in their order; last the tensors that optimizers refused."""
-        refused = [
+        refused: list[EventRow] = [
             {
                 "event": "refused",
                 "after_call": item.after_call,
@@ -208,12 +209,12 @@ class TrainingWatch:
         ]
         return [self._row(event) for event in self._events] + refused
 
-    def _row(self, event: _Event) -> dict[str, Any]:
+    def _row(self, event: _Event) -> EventRow:
         content = [
             {"backward_calls": list(calls), "parameters": self._leaves.names(leaves)}
             for calls, leaves in event.content.items()
         ]
-        return {
+        row: dict[str, Any] = {
             "event": event.kind,
             "after_call": event.after_call,
             "optimizer": event.optimizer,
@@ -223,6 +224,7 @@ class TrainingWatch:
             **({} if event.limit is None else {"limit": event.limit}),
             **({} if event.empty is None else {"empty": event.empty}),
         }
+        return cast(EventRow, row)
 
     # What happens
 

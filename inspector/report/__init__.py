@@ -2,8 +2,9 @@
 
 from inspector.report.file import ReportError, from_json, load, save, to_json
 from inspector.report.masking import mask_addresses
-from inspector.report.model import BackwardCall, Check, Exit, Finding, Inventory, Mode, Recording, Report, Setting
-from inspector.report.rows import SCHEMA, schema
+from inspector.report.model import BackwardCall, Inventory, Report, Setting
+from inspector.report.row_types import SCHEMA, Check, Exit, Finding, Mode, Recording
+from inspector.report.rows import schema
 
 __all__ = [
     "SCHEMA",

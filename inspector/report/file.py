@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import stat
 import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from inspector.collector import without_collections
+from inspector.report.check import check
+from inspector.report.checking import Mismatch
 from inspector.report.model import BackwardCall, Report
-from inspector.report.rows import SCHEMA, from_rows, to_rows
+from inspector.report.row_types import SCHEMA
+from inspector.report.rows import from_rows, to_rows
 from inspector.util.os_errors import reason
 from inspector.views import fold
 from inspector.whole import write_bytes, write_text
@@ -35,7 +42,10 @@ _OPENED: dict[str, Any] = {
 
 
 class ReportError(Exception):
-    """A file that cannot be read as a report. Its text is one line that says what to do."""
+    """A file that cannot be read as a report. Its text is one line: what is wrong, where, and what to do.
+
+    `run.json is a damaged report: backward_calls[0].graph.edges[1].slot: expected int, got str; run inspect …`
+    """
 
 
 def to_json(report: Report) -> str:
@@ -86,24 +96,45 @@ def load(path: str | Path) -> Report:
     Raises ReportError, which says what is wrong with it.
     """
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO waits for who writes it
+            raise ReportError(f"{path} cannot be read: it is no file, but {_kind_of(Path(path))}")
         content = Path(path).read_bytes()
-        text = (gzip.decompress(content) if str(path).endswith(".gz") else content).decode("utf-8")
+        content = gzip.decompress(content) if str(path).endswith(".gz") else content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {reason(error)}") from error
-    except UnicodeDecodeError as error:
-        raise ReportError(f"{path} is not JSON: it is no UTF-8 text; give a report.json") from error
-    return from_json(text, str(path))
+    return from_json(content, str(path))
 
 
-def from_json(text: str, origin: str = "the text") -> Report:
+def from_json(text: str | bytes, origin: str = "the text") -> Report:
     """The report in a text of `to_json`. Raises ReportError, which calls the text `origin`."""
+    with without_collections():
+        return _checked(_parsed(text, origin), origin)
+
+
+def _kind_of(path: Path) -> str:
+    kinds = {"a folder": path.is_dir, "a FIFO": path.is_fifo, "a socket": path.is_socket}
+    return next((name for name, holds in kinds.items() if holds()), "a device")
+
+
+def _parsed(text: str | bytes, origin: str) -> Any:
+    """What a text of JSON holds."""
     try:
-        rows = json.loads(text, parse_constant=_refuse_constant)
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # it takes no lone surrogate, and json says better than it what is wrong
+    try:
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(decoded, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ReportError(f"{origin} is not JSON: it is no UTF-8 text; give a report.json") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{origin} is not JSON ({error}); give a report.json that inspect wrote") from error
-    if not isinstance(rows, dict) or not isinstance(version := rows.get("schema"), int):
+
+
+def _checked(rows: Any, origin: str) -> Report:
+    if not isinstance(rows, dict) or type(version := rows.get("schema")) is not int:
         raise ReportError(f"{origin} is not a report; give a report.json that inspect wrote")
     if version > SCHEMA:
         raise ReportError(
@@ -111,10 +142,10 @@ def from_json(text: str, origin: str = "the text") -> Report:
             " pip install --upgrade autograd-inspector"
         )
     try:
+        check(rows)
         return from_rows(rows)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ReportError(f"{origin} is a damaged report ({reason}); run inspect on the script again") from error
+    except (Mismatch, RecursionError) as error:
+        raise ReportError(f"{origin} is a damaged report: {error}; run inspect on the script again") from error
 
 
 def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:

@@ -3,65 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from inspector.graph import Graph
-from inspector.graph.values import Value
-
-if TYPE_CHECKING:
-    from typing import NotRequired
-
-
-class Exit(TypedDict):
-    """How the script ended."""
-
-    status: int | None  # None while it still runs
-    exception: str | None  # `ValueError: too many values`, None if nothing was raised
-
-
-Mode: TypeAlias = Literal["full", "light", "none"]
-"""full: op by op; light: modules, lines and gradients; none: structure."""
-
-
-class Recording(TypedDict):
-    """What was watched."""
-
-    mode: Mode
-    watched: int  # how many backward calls were watched
-    drawn: list[int]  # the indexes of those that are drawn
-    remarks: NotRequired[list[str]]  # why something of the forward was not seen, if so
-
-
-class Finding(TypedDict):
-    """One defect, at its cause."""
-
-    rule: str
-    severity: Literal["error", "warning", "note"]
-    message: str
-    advice: str
-    location: Any  # Source, None where it has no line, or unknown
-    backward_call: int | None
-    nodes: list[str]
-    parameters: list[str]
-    evidence: dict[str, Value]
-
-
-class Check(TypedDict):
-    """A rule that gave no finding: because nothing was wrong, or because it could not look."""
-
-    rule: str
-    status: Literal["nothing found", "not checked"]
-    reason: str | None  # why it could not look
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown
+from inspector.report.row_types import (
+    Alive,
+    Check,
+    Contained,
+    CutRow,
+    EventRow,
+    Exit,
+    Finding,
+    LeafRow,
+    Mode,
+    ModuleRow,
+    OptimizerRow,
+    ParameterRow,
+    Recording,
+    WriteRow,
+)
 
 
 @dataclass(frozen=True)
 class Inventory:
     """What the script has beside graphs; each a row of report.json."""
 
-    parameters: list[dict[str, Any]] = field(default_factory=list)
-    modules: list[dict[str, Any]] = field(default_factory=list)
-    optimizers: list[dict[str, Any]] = field(default_factory=list)
-    leaves: list[dict[str, Any]] = field(default_factory=list)
+    parameters: list[ParameterRow] = field(default_factory=list)
+    modules: list[ModuleRow] = field(default_factory=list)
+    optimizers: list[OptimizerRow] = field(default_factory=list)
+    leaves: list[LeafRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -77,8 +48,8 @@ class Setting:
     recording: Mode = "none"
     scale: float | None = None
     wanted: list[str] | None = None
-    contains: list[dict[str, Any]] = field(default_factory=list)
-    alive: list[dict[str, Any]] = field(default_factory=list)
+    contains: list[Contained] = field(default_factory=list)
+    alive: list[Alive] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,10 +63,10 @@ class BackwardCall:
     """
 
     index: int
-    location: Any
+    location: Source | Unknown
     graph: Graph
-    cuts: list[dict[str, Any]] = field(default_factory=list)
-    writes: list[dict[str, Any]] = field(default_factory=list)
+    cuts: list[CutRow] = field(default_factory=list)
+    writes: list[WriteRow] = field(default_factory=list)
     setting: Setting = field(default_factory=Setting)
     whole: str | None = None
 
@@ -113,6 +84,6 @@ class Report:
     recording: Recording
     calls: list[BackwardCall]
     inventory: Inventory = field(default_factory=Inventory)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)

@@ -6,20 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from inspector.graph import Graph
 from inspector.graph import rows as graph_rows
 from inspector.graph.memory import memory
+from inspector.graph.row_types import value_keys
 from inspector.graph.values import decode, encode
 from inspector.report.masking import mask_addresses
 from inspector.report.model import BackwardCall, Inventory, Report, Setting
-
-SCHEMA = 1
-"""The version of report.json that is written, and the newest that is read."""
+from inspector.report.row_types import SCHEMA, Check, EventRow, Finding, OptimizerRow, ParameterRow
 
 _MOST_MODULES = 10
 """How many modules are listed with what they keep alive."""
 
-_VALUES = ("data", "grad", "gradient", "evidence", "calls")
+_VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 """Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
 
 _INVENTORY = ("parameters", "modules", "optimizers")
@@ -50,22 +51,22 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "optimizers": encode(report.inventory.optimizers),
         **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
         "events": encode(report.events),
-        "findings": encode(report.findings),
-        "checked": report.checked,
+        "findings": [encode(structs.asdict(finding)) for finding in report.findings],
+        "checked": [structs.asdict(check) for check in report.checked],
     }
 
 
 def from_rows(rows: dict[str, Any]) -> Report:
-    """The Report that `to_rows` gave. Raises KeyError, TypeError or ValueError where it did not."""
+    """The Report that `to_rows` gave, and that `check` has passed. Networks are made when they are asked for."""
     return Report(
         script=rows["script"],
         exit=rows["exit"],
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
         inventory=Inventory(**{key: _decoded(rows[key]) for key in _INVENTORY}, leaves=rows.get("leaves", [])),
-        events=rows["events"],
-        findings=_decoded(rows["findings"]),
-        checked=rows["checked"],
+        events=_decoded(rows["events"]),
+        findings=[Finding(**row) for row in _decoded(rows["findings"])],
+        checked=[Check(**row) for row in rows["checked"]],
     )
 
 
@@ -100,24 +101,11 @@ def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
     found = rows["graph"]
     in_columns = isinstance(found["nodes"], dict)
     graph = graph_rows.from_columns(found) if in_columns else graph_rows.from_rows(found)
-    if not in_columns:
-        _check(found)
-    _ = graph.network  # built now: a row that lacks something is an error of loading, not of drawing
     cuts, writes = _decoded(rows["cuts"]), _decoded(rows["writes"])
     more = {key: decode(rows[key]) for key in _OPTIONAL if key in rows}
     setting = Setting(rows["recording"], **more)
     whole = found.get("folded", {}).get("whole")
     return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, setting, whole)
-
-
-def _check(graph: dict[str, Any]) -> None:
-    """Raise KeyError or ValueError unless the rows hang together: networkx would make up what is missing."""
-    known = {row["id"] for row in graph["nodes"] if row["kind"] in ("function", "tensor", "fold")}
-    named = [end for row in graph["edges"] if row["kind"] for end in (row["source"], row["target"])]
-    known.update(id for row in graph["nodes"] for id in graph_rows.spelt_out(row.get("members", [])))
-    for identifier in (*named, *graph["roots"], *graph["steps"]):
-        if identifier not in known:
-            raise ValueError(f"no node has the id {identifier!r}")
 
 
 def _decoded(rows: list[dict[str, Any]]) -> Any:

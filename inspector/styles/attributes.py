@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.layers import depth_of_functions
+from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import around
 from inspector.styles.operations import ACCUMULATE_GRAD, operation
@@ -81,12 +81,12 @@ def _hosts(subject: Subject, folded: dict[str, str]) -> dict[str, str]:
     return hosts
 
 
-def _is_card(subject: Subject, identifier: str, tensor: dict[str, Any]) -> bool:
+def _is_card(subject: Subject, identifier: str, tensor: TensorRow) -> bool:
     """Leaves, roots and tensors with a name are cards; other outputs are texts at their function."""
     return bool(tensor["name"]) or identifier in subject.graph.roots or tensor["is_leaf"]
 
 
-def _function(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     badge = subject.badge(node)
     if subject.detail == "expert":
         texts = (Words(node["name"], face="medium"), *_particulars(node))
@@ -98,7 +98,7 @@ def _function(subject: Subject, identifier: str, node: dict[str, Any]) -> Planne
     return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
 
 
-def _particulars(node: dict[str, Any]) -> Iterator[Words]:
+def _particulars(node: FunctionRow) -> Iterator[Words]:
     """What a function saved and where it leads nowhere, in small quiet lines."""
     lines = [f"{name} = {plain(str(value))}" for name, value in node["attributes"].items()]
     saved = [item["name"] for item in node["saved"] if item["tensor"] is not None]
@@ -122,7 +122,7 @@ def _cards(subject: Subject, hosts: dict[str, str], folded: dict[str, str]) -> l
     ]
 
 
-def _card(subject: Subject, identifier: str, tensor: dict[str, Any], taker: str | None) -> PlannedBox:
+def _card(subject: Subject, identifier: str, tensor: TensorRow, taker: str | None) -> PlannedBox:
     leaf = tensor["is_leaf"]
     accent = "value" if leaf else "ink"
     name = subject.name(tensor) or UNKNOWN
@@ -138,7 +138,7 @@ def _card(subject: Subject, identifier: str, tensor: dict[str, Any], taker: str 
         rows += [Row(key, (_fact(tensor[key]),)) for key in ("retains_grad", "version")]
         rows.append(Row("dtype, device", (Words(f"{tensor['dtype']}, {tensor['device']}"),)))
     texts = (Words(name, accent, "bold", TITLE_SIZE), Words(role, "quiet", size=SMALL_SIZE))
-    badge = subject.badge(subject.graph[taker]) if taker else ""
+    badge = subject.badge(subject.graph.function(taker)) if taker else ""
     header = "leaf_header" if leaf else "header"
     return PlannedBox(identifier, "card", texts, tuple(rows), accent, header=header, badge=badge)
 
@@ -154,7 +154,7 @@ def _role(root: bool, leaf: bool, requires_grad: bool) -> str:
     return ", ".join(words)
 
 
-def _data(value: Value, tensor: dict[str, Any]) -> tuple[Words, ...]:
+def _data(value: Value, tensor: TensorRow) -> tuple[Words, ...]:
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     return _lines(lines, "quiet" if lines[0] == UNKNOWN else "ink", matrix_rows(value) is None)
 
@@ -172,10 +172,10 @@ def _grad_fn(graph: Graph, identifier: str | None) -> Words:
         return Words("None", "quiet")
     if identifier not in graph.network:
         return Words(UNKNOWN, "quiet")
-    return Words(function_name(graph[identifier]["name"]))
+    return Words(function_name(graph.function(identifier)["name"]))
 
 
-def _grad_row(subject: Subject, tensor: dict[str, Any]) -> Row:
+def _grad_row(subject: Subject, tensor: TensorRow) -> Row:
     """What torch's `grad` attribute holds; highlighted where backward changed it."""
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not subject.ran:
@@ -198,7 +198,7 @@ def _change(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
     return [*old, ARROW.lstrip() + new[0], *new[1:]]
 
 
-def _grad_words(value: Value, tensor: dict[str, Any]) -> tuple[Words, ...]:
+def _grad_words(value: Value, tensor: TensorRow) -> tuple[Words, ...]:
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     quiet = value is None or is_unknown(value)
     return _lines(lines, "quiet" if quiet else "ink", matrix_rows(value) is None)
@@ -226,7 +226,9 @@ def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     """`x**2 = 4` for every recorded tensor that has no card."""
     for identifier, tensor in subject.graph.tensors():
         host, value = tensor["grad_fn"], tensor[subject.moment]["data"]
-        if host in subject.graph.network and not _is_card(subject, identifier, tensor) and not _is_blank(value):
+        if host is None or host not in subject.graph.network:
+            continue
+        if not _is_card(subject, identifier, tensor) and not _is_blank(value):
             text = value_inline(value, tensor["dtype"], tensor["shape"])
             expression = plain(tensor.get("expression") or "")
             yield _value_box(identifier, f"{expression} = {text}".lstrip()), host
@@ -252,7 +254,7 @@ def _is_blank(value: Value) -> bool:
 
 # ---- leaves that many functions use -----------------------------------------------------------------------
 
-_Edge = tuple[str, str, dict[str, Any]]
+_Edge = tuple[str, str, NextEdge]
 
 
 def _shared(subject: Subject) -> dict[str, list[_Edge]]:
@@ -274,7 +276,7 @@ def _chips(subject: Subject, edges: list[_Edge]) -> Iterator[tuple[PlannedBox, s
     """The name of the leaf on each function that uses it, with what flows from there."""
     for source, target, edge in edges:
         leaf = next(iter(subject.graph.network.adj[target]), None)
-        name = (subject.name(subject.graph[leaf]) if leaf is not None else None) or UNKNOWN
+        name = (subject.name(subject.graph.tensor(leaf)) if leaf is not None else None) or UNKNOWN
         text = subject.edge_text(source, edge) if subject.flowed(source, edge) else ""
         lines = [Words(name, "value", "bold", SMALL_SIZE)]
         if text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from inspector.graph.row_types import NextEdge
 from inspector.styles import around
 from inspector.styles.operations import ACCUMULATE_GRAD, operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, Words
@@ -127,11 +128,11 @@ def _edges(circuit: _Circuit) -> list[PlannedWire]:
     return wires
 
 
-def _product(subject: Subject, source: str, edge: dict[str, Any]) -> tuple[Words, ...]:
+def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[Words, ...]:
     """`2x · 1 = 4`; a long product on a line of its own, a long derivative by its number."""
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
     wanted = subject.look.derivatives or "both"
-    if wanted == "both" and isinstance(local, dict) and len(symbol(local.get("symbol") or "")) > _LONG_SYMBOL:
+    if wanted == "both" and local and "symbol" in local and len(symbol(local["symbol"] or "")) > _LONG_SYMBOL:
         wanted = "numbers"
     text = edge_text(gradient, local, upstream, wanted)
     product, equals, result = text.rpartition(" = ")
@@ -140,7 +141,7 @@ def _product(subject: Subject, source: str, edge: dict[str, Any]) -> tuple[Words
     return _gradient(text)
 
 
-def _branch_texts(subject: Subject, source: str, edge: dict[str, Any]) -> tuple[tuple[Words, ...], ...]:
+def _branch_texts(subject: Subject, source: str, edge: NextEdge) -> tuple[tuple[Words, ...], ...]:
     """`v = 2` and `2 · 1 = 2`."""
     wanted = subject.look.derivatives or "both"
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
@@ -177,9 +178,9 @@ def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
     """From each root's name to the gate that made it."""
     subject, wires = circuit.subject, []
     for root in dict.fromkeys(subject.graph.roots):
-        tensor = subject.graph[root]
+        tensor = subject.graph.tensor(root)
         function = tensor["grad_fn"]
-        if function in subject.graph.network:
+        if function is not None and function in subject.graph.network:
             text = gradient_text(tensor["gradient"]) if subject.ran else ""
             value = _value(circuit, (function, tensor.get("output_nr", 0)), is_root=True)
             identifier, below = f"{root}-{function}", _gradient(text)
@@ -199,10 +200,10 @@ def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False)
     if identifier is None:
         node = subject.graph[output[0]]
         return (Words(value_inline(node[subject.moment]["data"], "", ()), "value", "medium"),)
-    tensor = subject.graph[identifier]
+    tensor = subject.graph.tensor(identifier)
     text = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
-    shown = f"{plain(tensor['name'])} = {text}" if between else text
+    shown = f"{plain(tensor['name'] or '')} = {text}" if between else text
     return (Words(shown, "value", "medium"),)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.row_types import TensorRow
 from inspector.graph.values import Value
 from inspector.styles.wording import plain, value_lines
 
@@ -27,8 +27,8 @@ def gradient_table(graph: Graph) -> str:
 
 def root_codes(graph: Graph) -> list[str]:
     """The source lines that made the roots, each once."""
-    sources = [graph[root]["source"] for root in graph.roots if root in graph.network]
-    codes = [source["code"] for source in sources if isinstance(source, dict) and source.get("code")]
+    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.network]
+    codes = [source["code"] for source in sources if source is not None and "code" in source and source["code"]]
     return list(dict.fromkeys(codes))
 
 
@@ -40,17 +40,17 @@ def call_code(graph: Graph) -> str:
     return "backward()"
 
 
-def _is_listed(tensor: dict[str, Any]) -> bool:
+def _is_listed(tensor: TensorRow) -> bool:
     return bool(tensor["name"]) and (tensor["requires_grad"] or not tensor["is_leaf"])
 
 
-def _line(tensor: dict[str, Any]) -> str:
+def _line(tensor: TensorRow) -> str:
     def text(value: Value) -> str:
         return " ".join(value_lines(value, tensor["dtype"], tensor["shape"]))
 
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     remark = "" if tensor["is_leaf"] else " (not a leaf)"
     return (
-        f"{plain(tensor['name'])}: data {text(tensor['after']['data'])}; "
+        f"{plain(tensor['name'] or '')}: data {text(tensor['after']['data'])}; "
         f"grad {text(before)} → {text(after)}{remark}"
     )

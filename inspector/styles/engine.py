@@ -7,8 +7,8 @@ torch's own formula for each input's derivative, which a beginner does not see.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from inspector.graph.row_types import FunctionRow, SavedTensor, TensorRow
 from inspector.graph.values import Value
 from inspector.styles import around
 from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, PlannedBox, PlannedWire, Row, Words
@@ -45,12 +45,12 @@ def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
     for function, leaf in subject.leaves():
         yield leaf, function
     for root in subject.graph.roots:
-        function = subject.graph[root]["grad_fn"]
-        if function in subject.graph.network:
-            yield root, function
+        made_by = subject.graph.tensor(root)["grad_fn"]
+        if made_by is not None and made_by in subject.graph.network:
+            yield root, made_by
 
 
-def _node(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+def _node(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     name = Words(node["name"], face="bold")
     rows = tuple(_rows(subject, node))
     badge = subject.badge(node)
@@ -59,7 +59,7 @@ def _node(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox
     return PlannedBox(identifier, "card", (name,), rows, header="header", badge=badge)
 
 
-def _rows(subject: Subject, node: dict[str, Any]) -> Iterator[Row]:
+def _rows(subject: Subject, node: FunctionRow) -> Iterator[Row]:
     """The attributes, the saved tensors, the formulas and the empty slots of a Node."""
     for key, value in node["attributes"].items():
         yield Row(key, (Words(plain(value_text(value))),))
@@ -86,13 +86,13 @@ def _broken(formula: str) -> Iterator[str]:
     yield rest
 
 
-def _saved(subject: Subject, saved: dict[str, Any]) -> Words:
+def _saved(subject: Subject, saved: SavedTensor) -> Words:
     """`x = 2, held`; what is released is quiet."""
     state = saved[subject.moment]
     tensor = saved["tensor"]
     if tensor is None or tensor not in subject.graph.network:
         return Words(state, "quiet")
-    held = subject.graph[tensor]
+    held = subject.graph.tensor(tensor)
     value = value_inline(held["before"]["data"], held["dtype"], held["shape"])
     name = subject.name(held)
     shown = f"{name} = {value}" if name else value
@@ -101,14 +101,14 @@ def _saved(subject: Subject, saved: dict[str, Any]) -> Words:
 
 def _tensor(subject: Subject, identifier: str) -> PlannedBox:
     """`x = 2` and its grad."""
-    tensor = subject.graph[identifier]
+    tensor = subject.graph.tensor(identifier)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
     name = plain(tensor["name"] or "")
     first = Words(f"{name} = {value}" if name else value, "value", "bold")
     return PlannedBox(identifier, "box", (first, _grad(subject, tensor)), ink="value", fill="leaf_header")
 
 
-def _grad(subject: Subject, tensor: dict[str, Any]) -> Words:
+def _grad(subject: Subject, tensor: TensorRow) -> Words:
     before: Value = tensor["before"]["grad"]
     after: Value = tensor[subject.moment]["grad"]
     text = "None" if after is None else gradient_text(after) or "?"

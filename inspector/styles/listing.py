@@ -53,7 +53,7 @@ def _known_lines(graph: Graph) -> tuple[str, dict[int, str]]:
     files: dict[str, dict[int, str]] = defaultdict(dict)
     for _, node in (*graph.functions(), *graph.tensors()):
         source = node["source"]
-        if isinstance(source, dict) and source.get("code"):
+        if source is not None and "code" in source and source["code"]:
             files[source["file"]][source["line"]] = source["code"]
     if not files:
         return "", {}

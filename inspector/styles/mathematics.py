@@ -18,7 +18,8 @@ _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u2
 
 def in_mathematics(plan: Plan, graph: Graph) -> Plan:
     """The plan with the drawn names of the graph's tensors in the place of the script's."""
-    names = {tensor["name"]: tensor["symbol"] for _, tensor in graph.tensors() if tensor.get("symbol")}
+    named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
+    names = {name: symbol for name, symbol in named if name and symbol}
     if not names:
         return plan
     return replace(

@@ -12,9 +12,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
 from inspector.styles import around
 from inspector.styles.plan import (
     MAIN_SIZE,
@@ -86,7 +86,7 @@ class _Scale:
         if not subject.ran:
             return scale
         graph = subject.final or subject.graph
-        found = [node["arriving"] for node in graph.network.nodes.values() if node["kind"] == "fold"]
+        found = [node["arriving"] for _, node in graph.folds()]
         found += [norms([node["gradient"]]) for _, node in graph.functions() if not node["is_leaf"]]
         found += [_edge_norms(edge) for _, _, edge in _edges(graph)]
         sizes = [size for item in found for size in (item["low"], item["high"]) if size]
@@ -106,9 +106,9 @@ class _Scale:
         return THINNEST + (WIDEST - THINNEST) * self.place(size)
 
 
-def _range_text(found: dict[str, Any]) -> str:
+def _range_text(found: Norms) -> str:
     """`0.84`, or `0.84 to 0.95` where they differ in what is written."""
-    low, high = _short(found["low"]), _short(found["high"])
+    low, high = _short(found["low"] or 0.0), _short(found["high"] or 0.0)
     return low if low == high else f"{low} {_DASH} {high}"
 
 
@@ -120,17 +120,17 @@ def _short(size: float) -> str:
 # ---- boxes ------------------------------------------------------------------------------------------------
 
 
-def _shown(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
     """Boxes and functions; an AccumulateGrad is a chip."""
-    for identifier, node in subject.graph.network.nodes(data=True):
+    for identifier, node in subject.graph.nodes():
         if node["kind"] == "fold" or (node["kind"] == "function" and not node["is_leaf"]):
             yield identifier, node
-    for identifier, node in subject.graph.functions():
-        if node["is_leaf"] and not subject.graph.network.in_degree(identifier):
-            yield identifier, node  # a root that is a leaf
+    for identifier, function in subject.graph.functions():
+        if function["is_leaf"] and not subject.graph.network.in_degree(identifier):
+            yield identifier, function  # a root that is a leaf
 
 
-def _box(subject: Subject, identifier: str, node: dict[str, Any], scale: _Scale) -> PlannedBox:
+def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale) -> PlannedBox:
     if node["kind"] == "function":
         return _pill(subject, identifier, node)
     if node["why"] == "views":
@@ -176,14 +176,14 @@ def _is_brief(subject: Subject) -> bool:
     return subject.look.detail == "beginner"
 
 
-def _size_row(node: dict[str, Any]) -> Row:
+def _size_row(node: FoldRow) -> Row:
     nodes = counted(node["nodes"], "Node")
     if not node["parameters"]:
         return Row(nodes, (Words("no parameters", "quiet"),))
     return Row(nodes, (Words(counted(node["elements"], "parameter"), "value"),))
 
 
-def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
+def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> Row:
     """The norm of what arrives, with its place among all; NaN, None and zero by sign and word."""
     arriving, inner = node["arriving"], node["norms"]
     if not subject.ran or (subject.final and node["steps"] is None):
@@ -194,12 +194,12 @@ def _gradient_row(subject: Subject, node: dict[str, Any], scale: _Scale) -> Row:
     if arriving["low"] is None:
         text = "None" if arriving["none"] else "?"
         return Row("gradient", (Words(text, "quiet"),), bar=_EMPTY)
-    places = (scale.place(arriving["low"]), scale.place(arriving["high"]))
+    places = (scale.place(arriving["low"]), scale.place(arriving["high"] or 0.0))
     text = _range_text(arriving) if arriving["high"] else "0 (all zero)"
     return Row("gradient", (Words(text, "gradient", "bold"),), bar=places)
 
 
-def _pill(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     """A function outside of the folded modules, with the module that called it."""
     lines = [Words(function_name(node["name"]), face="medium")]
     module = node["module"]
@@ -219,7 +219,7 @@ def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     for source, target, _ in subject.graph.edges("grad_fn"):
         if source not in subject.graph.roots:
             continue
-        tensor = subject.graph[source]
+        tensor = subject.graph.tensor(source)
         name = subject.name(tensor) or "root"
         value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
         lines = (Words(f"{name} = {value}", "value", "bold"), Words("root", "quiet", size=SMALL_SIZE))
@@ -233,7 +233,7 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     by_user: dict[str, dict[str, None]] = defaultdict(dict)
     for source, target, edge in _all_edges(graph):
         if graph[target]["kind"] == "function" and graph[target]["is_leaf"]:
-            uses[target] += edge.get("count", 1)
+            uses[target] += edge["count"] if edge["kind"] == "flow" else 1
             by_user[source][target] = None
     for user, leaves in by_user.items():
         lines = [_leaf_words(subject, leaf, uses[leaf]) for leaf in leaves]
@@ -246,7 +246,7 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 def _leaf_words(subject: Subject, function: str, uses: int) -> Words:
     leaf = next(iter(subject.graph.network.adj[function]))
-    name = subject.name(subject.graph[leaf]) or "leaf"
+    name = subject.name(subject.graph.tensor(leaf)) or "leaf"
     return Words(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
 
 
@@ -257,12 +257,12 @@ def _link(box: PlannedBox, host: str) -> PlannedWire:
 # ---- wires ------------------------------------------------------------------------------------------------
 
 
-def _all_edges(graph: Graph) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _all_edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
     yield from graph.edges("next")
     yield from graph.edges("flow")
 
 
-def _edges(graph: Graph) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
     """The edges that are drawn as wires: not those to chips."""
     for source, target, edge in _all_edges(graph):
         node = graph[target]
@@ -270,7 +270,7 @@ def _edges(graph: Graph) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield source, target, edge
 
 
-def _edge_norms(edge: dict[str, Any]) -> Any:
+def _edge_norms(edge: NextEdge | FlowEdge) -> Norms:
     return edge["norms"] if edge["kind"] == "flow" else norms([edge.get("gradient")])
 
 
@@ -287,7 +287,7 @@ def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
         yield PlannedFlow(f"{source}.{slot}", source, target, label, ink, head=head, width=wide)
 
 
-def _look(subject: Subject, edge: dict[str, Any], scale: _Scale) -> tuple[str, float, tuple[Words, ...]]:
+def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[str, float, tuple[Words, ...]]:
     """Ink, width and text of a wire: what is not a number is said in a word."""
     if not subject.ran:
         return "line", THINNEST, ()
@@ -307,7 +307,7 @@ def _look(subject: Subject, edge: dict[str, Any], scale: _Scale) -> tuple[str, f
 
 def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
     graph = subject.graph
-    folds = [node for node in graph.network.nodes.values() if node["kind"] == "fold"]
+    folds = [node for _, node in graph.folds()]
     yield around.arrow_entry(subject)
     if subject.ran and scale.high > 0:
         low, high = _short(scale.low), _short(scale.high)

@@ -90,7 +90,7 @@ def _progress(turn: Turn, number: int, count: int, steps: int) -> str:
 
 def _box_numbers(graph: Graph, turns: Sequence[Turn]) -> dict[str, str]:
     """Box or function of a view → its number, where turns are not the engine's steps."""
-    if not any(node["kind"] == "fold" for node in graph.network.nodes.values()):
+    if not any(graph.folds()):
         return {}
     return {one: str(number) for number, turn in enumerate(turns, start=1) for one in turn.shown}
 
@@ -116,14 +116,16 @@ def _line(graph: Graph, turn: Turn) -> str:
     identifier = turn.shown[-1]
     node = graph[identifier]
     if node["kind"] == "fold":
-        return f"{plain(node['name'])}: steps {node['steps'][0]} to {node['steps'][1]}"
+        first, last = node["steps"] or (0, 0)  # only what has steps has a turn
+        return f"{plain(node['name'])}: steps {first} to {last}"
+    assert node["kind"] == "function"
     source = node["source"]
-    if isinstance(source, dict):
+    if source is not None and "line" in source:
         line = f"line {source['line']}"  # its code may be in the title already
         return line if source["code"] in root_codes(graph) else f"{line}: {plain(source['code'])}"
     if node["name"] == ACCUMULATE_GRAD:
         for leaf in _drawn_as(graph, identifier)[1:]:
-            tensor = graph[leaf]
+            tensor = graph.tensor(leaf)
             grad = value_inline(tensor["after"]["grad"], tensor["dtype"], tensor["shape"])
             return f"{plain(tensor['name'] or 'leaf')}.grad = {grad}"
     return function_name(node["name"])

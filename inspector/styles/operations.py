@@ -73,7 +73,7 @@ _OPPOSITES = {"AddBackward0": "SubBackward0", "SubBackward0": "AddBackward0"}
 
 def operation(graph: Graph, identifier: str) -> Operation:
     """What the function with this id computed."""
-    node = graph[identifier]
+    node = graph.function(identifier)
     name = node["name"]
     inputs = inputs_of(graph, identifier)
     if node["attributes"].get("alpha", 1) != 1:
@@ -102,7 +102,7 @@ def _by_name(name: str, inputs: int) -> Operation:
 
 
 def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
-    name = graph[identifier]["name"]
+    name = graph.function(identifier)["name"]
     saved = _saved_constant(graph, identifier)
     constant = _computed_constant(graph, identifier, source) if saved is None else saved
     if constant is None:
@@ -119,7 +119,7 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
 
 def _saved_constant(graph: Graph, identifier: str) -> float | None:
     """A number that a function saved and that needs no gradient."""
-    node = graph[identifier]
+    node = graph.function(identifier)
     if is_number(node["attributes"].get("exponent")):
         return _real(node["attributes"]["exponent"])
     for saved in node["saved"]:
@@ -138,7 +138,7 @@ def _computed_constant(graph: Graph, identifier: str, source: str) -> float | No
         "AddBackward0": out - entered,
         "SubBackward0": entered - out,
         "RsubBackward1": out + entered,
-    }.get(graph[identifier]["name"])
+    }.get(graph.function(identifier)["name"])
     # Both were rounded to their own precision: digits beyond it are noise.
     return None if found is None else float(f"{found:.6g}")
 

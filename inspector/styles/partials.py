@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
 
+from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import is_number
 from inspector.styles import around
 from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
@@ -23,7 +23,7 @@ def plan_partials(subject: Subject) -> Plan:
     names = letters(subject)
     boxes = [_box(subject, key, node, names) for key, node in subject.graph.functions()]
     lonely = [root for root in subject.graph.roots if root not in {target for _, target in subject.leaves()}]
-    boxes += [_lonely_root(subject, root) for root in lonely if subject.graph[root]["grad_fn"] is None]
+    boxes += [_lonely_root(subject, root) for root in lonely if subject.graph.tensor(root)["grad_fn"] is None]
     return Plan(
         moment=subject.moment,
         boxes=tuple(boxes),
@@ -40,8 +40,8 @@ def letters(subject: Subject) -> dict[str, str]:
     names: dict[str, str] = {}
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
-        alias = node.get("alias") or {}  # the name that derivatives are written with
-        names[identifier] = plain((graph[tensor]["name"] if tensor else None) or alias.get("name") or "")
+        alias = node["alias"]["name"] if "alias" in node else ""  # the name that derivatives are written with
+        names[identifier] = plain((graph[tensor]["name"] if tensor else None) or alias)
     taken = set(names.values())
     free = (name for number in count(1) if (name := f"v{number}") not in taken)
     return {key: names[key] or next(free) for key in _evaluated(subject)}
@@ -63,7 +63,7 @@ def _evaluated(subject: Subject) -> Iterator[str]:
             waiting += [(source, False) for source in reversed(inputs_of(subject.graph, here))]
 
 
-def _box(subject: Subject, identifier: str, node: dict[str, Any], names: dict[str, str]) -> PlannedBox:
+def _box(subject: Subject, identifier: str, node: FunctionRow, names: dict[str, str]) -> PlannedBox:
     name = names[identifier]
     value = value_inline(node[subject.moment]["data"], "", ())
     numbers = Words(value, "value", "bold")
@@ -79,7 +79,7 @@ def _box(subject: Subject, identifier: str, node: dict[str, Any], names: dict[st
 
 
 def _lonely_root(subject: Subject, root: str) -> PlannedBox:
-    tensor = subject.graph[root]
+    tensor = subject.graph.tensor(root)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
     return PlannedBox(root, "box", (Words(f"{plain(tensor['name'] or '?')} = {value}"),))
 
@@ -97,7 +97,7 @@ def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:
 
 
 def _partial(
-    subject: Subject, source: str, target: str, edge: dict[str, Any], names: dict[str, str]
+    subject: Subject, source: str, target: str, edge: NextEdge, names: dict[str, str]
 ) -> tuple[Words, ...]:
     """The partial derivative of one tensor by the other; where it is not known, the gradient that flowed."""
     shown = f"∂{names[source]}/∂{names[target]}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FlowEdge, NextEdge
 from inspector.graph.values import is_number
 from inspector.styles.wording import AGREEMENT
 from inspector.text import clean, number
@@ -21,7 +22,7 @@ _FLOWING = ("next", "flow")
 _MOST_COUNTED = 200
 """So many paths are followed for the sum: their number can grow exponentially with the graph."""
 
-Edge = tuple[str, str, dict[str, Any]]
+Edge = tuple[str, str, NextEdge | FlowEdge]
 
 
 class PathError(ValueError):
@@ -89,14 +90,16 @@ def _lit(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str])
     nodes = {holders.get(function, function) for function in functions}
     for key, tensor in graph.tensors():
         made = tensor["grad_fn"]
-        if made in functions or holders.get(made) in functions or key in ends:
+        if (made is not None and (made in functions or holders.get(made) in functions)) or key in ends:
             nodes.add(key)
     edges = set()
     for source, target, edge in _flows(graph):
         if source in functions and target in functions:
             one, other = holders.get(source, source), holders.get(target, target)
-            is_folded = (one, other) != (source, target) or edge["kind"] == "flow"
-            edges.add(f"{one}.{other}" if is_folded else f"{source}.{edge['slot']}")
+            if edge["kind"] == "flow" or (one, other) != (source, target):
+                edges.add(f"{one}.{other}")
+            else:
+                edges.add(f"{source}.{edge['slot']}")
     return Lit(frozenset(nodes), frozenset(edges), path_sum(graph, leaf, root))
 
 
@@ -127,7 +130,7 @@ def _find(graph: Graph, name: str) -> str:
 
 def _function(graph: Graph, tensor: str) -> str:
     """The function that stands for a tensor: its grad_fn, or the AccumulateGrad of a leaf."""
-    function = graph[tensor]["grad_fn"]
+    function = graph.tensor(tensor)["grad_fn"]
     if function is None:
         takers = (source for source, target, _ in graph.edges("accumulate") if target == tensor)
         function = next(takers, None)
@@ -166,15 +169,19 @@ def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list
             yield way
             continue
         leaving = [
-            (here, target, edge)
+            (here, target, cast("NextEdge | FlowEdge", edge))
             for _, target, edge in graph.network.out_edges(here, data=True)
             if edge["kind"] in _FLOWING and target in inside
         ]
-        for edge in sorted(leaving, key=lambda item: item[2].get("slot", 0), reverse=True):
+        for edge in sorted(leaving, key=lambda item: _slot(item[2]), reverse=True):
             waiting.append((edge[1], [*way, edge]))
 
 
-def _factor(edge: dict[str, Any]) -> float | None:
+def _slot(edge: NextEdge | FlowEdge) -> int:
+    return edge["slot"] if edge["kind"] == "next" else 0
+
+
+def _factor(edge: NextEdge | FlowEdge) -> float | None:
     local = edge.get("local")
     value: Any = local.get("value") if isinstance(local, dict) else None
     return float(value) if is_number(value) and not isinstance(value, complex) else None

@@ -6,8 +6,9 @@ As in micrograd, `grad` of a tensor between is the gradient that reached it; tor
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import Value, is_number
 from inspector.styles import around
 from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
@@ -58,7 +59,7 @@ def _results(subject: Subject, identifier: str, outputs: dict[tuple[str, int], s
 
 
 def _record(subject: Subject, identifier: str, badge: str) -> PlannedBox:
-    tensor = subject.graph[identifier]
+    tensor = subject.graph.tensor(identifier)
     leaf = tensor["is_leaf"]
     name = subject.name(tensor)
     cells = [Words(name, "value" if leaf else "ink", "bold")] if name else []
@@ -87,7 +88,7 @@ def decimals(value: Value) -> str:
     return (text.removeprefix("-") if float(text) == 0 else text).replace("-", MINUS)
 
 
-def _operator(subject: Subject, identifier: str, node: dict[str, Any]) -> PlannedBox:
+def _operator(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     found = operation(subject.graph, identifier)
     inputs = len(inputs_of(subject.graph, identifier))
     symbol = found.symbol
@@ -112,7 +113,7 @@ def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
 def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str, int], str]) -> list[PlannedWire]:
     """The wires from what a function made to it, and from it to the records that went in."""
     made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
-    ink = "gradient" if subject.ran and subject.graph[identifier]["step"] is not None else "line"
+    ink = "gradient" if subject.ran and subject.graph.function(identifier)["step"] is not None else "line"
     wires = [
         PlannedWire(f"{tensor}-{identifier}", tensor, identifier, (), ink, head=subject.head)
         for tensor in made or [f"{identifier}.data"]
@@ -122,7 +123,7 @@ def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str,
     ):
         if edge["kind"] == "next":
             tensor = outputs.get((target, edge["input_nr"]), f"{target}.data")
-            ink = "gradient" if subject.flowed(identifier, edge) else "line"
+            ink = "gradient" if subject.flowed(identifier, cast(NextEdge, edge)) else "line"
             wires.append(
                 PlannedWire(f"{identifier}.{edge['slot']}", identifier, tensor, (), ink, head=subject.head)
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.model import Moment
+from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.look import Arrows, Detail, Look
 from inspector.styles.plan import Head
 from inspector.styles.wording import edge_text, plain, sum_text
@@ -53,7 +53,7 @@ class Subject:
         """Which way arrows point."""
         return self.look.arrows or self.arrows
 
-    def badge(self, node: dict[str, Any]) -> str:
+    def badge(self, node: FunctionRow) -> str:
         """The turn of a function in the engine's order, once it had one."""
         step = node["step"] if self.ran else None
         return str(step) if isinstance(step, int) else ""
@@ -61,9 +61,9 @@ class Subject:
     def outputs(self) -> dict[tuple[str, int], str]:
         """(function, number of the output) → the tensor that it made; of an AccumulateGrad its leaf."""
         made = {}
-        for source, target, edge in self.graph.network.edges(data=True):
+        for source, target, edge in self.graph.all_edges():
             if edge["kind"] == "grad_fn":
-                made[target, self.graph[source].get("output_nr", 0)] = source
+                made[target, self.graph.tensor(source).get("output_nr", 0)] = source
             elif edge["kind"] == "accumulate":
                 made[source, 0] = target
         return made
@@ -75,7 +75,7 @@ class Subject:
             arriving[target, edge["input_nr"]].append(f"{source}.{edge['slot']}")
         return dict(arriving)
 
-    def flowed(self, source: str, edge: dict[str, Any]) -> bool:
+    def flowed(self, source: str, edge: NextEdge) -> bool:
         """Whether a gradient has gone along an edge, as far as it is known."""
         if not self.ran:
             return False
@@ -83,10 +83,10 @@ class Subject:
         if gradient is None:
             return False
         if is_unknown(gradient):
-            return self.graph.error is None and self.graph[source]["step"] is not None
+            return self.graph.error is None and self.graph.function(source)["step"] is not None
         return True
 
-    def edge_text(self, source: str, edge: dict[str, Any]) -> str:
+    def edge_text(self, source: str, edge: NextEdge) -> str:
         """What is written at an edge that a gradient went along: `2x · 1 = 4`, as much of it as is wanted."""
         upstream = self.graph[source]["gradient"]
         return edge_text(edge.get("gradient"), edge.get("local"), upstream, self.look.derivatives or "both")
@@ -105,7 +105,7 @@ class Subject:
         ordered = sorted(arriving, key=lambda item: (item[0] if isinstance(item[0], int) else 0, item[1]))
         return sum_text([gradient for *_, gradient in ordered], node["gradient"])
 
-    def name(self, tensor: dict[str, Any]) -> str:
+    def name(self, tensor: TensorRow) -> str:
         """The script's name of a tensor, else the source text that computed it, else nothing."""
         return plain(tensor["name"] or tensor.get("expression") or "")
 

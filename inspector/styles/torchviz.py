@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow
 from inspector.styles import around
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, Words
 from inspector.styles.subject import Subject
@@ -65,15 +66,16 @@ def torchviz_graph(
     edges: list[DotEdge] = []
     for root in dict.fromkeys(graph.roots):
         nodes[root] = _tensor_node(graph, root, names.get(root, ""), "output")
-        if graph[root]["grad_fn"] in graph.network:
-            edges.append(DotEdge(graph[root]["grad_fn"], root))
+        function = graph.tensor(root)["grad_fn"]
+        if function is not None and function in graph.network:
+            edges.append(DotEdge(function, root))
     for identifier, node in graph.functions():
         if identifier in unused:
             continue
         if shown.saved:
-            for saved in _saved(graph, node, custom=False):
-                nodes[saved["tensor"]] = _tensor_node(graph, saved["tensor"], saved["name"], "saved")
-                edges.append(DotEdge(identifier, saved["tensor"], False))
+            for tensor, name in _saved(graph, node, custom=False):
+                nodes[tensor] = _tensor_node(graph, tensor, name, "saved")
+                edges.append(DotEdge(identifier, tensor, False))
         if identifier in leaves:
             leaf = leaves[identifier]
             nodes[leaf] = _tensor_node(graph, leaf, names.get(leaf, ""), "leaf")
@@ -81,8 +83,7 @@ def torchviz_graph(
         nodes[identifier] = DotNode(identifier, _function_label(node, shown), "function")
     edges += [DotEdge(target, source) for source, target, _ in graph.edges("next")]
     for identifier, node in graph.functions():
-        for saved in _saved(graph, node, custom=True):
-            tensor = saved["tensor"]
+        for tensor, _ in _saved(graph, node, custom=True):
             nodes[tensor] = _tensor_node(graph, tensor, names.get(tensor, ""), "saved")
             edges.append(DotEdge(tensor, identifier, False))
     return list(nodes.values()), edges
@@ -94,7 +95,7 @@ def _unused(graph: Graph) -> set[str]:
     return {function for function, leaf, _ in graph.edges("accumulate") if leaf in graph.roots} - used
 
 
-def _function_label(node: dict[str, Any], shown: Shown) -> str:
+def _function_label(node: FunctionRow, shown: Shown) -> str:
     """The class name; with attributes as torchviz sets them, in two columns below a rule."""
     name: str = node["name"]
     attributes = _attributes(node) if shown.attributes else {}
@@ -110,7 +111,7 @@ def _function_label(node: dict[str, Any], shown: Shown) -> str:
     return "\n".join([name, "-" * max(first + second + 2, len(name)), *rows])
 
 
-def _attributes(node: dict[str, Any]) -> dict[str, str]:
+def _attributes(node: FunctionRow) -> dict[str, str]:
     """What a Node saved, in alphabetic order: tensors by a word, all else as text."""
     texts = {key: _attribute_text(value) for key, value in node["attributes"].items()}
     for saved in node["saved"]:
@@ -132,15 +133,17 @@ def _attribute_text(value: Any) -> str:
 
 
 def _tensor_node(graph: Graph, identifier: str, name: str, kind: Kind) -> DotNode:
-    shape = ", ".join(map(str, graph[identifier]["shape"]))
+    shape = ", ".join(map(str, graph.tensor(identifier)["shape"]))
     return DotNode(identifier, f"{name}\n ({shape})", kind)
 
 
-def _saved(graph: Graph, node: dict[str, Any], *, custom: bool) -> Iterator[dict[str, Any]]:
-    """The tensors that a Node saved: a custom Function's own, or those of a Node of torch's."""
+def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[str, str]]:
+    """(id, name) of the tensors that a Node saved: a custom Function's own, or those of a Node of torch's."""
     for saved in node["saved"]:
-        if saved["tensor"] in graph.network and custom == saved["name"].startswith(SAVED_BY_CUSTOM):
-            yield saved
+        tensor = saved["tensor"]
+        is_custom = saved["name"].startswith(SAVED_BY_CUSTOM)
+        if tensor is not None and tensor in graph.network and custom == is_custom:
+            yield tensor, saved["name"]
 
 
 # ---- as a figure ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import NextEdge, TensorRow
 from inspector.graph.values import Value, is_number
 from inspector.terminal.cells import shown
 from inspector.terminal.labels import factor, in_mathematics, operand, tensor_label
@@ -21,11 +22,11 @@ _SHORT_LABEL = 8
 _UNITS = ("1", "-1")  # a product with them says no more than the gradient itself
 
 
-def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[dict[str, Any]]]) -> list[Written]:
+def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[TensorRow]]) -> list[Written]:
     """`2x · 1 = 4` for each edge, `∂z/∂z = 1` for a root: local derivative, what arrived above, product."""
     written: list[Written] = []
     for visit in drawn:
-        if visit.source is None:
+        if visit.source is None or visit.edge is None:
             written.append((_start(made[visit.function]), graph[visit.function]["gradient"]))
         else:
             upstream = graph[visit.source]["gradient"]
@@ -37,27 +38,28 @@ def sums(graph: Graph, drawn: Sequence[Visit]) -> list[Written | None]:
     """For the last edge into an output of a function: `2 + 2 = 4`, what came in and its sum."""
     into: dict[tuple[str, int], list[int]] = defaultdict(list)
     for position, visit in enumerate(drawn):
-        if visit.source is not None:
+        if visit.edge is not None:
             into[visit.function, visit.edge["input_nr"]].append(position)
+    arrived = [None if visit.edge is None else visit.edge.get("gradient") for visit in drawn]
     several = _with_several_outputs(graph)
     written: list[Written | None] = [None] * len(drawn)
     for (function, output), positions in into.items():
         total = graph[function]["gradient"]
         if function in several:
             total = total[output] if isinstance(total, list) and output < len(total) else None
-        written[positions[-1]] = _sum([drawn[position].edge.get("gradient") for position in positions], total)
+        written[positions[-1]] = _sum([arrived[position] for position in positions], total)
     return written
 
 
-def _start(outputs: Sequence[dict[str, Any]]) -> str:
+def _start(outputs: Sequence[TensorRow]) -> str:
     label = tensor_label(outputs[0]) if len(outputs) == 1 else ""
     return f"∂{operand(label)}/∂{operand(label)} = " if 0 < len(label) <= _SHORT_LABEL else ""
 
 
-def _product(edge: dict[str, Any], upstream: Value) -> str:
+def _product(edge: NextEdge, upstream: Value) -> str:
     """`2x · 1 = `, or nothing where it does not explain what was measured."""
     local, arrived = edge.get("local"), edge.get("gradient")
-    if not isinstance(local, dict) or not isinstance(local.get("symbol"), str) or local["symbol"] in _UNITS:
+    if local is None or "unknown" in local or local["symbol"] is None or local["symbol"] in _UNITS:
         return ""
     if not (is_number(local["value"]) and is_number(upstream) and _close(local["value"] * upstream, arrived)):
         return ""
@@ -65,8 +67,9 @@ def _product(edge: dict[str, Any], upstream: Value) -> str:
 
 
 def _with_several_outputs(graph: Graph) -> set[str]:
-    made = {tensor["grad_fn"] for _, tensor in graph.tensors() if tensor.get("output_nr") is not None}
-    return made | {target for _, target, edge in graph.edges("next") if edge["input_nr"] > 0}
+    made = {tensor["grad_fn"] for _, tensor in graph.tensors() if "output_nr" in tensor}
+    reached = {target for _, target, edge in graph.edges("next") if edge["input_nr"] > 0}
+    return {function for function in made if function is not None} | reached
 
 
 def _sum(terms: Sequence[Value], total: Value) -> Written | None:

@@ -42,7 +42,7 @@ def _cells(graph: Graph, row: Checked) -> list[Text]:
         rules = Text.assemble(f"{by_hand(row.symbol)} = ", rules)
     verdict = Text(_AGREE[row.agrees], style=QUIET if row.agrees else f"{STRONG} {GRADIENT}")
     differences = _array(row.differences)
-    name = Text(tensor_label(graph[row.leaf], 24), style=STRONG)
+    name = Text(tensor_label(graph.tensor(row.leaf), 24), style=STRONG)
     return [name, rules, _array(row.autograd), differences, verdict]
 
 
@@ -55,7 +55,7 @@ def _left_out(graph: Graph, rows: Sequence[Checked], width: int) -> list[Text]:
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row.autograd is None:
-            reasons.setdefault(row.remark, []).append(tensor_label(graph[row.leaf], 24))
+            reasons.setdefault(row.remark, []).append(tensor_label(graph.tensor(row.leaf), 24))
     more = len([row for row in rows if row.autograd is not None]) - _MOST_ROWS
     lines = [Text(f"and {more} more leaves", style=QUIET)] if more > 0 else []
     for reason, names in reasons.items():
@@ -69,9 +69,9 @@ def _remarks(graph: Graph, rows: Sequence[Checked], width: int) -> list[Text]:
     by_remark: dict[str, list[str]] = {}
     for row in rows:
         if row.remark:
-            by_remark.setdefault(row.remark, []).append(tensor_label(graph[row.leaf], 24))
+            by_remark.setdefault(row.remark, []).append(tensor_label(graph.tensor(row.leaf), 24))
         if row.agrees is False:
-            by_remark.setdefault(_DIFFERENCE, []).append(tensor_label(graph[row.leaf], 24))
+            by_remark.setdefault(_DIFFERENCE, []).append(tensor_label(graph.tensor(row.leaf), 24))
     return [
         line
         for remark, names in by_remark.items()

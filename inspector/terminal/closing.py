@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import Source
 from inspector.report import Finding, Report
+from inspector.report.row_types import Fault
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, shown, shown_path, wrapped
 from inspector.terminal.labels import function_title, place, root_labels, tensor_label
 from inspector.text import clean
@@ -48,9 +49,9 @@ def _reached(graph: Graph) -> str:
     """`the engine had reached 3 MulBackward (u*v), uv.py:4`."""
     last = graph.steps[-1]
     made = [tensor for _, tensor in graph.tensors() if tensor["grad_fn"] == last]
-    text = f"the engine had reached {len(graph.steps)} {function_title(graph[last]['name'])}"
+    text = f"the engine had reached {len(graph.steps)} {function_title(graph.function(last)['name'])}"
     text += f" ({tensor_label(made[0])})" if made else ""
-    source = graph[last]["source"]
+    source = graph.function(last)["source"]
     return text if source is None or is_unknown(source) else f"{text}, {place(source)}"
 
 
@@ -60,7 +61,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
     drawn: the indexes of the calls that were shown. Findings of other calls say which, as all do where several
     calls were shown.
     """
-    found = sorted(_merged(report.findings), key=lambda row: _SEVERITIES.index(row[0]["severity"]))
+    found = sorted(_merged(report.findings), key=lambda row: _SEVERITIES.index(row[0].severity))
     lines: list[Text] = []
     for finding, calls in found[:most]:
         lines += _finding(finding, width)
@@ -71,7 +72,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
 
 def rest(report: Report, most: int) -> list[Text]:
     """How many findings there are beyond the first `most`, by severity."""
-    found = sorted(_SEVERITIES.index(finding["severity"]) for finding, _ in _merged(report.findings))[most:]
+    found = sorted(_SEVERITIES.index(finding.severity) for finding, _ in _merged(report.findings))[most:]
     if not found:
         return []
     counts = [(_SEVERITIES[severity], found.count(severity)) for severity in dict.fromkeys(found)]
@@ -84,8 +85,8 @@ def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
     merged: dict[tuple[str, int], tuple[Finding, list[int]]] = {}
     counts: Counter[tuple[str, int | None]] = Counter()
     for finding in found:
-        text = repr([finding[key] for key in _TEXTS])  # type: ignore[literal-required]
-        call = finding["backward_call"]
+        text = repr([getattr(finding, key) for key in _TEXTS])
+        call = finding.backward_call
         counts[text, call] += 1
         calls = merged.setdefault((text, counts[text, call]), (finding, []))[1]
         calls += [] if call is None else [call]
@@ -99,21 +100,22 @@ def _call_names(calls: Sequence[int]) -> str:
 
 
 def _finding(finding: Finding, width: int) -> list[Text]:
-    style = QUIET if finding["severity"] == "note" else f"{STRONG} {GRADIENT}"
-    title = Text(f"{finding['severity']:9}", style=style)
-    lines = wrapped(title, Text(shown(finding["message"], 2 * width)), width)
-    location = finding["location"]
+    style = QUIET if finding.severity == "note" else f"{STRONG} {GRADIENT}"
+    title = Text(f"{finding.severity:9}", style=style)
+    lines = wrapped(title, Text(shown(finding.message, 2 * width)), width)
+    location = finding.location
     if location is not None and not is_unknown(location):
         lines += _code(location, width)
-    if finding["parameters"]:
-        lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding["parameters"], _HARMED)), width)
-    return lines + wrapped(Text("  mend   ", style=QUIET), Text(shown(finding["advice"], 2 * width)), width)
+    if finding.parameters:
+        lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding.parameters, _HARMED)), width)
+    return lines + wrapped(Text("  mend   ", style=QUIET), Text(shown(finding.advice, 2 * width)), width)
 
 
-def _code(location: dict[str, Any], width: int) -> list[Text]:
+def _code(location: Source | Fault, width: int) -> list[Text]:
     """The line at fault, and signs below the part of it that is meant; on a line of its own where it is long."""
     head = f"  at     {place(location)}  "
-    code, part = " ".join(clean(location["code"]).split()), location.get("part")
+    code = " ".join(clean(location["code"]).split())
+    part = str(location.get("part") or "")
     lines = []
     if cell_len(head) + cell_len(code) > width:
         lines, head = [Text(head.rstrip(), style=QUIET)], " " * 9
@@ -139,11 +141,11 @@ def written(files: Sequence[str], width: int) -> list[Text]:
 
 def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
     """What was checked and found nothing, what was not checked and why, and where the page lies."""
-    fine = sum(1 for check in report.checked if check["status"] == "nothing found")
+    fine = sum(1 for check in report.checked if check.status == "nothing found")
     unseen: dict[str, list[str]] = defaultdict(list)
     for check in report.checked:
-        if check["status"] == "not checked":
-            unseen[check["reason"] or "no reason given"].append(check["rule"])
+        if check.status == "not checked":
+            unseen[check.reason or "no reason given"].append(check.rule)
     parts = [f"{fine} rule{'s' * (fine != 1)} found nothing"] if fine else []
     explained = [f"{_few(rules)} ({shown(reason, width)})" for reason, rules in unseen.items()]
     if len(explained) > _REASONS:

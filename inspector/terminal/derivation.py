@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import is_number
 from inspector.terminal.arithmetic import Written, flows, sums
 from inspector.terminal.cells import QUIET, columns, natural_width
@@ -57,7 +57,8 @@ def _lines(graph: Graph, width: int) -> list[Line]:
     made = tensors_made(graph)
     tree = tree_cells(graph, drawn, int(width * _TREE_SHARE))
     tensors = [
-        _tensor_cell(graph[visit.function], made[visit.function], visit.ends, width // 3) for visit in drawn
+        _tensor_cell(graph.function(visit.function), made[visit.function], visit.ends, width // 3)
+        for visit in drawn
     ]
     arithmetic = zip(flows(graph, drawn, made), sums(graph, drawn), strict=True)
     return [
@@ -119,7 +120,7 @@ def _aligned(written: Sequence[Written]) -> list[Text]:
     ]
 
 
-def _tensor_cell(function: dict[str, Any], outputs: Sequence[dict[str, Any]], ends: bool, width: int) -> Text:
+def _tensor_cell(function: FunctionRow, outputs: Sequence[TensorRow], ends: bool, width: int) -> Text:
     """`u*v = 2`; the value alone of a tensor that was not recorded; no value where it comes further down."""
     if not outputs:
         return value(function["before"]["data"]) if ends else Text()

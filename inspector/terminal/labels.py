@@ -8,7 +8,9 @@ from typing import Any
 from rich.text import Text
 
 from inspector.graph import Graph, is_summary, is_unknown
+from inspector.graph.row_types import Source, TensorRow
 from inspector.graph.values import Value
+from inspector.report.row_types import Fault
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, VALUE, shown, shown_path
 from inspector.text import number, shape_text, value_text
 from inspector.text.formula import by_hand, is_sum
@@ -22,7 +24,7 @@ def function_title(name: str) -> str:
     return shown(_NUMBERED.sub("", name))
 
 
-def tensor_label(attributes: dict[str, Any], width: int = 32) -> str:
+def tensor_label(attributes: TensorRow, width: int = 32) -> str:
     """The tensor's name, the source text that made it, or its type: `float32[64, 784]`."""
     name = attributes["name"]
     if name is not None:
@@ -69,11 +71,11 @@ def header(index: int, location: Any) -> Text:
     return line.append(shown(location["code"], 40)).append(f"  {place(location)}", style=QUIET)
 
 
-def place(location: dict[str, Any]) -> str:
+def place(location: Source | Fault) -> str:
     """`saddle.py:7`."""
     return f"{shown(location['file'], 40)}:{location['line']}"
 
 
 def root_labels(graph: Graph) -> str:
     """The names of the tensors that backward starts from."""
-    return ", ".join(tensor_label(graph[root], 24) for root in graph.roots)
+    return ", ".join(tensor_label(graph.tensor(root), 24) for root in graph.roots)

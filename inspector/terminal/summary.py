@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -14,6 +13,7 @@ from inspector.graph import Graph, is_unknown
 from inspector.graph.layers import depth_of_functions, layers_of
 from inspector.graph.measures import is_finite, is_zero, norm
 from inspector.graph.memory import OUTSIDE, memory
+from inspector.graph.row_types import TensorRow
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.terminal.labels import root_labels, tensor_label
@@ -52,7 +52,7 @@ def _size(graph: Graph, depth: int, width: int) -> list[Text]:
     return wrapped(Text(), Text(counts), width)
 
 
-def _leaves(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
+def _leaves(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     """How many leaves there are, and how many got a gradient, zero, NaN or None, with names of the few."""
     elements = sum(math.prod(leaf["shape"]) for leaf in leaves)
     groups: dict[str, list[str]] = defaultdict(list)
@@ -119,7 +119,7 @@ def _few(names: Sequence[str], room: int) -> str:
     return few
 
 
-def _norms(leaves: Sequence[dict[str, Any]], width: int) -> list[Text]:
+def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     """The largest and the smallest gradient norms, side by side, each with its leaf."""
     measured = [(norm(leaf["gradient"]), leaf) for leaf in leaves]
     found = [(size, leaf) for size, leaf in measured if size is not None and math.isfinite(size) and size > 0]

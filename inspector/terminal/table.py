@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import TensorRow
 from inspector.graph.values import Value
 from inspector.terminal.cells import GRADIENT, QUIET, STRONG, columns, shown, wrapped
 from inspector.terminal.labels import function_title, gradient, tensor_label, value
@@ -34,7 +34,7 @@ def tensor_table(graph: Graph, width: int) -> list[Text]:
     return [*columns(rows, width, _SHRINK), *_explained(reasons, width)]
 
 
-def _row(graph: Graph, tensor: dict[str, Any], label_width: int) -> list[Text]:
+def _row(graph: Graph, tensor: TensorRow, label_width: int) -> list[Text]:
     grad_fn = tensor["grad_fn"]
     return [
         Text(tensor_label(tensor, label_width), style=STRONG),
@@ -42,7 +42,7 @@ def _row(graph: Graph, tensor: dict[str, Any], label_width: int) -> list[Text]:
         _grad(tensor["before"]["grad"], tensor["after"]["grad"]),
         Text(str(tensor["is_leaf"])),
         Text(str(tensor["requires_grad"])),
-        Text(function_title(graph[grad_fn]["name"])) if grad_fn else Text("None", style=QUIET),
+        Text(function_title(graph.function(grad_fn)["name"])) if grad_fn else Text("None", style=QUIET),
     ]
 
 
@@ -59,7 +59,7 @@ def _grad(before: Value, after: Value) -> Text:
     return Text.assemble((f"{gradient(before).plain} → ", QUIET), gradient(after, f"{STRONG} {GRADIENT}"))
 
 
-def _why_none(graph: Graph, tensor: dict[str, Any]) -> str | None:
+def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
     """Why the tensor has no grad after backward; None where it has one, or where that is not known."""
     if tensor["after"]["grad"] is not None:
         return None

@@ -24,11 +24,11 @@ def total_lines(graph: Graph, width: int) -> list[Text]:
     root = root_labels(graph)
     over = root if 0 < len(root) <= _LONGEST_ROOT else ""
     found = total_derivatives(graph)
-    labels = [f"∂{operand(over)}/∂{operand(tensor_label(graph[leaf], 24))} = " for leaf in found]
+    labels = [f"∂{operand(over)}/∂{operand(tensor_label(graph.tensor(leaf), 24))} = " for leaf in found]
     margin = max(map(len, labels), default=0)
     lines = []
     for label, derivative in list(zip(labels, found.values(), strict=True))[:_MOST]:
-        symbol = by_hand(derivative["symbol"])
+        symbol = by_hand(derivative["symbol"] or "")
         text = Text(f"{symbol} = " if any(map(str.isalpha, symbol)) else "")
         text.append(number(derivative["value"]), style=GRADIENT)
         lines += wrapped(Text(label.rjust(margin)), text, width)
@@ -52,9 +52,9 @@ def _aliases(graph: Graph, width: int) -> list[Text]:
 
 def _used(graph: Graph, made: dict[str, str]) -> set[str]:
     """Those of the names that a text on the screen needs, directly or for another one."""
-    locals_shown = [edge["local"] for _, _, edge in graph.edges("next") if is_number(edge.get("gradient"))
-                    and isinstance(edge.get("local"), dict)]  # fmt: skip
-    texts = [item["symbol"] or "" for item in (*total_derivatives(graph).values(), *locals_shown)]
+    written = [edge.get("local") for _, _, edge in graph.edges("next") if is_number(edge.get("gradient"))]
+    shown = [*total_derivatives(graph).values(), *(local for local in written if local and "unknown" not in local)]
+    texts = [local["symbol"] or "" for local in shown]
     used: set[str] = set()
     while texts:
         found = set(_NAME.findall(texts.pop())) & made.keys() - used

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.autograd.graph
 
+from inspector.graph.row_types import SavedState
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.modes import unobserved
 from inspector.torch_api.nodes import sequence_counter, sequence_number_of
@@ -36,7 +37,7 @@ class Saved:
     """One tensor that a Node keeps. `tensor` is alive, and None where the state is not held or modified."""
 
     name: str
-    state: str  # held, modified (in place since), packed (by a hook), released, empty, unknown
+    state: SavedState  # held, modified (in place since), packed (by a hook), released, empty, unknown
     tensor: torch.Tensor | None
     is_output: bool = False
     output_nr: int = 0

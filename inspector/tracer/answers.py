@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.model import State
+from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.summaries import Pending
 from inspector.tracer.flow import Flow
@@ -35,7 +35,7 @@ class Output(Protocol):
     @property
     def operands(self) -> list[list[int]] | None: ...
     @property
-    def given(self) -> dict[str, Any] | None: ...
+    def given(self) -> Given | None: ...
 
 
 class Forward(Protocol):
@@ -125,7 +125,7 @@ class Answers:
             self._outputs[pair] = self._forward.output(self._record.nodes[pair[0]].sequence_nr, pair[1])
         return self._outputs[pair]
 
-    def naming(self, pair: Pair) -> dict[str, str | None]:
+    def naming(self, pair: Pair) -> Naming:
         """`name` of a tensor, and `expression` for one that has none: its source text."""
         name = self._names.get(pair)
         if name is not None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import networkx
 
 from inspector.collector import without_collections
-from inspector.graph.model import MOMENTS, Graph, State
+from inspector.graph.model import Graph
 from inspector.graph.network import network_of
+from inspector.graph.row_types import (
+    EdgeRow,
+    FunctionRow,
+    NextEdge,
+    SavedTensor,
+    State,
+    TensorFacts,
+    TensorRow,
+)
 from inspector.graph.values import Value, unknown
+from inspector.summaries import Pending
 from inspector.torch_api.formulas import formula
-from inspector.tracer.answers import NOT_SEEN, UNSEEN, UNSEEN_YET, Answers, Forward, Output
+from inspector.tracer.answers import NOT_SEEN, UNSEEN, UNSEEN_YET, Answers, Forward
 from inspector.tracer.flow import Flow
 from inspector.tracer.ids import Ids
 from inspector.tracer.nodes import ACCUMULATE_GRAD
@@ -24,6 +34,7 @@ from inspector.tracer.walk import EMPTY
 _NOT_MADE = unknown("the making of the leaf was not recorded")
 _NOT_WANTED = unknown("it needs no gradient")
 _NO_SLOTS: list[int] = []
+_Edge = tuple[str, str, EdgeRow]
 _Output = tuple[Pair, tuple[State, State]]
 """Which output, and what it held before and after."""
 
@@ -48,7 +59,7 @@ class _Builder:
         self._answers = answers
         self._ids = ids
         self._is_plain = record.is_bare and answers.has_no_values
-        self._plain: dict[str, dict[str, Any]] = {}
+        self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
 
     def network(self) -> networkx.MultiDiGraph[Any]:
@@ -57,7 +68,7 @@ class _Builder:
             return self._network()
 
     def _network(self) -> networkx.MultiDiGraph[Any]:
-        tensor_edges: list[tuple[str, str, dict[str, Any]]] = []  # filled while the nodes are read
+        tensor_edges: list[_Edge] = []  # filled while the nodes are read
         constants = (
             (self._ids.tensor(position), self._constant(seen))
             for position, seen in enumerate(self._record.constants)
@@ -65,7 +76,7 @@ class _Builder:
         nodes = chain(self._nodes(tensor_edges), constants)
         return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
 
-    def _nodes(self, edges: list[tuple[str, str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors; `edges` gets those between the two."""
         names, is_met = self._record.structure.names, self._answers.is_met
         for position, count in enumerate(self._record.output_counts()):
@@ -90,23 +101,23 @@ class _Builder:
             if name != ACCUMULATE_GRAD:
                 yield identifier, attributes
 
-    def _next_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def _next_edges(self) -> Iterator[_Edge]:
         contribution, edges = self._answers.contribution, self._record.structure.edges()
         same = self._answers.contribution(0, 0) if self._is_plain else None  # of all edges
         for source, slot, target, input_nr in edges:
             if target != EMPTY:
                 gradient = same or contribution(source, slot)
-                facts = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
+                facts: NextEdge = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
                 yield f"n{source}", f"n{target}", facts
 
-    def _saved_edges(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def _saved_edges(self) -> Iterator[_Edge]:
         for position, node in self._record.read_nodes():
             for saved in node.saved:
                 if saved.tensor is not None:
                     tensor = self._ids.tensor(saved.tensor)
                     yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
-    def _plain_function(self, position: int, name: str) -> dict[str, Any]:
+    def _plain_function(self, position: int, name: str) -> FunctionRow:
         """A function of which nothing but the structure is known: alike in all of a name."""
         found = self._plain.get(name)
         if found is None:
@@ -117,20 +128,20 @@ class _Builder:
         slots = self._empty_slots.get(position)
         return found.copy() if slots is None else found | {"empty_slots": slots}
 
-    def _function(self, position: int, node: NodeRecord, outputs: Sequence[_Output]) -> dict[str, Any]:
+    def _function(self, position: int, node: NodeRecord, outputs: Sequence[_Output]) -> FunctionRow:
         is_leaf = node.name == ACCUMULATE_GRAD
         answers = self._answers
         made_in = None if is_leaf else answers.made_in(node)
         output = None if is_leaf else answers.output(outputs[0][0])
         before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
-        return {
+        row: FunctionRow = {
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
             "requires_grad": True,
             "module": None if is_leaf else answers.module(node),
             "source": None if is_leaf else answers.source(node),
-            **({} if made_in is None else {"made_in": made_in}),
+            "made_in": made_in or 0,
             "step": answers.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
@@ -139,33 +150,52 @@ class _Builder:
             "before": before,
             "after": after,
             "gradient": _one_or_all([answers.gradient(pair) for pair, _ in outputs]),
-            **_operands(output),
         }
+        if made_in is None:
+            del row["made_in"]  # its place is among the others
+        if output is not None and output.operands:
+            row["operands"] = output.operands
+        if output is not None and output.given:
+            row["given"] = output.given
+        return row
 
-    def _saved(self, saved: SavedRecord) -> dict[str, Any]:
-        known = {"shape": saved.shape, "dtype": saved.dtype, "bytes": saved.bytes}
-        return {
+    def _saved(self, saved: SavedRecord) -> SavedTensor:
+        row: SavedTensor = {
             "name": saved.name,
             "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
             "before": saved.before,
             "after": saved.after,
-            **{key: fact for key, fact in known.items() if fact is not None},
         }
+        if saved.shape is not None:
+            row["shape"] = saved.shape
+        if saved.dtype is not None:
+            row["dtype"] = saved.dtype
+        if saved.bytes is not None:
+            row["bytes"] = saved.bytes
+        return row
 
-    def _tensor(self, pair: Pair, node: NodeRecord, states: tuple[State, State]) -> dict[str, Any]:
+    def _tensor(self, pair: Pair, node: NodeRecord, states: tuple[State, State]) -> TensorRow:
         is_leaf = node.name == ACCUMULATE_GRAD
-        attributes = {
+        naming, facts = self._answers.naming(pair), self._facts(pair, node)
+        attributes: TensorRow = {
             "kind": "tensor",
-            **self._answers.naming(pair),
+            "name": naming["name"],
+            "expression": naming.get("expression", ""),
             "is_leaf": is_leaf,
             "requires_grad": True,
             "grad_fn": None if is_leaf else f"n{pair[0]}",
-            **self._facts(pair, node),
+            "retains_grad": facts["retains_grad"],
+            "dtype": facts["dtype"],
+            "shape": facts["shape"],
+            "device": facts["device"],
+            "version": facts["version"],
             "source": self._source(pair, node),
             "before": states[0],
             "after": states[1],
             "gradient": self._answers.gradient(pair),
         }
+        if "expression" not in naming:
+            del attributes["expression"]  # its place is beside the name
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
         return attributes
@@ -176,7 +206,7 @@ class _Builder:
         seen = self._record.seen.get(pair)
         return seen.source if seen is not None and seen.source is not None else _NOT_MADE
 
-    def _facts(self, pair: Pair, node: NodeRecord) -> dict[str, Any]:
+    def _facts(self, pair: Pair, node: NodeRecord) -> TensorFacts:
         seen = self._record.seen.get(pair)
         if seen is not None:
             return seen.facts.row()
@@ -189,21 +219,23 @@ class _Builder:
             "version": NOT_SEEN,
         }
 
-    def _constant(self, seen: Seen) -> dict[str, Any]:
+    def _constant(self, seen: Seen) -> TensorRow:
         """A tensor that a function saved and that no gradient is wanted for."""
-        states: dict[str, Any] = {
-            moment: {kind: pending.value for kind, pending in (getattr(seen, moment) or seen.before).items()}
-            for moment in MOMENTS
-        }
+        facts, after = seen.facts.row(), seen.after or seen.before
         return {
             "kind": "tensor",
             "name": seen.name,
             "is_leaf": seen.facts.is_leaf,
             "requires_grad": seen.facts.requires_grad,
             "grad_fn": None,
-            **seen.facts.row(),
+            "retains_grad": facts["retains_grad"],
+            "dtype": facts["dtype"],
+            "shape": facts["shape"],
+            "device": facts["device"],
+            "version": facts["version"],
             "source": seen.source if seen.source is not None else _NOT_WANTED,
-            **states,
+            "before": _state(seen.before),
+            "after": _state(after),
             "gradient": _NOT_WANTED,
         }
 
@@ -212,7 +244,11 @@ def _pairs(position: int, count: int) -> list[Pair]:
     return [(position, output_nr) for output_nr in range(max(1, count))]
 
 
-def _edge_of(function: str, tensor: str, facts: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+def _state(held: Mapping[str, Pending]) -> State:
+    return {"data": held["data"].value, "grad": held["grad"].value}
+
+
+def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:
     """The edge between a function and a tensor of these attributes."""
     if facts["is_leaf"]:
         return function, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}
@@ -225,14 +261,6 @@ def _together(outputs: Sequence[_Output]) -> list[State]:
         {"data": [state["data"] for state in states], "grad": [state["grad"] for state in states]}
         for states in zip(*(states for _, states in outputs), strict=True)
     ]
-
-
-def _operands(output: Output | None) -> dict[str, Any]:
-    """What is known of an operation's operands beside the tensors of the graph."""
-    if output is None:
-        return {}
-    found = {"operands": output.operands, "given": output.given}
-    return {key: value for key, value in found.items() if value}
 
 
 def _one_or_all(values: list[Value]) -> Value:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.summaries import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.summaries.elements import is_ordinary
@@ -32,7 +33,7 @@ class TensorFacts(NamedTuple):
     requires_grad: bool
     retains_grad: bool
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> row_types.TensorFacts:
         """Those that a graph says of every tensor."""
         return {
             "retains_grad": self.retains_grad,

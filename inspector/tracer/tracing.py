@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import torch
 
+from inspector.graph.row_types import SavedState
 from inspector.naming import Names
 from inspector.summaries import Batch, Memory, Pending, dtype_name, memory_of
 from inspector.torch_api.nodes import OUTPUT_METADATA, output_metadata
@@ -39,8 +40,8 @@ class SavedRecord:
 
     name: str
     tensor: Pair | int | None  # of the graph, or the position of a constant, or unknown
-    before: str
-    after: str
+    before: SavedState
+    after: SavedState
     shape: list[int] | None = None
     dtype: str | None = None
     bytes: int | None = None

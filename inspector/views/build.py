@@ -9,6 +9,7 @@ from typing import Any
 import networkx
 
 from inspector.graph import Graph
+from inspector.graph.row_types import NextEdge
 from inspector.views.cycles import components
 from inspector.views.items import Box, Item, functions_of, item_id, members
 from inspector.views.outline import Outline, arrivals, outline, ranks
@@ -67,7 +68,8 @@ def _add_tensor_edges(network: Any, whole: Graph, of: Outline, items: Sequence[I
                 network.add_edge(source, target, **attributes)
     owner = {of.ids[position]: items[index] for position, index in functions_of(items)}
     for root in whole.roots:
-        box = owner.get(whole[root]["grad_fn"]) if root in whole.network else None
+        function = whole.tensor(root)["grad_fn"] if root in whole.network else None
+        box = None if function is None else owner.get(function)
         if isinstance(box, Box):
             network.add_edge(root, item_id(of.ids, box), kind="grad_fn")
 
@@ -76,7 +78,7 @@ def _add_flow(network: Any, of: Outline, items: Sequence[Item], names: Sequence[
     owner = array("i", [-1]) * len(of)
     for position, index in functions_of(items):
         owner[position] = index
-    bundles: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    bundles: dict[tuple[int, int], list[NextEdge]] = {}
     for position, mine in enumerate(owner):
         for edge in range(of.starts[position], of.starts[position + 1]):
             other = owner[of.targets[edge]]
@@ -94,7 +96,7 @@ def _add_flow(network: Any, of: Outline, items: Sequence[Item], names: Sequence[
 
 
 def _back_edges(
-    of: Outline, items: Sequence[Item], bundles: dict[tuple[int, int], list[dict[str, Any]]]
+    of: Outline, items: Sequence[Item], bundles: dict[tuple[int, int], list[NextEdge]]
 ) -> set[tuple[int, int]]:
     """Edges that lead back in a circle of items: without them the picture has an order.
 

@@ -29,7 +29,7 @@ class Certifier:
     def __init__(self, graph: Graph, of: Outline, turns: array[int], into: Arrivals) -> None:
         self._of, self._turns, self._into = of, turns, into
         self._numbers: dict[Any, int] = {}
-        self._shapes = {position: tuple(graph[leaf]["shape"]) for position, leaf in of.leaves.items()}
+        self._shapes = {position: tuple(graph.tensor(leaf)["shape"]) for position, leaf in of.leaves.items()}
 
     def certificate(self, positions: Sequence[int], label: Label) -> Certificate:
         """The certificate of a part."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from inspector.graph import Graph
+from inspector.graph.places import file_and_line
 from inspector.views.cycles import has_cycle
 from inspector.views.ground import Ground, without_numbers
 from inspector.views.items import Box, Item, members
@@ -71,9 +72,8 @@ class Folder:
     def _kind(self, position: int) -> Hashable:
         """What a function has in common with its like in other passes of a loop."""
         function = self.ground.function(position)
-        source = function["source"] or {}
         path = tuple(map(without_numbers, self.ground.paths[position]))
-        return function["name"], path, source.get("file"), source.get("line")
+        return function["name"], path, file_and_line(function["source"])
 
     def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
         """The passes of loops as boxes, one loop after another, and what is in none; empty if there is no loop."""

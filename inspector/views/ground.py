@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow
 from inspector.views.items import Box, Item, functions_of, members
 from inspector.views.named import modules_by_names
 from inspector.views.outline import Arrivals, Outline, Path, arrivals, common, outline, paths, ranks
@@ -43,7 +43,7 @@ class Ground:
     def __len__(self) -> int:
         return len(self.outline)
 
-    def function(self, position: int) -> dict[str, Any]:
+    def function(self, position: int) -> FunctionRow:
         """The attributes of a function."""
         return self.outline.functions[position]
 

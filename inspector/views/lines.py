@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from inspector.graph.places import file_and_line
 from inspector.views.cycles import components
 from inspector.views.ground import Ground
 from inspector.views.items import Box, Item, members
@@ -64,11 +65,12 @@ def _lines_of_modules(ground: Ground) -> set[_Line]:
 
 
 def _line(ground: Ground, position: int) -> _Line | None:
-    source = ground.function(position)["source"]
-    return (source["file"], source["line"]) if isinstance(source, dict) and "line" in source else None
+    return file_and_line(ground.function(position)["source"])
 
 
 def _box(ground: Ground, group: list[int]) -> Box:
-    code = " ".join(ground.function(group[0])["source"]["code"].split())
+    source = ground.function(group[0])["source"]
+    assert source is not None and "code" in source
+    code = " ".join(source["code"].split())
     leaves = dict.fromkeys(target for position in group for target in ground.outline.following(position))
     return Box("line", code, ground.common_path(group), ground.with_own_leaves([group], list(leaves))[0])

@@ -10,9 +10,9 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow, NextEdge
 
 Path = tuple[str, ...]
 """The path of a module in parts: `blocks.3.attn` is ("blocks", "3", "attn"); () is the outermost module's, and
@@ -31,11 +31,11 @@ class Outline:
     """
 
     ids: list[str]
-    functions: list[dict[str, Any]]
+    functions: list[FunctionRow]
     index: dict[str, int]
     starts: array[int]
     targets: array[int]
-    edges: list[dict[str, Any]]
+    edges: list[NextEdge]
     leaves: dict[int, str]
     roots: list[int]
 
@@ -66,10 +66,10 @@ _made: weakref.WeakKeyDictionary[Graph, Outline] = weakref.WeakKeyDictionary()
 
 def _outline(graph: Graph) -> Outline:
     network = graph.network
-    functions = {key: node for key, node in network.nodes(data=True) if node["kind"] == "function"}
+    functions = dict(graph.functions())
     ids = list(functions)
     index = {identifier: position for position, identifier in enumerate(ids)}
-    targets, edges = array("i"), list[dict[str, Any]]()
+    targets, edges = array("i"), list[NextEdge]()
     counts, leaves = array("i", [0]), dict[int, str]()
     for identifier, neighbours in network.adjacency():
         position = index.get(identifier, -1)
@@ -92,7 +92,7 @@ def _outline(graph: Graph) -> Outline:
     return Outline(ids, list(functions.values()), index, starts, targets, edges, leaves, roots)
 
 
-def _slot(edge: tuple[int, int, dict[str, Any]]) -> int:
+def _slot(edge: tuple[int, int, NextEdge]) -> int:
     return edge[0]
 
 
@@ -102,10 +102,10 @@ def _roots(graph: Graph, index: dict[str, int]) -> list[int]:
     for root in graph.roots:
         if root not in graph.network:
             continue
-        function = graph[root]["grad_fn"]
+        function = graph.tensor(root)["grad_fn"]
         arriving = graph.network.in_edges(root, data=True)
         sources = [source for source, _, edge in arriving if edge["kind"] == "accumulate"]
-        found += [index[name] for name in (function, *sources) if name in index]
+        found += [index[name] for name in (function, *sources) if name is not None and name in index]
     return list(dict.fromkeys(found))
 
 

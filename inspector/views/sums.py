@@ -8,7 +8,7 @@ from typing import Any
 
 from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.memory import saved_bytes
-from inspector.graph.model import FoldAttributes, Norms
+from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
 from inspector.graph.values import Value, unknown
 from inspector.views.items import Box
 from inspector.views.outline import Arrivals, Outline
@@ -75,10 +75,10 @@ def _length(value: list[Any]) -> float:
     return math.nan if any(map(math.isnan, found)) else math.hypot(*found)
 
 
-def fold_attributes(graph: Graph, of: Outline, box: Box, into: Arrivals) -> FoldAttributes:
+def fold_attributes(graph: Graph, of: Outline, box: Box, into: Arrivals) -> FoldRow:
     """The attributes of a box. graph: the whole one."""
     functions = [of.functions[position] for position in box.positions]
-    leaves = [graph[of.leaves[position]] for position in box.positions if position in of.leaves]
+    leaves = [graph.tensor(of.leaves[position]) for position in box.positions if position in of.leaves]
     turns = [node["step"] for node in functions if isinstance(node["step"], int)]
     return {
         "kind": "fold",
@@ -119,7 +119,7 @@ def arriving(of: Outline, box: Box, into: Arrivals) -> Value:
     return None if None in found else _IN_A_BOX
 
 
-def flow_attributes(edges: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def flow_attributes(edges: Sequence[NextEdge]) -> FlowEdge:
     """The attributes of what several edges between two items are drawn as."""
     return {
         "kind": "flow",

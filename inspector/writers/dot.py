@@ -32,12 +32,12 @@ def write_dot(graph: Graph) -> str:
     and edges stand in the Graph's own order, so that the same Graph gives the same text.
     """
     drawing = graphviz.Digraph("backward", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_NODE)
-    for identifier, attributes in graph.network.nodes(data=True):
+    for identifier, attributes in graph.nodes():
         drawing.node(name_of(identifier), _label(node_lines(graph, attributes)), **_SHAPES[attributes["kind"]])
-    for source, target, attributes in graph.network.edges(data=True):
-        flowed = edge_text(attributes)
+    for source, target, edge in graph.all_edges():
+        flowed = edge_text(edge)
         label = _label([flowed] if flowed else [])
-        drawing.edge(name_of(source), name_of(target), label, **_EDGES[attributes["kind"]])
+        drawing.edge(name_of(source), name_of(target), label, **_EDGES[edge["kind"]])
     return str(drawing.source)
 
 

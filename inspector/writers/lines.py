@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import EdgeRow, FunctionRow, NodeRow, TensorRow
 from inspector.text.numbers import UNKNOWN, value_text
 
 ARROW = " \N{RIGHTWARDS ARROW} "
 
 
-def node_lines(graph: Graph, attributes: dict[str, Any]) -> list[str]:
+def node_lines(graph: Graph, attributes: NodeRow) -> list[str]:
     """What is written in a function (its turn, its name, what it keeps) or in a tensor (its name and rows)."""
-    return _function(attributes) if attributes["kind"] == "function" else _tensor(graph, attributes)
+    if attributes["kind"] == "function":
+        return _function(attributes)
+    assert attributes["kind"] == "tensor", "a folded graph is not written as text"
+    return _tensor(graph, attributes)
 
 
-def edge_text(attributes: dict[str, Any]) -> str:
+def edge_text(attributes: EdgeRow) -> str:
     """The gradient that flowed along an edge from function to function; "" elsewhere and where it is unknown."""
     return _known(attributes.get("gradient")) if attributes["kind"] == "next" else ""
 
@@ -25,14 +29,14 @@ def name_of(identifier: str) -> str:
     return identifier.replace(":", "_")
 
 
-def _function(attributes: dict[str, Any]) -> list[str]:
+def _function(attributes: FunctionRow) -> list[str]:
     """The lines of a function: its name, its turn, what it keeps beside tensors."""
     step = _known(attributes.get("step"))
     saved = [f"{name} = {value_text(value)}" for name, value in attributes.get("attributes", {}).items()]
     return [f"{step}: {attributes['name']}" if step else attributes["name"], *saved]
 
 
-def _tensor(graph: Graph, attributes: dict[str, Any]) -> list[str]:
+def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
     """The lines of a tensor: its name and the rows of every figure."""
     before, after = attributes["before"], attributes["after"]
     grad_fn = attributes["grad_fn"]

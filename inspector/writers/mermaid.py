@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.row_types import EdgeRow
 from inspector.text.clean import clean
 from inspector.writers.lines import edge_text, name_of, node_lines
 
@@ -25,17 +25,17 @@ def write_mermaid(graph: Graph) -> str:
 
 
 def _nodes(graph: Graph) -> Iterator[str]:
-    for identifier, attributes in graph.network.nodes(data=True):
+    for identifier, attributes in graph.nodes():
         opened, closed = _SHAPES[attributes["kind"]]
         yield f'    {name_of(identifier)}{opened}"{_label(node_lines(graph, attributes))}"{closed}'
 
 
 def _edges(graph: Graph) -> Iterator[str]:
-    for source, target, attributes in graph.network.edges(data=True):
+    for source, target, attributes in graph.all_edges():
         yield f"    {name_of(source)} {_arrow(attributes)} {name_of(target)}"
 
 
-def _arrow(attributes: dict[str, Any]) -> str:
+def _arrow(attributes: EdgeRow) -> str:
     flowed = edge_text(attributes)
     return _ARROWS[attributes["kind"]] + (f'|"{_label([flowed])}"|' if flowed else "")
 

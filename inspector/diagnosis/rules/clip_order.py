@@ -17,20 +17,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.places import file_and_line
 from inspector.report import Finding
+from inspector.report.row_types import EventRow
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first clip at each line whose gradients were not there yet, used already, or scaled."""
-    told: set[tuple[Any, ...]] = set()
+    told: set[tuple[str, int] | None] = set()
     for position, event in enumerate(evidence.events):
-        if event["event"] != "clip" or not event["parameters"] or math.isinf(event.get("limit", 0.0)):
+        names = event.get("parameters", [])
+        if event["event"] != "clip" or not names or math.isinf(event.get("limit", 0.0)):
             continue  # a limit of infinity clips nothing: it measures
-        line = (event["source"].get("file"), event["source"].get("line"))
+        line = file_and_line(event["source"])
         wrong = _wrong(evidence, position) if line not in told else None
         if wrong is not None:
             told.add(line)
@@ -38,7 +40,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 wrong[0],
                 wrong[1],
                 at=Place(event["source"], event["after_call"] or None),
-                parameters=event["parameters"],
+                parameters=names,
                 evidence={"after_call": event["after_call"]},
             )
 
@@ -46,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
     """(message, advice) for the clip at this position of the events; None if it is right."""
     clip = evidence.events[position]
-    names = set(clip["parameters"])
+    names = set(clip.get("parameters", ()))
     held = _calls(clip, names)
     step = _next_step(evidence, position)
     before = _steps_before(evidence, position)
@@ -70,32 +72,32 @@ def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
     return None
 
 
-def _calls(event: dict[str, Any], names: set[str]) -> set[int]:
+def _calls(event: EventRow, names: set[str]) -> set[int]:
     """The backward calls whose gradients these parameters held at an event."""
     return {
         call
-        for row in event["content"]
+        for row in event.get("content", ())
         if not names.isdisjoint(row["parameters"])
         for call in row["backward_calls"]
     }
 
 
-def _steps_before(evidence: Evidence, position: int) -> list[dict[str, Any]]:
+def _steps_before(evidence: Evidence, position: int) -> list[EventRow]:
     return [event for event in evidence.events[:position] if event["event"] == "step"]
 
 
-def _next_step(evidence: Evidence, position: int) -> dict[str, Any] | None:
+def _next_step(evidence: Evidence, position: int) -> EventRow | None:
     """The next step of an optimizer that holds one of the clipped parameters."""
-    names = set(evidence.events[position]["parameters"])
+    names = set(evidence.events[position].get("parameters", ()))
     for event in evidence.events[position + 1 :]:
         if event["event"] == "step" and not names.isdisjoint(_held(evidence, event["optimizer"])):
             return event
     return None
 
 
-def _clipped_between(evidence: Evidence, position: int, step: dict[str, Any]) -> bool:
+def _clipped_between(evidence: Evidence, position: int, step: EventRow) -> bool:
     """Whether the same parameters are clipped again before a step, with the gradients that it uses."""
-    names = set(evidence.events[position]["parameters"])
+    names = set(evidence.events[position].get("parameters", ()))
     for event in evidence.events[position + 1 :]:
         if event is step:
             return False
@@ -107,7 +109,7 @@ def _clipped_between(evidence: Evidence, position: int, step: dict[str, Any]) ->
 def _scale(evidence: Evidence, position: int, held: set[int]) -> float | None:
     """The scale that is still in the gradients of these calls; None if there is none."""
     scaled = {call.index: call.row.setting.scale for call in evidence.calls if call.row.setting.scale is not None}
-    names = set(evidence.events[position]["parameters"])
+    names = set(evidence.events[position].get("parameters", ()))
     for index in sorted(held, reverse=True):
         scale = scaled.get(index)
         if scale is None or scale == 1.0:
@@ -122,7 +124,9 @@ def _scale(evidence: Evidence, position: int, held: set[int]) -> float | None:
     return None
 
 
-def _held(evidence: Evidence, number: int) -> set[str]:
+def _held(evidence: Evidence, number: int | None) -> set[str]:
+    if number is None:
+        return set()
     return {name for group in evidence.optimizers[number]["groups"] for name in group["parameters"]}
 
 

@@ -18,12 +18,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.cuts import by_place, described, location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 """Cuts that may end in plain numbers, of which nobody sees where they go."""
@@ -39,13 +39,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for call in evidence.full:
             chosen = [cut for cut in call.row.cuts if goes_on(cut) and left.intersection(cut["beyond"] or ())]
             for cuts in by_place(chosen):
-                names = [name for cut in cuts for name in cut["beyond"] if name in left]
+                names = [name for cut in cuts for name in cut["beyond"] or () if name in left]
                 left -= set(names)
                 if names:
                     yield _finding(cuts, names, call.index)
 
 
-def _finding(cuts: list[dict[str, Any]], names: list[str], index: int) -> Finding:
+def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
     nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
     return RULE.found(
         f"{described(cuts[0])}: no gradient goes back from there, and what lies behind gets none in any other way",
@@ -56,11 +56,11 @@ def _finding(cuts: list[dict[str, Any]], names: list[str], index: int) -> Findin
     )
 
 
-def _reaches(cut: dict[str, Any]) -> bool:
+def _reaches(cut: CutRow) -> bool:
     return bool(cut["into"] or cut["root"])
 
 
-def _may_reach(cut: dict[str, Any]) -> bool:
+def _may_reach(cut: CutRow) -> bool:
     return cut["kind"] in _OUT_OF_SIGHT and bool(cut["early"])
 
 

@@ -20,16 +20,20 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import Alive, Contained
 
 FEWEST_ALIVE = 2
 """So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the
 next iteration (`loss`, `output`), and stays one."""
+
+
+_Row = TypeVar("_Row", Contained, Alive)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -53,7 +57,9 @@ def _contains(evidence: Evidence, call: Call) -> Finding | None:
     if not rows:
         return None
     through = rows[-1]["through"]
-    node = through[0] if through else call.graph[call.graph.roots[0]]["grad_fn"]
+    node = through[0] if through else call.graph.tensor(call.graph.roots[0])["grad_fn"]
+    if node is None:
+        return None
     sizes = [len(other.functions) for other in evidence.complete if other.index <= call.index]
     return RULE.found(
         f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of that of backward call "
@@ -75,7 +81,7 @@ def _alive(evidence: Evidence, call: Call) -> Finding | None:
     ]
     if len(rows) < FEWEST_ALIVE:
         return None
-    holders = list(dict.fromkeys(row["holder"] for row in rows))
+    holders = list(dict.fromkeys(row["holder"] for row in rows if row["holder"] is not None))
     earlier = ", ".join(str(row["backward_call"]) for row in rows)
     return RULE.found(
         f"{' and '.join(holders)} kept the graphs of backward calls {earlier} alive when call {call.index} began",
@@ -86,7 +92,7 @@ def _alive(evidence: Evidence, call: Call) -> Finding | None:
     )
 
 
-def _of_its_line(evidence: Evidence, call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _of_its_line(evidence: Evidence, call: Call, rows: list[_Row]) -> list[_Row]:
     """Those that speak of calls for all leaves from the line of this one: earlier iterations of a loop."""
     here = [other.index for other in evidence.complete if other.row.location == call.row.location]
     return [row for row in rows if row["backward_call"] in here]

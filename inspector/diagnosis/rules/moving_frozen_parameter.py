@@ -30,7 +30,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     told: set[int] = set()
     for event in evidence.steps:
         moved, number = event.get("moved"), event["optimizer"]
-        if not moved or number in told:
+        if not moved or number is None or number in told:
             continue
         told.add(number)
         name = evidence.optimizer_name(number)

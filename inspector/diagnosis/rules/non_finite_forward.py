@@ -17,7 +17,6 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.births import (
     begins_in_forward,
@@ -32,6 +31,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.finite import first_broken, harmed, holds, is_bad, output, root_kind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
+from inspector.graph.row_types import Given
 from inspector.report import Finding
 
 _ADVICE = {
@@ -62,7 +62,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     else:
         finding = _of_node(call, birth)
         if call.row.setting.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
-            finding["severity"] = "note"  # the scale made it so: a GradScaler skips the step and lowers it
+            finding.severity = "note"  # the scale made it so: a GradScaler skips the step and lowers it
         yield finding
 
 
@@ -116,14 +116,14 @@ def _of_node(call: Call, node: str) -> Finding:
     )
 
 
-def _given(call: Call, node: str) -> dict[str, Any] | None:
+def _given(call: Call, node: str) -> Given | None:
     """What made an input without a graph not finite; of several Nodes of an operation the last one says so."""
     source = call.functions[node]["source"]
     for other in call.towards_root([node]):
         if call.functions[other]["source"] != source:
             return None
         if call.functions[other].get("given"):
-            found: dict[str, Any] = call.functions[other]["given"]
+            found: Given = call.functions[other]["given"]
             return found
     return None
 

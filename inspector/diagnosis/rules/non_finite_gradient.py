@@ -67,7 +67,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
     """skipped: whether a GradScaler sees to it that no step uses these gradients."""
-    births = sorted(gradient_births(call), key=lambda node: call.functions[node]["step"])
+    births = sorted(gradient_births(call), key=lambda node: _turn(call, node))
     if not births:
         return
     node = births[0]
@@ -88,9 +88,15 @@ def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
         evidence={"arrived": call.functions[node]["gradient"], "slots": [edge.slot for edge in edges]},
     )
     if skipped:
-        finding["severity"] = "note"
-        finding["message"] += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"
+        finding.severity = "note"
+        finding.message += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"
     yield finding
+
+
+def _turn(call: Call, node: str) -> int:
+    """Its turn in the engine's order: what a gradient was born in has run."""
+    step = call.functions[node]["step"]
+    return step if isinstance(step, int) else 0
 
 
 def _overflow(call: Call, node: str, edges: list[Edge]) -> str:

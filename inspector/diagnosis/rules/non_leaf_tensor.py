@@ -21,6 +21,7 @@ from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.places import file_and_line
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
@@ -29,7 +30,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Tensors whose grad was read, and those that an optimizer was given, though they are no leaves."""
     for event in evidence.events:
         if event["event"] == "refused":
-            yield _finding(event["parameters"], "given to an optimizer", Place(event["source"]))
+            yield _finding(event.get("parameters", []), "given to an optimizer", Place(event["source"]))
     for places in _read(evidence).values():
         names = [name for name, _ in places]
         yield _finding(names, "treated as having a grad, which is read", places[0][1])
@@ -39,13 +40,14 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
     """The tensors whose grad was read, by the line that made them."""
     found: dict[Any, list[tuple[str, Place]]] = {}
     for event in evidence.events:
+        tensor = event.get("tensor")
         calls = evidence.calls[: event["after_call"]] if event["event"] == "read_grad" else []
-        call = next((call for call in calls[::-1] if event["tensor"] in call.tensors), None)
-        if call is not None:
-            row = call.tensors[event["tensor"]]
+        call = next((call for call in calls[::-1] if tensor in call.tensors), None)
+        if call is not None and tensor is not None:
+            row = call.tensors[tensor]
             source = event["source"] if is_unknown(row["source"]) else row["source"]
-            place = Place(source, call.index, (event["tensor"],))
-            found.setdefault((source["file"], source["line"]), []).append((call.name(event["tensor"]), place))
+            place = Place(source, call.index, (tensor,))
+            found.setdefault(file_and_line(source), []).append((call.name(tensor), place))
     return found
 
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import CutRow
 
 _UPDATES = ("no_grad", "detach", "data", "inference_mode")
 
@@ -33,14 +33,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         names = [name for cut in cuts for name in _names(cut, lost)]
         if cuts:
             yield RULE.found(
-                f"{_target(cuts[0])} is now the result of {cuts[0]['code']}, which needs no gradient",
+                f"{_target(cuts[0])} is now the result of {cuts[0].get('code')}, which needs no gradient",
                 "update in place under no_grad: name -= step, or name.sub_(step)",
                 at=Place(cuts[0]["source"], after.index),  # not the line that turned gradients off
                 parameters=names,
             )
 
 
-def _names(cut: dict[str, Any], lost: set[str]) -> list[str]:
+def _names(cut: CutRow, lost: set[str]) -> list[str]:
     """The lost leaves that a cut's result takes the name of: `w`; all items of `params` that are under the cut."""
     target = _target(cut)
     if target is None:
@@ -51,12 +51,12 @@ def _names(cut: dict[str, Any], lost: set[str]) -> list[str]:
     ]
 
 
-def _target(cut: dict[str, Any]) -> str | None:
+def _target(cut: CutRow) -> str | None:
     """What the statement of a cut assigns; also where the cut is but a part of it, as in a comprehension."""
-    assigned: str | None = cut["assigned"]
-    if assigned is not None or cut["source"] is None:
+    assigned, source = cut.get("assigned"), cut["source"]
+    if assigned is not None or source is None or "unknown" in source:
         return assigned
-    found = _ASSIGNED.match(cut["source"]["code"])
+    found = _ASSIGNED.match(source["code"])
     return found[1] if found else None
 
 

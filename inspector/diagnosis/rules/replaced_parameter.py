@@ -15,11 +15,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.places import line_of
 from inspector.report import Finding
+from inspector.report.row_types import Replaced
 from inspector.text import counted
 
 
@@ -32,18 +33,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _found(evidence, number, rows)
 
 
-def _found(evidence: Evidence, number: int, rows: list[dict[str, Any]]) -> Finding:
+def _found(evidence: Evidence, number: int, rows: list[Replaced]) -> Finding:
     made = evidence.optimizers[number]["source"]
     new = next((row["source"] for row in rows if row["source"] is not None), None)
     name = evidence.optimizer_name(number)
-    where = f" in line {made['line']}" if "line" in made else ""
+    line = line_of(made)
+    where = f" in line {line}" if line is not None else ""
     held = counted(len(rows), "parameter that its module has", "parameters that their modules have")
     return RULE.found(
         f"{name} holds {held} replaced since it was made{where}",
         f"make {name} after the last change of the model, or add the new parameters with add_param_group",
         at=Place(new or made, rows[0]["backward_call"]),
         parameters=[row["parameter"] for row in rows],
-        evidence={"optimizer_made": made.get("line"), "replaced": None if new is None else new["line"]},
+        evidence={"optimizer_made": line, "replaced": line_of(new)},
     )
 
 

@@ -22,6 +22,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
+from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 """Cuts after which nobody sees where the numbers go."""
@@ -51,7 +52,7 @@ def _rewrapped(evidence: Evidence, call: Call, root: str) -> Iterator[Finding]:
     )
 
 
-def _line(call: Call, root: str, cuts: list[dict[str, Any]]) -> Any:
+def _line(call: Call, root: str, cuts: list[CutRow]) -> Any:
     """Where the leaf was made; where that was not seen, the last cut."""
     source = call.tensors[root]["source"]
     return location(cuts[-1]) if source is None or is_unknown(source) else source

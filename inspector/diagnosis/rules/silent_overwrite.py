@@ -25,7 +25,10 @@ from inspector.diagnosis.call import Call
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
+from inspector.graph.places import file_and_line
+from inspector.graph.row_types import SavedTensor
 from inspector.report import Finding
+from inspector.report.row_types import WriteRow
 
 _Saved = tuple[str, str]
 """A Node, and the name of a tensor that it saved."""
@@ -50,13 +53,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _of_call(call: Call) -> Iterator[Finding]:
     held = {(node, row["name"]) for node, f in call.functions.items() for row in f["saved"] if _is_held(row)}
-    lines: dict[Any, tuple[dict[str, Any], list[_Saved]]] = {}
+    lines: dict[Any, tuple[WriteRow, list[_Saved]]] = {}
     for write in call.row.writes:
         spoiled = [(item["node"], item["name"]) for item in write.get("saved", ()) if item["overlaps"]]
         spoiled = [item for item in spoiled if item in held]
         if spoiled:
-            source = write["source"] or {}
-            lines.setdefault((source.get("file"), source.get("line")), (write, []))[1].extend(spoiled)
+            lines.setdefault(file_and_line(write["source"]), (write, []))[1].extend(spoiled)
     explained: set[_Saved] = set()
     for write, saved in lines.values():
         new = [item for item in dict.fromkeys(saved) if item not in explained]
@@ -64,7 +66,7 @@ def _of_call(call: Call) -> Iterator[Finding]:
         yield from _found(call, write, new)
 
 
-def _found(call: Call, write: dict[str, Any], saved: list[_Saved]) -> Iterator[Finding]:
+def _found(call: Call, write: WriteRow, saved: list[_Saved]) -> Iterator[Finding]:
     harmed = list(_harmed(call, saved))
     if not harmed:
         return
@@ -112,7 +114,7 @@ _METADATA = re.compile(r"\w+(?:\.|->)\w*(?:size|sizes|strides|layout|scalar_type
 """`self.sym_sizes()`: what a derivative needs to know of a tensor beside its elements."""
 
 
-def _is_held(row: dict[str, Any]) -> bool:
+def _is_held(row: SavedTensor) -> bool:
     return bool(row["before"] == "held")
 
 

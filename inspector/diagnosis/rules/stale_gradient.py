@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import EventRow
 from inspector.text import counted
 
 
@@ -32,8 +33,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     told: set[int] = set()
     for event in evidence.steps:
         number = event["optimizer"]
+        if number is None:
+            continue
         stale: dict[str, set[int]] = {}
-        for row in event["content"]:
+        for row in event.get("content", ()):
             for name in row["parameters"]:
                 again = used[number, name] & set(row["backward_calls"])
                 if again:
@@ -44,7 +47,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _found(evidence, event, stale)
 
 
-def _found(evidence: Evidence, event: dict[str, object], stale: dict[str, set[int]]) -> Finding:
+def _found(evidence: Evidence, event: EventRow, stale: dict[str, set[int]]) -> Finding:
     number = event["optimizer"]
     assert isinstance(number, int)
     calls = sorted(set().union(*stale.values()))

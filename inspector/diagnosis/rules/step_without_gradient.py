@@ -16,12 +16,13 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.measures import is_zero
+from inspector.graph.places import line_of
 from inspector.report import Finding
+from inspector.report.row_types import EventRow, LeafCall
 from inspector.text import counted
 
 
@@ -30,9 +31,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     previous: dict[int, int] = {}
     told: set[int] = set()
     for position, event in enumerate(evidence.events):
-        if event["event"] != "step":
-            continue
         number = event["optimizer"]
+        if event["event"] != "step" or number is None:
+            continue
         since = previous.get(number, -1)
         previous[number] = position
         if event.get("empty") and number not in told:
@@ -54,7 +55,7 @@ def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, 
     }
 
 
-def _gave_zero(evidence: Evidence, row: dict[str, Any]) -> bool:
+def _gave_zero(evidence: Evidence, row: LeafCall) -> bool:
     """Whether the grad was zero when the call had ended: nobody threw it away."""
     if row["tensor"] is None:
         return False
@@ -63,12 +64,12 @@ def _gave_zero(evidence: Evidence, row: dict[str, Any]) -> bool:
 
 
 def _found(
-    evidence: Evidence, event: dict[str, Any], lost: dict[str, int], between: list[dict[str, Any]]
+    evidence: Evidence, event: EventRow, lost: dict[str, int], between: list[EventRow]
 ) -> Finding:
     last = max(lost.values())
     zeroed = [item for item in between if item["event"] == "zero_grad" and _emptied(item, set(lost), last)]
     at = zeroed[-1] if zeroed else event
-    name = evidence.optimizer_name(event["optimizer"])
+    name = evidence.optimizer_name(event["optimizer"] or 0)
     how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
     given = counted(len(lost), "parameter")
     return RULE.found(
@@ -76,15 +77,14 @@ def _found(
         "zero the grads before backward() or after step(), not between the two",
         at=Place(at["source"], last),
         parameters=lost,
-        evidence={"step": (event["source"] or {}).get("line")},
+        evidence={"step": line_of(event["source"])},
     )
 
 
-def _emptied(event: dict[str, Any], names: set[str], call: int) -> bool:
+def _emptied(event: EventRow, names: set[str], call: int) -> bool:
     """Whether a zero_grad threw away what a call had given to these parameters."""
-    return any(
-        call in row["backward_calls"] and not names.isdisjoint(row["parameters"]) for row in event["content"]
-    )
+    content = event.get("content", ())
+    return any(call in row["backward_calls"] and not names.isdisjoint(row["parameters"]) for row in content)
 
 
 RULE = Rule("step-without-gradient", "error", ("steps",), check, __doc__)

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.unreached import is_idle, unreached
 from inspector.report import Finding
+from inspector.report.row_types import LeafRow
 from inspector.text import counted
 
 
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _found(evidence, part, idle)
 
 
-def _found(evidence: Evidence, leaves: list[dict[str, Any]], idle: bool) -> Finding:
+def _found(evidence: Evidence, leaves: list[LeafRow], idle: bool) -> Finding:
     calls = ", ".join(str(call.index) for call in evidence.complete)
     rule = replace(RULE, severity="note") if idle else RULE
     no_graph = next((leaf["without_graph"] for leaf in leaves if leaf["without_graph"] is not None), None)

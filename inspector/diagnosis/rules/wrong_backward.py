@@ -32,7 +32,7 @@ from inspector.report import Finding
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """What `--gradcheck` found while the script ran: nobody can run the user's Functions from a report."""
-    yield from (finding for finding in evidence.report.findings if finding["rule"] == RULE.name)
+    yield from (finding for finding in evidence.report.findings if finding.rule == RULE.name)
 
 
 RULE = Rule("wrong-backward", "error", ("gradcheck",), check, __doc__)

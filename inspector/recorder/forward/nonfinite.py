@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import Any
 
 import torch
 
+from inspector.graph.row_types import Given
 from inspector.recorder.forward.flow import Where
 from inspector.recorder.forward.sources import Sources
 
@@ -46,10 +46,10 @@ class NonFinite:
                 self._births.append(where)
             self._carried[id(tensor)] = (weakref.ref(tensor), birth)
 
-    def described(self, birth: int, sources: Sources) -> dict[str, Any]:
+    def described(self, birth: int, sources: Sources) -> Given:
         """A birth as a plain dictionary: operation, source, name, code."""
         row = self._births[birth].described(sources)
-        return {key: row[key] for key in ("operation", "source", "name", "code")}
+        return {"operation": row["operation"], "source": row["source"], "name": row["name"], "code": row["code"]}
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

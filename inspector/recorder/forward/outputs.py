@@ -5,11 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from inspector.graph.model import Source
+from inspector.graph.row_types import Given, Source
 from inspector.recorder.forward.engine_threads import EngineThreads
 from inspector.recorder.forward.flow import NO_CUTS, Key
 from inspector.recorder.forward.nonfinite import NonFinite
@@ -40,7 +39,7 @@ class Output:
     operation: str
     cuts: frozenset[int]
     operands: list[list[int]] | None
-    given: dict[str, Any] | None
+    given: Given | None
 
 
 @dataclass(slots=True)

@@ -11,14 +11,14 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from inspector.files import Files
-from inspector.graph.model import Source
-from inspector.graph.values import unknown
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown, unknown
 from inspector.recorder.forward import compiling
 from inspector.recorder.forward.applied import AppliedFunctions
 from inspector.recorder.forward.engine_threads import call_of
@@ -38,7 +38,6 @@ from inspector.torch_api.nodes import sequence_number_of
 from inspector.tracer.walk import AutogradNode, Walk
 
 Mode = Literal["full", "light"]
-Unknown: TypeAlias = dict[str, str]
 
 MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from inspector.files import Files
 from inspector.frames import Span, span_at, spans_of
-from inspector.graph.model import Source
+from inspector.graph.row_types import Source
 from inspector.recorder.forward.arrays import array_writes
 
 Place: TypeAlias = tuple[CodeType, int]

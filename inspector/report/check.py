@@ -1,0 +1,64 @@
+"""Whether what a file holds is a report: every value of its type, every id that of a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.graph.columns import from_table
+from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS
+from inspector.report.checking import Mismatch, accepted
+from inspector.report.column_check import check_table
+from inspector.report.links import check_links
+from inspector.report.quick_check import is_of
+from inspector.report.row_types import ReportRows
+
+
+def check(rows: dict[str, Any]) -> None:
+    """Raise Mismatch, which says where, unless these are the rows of a report.
+
+    rows: what JSON gave; nothing in it is changed.
+    """
+    tables = _tables(rows.get("backward_calls"))
+    plain = _without(rows, tables) if tables else rows
+    if not is_of(ReportRows, plain):
+        accepted(ReportRows).check(plain)
+    for position, call in enumerate(rows["backward_calls"]):
+        try:
+            check_links(_checked_columns(tables[position]) if position in tables else call["graph"])
+        except Mismatch as error:
+            error.path += ["graph", position, "backward_calls"]
+            raise
+
+
+def _tables(calls: Any) -> dict[int, dict[str, Any]]:
+    """Position of a call → its graph, of those whose nodes and edges are in columns."""
+    found = calls if isinstance(calls, list) else []
+    graphs = [call.get("graph") if isinstance(call, dict) else None for call in found]
+    return {
+        position: graph
+        for position, graph in enumerate(graphs)
+        if isinstance(graph, dict) and isinstance(graph.get("nodes"), dict)
+    }
+
+
+def _without(rows: dict[str, Any], tables: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The rows with no nodes and edges where these are in columns."""
+    empty: dict[str, Any] = {"nodes": [], "edges": []}
+    calls = [
+        call | {"graph": tables[position] | empty} if position in tables else call
+        for position, call in enumerate(rows["backward_calls"])
+    ]
+    return rows | {"backward_calls": calls}
+
+
+def _checked_columns(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph with its nodes and edges as rows, whose types are right."""
+    found = dict(graph)
+    for key, types in (("nodes", NODE_ROWS), ("edges", EDGE_ROWS)):
+        try:
+            check_table(graph.get(key), types)
+        except Mismatch as error:
+            error.path.append(key)
+            raise
+        found[key] = list(from_table(graph[key], lambda _, value: value))
+    return found

@@ -1,0 +1,66 @@
+"""Whether the ids in the graph of a report are those of its nodes: networkx would make up what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.graph.rows import spelt_out
+from inspector.report.checking import Mismatch
+
+_ENDS = {
+    "next": (("function",), ("function",)),
+    "grad_fn": (("tensor",), ("function", "fold")),
+    "accumulate": (("function",), ("tensor",)),
+    "saved": (("function",), ("tensor",)),
+    "flow": (("function", "fold"), ("function", "fold")),
+}
+"""Kind of an edge → what it leads from, and what to."""
+
+
+def check_links(graph: dict[str, Any]) -> None:
+    """Raise Mismatch for two nodes of one id, and for an id that is of no node, or of one of another kind.
+
+    graph: the `graph` of a backward call whose types are right.
+    """
+    kinds = _kinds(graph["nodes"])
+    hidden = {
+        member: "function"
+        for row in graph["nodes"]
+        if row["kind"] == "fold"
+        for member in spelt_out(row["members"])
+    }
+    for position, row in enumerate(graph["edges"]):
+        for end, wanted in zip(("source", "target"), _ENDS[row["kind"]], strict=True):
+            if kinds.get(row[end]) not in wanted:
+                _refuse(kinds, row[end], wanted, end, position, "edges")
+    known = hidden | kinds
+    for key, wanted in (("roots", ("tensor",)), ("steps", ("function",))):
+        for position, identifier in enumerate(graph[key]):
+            if known.get(identifier) not in wanted:
+                _refuse(known, identifier, wanted, position, key)
+    for position, row in enumerate(graph["nodes"]):
+        _check_node(known, row, position)
+
+
+def _kinds(nodes: list[dict[str, Any]]) -> dict[str, str]:
+    """Id of a node → its kind."""
+    kinds: dict[str, str] = {}
+    for position, row in enumerate(nodes):
+        if kinds.setdefault(row["id"], row["kind"]) is not row["kind"] or len(kinds) <= position:
+            raise Mismatch(f"a second node has the id {row['id']!r}", "id", position, "nodes")
+    return kinds
+
+
+def _check_node(known: dict[str, str], row: dict[str, Any], position: int) -> None:
+    if row["kind"] == "function":
+        for slot, saved in enumerate(row["saved"]):
+            if saved["tensor"] is not None and known.get(saved["tensor"]) != "tensor":
+                _refuse(known, saved["tensor"], ("tensor",), "tensor", slot, "saved", position, "nodes")
+    elif row["kind"] == "tensor" and row["grad_fn"] is not None and known.get(row["grad_fn"]) != "function":
+        _refuse(known, row["grad_fn"], ("function",), "grad_fn", position, "nodes")
+
+
+def _refuse(known: dict[str, str], identifier: str, wanted: tuple[str, ...], *path: str | int) -> None:
+    if identifier not in known:
+        raise Mismatch(f"no node has the id {identifier!r}", *path)
+    raise Mismatch(f"expected the id of a {' or '.join(wanted)}, got that of a {known[identifier]}", *path)

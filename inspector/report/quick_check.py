@@ -1,0 +1,116 @@
+"""The check of `checking`, ten times as fast and without a word: the same types, handed to msgspec.
+
+msgspec tells objects of several types apart by a tag alone. Where a key does (a source from what is unknown, a
+summary from a complex number), it calls `_look`.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from inspector.report.checking import is_row, key_of_its_own, keys_of, members_of
+
+_PLAIN = (float, int, type(None))
+_convert = msgspec.convert
+
+
+def is_of(hint: Any, value: Any) -> bool:
+    """Whether a value of JSON is certainly of a type; where it says False, `checking` says why, or that it is."""
+    try:
+        msgspec.convert(value, _type(hint), dec_hook=_look)
+    except (msgspec.ValidationError, RecursionError):
+        return False
+    return True
+
+
+class _Several:
+    """One of several objects, or something else: in a type of msgspec, a class of its own stands for each.
+
+    rest: the other types. plain: those of them of which every value is right. rows: the objects by their kind, or
+    by their own keys. seen: an instance, for the answer that msgspec asks for.
+    """
+
+    rest: Any
+    plain: frozenset[type]
+    rows: Mapping[str, Any]
+    seen: Any
+
+    @classmethod
+    def row_of(cls, value: dict[str, Any]) -> Any:
+        """The type of an object as msgspec takes it. Raises ValidationError where it is none of them."""
+        for key, row in cls.rows.items():
+            if key in value:
+                return _row(row)
+        raise msgspec.ValidationError("no such object")
+
+
+class _OfKinds(_Several):
+    """Objects that are told apart by their kind."""
+
+    @classmethod
+    def row_of(cls, value: dict[str, Any]) -> Any:
+        kind = value.get("kind")
+        if isinstance(kind, str) and kind in cls.rows:
+            return _row(cls.rows[kind])
+        raise msgspec.ValidationError("no such object")
+
+
+def _look(marker: Any, value: Any) -> Any:
+    """Look at a value of a type that msgspec does not know."""
+    if type(value) not in marker.plain:
+        _convert(value, marker.row_of(value) if type(value) is dict else _type(marker.rest), dec_hook=_look)
+    return marker.seen
+
+
+@functools.cache
+def _type(hint: Any) -> Any:
+    """A type as msgspec takes it."""
+    members = members_of(hint)
+    rows = [member for member in members if is_row(member)]
+    if len(rows) > 1:
+        return _marker(members, rows)
+    parts = [_part(member) for member in members]
+    return functools.reduce(operator.or_, parts)
+
+
+def _part(member: Any) -> Any:
+    limits = member.__metadata__ if get_origin(member) is Annotated else ()
+    plain = member.__origin__ if limits else member
+    if is_row(plain):
+        made = _row(plain)
+    elif get_origin(plain) is list:
+        made = types.GenericAlias(list, (_type(get_args(plain)[0]),))
+    elif get_origin(plain) is dict:
+        made = types.GenericAlias(dict, (str, _type(get_args(plain)[1])))
+    else:
+        made = plain
+    return Annotated[(made, *limits)] if limits else made
+
+
+def _marker(members: list[Any], rows: list[Any]) -> Any:
+    of_kinds = all(key_of_its_own(row)[0] == "kind" for row in rows)
+    by_key = {key_of_its_own(row)[1 if of_kinds else 0]: row for row in reversed(rows)}
+    by_key = dict(reversed(by_key.items()))
+    others = [member for member in members if member not in rows]
+    rest = functools.reduce(operator.or_, others) if others else dict[str, None]
+    plain = frozenset(kind for kind in _PLAIN if kind in others)
+    known = {"rows": by_key, "rest": rest, "plain": plain}
+    made: Any = type("Several", (_OfKinds if of_kinds else _Several,), known)
+    made.seen = made()
+    return made
+
+
+@functools.cache
+def _row(row: Any) -> Any:
+    fields: list[Any] = [
+        (f"{key}_", _type(hint), *(() if is_required else (None,)))
+        for key, (hint, is_required) in keys_of(row).items()
+    ]
+    rename = {f"{key}_": key for key in keys_of(row)}
+    return msgspec.defstruct(row.__name__, fields, rename=rename, kw_only=True, forbid_unknown_fields=True)
