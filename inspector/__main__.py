@@ -3,7 +3,7 @@
 import os
 import sys
 
-if not sys.flags.safe_path:
+if not getattr(sys.flags, "safe_path", False):
     # As for the installed command: python put the working directory there, whose modules are not ours to import.
     sys.path[0] = os.path.dirname(sys.executable)  # noqa: PTH120 (pathlib would be looked for there)
 

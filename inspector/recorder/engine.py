@@ -20,7 +20,7 @@ import torch
 
 from inspector.torch_api.compilation import hide_alone, unseen
 from inspector.torch_api.engine import EngineArguments, Entrance, entrances, in_backward, read_arguments
-from inspector.torch_api.frames import TORCH, is_gradcheck
+from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tensors import in_transform, is_traced
 
@@ -133,7 +133,7 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     A call that passes a TorchFunctionMode of ours on its way has frames of ours between those of torch.
     """
     while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
-        if is_gradcheck(frame):
+        if frame.f_code.co_filename == GRADCHECK_FILE:
             return frame, True
         frame = frame.f_back
     return frame, False

@@ -10,10 +10,10 @@ import functools
 import re
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
-from typing_extensions import get_type_hints, is_typeddict
+from typing_extensions import NotRequired, get_type_hints, is_typeddict
 
 from inspector.graph.row_types import IDS, IN_JSON
 

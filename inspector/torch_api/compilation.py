@@ -49,21 +49,28 @@ FRAME_EVALUATION = Capability(
 )
 
 
+# Bound once: any function in Python that `unseen` calls before Dynamo looks away is a frame that Dynamo sees.
+_look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUATION.parts else None
+
+
 def unseen(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of ours, and all that it calls, where Dynamo does not look."""
-    parts = FRAME_EVALUATION.parts
-    if parts is None:
+    if _look is None:
         return function(*arguments)
-    previous = parts.look(None)
+    try:
+        previous = _look(None)
+    except Exception as error:
+        FRAME_EVALUATION.turn_off(error)
+        return function(*arguments)
     try:
         return function(*arguments)
     finally:
-        parts.look(previous)
+        _look(previous)
 
 
 def hide_alone(*functions: Callable[..., Any]) -> None:
     """Let Dynamo not look at these functions; what they call it sees as it would without them."""
-    parts = FRAME_EVALUATION.parts
+    parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
     if parts is None:
         return
     try:

@@ -25,7 +25,7 @@ OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
 
 _DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
 _GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
-_GRADCHECK = torch.autograd.gradcheck.__code__.co_filename
+GRADCHECK_FILE: str = torch.autograd.gradcheck.__code__.co_filename
 
 
 def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
@@ -76,11 +76,6 @@ def decorated_function(frame: FrameType | None) -> CodeType | None:
             return getattr(frame.f_locals.get("func"), "__code__", None)
         frame = frame.f_back
     return None
-
-
-def is_gradcheck(frame: FrameType) -> bool:
-    """Whether a frame is one of torch's gradcheck."""
-    return frame.f_code.co_filename == _GRADCHECK
 
 
 class _Forwards:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from inspector.torch_api.compilation import hide_alone, on_compilation_end, unseen, was_compiled
+from inspector.torch_api.compilation import FRAME_EVALUATION, hide_alone, on_compilation_end, unseen, was_compiled
 from inspector.torch_api.patch import Patch
 
 REASON = "torch.compile is in use"
@@ -49,6 +49,8 @@ class CompileWatch:
         """Something is, or is about to be, made for compilation."""
         if self._seen is None:
             return
+        if not FRAME_EVALUATION.is_here:
+            FRAME_EVALUATION.miss()
         self._seen()
         if self._hear_no_more is None:
             self._hear_no_more = on_compilation_end(self._end)
