@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import dis
 import functools
@@ -85,12 +86,21 @@ def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
         return None, None, None, None
     try:
         place = cast(FrameType, _Instruction(code, instruction, line, {}))
-        node: Any = executing.Source.executing(place).node
+        found = executing.Source.executing(place)
+        node: Any = found.node or _augmented_assignment(found.statements, code, instruction)
     except Exception:  # there is no source text, or it is not that of the code
         node = None
     if node is None:
         return line, None, None, None
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _augmented_assignment(statements: Any, code: CodeType, instruction: int) -> ast.AugAssign | None:
+    """`total += 1`, which `executing` does not tell, where it is the only one on its line."""
+    if not dis.opname[code.co_code[instruction]].startswith("INPLACE_"):
+        return None
+    found = [statement for statement in statements or () if isinstance(statement, ast.AugAssign)]
+    return found[0] if len(found) == 1 else None
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:
