@@ -39,6 +39,7 @@ from inspector.torch_api.frames import (
     OPTIMIZERS,
     beyond_dispatch,
     decorated_function,
+    imports_within,
     in_constructor,
     in_custom_function,
 )
@@ -295,6 +296,8 @@ class Operations(TorchFunctionMode):
     def _note_write(self, operation: _Operation, target: Target) -> None:
         tensor = target.tensor
         if operation.in_optimizer and not tensor.requires_grad:
+            return
+        if operation.place and not operation.direct and imports_within(operation.place[0], sys._getframe(2)):
             return
         where = self._where(operation, tensor, target.key)
         # The Node of a custom Function is made before its forward, which may write what it then saves
