@@ -52,7 +52,7 @@ Span: TypeAlias = tuple["int | None", "int | None", "int | None", "int | None"]
 def span_at(code: CodeType, instruction: int, spans: list[Span] | None = None) -> Span:
     """Where in its file the expression stands that an instruction of a code object belongs to.
 
-    instruction: its offset in bytes, as `frame.f_lasti` has it. spans: those of the code, if they
+    instruction: its offset in bytes, as `frame.f_lasti` has it; -1 for the head of the function. spans: those of the code, if they
     are known.
     """
     if sys.version_info < (3, 11):
@@ -79,6 +79,8 @@ class _Instruction:
 
 def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
     """On Python 3.10: the one node of the syntax tree that compiles to this instruction; else the line alone."""
+    if instruction < 0:
+        return code.co_firstlineno, None, None, None
     import executing  # only there: Python itself tells from 3.11 on
 
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)

@@ -289,7 +289,7 @@ class Operations(TorchFunctionMode):
             self.flow.region = None
         elif torch.is_grad_enabled():
             code = decorated_function(frame)
-            decorated = None if code is None else (code, 0)
+            decorated = None if code is None else (code, -1)  # the head of it
             user = None if decorated is not None else self._lines.user_frame(beyond_dispatch(frame))
             self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
