@@ -52,8 +52,8 @@ Span: TypeAlias = tuple["int | None", "int | None", "int | None", "int | None"]
 def span_at(code: CodeType, instruction: int, spans: list[Span] | None = None) -> Span:
     """Where in its file the expression stands that an instruction of a code object belongs to.
 
-    instruction: its offset in bytes, as `frame.f_lasti` has it; -1 for the head of the function. spans: those of the code, if they
-    are known.
+    instruction: its offset in bytes, as `frame.f_lasti` has it; -1 for the head of the function.
+    spans: those of the code, if they are known.
     """
     if sys.version_info < (3, 11):
         return _span_by_bytecode(code, instruction)

@@ -87,7 +87,7 @@ def outside_of_modules(frame: FrameType | None) -> FrameType | None:
 def decorated_function(frame: FrameType | None) -> CodeType | None:
     """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
     while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
-        if frame.f_code.co_name == "decorate_context":
+        if "func" in frame.f_code.co_freevars:  # the name of its code may be that of the function
             return getattr(frame.f_locals.get("func"), "__code__", None)
         frame = frame.f_back
     return None
