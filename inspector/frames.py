@@ -37,9 +37,11 @@ def loop_variables(code: CodeType) -> frozenset[str]:
             waiting += instruction.argval - 1
         elif waiting and instruction.opname == "UNPACK_EX":  # so many before the starred one and behind
             waiting += (instruction.argval & 0xFF) + (instruction.argval >> 8)
-        elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, str):
-            found.add(instruction.argval)
-            waiting -= 1
+        elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, (str, tuple)):
+            names = (instruction.argval,) if isinstance(instruction.argval, str) else instruction.argval
+            stores = min(waiting, instruction.opname.count("STORE_"))  # STORE_FAST_STORE_FAST from Python 3.13 on
+            found.update(names[:stores])
+            waiting -= stores
         elif instruction.opname not in ("CACHE", "EXTENDED_ARG", "NOP"):
             waiting = 0
     return frozenset(found)
