@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import dis
 import functools
@@ -36,9 +37,11 @@ def loop_variables(code: CodeType) -> frozenset[str]:
             waiting += instruction.argval - 1
         elif waiting and instruction.opname == "UNPACK_EX":  # so many before the starred one and behind
             waiting += (instruction.argval & 0xFF) + (instruction.argval >> 8)
-        elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, str):
-            found.add(instruction.argval)
-            waiting -= 1
+        elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, (str, tuple)):
+            names = (instruction.argval,) if isinstance(instruction.argval, str) else instruction.argval
+            stores = min(waiting, instruction.opname.count("STORE_"))  # STORE_FAST_STORE_FAST from Python 3.13 on
+            found.update(names[:stores])
+            waiting -= stores
         elif instruction.opname not in ("CACHE", "EXTENDED_ARG", "NOP"):
             waiting = 0
     return frozenset(found)
@@ -51,8 +54,8 @@ Span: TypeAlias = tuple["int | None", "int | None", "int | None", "int | None"]
 def span_at(code: CodeType, instruction: int, spans: list[Span] | None = None) -> Span:
     """Where in its file the expression stands that an instruction of a code object belongs to.
 
-    instruction: its offset in bytes, as `frame.f_lasti` has it. spans: those of the code, if they
-    are known.
+    instruction: its offset in bytes, as `frame.f_lasti` has it; -1 for the head of the function.
+    spans: those of the code, if they are known.
     """
     if sys.version_info < (3, 11):
         return _span_by_bytecode(code, instruction)
@@ -78,6 +81,8 @@ class _Instruction:
 
 def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
     """On Python 3.10: the one node of the syntax tree that compiles to this instruction; else the line alone."""
+    if instruction < 0:
+        return code.co_firstlineno, None, None, None
     import executing  # only there: Python itself tells from 3.11 on
 
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
@@ -85,12 +90,21 @@ def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
         return None, None, None, None
     try:
         place = cast(FrameType, _Instruction(code, instruction, line, {}))
-        node: Any = executing.Source.executing(place).node
+        found = executing.Source.executing(place)
+        node: Any = found.node or _augmented_assignment(found.statements, code, instruction)
     except Exception:  # there is no source text, or it is not that of the code
         node = None
     if node is None:
         return line, None, None, None
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _augmented_assignment(statements: Any, code: CodeType, instruction: int) -> ast.AugAssign | None:
+    """`total += 1`, which `executing` does not tell, where it is the only one on its line."""
+    if not dis.opname[code.co_code[instruction]].startswith("INPLACE_"):
+        return None
+    found = [statement for statement in statements or () if isinstance(statement, ast.AugAssign)]
+    return found[0] if len(found) == 1 else None
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:

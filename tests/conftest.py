@@ -54,16 +54,14 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 def _state() -> dict[str, Any]:
     """All of this process that a recording touches, as it is now."""
+    from global_hooks import global_hooks  # imports torch
+
     torch = sys.modules["torch"]
     modules = torch.nn.modules.module
     return {
         "engine entrance": torch.autograd.graph._engine_run_backward,
         "engine entrance of torch.autograd": torch.autograd._engine_run_backward,
-        "global hooks": {
-            name: list(hooks)
-            for name, hooks in vars(modules).items()
-            if name.startswith("_global_") and name.endswith("hooks")
-        },
+        "global hooks": global_hooks(),
         "optimizers": {
             name: vars(torch.optim.Optimizer)[name] for name in ("__init__", "zero_grad", "profile_hook_step")
         },

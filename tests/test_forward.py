@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn.modules import module as torch_module
+from global_hooks import global_hooks
 
 from inspector.files import Files
 from inspector.recorder.forward import ForwardRecorder
@@ -118,7 +118,7 @@ def nothing_left() -> Iterator[None]:
     assert sys.gettrace() is tracer
     assert threading.gettrace() is None
     assert torch._C._len_torch_function_stack() == 0
-    assert not torch_module._has_any_global_hook()
+    assert not any(global_hooks().values())
     assert torch.compile is compile_before
     assert torch.overrides._push_mode is push
 

@@ -1,5 +1,7 @@
 """The gallery: each script draws the same picture as ever, and its numbers are those of torch."""
 
+import importlib.util
+import os
 import re
 
 import pytest
@@ -48,6 +50,12 @@ def test_pictures_of_the_readme(name, style, golden):
     call = load(FOLDER / f"{name}.json").calls[0]
     scene = draw(call.graph, Look(style=style), call=call.location["code"]).panel("after")
     golden.check_text(f"{name}.{style}.svg", write_svg(scene))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None and not os.environ.get("CI"),
+    reason="there is no transformers",
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_model(name, inspect_script, golden):
     """A folded picture of at most 80 boxes with the blocks, the loss and a path around every block."""

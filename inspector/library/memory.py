@@ -28,7 +28,7 @@ def with_memory(root: Any, record: Record) -> tuple[Record, Flow | None]:
     first: Record | None = root.metadata.get(_KEY)
     if first is None or not _is_same_graph(first, record):
         first = root.metadata[_KEY] = record
-        if not _is_released(record):
+        if not _is_released(record) and not _may_be_released(record):
             return record, None
         first = _without_states(record)
     elif not _is_released(record) and not _grads_differ(first, record):
@@ -44,6 +44,13 @@ def _is_released(record: Record) -> bool:
     if record.is_bare:  # what its Nodes saved was not looked at
         return False
     return any(saved.before == "released" for node in record.nodes for saved in node.saved)
+
+
+def _may_be_released(record: Record) -> bool:
+    """Whether backward may have run, where torch does not tell what Nodes still hold: there is a grad."""
+    if record.is_bare or not any(saved.before == "unknown" for node in record.nodes for saved in node.saved):
+        return False
+    return any(seen.before["grad"].value is not None for seen in record.seen.values())
 
 
 def _grads_differ(first: Record, now: Record) -> bool:

@@ -62,6 +62,21 @@ def in_constructor(frame: FrameType | None) -> bool:
     return False
 
 
+def imports_within(code: CodeType, frame: FrameType | None) -> bool:
+    """Whether a frame runs because the function with this code made torch import a module.
+
+    An optimizer of torch 2.6 imports its compiler, which tries operations out on tensors of its own.
+    """
+    while frame is not None and frame.f_code is not code:
+        if frame.f_code.co_filename == _IMPORT_FILE:
+            return True
+        frame = frame.f_back
+    return False
+
+
+_IMPORT_FILE = "<frozen importlib._bootstrap>"
+
+
 def outside_of_modules(frame: FrameType | None) -> FrameType | None:
     """From inside of a module's call to the frame that called the module."""
     while frame is not None and frame.f_code.co_filename == MODULE_FILE:
@@ -72,7 +87,7 @@ def outside_of_modules(frame: FrameType | None) -> FrameType | None:
 def decorated_function(frame: FrameType | None) -> CodeType | None:
     """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
     while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
-        if frame.f_code.co_name == "decorate_context":
+        if "func" in frame.f_code.co_freevars:  # the name of its code may be that of the function
             return getattr(frame.f_locals.get("func"), "__code__", None)
         frame = frame.f_back
     return None

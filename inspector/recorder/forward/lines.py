@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.files import Files
+from inspector.frames import variables_of
 from inspector.recorder.forward.ranges import Ranges, Threads, sequence_number
 from inspector.recorder.forward.sources import Place
 from inspector.torch_api.compilation import hide_alone, unseen
@@ -83,6 +84,8 @@ class Lines:
         while frame is not None:
             if frame.f_trace is thread.line or frame.f_trace is thread.applied:
                 frame.f_trace = None
+                if sys.version_info < (3, 11):  # to trace a function fills its dictionary of locals
+                    variables_of(frame)
             frame = frame.f_back
 
     def wake(self, frame: FrameType | None, patience: int = IDLE_EVENTS) -> None:

@@ -39,6 +39,7 @@ from inspector.torch_api.frames import (
     OPTIMIZERS,
     beyond_dispatch,
     decorated_function,
+    imports_within,
     in_constructor,
     in_custom_function,
 )
@@ -288,13 +289,15 @@ class Operations(TorchFunctionMode):
             self.flow.region = None
         elif torch.is_grad_enabled():
             code = decorated_function(frame)
-            decorated = None if code is None else (code, 0)
+            decorated = None if code is None else (code, -1)  # the head of it
             user = None if decorated is not None else self._lines.user_frame(beyond_dispatch(frame))
             self.flow.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
     def _note_write(self, operation: _Operation, target: Target) -> None:
         tensor = target.tensor
         if operation.in_optimizer and not tensor.requires_grad:
+            return
+        if operation.place and not operation.direct and imports_within(operation.place[0], sys._getframe(2)):
             return
         where = self._where(operation, tensor, target.key)
         # The Node of a custom Function is made before its forward, which may write what it then saves
