@@ -133,7 +133,7 @@ def was_compiled() -> bool:
     return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
 
 
-def on_compilation_end(function: Callable[[Any], None]) -> Callable[[], None] | None:
+def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:
     """Have `function` called after each compilation. What ends that; None where Dynamo is not imported yet, or
     tells nobody."""
 

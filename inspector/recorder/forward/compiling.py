@@ -61,11 +61,11 @@ class CompileWatch:
             self.see()
             made = original(*arguments, **options)
             self.see()  # now `torch._dynamo` is imported, which took seconds of Python too
-            self._end(None)
+            self._end()
             return made
 
         return compile
 
-    def _end(self, arguments: Any) -> None:
+    def _end(self, *arguments: Any) -> None:  # Dynamo gives some, from torch 2.7 on
         if self._compiled is not None:
             unseen(self._compiled)
