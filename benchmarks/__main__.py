@@ -68,7 +68,7 @@ def _chosen(arguments: argparse.Namespace) -> list[str]:
 
 def _write(folder: Path, lines: list[str], measured: dict[str, dict[str, Any]]) -> None:
     from benchmarks.figure import draw_times
-    from inspector.writers.svg import write_svg
+    from inspector.export.svg import write_svg
 
     command = f"python -m benchmarks {' '.join(sys.argv[1:])}"
     about = f"`{command}`, Python {platform.python_version()}, {platform.machine()}, one thread"

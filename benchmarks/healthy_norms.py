@@ -18,10 +18,10 @@ from torch import nn
 
 import inspector
 from benchmarks.models import GPT
-from inspector.diagnosis.activations import alive, passed, slope
-from inspector.diagnosis.call import Call
-from inspector.diagnosis.depth import Depth, Layer
-from inspector.diagnosis.kinds import RECTIFIERS, SQUASHERS
+from inspector.diagnosis.analysis.activation_stats import alive, passed, slope
+from inspector.diagnosis.analysis.node_kinds import RECTIFIERS, SQUASHERS
+from inspector.diagnosis.analysis.norm_along_path import LayerEnd, NormAlongPath
+from inspector.diagnosis.backward_view import BackwardView
 
 Case = tuple[str, Callable[[], torch.Tensor]]
 
@@ -40,39 +40,39 @@ def _row(name: str, forward: Callable[[], torch.Tensor]) -> list[float]:
     torch.manual_seed(0)
     with inspector.record(watch=1) as recording:
         forward().backward()
-    call = Call(recording.calls[0])
+    call = BackwardView(recording.calls[0])
     row = [*_changes(call, by_element=False), *_changes(call, by_element=True), *_activations(call)]
     print(f"| {name} | {' | '.join(_text(size) for size in row)} |", flush=True)
     return row
 
 
-def _changes(call: Call, *, by_element: bool) -> tuple[float, float]:
+def _changes(call: BackwardView, *, by_element: bool) -> tuple[float, float]:
     """What arrives at a layer, by the most and the least that arrived at the layers on the way to it: as the rules
     have it, at the use of each leaf where most arrives, and without branches of a residual stream."""
-    depth = Depth(call)
-    nearest: dict[str, Layer] = {}
+    depth = NormAlongPath(call)
+    nearest: dict[str, LayerEnd] = {}
     for layer in depth.layers:
         if layer.leaf not in nearest or layer.step.size > nearest[layer.leaf].step.size:
             nearest[layer.leaf] = layer
     falls, rises = [1.0], [1.0]
     for layer in nearest.values():
-        way = [step for step in depth.way(layer.step.node) if step.node in depth.used_at]
+        way = [step for step in depth.path_to_root(layer.step.node) if step.node in depth.used_at]
         sizes = [step.size / (_elements(call, step.node) if by_element else 1.0) for step in way]
         if min(sizes) <= 0:
             continue
         rises.append(sizes[0] / min(sizes))
         fall = layer.step.size / max(step.size for step in way)
-        if layer.step.node in depth.fallen(1.01 * fall):
+        if layer.step.node in depth.low_norm_nodes(1.01 * fall):
             falls.append(sizes[0] / max(sizes))
     return min(falls), max(rises)
 
 
-def _elements(call: Call, node: str) -> float:
+def _elements(call: BackwardView, node: str) -> float:
     gradient = call.functions[node]["gradient"]
     return math.sqrt(math.prod(gradient["shape"])) if isinstance(gradient, dict) else 1.0
 
 
-def _activations(call: Call) -> tuple[float, float, float]:
+def _activations(call: BackwardView) -> tuple[float, float, float]:
     shares: tuple[list[float], list[float], list[float]] = ([1.0], [1.0], [1.0])
     for node, function in call.functions.items():
         if function["name"] in RECTIFIERS:

@@ -24,8 +24,8 @@ from torch import nn
 
 import inspector
 from benchmarks.models import GPT
-from inspector.tracer.roots import gradient_edge
-from inspector.tracer.walk import walk
+from inspector.tracing.roots import gradient_edge
+from inspector.tracing.walk import walk
 
 ROUNDS = 15
 SIZES = {"width 64, batch 2": (64, 2), "width 256, batch 8": (256, 8)}

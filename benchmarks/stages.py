@@ -24,20 +24,21 @@ from typing import Any
 import torch
 
 from benchmarks.cases import CASES, Made
-from inspector.files import Files
+from inspector.export.svg import write_svg
+from inspector.figure import draw
+from inspector.figure.choose_style import choose_style
 from inspector.graph import Graph
-from inspector.layout import LayoutFailed, draw
-from inspector.layout.folding import folded
-from inspector.look import Look
-from inspector.naming import Names
-from inspector.recorder.forward import ForwardRecorder
-from inspector.summaries import Batch
-from inspector.tracer.build import build_graph
-from inspector.tracer.ids import Ids
-from inspector.tracer.roots import roots_of
-from inspector.tracer.tracing import Record, Tracing
-from inspector.tracer.walk import walk
-from inspector.writers.svg import write_svg
+from inspector.layout.errors import LayoutFailed
+from inspector.options.figure_options import FigureOptions
+from inspector.recording.forward import ForwardRecorder
+from inspector.tensor_stats import Batch
+from inspector.tracing.build_graph import build_graph
+from inspector.tracing.ids import Ids
+from inspector.tracing.roots import roots_of
+from inspector.tracing.snapshot import GraphSnapshot, TracedGraph
+from inspector.tracing.walk import walk
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Names
 
 _MANY = 20_000
 """Nodes, from which on a stage is timed once."""
@@ -51,7 +52,7 @@ def run(name: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     made = CASES[name]()
-    recorder = ForwardRecorder("light", Batch(), Files(str(Path(__file__).parent)))
+    recorder = ForwardRecorder("light", Batch(), UserFiles(str(Path(__file__).parent)))
     recorder.start()
     loss = made.root()
     recorder.stop()
@@ -83,10 +84,10 @@ def bare_walk(root: Any) -> set[Any]:
     return seen
 
 
-def _walks(loss: Any, times: int) -> Record:
+def _walks(loss: Any, times: int) -> TracedGraph:
     """The bare loop, the walk with its snapshot of the structure, and networkx of that alone: in turns."""
     edges = [edge for _, edge in roots_of(loss)]
-    record = Tracing(walk(edges), [loss], Names(), Batch("light")).close(ran=False)
+    record = GraphSnapshot(walk(edges), [loss], Names(), Batch("light")).close(ran=False)
     ways: dict[str, Callable[[], Any]] = {
         "bare walk": lambda: bare_walk(loss.grad_fn),
         "walk and snapshot": lambda: walk(edges),
@@ -106,11 +107,11 @@ def _walks(loss: Any, times: int) -> Record:
 
 def _pictures(graph: Graph, times: int) -> None:
     """Folding (a new outline each time), the layout of what is left, its SVG; and both of the unfolded one."""
-    from inspector.views import outline
+    from inspector.graph import topology
 
-    def fold_anew() -> tuple[Graph, Look]:
-        outline._made.clear()
-        shown, look = folded(graph, Look(style="modules"), "auto")
+    def fold_anew() -> tuple[Graph, FigureOptions]:
+        topology._made.clear()
+        shown, look = choose_style(graph, FigureOptions(style="modules"), "auto")
         shown.make()
         return shown, look
 
@@ -121,7 +122,7 @@ def _pictures(graph: Graph, times: int) -> None:
     _say(boxes=sum(kind != "tensor" for kind in kinds))
 
     def full() -> None:
-        whole = draw(graph, Look(style="modules"), depth="full")
+        whole = draw(graph, FigureOptions(style="modules"), depth="full")
         folded_since = next((remark for remark in whole.remarks if "drawn folded" in remark), None)
         if folded_since is not None:
             raise LayoutFailed(folded_since)

@@ -17,31 +17,31 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from inspector.api.diagnose import GradientError as GradientError
+    from inspector.api.diagnose import assert_gradients as assert_gradients
+    from inspector.api.diagnose import diagnose as diagnose
+    from inspector.api.draw import Picture as Picture
+    from inspector.api.draw import draw as draw
+    from inspector.api.make_dot import make_dot as make_dot
+    from inspector.api.plot import plot as plot
+    from inspector.api.plot import plot_norms as plot_norms
+    from inspector.api.record import record as record
+    from inspector.api.trace import trace as trace
     from inspector.graph import Graph as Graph
-    from inspector.library.diagnosing import GradientError as GradientError
-    from inspector.library.diagnosing import assert_gradients as assert_gradients
-    from inspector.library.diagnosing import diagnose as diagnose
-    from inspector.library.make_dot import make_dot as make_dot
-    from inspector.library.picture import Picture as Picture
-    from inspector.library.picture import draw as draw
-    from inspector.library.plotting import plot as plot
-    from inspector.library.plotting import plot_norms as plot_norms
-    from inspector.library.recording import record as record
-    from inspector.library.tracing import trace as trace
     from inspector.report import ReportError as ReportError
     from inspector.report import load as load
 
 _DOORS = {
-    "trace": "inspector.library.tracing",
-    "draw": "inspector.library.picture",
-    "make_dot": "inspector.library.make_dot",
-    "Picture": "inspector.library.picture",
-    "plot": "inspector.library.plotting",
-    "plot_norms": "inspector.library.plotting",
-    "record": "inspector.library.recording",
-    "diagnose": "inspector.library.diagnosing",
-    "assert_gradients": "inspector.library.diagnosing",
-    "GradientError": "inspector.library.diagnosing",
+    "trace": "inspector.api.trace",
+    "draw": "inspector.api.draw",
+    "make_dot": "inspector.api.make_dot",
+    "Picture": "inspector.api.draw",
+    "plot": "inspector.api.plot",
+    "plot_norms": "inspector.api.plot",
+    "record": "inspector.api.record",
+    "diagnose": "inspector.api.diagnose",
+    "assert_gradients": "inspector.api.diagnose",
+    "GradientError": "inspector.api.diagnose",
     "load": "inspector.report",
     "ReportError": "inspector.report",
     "Graph": "inspector.graph",

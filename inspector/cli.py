@@ -16,8 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from inspector import __version__
-from inspector import look as figures
-from inspector.command.options import (
+from inspector.commands.options import (
     ANNOTATIONS,
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
@@ -26,13 +25,14 @@ from inspector.command.options import (
     RECORDS,
     TEXTS,
     THEMES,
-    Checks,
-    Look,
+    CheckOptions,
+    DrawOptions,
     OptionError,
     Options,
-    Watch,
+    WatchOptions,
     destination,
 )
+from inspector.options import figure_options as figures
 from inspector.util.os_errors import reason
 from inspector.util.stderr import discard, say
 
@@ -234,25 +234,25 @@ def run() -> NoReturn:
     except OptionError as error:
         _complain(str(error))
     if parameters["module"] is None and arguments[0] == "doctor":
-        from inspector.command.doctor import doctor
+        from inspector.commands.doctor import doctor
 
         sys.exit(_printing(doctor))
     if parameters["module"] is None and arguments[0] == "explain":
-        from inspector.command.explaining import explain
+        from inspector.commands.explain import explain
 
         sys.exit(_printing(lambda: explain(arguments[1:])))
     if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
-        from inspector.command.saved import draw_saved
+        from inspector.commands.redraw_report import draw_saved
 
         sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
-    from inspector.command.inspection import inspect_script
-    from inspector.script import ScriptError, Target, finish
+    from inspector.commands.run_script import inspect_script
+    from inspector.runscript import ScriptError, ScriptTarget, finish
 
     script, rest = (None, arguments) if parameters["module"] else (arguments[0], arguments[1:])
     if script is not None and (hint := _misplaced(script, rest)):
         options = replace(options, hint=hint)
     try:
-        exit = inspect_script(Target(script, parameters["module"], tuple(rest)), options)
+        exit = inspect_script(ScriptTarget(script, parameters["module"], tuple(rest)), options)
     except ScriptError as error:
         _complain(str(error))
     finish(exit)
@@ -318,10 +318,10 @@ def _printing(action: Callable[[], Any]) -> Any:
 
 def _options(parameters: dict[str, Any]) -> Options:
     return Options(
-        Watch(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
+        WatchOptions(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),
-        Checks(
+        CheckOptions(
             derivatives=parameters["check"],
             functions=parameters["gradcheck"],
             fail_on=parameters["fail_on"],
@@ -330,13 +330,13 @@ def _options(parameters: dict[str, Any]) -> Options:
     )
 
 
-def _look(parameters: dict[str, Any]) -> Look:
+def _look(parameters: dict[str, Any]) -> DrawOptions:
     chosen = {name: parameters[name] for name in _FIGURE_OPTIONS if parameters[name] is not None}
     folder = Path(parameters["folder"]) if parameters["folder"] is not None else None
-    return Look(
+    return DrawOptions(
         theme=parameters["theme"],
         text=parameters["text"],
-        figure=figures.Look(**chosen),
+        figure=figures.FigureOptions(**chosen),
         frames=parameters["frames"],
         order=parameters["order"],
         depth=parameters["depth"],

@@ -28,8 +28,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     level = item.config.getoption("--inspect-gradients")
     if level is None or "torch" not in sys.modules:
         return (yield)
-    from inspector.library.diagnosing import GradientError
-    from inspector.library.recording import record
+    from inspector.api.diagnose import GradientError
+    from inspector.api.record import record
 
     with record() as recording:
         result = yield
@@ -43,6 +43,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.fixture
 def assert_gradients() -> Callable[..., None]:
     """`assert_gradients(loss, model)` raises if something is wrong with the gradients of a loss."""
-    from inspector.library.diagnosing import assert_gradients as function
+    from inspector.api.diagnose import assert_gradients as function
 
     return function

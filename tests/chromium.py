@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from inspector.export.drawing_primitives import Part, parts
+from inspector.export.svg import write_svg
 from inspector.scene import Panel, Scene
-from inspector.text import covers, width
-from inspector.writers.shapes import Part, parts
-from inspector.writers.svg import write_svg
+from inspector.typography import covers, width
 
 PROGRAM = shutil.which("chromium")
 SLIDE = (960, 540)

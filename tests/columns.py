@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph import Graph, unknown
-from inspector.graph.rows import from_rows
+from inspector.graph.json_rows import from_rows
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ _PRELOADED = (
     "rich.table",
     "sympy",
     "inspector.cli",
-    "inspector.command.inspection",
-    "inspector.command.pictures",
-    "inspector.command.saved",
-    "inspector.recorder.session",
+    "inspector.commands.run_script",
+    "inspector.commands.export_figures",
+    "inspector.commands.redraw_report",
+    "inspector.recording.session",
     "inspector.terminal",
 )
 
@@ -84,8 +84,8 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     if before is None:
         return
-    keeper = sys.modules.get("inspector.recorder.keeper")
+    keeper = sys.modules.get("inspector.recording.deep_graph_keepalive")
     if keeper is not None:
         gc.collect()
-        keeper.KEEPER.release()
+        keeper.DEEP_GRAPHS.release()
     assert _state() == before

@@ -30,8 +30,8 @@ PRELOADED = (
     "networkx",
     "rich.console",
     "inspector.cli",
-    "inspector.command.inspection",
-    "inspector.recorder.session",
+    "inspector.commands.run_script",
+    "inspector.recording.session",
     "inspector.diagnosis",
     "inspector.terminal",
 )

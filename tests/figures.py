@@ -6,8 +6,8 @@ from functools import cache
 
 import graphs
 
-from inspector.layout import Figure, draw, frames
-from inspector.look import Look
+from inspector.figure import Figure, draw, frames
+from inspector.options.figure_options import FigureOptions
 from inspector.scene import Box, Panel, Rectangle, Scene, TextRun
 
 HOSTILE = (
@@ -25,7 +25,7 @@ HOSTILE = (
 @cache
 def figure(name: str, style: str = "attributes") -> Figure:
     """The figure of one of the graphs of `graphs.SHAPES`."""
-    return draw(graphs.SHAPES[name](), Look(style=style))
+    return draw(graphs.SHAPES[name](), FigureOptions(style=style))
 
 
 @cache

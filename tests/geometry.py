@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import combinations
 from math import dist
 
-from inspector.layout.curves import sampled
+from inspector.export.drawing_primitives import BADGE_RADIUS
 from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, Scene, TextRun, Wire
-from inspector.text import width
-from inspector.writers.shapes import BADGE_RADIUS
+from inspector.scene.splines import sampled
+from inspector.typography import width
 
 SMALLEST_TEXT = 14.0
 TOLERANCE = 0.6

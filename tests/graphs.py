@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.graph import Graph, unknown
-from inspector.graph.rows import from_rows
+from inspector.graph.json_rows import from_rows
 
 Input = tuple[str, str, float]  # key of the tensor, symbol and value of the local derivative
 

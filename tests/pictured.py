@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
-from inspector.look import Look
+from inspector.options.figure_options import FigureOptions
 from inspector.scene import Panel
 from inspector.styles import Plan, call_code
-from inspector.styles.moments import Moments
 
 
 def plan(graph: Graph, moment: str, style: str, **look: object) -> Plan:
     """The plan of a style at a moment."""
-    return Moments(Look(style=style, **look), call_code(graph)).plan(graph, moment)  # type: ignore[arg-type]
+    return FramePlans(FigureOptions(style=style, **look), call_code(graph)).plan(graph, moment)  # type: ignore[arg-type]
 
 
 def labels(shown: Plan) -> list[str]:

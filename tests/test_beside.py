@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from running import GALLERY, OUTPUT, QUICK, ROOT, ScriptRunner, command_line, environment, valid_report
 
-from inspector.script import modules
+from inspector.runscript import sys_modules_isolation
 from inspector.util import dependencies
 
 SADDLE = (GALLERY / "saddle.py").read_text()
@@ -80,7 +80,7 @@ def test_what_does_not_collide_costs_nothing(beside: str, tmp_path: Path) -> Non
     else:
         place.parent.mkdir(exist_ok=True)
         place.with_suffix(".py").touch()
-    assert modules._collisions(str(tmp_path)) == frozenset()
+    assert sys_modules_isolation._collisions(str(tmp_path)) == frozenset()
 
 
 def test_names_that_collide(tmp_path: Path) -> None:
@@ -88,7 +88,13 @@ def test_names_that_collide(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").touch()
     (tmp_path / "lxml").mkdir()
     (tmp_path / "lxml" / "__init__.py").touch()
-    assert modules._collisions(str(tmp_path)) == {"yaml", "random", "markdown_it", "resvg_py", "lxml"}
+    assert sys_modules_isolation._collisions(str(tmp_path)) == {
+        "yaml",
+        "random",
+        "markdown_it",
+        "resvg_py",
+        "lxml",
+    }
 
 
 def test_a_name_of_an_installed_package_that_we_do_not_need_is_left_alone(
@@ -100,9 +106,9 @@ def test_a_name_of_an_installed_package_that_we_do_not_need_is_left_alone(
     (tmp_path / "script").mkdir()
     (tmp_path / "script" / "somebodys.py").touch()
     monkeypatch.syspath_prepend(tmp_path / "site")
-    assert modules._collisions(str(tmp_path / "script")) == frozenset()
+    assert sys_modules_isolation._collisions(str(tmp_path / "script")) == frozenset()
     monkeypatch.setattr(dependencies, "_requirements", list)  # nobody knows what we need
-    assert modules._collisions(str(tmp_path / "script")) == {"somebodys"}
+    assert sys_modules_isolation._collisions(str(tmp_path / "script")) == {"somebodys"}
 
 
 # ---- the list of what we need -----------------------------------------------------------------------------

@@ -24,11 +24,11 @@ from rich.console import Console
 from running import ScriptRunner
 
 import inspector
-from inspector.diagnosis import diagnosed
-from inspector.diagnosis.marks import mark
-from inspector.layout import draw
+from inspector.diagnosis import diagnose_report
+from inspector.diagnosis.mark_graph import mark_graph
+from inspector.figure import draw
 from inspector.report import ReportError, from_json, load, save, schema, to_json
-from inspector.report import file as file
+from inspector.report import json_file as file
 from inspector.report.checking import Mismatch, accepted
 from inspector.report.quick_check import is_of
 from inspector.report.row_types import ReportRows
@@ -152,11 +152,11 @@ def test_the_quick_check_and_the_one_with_words_agree(path: Path_, value: Any) -
 @given(st.sampled_from(list(paths(TRAINING))), st.sampled_from(WRONG))
 def test_a_report_with_one_thing_wrong_is_refused_or_drawn(path: Path_, value: Any) -> None:
     try:
-        report = diagnosed(from_json(json.dumps(changed(TRAINING, path, value))))
+        report = diagnose_report(from_json(json.dumps(changed(TRAINING, path, value))))
     except ReportError as error:
         assert "\n" not in str(error)
         return
-    mark(report)
+    mark_graph(report)
     for call in report.calls:
         draw(call.graph)
         show(Console(file=io.StringIO(), width=100), report, call, [])

@@ -60,16 +60,16 @@ def test_torch_itself_dies_of_this(tmp_path):
 def test_library(tmp_path):
     code = """
         import inspector, weakref
-        from inspector.recorder.keeper import KEEPER
+        from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
         z = chain(100_000)
         graph = inspector.trace(z)
-        print(len(graph.network), len(graph.roots), len(KEEPER))
+        print(len(graph.network), len(graph.roots), len(DEEP_GRAPHS))
         gone = weakref.ref(z)
         del graph
         del z
         print(gone() is None)
         for _ in range(100): pass
-        print(len(KEEPER))
+        print(len(DEEP_GRAPHS))
         print(inspector.trace(chain(3)).roots)
     """
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code))
@@ -80,7 +80,7 @@ def test_library(tmp_path):
 def test_library_before_and_after(tmp_path):
     code = """
         import inspector
-        from inspector.recorder.keeper import KEEPER
+        from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
         z = chain(60_000)
         inspector.trace(z)
         z.backward()
@@ -88,7 +88,7 @@ def test_library_before_and_after(tmp_path):
         print(graph[graph.roots[0]]["after"]["data"], x.grad.item())
         z = None
         z = chain(10)
-        print(len(KEEPER))
+        print(len(DEEP_GRAPHS))
     """
     check(run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code)), "1.0 1.0\n0\n")
 
@@ -98,7 +98,7 @@ def test_who_holds_it_last(held, tmp_path):
     """Truncated BPTT holds a tensor in the middle of the graph for longer than the root."""
     code = f"""
         import gc, inspector
-        from inspector.recorder.keeper import KEEPER
+        from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
         middle = chain(50_000)
         z = middle
         for _ in range(50_000):
@@ -110,12 +110,12 @@ def test_who_holds_it_last(held, tmp_path):
         else:
             del z
             gc.collect()
-            print(0 < len(KEEPER) <= 50_002)
+            print(0 < len(DEEP_GRAPHS) <= 50_002)
             middle.backward()
             del middle
             gc.collect()
-        KEEPER.release()
-        print(len(KEEPER))
+        DEEP_GRAPHS.release()
+        print(len(DEEP_GRAPHS))
     """
     expected = "0\n" if held == "root" else "True\n0\n"
     check(run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code)), expected)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import inspector
 from inspector.derivatives import add_local_derivatives, total_derivatives
 from inspector.derivatives.elementary import ELEMENTARY, REDUCTIONS
-from inspector.derivatives.structural import STRUCTURAL
+from inspector.derivatives.linear_ops import STRUCTURAL
 
 OURS = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),

@@ -10,8 +10,8 @@ from functions import Blocks
 from msgspec.structs import replace
 
 import inspector
-from inspector.diagnosis import RULES, diagnosed
-from inspector.diagnosis.causes import HIDES, at_their_cause
+from inspector.diagnosis import RULES, diagnose_report
+from inspector.diagnosis.deduplicate import HIDES, deduplicate
 from inspector.diagnosis.rule import Place
 from inspector.report import Check, Finding, from_json, to_json
 
@@ -41,7 +41,7 @@ def test_a_finding_names_the_rule_the_line_and_the_harmed_parameter() -> None:
 
 def test_a_saved_report_is_diagnosed_as_the_fresh_one() -> None:
     report = blocked()
-    again = diagnosed(from_json(to_json(report)))
+    again = diagnose_report(from_json(to_json(report)))
     assert again.findings == report.findings
     assert again.checked == report.checked
 
@@ -66,7 +66,7 @@ def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.Monk
 
     report = blocked()
     monkeypatch.setitem(vars(RULES["blocked-gradient"]), "check", fails)
-    again = diagnosed(report)
+    again = diagnose_report(report)
     assert not again.findings
     (row,) = [row for row in again.checked if row.rule == "blocked-gradient"]
     assert row.reason == "an error of ours: ZeroDivisionError: no"
@@ -76,13 +76,13 @@ def test_what_follows_from_another_finding_is_left_out() -> None:
     hidden = HIDES["blocked-gradient"][0]
     cause, follows = finding("blocked-gradient", "a", "b"), finding(hidden, "a")
     other = finding(hidden, "c")
-    assert at_their_cause([cause, follows, other]) == [cause, other]
+    assert deduplicate([cause, follows, other]) == [cause, other]
 
 
 def test_a_defect_that_every_step_shows_is_one_finding() -> None:
     first = finding("blocked-gradient", "a")
     again, elsewhere = finding("blocked-gradient", "a"), finding("blocked-gradient", "a", line=2)
-    assert at_their_cause([first, again, elsewhere]) == [first, elsewhere]
+    assert deduplicate([first, again, elsewhere]) == [first, elsewhere]
 
 
 @pytest.mark.parametrize("name", RULES)

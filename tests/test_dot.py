@@ -8,8 +8,8 @@ import networkx
 import pygraphviz
 import pytest
 
+from inspector.export.dot import write_dot
 from inspector.graph import Graph, unknown
-from inspector.writers.dot import write_dot
 
 HOSTILE = [
     "<b>bold</b>",

@@ -12,12 +12,12 @@ from golden import FOLDER
 from pictured import boxes, labels, panel_texts, plan
 from running import ScriptRunner
 
+from inspector.figure import draw
 from inspector.graph import Graph
-from inspector.layout import draw
-from inspector.look import STYLE_NAMES, Look
+from inspector.options.figure_options import STYLE_NAMES, FigureOptions
 from inspector.report import load
 from inspector.styles import Plan
-from inspector.text import number
+from inspector.typography import format_number
 
 SEEDS = json.loads((Path(__file__).parent / "data" / "seeds_expected.json").read_text("utf-8"))
 SCRIPTS = {"sq": "square", "poly": "polynomial", "uv": "product"} | {
@@ -62,13 +62,13 @@ def leaves(seed: Any) -> dict[str, float]:
 def test_attributes(seed: Any) -> None:
     found = cards(shown(seed, "attributes"))
     for name, gradient in leaves(seed).items():
-        data = number(seed["before"][name]["data"])
+        data = format_number(seed["before"][name]["data"])
         assert found[name] == {
-            "data": data, "grad": f"None → {number(gradient)}", "grad_fn": "None",
+            "data": data, "grad": f"None → {format_number(gradient)}", "grad_fn": "None",
             "is_leaf": "True", "requires_grad": "True",
         }  # fmt: skip
     out = seed["out"]
-    assert found[out]["data"] == number(seed["before"][out]["data"])
+    assert found[out]["data"] == format_number(seed["before"][out]["data"])
     assert found[out]["grad"] == "None (not a leaf)"
     assert found[out]["is_leaf"] == "False"
 
@@ -82,7 +82,7 @@ def test_every_step_is_written_at_its_edge(seed: Any, style: str) -> None:
     """The product where there is a symbol, else the gradient."""
     texts = labels(shown(seed, style))
     for step in (step for step in seed["steps"] if "to" in step):
-        result = number(step["downstream"])
+        result = format_number(step["downstream"])
         assert any(text == result or text.endswith(f" = {result}") for text in texts), (step, texts)
     assert len(texts) == sum("to" in step for step in seed["steps"])
 
@@ -92,15 +92,17 @@ def test_circuit(seed: Any) -> None:
     texts = labels(drawn)
     for name in (*seed["inputs"], seed["out"]):
         assert name in boxes(drawn, "name")
-        assert number(seed["before"][name]["data"]) in texts
+        assert format_number(seed["before"][name]["data"]) in texts
     for gradient in leaves(seed).values():
-        assert any(text == number(gradient) or text.endswith(f"= {number(gradient)}") for text in texts)
+        assert any(
+            text == format_number(gradient) or text.endswith(f"= {format_number(gradient)}") for text in texts
+        )
 
 
 def test_partials(seed: Any) -> None:
     drawn = shown(seed, "partials")
     for name in seed["inputs"]:
-        assert f"{name} = {number(seed['before'][name]['data'])}" in boxes(drawn, "box")
+        assert f"{name} = {format_number(seed['before'][name]['data'])}" in boxes(drawn, "box")
     assert TOTALS[seed["id"]] <= {words.text for words in drawn.notes} | set(labels(drawn))
 
 
@@ -115,12 +117,15 @@ def test_record(seed: Any) -> None:
 def test_engine(seed: Any) -> None:
     found = set(boxes(shown(seed, "engine"), "box"))
     for name, gradient in leaves(seed).items():
-        assert f"{name} = {number(seed['before'][name]['data'])}|grad None → {number(gradient)}" in found
-    assert f"{seed['out']} = {number(seed['before'][seed['out']]['data'])}|grad None" in found
+        assert (
+            f"{name} = {format_number(seed['before'][name]['data'])}|grad None → {format_number(gradient)}"
+            in found
+        )
+    assert f"{seed['out']} = {format_number(seed['before'][seed['out']]['data'])}|grad None" in found
 
 
 def test_modules_and_torchviz(seed: Any) -> None:
-    assert f"{seed['out']} = {number(seed['before'][seed['out']]['data'])}|root" in boxes(
+    assert f"{seed['out']} = {format_number(seed['before'][seed['out']]['data'])}|root" in boxes(
         shown(seed, "modules"), "box"
     )
     drawn = shown(seed, "torchviz")
@@ -137,6 +142,6 @@ def test_a_tensor_full_of_nan(style: str, inspect_script: ScriptRunner) -> None:
         "loss = (x * 2).sum()\nloss.backward()\n"
     )
     assert (ran.status, ran.said) == (0, [])
-    drawn = draw(load(ran.folder / "inspect-out" / "report.json").calls[0].graph, Look(style=style))
+    drawn = draw(load(ran.folder / "inspect-out" / "report.json").calls[0].graph, FigureOptions(style=style))
     texts = " ".join(panel_texts(drawn.panel("after").panels[0]))
     assert style == "torchviz" or "nan" in texts.lower()

@@ -9,8 +9,8 @@ import pytest
 from msgspec import structs
 from running import QUICK, ROOT, ScriptRunner
 
-from inspector.command.explaining import markdown
-from inspector.command.findings import fails, workflow_commands
+from inspector.commands.ci_annotations import fails, workflow_commands
+from inspector.commands.explain import markdown
 from inspector.diagnosis import RULES
 from inspector.diagnosis.rule import Place
 from inspector.report import Finding

@@ -15,9 +15,9 @@ import pytest
 import torch
 from global_hooks import global_hooks
 
-from inspector.files import Files
-from inspector.recorder.forward import ForwardRecorder
-from inspector.summaries import Batch
+from inspector.recording.forward import ForwardRecorder
+from inspector.tensor_stats import Batch
+from inspector.user_code.paths import UserFiles
 
 GPT = """
 import torch
@@ -133,7 +133,7 @@ def run(tmp_path: Path) -> Any:
         path = tmp_path / f"script{count}.py"
         path.write_text(text)
         batch = Batch()
-        recorder = ForwardRecorder(mode, batch, Files(str(tmp_path)))
+        recorder = ForwardRecorder(mode, batch, UserFiles(str(tmp_path)))
         names: dict[str, Any] = {"__name__": "__main__", "recorder": recorder}
         code = compile(text, str(path), "exec")
         recorder.start()
@@ -510,7 +510,7 @@ def test_a_start_inside_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyP
     script = tmp_path / "script.py"
     script.write_text(STARTED)
     monkeypatch.syspath_prepend(str(tmp_path))
-    recorder = ForwardRecorder("light", Batch(), Files(str(tmp_path)))
+    recorder = ForwardRecorder("light", Batch(), UserFiles(str(tmp_path)))
     monkeypatch.setattr(sys.modules["__main__"], "recorder_to_start", recorder, raising=False)
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(STARTED, str(script), "exec"), names)

@@ -20,17 +20,17 @@ from global_hooks import global_hooks
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from inspector.files import Files
-from inspector.recorder.forward import ForwardRecorder
-from inspector.recorder.forward import recorder as recorder_module
-from inspector.recorder.forward.lines import FOREIGN_TRACER, IDLE_EVENTS
-from inspector.summaries import Batch
+from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import recorder as recorder_module
+from inspector.recording.forward.line_tracer import FOREIGN_TRACER, IDLE_BUDGET
+from inspector.tensor_stats import Batch
+from inspector.user_code.paths import UserFiles
 
 HERE = str(Path(__file__).parent)
 
 
 def recorder(mode: Any = "full") -> ForwardRecorder:
-    made.append(ForwardRecorder(mode, Batch(), Files(HERE)))
+    made.append(ForwardRecorder(mode, Batch(), UserFiles(HERE)))
     return made[-1]
 
 
@@ -89,7 +89,7 @@ def test_fast_paths_are_bitwise_equal(how: str) -> None:
     assert watch.output(h.grad_fn._sequence_nr(), 0) is not None  # and the operations are recorded again
 
 
-@pytest.mark.parametrize("idle", [0, 5 * IDLE_EVENTS])
+@pytest.mark.parametrize("idle", [0, 5 * IDLE_BUDGET])
 @pytest.mark.parametrize("frozen", [False, True])
 def test_fast_paths_of_a_forward_that_is_called_directly(frozen: bool, idle: int) -> None:
     torch.manual_seed(0)
@@ -228,10 +228,10 @@ print(frames, sorted((key, value) for key, value in counters["stats"].items()), 
 """
 
 WATCHED = """
-import inspector.recorder.forward as forward
-from inspector.files import Files
-from inspector.summaries import Batch
-watch = forward.ForwardRecorder({mode!r}, Batch(), Files({folder!r}))
+import inspector.recording.forward as forward
+from inspector.user_code.paths import UserFiles
+from inspector.tensor_stats import Batch
+watch = forward.ForwardRecorder({mode!r}, Batch(), UserFiles({folder!r}))
 watch.start()
 """
 
@@ -597,6 +597,6 @@ def test_pure_python_sleeps_and_wakes(mode: str) -> None:
     z = y * 2
     watch.stop()
     assert asleep
-    assert watched < 1.5 * plain + IDLE_EVENTS * 20e-6  # the benchmark has the bound; here only: it sleeps
+    assert watched < 1.5 * plain + IDLE_BUDGET * 20e-6  # the benchmark has the bound; here only: it sleeps
     assert watch.source(z.grad_fn._sequence_nr())["code"] == "z = y * 2"
     assert watch.source(y.grad_fn._sequence_nr())["code"] == "y = model(x)"

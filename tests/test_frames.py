@@ -9,15 +9,15 @@ import pytest
 from golden import FOLDER
 from pictured import badges, boxes, labels, panel_texts, plan
 
+from inspector.figure import Figure, draw, frames
+from inspector.folding import fold
 from inspector.graph import is_unknown
-from inspector.graph.playback import after_steps, reordered, turns
-from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import Figure, draw, frames
-from inspector.look import STYLE_NAMES, Look
+from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph.step_replay import after_steps, reordered, replay_frames
+from inspector.options.figure_options import STYLE_NAMES, FigureOptions
 from inspector.report import from_json
 from inspector.scene import Panel
-from inspector.styles.paths import PathError, light, path_sum
-from inspector.views import fold
+from inspector.styles.paths import PathError, find_paths, path_sum
 
 SMALL = [name for name in STYLE_NAMES if name != "modules"]
 SCRIPT = '''"""A saddle."""
@@ -65,7 +65,7 @@ def test_orders() -> None:
 @pytest.mark.parametrize("seed", graphs.SEEDS)
 def test_frames_differ_in_text_colour_and_stroke_only(style: str, seed: str) -> None:
     graph = graphs.SEEDS[seed]()
-    figure = frames(graph, Look(style=style))
+    figure = frames(graph, FigureOptions(style=style))
     assert list(figure.panels) == ["before", *(f"step-{n:02d}" for n in range(1, len(graph.steps) + 1)), "after"]
     skeletons = [geometry.skeleton(panel) for panel in panels(figure).values()]
     wires = skeletons[-1][3]
@@ -76,7 +76,7 @@ def test_frames_differ_in_text_colour_and_stroke_only(style: str, seed: str) -> 
 
 
 def test_each_step_adds_its_number_and_its_gradients() -> None:
-    shown = panels(frames(graphs.saddle(2.0, 0.0), Look(style="attributes")))
+    shown = panels(frames(graphs.saddle(2.0, 0.0), FigureOptions(style="attributes")))
     numbers = [{badge.text for badge in panel.badges if badge.id != "legend.badge"} for panel in shown.values()]
     assert numbers == [set(map(str, range(1, count + 1))) for count in (0, 1, 2, 3, 4, 5, 5)]
     seen = [next((text for text in panel_texts(panel) if text == "None → 4"), "") for panel in shown.values()]
@@ -84,7 +84,7 @@ def test_each_step_adds_its_number_and_its_gradients() -> None:
 
 
 def test_the_function_that_runs_now_stands_out_and_its_line_is_told() -> None:
-    figure = frames(graphs.saddle(2.0, 0.0), Look(style="attributes"))
+    figure = frames(graphs.saddle(2.0, 0.0), FigureOptions(style="attributes"))
     step = panels(figure)["step-04"]
     assert [box.id for box in step.boxes if box.fill == "changed"] == ["n1"]
     texts = list(panel_texts(step))
@@ -95,20 +95,20 @@ def test_the_function_that_runs_now_stands_out_and_its_line_is_told() -> None:
 
 
 def test_fan_in_is_summed_when_the_accumulate_grad_runs_once() -> None:
-    shown = panels(frames(graphs.product_and_square(), Look(style="circuit")))
+    shown = panels(frames(graphs.product_and_square(), FigureOptions(style="circuit")))
     seen = ["2 + 2 = 4" in panel_texts(panel) for panel in shown.values()]
     assert seen == [False, False, False, False, True, True, True]
 
 
 def test_a_second_backward_adds() -> None:
-    shown = panels(frames(graphs.saddle(2.0, 0.0, grad=4.0), Look(style="attributes")))
+    shown = panels(frames(graphs.saddle(2.0, 0.0, grad=4.0), FigureOptions(style="attributes")))
     assert "4" in panel_texts(shown["before"])
     assert "4 → 8" not in set(panel_texts(shown["step-04"]))
     assert "4 → 8" in set(panel_texts(shown["step-05"])) & set(panel_texts(shown["after"]))
 
 
 def test_a_backward_that_raises_ends_with_what_it_raised() -> None:
-    figure = frames(graphs.saddle(2.0, 0.0, error_at="b"), Look(style="circuit"))
+    figure = frames(graphs.saddle(2.0, 0.0, error_at="b"), FigureOptions(style="circuit"))
     shown = panels(figure)
     assert list(shown) == ["before", "step-01", "step-02", "after"]
     said = ["RuntimeError: backward of b failed" in panel_texts(panel) for panel in shown.values()]
@@ -121,7 +121,7 @@ def test_frames_of_a_graph_that_did_not_run() -> None:
 
 def test_many_steps_share_frames() -> None:
     """Each with the state after the last of its steps."""
-    figure = frames(graphs.chain(120), Look(style="torchviz"), depth="full")
+    figure = frames(graphs.chain(120), FigureOptions(style="torchviz"), depth="full")
     assert len(figure.panels) == 61 + 2
     assert "121 steps in 61 frames, up to 2 of them in one" in figure.remarks
     third = panels(figure)["step-03"]
@@ -134,7 +134,7 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
     """A frame shows the gradients that had arrived just before the next box began, and none that had not."""
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
     folded_graph = fold(graph, "auto")
-    found = turns(folded_graph, 100)
+    found = replay_frames(folded_graph, 100)
     boxes_in_order = sorted(folded_graph.boxes, key=lambda box: folded_graph[box]["steps"][0])
     assert [turn.shown for turn in found] == [(box,) for box in boxes_in_order]
     assert [turn.first for turn in found[1:]] == [turn.last + 1 for turn in found[:-1]]
@@ -157,7 +157,7 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
 def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
     assert frames(graph).remarks == draw(graph).remarks
-    assert len(frames(graph, Look(style="circuit"), depth="full").panels) == len(graph.steps) + 2
+    assert len(frames(graph, FigureOptions(style="circuit"), depth="full").panels) == len(graph.steps) + 2
 
 
 def test_frames_are_slides() -> None:
@@ -170,12 +170,12 @@ def test_frames_are_slides() -> None:
 
 def test_paths_and_the_sum_over_them() -> None:
     graph = graphs.product_and_square()
-    lit = light(graph, "u:f")
+    lit = find_paths(graph, "u:f")
     assert lit.sum == "∂f/∂u = 1 · 2 + 1 · 2 = 4"
     assert lit.edges == {"n0.0", "n0.1", "n1.0", "n4.0"}
     assert {"n0", "n1", "n2", "n4", "t0", "t2"} <= lit.nodes
     assert not {"n3", "t3"} & lit.nodes
-    assert light(graph, "f:u") == lit, "in either order"
+    assert find_paths(graph, "f:u") == lit, "in either order"
 
 
 @pytest.mark.parametrize("seed", graphs.SEEDS)
@@ -197,8 +197,8 @@ def test_what_lies_on_no_path_fades(style: str) -> None:
     assert "faded" not in (wires["n0.0"], wires["n1.0"], wires["n4.0"], boxes_by_id["n1"].ink)
     assert ("∂f/∂u = 1 · 2 + 1 · 2 = 4", "gradient") in [(note.text, note.ink) for note in shown.notes]
     assert plan(graph, "before", style, path="u:f").notes == ()
-    plain = draw(graph, Look(style=style)).panel("after")
-    lit = draw(graph, Look(style=style, path="u:f")).panel("after")
+    plain = draw(graph, FigureOptions(style=style)).panel("after")
+    lit = draw(graph, FigureOptions(style=style, path="u:f")).panel("after")
     assert geometry.problems(lit) == []
     assert geometry.skeleton(plain.panels[0])[0] == geometry.skeleton(lit.panels[0])[0] or plain.width != lit.width
 
@@ -209,7 +209,7 @@ def test_the_last_step_has_the_sums_that_after_has(path: str) -> None:
         return [(text.text, text.ink) for box in panel.boxes if box.id == "notes" for text in box.texts]
 
     graph = from_json((FOLDER / "olah.json").read_text("utf-8")).calls[0].graph
-    shown = panels(frames(graph, Look(style="partials", path=path)))
+    shown = panels(frames(graph, FigureOptions(style="partials", path=path)))
     *_, last, after = shown
     assert len(notes(shown[after])) >= 2
     assert notes(shown[last]) == notes(shown[after])
@@ -227,7 +227,7 @@ def test_the_last_step_has_the_sums_that_after_has(path: str) -> None:
 )
 def test_wrong_paths_are_told_in_one_line(path: str, message: str) -> None:
     with pytest.raises(PathError) as raised:
-        draw(graphs.product_and_square(), Look(style="circuit", path=path))
+        draw(graphs.product_and_square(), FigureOptions(style="circuit", path=path))
     assert str(raised.value) == message
 
 
@@ -235,7 +235,7 @@ def test_a_path_over_unknown_derivatives_has_no_sum() -> None:
     rows = to_rows(graphs.square())
     for edge in rows["edges"]:
         edge.pop("local", None)
-    assert light(from_rows(rows), "x:y").sum == ""
+    assert find_paths(from_rows(rows), "x:y").sum == ""
 
 
 # ---- code -------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def script_graph() -> object:
 
 
 def test_lines_have_the_numbers_of_their_functions() -> None:
-    figure = draw(script_graph(), Look(style="circuit", code=True), script=SCRIPT)  # type: ignore[arg-type]
+    figure = draw(script_graph(), FigureOptions(style="circuit", code=True), script=SCRIPT)  # type: ignore[arg-type]
     after = figure.panel("after").panels[0]
     assert {badge.id for badge in after.badges} >= {"line-5.1", "line-5.2", "line-5.4"}
     texts = list(panel_texts(after))
@@ -263,7 +263,7 @@ def test_lines_have_the_numbers_of_their_functions() -> None:
 
 
 def test_the_line_that_runs_now_stands_out() -> None:
-    figure = frames(script_graph(), Look(style="circuit", code=True), script=SCRIPT)  # type: ignore[arg-type]
+    figure = frames(script_graph(), FigureOptions(style="circuit", code=True), script=SCRIPT)  # type: ignore[arg-type]
     (listing,) = [box for box in panels(figure)["step-01"].boxes if box.id == "listing"]
     assert [band.fill for band in listing.bands] == ["changed"]
     assert [text.ink for text in listing.texts if text.text == "z = x**2 - y**2"] == ["gradient"]
@@ -271,7 +271,7 @@ def test_the_line_that_runs_now_stands_out() -> None:
 
 @pytest.mark.parametrize("script", [None, "something = else_entirely()\n", "def broken(:\n"])
 def test_without_the_file_the_graphs_own_lines_stand_there(script: str | None) -> None:
-    figure = draw(script_graph(), Look(style="circuit", code=True), script=script)  # type: ignore[arg-type]
+    figure = draw(script_graph(), FigureOptions(style="circuit", code=True), script=script)  # type: ignore[arg-type]
     texts = list(panel_texts(figure.panel("after").panels[0]))
     assert texts.count("z = x**2 - y**2") == 2, "the title, and the listing"
     assert "something = else_entirely()" not in texts
@@ -286,6 +286,6 @@ def test_without_the_wish_there_is_no_code() -> None:
 
 
 def test_the_function_that_runs_now_stands_out_of_a_faded_rest() -> None:
-    figure = frames(graphs.product_and_square(), Look(style="circuit", path="v:f"))
+    figure = frames(graphs.product_and_square(), FigureOptions(style="circuit", path="v:f"))
     (gate,) = [box for box in panels(figure)["step-02"].boxes if box.id == "n4"]
     assert (gate.ink, gate.fill) == ("gradient", "changed")

@@ -8,10 +8,10 @@ import pytest
 from golden import FOLDER
 from running import GALLERY, OUTPUT
 
-from inspector.layout import draw
-from inspector.look import Look
+from inspector.export.svg import write_svg
+from inspector.figure import draw
+from inspector.options.figure_options import FigureOptions
 from inspector.report import load
-from inspector.writers.svg import write_svg
 
 SEEDS = ("square", "polynomial", "product", "saddle", "saddle_origin")
 _TO = "\N{EN DASH}"
@@ -48,7 +48,7 @@ def test_other(name, inspect_script, golden):
 @pytest.mark.parametrize(("name", "style"), [("product", "circuit"), ("lstm", "modules")])
 def test_pictures_of_the_readme(name, style, golden):
     call = load(FOLDER / f"{name}.json").calls[0]
-    scene = draw(call.graph, Look(style=style), call=call.location["code"]).panel("after")
+    scene = draw(call.graph, FigureOptions(style=style), call=call.location["code"]).panel("after")
     golden.check_text(f"{name}.{style}.svg", write_svg(scene))
 
 

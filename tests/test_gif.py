@@ -7,8 +7,8 @@ from io import BytesIO
 from figures import moments, steps
 from PIL import Image, ImageChops, ImageStat
 
-from inspector.writers.gif import LAST_MOMENT, MOMENT, write_gif
-from inspector.writers.png import rasterise
+from inspector.export.gif import LAST_MOMENT, MOMENT, write_gif
+from inspector.export.png import rasterise
 
 
 def test_a_frame_for_each_moment() -> None:

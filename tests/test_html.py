@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from figures import HOSTILE, figure, hostile, moments, steps
 
+from inspector.export.gradient_table import table
+from inspector.export.html import write_html
+from inspector.export.reveal import write_reveal
 from inspector.scene.theme import THEMES
-from inspector.writers.gradient_table import table
-from inspector.writers.html import write_html
-from inspector.writers.reveal import write_reveal
 
 VOID = {"meta", "input", "rect", "circle", "path", "br"}
 

@@ -19,16 +19,16 @@ from graphs import SEEDS, SHAPES
 from playwright.sync_api import Browser, Page
 from running import GALLERY
 
-from inspector.layout import Figure, draw, frames
-from inspector.look import STYLE_NAMES, Look
+from inspector.export.drawing_primitives import runs, start_of
+from inspector.export.html import write_html
+from inspector.export.reveal import write_reveal
+from inspector.figure import Figure, draw, frames
+from inspector.options.figure_options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import load
 from inspector.scene import Scene
-from inspector.text import outline
-from inspector.text.clean import clean
-from inspector.writers.html import write_html
-from inspector.writers.reveal import write_reveal
-from inspector.writers.shapes import runs, start_of
+from inspector.typography import glyph_path
+from inspector.typography.sanitize import sanitize
 
 MAIN, LEAST = 18.0, 14.0
 """Points on a slide: of what a figure says, and of its keys and remarks."""
@@ -56,7 +56,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def drawn(script: str, look: Look) -> list[Figure]:
+def drawn(script: str, look: FigureOptions) -> list[Figure]:
     """The figure of a script's first call, and its steps. test_gallery.py asserts that its golden report is what
     the script gives."""
     call = load(GOLDEN / f"{script}.json").calls[0]
@@ -70,7 +70,7 @@ def drawn(script: str, look: Look) -> list[Figure]:
 @pytest.mark.parametrize("style", STYLE_NAMES)
 @pytest.mark.parametrize("name", SEEDS)
 def test_seeds_are_sound_in_every_style(name: str, style: str, page: Page) -> None:
-    figure = draw(SHAPES[name](), Look(style=style))
+    figure = draw(SHAPES[name](), FigureOptions(style=style))
     for scene in (figure.scene, *figure.panels.values()):
         assert problems(show(page, scene)) == []
 
@@ -84,13 +84,13 @@ def test_harder_shapes_are_sound(name: str, page: Page) -> None:
 @pytest.mark.parametrize("style", STYLE_NAMES)
 @pytest.mark.parametrize("name", [name for name in SHAPES if name not in SEEDS])
 def test_harder_shapes_are_sound_in_every_style(name: str, style: str, page: Page) -> None:
-    for scene in draw(SHAPES[name](), Look(style=style)).panels.values():
+    for scene in draw(SHAPES[name](), FigureOptions(style=style)).panels.values():
         assert problems(show(page, scene)) == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_gallery_figures_are_sound(script: str, page: Page) -> None:
-    figure = drawn(script, Look())[0]
+    figure = drawn(script, FigureOptions())[0]
     for scene in (figure.scene, *figure.panels.values()):
         assert problems(show(page, scene)) == []
 
@@ -100,7 +100,7 @@ def test_gallery_figures_are_sound(script: str, page: Page) -> None:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_gallery_frames_are_sound_in_every_style(script: str, style: str, page: Page) -> None:
     """On a slide: its size, no text that is not legible, nothing that collides."""
-    for figure in drawn(script, Look(style=style, canvas="16:9")):
+    for figure in drawn(script, FigureOptions(style=style, canvas="16:9")):
         for scene in figure.panels.values():
             assert (scene.width, scene.height) == SLIDE
             picture = show(page, scene)
@@ -132,7 +132,7 @@ def test_plots_are_sound(script: str, page: Page) -> None:
 def test_code_beside_the_graph_is_sound(script: str, style: str, page: Page) -> None:
     call = load(GOLDEN / f"{script}.json").calls[0]
     source = (GALLERY / f"{script}.py").read_text("utf-8")
-    figure = frames(call.graph, Look(style=style, code=True), call=call.location["code"], script=source)
+    figure = frames(call.graph, FigureOptions(style=style, code=True), call=call.location["code"], script=source)
     for scene in figure.panels.values():
         assert problems(show(page, scene)) == []
 
@@ -144,7 +144,7 @@ def test_code_beside_the_graph_is_sound(script: str, style: str, page: Page) -> 
 @pytest.mark.parametrize("name", SEEDS)
 def test_text_of_the_seeds_is_legible_on_a_slide(name: str, style: str, page: Page) -> None:
     """18 points and more for what a figure says, never under 14, and nothing left out."""
-    figure = draw(SHAPES[name](), Look(style=style, canvas="16:9"))
+    figure = draw(SHAPES[name](), FigureOptions(style=style, canvas="16:9"))
     assert figure.remarks == () or style == "modules"  # that says what it folded
     for scene in figure.panels.values():
         assert (scene.width, scene.height) == SLIDE
@@ -208,9 +208,9 @@ def test_outlines_lie_where_the_browser_sets_the_text(page: Page) -> None:
     scene = moments("S5")[1]
     shown = show(page, scene)
     texts = [text for panel in shown.panels for one in panel for text in one.group["texts"]]
-    written = [run for run in runs([scene]) if clean(run.text).strip()]
+    written = [run for run in runs([scene]) if sanitize(run.text).strip()]
     for run, text in zip(written, texts, strict=True):
-        path = outline(run.text, run.size, run.face, start_of(run), run.y)
+        path = glyph_path(run.text, run.size, run.face, start_of(run), run.y)
         page.set_content(f'<svg xmlns="http://www.w3.org/2000/svg"><path d="{path}"/></svg>')
         box = page.evaluate("(({x, width}) => [x, x + width])(document.querySelector('path').getBBox())")
         assert box == pytest.approx([text["area"]["x"], text["area"]["right"]], abs=0.15 * run.size)
@@ -260,5 +260,5 @@ def test_fragments_lead_from_one_frame_to_the_next(page: Page) -> None:
             "[...document.querySelectorAll('text')].filter(text => getComputedStyle(text).visibility == 'visible')"
             ".map(text => text.textContent)"
         )
-        assert sorted(seen) == sorted(clean(run.text) for run in runs([scene]) if clean(run.text).strip())
+        assert sorted(seen) == sorted(sanitize(run.text) for run in runs([scene]) if sanitize(run.text).strip())
     assert page.viewport_size == {"width": SLIDE[0], "height": SLIDE[1]}

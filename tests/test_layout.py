@@ -13,19 +13,21 @@ import geometry
 import graphs
 import pytest
 
-from inspector import layout
+from inspector.figure import Figure, draw, draw_plans, drawing
+from inspector.figure.frame_plans import FramePlans
+from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.graph import Graph
-from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import Figure, LayoutFailed, TooManyBoxes, child, draw, draw_plans
-from inspector.layout.place import place
+from inspector.graph.json_rows import from_rows, to_rows
+from inspector.layout import subprocess_layout
+from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.layout.layered import place
 from inspector.layout.problem import Problem
-from inspector.layout.union import fit_plans, make_problem
-from inspector.look import Look
+from inspector.options import figure_options
+from inspector.options.figure_options import FigureOptions
 from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
-from inspector.styles.moments import Moments
-from inspector.styles.plan import Plan, PlannedBox, PlannedWire, Words
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
 
-DIRECTIONS = [None, *layout.DIRECTIONS]
+DIRECTIONS = [None, *figure_options.DIRECTIONS]
 
 
 def texts_of(scene: Scene) -> set[str]:
@@ -33,7 +35,7 @@ def texts_of(scene: Scene) -> set[str]:
 
 
 def problem_of(graph: Graph) -> Problem:
-    plans = fit_plans([Moments(Look()).plan(graph, moment) for moment in ("before", "after")])
+    plans = fit_plans([FramePlans(FigureOptions()).plan(graph, moment) for moment in ("before", "after")])
     return make_problem(plans, None)
 
 
@@ -42,8 +44,8 @@ def problem_of(graph: Graph) -> Problem:
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("shape", graphs.SHAPES)
-def test_nothing_collides(shape: str, direction: layout.Direction | None) -> None:
-    figure = draw(graphs.SHAPES[shape](), Look(direction=direction))
+def test_nothing_collides(shape: str, direction: figure_options.Direction | None) -> None:
+    figure = draw(graphs.SHAPES[shape](), FigureOptions(direction=direction))
     for scene in (figure.scene, *figure.panels.values()):
         assert geometry.problems(scene) == []
 
@@ -90,8 +92,8 @@ def test_the_panels_of_a_wide_graph_stack_and_of_a_tall_one_stand_side_by_side()
 
 
 def test_directions_are_kept() -> None:
-    def root_and_leaf(direction: layout.Direction) -> tuple[Rectangle, Rectangle]:
-        scene = draw(graphs.square(), Look(direction=direction)).scene
+    def root_and_leaf(direction: figure_options.Direction) -> tuple[Rectangle, Rectangle]:
+        scene = draw(graphs.square(), FigureOptions(direction=direction)).scene
         areas = {box.id: box.area for box in scene.panels[0].boxes}
         return areas["n0"], areas["n1"]
 
@@ -127,9 +129,9 @@ def test_a_graph_that_nothing_went_through_has_one_panel() -> None:
 
 def test_wrong_words_are_answered_with_the_right_ones() -> None:
     with pytest.raises(ValueError, match="no style 'nice'; the styles are: attributes"):
-        draw(graphs.square(), Look(style="nice"))
+        draw(graphs.square(), FigureOptions(style="nice"))
     with pytest.raises(ValueError, match="choose from: LR, RL, TB, BT"):
-        draw(graphs.square(), Look(direction="up"))  # type: ignore[arg-type]
+        draw(graphs.square(), FigureOptions(direction="up"))  # type: ignore[arg-type]
 
 
 def test_a_root_without_a_graph_is_a_card_alone() -> None:
@@ -147,14 +149,14 @@ def test_an_empty_graph_is_an_empty_figure() -> None:
 
 def test_a_later_style_can_hang_several_cards_on_one_box() -> None:
     """Three cards and two lines of text on one function, in both orientations."""
-    boxes = [PlannedBox("f", "pill", (Words("SplitBackward"),), badge="12345"),
-             PlannedBox("g", "circle", (Words("+"),))]  # fmt: skip
-    boxes += [PlannedBox(name, "card", (Words(name),)) for name in ("q", "k", "v")]
-    boxes += [PlannedBox(f"t{index}", "plain", (Words("= float32[64, 784]"),)) for index in range(2)]
+    boxes = [PlannedBox("f", "pill", (StyledText("SplitBackward"),), badge="12345"),
+             PlannedBox("g", "circle", (StyledText("+"),))]  # fmt: skip
+    boxes += [PlannedBox(name, "card", (StyledText(name),)) for name in ("q", "k", "v")]
+    boxes += [PlannedBox(f"t{index}", "plain", (StyledText("= float32[64, 784]"),)) for index in range(2)]
     hanging = {"q": "f", "k": "f", "v": "f", "t0": "g", "t1": "g"}
     wires = [PlannedWire("f.0", "f", "g"), PlannedWire("f.1", "f", "g")]
     wires += [PlannedWire(f"{name}-f", name, "f", dashed=True, head="none") for name in ("q", "k", "v")]
-    for direction in layout.DIRECTIONS:
+    for direction in figure_options.DIRECTIONS:
         (panel,) = draw_plans([Plan("one", tuple(boxes), tuple(wires), hanging)], direction)
         assert geometry.problems(Scene(panel.area.width, panel.area.height, (panel,))) == []
 
@@ -200,7 +202,7 @@ _PRINT = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 import graphs
-from inspector.layout import draw
+from inspector.figure import draw
 print([draw(graphs.SHAPES[name]()).scene for name in ("S3", "fan-out", "net")])
 """
 
@@ -223,7 +225,7 @@ def test_two_processes_draw_the_same() -> None:
 
 def test_the_child_answers_as_the_process_itself() -> None:
     problem = problem_of(graphs.fan_out())
-    assert child.place_in_child(problem) == place(problem)
+    assert subprocess_layout.place_in_subprocess(problem) == place(problem)
 
 
 def test_large_graphs_are_laid_out_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,10 +235,10 @@ def test_large_graphs_are_laid_out_in_a_child(monkeypatch: pytest.MonkeyPatch) -
         asked.append(problem)
         return place(problem)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(layout, "place_in_child", in_child)
+    monkeypatch.setattr(drawing, "place_in_subprocess", in_child)
     draw(graphs.chain(40))
     assert not asked
-    draw(graphs.chain(120), Look(style="attributes"))
+    draw(graphs.chain(120), FigureOptions(style="attributes"))
     assert len(asked) == 1
 
 
@@ -244,20 +246,20 @@ def test_large_graphs_are_laid_out_in_a_child(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_layout_needs_no_torch() -> None:
-    code = "import sys, inspector.layout.child, inspector.styles; sys.exit('torch' in sys.modules)"
+    code = "import sys, inspector.layout.subprocess_layout, inspector.styles; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
 
 
 def test_a_crash_of_the_engine_is_one_line() -> None:
     crash = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"]
     with pytest.raises(LayoutFailed, match=r"^the layout process was killed by SIGSEGV$"):
-        child.place_in_child(problem_of(graphs.square()), command=crash)
+        subprocess_layout.place_in_subprocess(problem_of(graphs.square()), command=crash)
 
 
 def test_an_endless_engine_is_stopped() -> None:
     endless = [sys.executable, "-c", "import threading; threading.Event().wait()"]
     with pytest.raises(LayoutFailed, match=r"took longer than 0\.5 seconds"):
-        child.place_in_child(problem_of(graphs.square()), limit=0.5, command=endless)
+        subprocess_layout.place_in_subprocess(problem_of(graphs.square()), limit=0.5, command=endless)
 
 
 @pytest.mark.parametrize(
@@ -270,12 +272,12 @@ def test_an_endless_engine_is_stopped() -> None:
 )
 def test_an_engine_that_does_not_answer(code: str, message: str) -> None:
     with pytest.raises(LayoutFailed, match=message):
-        child.place_in_child(problem_of(graphs.square()), command=[sys.executable, "-c", code])
+        subprocess_layout.place_in_subprocess(problem_of(graphs.square()), command=[sys.executable, "-c", code])
 
 
 def test_a_child_that_cannot_be_started() -> None:
     with pytest.raises(LayoutFailed, match="could not be started"):
-        child.place_in_child(problem_of(graphs.square()), command=["/no/such/program"])
+        subprocess_layout.place_in_subprocess(problem_of(graphs.square()), command=["/no/such/program"])
 
 
 def test_the_child_takes_this_package_whatever_lies_in_the_users_folder(
@@ -284,17 +286,17 @@ def test_the_child_takes_this_package_whatever_lies_in_the_users_folder(
     for module in ("inspector.py", "pickle.py", "networkx.py"):
         (tmp_path / module).write_text("raise ImportError('the wrong one')")
     monkeypatch.chdir(tmp_path)
-    child.place_in_child(problem_of(graphs.square()))
+    subprocess_layout.place_in_subprocess(problem_of(graphs.square()))
 
 
 def test_more_than_three_thousand_boxes_are_too_many() -> None:
-    boxes = [PlannedBox(f"b{index}", "pill", (Words("f"),)) for index in range(3001)]
+    boxes = [PlannedBox(f"b{index}", "pill", (StyledText("f"),)) for index in range(3001)]
     with pytest.raises(TooManyBoxes, match=r"3,001 boxes are too many for one picture") as raised:
         draw_plans([Plan("before", tuple(boxes), ())])
     assert raised.value.count == 3001
 
 
 def test_a_thousand_boxes_are_drawn() -> None:
-    figure = draw(graphs.layered(10, 90), Look(style="engine"), depth="full")
+    figure = draw(graphs.layered(10, 90), FigureOptions(style="engine"), depth="full")
     assert len(figure.scene.panels[0].boxes) > 900
     assert geometry.skeleton(figure.scene.panels[0]) == geometry.skeleton(figure.scene.panels[1])

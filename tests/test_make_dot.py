@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import inspector
-from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import draw
-from inspector.library.tracing import trace_named
-from inspector.look import Look
-from inspector.naming import Names
+from inspector.api.trace import trace_named
+from inspector.figure import draw
+from inspector.graph.json_rows import from_rows, to_rows
+from inspector.options.figure_options import FigureOptions
 from inspector.styles.torchviz import torchviz_graph
+from inspector.user_code.variable_names import Names
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports distutils
@@ -164,6 +164,6 @@ def test_the_style_shows_the_same_also_from_a_saved_file(program):
     their_nodes, their_edges = theirs(root, params=params)
     assert Counter(node.label for node in nodes) == Counter(label for label, _ in their_nodes.elements())
     assert len(edges) == their_edges.total()
-    panel = draw(graph, Look(style="torchviz")).scene.panels[0]
+    panel = draw(graph, FigureOptions(style="torchviz")).scene.panels[0]
     assert {box.id for box in panel.boxes} >= {node.id for node in nodes}
     assert len([wire for wire in panel.wires if wire.source != "legend"]) == len(edges)

@@ -8,7 +8,7 @@ from html import unescape
 import graphs
 import pytest
 
-from inspector.writers.mermaid import write_mermaid
+from inspector.export.mermaid import write_mermaid
 
 NODE = re.compile(r' {4}(\w+)(\[|\(\[)"([^"]*)"(\]|\]\))')
 EDGE = re.compile(r' {4}(\w+) (-->|-\.-|-\.->)(?:\|"([^"]*)"\|)? (\w+)')

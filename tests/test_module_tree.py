@@ -7,7 +7,7 @@ import torch
 from networks import NETWORKS, made
 from torch import nn
 
-from inspector.module_tree import MOST_ITEMS, items, module_tree
+from inspector.user_code.module_tree import MOST_ITEMS, items, module_tree
 
 
 def by_identity(pairs):

@@ -6,12 +6,12 @@ import math
 
 import pytest
 import torch
-from test_pool import TENSORS as DENSE
+from test_small_tensor_pool import TENSORS as DENSE
 
-from inspector.recorder.history import are_empty
-from inspector.summaries import on_device
-from inspector.summaries.histogram import sample, sample_step
-from inspector.summaries.statistics import NAMES, statistics
+from inspector.recording.training.grad_provenance import are_empty
+from inspector.tensor_stats import on_device
+from inspector.tensor_stats.histogram import sample, sample_step
+from inspector.tensor_stats.statistics import NAMES, statistics
 
 TENSORS = DENSE | {
     "float16": torch.randn(50).half(),
@@ -28,16 +28,16 @@ TENSORS = DENSE | {
 def test_numbers_are_those_of_the_processor(name, chunk, implied, monkeypatch):
     monkeypatch.setattr(on_device, "CHUNK_BYTES", chunk)
     tensor = TENSORS[name]
-    found = on_device.summary(tensor, implied).tolist()
+    found = on_device.summary_on_device(tensor, implied).tolist()
     assert found[: len(NAMES)] == pytest.approx(list(statistics(tensor, implied)), rel=1e-5, abs=1e-7, nan_ok=True)
     taken = sample(tensor).abs() if tensor.is_complex() else sample(tensor)
     assert found[len(NAMES) :] == pytest.approx(taken.to(torch.float64).tolist(), nan_ok=True)
-    assert on_device.norm(tensor).item() == pytest.approx(found[0], nan_ok=True)
+    assert on_device.norm_on_device(tensor).item() == pytest.approx(found[0], nan_ok=True)
 
 
 def test_a_tensor_without_elements_and_one_without_dimensions():
-    assert on_device.summary(torch.empty(0), 12).tolist() == [0, 0, 0, 0, 12, 0, 0]
-    assert on_device.norm(torch.tensor(-3.0)).item() == 3.0
+    assert on_device.summary_on_device(torch.empty(0), 12).tolist() == [0, 0, 0, 0, 12, 0, 0]
+    assert on_device.norm_on_device(torch.tensor(-3.0)).item() == 3.0
 
 
 @pytest.mark.parametrize("shape, order", [((10, 100), (1, 0)), ((7, 11, 13), (1, 2, 0)), ((100, 10), (1, 0))])

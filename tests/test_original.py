@@ -15,11 +15,11 @@ from reports import report_of
 from running import GALLERY, OUTPUT, ScriptRunner
 
 import inspector
-from inspector.layout import LayoutFailed
+from inspector.export.torchviz import write_original
+from inspector.layout.errors import LayoutFailed
 from inspector.report import save
 from inspector.report.originals import Original, save_originals
-from inspector.tracer.torchviz import MOST_NODES, NoOriginal
-from inspector.writers.torchviz import write_original
+from inspector.tracing.torchviz import MOST_NODES, NoOriginal
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports distutils

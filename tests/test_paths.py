@@ -8,11 +8,11 @@ import pytest
 from columns import transformer
 
 import inspector
-from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import draw
-from inspector.look import Look
-from inspector.styles.paths import PathError, light
-from inspector.views import fold
+from inspector.figure import draw
+from inspector.folding import fold
+from inspector.graph.json_rows import from_rows, to_rows
+from inspector.options.figure_options import FigureOptions
+from inspector.styles.paths import PathError, find_paths
 
 
 def expected(whole, start, end):
@@ -37,7 +37,7 @@ def test_boxes_on_the_way_are_lit_and_no_others(depth):
     name, taker = leaf_of(whole, 3)
     inside = expected(whole, "n0", taker)
     folded = fold(whole, depth)
-    lit = light(folded, f"{name}:loss0")
+    lit = find_paths(folded, f"{name}:loss0")
     for identifier, node in folded.network.nodes(data=True):
         if node["kind"] != "tensor":
             members = node["members"] if node["kind"] == "fold" else [identifier]
@@ -57,7 +57,7 @@ def test_wires_on_the_way_are_lit_in_the_picture_and_the_rest_fades():
         for source, target, _ in whole.edges("next")
         if {source, target} <= inside and target != taker
     }
-    panel = draw(folded, Look(style="modules", path=f"loss0:{name}")).scene.panels[0]
+    panel = draw(folded, FigureOptions(style="modules", path=f"loss0:{name}")).scene.panels[0]
     wires = [wire for wire in panel.wires if not wire.dashed and not wire.id.startswith("legend")]
     lit = {(wire.source, wire.target) for wire in wires if wire.ink != "faded"}
     assert lit == {(source, target) for source, target in pairs if source != target}
@@ -82,7 +82,7 @@ def test_a_graph_that_was_saved_folded():
     name, _ = leaf_of(folded.whole, 3)
     saved = from_rows(json.loads(json.dumps(to_rows(folded))))
     with pytest.raises(PathError, match=re.escape(f"no tensor '{name}'")):  # in a box: its name was not saved
-        light(saved, f"{name}:loss0")
+        find_paths(saved, f"{name}:loss0")
     tied = next(node["name"] for _, node in saved.tensors() if node["is_leaf"])
-    shown = {key for key in light(folded, f"{tied}:loss0").nodes if key in saved.network}
-    assert light(saved, f"{tied}:loss0").nodes == shown
+    shown = {key for key in find_paths(folded, f"{tied}:loss0").nodes if key in saved.network}
+    assert find_paths(saved, f"{tied}:loss0").nodes == shown

@@ -12,10 +12,10 @@ import pytest
 from figures import HOSTILE, figure, hostile, moments, steps
 from PIL import Image, ImageChops, ImageStat
 
+from inspector.export.pdf import write_pdf
+from inspector.export.png import rasterise
 from inspector.scene import Scene
-from inspector.text import covers
-from inspector.writers.pdf import write_pdf
-from inspector.writers.png import rasterise
+from inspector.typography import covers
 
 
 def texts(scene: Scene) -> Iterator[str]:

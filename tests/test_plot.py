@@ -8,12 +8,12 @@ import torch
 from geometry import text_area
 
 import inspector
-from inspector.derivatives.evaluation import NotEvaluable
+from inspector.derivatives.finite_differences import NotEvaluable
+from inspector.export.svg import write_svg
 from inspector.plots import plot_graph, why_no_plot
-from inspector.plots.curve import sample
-from inspector.plots.slices import slices
-from inspector.plots.ticks import ticks
-from inspector.writers.svg import write_svg
+from inspector.plots.axis_ticks import axis_ticks
+from inspector.plots.leaf_curves import slices
+from inspector.plots.sampled_curve import sample
 
 CURVES = {
     "square": (lambda x: x**2, 2.0),
@@ -191,13 +191,13 @@ def test_the_option_where_there_is_no_curve(inspect_script):
     [(-2, 2, [-2, -1, 0, 1, 2]), (-1, 5, [0, 2, 4]), (0.25, 0.75, [0.3, 0.4, 0.5, 0.6, 0.7]), (1, 1, [])],
 )
 def test_ticks(low, high, expected):
-    assert ticks(low, high) == expected
+    assert axis_ticks(low, high) == expected
 
 
 @pytest.mark.parametrize("low", [-1e9, -3.3, 0.0, 1e-12])
 @pytest.mark.parametrize("span", [1e-9, 0.7, 12.0, 1e15])
 def test_ticks_are_few(low, span):
-    assert len(ticks(low, low + span)) <= 5
+    assert len(axis_ticks(low, low + span)) <= 5
 
 
 def test_a_curve_stops_at_the_edge_of_its_domain_and_at_a_pole():

@@ -8,9 +8,9 @@ import pytest
 from figures import figure, hostile, moments
 from PIL import Image
 
+from inspector.export.png import rasterise, write_png
 from inspector.scene import Scene
 from inspector.scene.theme import THEMES
-from inspector.writers.png import rasterise, write_png
 
 
 def opened(file: bytes) -> Image.Image:

@@ -17,16 +17,16 @@ from golden import FOLDER as GOLDEN
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 
 import inspector
-from inspector.layout import draw
-from inspector.layout.curves import joined, straight, swung
-from inspector.look import STYLE_NAMES, Look
+from inspector.export.pptx import write_pptx
+from inspector.export.pptx_wires import bend_of, pieces_of, side_of
+from inspector.figure import draw
+from inspector.options.figure_options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import from_json
 from inspector.scene import Box, Panel, Rectangle, Scene
-from inspector.text import clean
-from inspector.text.clean import in_order
-from inspector.writers.pptx import write_pptx
-from inspector.writers.pptx_wires import bend_of, pieces_of, side_of
+from inspector.scene.splines import joined, s_curve, straight
+from inspector.typography import sanitize
+from inspector.typography.sanitize import isolate_right_to_left
 
 POINT = 12_700
 
@@ -61,7 +61,7 @@ def test_a_slide_for_each_moment_and_nothing_is_a_picture() -> None:
 @pytest.mark.parametrize("style", STYLE_NAMES)
 @pytest.mark.parametrize("name", ["S3", "two roots", "net"])
 def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
-    scene = list(draw(graphs.SHAPES[name](), Look(style=style)).panels.values())[-1]
+    scene = list(draw(graphs.SHAPES[name](), FigureOptions(style=style)).panels.values())[-1]
     (slide,) = opened(write_pptx([scene])).slides
     ids = {shape.shape_id for shape in shapes(slide)}
     connectors = [shape for shape in shapes(slide) if shape._element.tag.endswith("}cxnSp")]
@@ -76,7 +76,7 @@ def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
 @pytest.mark.parametrize("script", ["square", "product", "baydin", "cs231n_neuron", "classifier"])
 def test_glued_connectors_lead_along_every_wire_from_its_source_to_its_target(script: str, style: str) -> None:
     call = from_json((GOLDEN / f"{script}.json").read_text("utf-8")).calls[0]
-    scene = list(draw(call.graph, Look(style=style, canvas="16:9")).panels.values())[-1]
+    scene = list(draw(call.graph, FigureOptions(style=style, canvas="16:9")).panels.values())[-1]
     (slide,) = opened(write_pptx([scene])).slides
     found = shapes(slide)
     assert not [shape.name for shape in found if shape.shape_type == MSO_SHAPE_TYPE.FREEFORM]
@@ -182,7 +182,7 @@ def test_a_slide_is_16_to_9_and_holds_all_of_the_figure(
 def test_text_is_text() -> None:
     (slide,) = opened(write_pptx([hostile()])).slides
     said = [shape.text_frame.text for shape in shapes(slide) if shape.has_text_frame and shape.text_frame.text]
-    assert said == [in_order(clean(text)) for text in HOSTILE if text]
+    assert said == [isolate_right_to_left(sanitize(text)) for text in HOSTILE if text]
 
 
 def test_there_are_no_dates() -> None:
@@ -227,7 +227,7 @@ def test_a_wire_that_winds_has_joints() -> None:
     course = joined(
         [
             straight(*lines[0]),
-            swung((60.0, 0.0), (160.0, 100.0), horizontal=True),
+            s_curve((60.0, 0.0), (160.0, 100.0), horizontal=True),
             straight((160.0, 100.0), (240.0, 100.0)),
             ((240.0, 100.0), (260.0, 100.0), (260.0, 100.0), (260.0, 120.0)),
             straight((260.0, 120.0), (260.0, 300.0)),
@@ -237,7 +237,7 @@ def test_a_wire_that_winds_has_joints() -> None:
     assert [(piece.start, piece.end) for piece in pieces] == [lines[0], ((60, 0), (160, 100)), *lines[1:]]
     presets = [piece.bend.preset for piece in pieces]
     assert presets == ["straightConnector1", "curvedConnector3", "straightConnector1", "straightConnector1"]
-    tight = swung((60.0, 0.0), (80.0, 100.0), horizontal=True)
+    tight = s_curve((60.0, 0.0), (80.0, 100.0), horizontal=True)
     assert len(pieces_of(joined([straight(*lines[0]), tight]), [Rectangle(10, 20, 60, 60)])) == 4
 
 

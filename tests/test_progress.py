@@ -45,7 +45,7 @@ CHECKOUT = Path(__file__).parent.parent
 _DRAW = """
 import sys
 from pathlib import Path
-import inspector.command.pictures as pictures
+import inspector.commands.export_figures as pictures
 write, count = pictures.write_bytes, 0
 def interrupted(path, content):
     global count
@@ -65,7 +65,7 @@ run()
 
 _RUN = """
 import sys
-import inspector.command.drawing as drawing
+import inspector.commands.render_subprocess as drawing
 def interrupted(self):
     self.stop()
     raise KeyboardInterrupt
@@ -80,7 +80,7 @@ _TRACE = """
 import atexit
 import sys
 from inspector.cli import run
-import inspector.recorder.session as session
+import inspector.recording.session as session
 begins, seen = session.Growth.begins, []
 def interrupted(*given):
     if seen:

@@ -17,9 +17,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import inspector
-from inspector.graph.measures import norm
-from inspector.recorder.gradients import GradientCapture
-from inspector.summaries import Batch
+from inspector.graph.value_norms import value_norm
+from inspector.recording.gradient_hooks import GradientCapture
+from inspector.tensor_stats import Batch
 
 MODES = ("full", "light", "none")
 
@@ -121,13 +121,15 @@ def test_steps_and_what_flows_are_those_of_the_engine(name: str) -> None:
     into: dict[tuple[str, int], list[torch.Tensor]] = {}
     for source, target, edge in graph.edges("next"):
         went = left[source][edge["slot"]]
-        assert norm(edge["gradient"]) == (None if went is None else pytest.approx(float(went.norm()), rel=1e-4))
+        assert value_norm(edge["gradient"]) == (
+            None if went is None else pytest.approx(float(went.norm()), rel=1e-4)
+        )
         if went is not None:
             into.setdefault((target, edge["input_nr"]), []).append(went)
     for identifier, function in graph.functions():
         values = function["gradient"] if len(arrived[identifier]) > 1 else [function["gradient"]]
         for number, (value, tensor) in enumerate(zip(values, arrived[identifier], strict=True)):
-            assert norm(value) == (None if tensor is None else pytest.approx(float(tensor.norm()), rel=1e-4))
+            assert value_norm(value) == (None if tensor is None else pytest.approx(float(tensor.norm()), rel=1e-4))
             if (identifier, number) in into:
                 assert torch.allclose(sum(into[identifier, number]), tensor)  # type: ignore[arg-type]
 
@@ -137,7 +139,7 @@ def test_nearly_all_functions_of_a_gpt_have_a_value() -> None:
     with inspector.record() as recording:
         network.loss().backward()
     rows = [row for _, row in recording.calls[0].graph.functions()]
-    known = [row for row in rows if norm(row["before"]["data"]) is not None]
+    known = [row for row in rows if value_norm(row["before"]["data"]) is not None]
     assert len(rows) > 100 and len(known) >= 0.95 * len(rows)
 
 
@@ -257,7 +259,7 @@ def test_a_leaf_of_compressed_rows() -> None:
     assert recording.failure is None
     assert all(torch.equal(one.to_dense(), other.to_dense()) for one, other in zip(plain, found, strict=True))
     (row,) = [row for _, row in recording.calls[0].graph.tensors() if row["name"] == "a"]
-    assert norm(row["gradient"]) == pytest.approx(float(found[1].norm()))
+    assert value_norm(row["gradient"]) == pytest.approx(float(found[1].norm()))
 
 
 def test_a_root_that_a_library_has_computed_is_called_as_it_stands_in_the_line() -> None:

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 from reports import finding, model, report_of
 
+from inspector.figure import draw
 from inspector.graph import Graph, unknown
-from inspector.graph.rows import from_columns, from_rows, shortened, spelt_out, to_columns
+from inspector.graph.json_rows import from_columns, from_rows, shortened, spelt_out, to_columns
 from inspector.graph.values import encode
-from inspector.layout import draw
-from inspector.look import Look
+from inspector.options.figure_options import FigureOptions
 from inspector.report import (
     SCHEMA,
     BackwardCall,
@@ -37,7 +37,7 @@ from inspector.report import (
     schema,
     to_json,
 )
-from inspector.report import file as file
+from inspector.report import json_file as file
 from inspector.report.row_types import GradNorms, ParameterRow
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -365,7 +365,7 @@ def test_a_folded_report_is_drawn_as_it_is(tmp_path: Path) -> None:
     figure = draw(load(tmp_path / "report.json").calls[0].graph)
     assert any("report.full.json.gz holds all of them" in remark for remark in figure.remarks)
     with pytest.raises(ValueError, match="draws no folded modules"):
-        draw(load(tmp_path / "report.json").calls[0].graph, Look(style="attributes"))
+        draw(load(tmp_path / "report.json").calls[0].graph, FigureOptions(style="attributes"))
 
 
 def test_a_small_graph_has_no_second_file(tmp_path: Path) -> None:

@@ -10,30 +10,21 @@ import one_level
 import pytest
 from golden import FOLDER
 
+from inspector.figure import draw, draw_plans, frames
+from inspector.figure.canvas import SIZES
+from inspector.figure.compose import compose
+from inspector.figure.frame_plans import FramePlans
+from inspector.figure.layout_problem import fit_plans, make_problem
+from inspector.figure.uniform_text_size import with_uniform_text_size
 from inspector.graph import Graph
-from inspector.layout import draw, draw_plans, frames
-from inspector.layout.canvas import SIZES
-from inspector.layout.compose import compose
-from inspector.layout.curves import sampled
-from inspector.layout.evened import even
-from inspector.layout.place import place
-from inspector.layout.problem import (
-    ALIGNED,
-    CLOSE,
-    IN_THREE_ROWS,
-    IN_TWO_ROWS,
-    Placement,
-    Problem,
-    Route,
-    Spacing,
-)
+from inspector.layout.layered import place
+from inspector.layout.problem import ALIGNED, CLOSE, IN_THREE_ROWS, IN_TWO_ROWS, Placement, Problem, Route, Spacing
 from inspector.layout.rows import best_cuts
-from inspector.layout.union import fit_plans, make_problem
-from inspector.look import DIRECTIONS, Canvas, Direction, Look
+from inspector.options.figure_options import DIRECTIONS, Canvas, Direction, FigureOptions
 from inspector.report import from_json
 from inspector.scene import Panel, Scene
 from inspector.scene.scene import Point, Rectangle
-from inspector.styles.moments import Moments
+from inspector.scene.splines import sampled
 from inspector.styles.plan import MAIN_SIZE, Plan
 
 WAYS = {"close": CLOSE, "aligned": ALIGNED, "two rows": IN_TWO_ROWS, "three rows": IN_THREE_ROWS}
@@ -45,8 +36,8 @@ def saved(name: str) -> Graph:
     return from_json((FOLDER / f"{name}.json").read_text("utf-8")).calls[0].graph
 
 
-def plans(graph: Graph, look: Look) -> list[Plan]:
-    return [Moments(look, "z.backward()").plan(graph, moment) for moment in ("before", "after")]
+def plans(graph: Graph, look: FigureOptions) -> list[Plan]:
+    return [FramePlans(look, "z.backward()").plan(graph, moment) for moment in ("before", "after")]
 
 
 def scene(panel: Panel) -> Scene:
@@ -64,7 +55,7 @@ def areas(panel: Panel) -> dict[str, Rectangle]:
 def test_nothing_collides(name: str, style: str, direction: Direction, way: str) -> None:
     graph = graphs.SHAPES[name]() if name in graphs.SHAPES else saved(name)
     for arrows in ARROWS:
-        shown = plans(graph, Look(style=style, arrows=arrows))  # type: ignore[arg-type]
+        shown = plans(graph, FigureOptions(style=style, arrows=arrows))  # type: ignore[arg-type]
         for panel in draw_plans(shown, direction, WAYS[way]):
             assert geometry.problems(scene(panel)) == []
 
@@ -73,7 +64,7 @@ def test_nothing_collides(name: str, style: str, direction: Direction, way: str)
 
 
 def rows_of(graph: Graph, spacing: Spacing, direction: Direction) -> Panel:
-    return draw_plans(plans(graph, Look(style="circuit")), direction, spacing)[-1]
+    return draw_plans(plans(graph, FigureOptions(style="circuit")), direction, spacing)[-1]
 
 
 def test_a_chain_in_rows_is_read_as_a_text_is() -> None:
@@ -160,7 +151,7 @@ def test_a_row_ends_where_few_wires_are_cut() -> None:
 
 def test_leaves_stand_side_by_side_with_their_cards_beyond() -> None:
     graph = saved("regression")
-    (_, panel) = draw_plans(plans(graph, Look(style="attributes")), "TB", ALIGNED)
+    (_, panel) = draw_plans(plans(graph, FigureOptions(style="attributes")), "TB", ALIGNED)
     places = areas(panel)
     takers = [identifier for identifier, node in graph.functions() if node["is_leaf"]]
     leaves = [target for source, target, _ in graph.edges("accumulate") if source in takers]
@@ -171,7 +162,7 @@ def test_leaves_stand_side_by_side_with_their_cards_beyond() -> None:
 
 
 def test_one_size_is_that_of_what_is_said() -> None:
-    (panel,) = draw_plans([even(plans(saved("olah"), Look(style="attributes"))[1])])
+    (panel,) = draw_plans([with_uniform_text_size(plans(saved("olah"), FigureOptions(style="attributes"))[1])])
     assert min(text.size for _, text in geometry.texts(panel)) == MAIN_SIZE
 
 
@@ -181,7 +172,7 @@ def test_one_size_is_that_of_what_is_said() -> None:
 @pytest.mark.parametrize("canvas", ["16:9", "4:3", "half"])
 @pytest.mark.parametrize("name", one_level.MODELS)
 def test_a_model_of_one_level_is_a_slide(name: str, canvas: Canvas) -> None:
-    figure = draw(one_level.recorded(name), Look(canvas=canvas))
+    figure = draw(one_level.recorded(name), FigureOptions(canvas=canvas))
     for panel in figure.panels.values():
         assert (panel.width, panel.height) == SIZES[canvas]
         assert geometry.problems(panel) == []
@@ -190,27 +181,27 @@ def test_a_model_of_one_level_is_a_slide(name: str, canvas: Canvas) -> None:
 
 def test_a_variational_autoencoder_is_a_slide_with_all_of_its_modules() -> None:
     """In two columns, though two wires pass the cut."""
-    figure = draw(one_level.recorded("vae"), Look(canvas="16:9"))
+    figure = draw(one_level.recorded("vae"), FigureOptions(canvas="16:9"))
     names = {text.text for box in figure.panels["after"].panels[0].boxes for text in box.texts}
     assert {"fc1", "fc21", "fc22", "fc3", "fc4"} <= names
     assert figure.remarks[0].startswith("the legend is left out, to fit the canvas")
 
 
 def test_neighbours_join_where_nothing_else_fits() -> None:
-    figure = draw(one_level.recorded("unet"), Look(canvas="half"))
+    figure = draw(one_level.recorded("unet"), FigureOptions(canvas="half"))
     assert figure.remarks[0].endswith("more than a half canvas has: neighbours are folded into one box")
     assert "boxes of neighbours; --depth full opens all" in figure.remarks[-1]
-    wide = draw(one_level.recorded("unet"), Look(canvas="half"), depth="full")
+    wide = draw(one_level.recorded("unet"), FigureOptions(canvas="half"), depth="full")
     assert wide.scene.width > 480 and "more than a half canvas has: fold it" in wide.remarks[0]
 
 
 def test_a_graph_without_modules_is_a_slide_as_well() -> None:
-    figure = draw(graphs.layered(6, 9), Look(style="modules", canvas="half"))
+    figure = draw(graphs.layered(6, 9), FigureOptions(style="modules", canvas="half"))
     assert (figure.panels["before"].width, figure.panels["before"].height) == SIZES["half"]
 
 
 def test_frames_of_a_model_of_one_level_are_slides() -> None:
-    figure = frames(one_level.recorded("vae"), Look(canvas="half"))
+    figure = frames(one_level.recorded("vae"), FigureOptions(canvas="half"))
     assert len(figure.panels) > 6
     assert {(panel.width, panel.height) for panel in figure.panels.values()} == {SIZES["half"]}
     first, *others = (geometry.skeleton(scene.panels[0]) for scene in figure.panels.values())
@@ -219,10 +210,10 @@ def test_frames_of_a_model_of_one_level_are_slides() -> None:
 
 def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
     graph = saved("lstm")
-    figure = draw(graph, Look(style="circuit", canvas="16:9"))
+    figure = draw(graph, FigureOptions(style="circuit", canvas="16:9"))
     assert {(panel.width, panel.height) for panel in figure.panels.values()} == {(960.0, 540.0)}
     assert "more than a 16:9 canvas has: it is drawn folded, in the style modules" in figure.remarks[0]
-    figure = draw(graph, Look(style="circuit", canvas="16:9"), depth="full")
+    figure = draw(graph, FigureOptions(style="circuit", canvas="16:9"), depth="full")
     assert figure.scene.width > 960
     assert "more than a 16:9 canvas has: fold it" in figure.remarks[0]
 
@@ -230,7 +221,7 @@ def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_a_panel_is_as_small_as_its_smallest_text_before_it_is_drawn(style: str) -> None:
     """So that of the many ways to lay out a figure but one is drawn."""
-    shown = fit_plans(plans(saved("classifier"), Look(style=style, code=True)))
+    shown = fit_plans(plans(saved("classifier"), FigureOptions(style=style, code=True)))
     problem = make_problem(shown, "LR")
     composed = compose(shown, place(problem), problem)
     assert composed.smallest == min(text.size for panel in composed.panels() for _, text in geometry.texts(panel))

@@ -11,8 +11,8 @@ from test_rules_zeros import code, only, silent, step
 from torch import nn
 
 import inspector
-from inspector.diagnosis.call import Call
-from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.analysis.norm_along_path import NormAlongPath
+from inspector.diagnosis.backward_view import BackwardView
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,8 @@ def test_the_norms_of_depth_are_those_of_torch() -> None:
     with inspector.record() as recording:
         loss = model(x).pow(2).sum()
         loss.backward(retain_graph=True)
-    call = Call(recording.calls[0])
-    sizes = {call.name(layer.leaf): layer.step.size for layer in Depth(call).layers}
+    call = BackwardView(recording.calls[0])
+    sizes = {call.name(layer.leaf): layer.step.size for layer in NormAlongPath(call).layers}
     wanted = [float(torch.autograd.grad(loss, out, retain_graph=True)[0].norm()) for out in inner]
     for k in range(4):
         assert sizes[f"{2 * k}.weight"] == pytest.approx(wanted[2 * k], rel=1e-5)

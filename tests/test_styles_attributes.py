@@ -11,27 +11,27 @@ import graphs
 import pytest
 from geometry import problems
 
+from inspector.figure import draw
 from inspector.graph import Graph, unknown
-from inspector.graph.rows import from_rows, to_rows
-from inspector.layout import draw
-from inspector.look import Look
+from inspector.graph.json_rows import from_rows, to_rows
+from inspector.options.figure_options import FigureOptions
+from inspector.styles.alt_text import call_code, figure_title, gradient_table
 from inspector.styles.attributes import plan_attributes
-from inspector.styles.description import call_code, figure_title, gradient_table
-from inspector.styles.plan import Plan, PlannedBox, Words
+from inspector.styles.plan import Plan, PlannedBox, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.wording import (
+from inspector.styles.value_text import (
     edge_text,
     function_name,
     gradient_text,
     sum_text,
-    symbol,
+    symbol_text,
     value_inline,
     value_lines,
 )
 
 
 def plan(graph: Graph, moment: str, **look: Any) -> Plan:
-    return plan_attributes(Subject(graph, moment, call_code(graph), Look(**look)))  # type: ignore[arg-type]
+    return plan_attributes(Subject(graph, moment, call_code(graph), FigureOptions(**look)))  # type: ignore[arg-type]
 
 
 def changed(graph: Graph, name: str, **state: Any) -> Graph:
@@ -47,7 +47,7 @@ def card(shown: Plan, name: str) -> PlannedBox:
     return next(box for box in shown.boxes if box.shape == "card" and box.texts[0].text == name)
 
 
-def row(shown: Plan, name: str, key: str) -> tuple[Words, ...]:
+def row(shown: Plan, name: str, key: str) -> tuple[StyledText, ...]:
     return next(row.lines for row in card(shown, name).rows if row.key == key)
 
 
@@ -109,7 +109,7 @@ def test_seed_before_backward(seed: str) -> None:
     shown = plan(graphs.SEEDS[seed](), "before")
     cards = [box for box in shown.boxes if box.shape == "card"]
     for box in cards:
-        assert row(shown, box.texts[0].text, "grad") == (Words("None", "quiet"),)
+        assert row(shown, box.texts[0].text, "grad") == (StyledText("None", "quiet"),)
     assert labels(shown) == []
     assert {wire.ink for wire in shown.wires} == {"line"}
     assert not any(badge for _, badge in pills(shown))
@@ -163,7 +163,7 @@ def test_a_grad_that_did_not_change_is_plain() -> None:
     graph = changed(
         graphs.saddle(2.0, 0.0), "x", before={"data": 2.0, "grad": "nan"}, after={"data": 2.0, "grad": "nan"}
     )
-    assert row(plan(graph, "after"), "x", "grad") == (Words("nan"),)
+    assert row(plan(graph, "after"), "x", "grad") == (StyledText("nan"),)
 
 
 def test_a_retained_grad_is_shown_as_one() -> None:
@@ -218,7 +218,10 @@ def test_values_larger_than_a_number() -> None:
                "zeros": 0, "nans": 0, "infinities": 0}  # fmt: skip
     graph = changed(graphs.square(), "x", before={"data": summary, "grad": None},
                     after={"data": [[1, 2], [3, 4]], "grad": summary})  # fmt: skip
-    assert row(plan(graph, "before"), "x", "data") == (Words("float32[64, 784]"), Words("norm 1.25", "quiet"))
+    assert row(plan(graph, "before"), "x", "data") == (
+        StyledText("float32[64, 784]"),
+        StyledText("norm 1.25", "quiet"),
+    )
     after = plan(graph, "after")
     assert row_text(after, "x", "data") == ["[1, 2]", "[3, 4]"]
     assert row_text(after, "x", "grad") == ["None → float32[64, 784]", "norm 1.25"]
@@ -244,7 +247,7 @@ def test_function_names_lose_torchs_number() -> None:
      ("x**(n - 1)", "x**(n − 1)"), ("1/x", "1/x"), ("2", "2"), ("exp(-x)", "exp(−x)"), ("w1", "w1")],
 )  # fmt: skip
 def test_symbols_are_written_as_by_hand(expression: str, shown: str) -> None:
-    assert symbol(expression) == shown
+    assert symbol_text(expression) == shown
 
 
 def test_a_product_is_shown_only_where_it_holds() -> None:
@@ -324,5 +327,5 @@ def test_of_a_small_graph_every_use_is_a_wire() -> None:
 
 
 def test_a_figure_with_chips_is_sound() -> None:
-    figure = draw(columns.loop(30), Look(style="attributes"))
+    figure = draw(columns.loop(30), FigureOptions(style="attributes"))
     assert not problems(figure.scene)

@@ -11,20 +11,20 @@ from geometry import problems, skeleton
 from graphs import square
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_views import graphs
+from test_folding import graphs
 
+from inspector.export.svg import write_svg
+from inspector.figure import Figure, draw
+from inspector.figure.choose_style import MOST_UNFOLDED
+from inspector.folding import fold, hide_tensor_views
+from inspector.folding.boxes import FoldedBox
+from inspector.folding.folded_graph import FoldedGraph
 from inspector.graph import Graph
-from inspector.layout import Figure, draw
-from inspector.layout.folding import MOST_UNFOLDED
-from inspector.look import Look
-from inspector.scene import Flow, Panel
+from inspector.options.figure_options import FigureOptions
+from inspector.scene import Panel, WeightedWire
 from inspector.styles.modules import THINNEST, WIDEST, _size_row
-from inspector.views import fold, hide
-from inspector.views.folded import FoldedGraph
-from inspector.views.items import Box
-from inspector.writers.svg import write_svg
 
-MODULES = Look(style="modules")
+MODULES = FigureOptions(style="modules")
 
 
 def after(figure: Figure) -> Panel:
@@ -35,15 +35,15 @@ def words(panel: Panel) -> list[str]:
     return [text.text for part in (*panel.boxes, *panel.wires) for text in part.texts]
 
 
-def flows(panel: Panel) -> dict[str, Flow]:
-    return {wire.id: wire for wire in panel.wires if isinstance(wire, Flow)}
+def flows(panel: Panel) -> dict[str, WeightedWire]:
+    return {wire.id: wire for wire in panel.wires if isinstance(wire, WeightedWire)}
 
 
 EXAMPLES = {
     "transformer": transformer(12),
     "loop": loop(50),
     "small": transformer(1),
-    "without transposes": hide(transformer(4)),
+    "without transposes": hide_tensor_views(transformer(4)),
 }
 
 
@@ -81,7 +81,7 @@ def test_a_small_graph_is_drawn_unfolded() -> None:
 
 def test_a_depth_is_only_for_the_style_that_draws_boxes() -> None:
     with pytest.raises(ValueError, match="--style modules"):
-        draw(transformer(2), Look(style="attributes"), depth=2)
+        draw(transformer(2), FigureOptions(style="attributes"), depth=2)
     assert "blocks" in words(after(draw(transformer(2), depth=1)))
 
 
@@ -126,7 +126,7 @@ def test_a_wire_is_as_wide_as_its_gradient_is_large() -> None:
 def test_an_edge_back_is_dashed_and_points_back() -> None:
     ops = [Op("MulBackward0", [1]), Op("SinBackward0", [2]), Op("CosBackward0", [3]), Op("ExpBackward0", [4])]
     whole = graph([*ops, Op("AccumulateGrad")])
-    folded = FoldedGraph(whole, [0, Box("module", "a", (), [1, 3]), 2, 4])
+    folded = FoldedGraph(whole, [0, FoldedBox("module", "a", (), [1, 3]), 2, 4])
     panel = after(draw(folded, MODULES))
     assert problems(draw(folded, MODULES).scene) == []
     back = next(wire for wire in panel.wires if wire.dashed and wire.arrow)
@@ -141,7 +141,7 @@ def test_the_same_bytes_every_time() -> None:
 
 def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
     """`1 parameter`, `1 box`, and no `1 to 1`."""
-    figure = draw(square(), Look(style="modules"), depth="full")
+    figure = draw(square(), FigureOptions(style="modules"), depth="full")
     (panel,) = figure.panel("after").panels
     said = [text.text for box in panel.boxes for text in box.texts]
     assert "wires and bars: norm of the gradient, 1 everywhere" in said

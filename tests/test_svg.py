@@ -16,11 +16,11 @@ import pytest
 import resvg_py
 from fontTools.ttLib import TTFont
 
+from inspector.export.arrowheads import with_head
+from inspector.export.svg import write_svg
+from inspector.export.svg_text import MODES
 from inspector.scene import Badge, Band, Box, Panel, Rectangle, Scene, TextRun, Wire
-from inspector.text.metrics import width
-from inspector.writers.arrows import with_head
-from inspector.writers.svg import write_svg
-from inspector.writers.svg_text import MODES
+from inspector.typography.metrics import width
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "title", "desc", "g", "rect", "circle", "path", "text"}

@@ -21,12 +21,13 @@ from rich.text import Text
 
 import inspector
 from inspector.graph import Graph, unknown
-from inspector.graph.measures import is_finite, is_zero, norm
-from inspector.graph.rows import from_rows
+from inspector.graph.json_rows import from_rows
+from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.report import Check, Report
-from inspector.terminal import Shown, lines, show, stderr_console
-from inspector.terminal.labels import in_mathematics, operand
-from inspector.terminal.screen import print_lines
+from inspector.terminal import lines, show, stderr_console
+from inspector.terminal.console import print_lines
+from inspector.terminal.labels import operand, with_superscripts
+from inspector.terminal.print_call import Shown
 
 
 def said(graph: Graph, width: int = 80, **more: Any) -> str:
@@ -383,7 +384,7 @@ def test_outputs_of_one_function_are_added_up_apart() -> None:
     ],
 )
 def test_a_symbol_in_mathematics(symbol: str, written: str) -> None:
-    assert in_mathematics(symbol) == written
+    assert with_superscripts(symbol) == written
 
 
 # ---- calls that went wrong ----------------------------------------------------------------------------------
@@ -443,9 +444,13 @@ def test_every_kind_of_value_can_be_shown(content: Any) -> None:
 
 
 def test_measures() -> None:
-    assert norm([3.0, 4.0]) == 5.0 and norm([3e200, 4e200]) == pytest.approx(5e200) and norm(3 + 4j) == 5.0
-    assert norm(None) is None and norm(unknown("x")) is None and norm([None]) is None
-    assert norm([summarised([9], 3.0), 4.0]) == 5.0 and math.isnan(norm([math.nan, 1.0]) or 0)
+    assert (
+        value_norm([3.0, 4.0]) == 5.0
+        and value_norm([3e200, 4e200]) == pytest.approx(5e200)
+        and value_norm(3 + 4j) == 5.0
+    )
+    assert value_norm(None) is None and value_norm(unknown("x")) is None and value_norm([None]) is None
+    assert value_norm([summarised([9], 3.0), 4.0]) == 5.0 and math.isnan(value_norm([math.nan, 1.0]) or 0)
     assert is_zero([0.0, -0.0]) and is_zero(summarised([3, 4], 0.0, zeros=12))
     assert not (is_zero(None) or is_zero(unknown("x")) or is_zero([0.0, math.nan]))
     assert is_finite(None) and not is_finite([1.0, math.inf]) and not is_finite(summarised([9], 1.0, nans=1))
@@ -624,7 +629,8 @@ def test_every_sign_of_ours_has_one_in_ascii() -> None:
 def test_the_same_text_in_another_process_and_without_torch() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests'); from graphs import fan_out; from reports import *;"
-        "from inspector.terminal import Shown, show, stderr_console; report = report_of(fan_out());"
+        "from inspector.terminal import show, stderr_console; from inspector.terminal.print_call import Shown; "
+        "report = report_of(fan_out());"
         "show(stderr_console(), report, Shown([1], FILES)); assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}

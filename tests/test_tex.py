@@ -15,8 +15,8 @@ import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from figures import figure, hostile, moments, steps
 
-from inspector.writers.tex import write_tex
-from inspector.writers.tex_text import escape
+from inspector.export.tex import write_tex
+from inspector.export.tex_text import escape
 
 PDFLATEX = shutil.which("pdflatex")
 NEEDS_PDFLATEX = pytest.mark.skipif(

@@ -15,7 +15,7 @@ from programs import Program, programs
 from running import GALLERY
 
 import inspector
-from inspector.tracer.roots import gradient_edge
+from inspector.tracing.roots import gradient_edge
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports distutils
@@ -183,6 +183,6 @@ def test_ids_are_in_the_order_of_the_walk_and_the_same_each_time():
 
 def test_no_node_survives_these_tests():
     gc.collect()
-    from inspector.recorder.keeper import KEEPER
+    from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 
-    assert len(KEEPER) == 0
+    assert len(DEEP_GRAPHS) == 0

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.layout import draw, frames
-from inspector.look import STYLE_NAMES, Look
+from inspector.export import write_scenes
+from inspector.figure import draw, frames
+from inspector.options.figure_options import STYLE_NAMES, FigureOptions
 from inspector.report import load
 from inspector.report.model import BackwardCall
-from inspector.writers import write_scenes
 
 THEMES = ("light", "dark")
 MOST_STEPS = 30
@@ -92,7 +92,7 @@ def _best(drawn: Sequence[Drawn], few: bool) -> str:
 
 
 def _draw(call: BackwardCall, style: str, folder: Path, few: bool) -> Drawn:
-    look, code = Look(style=style), call.location["code"]
+    look, code = FigureOptions(style=style), call.location["code"]
     figure = draw(call.graph, look, call=code)
     scene = list(figure.panels.values())[-1]
     stepped = few or style == "modules"

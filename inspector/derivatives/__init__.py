@@ -3,7 +3,7 @@
 Nothing here needs torch; sympy is imported when a graph has an edge that can have a symbol.
 """
 
-from inspector.derivatives.local import add_local_derivatives
-from inspector.derivatives.total import total_derivatives
+from inspector.derivatives.edge_derivatives import add_local_derivatives
+from inspector.derivatives.total_derivative import total_derivatives
 
 __all__ = ["add_local_derivatives", "total_derivatives"]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.rule import Need
 from inspector.graph.values import is_unknown
 from inspector.report import Report
@@ -20,20 +20,20 @@ class Evidence:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.calls = [Call(call) for call in report.calls]
+        self.calls = [BackwardView(call) for call in report.calls]
 
     @functools.cached_property
-    def recorded(self) -> list[Call]:
+    def calls_with_gradients(self) -> list[BackwardView]:
         """The calls in which gradients were recorded."""
         return [call for call in self.calls if any(_is_known(row["step"]) for row in call.functions.values())]
 
     @functools.cached_property
-    def complete(self) -> list[Call]:
+    def calls_with_all_gradients(self) -> list[BackwardView]:
         """Those of them in which the engine was to run all of the graph: `backward()` for all leaves."""
-        return [call for call in self.recorded if call.row.setting.wanted is None]
+        return [call for call in self.calls_with_gradients if call.row.setting.wanted is None]
 
     @functools.cached_property
-    def full(self) -> list[Call]:
+    def calls_recorded_in_full(self) -> list[BackwardView]:
         """The calls whose forward was recorded op by op, with values."""
         return [call for call in self.calls if call.row.setting.recording == "full"]
 
@@ -66,7 +66,7 @@ class Evidence:
         """Whether somebody wants the gradient of this leaf: an optimizer holds it, or no optimizer was seen."""
         return not self.optimizers or name in self.trained
 
-    def is_held(self, name: str) -> bool:
+    def in_optimizer(self, name: str) -> bool:
         """Whether an optimizer holds this leaf."""
         return name in self.trained
 
@@ -101,9 +101,9 @@ class Evidence:
         row = self.optimizers[number]
         return str(row["name"] or row["class"])
 
-    def lacks(self, need: Need) -> str | None:
+    def missing_requirement(self, need: Need) -> str | None:
         """Why evidence of this kind is not there; None where it is."""
-        return _LACKS[need](self)
+        return _REQUIREMENTS[need](self)
 
 
 def _is_known(value: Any) -> bool:
@@ -111,11 +111,11 @@ def _is_known(value: Any) -> bool:
 
 
 def _no_gradients(evidence: Evidence) -> str | None:
-    return None if evidence.recorded else _no_call(evidence) or "no gradient was recorded"
+    return None if evidence.calls_with_gradients else _no_call(evidence) or "no gradient was recorded"
 
 
 def _not_in_full(evidence: Evidence) -> str | None:
-    if evidence.full:
+    if evidence.calls_recorded_in_full:
         return None
     return _no_call(evidence) or f"the forward was not recorded in full (--record {_mode(evidence)})"
 
@@ -155,7 +155,7 @@ def _mode(evidence: Evidence) -> str:
     return evidence.report.recording["mode"]
 
 
-_LACKS: dict[Need, Callable[[Evidence], str | None]] = {
+_REQUIREMENTS: dict[Need, Callable[[Evidence], str | None]] = {
     "gradients": _no_gradients,
     "values": _not_in_full,
     "forward": _not_in_full,

@@ -19,7 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 Need: TypeAlias = Literal["gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck"]
 """What a rule judges by. gradients: what flowed in a backward call; values: what the forward's tensors held;
 forward: operations, cuts and writes; saved: what Nodes saved; optimizers: that one was made; steps: that one has
-stepped; gradcheck: that `--gradcheck` ran. `Evidence.lacks` says which is missing."""
+stepped; gradcheck: that `--gradcheck` ran. `Evidence.missing_requirement` says which is missing."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The one door to Graphviz, by pygraphviz, whose wheel carries the library.
 
 dot ranks the blocks, orders them within a rank with few crossings and aligns their ports; wires are routed
-by `inspector.layout.route`. A block is an empty HTML table of a fixed size, with one cell (the port) that
+by `inspector.layout.wire_routes`. A block is an empty HTML table of a fixed size, with one cell (the port) that
 wires enter and leave. Text labels have crashed repeated layouts (SIGSEGV), and `splines=ortho` aborts on
 real graphs: neither is used.
 """
@@ -13,9 +13,9 @@ from typing import Any
 
 import pygraphviz  # type: ignore[import-untyped]
 
-from inspector.fixed import fixed
 from inspector.layout.errors import LayoutFailed
 from inspector.scene.scene import Point
+from inspector.util.fast_dataclass import fast_dataclass
 
 _POINTS_PER_INCH = 72
 _MANY_NODES = 300
@@ -27,8 +27,8 @@ _TABLE = (
 _CELL = '<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}></TD>'
 
 
-@fixed
-class Block:
+@fast_dataclass
+class DotBlock:
     """A rectangle to be placed. All lengths are whole points.
 
     bands: the extents, across the flow, of what lies before the port, the port, and what lies behind it; they
@@ -40,8 +40,8 @@ class Block:
     bands: tuple[int, int, int]
 
 
-@fixed
-class Link:
+@fast_dataclass
+class DotLink:
     """A wire between the blocks of these positions in the list.
 
     weight: how much it should be straight. ranks: how many ranks further its target lies at least.
@@ -53,8 +53,8 @@ class Link:
     ranks: int = 1
 
 
-@fixed
-class Room:
+@fast_dataclass
+class DotSettings:
     """How the blocks are to lie.
 
     horizontal: whether wires run from left to right, else from top to bottom. gaps: least room between ranks
@@ -68,7 +68,7 @@ class Room:
     outermost: tuple[str, tuple[int, ...]] = ("sink", ())
 
 
-def arrange(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> list[Point]:
+def arrange(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> list[Point]:
     """The top left corners of the blocks, the same in every process. The origin is top left.
 
     Raises LayoutFailed if dot does not answer with a place for everything.
@@ -87,7 +87,7 @@ def arrange(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> list[
         graph.close()
 
 
-def _source(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> str:
+def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> str:
     """The graph in dot's language."""
     limits = "nslimit=2 mclimit=0.5" if len(blocks) >= _MANY_NODES else ""
     if room.rough:
@@ -108,7 +108,7 @@ def _source(blocks: Sequence[Block], links: Sequence[Link], room: Room) -> str:
     return f"digraph {{\n{graph}\nnode [shape=plain]\n{''.join(nodes)}{''.join(edges)}{ends}}}"
 
 
-def _node(index: int, block: Block, horizontal: bool) -> str:
+def _node(index: int, block: DotBlock, horizontal: bool) -> str:
     """A node of a fixed size; where its port is not in its middle, a table with a cell for it."""
     if _is_even(block):
         size = f"width={block.width / _POINTS_PER_INCH} height={block.height / _POINTS_PER_INCH}"
@@ -122,11 +122,11 @@ def _node(index: int, block: Block, horizontal: bool) -> str:
     return f"{index} [label={_TABLE.format(width=block.width, height=block.height, rows=rows)}]\n"
 
 
-def _is_even(block: Block) -> bool:
+def _is_even(block: DotBlock) -> bool:
     """Whether its port is in its middle."""
     return block.bands[0] == block.bands[2]
 
 
-def _corner(graph: Any, index: int, block: Block, top: float) -> Point:
+def _corner(graph: Any, index: int, block: DotBlock, top: float) -> Point:
     x, y = map(float, graph.get_node(str(index)).attr["pos"].split(","))
     return (x - block.width / 2, top - y - block.height / 2)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 
-from inspector.fixed import fixed
-from inspector.look import Direction
+from inspector.options.figure_options import Direction
 from inspector.scene.scene import Point, Rectangle
 from inspector.styles.plan import PlannedShape
+from inspector.util.fast_dataclass import fast_dataclass
 
 Size = tuple[float, float]
 """Width and height in points."""
 
 
-@fixed
+@fast_dataclass
 class Spacing:
     """The room that layout leaves, in points.
 
@@ -42,7 +42,7 @@ ALIGNED = replace(CLOSE, aligned=True)
 """The same for one that is deep and has leaves on many of its ranks."""
 
 
-@fixed
+@fast_dataclass
 class Route:
     """A wire to be routed.
 
@@ -57,7 +57,7 @@ class Route:
     below: Size = (0.0, 0.0)
 
 
-@fixed
+@fast_dataclass
 class Problem:
     """What is to be placed.
 
@@ -90,7 +90,7 @@ class Problem:
         return self.direction in ("LR", "RL")
 
 
-@fixed
+@fast_dataclass
 class Placement:
     """Where everything is, in points from the top left. labels, below: wire id → the room of its text."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from inspector.layout.curves import Curve, joined, straight
+from inspector.layout.host_block import Orientation
 from inspector.layout.problem import Placement
-from inspector.layout.station import Flow
 from inspector.scene.scene import Point, Rectangle
+from inspector.scene.splines import Curve, joined, straight
 
 _GAP = 20.0
 """Between a row and the wires that run back below it, and between those and the next row."""
@@ -33,7 +33,7 @@ _CLOSE = 0.01
 
 Stretch = tuple[float, float]
 """Where something begins and ends along the flow."""
-Line = tuple[Stretch, Stretch]
+TextRow = tuple[Stretch, Stretch]
 """Where wires leave a row and where they enter the next one: nothing else lies there, and they are level."""
 
 
@@ -59,7 +59,7 @@ def best_cuts(
     return min((cuts for cuts in combinations(options, rows - 1) if is_full(cuts)), key=cost, default=())
 
 
-def stacked(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: bool) -> Placement:
+def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> Placement:
     """The rows one below the other, as the eye reads them, and the wires that lead from one to the next.
 
     lines: where rows end. backwards: whether wires run against the reading.
@@ -90,7 +90,7 @@ def stacked(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: 
     return whole
 
 
-def _rows(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: bool) -> list[Placement]:
+def _rows(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> list[Placement]:
     """What lies in each row, with the pieces of wires in it, which run as one reads."""
     rows = [Placement({}, {}, {}, {}) for _ in range(len(lines) + 1)]
 
@@ -110,13 +110,13 @@ def _rows(placement: Placement, lines: Sequence[Line], flow: Flow, backwards: bo
     return rows
 
 
-def _reached(points: Curve, stretch: Stretch, flow: Flow) -> int | None:
+def _reached(points: Curve, stretch: Stretch, flow: Orientation) -> int | None:
     """The point at which a piece of a wire ends within a stretch."""
     start, end = stretch[0] - _CLOSE, stretch[1] + _CLOSE
     return next((at for at in range(0, len(points), 3) if start <= flow.turned(points[at])[0] <= end), None)
 
 
-def _way_back(leaves: Point, enters: Point, bends: tuple[float, float, float], flow: Flow) -> list[Curve]:
+def _way_back(leaves: Point, enters: Point, bends: tuple[float, float, float], flow: Orientation) -> list[Curve]:
     """From the end of a row, round into the channel below it, and to the start of the next row.
 
     bends: where the wire runs down, back and down again.

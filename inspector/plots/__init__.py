@@ -1,7 +1,7 @@
 """Plots of a graph: the root along its scalar leaves, with the tangent; norms by layer. Needs no torch."""
 
-from inspector.plots.draw import plot_graph
-from inspector.plots.norms import plot_layers
-from inspector.plots.slices import why_no_plot
+from inspector.plots.curve_plot import plot_graph
+from inspector.plots.layer_norms_plot import plot_layers
+from inspector.plots.leaf_curves import why_no_plot
 
 __all__ = ["plot_graph", "plot_layers", "why_no_plot"]

@@ -1,10 +1,10 @@
 """A saved inspection: `report.json`, written and read. Nothing here needs torch or the script."""
 
-from inspector.report.file import ReportError, from_json, load, save, to_json
-from inspector.report.masking import mask_addresses
+from inspector.report.json_file import ReportError, from_json, load, save, to_json
+from inspector.report.json_rows import schema
+from inspector.report.mask_addresses import mask_addresses
 from inspector.report.model import BackwardCall, Inventory, Report, Setting
 from inspector.report.row_types import SCHEMA, Check, Exit, Finding, Mode, Recording
-from inspector.report.rows import schema
 
 __all__ = [
     "SCHEMA",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.graph.columns import from_table
+from inspector.graph.columnar import from_table
 from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS
 from inspector.report.checking import Mismatch, accepted
 from inspector.report.column_check import check_table

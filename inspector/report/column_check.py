@@ -32,7 +32,7 @@ class _Table(TypedDict):
 
 
 def check_table(table: Any, types: Mapping[str, Any]) -> None:
-    """Raise Mismatch unless this is a table of `inspector.graph.columns`. types: of its rows, by their kind."""
+    """Raise Mismatch unless this is a table of `inspector.graph.columnar`. types: of its rows, by their kind."""
     accepted(_Table).check(table)
     _check_length(table["kind"], table["count"], "kind")
     counts = Counter(_all_of(table["kind"], table["count"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.graph.rows import spelt_out
+from inspector.graph.json_rows import spelt_out
 from inspector.report.checking import Mismatch
 
 _ENDS = {

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.util.atomic_write import write_text_atomically
 from inspector.util.os_errors import reason
-from inspector.whole import write_text
 
 ORIGINALS = ".torchviz.json"
 
@@ -38,7 +38,7 @@ def save_originals(originals: Mapping[int, Original], report: Path) -> Path:
     """Write the file beside a report; its path. originals: by the index of the backward call. Raises OSError."""
     path = originals_path(report)
     rows = {str(index): {"source": found.source, "reason": found.reason} for index, found in originals.items()}
-    write_text(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    write_text_atomically(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     return path
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inspector.fixed import fixed
+from inspector.util.fast_dataclass import fast_dataclass
 
 Point = tuple[float, float]
 STACK_DEPTH = 8.0
@@ -18,7 +18,7 @@ Anchor = Literal["start", "middle", "end"]
 Shape = Literal["card", "stack", "pill", "circle", "plain"]
 
 
-@fixed
+@fast_dataclass
 class Rectangle:
     """Top left corner and size."""
 
@@ -43,7 +43,7 @@ class Rectangle:
         return Rectangle(self.x + dx, self.y + dy, self.width, self.height)
 
 
-@fixed
+@fast_dataclass
 class TextRun:
     """One line of text in one face. x is where `anchor` says, y is the baseline."""
 
@@ -51,12 +51,12 @@ class TextRun:
     y: float
     text: str
     size: float
-    face: str = "regular"  # a key of inspector.text.fonts.FACES: regular, medium, bold, mono
+    face: str = "regular"  # a key of inspector.typography.fonts.FACES: regular, medium, bold, mono
     ink: str = "ink"
     anchor: Anchor = "start"
 
 
-@fixed
+@fast_dataclass
 class Band:
     """A filled strip within a box (a header, a highlighted row)."""
 
@@ -65,7 +65,7 @@ class Band:
     header: bool = False  # a header takes the box's rounded upper corners
 
 
-@fixed
+@fast_dataclass
 class Box:
     """A shape with text: a tensor's card, a function's pill, a gate's circle, or plain text."""
 
@@ -78,7 +78,7 @@ class Box:
     texts: tuple[TextRun, ...] = ()
 
 
-@fixed
+@fast_dataclass
 class Wire:
     """An edge: one cubic Bezier spline (start, then three points a segment), and what is written along it."""
 
@@ -92,14 +92,14 @@ class Wire:
     texts: tuple[TextRun, ...] = ()
 
 
-@fixed
-class Flow(Wire):
+@fast_dataclass
+class WeightedWire(Wire):
     """A Wire that is as wide as what flows along it is large."""
 
     width: float = 2.2  # points
 
 
-@fixed
+@fast_dataclass
 class Badge:
     """A filled disc with a number in it: the turn of a function in the engine's order."""
 
@@ -110,7 +110,7 @@ class Badge:
     ink: str = "gradient"
 
 
-@fixed
+@fast_dataclass
 class Panel:
     """One picture: a figure, or one half of a before and after. Title and legend are plain boxes."""
 
@@ -121,7 +121,7 @@ class Panel:
     badges: tuple[Badge, ...] = ()
 
 
-@fixed
+@fast_dataclass
 class Scene:
     """A figure: its size in points, its panels, and its text for those who cannot see it."""
 

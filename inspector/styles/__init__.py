@@ -1,53 +1,7 @@
 """Styles: what a picture of a Graph shows. Each is a function from a Subject (a Graph at a moment) to a Plan."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from inspector.look import Arrows, Direction
-from inspector.styles.attributes import plan_attributes
-from inspector.styles.circuit import plan_circuit
-from inspector.styles.description import call_code, figure_title, gradient_table
-from inspector.styles.engine import plan_engine
-from inspector.styles.modules import plan_modules
-from inspector.styles.partials import plan_partials
+from inspector.styles.alt_text import call_code, figure_title, gradient_table
 from inspector.styles.plan import Plan
-from inspector.styles.record import plan_record
-from inspector.styles.subject import Subject
-from inspector.styles.torchviz import plan_torchviz
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """A row of STYLES.
-
-    direction: the way from the root to the leaves, None for what suits the graph's shape. arrows: which way they
-    point, unless the reader wishes otherwise.
-    """
-
-    plan: Callable[[Subject], Plan]
-    direction: Direction | None = None
-    arrows: Arrows = "backward"
-
-
-STYLES: dict[str, Style] = {
-    "attributes": Style(plan_attributes),
-    "circuit": Style(plan_circuit, "RL", "forward"),
-    "partials": Style(plan_partials, "TB", "forward"),
-    "record": Style(plan_record, "RL", "forward"),
-    "modules": Style(plan_modules),
-    "engine": Style(plan_engine),
-    "torchviz": Style(plan_torchviz, "BT", "forward"),
-}
-
-
-def find_style(name: str) -> Style:
-    """The Style of this name; of none, the first. Raises ValueError with the names there are."""
-    name = name or next(iter(STYLES))
-    if name not in STYLES:
-        raise ValueError(f"no style {name!r}; the styles are: {', '.join(STYLES)}")
-    return STYLES[name]
-
+from inspector.styles.table import STYLES, Style, find_style
 
 __all__ = ["STYLES", "Plan", "Style", "call_code", "figure_title", "find_style", "gradient_table"]

@@ -5,31 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.graph import Graph, is_unknown
-from inspector.graph.layers import depth_of_functions
+from inspector.graph.layer_norms import depth_of_functions
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
-from inspector.styles import around
+from inspector.styles import title_and_legend
 from inspector.styles.operations import ACCUMULATE_GRAD, operation
 from inspector.styles.plan import (
     CODE_SIZE,
     SMALL_SIZE,
     TITLE_SIZE,
+    CardRow,
     LegendEntry,
     Plan,
     PlannedBox,
     PlannedWire,
-    Row,
-    Words,
+    StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.wording import (
-    UNKNOWN,
-    function_name,
-    matrix_rows,
-    plain,
-    value_inline,
-    value_lines,
-)
+from inspector.styles.value_text import UNKNOWN, function_name, matrix_rows, plain_text, value_inline, value_lines
 
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
@@ -61,8 +54,8 @@ def plan_attributes(subject: Subject) -> Plan:
             **{box.id: hosts[box.id] for box in cards if box.id in hosts},
             **{box.id: host for box, host in texts},
         },
-        title=around.title(subject),
-        notes=around.notes(subject),
+        title=title_and_legend.title(subject),
+        notes=title_and_legend.notes(subject),
         legend=_legend(subject, bool(shared)),
     )
 
@@ -89,23 +82,23 @@ def _is_card(subject: Subject, identifier: str, tensor: TensorRow) -> bool:
 def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     badge = subject.badge(node)
     if subject.detail == "expert":
-        texts = (Words(node["name"], face="medium"), *_particulars(node))
+        texts = (StyledText(node["name"], face="medium"), *_particulars(node))
         return PlannedBox(identifier, "box", texts, fill="function", badge=badge)
     if subject.detail == "beginner":
         symbol = operation(subject.graph, identifier).symbol
-        return PlannedBox(identifier, "pill", (Words(symbol, face="bold"),), fill="function", badge=badge)
-    name = Words(function_name(node["name"]), face="medium")
+        return PlannedBox(identifier, "pill", (StyledText(symbol, face="bold"),), fill="function", badge=badge)
+    name = StyledText(function_name(node["name"]), face="medium")
     return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
 
 
-def _particulars(node: FunctionRow) -> Iterator[Words]:
+def _particulars(node: FunctionRow) -> Iterator[StyledText]:
     """What a function saved and where it leads nowhere, in small quiet lines."""
-    lines = [f"{name} = {plain(str(value))}" for name, value in node["attributes"].items()]
+    lines = [f"{name} = {plain_text(str(value))}" for name, value in node["attributes"].items()]
     saved = [item["name"] for item in node["saved"] if item["tensor"] is not None]
     lines += [f"saved {', '.join(saved)}"] if saved else []
     lines += [f"slot {slot}: empty" for slot in node["empty_slots"]]
     for line in lines:
-        yield Words(line, "quiet", size=SMALL_SIZE)
+        yield StyledText(line, "quiet", size=SMALL_SIZE)
 
 
 # ---- tensors ----------------------------------------------------------------------------------------------
@@ -128,23 +121,23 @@ def _card(subject: Subject, identifier: str, tensor: TensorRow, taker: str | Non
     name = subject.name(tensor) or UNKNOWN
     role = _role(identifier in subject.graph.roots, leaf, tensor["requires_grad"])
     rows = [
-        Row("data", _data(tensor[subject.moment]["data"], tensor)),
+        CardRow("data", _data(tensor[subject.moment]["data"], tensor)),
         _grad_row(subject, tensor),
-        Row("grad_fn", (_grad_fn(subject.graph, tensor["grad_fn"]),)),
-        Row("is_leaf", (Words(str(leaf)),)),
-        Row("requires_grad", (Words(str(tensor["requires_grad"])),)),
+        CardRow("grad_fn", (_grad_fn(subject.graph, tensor["grad_fn"]),)),
+        CardRow("is_leaf", (StyledText(str(leaf)),)),
+        CardRow("requires_grad", (StyledText(str(tensor["requires_grad"])),)),
     ]
     if subject.detail == "expert":
-        rows += [Row(key, (_fact(tensor[key]),)) for key in ("retains_grad", "version")]
-        rows.append(Row("dtype, device", (Words(f"{tensor['dtype']}, {tensor['device']}"),)))
-    texts = (Words(name, accent, "bold", TITLE_SIZE), Words(role, "quiet", size=SMALL_SIZE))
+        rows += [CardRow(key, (_fact(tensor[key]),)) for key in ("retains_grad", "version")]
+        rows.append(CardRow("dtype, device", (StyledText(f"{tensor['dtype']}, {tensor['device']}"),)))
+    texts = (StyledText(name, accent, "bold", TITLE_SIZE), StyledText(role, "quiet", size=SMALL_SIZE))
     badge = subject.badge(subject.graph.function(taker)) if taker else ""
     header = "leaf_header" if leaf else "header"
     return PlannedBox(identifier, "card", texts, tuple(rows), accent, header=header, badge=badge)
 
 
-def _fact(value: Value) -> Words:
-    return Words(UNKNOWN, "quiet") if is_unknown(value) else Words(str(value))
+def _fact(value: Value) -> StyledText:
+    return StyledText(UNKNOWN, "quiet") if is_unknown(value) else StyledText(str(value))
 
 
 def _role(root: bool, leaf: bool, requires_grad: bool) -> str:
@@ -154,39 +147,39 @@ def _role(root: bool, leaf: bool, requires_grad: bool) -> str:
     return ", ".join(words)
 
 
-def _data(value: Value, tensor: TensorRow) -> tuple[Words, ...]:
+def _data(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     return _lines(lines, "quiet" if lines[0] == UNKNOWN else "ink", matrix_rows(value) is None)
 
 
-def _lines(lines: tuple[str, ...], ink: str, norm_last: bool) -> tuple[Words, ...]:
+def _lines(lines: tuple[str, ...], ink: str, norm_last: bool) -> tuple[StyledText, ...]:
     """The lines of a value; the norm below a type is quiet."""
-    words = [Words(line, ink) for line in lines]
+    words = [StyledText(line, ink) for line in lines]
     if len(lines) == 2 and norm_last:
-        words[1] = Words(lines[1], "quiet")
+        words[1] = StyledText(lines[1], "quiet")
     return tuple(words)
 
 
-def _grad_fn(graph: Graph, identifier: str | None) -> Words:
+def _grad_fn(graph: Graph, identifier: str | None) -> StyledText:
     if identifier is None:
-        return Words("None", "quiet")
+        return StyledText("None", "quiet")
     if identifier not in graph.network:
-        return Words(UNKNOWN, "quiet")
-    return Words(function_name(graph.function(identifier)["name"]))
+        return StyledText(UNKNOWN, "quiet")
+    return StyledText(function_name(graph.function(identifier)["name"]))
 
 
-def _grad_row(subject: Subject, tensor: TensorRow) -> Row:
+def _grad_row(subject: Subject, tensor: TensorRow) -> CardRow:
     """What torch's `grad` attribute holds; highlighted where backward changed it."""
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not subject.ran:
-        return Row("grad", _grad_words(before, tensor))
+        return CardRow("grad", _grad_words(before, tensor))
     if after is None and not tensor["is_leaf"]:
-        return Row("grad", (Words(NOT_A_LEAF, "quiet"),))
+        return CardRow("grad", (StyledText(NOT_A_LEAF, "quiet"),))
     if is_unknown(before) or is_unknown(after) or _same(before, after):
-        return Row("grad", _grad_words(after, tensor))
+        return CardRow("grad", _grad_words(after, tensor))
     old = value_lines(before, tensor["dtype"], tensor["shape"])
     new = value_lines(after, tensor["dtype"], tensor["shape"])
-    return Row("grad", tuple(Words(line, "gradient", "bold") for line in _change(old, new)), "changed")
+    return CardRow("grad", tuple(StyledText(line, "gradient", "bold") for line in _change(old, new)), "changed")
 
 
 def _change(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
@@ -198,7 +191,7 @@ def _change(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
     return [*old, ARROW.lstrip() + new[0], *new[1:]]
 
 
-def _grad_words(value: Value, tensor: TensorRow) -> tuple[Words, ...]:
+def _grad_words(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     quiet = value is None or is_unknown(value)
     return _lines(lines, "quiet" if quiet else "ink", matrix_rows(value) is None)
@@ -216,7 +209,7 @@ def _texts(subject: Subject, folded: dict[str, str]) -> list[tuple[PlannedBox, s
         for identifier, _ in subject.graph.functions():
             total = subject.sum_text(identifier)
             if total:
-                words = Words(total, "gradient", "bold")
+                words = StyledText(total, "gradient", "bold")
                 host = folded.get(identifier, identifier)
                 shown.append((PlannedBox(f"{identifier}.sum", "plain", (words,)), host))
     return shown
@@ -230,7 +223,7 @@ def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
             continue
         if not _is_card(subject, identifier, tensor) and not _is_blank(value):
             text = value_inline(value, tensor["dtype"], tensor["shape"])
-            expression = plain(tensor.get("expression") or "")
+            expression = plain_text(tensor.get("expression") or "")
             yield _value_box(identifier, f"{expression} = {text}".lstrip()), host
 
 
@@ -245,7 +238,7 @@ def _function_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 
 def _value_box(identifier: str, text: str) -> PlannedBox:
-    return PlannedBox(identifier, "plain", (Words(text, "value", "mono", CODE_SIZE),))
+    return PlannedBox(identifier, "plain", (StyledText(text, "value", "mono", CODE_SIZE),))
 
 
 def _is_blank(value: Value) -> bool:
@@ -278,9 +271,9 @@ def _chips(subject: Subject, edges: list[_Edge]) -> Iterator[tuple[PlannedBox, s
         leaf = next(iter(subject.graph.network.adj[target]), None)
         name = (subject.name(subject.graph.tensor(leaf)) if leaf is not None else None) or UNKNOWN
         text = subject.edge_text(source, edge) if subject.flowed(source, edge) else ""
-        lines = [Words(name, "value", "bold", SMALL_SIZE)]
+        lines = [StyledText(name, "value", "bold", SMALL_SIZE)]
         if text:
-            lines.append(Words(text, "gradient", size=SMALL_SIZE))
+            lines.append(StyledText(text, "gradient", size=SMALL_SIZE))
         identifier = f"{target}.{source}.{edge['slot']}"
         yield PlannedBox(identifier, "box", tuple(lines), ink="value", fill="leaf_header"), source
 
@@ -303,7 +296,7 @@ def _edges(subject: Subject, folded: dict[str, str], shared: dict[str, list[_Edg
         identifier = f"{source}.{edge['slot']}"
         flowed = subject.flowed(source, edge)
         text = subject.edge_text(source, edge) if flowed else ""
-        label = (Words(text, "gradient", "bold"),) if text else ()
+        label = (StyledText(text, "gradient", "bold"),) if text else ()
         ink = "gradient" if flowed else "line"
         end = folded.get(target, target)
         wires.append(PlannedWire(identifier, source, end, label, ink, head=subject.head))
@@ -328,7 +321,11 @@ def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
 def _legend(subject: Subject, has_chips: bool) -> tuple[LegendEntry, ...]:
     beginner = subject.detail == "beginner"
     text = "operation that made a tensor" if beginner else "grad_fn of a tensor, leaf of an AccumulateGrad"
-    entries = [*around.badge_entry(subject), around.arrow_entry(subject), LegendEntry("dashed", text, "line")]
+    entries = [
+        *title_and_legend.badge_entry(subject),
+        title_and_legend.arrow_entry(subject),
+        LegendEntry("dashed", text, "line"),
+    ]
     if has_chips:
         text = "a leaf that many functions use; its card stands at one of them"
         entries.append(LegendEntry("text", text, "value", "w"))

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.row_types import NextEdge
-from inspector.styles import around
+from inspector.styles import title_and_legend
 from inspector.styles.operations import ACCUMULATE_GRAD, operation
-from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, Words
+from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.wording import (
+from inspector.styles.value_text import (
     derivative_text,
     edge_text,
     gradient_text,
-    plain,
+    plain_text,
     product_text,
-    symbol,
+    symbol_text,
     value_inline,
 )
 
@@ -45,8 +45,8 @@ def plan_circuit(subject: Subject) -> Plan:
         boxes=(*_gates(subject), *_names(circuit), *map(_dot, branched), *held),
         wires=(*_root_wires(circuit), *_edges(circuit), *_trunks(circuit)),
         hanging={box.id: box.id.removesuffix(".grad") for box in held},
-        title=around.title(subject),
-        notes=around.notes(subject),
+        title=title_and_legend.title(subject),
+        notes=title_and_legend.notes(subject),
         legend=_legend(subject),
     )
 
@@ -70,7 +70,7 @@ def _gates(subject: Subject) -> list[PlannedBox]:
     for identifier, node in subject.graph.functions():
         if node["name"] != ACCUMULATE_GRAD:
             sign = operation(subject.graph, identifier).symbol
-            words = Words(sign, face="bold", size=SYMBOL_SIZE)
+            words = StyledText(sign, face="bold", size=SYMBOL_SIZE)
             shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"
             gates.append(PlannedBox(identifier, shape, (words,), badge=subject.badge(node)))
     return gates
@@ -84,7 +84,7 @@ def _names(circuit: _Circuit) -> list[PlannedBox]:
 
 def _name(subject: Subject, identifier: str) -> PlannedBox:
     tensor = subject.graph[identifier]
-    words = Words(plain(tensor["name"] or "") or "out", "ink", "bold", NAME_SIZE)
+    words = StyledText(plain_text(tensor["name"] or "") or "out", "ink", "bold", NAME_SIZE)
     return PlannedBox(identifier, "name", (words,))
 
 
@@ -96,7 +96,7 @@ def _held(subject: Subject, leaf: str) -> PlannedBox | None:
         return None
     changed = subject.ran and gradient_text(after) != gradient_text(before)
     text = f"{gradient_text(before)} → {gradient_text(after)}" if changed else gradient_text(before)
-    words = Words(f"grad {text}", "gradient" if changed else "quiet", "bold" if changed else "regular")
+    words = StyledText(f"grad {text}", "gradient" if changed else "quiet", "bold" if changed else "regular")
     return PlannedBox(f"{leaf}.grad", "plain", (words,))
 
 
@@ -128,11 +128,11 @@ def _edges(circuit: _Circuit) -> list[PlannedWire]:
     return wires
 
 
-def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[Words, ...]:
+def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[StyledText, ...]:
     """`2x · 1 = 4`; a long product on a line of its own, a long derivative by its number."""
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
     wanted = subject.look.derivatives or "both"
-    if wanted == "both" and local and "symbol" in local and len(symbol(local["symbol"] or "")) > _LONG_SYMBOL:
+    if wanted == "both" and local and "symbol" in local and len(symbol_text(local["symbol"] or "")) > _LONG_SYMBOL:
         wanted = "numbers"
     text = edge_text(gradient, local, upstream, wanted)
     product, equals, result = text.rpartition(" = ")
@@ -141,13 +141,13 @@ def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[Words, ...]
     return _gradient(text)
 
 
-def _branch_texts(subject: Subject, source: str, edge: NextEdge) -> tuple[tuple[Words, ...], ...]:
+def _branch_texts(subject: Subject, source: str, edge: NextEdge) -> tuple[tuple[StyledText, ...], ...]:
     """`v = 2` and `2 · 1 = 2`."""
     wanted = subject.look.derivatives or "both"
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
     if wanted == "both":
         name = derivative_text(gradient, local, upstream)
-        above = (Words(name),) if " = " in name else ()
+        above = (StyledText(name),) if " = " in name else ()
         return above, _gradient(product_text(gradient, local, upstream))
     return (), _gradient(edge_text(gradient, local, upstream, wanted))
 
@@ -194,28 +194,28 @@ def _arrived(subject: Subject, output: tuple[str, int]) -> Any:
     return gradient[output[1]] if isinstance(gradient, list) and output[1] < len(gradient) else gradient
 
 
-def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False) -> tuple[Words, ...]:
+def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False) -> tuple[StyledText, ...]:
     """The value on a wire; a tensor of the script's between two gates has its name before it."""
     subject, identifier = circuit.subject, circuit.outputs.get(output)
     if identifier is None:
         node = subject.graph[output[0]]
-        return (Words(value_inline(node[subject.moment]["data"], "", ()), "value", "medium"),)
+        return (StyledText(value_inline(node[subject.moment]["data"], "", ()), "value", "medium"),)
     tensor = subject.graph.tensor(identifier)
     text = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
-    shown = f"{plain(tensor['name'] or '')} = {text}" if between else text
-    return (Words(shown, "value", "medium"),)
+    shown = f"{plain_text(tensor['name'] or '')} = {text}" if between else text
+    return (StyledText(shown, "value", "medium"),)
 
 
-def _gradient(text: str) -> tuple[Words, ...]:
-    return (Words(text, "gradient", "bold"),) if text else ()
+def _gradient(text: str) -> tuple[StyledText, ...]:
+    return (StyledText(text, "gradient", "bold"),) if text else ()
 
 
 # ---- around the graph -------------------------------------------------------------------------------------
 
 
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
-    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     entries.append(LegendEntry("text", "value, above the wire", "value", "2"))
     if subject.ran:
         side = _SIDES[subject.look.direction or "RL"]

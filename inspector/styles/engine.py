@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from inspector.graph.row_types import FunctionRow, SavedTensor, TensorRow
 from inspector.graph.values import Value
-from inspector.styles import around
-from inspector.styles.plan import SMALL_SIZE, LegendEntry, Plan, PlannedBox, PlannedWire, Row, Words
+from inspector.styles import title_and_legend
+from inspector.styles.plan import SMALL_SIZE, CardRow, LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.wording import gradient_text, plain, value_inline
-from inspector.text import value_text
+from inspector.styles.value_text import gradient_text, plain_text, value_inline
+from inspector.typography import value_text
 
 _LINE = 22
 """Characters of a formula on one line."""
@@ -30,11 +30,11 @@ def plan_engine(subject: Subject) -> Plan:
         boxes=(*boxes, *tensors),
         wires=(*_edges(subject), *_links(hosts)),
         hanging=hosts,
-        title=around.title(subject),
-        notes=around.notes(subject),
+        title=title_and_legend.title(subject),
+        notes=title_and_legend.notes(subject),
         legend=(
-            *around.badge_entry(subject),
-            around.arrow_entry(subject),
+            *title_and_legend.badge_entry(subject),
+            title_and_legend.arrow_entry(subject),
             LegendEntry("dashed", "tensor that a Node made, or adds its gradient to", "line"),
         ),
     )
@@ -51,7 +51,7 @@ def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _node(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
-    name = Words(node["name"], face="bold")
+    name = StyledText(node["name"], face="bold")
     rows = tuple(_rows(subject, node))
     badge = subject.badge(node)
     if not rows:
@@ -59,21 +59,21 @@ def _node(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     return PlannedBox(identifier, "card", (name,), rows, header="header", badge=badge)
 
 
-def _rows(subject: Subject, node: FunctionRow) -> Iterator[Row]:
+def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
     """The attributes, the saved tensors, the formulas and the empty slots of a Node."""
     for key, value in node["attributes"].items():
-        yield Row(key, (Words(plain(value_text(value))),))
+        yield CardRow(key, (StyledText(plain_text(value_text(value))),))
     for saved in node["saved"]:
         if saved["tensor"] is not None or saved["before"] != "empty":
-            yield Row(f"saved {saved['name']}", (_saved(subject, saved),))
+            yield CardRow(f"saved {saved['name']}", (_saved(subject, saved),))
     formulas = node["formula"] if subject.look.detail != "beginner" else {}
     for key, formula in formulas.items():
-        lines = list(_broken(plain(formula)))
+        lines = list(_broken(plain_text(formula)))
         longest = max(map(len, lines))  # rows end at the right; code begins at the left
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
-        yield Row(f"∂ {key}", tuple(Words(line, "ink", "mono", SMALL_SIZE) for line in code))
+        yield CardRow(f"∂ {key}", tuple(StyledText(line, "ink", "mono", SMALL_SIZE) for line in code))
     for slot in node["empty_slots"]:
-        yield Row(f"slot {slot}", (Words("leads nowhere", "quiet"),))
+        yield CardRow(f"slot {slot}", (StyledText("leads nowhere", "quiet"),))
 
 
 def _broken(formula: str) -> Iterator[str]:
@@ -86,36 +86,36 @@ def _broken(formula: str) -> Iterator[str]:
     yield rest
 
 
-def _saved(subject: Subject, saved: SavedTensor) -> Words:
+def _saved(subject: Subject, saved: SavedTensor) -> StyledText:
     """`x = 2, held`; what is released is quiet."""
     state = saved[subject.moment]
     tensor = saved["tensor"]
     if tensor is None or tensor not in subject.graph.network:
-        return Words(state, "quiet")
+        return StyledText(state, "quiet")
     held = subject.graph.tensor(tensor)
     value = value_inline(held["before"]["data"], held["dtype"], held["shape"])
     name = subject.name(held)
     shown = f"{name} = {value}" if name else value
-    return Words(f"{shown}, {state}", "ink" if state == "held" else "quiet")
+    return StyledText(f"{shown}, {state}", "ink" if state == "held" else "quiet")
 
 
 def _tensor(subject: Subject, identifier: str) -> PlannedBox:
     """`x = 2` and its grad."""
     tensor = subject.graph.tensor(identifier)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-    name = plain(tensor["name"] or "")
-    first = Words(f"{name} = {value}" if name else value, "value", "bold")
+    name = plain_text(tensor["name"] or "")
+    first = StyledText(f"{name} = {value}" if name else value, "value", "bold")
     return PlannedBox(identifier, "box", (first, _grad(subject, tensor)), ink="value", fill="leaf_header")
 
 
-def _grad(subject: Subject, tensor: TensorRow) -> Words:
+def _grad(subject: Subject, tensor: TensorRow) -> StyledText:
     before: Value = tensor["before"]["grad"]
     after: Value = tensor[subject.moment]["grad"]
     text = "None" if after is None else gradient_text(after) or "?"
     if after is None or not subject.ran or repr(before) == repr(after):
-        return Words(f"grad {text}", "quiet")
+        return StyledText(f"grad {text}", "quiet")
     old = "None" if before is None else gradient_text(before) or "?"
-    return Words(f"grad {old} → {text}", "gradient", "bold")
+    return StyledText(f"grad {old} → {text}", "gradient", "bold")
 
 
 def _edges(subject: Subject) -> list[PlannedWire]:
@@ -126,9 +126,9 @@ def _edges(subject: Subject) -> list[PlannedWire]:
         lines = []
         text = subject.edge_text(source, edge) if flowed else ""
         if text:
-            lines.append(Words(text, "gradient", "bold"))
+            lines.append(StyledText(text, "gradient", "bold"))
         if edge["input_nr"]:
-            lines.append(Words(f"input {edge['input_nr']}", "quiet", size=SMALL_SIZE))
+            lines.append(StyledText(f"input {edge['input_nr']}", "quiet", size=SMALL_SIZE))
         ink = "gradient" if flowed else "line"
         wires.append(PlannedWire(f"{source}.{edge['slot']}", source, target, tuple(lines), ink, head=subject.head))
     return wires

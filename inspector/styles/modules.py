@@ -13,26 +13,26 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from inspector.folding import finding_marks
+from inspector.folding.box_statistics import norm_range
 from inspector.graph import Graph
 from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
-from inspector.styles import around
+from inspector.styles import title_and_legend
 from inspector.styles.plan import (
     MAIN_SIZE,
     SMALL_SIZE,
+    CardRow,
     LegendEntry,
     Plan,
     PlannedBox,
-    PlannedFlow,
     PlannedShape,
+    PlannedWeightedWire,
     PlannedWire,
-    Row,
-    Words,
+    StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.wording import function_name, plain, value_inline
-from inspector.text import counted, number, width
-from inspector.views import shown_marks
-from inspector.views.sums import norms
+from inspector.styles.value_text import function_name, plain_text, value_inline
+from inspector.typography import format_number, pluralize, width
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 THINNEST, WIDEST = 1.4, 6.0
@@ -52,19 +52,19 @@ _DASH = "\N{EN DASH}"
 def plan_modules(subject: Subject) -> Plan:
     """What the figure shows of a graph, folded or not."""
     scale = _Scale.of(subject)
-    marks = shown_marks(subject.graph)
+    marks = finding_marks(subject.graph)
     boxes = [_marked(_box(subject, key, node, scale), marks.get(key, [])) for key, node in _shown(subject)]
     chips = list(_chips(subject))
     roots = list(_roots(subject))
     hung = [*roots, *chips]
-    note = plain(subject.graph.note)
+    note = plain_text(subject.graph.note)
     return Plan(
         moment=subject.moment,
         boxes=(*boxes, *(box for box, _ in hung)),
         wires=(*_flows(subject, scale), *(_link(box, host) for box, host in hung)),
         hanging={box.id: host for box, host in hung},
-        title=around.title(subject),
-        notes=(*around.notes(subject), *([Words(note, "quiet", size=SMALL_SIZE)] if note else ())),
+        title=title_and_legend.title(subject),
+        notes=(*title_and_legend.notes(subject), *([StyledText(note, "quiet", size=SMALL_SIZE)] if note else ())),
         legend=tuple(_legend(subject, scale)),
     )
 
@@ -87,7 +87,7 @@ class _Scale:
             return scale
         graph = subject.final or subject.graph
         found = [node["arriving"] for _, node in graph.folds()]
-        found += [norms([node["gradient"]]) for _, node in graph.functions() if not node["is_leaf"]]
+        found += [norm_range([node["gradient"]]) for _, node in graph.functions() if not node["is_leaf"]]
         found += [_edge_norms(edge) for _, _, edge in _edges(graph)]
         sizes = [size for item in found for size in (item["low"], item["high"]) if size]
         scale.low, scale.high = min(sizes, default=math.inf), max(sizes, default=0.0)
@@ -114,7 +114,7 @@ def _range_text(found: Norms) -> str:
 
 def _short(size: float) -> str:
     """Three significant digits are enough beside a bar."""
-    return number(float(f"{size:.3g}"))
+    return format_number(float(f"{size:.3g}"))
 
 
 # ---- boxes ------------------------------------------------------------------------------------------------
@@ -138,10 +138,10 @@ def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: 
     count = node["count"]
     shape: PlannedShape = "stack" if count > 1 else "card"
     face = "mono" if node["why"] == "line" else "bold"
-    name = plain(node["name"]) if node["why"] == "line" else _end_of_path(plain(node["name"]))
-    texts = [Words(name, face=face)]
+    name = plain_text(node["name"]) if node["why"] == "line" else _end_of_path(plain_text(node["name"]))
+    texts = [StyledText(name, face=face)]
     if count > 1:
-        texts.append(Words(f"{TIMES}{count:,}", "value", "bold"))
+        texts.append(StyledText(f"{TIMES}{count:,}", "value", "bold"))
     gradient = _gradient_row(subject, node, scale)
     rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
     header = "leaf_header" if node["parameters"] else "header"
@@ -152,12 +152,12 @@ def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
     """The box with what is said of its members: as lines of a function, as rows of a card."""
     if not marks:
         return box
-    words = [Words(f"{BAD} {plain(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
+    words = [StyledText(f"{BAD} {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
     more = len(marks) - len(words)
     if more:
-        words.append(Words(f"and {more:,} more", "error", size=SMALL_SIZE))
+        words.append(StyledText(f"and {more:,} more", "error", size=SMALL_SIZE))
     if box.rows:
-        return replace(box, ink="error", rows=(*box.rows, Row("found", tuple(words), key_ink="error")))
+        return replace(box, ink="error", rows=(*box.rows, CardRow("found", tuple(words), key_ink="error")))
     return replace(box, ink="error", texts=(*box.texts, *words))
 
 
@@ -176,38 +176,38 @@ def _is_brief(subject: Subject) -> bool:
     return subject.look.detail == "beginner"
 
 
-def _size_row(node: FoldRow) -> Row:
-    nodes = counted(node["nodes"], "Node")
+def _size_row(node: FoldRow) -> CardRow:
+    nodes = pluralize(node["nodes"], "Node")
     if not node["parameters"]:
-        return Row(nodes, (Words("no parameters", "quiet"),))
-    return Row(nodes, (Words(counted(node["elements"], "parameter"), "value"),))
+        return CardRow(nodes, (StyledText("no parameters", "quiet"),))
+    return CardRow(nodes, (StyledText(pluralize(node["elements"], "parameter"), "value"),))
 
 
-def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> Row:
+def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
     """The norm of what arrives, with its place among all; NaN, None and zero by sign and word."""
     arriving, inner = node["arriving"], node["norms"]
     if not subject.ran or (subject.final and node["steps"] is None):
-        return Row("gradient", (Words("not yet", "quiet"),), bar=_EMPTY)
+        return CardRow("gradient", (StyledText("not yet", "quiet"),), bar=_EMPTY)
     bad = arriving["nans"] + inner["nans"]
     if bad:
-        return Row("gradient", (Words(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
+        return CardRow("gradient", (StyledText(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
     if arriving["low"] is None:
         text = "None" if arriving["none"] else "?"
-        return Row("gradient", (Words(text, "quiet"),), bar=_EMPTY)
+        return CardRow("gradient", (StyledText(text, "quiet"),), bar=_EMPTY)
     places = (scale.place(arriving["low"]), scale.place(arriving["high"] or 0.0))
     text = _range_text(arriving) if arriving["high"] else "0 (all zero)"
-    return Row("gradient", (Words(text, "gradient", "bold"),), bar=places)
+    return CardRow("gradient", (StyledText(text, "gradient", "bold"),), bar=places)
 
 
 def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     """A function outside of the folded modules, with the module that called it."""
-    lines = [Words(function_name(node["name"]), face="medium")]
+    lines = [StyledText(function_name(node["name"]), face="medium")]
     module = node["module"]
     if isinstance(module, str) and module and not _is_brief(subject):
-        lines.append(Words(_end_of_path(plain(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
-    bad = subject.ran and norms([node["gradient"]])["nans"]
+        lines.append(StyledText(_end_of_path(plain_text(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
+    bad = subject.ran and norm_range([node["gradient"]])["nans"]
     if bad:
-        lines.append(Words(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
+        lines.append(StyledText(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
     return PlannedBox(identifier, "pill", tuple(lines), ink="error" if bad else "ink", fill="function")
 
 
@@ -222,7 +222,7 @@ def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
         tensor = subject.graph.tensor(source)
         name = subject.name(tensor) or "root"
         value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-        lines = (Words(f"{name} = {value}", "value", "bold"), Words("root", "quiet", size=SMALL_SIZE))
+        lines = (StyledText(f"{name} = {value}", "value", "bold"), StyledText("root", "quiet", size=SMALL_SIZE))
         yield PlannedBox(source, "box", lines, ink="value", fill="leaf_header"), target
 
 
@@ -239,15 +239,15 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
         lines = [_leaf_words(subject, leaf, uses[leaf]) for leaf in leaves]
         more = len(lines) - _LONGEST_CHIP
         if more > 1:
-            lines = [*lines[:_LONGEST_CHIP], Words(f"and {more:,} more leaves", "quiet", size=SMALL_SIZE)]
+            lines = [*lines[:_LONGEST_CHIP], StyledText(f"and {more:,} more leaves", "quiet", size=SMALL_SIZE)]
         identifier = f"{next(iter(leaves))}.{user}"
         yield PlannedBox(identifier, "box", tuple(lines), ink="value", fill="leaf_header"), user
 
 
-def _leaf_words(subject: Subject, function: str, uses: int) -> Words:
+def _leaf_words(subject: Subject, function: str, uses: int) -> StyledText:
     leaf = next(iter(subject.graph.network.adj[function]))
     name = subject.name(subject.graph.tensor(leaf)) or "leaf"
-    return Words(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
+    return StyledText(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
 
 
 def _link(box: PlannedBox, host: str) -> PlannedWire:
@@ -271,34 +271,34 @@ def _edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
 
 
 def _edge_norms(edge: NextEdge | FlowEdge) -> Norms:
-    return edge["norms"] if edge["kind"] == "flow" else norms([edge.get("gradient")])
+    return edge["norms"] if edge["kind"] == "flow" else norm_range([edge.get("gradient")])
 
 
 def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
     for source, target, edge in _edges(subject.graph):
         if edge["kind"] == "flow" and edge["back"]:
             # Laid out forwards, so that it closes no circle there; its head still says where the gradient goes.
-            label: tuple[Words, ...] = (Words("back", "quiet", size=SMALL_SIZE),)
-            yield PlannedFlow(f"{source}.{target}", target, source, label, "gradient", True, "source")
+            label: tuple[StyledText, ...] = (StyledText("back", "quiet", size=SMALL_SIZE),)
+            yield PlannedWeightedWire(f"{source}.{target}", target, source, label, "gradient", True, "source")
             continue
         slot = edge["slot"] if edge["kind"] == "next" else target
         ink, wide, label = _look(subject, edge, scale)
         head = subject.head
-        yield PlannedFlow(f"{source}.{slot}", source, target, label, ink, head=head, width=wide)
+        yield PlannedWeightedWire(f"{source}.{slot}", source, target, label, ink, head=head, width=wide)
 
 
-def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[str, float, tuple[Words, ...]]:
+def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[str, float, tuple[StyledText, ...]]:
     """Ink, width and text of a wire: what is not a number is said in a word."""
     if not subject.ran:
         return "line", THINNEST, ()
     found = _edge_norms(edge)
     if found["nans"]:
-        return "error", WIDEST / 2, (Words(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE),)
+        return "error", WIDEST / 2, (StyledText(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE),)
     if found["low"] is None:
         text = "None" if found["none"] else ""
-        return "line", THINNEST, (Words(text, "quiet", size=SMALL_SIZE),) if text else ()
+        return "line", THINNEST, (StyledText(text, "quiet", size=SMALL_SIZE),) if text else ()
     if not found["high"]:
-        return "line", THINNEST, (Words("0", "gradient", "bold", SMALL_SIZE),)
+        return "line", THINNEST, (StyledText("0", "gradient", "bold", SMALL_SIZE),)
     return "gradient", scale.width(found["high"]), ()
 
 
@@ -308,7 +308,7 @@ def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[s
 def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
     graph = subject.graph
     folds = [node for _, node in graph.folds()]
-    yield around.arrow_entry(subject)
+    yield title_and_legend.arrow_entry(subject)
     if subject.ran and scale.high > 0:
         low, high = _short(scale.low), _short(scale.high)
         ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"

@@ -9,9 +9,9 @@ from typing import Any
 
 from inspector.graph import Graph
 from inspector.graph.values import is_number
-from inspector.styles.wording import function_name, superscript
-from inspector.text import number
-from inspector.text.numbers import MINUS
+from inspector.styles.value_text import function_name, superscript
+from inspector.typography import format_number
+from inspector.typography.number_format import MINUS
 
 ACCUMULATE_GRAD = "AccumulateGrad"
 _ENDING = re.compile(r"Backward$")
@@ -112,8 +112,8 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
     if constant < 0 and name in _OPPOSITES:
         name, shown = _OPPOSITES[name], -constant
     symbol, formula = _WITH_CONSTANT[name]
-    symbol = symbol.replace("{c}", number(shown))
-    formula = formula.replace("{c}", number(shown)).replace("{power}", power)
+    symbol = symbol.replace("{c}", format_number(shown))
+    formula = formula.replace("{c}", format_number(shown)).replace("{power}", power)
     return Operation(symbol, formula, constant, saved is None)
 
 

@@ -10,12 +10,12 @@ from itertools import count
 
 from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import is_number
-from inspector.styles import around
+from inspector.styles import title_and_legend
 from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
 from inspector.styles.paths import MOST_PATHS, path_sum
-from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, Words
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.wording import derivative_text, gradient_text, plain, value_inline
+from inspector.styles.value_text import derivative_text, gradient_text, plain_text, value_inline
 
 
 def plan_partials(subject: Subject) -> Plan:
@@ -28,8 +28,8 @@ def plan_partials(subject: Subject) -> Plan:
         moment=subject.moment,
         boxes=tuple(boxes),
         wires=tuple(_edges(subject, names)),
-        title=around.title(subject),
-        notes=(*around.raised(subject), *_sums(subject)),
+        title=title_and_legend.title(subject),
+        notes=(*title_and_legend.raised(subject), *_sums(subject)),
         legend=_legend(subject),
     )
 
@@ -41,7 +41,7 @@ def letters(subject: Subject) -> dict[str, str]:
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
         alias = node["alias"]["name"] if "alias" in node else ""  # the name that derivatives are written with
-        names[identifier] = plain((graph[tensor]["name"] if tensor else None) or alias)
+        names[identifier] = plain_text((graph[tensor]["name"] if tensor else None) or alias)
     taken = set(names.values())
     free = (name for number in count(1) if (name := f"v{number}") not in taken)
     return {key: names[key] or next(free) for key in _evaluated(subject)}
@@ -66,22 +66,22 @@ def _evaluated(subject: Subject) -> Iterator[str]:
 def _box(subject: Subject, identifier: str, node: FunctionRow, names: dict[str, str]) -> PlannedBox:
     name = names[identifier]
     value = value_inline(node[subject.moment]["data"], "", ())
-    numbers = Words(value, "value", "bold")
+    numbers = StyledText(value, "value", "bold")
     if node["name"] == ACCUMULATE_GRAD:
-        words = Words(f"{name} = {value}", "value", "bold")
+        words = StyledText(f"{name} = {value}", "value", "bold")
         return PlannedBox(identifier, "box", (words,), ink="value", fill="leaf_header", badge=subject.badge(node))
     formula = operation(subject.graph, identifier).formula
     operands = [names[source] for source in inputs_of(subject.graph, identifier)]
     for slot, operand in enumerate(operands):
         formula = formula.replace(f"{{{slot}}}", operand)
-    words = Words(f"{name} = {formula}", face="medium")
+    words = StyledText(f"{name} = {formula}", face="medium")
     return PlannedBox(identifier, "box", (words, numbers), fill="function", badge=subject.badge(node))
 
 
 def _lonely_root(subject: Subject, root: str) -> PlannedBox:
     tensor = subject.graph.tensor(root)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-    return PlannedBox(root, "box", (Words(f"{plain(tensor['name'] or '?')} = {value}"),))
+    return PlannedBox(root, "box", (StyledText(f"{plain_text(tensor['name'] or '?')} = {value}"),))
 
 
 def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:
@@ -98,7 +98,7 @@ def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:
 
 def _partial(
     subject: Subject, source: str, target: str, edge: NextEdge, names: dict[str, str]
-) -> tuple[Words, ...]:
+) -> tuple[StyledText, ...]:
     """The partial derivative of one tensor by the other; where it is not known, the gradient that flowed."""
     shown = f"∂{names[source]}/∂{names[target]}"
     wanted = subject.look.derivatives or "both"
@@ -106,15 +106,15 @@ def _partial(
     text = derivative_text(edge.get("gradient"), local, subject.graph[source]["gradient"])
     if not text or wanted == "none":
         text = gradient_text(edge.get("gradient"))
-        return (Words(f"gradient {text}", "gradient", "bold"),) if text else ()
+        return (StyledText(f"gradient {text}", "gradient", "bold"),) if text else ()
     if wanted == "numbers":
         text = text.rpartition(" = ")[2]
     if wanted == "symbols":
         text = text.partition(" = ")[0]
-    return (Words(f"{shown} = {text}", "gradient", "bold"),)
+    return (StyledText(f"{shown} = {text}", "gradient", "bold"),)
 
 
-def _sums(subject: Subject) -> list[Words]:
+def _sums(subject: Subject) -> list[StyledText]:
     """`∂e/∂b = 2 · 1 + 3 · 1 = 5` for every leaf that a gradient reached over known derivatives."""
     if not subject.ran or len(subject.graph.roots) != 1:
         return []
@@ -122,12 +122,12 @@ def _sums(subject: Subject) -> list[Words]:
     for _, leaf in subject.leaves():
         if is_number(subject.graph[leaf]["gradient"]):
             text = path_sum(subject.graph, leaf, subject.graph.roots[0])
-            sums += [Words(text, "gradient", "bold")] if text else []
+            sums += [StyledText(text, "gradient", "bold")] if text else []
     return sums
 
 
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
-    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     if _sums(subject):
         text = f"∂f/∂x: the product along each path, summed over the paths (up to {MOST_PATHS})"
         entries.append(LegendEntry("text", text, "gradient", "Σ"))

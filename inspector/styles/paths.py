@@ -10,9 +10,9 @@ from typing import Any, cast
 from inspector.graph import Graph
 from inspector.graph.row_types import FlowEdge, NextEdge
 from inspector.graph.values import is_number
-from inspector.styles.wording import AGREEMENT
-from inspector.text import clean, number
-from inspector.text.numbers import MINUS
+from inspector.styles.value_text import AGREEMENT
+from inspector.typography import format_number, sanitize
+from inspector.typography.number_format import MINUS
 
 MOST_PATHS = 4
 """So many products are written out; further ones become an ellipsis."""
@@ -30,7 +30,7 @@ class PathError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Lit:
+class PathHighlight:
     """What lies on the paths between two tensors: ids of nodes of the Graph (a box lies there if a member does),
     and of edges as `SOURCE.SLOT`, of those from or to a box as `SOURCE.TARGET`."""
 
@@ -39,7 +39,7 @@ class Lit:
     sum: str
 
 
-def light(graph: Graph, path: str) -> Lit:
+def find_paths(graph: Graph, path: str) -> PathHighlight:
     """The paths of `u:f`, between the tensor u and the tensor f that was computed from it, in either order.
 
     In a view both are sought in the whole graph, since either may be within a box.
@@ -53,7 +53,7 @@ def light(graph: Graph, path: str) -> Lit:
     for leaf, root in (ends, ends[::-1]):
         functions = _between(graph, _function(graph, root), _function(graph, leaf))
         if functions:
-            return _lit(shown, graph, (leaf, root), functions)
+            return _highlight_of(shown, graph, (leaf, root), functions)
     raise PathError(f"no path between {one.strip()} and {other.strip()}: neither was computed from the other")
 
 
@@ -77,13 +77,13 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
     shown = [" · ".join(_in_brackets(factor) for factor in _essential(way)) for way in ways[:MOST_PATHS]]
     shown += ["…"] if len(ways) > MOST_PATHS else []
     written = " + ".join(shown)
-    result = number(total)
+    result = format_number(total)
     if written == result:
         return f"∂{_name(graph, root)}/∂{_name(graph, leaf)} = {result}"
     return f"∂{_name(graph, root)}/∂{_name(graph, leaf)} = {written} = {result}"
 
 
-def _lit(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> Lit:
+def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> PathHighlight:
     """What is lit of a view (`shown`) of a graph, by the functions on the way."""
     leaf, root = ends
     holders = _holders(shown)
@@ -100,7 +100,7 @@ def _lit(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str])
                 edges.add(f"{one}.{other}")
             else:
                 edges.add(f"{source}.{edge['slot']}")
-    return Lit(frozenset(nodes), frozenset(edges), path_sum(graph, leaf, root))
+    return PathHighlight(frozenset(nodes), frozenset(edges), path_sum(graph, leaf, root))
 
 
 def _holders(shown: Graph) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _flows(graph: Graph) -> Iterator[Edge]:
 
 def _find(graph: Graph, name: str) -> str:
     named = [(key, tensor["name"]) for key, tensor in graph.tensors() if tensor["name"]]
-    names: dict[str, str] = {clean(known): key for key, known in reversed(named)}
+    names: dict[str, str] = {sanitize(known): key for key, known in reversed(named)}
     if name in names:
         return names[name]
     near = difflib.get_close_matches(name, names, 1)
@@ -213,9 +213,9 @@ def _essential(factors: list[float]) -> list[float]:
 
 
 def _in_brackets(factor: float) -> str:
-    text = number(factor)
+    text = format_number(factor)
     return f"({text})" if text.startswith(MINUS) else text
 
 
 def _name(graph: Graph, tensor: str) -> str:
-    return clean(graph[tensor]["name"] or "") or tensor
+    return sanitize(graph[tensor]["name"] or "") or tensor

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from inspector.fixed import fixed
+from inspector.util.fast_dataclass import fast_dataclass
 
 PlannedShape = Literal["card", "stack", "pill", "circle", "plain", "name", "box", "record", "dot"]
 """A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has lines in its
@@ -32,8 +32,8 @@ CODE_SIZE = 17.0
 """Points: source text beside a function; a fixed-width face looks larger than the others at the same size."""
 
 
-@fixed
-class Words:
+@fast_dataclass
+class StyledText:
     """One line of text as it should look. `size` is in points, `face` and `ink` as in a TextRun."""
 
     text: str
@@ -42,19 +42,19 @@ class Words:
     size: float = MAIN_SIZE
 
 
-@fixed
-class Row:
+@fast_dataclass
+class CardRow:
     """One row of a card: a quiet key on the left, one or more lines of value on the right."""
 
     key: str
-    lines: tuple[Words, ...]
+    lines: tuple[StyledText, ...]
     fill: str = ""  # of the strip behind a row that stands out; empty: none
     key_ink: str = "quiet"
     key_size: float = SMALL_SIZE
     bar: tuple[float, float] | None = None  # below the row: from where to where on its whole length, from 0 to 1
 
 
-@fixed
+@fast_dataclass
 class PlannedBox:
     """A box without a place.
 
@@ -64,15 +64,15 @@ class PlannedBox:
 
     id: str
     shape: PlannedShape
-    texts: tuple[Words, ...]
-    rows: tuple[Row, ...] = ()
+    texts: tuple[StyledText, ...]
+    rows: tuple[CardRow, ...] = ()
     ink: str = "ink"
     fill: str = "ground"
     header: str = ""  # the fill of a card's header
     badge: str = ""  # the number in the disc at its corner; empty: none
 
 
-@fixed
+@fast_dataclass
 class PlannedWire:
     """An edge without a route.
 
@@ -83,21 +83,21 @@ class PlannedWire:
     id: str
     source: str
     target: str
-    label: tuple[Words, ...] = ()
+    label: tuple[StyledText, ...] = ()
     ink: str = "line"
     dashed: bool = False
     head: Head = "target"
-    below: tuple[Words, ...] = ()
+    below: tuple[StyledText, ...] = ()
 
 
-@fixed
-class PlannedFlow(PlannedWire):
+@fast_dataclass
+class PlannedWeightedWire(PlannedWire):
     """A wire that is as wide as what flows along it is large."""
 
     width: float = 2.2  # points
 
 
-@fixed
+@fast_dataclass
 class LegendEntry:
     """A sample of a sign and what it means. sample: what is written, for the sign `text`."""
 
@@ -108,7 +108,7 @@ class LegendEntry:
     size: float = SMALL_SIZE
 
 
-@fixed
+@fast_dataclass
 class CodeLine:
     """A line of the script beside the graph. badges: the numbers of the functions that it made."""
 
@@ -120,7 +120,7 @@ class CodeLine:
     size: float = SMALL_SIZE
 
 
-@fixed
+@fast_dataclass
 class Plan:
     """What one moment of a figure shows.
 
@@ -134,7 +134,7 @@ class Plan:
     boxes: tuple[PlannedBox, ...]
     wires: tuple[PlannedWire, ...]
     hanging: dict[str, str] = field(default_factory=dict)
-    title: tuple[Words, ...] = ()
-    notes: tuple[Words, ...] = ()
+    title: tuple[StyledText, ...] = ()
+    notes: tuple[StyledText, ...] = ()
     legend: tuple[LegendEntry, ...] = ()
     listing: tuple[CodeLine, ...] = ()

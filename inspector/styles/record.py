@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import Value, is_number
-from inspector.styles import around
+from inspector.styles import title_and_legend
 from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
-from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, Words
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.wording import gradient_text, value_inline
-from inspector.text.numbers import MINUS
+from inspector.styles.value_text import gradient_text, value_inline
+from inspector.typography.number_format import MINUS
 
 _DECIMALS = 4
 _DRAWN_CONSTANTS = ("AddBackward0", "SubBackward0", "RsubBackward1", "MulBackward0", "DivBackward0")
@@ -29,7 +29,7 @@ def plan_record(subject: Subject) -> Plan:
     wires: list[PlannedWire] = []
     for identifier, node in subject.graph.functions():
         if node["name"] == ACCUMULATE_GRAD:
-            boxes.append(_record(subject, outputs[identifier, 0], subject.badge(node)))
+            boxes.append(_data_grad_row(subject, outputs[identifier, 0], subject.badge(node)))
             continue
         boxes += [*_results(subject, identifier, outputs), _operator(subject, identifier, node)]
         wires += _around_operator(subject, identifier, outputs)
@@ -37,13 +37,15 @@ def plan_record(subject: Subject) -> Plan:
             boxes.append(constant)
             wires.append(PlannedWire(f"{constant.id}.wire", identifier, constant.id, head=subject.head))
     drawn = {box.id for box in boxes}
-    boxes += [_record(subject, root, "") for root in dict.fromkeys(subject.graph.roots) if root not in drawn]
+    boxes += [
+        _data_grad_row(subject, root, "") for root in dict.fromkeys(subject.graph.roots) if root not in drawn
+    ]
     return Plan(
         moment=subject.moment,
         boxes=tuple(boxes),
         wires=tuple(wires),
-        title=around.title(subject),
-        notes=around.notes(subject),
+        title=title_and_legend.title(subject),
+        notes=title_and_legend.notes(subject),
         legend=_legend(subject),
     )
 
@@ -52,32 +54,32 @@ def _results(subject: Subject, identifier: str, outputs: dict[tuple[str, int], s
     """The records of what a function made: its tensors, or the function's own data where none is known."""
     made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
     if made:
-        return [_record(subject, tensor, "") for tensor in made]
+        return [_data_grad_row(subject, tensor, "") for tensor in made]
     node = subject.graph[identifier]
     texts = (_data(node[subject.moment]["data"], "", ()), _grad(subject, node["gradient"]))
     return [PlannedBox(f"{identifier}.data", "record", texts)]
 
 
-def _record(subject: Subject, identifier: str, badge: str) -> PlannedBox:
+def _data_grad_row(subject: Subject, identifier: str, badge: str) -> PlannedBox:
     tensor = subject.graph.tensor(identifier)
     leaf = tensor["is_leaf"]
     name = subject.name(tensor)
-    cells = [Words(name, "value" if leaf else "ink", "bold")] if name else []
+    cells = [StyledText(name, "value" if leaf else "ink", "bold")] if name else []
     cells.append(_data(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"]))
     cells.append(_grad(subject, tensor[subject.moment]["grad"] if leaf else tensor["gradient"]))
     fill = "leaf_header" if leaf else "ground"
     return PlannedBox(identifier, "record", tuple(cells), ink="value" if leaf else "ink", fill=fill, badge=badge)
 
 
-def _data(value: Value, dtype: str, shape: Any) -> Words:
-    return Words(f"data {decimals(value) or value_inline(value, dtype, shape)}")
+def _data(value: Value, dtype: str, shape: Any) -> StyledText:
+    return StyledText(f"data {decimals(value) or value_inline(value, dtype, shape)}")
 
 
-def _grad(subject: Subject, value: Value) -> Words:
+def _grad(subject: Subject, value: Value) -> StyledText:
     if not subject.ran or value is None:
-        return Words("grad None", "quiet")
+        return StyledText("grad None", "quiet")
     text = decimals(value) or gradient_text(value)
-    return Words(f"grad {text or '?'}", "gradient", "bold")
+    return StyledText(f"grad {text or '?'}", "gradient", "bold")
 
 
 def decimals(value: Value) -> str:
@@ -95,7 +97,7 @@ def _operator(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
     if inputs == 1 and found.constant is not None and node["name"] in _DRAWN_CONSTANTS:
         symbol = {"AddBackward0": "+", "MulBackward0": "×", "DivBackward0": "÷"}.get(node["name"], MINUS)
     shape: PlannedShape = "circle" if len(symbol) <= 3 else "pill"
-    words = Words(symbol, face="bold")
+    words = StyledText(symbol, face="bold")
     return PlannedBox(identifier, shape, (words,), fill="function", badge=subject.badge(node))
 
 
@@ -106,7 +108,7 @@ def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
     constant = operation(subject.graph, identifier).constant
     if constant is None:
         return None
-    cells = (Words(f"data {decimals(constant)}"),)
+    cells = (StyledText(f"data {decimals(constant)}"),)
     return PlannedBox(f"{identifier}.constant", "record", cells)
 
 
@@ -131,7 +133,7 @@ def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str,
 
 
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
-    entries = [*around.badge_entry(subject), around.arrow_entry(subject)]
+    entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     if subject.ran:
         text = "of a leaf torch's grad, else the gradient that reached it (torch: None)"
         entries.append(LegendEntry("text", text, "gradient", "grad"))

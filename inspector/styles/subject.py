@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from inspector.graph import Graph, is_unknown
 from inspector.graph.model import Moment
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
-from inspector.look import Arrows, Detail, Look
+from inspector.options.figure_options import Arrows, Detail, FigureOptions
 from inspector.styles.plan import Head
-from inspector.styles.wording import edge_text, plain, sum_text
+from inspector.styles.value_text import edge_text, plain_text, sum_text
 
 MANY_FUNCTIONS = 30
 """Above this a figure without a wish for detail leaves the AccumulateGrads out."""
@@ -24,7 +24,7 @@ class Subject:
     graph: Graph
     moment: Moment
     call: str = ""
-    look: Look = field(default_factory=Look)
+    look: FigureOptions = field(default_factory=FigureOptions)
     arrows: Arrows = "backward"  # of the style, where the look has no wish
     final: Graph | None = None  # after all steps, where the graph is in the middle of them
 
@@ -107,7 +107,7 @@ class Subject:
 
     def name(self, tensor: TensorRow) -> str:
         """The script's name of a tensor, else the source text that computed it, else nothing."""
-        return plain(tensor["name"] or tensor.get("expression") or "")
+        return plain_text(tensor["name"] or tensor.get("expression") or "")
 
     def leaves(self) -> Iterator[tuple[str, str]]:
         """(AccumulateGrad, its leaf) for every leaf in the graph."""

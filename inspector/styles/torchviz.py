@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
-from inspector.styles import around
-from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, Words
+from inspector.styles import title_and_legend
+from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
-from inspector.text import value_text
+from inspector.typography import value_text
 
 Kind = Literal["function", "leaf", "output", "saved"]
 SAVED_BY_CUSTOM = "saved_tensors"
@@ -47,7 +47,7 @@ class DotEdge:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownAttributes:
     """What `make_dot` may be asked for besides: show_attrs, show_saved, max_attr_chars."""
 
     attributes: bool = False
@@ -56,10 +56,10 @@ class Shown:
 
 
 def torchviz_graph(
-    graph: Graph, names: dict[str, str], shown: Shown | None = None
+    graph: Graph, names: dict[str, str], shown: ShownAttributes | None = None
 ) -> tuple[list[DotNode], list[DotEdge]]:
     """The nodes and edges that torchviz draws. names: tensor id → the name that `params` would give it."""
-    shown = shown or Shown()
+    shown = shown or ShownAttributes()
     unused = _unused(graph)
     leaves = {function: leaf for function, leaf, _ in graph.edges("accumulate")}
     nodes: dict[str, DotNode] = {}  # a node that torchviz draws twice looks as it did the second time
@@ -95,7 +95,7 @@ def _unused(graph: Graph) -> set[str]:
     return {function for function, leaf, _ in graph.edges("accumulate") if leaf in graph.roots} - used
 
 
-def _function_label(node: FunctionRow, shown: Shown) -> str:
+def _function_label(node: FunctionRow, shown: ShownAttributes) -> str:
     """The class name; with attributes as torchviz sets them, in two columns below a rule."""
     name: str = node["name"]
     attributes = _attributes(node) if shown.attributes else {}
@@ -158,14 +158,14 @@ def plan_torchviz(subject: Subject) -> Plan:
         moment=subject.moment,
         boxes=tuple(map(_box, nodes)),
         wires=tuple(_wires(subject, edges)),
-        title=around.title(subject),
-        notes=around.notes(subject),
+        title=title_and_legend.title(subject),
+        notes=title_and_legend.notes(subject),
         legend=_legend(subject, {node.kind for node in nodes}),
     )
 
 
 def _box(node: DotNode) -> PlannedBox:
-    lines = tuple(Words(line.strip()) for line in node.label.split("\n") if line.strip())
+    lines = tuple(StyledText(line.strip()) for line in node.label.split("\n") if line.strip())
     ink = "value" if node.kind == "leaf" else "ink"
     return PlannedBox(node.id, "box", lines, ink=ink, fill=_FILLS[node.kind])
 

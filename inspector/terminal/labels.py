@@ -11,26 +11,26 @@ from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.row_types import Source, TensorRow
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
-from inspector.terminal.cells import GRADIENT, QUIET, STRONG, VALUE, shown, shown_path
-from inspector.text import number, shape_text, value_text
-from inspector.text.formula import by_hand, is_sum
-from inspector.text.numbers import MINUS
+from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_text
+from inspector.typography import format_number, shape_text, value_text
+from inspector.typography.formula_format import format_formula, is_sum
+from inspector.typography.number_format import MINUS
 
 _NUMBERED = re.compile(r"(?<=Backward)\d+$")
 
 
 def function_title(name: str) -> str:
     """`PowBackward` for PowBackward0: the number is torch's, not the reader's."""
-    return shown(_NUMBERED.sub("", name))
+    return fit_text(_NUMBERED.sub("", name))
 
 
 def tensor_label(attributes: TensorRow, width: int = 32) -> str:
     """The tensor's name, the source text that made it, or its type: `float32[64, 784]`."""
     name = attributes["name"]
     if name is not None:
-        return shown_path(name, width)
+        return fit_path(name, width)
     expression = attributes.get("expression")
-    return shown(expression or shape_text(attributes["dtype"], attributes["shape"]), width)
+    return fit_text(expression or shape_text(attributes["dtype"], attributes["shape"]), width)
 
 
 def operand(label: str) -> str:
@@ -41,7 +41,7 @@ def operand(label: str) -> str:
 def value(content: Value, style: str = VALUE) -> Text:
     """A value on one line: blue (or `style`), quiet where it is None or unknown."""
     quiet = content is None or is_unknown(content)
-    return Text(shown(value_text(content), 48), style=QUIET if quiet else style)
+    return Text(fit_text(value_text(content), 48), style=QUIET if quiet else style)
 
 
 def gradient(content: Value, style: str = GRADIENT) -> Text:
@@ -51,15 +51,15 @@ def gradient(content: Value, style: str = GRADIENT) -> Text:
     return value(content, style)
 
 
-def in_mathematics(symbol: str) -> str:
+def with_superscripts(symbol: str) -> str:
     """A local derivative's symbol as it is written by hand: `2x` for `2*x`, in brackets where it is a sum."""
-    text = by_hand(symbol)
+    text = format_formula(symbol)
     return f"({text})" if is_sum(text) else text
 
 
 def factor(content: Value) -> str:
     """A number as a factor of a product: `(-1)` for -1."""
-    text = number(content)
+    text = format_number(content)
     return f"({text})" if text.startswith(MINUS) else text
 
 
@@ -67,13 +67,13 @@ def header(index: int, location: Any) -> Text:
     """`backward 1  z.backward()  saddle.py:7`: which call this is about."""
     line = Text.assemble((f"backward {index}", STRONG), "  ")
     if is_unknown(location):
-        return line.append(f"called at an unknown place: {shown(location['unknown'], 40)}", style=QUIET)
-    return line.append(shown(location["code"], 40)).append(f"  {place(location)}", style=QUIET)
+        return line.append(f"called at an unknown place: {fit_text(location['unknown'], 40)}", style=QUIET)
+    return line.append(fit_text(location["code"], 40)).append(f"  {place(location)}", style=QUIET)
 
 
 def place(location: Source | Fault) -> str:
     """`saddle.py:7`."""
-    return f"{shown(location['file'], 40)}:{location['line']}"
+    return f"{fit_text(location['file'], 40)}:{location['line']}"
 
 
 def root_labels(graph: Graph) -> str:

@@ -49,11 +49,12 @@ FRAME_EVALUATION = Capability(
 )
 
 
-# Bound once: any function in Python that `unseen` calls before Dynamo looks away is a frame that Dynamo sees.
+# Bound once: any function in Python that `without_dynamo` calls before Dynamo looks away is a frame that Dynamo
+# sees.
 _look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUATION.parts else None
 
 
-def unseen(function: Callable[..., Any], *arguments: Any) -> Any:
+def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of ours, and all that it calls, where Dynamo does not look."""
     if _look is None:
         return function(*arguments)
@@ -68,13 +69,13 @@ def unseen(function: Callable[..., Any], *arguments: Any) -> Any:
         _look(previous)
 
 
-def hide_alone(*functions: Callable[..., Any]) -> None:
+def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
     """Let Dynamo not look at these functions; what they call it sees as it would without them."""
     parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
     if parts is None:
         return
     try:
-        for function in (*functions, unseen):
+        for function in (*functions, without_dynamo):
             parts.skip(function.__code__)
     except Exception as error:
         FRAME_EVALUATION.turn_off(error)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from inspector.frames import variables_of
 from inspector.torch_api.modes import HANDLE
 from inspector.torch_api.modules import MODULE_FILE
+from inspector.util.frame_locals import variables_of
 
 DISPATCHERS = ("__torch_function__", "__torch_dispatch__")
 """Functions of the user's own modes and tensor classes: they pass on what some other line has called."""

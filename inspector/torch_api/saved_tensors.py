@@ -33,7 +33,7 @@ _MODIFIED = "modified by an inplace operation"
 
 
 @dataclass(slots=True)
-class Saved:
+class SavedTensorState:
     """One tensor that a Node keeps. `tensor` is alive, and None where the state is not held or modified."""
 
     name: str
@@ -181,7 +181,7 @@ def _value(node: Any, name: str) -> Any:
 SAVED_TENSORS = Capability("saved tensors", "what Nodes saved is unknown", _find_values)
 
 
-def saved_by(node: Any) -> list[Saved]:
+def saved_by(node: Any) -> list[SavedTensorState]:
     """The tensors a Node saved, and the state each is in now. Empty where torch does not show them at all."""
     value = SAVED_TENSORS.parts
     if value is None:
@@ -198,13 +198,13 @@ def saved_by(node: Any) -> list[Saved]:
         return saved_by(node)
 
 
-def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> list[Saved]:
+def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> list[SavedTensorState]:
     found = []
     for name in _names_of(type(node)).tensors:
         try:
             raw = getattr(node, _RAW + name)
         except RuntimeError:  # a list of tensors can be asked for no more once it is released
-            found.append(Saved(name, "released", None))
+            found.append(SavedTensorState(name, "released", None))
             continue
         if isinstance(raw, tuple):
             found += [_of_wrapper(f"{name}[{k}]", item, wrappers) for k, item in enumerate(raw)]
@@ -213,58 +213,62 @@ def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrap
     return found
 
 
-def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[Saved]:
+def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[SavedTensorState]:
     try:
         raws = getattr(node, _OF_CUSTOM)
     except RuntimeError:  # "Trying to backward through the graph a second time"
-        return [Saved("saved_tensors", "released", None)]
+        return [SavedTensorState("saved_tensors", "released", None)]
     return [_of_wrapper(f"saved_tensors[{k}]", raw, wrappers) for k, raw in enumerate(raws or ())]
 
 
 def _of_wrapper(
     name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[Any, str], Any] | None = None
-) -> Saved:
+) -> SavedTensorState:
     """node and value: of a tensor that `_saved_…` unpacks, which runs nothing of the user's."""
     if wrappers.hook(raw) is not None:
-        return Saved(name, "packed", None)
+        return SavedTensorState(name, "packed", None)
     data = wrappers.data(raw)
     if value is None:
-        return Saved(name, "held", data) if isinstance(data, torch.Tensor) else Saved(name, "empty", None)
+        return (
+            SavedTensorState(name, "held", data)
+            if isinstance(data, torch.Tensor)
+            else SavedTensorState(name, "empty", None)
+        )
     try:
         tensor = value(node, name)
     except RuntimeError:
         is_there = isinstance(data, torch.Tensor)
-        return Saved(name, "modified", data) if is_there else Saved(name, "released", None)
+        return SavedTensorState(name, "modified", data) if is_there else SavedTensorState(name, "released", None)
     if not isinstance(data, torch.Tensor):
-        return Saved(name, "empty", None)
+        return SavedTensorState(name, "empty", None)
     return _held(name, tensor, node)
 
 
-def _held(name: str, tensor: torch.Tensor, node: Any) -> Saved:
+def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
     if tensor.grad_fn is node:
-        return Saved(name, "held", tensor, is_output=True, output_nr=tensor.output_nr)
-    return Saved(name, "held", tensor)
+        return SavedTensorState(name, "held", tensor, is_output=True, output_nr=tensor.output_nr)
+    return SavedTensorState(name, "held", tensor)
 
 
 # Tensors, where wrappers do not tell of hooks
 
 
-def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[Saved]:
+def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[SavedTensorState]:
     if hasattr(type(node), _OF_CUSTOM):  # its class may allow one access only
         WRAPPERS.miss()
-        return [Saved("saved_tensors", "unknown", None)]
+        return [SavedTensorState("saved_tensors", "unknown", None)]
     names = _names_of(type(node)).tensors
     if not names:
         return []
     if not HOOKS.are_certainly_absent(node):
         WRAPPERS.miss()
-        return [Saved(name, "unknown", None) for name in names]
+        return [SavedTensorState(name, "unknown", None) for name in names]
     found = []
     for name in names:
         try:
             tensors = value(node, name)
         except RuntimeError as error:
-            found.append(Saved(name, "modified" if _MODIFIED in str(error) else "released", None))
+            found.append(SavedTensorState(name, "modified" if _MODIFIED in str(error) else "released", None))
             continue
         if isinstance(tensors, (list, tuple)):
             found += [_or_empty(f"{name}[{k}]", tensor, node) for k, tensor in enumerate(tensors)]
@@ -273,8 +277,8 @@ def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list
     return found
 
 
-def _or_empty(name: str, tensor: Any, node: Any) -> Saved:
-    return _held(name, tensor, node) if isinstance(tensor, torch.Tensor) else Saved(name, "empty", None)
+def _or_empty(name: str, tensor: Any, node: Any) -> SavedTensorState:
+    return _held(name, tensor, node) if isinstance(tensor, torch.Tensor) else SavedTensorState(name, "empty", None)
 
 
 class HookWatch:

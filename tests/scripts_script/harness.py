@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from inspector.script import ScriptError, Target, finish, our_modules, run_script
+from inspector.runscript import ScriptError, ScriptTarget, finish, our_modules, run_script
 
 
 def say(text: str) -> None:
@@ -28,16 +28,18 @@ def on_torch() -> None:
 
 def main() -> None:
     first, *rest = sys.argv[1:]
-    target = Target(None, rest[0], tuple(rest[1:])) if first == "-m" else Target(first, None, tuple(rest))
+    target = (
+        ScriptTarget(None, rest[0], tuple(rest[1:])) if first == "-m" else ScriptTarget(first, None, tuple(rest))
+    )
     try:
         exit = run_script(target, on_torch=on_torch)
     except ScriptError as error:
         print(f"inspect: {error}", file=sys.stderr)
         sys.exit(2)
     with our_modules(), our_modules():
-        import inspector.script
+        import inspector.runscript
 
-        ours = inspector.script.Exit.__name__
+        ours = inspector.runscript.ScriptExit.__name__
         say(f"status {exit.status} {exit.describe()} {exit.stopped} {exit.forked} {ours}")
     finish(exit)
 

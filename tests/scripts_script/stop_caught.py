@@ -1,4 +1,4 @@
-from inspector.script import stop_script
+from inspector.runscript import stop_script
 
 try:
     stop_script()

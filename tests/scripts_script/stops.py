@@ -1,6 +1,6 @@
 import atexit
 
-from inspector.script import stop_script
+from inspector.runscript import stop_script
 
 atexit.register(print, "at exit")
 try:

@@ -18,7 +18,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import operation
@@ -64,7 +64,7 @@ _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every operation of [n, 1] and [n] from which all ways lead straight to a root."""
-    for call in evidence.full:
+    for call in evidence.calls_recorded_in_full:
         for node, row in call.functions.items():
             shapes = row.get("operands")
             if shapes and _is_column_and_vector(*shapes) and not _is_meant(call, node) and _to_loss(call, node):
@@ -77,7 +77,7 @@ def _is_column_and_vector(first: list[int], second: list[int]) -> bool:
     return len(longer) != len(shorter) and longer[-1] == 1 and longer[:-1] == shorter
 
 
-def _is_meant(call: Call, node: str) -> bool:
+def _is_meant(call: BackwardView, node: str) -> bool:
     source = call.location(node)
     if isinstance(source, dict) and _MEANT.search(source.get("code", "")):
         return True
@@ -85,11 +85,11 @@ def _is_meant(call: Call, node: str) -> bool:
     return "UnsqueezeBackward0" in below
 
 
-def _to_loss(call: Call, node: str) -> bool:
+def _to_loss(call: BackwardView, node: str) -> bool:
     return all(call.functions[above]["name"] in _ON_THE_WAY for above in call.towards_root([node]))
 
 
-def _found(call: Call, node: str, shapes: list[list[int]]) -> Finding:
+def _found(call: BackwardView, node: str, shapes: list[list[int]]) -> Finding:
     first, second = shapes
     longer = first if len(first) > len(second) else second
     pairs = [*longer[:-1], longer[-2]]
@@ -98,7 +98,7 @@ def _found(call: Call, node: str, shapes: list[list[int]]) -> Finding:
         f"into the loss: {math.prod(pairs):,} pairs in the place of {math.prod(longer):,}",
         "give both the same shape: squeeze(-1) the one that ends in 1, or unsqueeze(-1) the other",
         at=Place(call.location(node), call.index, (node,)),
-        parameters=call.harmed_by([node]),
+        parameters=call.leaves_affected_by([node]),
         evidence={"operands": shapes},
     )
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.values import is_unknown
@@ -33,17 +33,19 @@ from inspector.report import Finding
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every Node that was given a gradient and gave None to an input of which leaves are harmed."""
-    for call in evidence.complete:  # elsewhere None also means that nobody asked
+    for call in evidence.calls_with_all_gradients:  # elsewhere None also means that nobody asked
         for node in call.functions:
             yield from _blocked(evidence, call, node)
 
 
-def _blocked(evidence: Evidence, call: Call, node: str) -> Iterator[Finding]:
+def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Finding]:
     gradient = call.functions[node]["gradient"]
     if gradient is None or is_unknown(gradient):
         return
     blocked = [edge for edge in call.next_edges.get(node, ()) if edge.gradient is None]
-    harmed = [name for name in call.harmed_by(edge.target for edge in blocked) if evidence.is_trained(name)]
+    harmed = [
+        name for name in call.leaves_affected_by(edge.target for edge in blocked) if evidence.is_trained(name)
+    ]
     if not harmed:
         return
     name = call.functions[node]["name"]

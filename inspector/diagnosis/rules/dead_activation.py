@@ -17,15 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.activations import alive, elements, passed
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.activation_stats import alive, elements, passed
+from inspector.diagnosis.analysis.node_kinds import RECTIFIERS
+from inspector.diagnosis.analysis.node_order import only_behind
+from inspector.diagnosis.analysis.zero_origin import at_minimum, is_idle
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.kinds import RECTIFIERS
-from inspector.diagnosis.order import only_behind
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.zeros import at_minimum, is_idle
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 LEAST_PASSED = 0.1
 """Norm of the gradient behind an activation by that before it. Healthy models at initialisation: 0.44 and more,
@@ -48,7 +48,7 @@ _EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0",
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every activation behind which next to nothing is left, with the leaves that lie behind it alone."""
-    for call in evidence.complete:
+    for call in evidence.calls_with_all_gradients:
         if at_minimum(call):
             continue
         for node in call.functions:
@@ -59,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 yield _found(call, node, passed(call, node) or 0.0, harmed)
 
 
-def _is_dead(call: Call, node: str) -> bool:
+def _is_dead(call: BackwardView, node: str) -> bool:
     function = call.functions[node]
     if function["name"] not in _DYING or elements(function["gradient"])[0] < FEWEST:
         return False
@@ -70,10 +70,10 @@ def _is_dead(call: Call, node: str) -> bool:
     return living < LEAST_ALIVE if living is not None else True
 
 
-def _found(call: Call, node: str, share: float, harmed: list[str]) -> Finding:
+def _found(call: BackwardView, node: str, share: float, harmed: list[str]) -> Finding:
     name, living = call.functions[node]["name"], alive(call, node)
-    outputs = "" if living is None else f"; {number(100 * living)} % of its outputs are not zero"
-    through = "nothing" if share == 0 else f"{number(100 * share)} %"
+    outputs = "" if living is None else f"; {format_number(100 * living)} % of its outputs are not zero"
+    through = "nothing" if share == 0 else f"{format_number(100 * share)} %"
     return RULE.found(
         f"{name} lets {through} of its gradient through{outputs}",
         "see why its inputs are so far on the flat side: a bias far below zero, inputs that are not normalised, a "

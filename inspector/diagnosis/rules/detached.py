@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.cuts import by_place, described, location
+from inspector.diagnosis.cut_text import by_place, described, location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -36,7 +36,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """
     left = _without_gradient(evidence)
     for goes_on in (_reaches, _may_reach):
-        for call in evidence.full:
+        for call in evidence.calls_recorded_in_full:
             chosen = [cut for cut in call.row.cuts if goes_on(cut) and left.intersection(cut["beyond"] or ())]
             for cuts in by_place(chosen):
                 names = [name for cut in cuts for name in cut["beyond"] or () if name in left]

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.upstream_node import SeenModules, find_producer
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import Defects, fed_by
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
@@ -29,30 +29,30 @@ _OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
-    defects = Defects()
+    defects = SeenModules()
     for call in evidence.calls:
         for loss, row in call.functions.items():
             node = loss if row["name"] == _WITH_LOGITS else None
             if row["name"] == _OF_PROBABILITIES:
                 node = _sigmoid_before(call, loss)
-            fed = None if node is None else _sigmoid_before(call, node)
-            if node is not None and fed is not None and defects.is_new(call, fed):
-                yield _found(call, loss, node, fed)
+            producer = None if node is None else _sigmoid_before(call, node)
+            if node is not None and producer is not None and defects.add(call, producer):
+                yield _found(call, loss, node, producer)
 
 
-def _sigmoid_before(call: Call, node: str) -> str | None:
-    fed = fed_by(call, node)
-    return fed.node if fed is not None and call.functions[fed.node]["name"] == _SIGMOID else None
+def _sigmoid_before(call: BackwardView, node: str) -> str | None:
+    producer = find_producer(call, node)
+    return producer.node if producer is not None and call.functions[producer.node]["name"] == _SIGMOID else None
 
 
-def _found(call: Call, loss: str, node: str, fed: str) -> Finding:
+def _found(call: BackwardView, loss: str, node: str, producer: str) -> Finding:
     """node: what takes its input for logits: the loss itself, or the sigmoid before it. fed: the first sigmoid."""
     again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
     return RULE.found(
         f"sigmoid twice: its probabilities are taken for logits, {again} to them",
         "give the loss the logits: without this sigmoid, which belongs to the predictions",
-        at=Place(call.location(fed), call.index, (fed, *dict.fromkeys((node, loss)))),
-        parameters=call.harmed_by([fed]),
+        at=Place(call.location(producer), call.index, (producer, *dict.fromkeys((node, loss)))),
+        parameters=call.leaves_affected_by([producer]),
     )
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.upstream_node import Producer, SeenModules, find_producer, same_dimension
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import Defects, Fed, fed_by, same_dimension
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
@@ -34,17 +34,21 @@ _ADVICE = "give the loss the logits: without this softmax, which belongs to the 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every softmax whose result goes straight into another, or into a loss that expects logarithms."""
-    defects = Defects()
+    defects = SeenModules()
     for call in evidence.calls:
         for node, row in call.functions.items():
-            fed = fed_by(call, node) if row["name"] in _AGAIN or row["name"] in _LOGS_WANTED else None
-            if fed is not None and call.functions[fed.node]["name"] == _SOFTMAX and defects.is_new(call, fed.node):
-                yield from _found(call, node, fed)
+            producer = find_producer(call, node) if row["name"] in _AGAIN or row["name"] in _LOGS_WANTED else None
+            if (
+                producer is not None
+                and call.functions[producer.node]["name"] == _SOFTMAX
+                and defects.add(call, producer.node)
+            ):
+                yield from _found(call, node, producer)
 
 
-def _found(call: Call, node: str, fed: Fed) -> Iterator[Finding]:
+def _found(call: BackwardView, node: str, producer: Producer) -> Iterator[Finding]:
     name = call.functions[node]["name"]
-    if name in _AGAIN and not same_dimension(call, node, fed):
+    if name in _AGAIN and not same_dimension(call, node, producer):
         return
     if name in _LOGS_WANTED:
         problem = "nll_loss is given probabilities, and expects their logarithms"
@@ -54,8 +58,8 @@ def _found(call: Call, node: str, fed: Fed) -> Iterator[Finding]:
     yield RULE.found(
         problem,
         advice,
-        at=Place(call.location(fed.node), call.index, (fed.node, node)),
-        parameters=call.harmed_by([fed.node]),
+        at=Place(call.location(producer.node), call.index, (producer.node, node)),
+        parameters=call.leaves_affected_by([producer.node]),
     )
 
 

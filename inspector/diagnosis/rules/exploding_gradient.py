@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.changes import changes
-from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.analysis.norm_along_path import NormAlongPath
+from inspector.diagnosis.analysis.norm_change import norm_changes
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 EXPLODED = 1e4
 """Norm that arrives at a layer by the least that arrived at one on the way to it. Healthy models as initialised:
@@ -32,15 +32,16 @@ have 5e4."""
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every chain of layers at whose end far more arrives than in the midst, at the line where it grows most."""
-    for call in evidence.complete:
-        depth = Depth(call)
+    for call in evidence.calls_with_all_gradients:
+        depth = NormAlongPath(call)
         risen = {
             node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
         }
-        for change in changes(evidence, depth, risen, sign=1):
+        for change in norm_changes(evidence, depth, risen, sign=1):
             yield RULE.found(
-                f"the gradient grows from a norm of {number(change.first)} to {number(change.last)} over "
-                f"{change.count} Nodes; most at {change.names} (times {number(change.factor)} each)",
+                f"the gradient grows from a norm of {format_number(change.first)} to "
+                f"{format_number(change.last)} over "
+                f"{change.count} Nodes; most at {change.names} (times {format_number(change.factor)} each)",
                 "draw the weights for their number of inputs (He, Xavier, orthogonal), normalise between the "
                 "layers, and do not divide by next to nothing",
                 at=Place(change.location, call.index, change.nodes),

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -34,7 +34,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _found(evidence, call)
 
 
-def _found(evidence: Evidence, call: Call) -> Finding:
+def _found(evidence: Evidence, call: BackwardView) -> Finding:
     released = [
         node
         for node, row in call.functions.items()
@@ -51,7 +51,7 @@ def _found(evidence: Evidence, call: Call) -> Finding:
         "detach what is carried over from the earlier graph, or compute it anew; retain_graph=True in the earlier "
         "call only if both are to go through it",
         at=Place(call.row.location, call.index, tuple(nodes)),
-        parameters=call.harmed_by(nodes or call.functions),
+        parameters=call.leaves_affected_by(nodes or call.functions),
         evidence={"released_by": None if shared is None else shared["backward_call"]},
     )
 

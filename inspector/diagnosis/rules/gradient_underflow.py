@@ -20,15 +20,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.node_kinds import HALF, dtype
+from inspector.diagnosis.analysis.node_order import topological_order
+from inspector.diagnosis.analysis.zero_origin import find_zero_causes, rule_for
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.kinds import HALF, dtype
-from inspector.diagnosis.order import in_order
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.zeros import rule_of, zeros
 from inspector.graph.values import is_summary
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 SMALLEST = 2.0**-24
 """The smallest number of float16."""
@@ -42,18 +42,18 @@ MOST_FLUSHED = 0.25
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first Node of a call whose float16 gradients are at the end of their range, with all that it harms."""
-    for call in evidence.complete:
-        blamed = [zero for zero in zeros(evidence, call) if rule_of(call, zero) == RULE.name]
+    for call in evidence.calls_with_all_gradients:
+        blamed = [zero for zero in find_zero_causes(evidence, call) if rule_for(call, zero) == RULE.name]
         flushing = {zero.node: zero.leaves for zero in blamed} | dict.fromkeys(_flushing(call), ())
         lost = [leaf for zero in blamed for leaf in zero.leaves]
         lost += [leaf for leaf in call.leaves_under(flushing) if _is_flushed(call.tensors[leaf]["gradient"])]
         harmed = [name for name in call.names(dict.fromkeys(lost)) if evidence.is_trained(name)]
-        first = next((node for node in in_order(call) if node in flushing), None)
+        first = next((node for node in topological_order(call) if node in flushing), None)
         if first is not None and harmed:
             yield _found(call, first, harmed)
 
 
-def _flushing(call: Call) -> Iterator[str]:
+def _flushing(call: BackwardView) -> Iterator[str]:
     """The Nodes that were given what float16 can hold and gave on what it cannot."""
     for node, edges in call.next_edges.items():
         if _is_flushed(call.functions[node]["gradient"]):
@@ -73,10 +73,10 @@ def _is_flushed(value: Any) -> bool:
     return bool(value["norm"] / math.sqrt(left) < AT_THE_END)
 
 
-def _found(call: Call, node: str, harmed: list[str]) -> Finding:
+def _found(call: BackwardView, node: str, harmed: list[str]) -> Finding:
     """At the line of backward(), where the loss wants to be scaled, whatever Node is the first to flush."""
     name, scale = call.functions[node]["name"], call.row.setting.scale
-    scaled = f" (scaled by {number(scale)})" if scale else ""
+    scaled = f" (scaled by {format_number(scale)})" if scale else ""
     return RULE.found(
         f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest that it can hold is 6e-8",
         "scale the loss with torch.amp.GradScaler, or use bfloat16, and take the mean of the loss in float32",

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -38,7 +38,7 @@ _Row = TypeVar("_Row", Contained, Alive)
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first call that contains an earlier one of its own line, or finds several of them alive."""
-    for call in evidence.complete:
+    for call in evidence.calls_with_all_gradients:
         if call.graph.error is not None:
             continue
         found = _contains(evidence, call) or _alive(evidence, call)
@@ -47,7 +47,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             return
 
 
-def _contains(evidence: Evidence, call: Call) -> Finding | None:
+def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
     """The graph holds one of an earlier step: with an update between the two, or with its whole loss."""
     rows = [
         row
@@ -60,7 +60,7 @@ def _contains(evidence: Evidence, call: Call) -> Finding | None:
     node = through[0] if through else call.graph.tensor(call.graph.roots[0])["grad_fn"]
     if node is None:
         return None
-    sizes = [len(other.functions) for other in evidence.complete if other.index <= call.index]
+    sizes = [len(other.functions) for other in evidence.calls_with_all_gradients if other.index <= call.index]
     return RULE.found(
         f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of that of backward call "
         f"{rows[-1]['backward_call']}, through {call.functions[node]['name']}",
@@ -71,7 +71,7 @@ def _contains(evidence: Evidence, call: Call) -> Finding | None:
     )
 
 
-def _alive(evidence: Evidence, call: Call) -> Finding | None:
+def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
     """Earlier graphs of the same line live on outside of this one."""
     contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
     rows = [
@@ -92,9 +92,9 @@ def _alive(evidence: Evidence, call: Call) -> Finding | None:
     )
 
 
-def _of_its_line(evidence: Evidence, call: Call, rows: list[_Row]) -> list[_Row]:
+def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> list[_Row]:
     """Those that speak of calls for all leaves from the line of this one: earlier iterations of a loop."""
-    here = [other.index for other in evidence.complete if other.row.location == call.row.location]
+    here = [other.index for other in evidence.calls_with_all_gradients if other.row.location == call.row.location]
     return [row for row in rows if row["backward_call"] in here]
 
 
@@ -103,7 +103,7 @@ def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
     return any(earlier <= step["after_call"] < later for step in evidence.steps)
 
 
-def _carried(call: Call, node: str) -> list[str]:
+def _carried(call: BackwardView, node: str) -> list[str]:
     """What goes into that Node from the script: the tensors with a name, nearest first."""
     for other in call.towards_leaves([node]):
         names = [call.tensors[tensor]["name"] for tensor in call.outputs.get(other, ())]

@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.upstream_node import SELECTS
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import SELECTS
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
 from inspector.report import Finding
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _found(evidence, call, call.graph.steps[-1])
 
 
-def _found(evidence: Evidence, call: Call, node: str) -> Finding:
+def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     row = call.functions[node]
     saved = [item["name"] for item in row["saved"] if item["before"] == "modified"]
     what = f"`{saved[0]}`" if saved else "a tensor"
@@ -62,12 +62,12 @@ def _found(evidence: Evidence, call: Call, node: str) -> Finding:
         f"{saver}, and {who}",
         advice,
         at=Place(source, call.index, (node,)),
-        parameters=call.harmed_by([node]),
+        parameters=call.leaves_affected_by([node]),
         evidence={"saved": saved, "error": call.graph.error},
     )
 
 
-def _writer(call: Call, node: str, saved: list[str]) -> Any:
+def _writer(call: BackwardView, node: str, saved: list[str]) -> Any:
     """The first write, after the Node was made, into the storage of what it saved."""
     for write in call.row.writes:
         if any(item["node"] == node and (not saved or item["name"] in saved) for item in write.get("saved", ())):
@@ -75,7 +75,7 @@ def _writer(call: Call, node: str, saved: list[str]) -> Any:
     return None
 
 
-def _step(evidence: Evidence, call: Call, node: str) -> Any:
+def _step(evidence: Evidence, call: BackwardView, node: str) -> Any:
     """The last step, between two backward calls, of an optimizer that holds a leaf which the Node was given."""
     given = set(call.names(_direct_leaves(call, node)))
     for event in reversed(evidence.events):
@@ -86,7 +86,7 @@ def _step(evidence: Evidence, call: Call, node: str) -> Any:
     return None
 
 
-def _direct_leaves(call: Call, node: str) -> Iterator[str]:
+def _direct_leaves(call: BackwardView, node: str) -> Iterator[str]:
     """The leaves whose elements a Node was given, as they are or as a view."""
     waiting = [edge.target for edge in call.next_edges.get(node, ())]
     for below in waiting:  # grows while it is walked

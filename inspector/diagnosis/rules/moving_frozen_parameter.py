@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -35,7 +35,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         told.add(number)
         name = evidence.optimizer_name(number)
         yield RULE.found(
-            f"{name}.step() moved {counted(len(moved), 'parameter')} whose requires_grad is False: each still has "
+            f"{name}.step() moved {pluralize(len(moved), 'parameter')} whose requires_grad is False: each still "
+            "has "
             "a grad",
             "set grad to None where requires_grad is turned off, or leave these parameters out of the optimizer",
             at=Place(event["source"]),

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
-from inspector.diagnosis.cuts import by_place, described, location
+from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.cut_text import by_place, described, location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -38,7 +38,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield _cut_off(call, cuts) if cuts else _nothing_needs_one(evidence, call)
 
 
-def _at_fault(call: Call) -> list[CutRow]:
+def _at_fault(call: BackwardView) -> list[CutRow]:
     """The cuts of the first place that the root's data went through; else those of the last that gave numbers."""
     seen = by_place(cut for cut in call.row.cuts if cut["root"])
     if seen:
@@ -47,7 +47,7 @@ def _at_fault(call: Call) -> list[CutRow]:
     return numbers[-1] if numbers else []
 
 
-def _cut_off(call: Call, cuts: list[CutRow]) -> Finding:
+def _cut_off(call: BackwardView, cuts: list[CutRow]) -> Finding:
     return RULE.found(
         f"the root has no grad_fn: {described(cuts[0])}",
         "keep to operations that have a derivative, from the parameters to the loss",
@@ -57,7 +57,7 @@ def _cut_off(call: Call, cuts: list[CutRow]) -> Finding:
     )
 
 
-def _nothing_needs_one(evidence: Evidence, call: Call) -> Finding:
+def _nothing_needs_one(evidence: Evidence, call: BackwardView) -> Finding:
     asked = [
         name
         for event in evidence.events

@@ -18,17 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.births import (
-    begins_in_forward,
-    forward_births,
+from inspector.diagnosis.analysis.nonfinite_origin import (
+    forward_origin_starts,
+    forward_origins,
     kind_of,
     known_inputs,
     root_nodes,
     saved_constants,
 )
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.nonfinite_values import (
+    affected_leaves,
+    first_nonfinite_call,
+    holds,
+    is_nonfinite,
+    output,
+    root_kind,
+)
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.finite import first_broken, harmed, holds, is_bad, output, root_kind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
 from inspector.graph.row_types import Given
@@ -52,8 +59,8 @@ _OTHER_ADVICE = "keep its input where it is defined and not too large for its ty
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The birth of what made a root NaN or infinite, in the first call that is not finite."""
-    call = first_broken(evidence)
-    births = [] if call is None else list(forward_births(call, begins_in_forward(call)))
+    call = first_nonfinite_call(evidence)
+    births = [] if call is None else list(forward_origins(call, forward_origin_starts(call)))
     if call is None or not births:
         return
     birth = max(births, key=lambda node: _turn(call, node))
@@ -66,7 +73,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield finding
 
 
-def _of_leaf(evidence: Evidence, call: Call, node: str) -> Finding:
+def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     leaf = call.leaf_of[node]
     row = call.tensors[leaf]
     source = row["source"]
@@ -82,15 +89,15 @@ def _of_leaf(evidence: Evidence, call: Call, node: str) -> Finding:
         f"`{call.name(leaf)}` holds {holds(row['before']['data'])}{when}, and so does what is computed from it",
         advice,
         at=Place(source, call.index, (leaf, node)),
-        parameters=harmed(call, node),
+        parameters=affected_leaves(call, node),
         evidence={"data": row["before"]["data"]},
     )
 
 
-def _of_node(call: Call, node: str) -> Finding:
+def _of_node(call: BackwardView, node: str) -> Finding:
     row = call.functions[node]
     given = _given(call, node)
-    constants = [pair for pair in saved_constants(call, node) if is_bad(pair[1]["before"]["data"])]
+    constants = [pair for pair in saved_constants(call, node) if is_nonfinite(pair[1]["before"]["data"])]
     masked = [other for other in known_inputs(call, node) if kind_of(call, other) == "inf"]
     source, advice = call.location(node), _ADVICE.get(row["name"], _OTHER_ADVICE)
     made = f"{operation(row['name'])}{at_line(source)}"
@@ -111,12 +118,12 @@ def _of_node(call: Call, node: str) -> Finding:
         message,
         advice,
         at=Place(source, call.index, (node,)),
-        parameters=harmed(call, node),
+        parameters=affected_leaves(call, node),
         evidence={"output": output(call, node), "root": call.tensors[call.graph.roots[0]]["before"]["data"]},
     )
 
 
-def _given(call: Call, node: str) -> Given | None:
+def _given(call: BackwardView, node: str) -> Given | None:
     """What made an input without a graph not finite; of several Nodes of an operation the last one says so."""
     source = call.functions[node]["source"]
     for other in call.towards_root([node]):
@@ -128,7 +135,7 @@ def _given(call: Call, node: str) -> Given | None:
     return None
 
 
-def _turn(call: Call, node: str) -> int:
+def _turn(call: BackwardView, node: str) -> int:
     """The engine runs last what the forward made first."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0

@@ -17,13 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.births import begins_in_forward, gradient_births
-from inspector.diagnosis.call import Call, Edge
+from inspector.diagnosis.analysis.nonfinite_origin import forward_origin_starts, gradient_origins
+from inspector.diagnosis.analysis.nonfinite_values import (
+    affected_leaves,
+    first_nonfinite_call,
+    is_nonfinite,
+    kind,
+    nonfinite_ends,
+    output,
+    root_kind,
+)
+from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.finite import bad_ends, first_broken, harmed, is_bad, kind, output, root_kind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, number, operation
-from inspector.graph.measures import norm
+from inspector.graph.value_norms import value_norm
 from inspector.report import Finding
 
 _WHY = {
@@ -57,23 +65,23 @@ _BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choos
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The Node where it began, in the first call with a gradient that is not finite and a root that is."""
-    for call in evidence.recorded:
-        if call.row.setting.scale is not None and root_kind(call) == "finite" and bad_ends(call):
+    for call in evidence.calls_with_gradients:
+        if call.row.setting.scale is not None and root_kind(call) == "finite" and nonfinite_ends(call):
             yield from _found(call, skipped=True)
-    first = first_broken(evidence)
-    if first is not None and not begins_in_forward(first):
+    first = first_nonfinite_call(evidence)
+    if first is not None and not forward_origin_starts(first):
         yield from _found(first, skipped=False)
 
 
-def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
+def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
     """skipped: whether a GradScaler sees to it that no step uses these gradients."""
-    births = sorted(gradient_births(call), key=lambda node: _turn(call, node))
+    births = sorted(gradient_origins(call), key=lambda node: _turn(call, node))
     if not births:
         return
     node = births[0]
     name = call.functions[node]["name"]
     source = call.location(node)
-    edges = [edge for edge in call.next_edges.get(node, ()) if is_bad(edge.gradient)]
+    edges = [edge for edge in call.next_edges.get(node, ()) if is_nonfinite(edge.gradient)]
     became = (
         "NaN" if any(kind(edge.gradient) == "nan" for edge in edges) else "infinite" if edges else "not finite"
     )
@@ -84,7 +92,7 @@ def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
         f"{operation(name)}{at_line(source)} was given a finite gradient{given} and made it {became}: {why}",
         advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
         at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
-        parameters=harmed(call, node),
+        parameters=affected_leaves(call, node),
         evidence={"arrived": call.functions[node]["gradient"], "slots": [edge.slot for edge in edges]},
     )
     if skipped:
@@ -93,29 +101,29 @@ def _found(call: Call, *, skipped: bool) -> Iterator[Finding]:
     yield finding
 
 
-def _turn(call: Call, node: str) -> int:
+def _turn(call: BackwardView, node: str) -> int:
     """Its turn in the engine's order: what a gradient was born in has run."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 
 
-def _overflow(call: Call, node: str, edges: list[Edge]) -> str:
-    if is_bad(output(call, node)):
+def _overflow(call: BackwardView, node: str, edges: list[GradientEdge]) -> str:
+    if is_nonfinite(output(call, node)):
         return "its result is not finite, and was not used for the root"
     for name, identifier in call.saved[node].items():
-        if is_bad(call.tensors[identifier]["before"]["data"]):
+        if is_nonfinite(call.tensors[identifier]["before"]["data"]):
             return f"`{name}`, which it had saved, is not finite"
     if any(kind(edge.gradient) == "nan" for edge in edges):
         return "its derivative is not defined at its input"
     return "the product is too large for its type"
 
 
-def _may_be_masked(call: Call, node: str) -> bool:
+def _may_be_masked(call: BackwardView, node: str) -> bool:
     """Whether some of the gradient that arrived is zero, as behind a where."""
     row = call.functions[node]["gradient"]
     if isinstance(row, dict):
         return bool(row.get("zeros"))
-    return norm(row) == 0 or (isinstance(row, list) and 0.0 in _flat(row))
+    return value_norm(row) == 0 or (isinstance(row, list) and 0.0 in _flat(row))
 
 
 def _flat(value: object) -> Iterator[object]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             one = f"parameter of {model} gets a gradient and is"
             many = f"parameters of {model} get gradients and are"
             yield RULE.found(
-                f"{counted(len(rows), one, many)} in no optimizer, while others of it are",
+                f"{pluralize(len(rows), one, many)} in no optimizer, while others of it are",
                 f"give them to {evidence.optimizer_name(number)}, or freeze them with requires_grad_(False)",
                 at=Place(made, first["backward_call"], (first["tensor"],) if first["tensor"] else ()),
                 parameters=[row["name"] for row in rows],

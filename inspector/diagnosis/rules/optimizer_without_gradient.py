@@ -19,16 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.unreached_parameters import unreached_parameters
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.unreached import unreached
 from inspector.report import Finding
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """For each optimizer that has stepped: what no watched call reached, of models that are not in use."""
-    rows = [row for row in unreached(evidence) if not (row.of_a_model_in_use and row.others_reached)]
+    rows = [row for row in unreached_parameters(evidence) if not (row.of_a_model_in_use and row.others_reached)]
     for number in sorted(evidence.stepped):
         names = [row.leaf["name"] for row in rows if number in row.leaf["optimizers"]]
         if names:
@@ -36,8 +36,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
             yield RULE.found(
-                f"{evidence.optimizer_name(number)} has stepped {counted(steps, 'time')}, and {len(names)} of "
-                f"the {counted(held, 'parameter')} that it holds never got a gradient",
+                f"{evidence.optimizer_name(number)} has stepped {pluralize(steps, 'time')}, and {len(names)} of "
+                f"the {pluralize(held, 'parameter')} that it holds never got a gradient",
                 "make it of the parameters of the model whose loss is computed",
                 at=Place(optimizer["source"]),
                 parameters=names,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -63,7 +63,7 @@ def _target(cut: CutRow) -> str | None:
 _ASSIGNED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=[^=]")
 
 
-def _leaves(call: Call) -> set[str]:
+def _leaves(call: BackwardView) -> set[str]:
     return {str(row["name"]) for row in call.tensors.values() if row["is_leaf"] and row["requires_grad"]}
 
 

@@ -21,7 +21,7 @@ from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.places import line_of
 from inspector.report import Finding
 from inspector.report.row_types import Replaced
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def _found(evidence: Evidence, number: int, rows: list[Replaced]) -> Finding:
     name = evidence.optimizer_name(number)
     line = line_of(made)
     where = f" in line {line}" if line is not None else ""
-    held = counted(len(rows), "parameter that its module has", "parameters that their modules have")
+    held = pluralize(len(rows), "parameter that its module has", "parameters that their modules have")
     return RULE.found(
         f"{name} holds {held} replaced since it was made{where}",
         f"make {name} after the last change of the model, or add the new parameters with add_param_group",

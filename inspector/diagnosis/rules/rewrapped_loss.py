@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.call import Call
-from inspector.diagnosis.cuts import location
+from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.cut_text import location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.values import is_unknown
@@ -32,11 +32,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Roots that are leaves, and that hold what was cut off."""
     for call in evidence.calls:
         for root in call.graph.roots:
-            if call.tensors[root]["is_leaf"] and not evidence.is_held(call.name(root)):
+            if call.tensors[root]["is_leaf"] and not evidence.in_optimizer(call.name(root)):
                 yield from _rewrapped(evidence, call, root)
 
 
-def _rewrapped(evidence: Evidence, call: Call, root: str) -> Iterator[Finding]:
+def _rewrapped(evidence: Evidence, call: BackwardView, root: str) -> Iterator[Finding]:
     name = call.name(root)
     cuts = [cut for cut in call.row.cuts if cut["root"]] or [
         cut for cut in call.row.cuts if cut["kind"] in _OUT_OF_SIGHT and set(cut["leaves"] or ()) - {name}
@@ -52,7 +52,7 @@ def _rewrapped(evidence: Evidence, call: Call, root: str) -> Iterator[Finding]:
     )
 
 
-def _line(call: Call, root: str, cuts: list[CutRow]) -> Any:
+def _line(call: BackwardView, root: str, cuts: list[CutRow]) -> Any:
     """Where the leaf was made; where that was not seen, the last cut."""
     source = call.tensors[root]["source"]
     return location(cuts[-1]) if source is None or is_unknown(source) else source

@@ -18,15 +18,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from inspector.diagnosis.activations import passed, result, slope
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.activation_stats import passed, result, slope
+from inspector.diagnosis.analysis.node_kinds import SQUASHERS, is_flat_softmax
+from inspector.diagnosis.analysis.node_order import only_behind
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.kinds import SQUASHERS, is_flat_softmax
-from inspector.diagnosis.order import only_behind
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.values import is_summary
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 FLAT = 0.05
 """Mean slope by the steepest. Healthy models at initialisation: 0.78 and more (`benchmarks/healthy_norms.py`); a
@@ -43,12 +43,12 @@ _BINARY = "BinaryCrossEntropyBackward0"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every activation that is flat nearly everywhere, with the leaves that lie behind it alone."""
-    for call in evidence.full:
-        if call in evidence.complete:
+    for call in evidence.calls_recorded_in_full:
+        if call in evidence.calls_with_all_gradients:
             yield from _in_call(evidence, call)
 
 
-def _in_call(evidence: Evidence, call: Call) -> Iterator[Finding]:
+def _in_call(evidence: Evidence, call: BackwardView) -> Iterator[Finding]:
     for node, function in call.functions.items():
         if function["name"] not in SQUASHERS or is_flat_softmax(call, node):
             continue
@@ -60,7 +60,7 @@ def _in_call(evidence: Evidence, call: Call) -> Iterator[Finding]:
             yield _found(call, node, share, harmed)
 
 
-def _is_at_work(call: Call, node: str) -> bool:
+def _is_at_work(call: BackwardView, node: str) -> bool:
     """Whether it is a gate or a router (its output weighs something else that learns), or a probability whose
     likelihood the loss takes, which makes up for the flatness."""
     users = [edge.source for edge in call.incoming.get(node, ())]
@@ -71,7 +71,7 @@ def _is_at_work(call: Call, node: str) -> bool:
     return bool(users) and all(_weighs(call, user) for user in users)
 
 
-def _weighs(call: Call, user: str) -> bool:
+def _weighs(call: BackwardView, user: str) -> bool:
     """Whether a Node multiplies it by something that needs a gradient itself."""
     return call.functions[user]["name"].startswith(_GATED) and len(call.next_edges.get(user, ())) > 1
 
@@ -83,11 +83,11 @@ def _largest(gradient: object) -> float:
     return float(max(abs(gradient["min"]), abs(gradient["max"])) * math.prod(gradient["shape"]))
 
 
-def _found(call: Call, node: str, share: float, harmed: list[str]) -> Finding:
+def _found(call: BackwardView, node: str, share: float, harmed: list[str]) -> Finding:
     name, value, through = call.functions[node]["name"], result(call, node), passed(call, node)
     return RULE.found(
-        f"{name} works at its flat end: its mean slope is {number(100 * share)} % of the steepest, and "
-        f"{number(100 * (through or 0.0))} % of the gradient's norm passes",
+        f"{name} works at its flat end: its mean slope is {format_number(100 * share)} % of the steepest, and "
+        f"{format_number(100 * (through or 0.0))} % of the gradient's norm passes",
         "make its inputs smaller: normalise the data, scale the initialisation or the scores (for attention by "
         "the square root of the width), or use a loss that takes logits",
         at=Place(call.location(node), call.index, (node,)),

@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line, operation
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield from _of_call(call)
 
 
-def _of_call(call: Call) -> Iterator[Finding]:
+def _of_call(call: BackwardView) -> Iterator[Finding]:
     held = {(node, row["name"]) for node, f in call.functions.items() for row in f["saved"] if _is_held(row)}
     lines: dict[Any, tuple[WriteRow, list[_Saved]]] = {}
     for write in call.row.writes:
@@ -66,7 +66,7 @@ def _of_call(call: Call) -> Iterator[Finding]:
         yield from _found(call, write, new)
 
 
-def _found(call: Call, write: WriteRow, saved: list[_Saved]) -> Iterator[Finding]:
+def _found(call: BackwardView, write: WriteRow, saved: list[_Saved]) -> Iterator[Finding]:
     harmed = list(_harmed(call, saved))
     if not harmed:
         return
@@ -86,7 +86,7 @@ def _found(call: Call, write: WriteRow, saved: list[_Saved]) -> Iterator[Finding
     )
 
 
-def _harmed(call: Call, saved: list[_Saved]) -> Iterator[str]:
+def _harmed(call: BackwardView, saved: list[_Saved]) -> Iterator[str]:
     """The names of the leaves whose derivative is computed from what was changed."""
     names = defaultdict(set)
     for node, name in saved:
@@ -97,12 +97,12 @@ def _harmed(call: Call, saved: list[_Saved]) -> Iterator[str]:
             if slots is not None and changed <= slots.keys():
                 is_harmed = any(edge.slot in slots[name] for name in changed)
             else:
-                is_harmed = bool(changed & _words(call, node, edge.slot, changed))
+                is_harmed = bool(changed & _what_was_saved(call, node, edge.slot, changed))
             if is_harmed:
-                yield from call.harmed_by([edge.target])
+                yield from call.leaves_affected_by([edge.target])
 
 
-def _words(call: Call, node: str, slot: int, unknown: set[str]) -> set[str]:
+def _what_was_saved(call: BackwardView, node: str, slot: int, unknown: set[str]) -> set[str]:
     """The names in the formula of one derivative; `unknown` where torch gives several in one."""
     formulas = list(call.functions[node]["formula"].items())
     if slot >= len(formulas) or "," in formulas[slot][0]:

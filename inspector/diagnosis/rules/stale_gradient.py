@@ -24,7 +24,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 from inspector.report.row_types import EventRow
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _found(evidence: Evidence, event: EventRow, stale: dict[str, set[int]]) -> F
     which = ", ".join(str(call) for call in calls)
     return RULE.found(
         f"{name}.step() after backward call {last} uses the gradients of backward call {which} again, which an "
-        f"earlier step of it has used: {counted(len(stale), 'parameter')} still held them in grad",
+        f"earlier step of it has used: {pluralize(len(stale), 'parameter')} still held them in grad",
         f"call {name}.zero_grad() before each backward(), or after each step",
         at=Place(event["source"], last),
         parameters=stale,

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.measures import is_zero
 from inspector.graph.places import line_of
+from inspector.graph.value_norms import is_zero
 from inspector.report import Finding
 from inspector.report.row_types import EventRow, LeafCall
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def _found(
     at = zeroed[-1] if zeroed else event
     name = evidence.optimizer_name(event["optimizer"] or 0)
     how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
-    given = counted(len(lost), "parameter")
+    given = pluralize(len(lost), "parameter")
     return RULE.found(
         f"{name}.step() did nothing: backward call {last} had given gradients to {given}, {how}",
         "zero the grads before backward() or after step(), not between the two",

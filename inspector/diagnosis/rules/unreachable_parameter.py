@@ -20,19 +20,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from inspector.diagnosis.analysis.unreached_parameters import is_idle, unreached_parameters
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.unreached import is_idle, unreached
 from inspector.report import Finding
 from inspector.report.row_types import LeafRow
-from inspector.text import counted
+from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The parameters of models in use that no watched call reached, though others of them were."""
-    if not evidence.complete:
+    if not evidence.calls_with_all_gradients:
         return
-    rows = [row for row in unreached(evidence) if row.of_a_model_in_use and row.others_reached]
+    rows = [row for row in unreached_parameters(evidence) if row.of_a_model_in_use and row.others_reached]
     for idle in (False, True):
         part = [row.leaf for row in rows if is_idle(evidence, row.leaf) == idle]
         if part:
@@ -40,14 +40,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _found(evidence: Evidence, leaves: list[LeafRow], idle: bool) -> Finding:
-    calls = ", ".join(str(call.index) for call in evidence.complete)
+    calls = ", ".join(str(call.index) for call in evidence.calls_with_all_gradients)
     rule = replace(RULE, severity="note") if idle else RULE
     no_graph = next((leaf["without_graph"] for leaf in leaves if leaf["without_graph"] is not None), None)
     source = no_graph or next((leaf["source"] for leaf in leaves if leaf["source"] is not None), None)
-    call = evidence.complete[0]
+    call = evidence.calls_with_all_gradients[0]
     why = ", and their modules were called where grad is disabled" if no_graph else ""
     return rule.found(
-        f"{counted(len(leaves), 'parameter is', 'parameters are')} not under the root of any watched backward "
+        f"{pluralize(len(leaves), 'parameter is', 'parameters are')} not under the root of any watched backward "
         f"call ({calls}){why}",
         "pass use_reentrant=False to checkpoint(), or call them where grad is enabled"
         if no_graph

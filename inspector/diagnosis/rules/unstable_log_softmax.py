@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.upstream_node import GUARDS, SELECTS, find_producer
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.passing import GUARDS, SELECTS, fed_by
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
@@ -32,15 +32,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 yield from _found(call, node)
 
 
-def _found(call: Call, node: str) -> Iterator[Finding]:
-    fed = fed_by(call, node, SELECTS | GUARDS)
-    if fed is None or call.functions[fed.node]["name"] != "SoftmaxBackward0":
+def _found(call: BackwardView, node: str) -> Iterator[Finding]:
+    producer = find_producer(call, node, SELECTS | GUARDS)
+    if producer is None or call.functions[producer.node]["name"] != "SoftmaxBackward0":
         return
     yield RULE.found(
         "the logarithm of a softmax: -inf where a probability is rounded to zero",
         "use log_softmax in the place of both",
-        at=Place(call.location(node), call.index, (node, fed.node)),
-        parameters=call.harmed_by([node]),
+        at=Place(call.location(node), call.index, (node, producer.node)),
+        parameters=call.leaves_affected_by([node]),
     )
 
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.changes import changes
-from inspector.diagnosis.depth import Depth
+from inspector.diagnosis.analysis.norm_along_path import NormAlongPath
+from inspector.diagnosis.analysis.norm_change import norm_changes
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 VANISHED = 1e-6
 """Norm that arrives at a layer by the most that arrived at one on the way to it. Healthy models as initialised:
@@ -32,13 +32,15 @@ transformers 0.01), see `benchmarks/healthy_norms.py`; 8 layers with sigmoids ha
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every chain of layers at whose end next to nothing arrives, at the line where most of it is lost."""
-    for call in evidence.complete:
-        depth = Depth(call)
-        fallen = depth.fallen(VANISHED)
-        for change in changes(evidence, depth, fallen, sign=-1):
+    for call in evidence.calls_with_all_gradients:
+        depth = NormAlongPath(call)
+        fallen = depth.low_norm_nodes(VANISHED)
+        for change in norm_changes(evidence, depth, fallen, sign=-1):
             yield RULE.found(
-                f"the gradient falls from a norm of {number(change.first)} to {number(change.last)} over "
-                f"{change.count} Nodes; most of it is lost at {change.names} (times {number(change.factor)} each)",
+                f"the gradient falls from a norm of {format_number(change.first)} to "
+                f"{format_number(change.last)} over "
+                f"{change.count} Nodes; most of it is lost at {change.names} (times "
+                f"{format_number(change.factor)} each)",
                 "use activations that keep the gradient (relu with He initialisation), normalise between the "
                 "layers, or add residual connections",
                 at=Place(change.location, call.index, change.nodes),

@@ -17,23 +17,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.node_kinds import ROUNDERS
+from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
-from inspector.diagnosis.kinds import ROUNDERS
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.zeros import Zero, rule_of, zeros
 from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every step function, and every softmax over one element, that turned a gradient into zeros."""
-    for call in evidence.complete:
-        for zero in zeros(evidence, call):
-            if rule_of(call, zero) == RULE.name:
+    for call in evidence.calls_with_all_gradients:
+        for zero in find_zero_causes(evidence, call):
+            if rule_for(call, zero) == RULE.name:
                 yield _found(call, zero)
 
 
-def _found(call: Call, zero: Zero) -> Finding:
+def _found(call: BackwardView, zero: ZeroCause) -> Finding:
     function = call.functions[zero.node]
     if function["name"] in ROUNDERS:
         operation = ROUNDERS[function["name"]]

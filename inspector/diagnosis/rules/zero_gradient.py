@@ -19,24 +19,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.call import Call
+from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.zeros import Zero, rule_of, zeros
 from inspector.report import Finding
-from inspector.text import number
+from inspector.typography import format_number
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every Node, but those that other rules speak of, that turned the gradient of trained leaves into zeros."""
-    for call in evidence.complete:
-        for zero in zeros(evidence, call):
-            if rule_of(call, zero) == RULE.name:
-                yield _found(evidence, call, zero)
+    for call in evidence.calls_with_all_gradients:
+        for cause in find_zero_causes(evidence, call):
+            if rule_for(call, cause) == RULE.name:
+                yield _found(evidence, call, cause)
 
 
-def _found(evidence: Evidence, call: Call, zero: Zero) -> Finding:
-    wrong, advice = _told(call, zero)
+def _found(evidence: Evidence, call: BackwardView, zero: ZeroCause) -> Finding:
+    wrong, advice = _explained(call, zero)
     size = call.arrived(zero.node)
     return RULE.found(
         wrong,
@@ -47,7 +47,7 @@ def _found(evidence: Evidence, call: Call, zero: Zero) -> Finding:
     )
 
 
-def _location(evidence: Evidence, call: Call, zero: Zero) -> Any:
+def _location(evidence: Evidence, call: BackwardView, zero: ZeroCause) -> Any:
     """The line of the Node; of a hook on a leaf the line that registered it."""
     leaf = call.leaf_of.get(zero.edge.target) if zero.hooked else None
     if leaf is not None:
@@ -57,10 +57,10 @@ def _location(evidence: Evidence, call: Call, zero: Zero) -> Any:
     return call.location(zero.node)
 
 
-def _told(call: Call, zero: Zero) -> tuple[str, str]:
+def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
     """What is wrong, and what to do."""
     function = call.functions[zero.node]
-    name, size = function["name"], number(call.arrived(zero.node) or 0.0)
+    name, size = function["name"], format_number(call.arrived(zero.node) or 0.0)
     if zero.hooked:
         return (
             f"a hook replaced by zeros what {name} gave to {_behind(call, zero)}",
@@ -75,7 +75,7 @@ def _told(call: Call, zero: Zero) -> tuple[str, str]:
         )
     if name.startswith("Clamp"):
         bounds = [function["attributes"].get(end) for end in ("min", "max")]
-        within = " and ".join(number(float(bound)) for bound in bounds if isinstance(bound, (int, float)))
+        within = " and ".join(format_number(float(bound)) for bound in bounds if isinstance(bound, (int, float)))
         return (
             f"{name} was given a gradient of norm {size} and let none of it through: every element lies beyond "
             f"its bound{'s' if ' and ' in within else ''} {within}".rstrip(),
@@ -87,7 +87,7 @@ def _told(call: Call, zero: Zero) -> tuple[str, str]:
     )
 
 
-def _behind(call: Call, zero: Zero) -> str:
+def _behind(call: BackwardView, zero: ZeroCause) -> str:
     """What the zeros went to: a leaf or a named tensor, else the Node."""
     if zero.edge.target in call.leaf_of:
         return call.name(call.leaf_of[zero.edge.target])

@@ -11,4 +11,4 @@ import torch
 
 print(torch.WHOSE)
 
-import inspector.script
+import inspector.runscript

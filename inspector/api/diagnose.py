@@ -1,0 +1,164 @@
+"""`inspector.diagnose` and `inspector.assert_gradients`: what is wrong with the gradients of a loss."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import networkx
+import torch
+from torch import nn
+
+from inspector.api.record import record
+from inspector.api.trace import trace_named
+from inspector.diagnosis import RULES, diagnose_report
+from inspector.graph import Graph
+from inspector.graph.values import unknown
+from inspector.recording.training.grad_provenance import GradProvenance
+from inspector.recording.training.leaf_registry import LeafRegistry
+from inspector.recording.training.optimizer_events import OptimizerEvents
+from inspector.recording.training.parameter_inventory import ModuleInventory, given_modules, given_optimizers
+from inspector.report import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report
+from inspector.tracing.roots import NoGraphError, roots_of
+from inspector.typography import pluralize
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Names, names_from
+
+_NO_LINE = unknown("backward was not watched")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong, worst first; and what was checked and found nothing, or was not checked and why."""
+
+    findings: list[Finding]
+    checked: list[Check]
+
+    def __str__(self) -> str:
+        lines = [_line(finding) for finding in self.findings] or ["nothing was found"]
+        fine = sum(1 for check in self.checked if check.status == "nothing found")
+        unseen = [check.rule for check in self.checked if check.status == "not checked"]
+        lines.append(
+            f"{pluralize(fine, 'rule')} found nothing; {pluralize(len(unseen), 'was', 'were')} not checked"
+        )
+        return "\n".join(lines)
+
+
+class GradientError(AssertionError):
+    """Something is wrong with gradients. findings: what; the text says each in one line."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(_line(finding) for finding in findings))
+        self.findings = findings
+
+
+def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
+    """What is wrong with the graph of a loss as it is now, before or after `backward()`.
+
+    loss: a tensor (or several, as `trace` takes them). model: an nn.Module, or a list or dict of them; optimizer:
+    one or several. With neither only the graph is looked at. Rules that need more than the graph (the forward's
+    operations, the gradients on the way, the steps) are listed as not checked: `inspector.record` sees those.
+    Raises TypeError for what is no tensor, no module, no optimizer.
+    """
+    names = names_from(sys._getframe(1), UserFiles(str(Path.cwd())), list(_alive(given_modules(model))))
+    leaves = LeafRegistry()
+    leaves.update_names(names)
+    files = UserFiles(str(Path.cwd()))
+    watch = OptimizerEvents(files, GradProvenance(leaves, files), lambda tensor: _NO_LINE, lambda: 1, _raise)
+    for item in given_optimizers(optimizer):
+        watch.add_optimizer(item)
+    modules = ModuleInventory(leaves, given_modules(model))
+    modules.note(names)
+    report = Report(
+        script="<diagnose>",
+        exit=Exit(status=None, exception=None),
+        recording=Recording(mode="none", watched=1, drawn=[]),
+        calls=[BackwardCall(1, _NO_LINE, _graph(loss, names))],
+        inventory=Inventory(modules.parameters(), modules.modules(), watch.optimizers.rows()),
+    )
+    found = diagnose_report(report)
+    return Diagnosis(found.findings, found.checked)
+
+
+def _graph(loss: Any, names: Names) -> Graph:
+    """The graph of a loss; of one without a grad_fn an empty one that says so."""
+    try:
+        return trace_named(loss, names)
+    except NoGraphError as error:
+        return Graph(networkx.MultiDiGraph, roots=[], error=str(error))
+
+
+def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "warning") -> None:
+    """In a test: raise GradientError if something is wrong with the gradients of a loss.
+
+    Runs `loss.backward(retain_graph=True)` once, watched, and puts the grads back as they were. Every parameter of
+    `model` (an nn.Module, or a list or dict of them) that needs a gradient must get one.
+    fail_on: "warning" or "error".
+    """
+    if fail_on not in ("warning", "error"):
+        raise ValueError(f"fail_on={fail_on!r}; choose from: warning, error")
+    roots_of(loss)
+    named = list(_named_parameters(model))
+    with _restored([tensor for _, tensor in named]), record(model, watch=1) as recording:
+        torch.autograd.backward(loss, retain_graph=True)
+        missing = [name for name, tensor in named if tensor.requires_grad and tensor.grad is None]
+    levels = ("error",) if fail_on == "error" else ("error", "warning")
+    findings = [finding for finding in recording.findings if finding.severity in levels]
+    explained = {name for finding in findings for name in finding.parameters}
+    if missing and not explained.issuperset(missing):
+        findings.append(_missing([name for name in missing if name not in explained]))
+    if findings:
+        raise GradientError(findings)
+
+
+def _missing(names: list[str]) -> Finding:
+    """Parameters of the given model that got no gradient, whatever the forward was, which nobody watched."""
+    return RULES["unreachable-parameter"].found(
+        f"{pluralize(len(names), 'parameter')} got no gradient from this loss",
+        "use what their modules compute in the loss, or give assert_gradients the part that is trained",
+        parameters=names,
+    )
+
+
+def _named_parameters(model: Any) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    for prefix, module in _alive(given_modules(model)):
+        for path, tensor in module.named_parameters():
+            yield (f"{prefix}.{path}" if prefix else path), tensor
+
+
+@contextlib.contextmanager
+def _restored(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
+    """The grads of these tensors are None within, and what they were afterwards."""
+    kept = [tensor.grad for tensor in tensors]
+    for tensor in tensors:
+        tensor.grad = None
+    try:
+        yield
+    finally:
+        for tensor, grad in zip(tensors, kept, strict=True):
+            tensor.grad = grad
+
+
+def _alive(given: Any) -> Iterator[tuple[str, nn.Module]]:
+    for name, reference in given.items():
+        module = reference()
+        if module is not None:
+            yield name, module
+
+
+def _line(finding: Finding) -> str:
+    """`error detached at model.py:12: h is detached here (harms encoder.weight)`."""
+    location = finding.location
+    at = f" at {location['file']}:{location['line']}" if location is not None and "line" in location else ""
+    names = finding.parameters
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    harms = f" (harms {', '.join(names[:3])}{more})" if names else ""
+    return f"{finding.severity} {finding.rule}{at}: {finding.message}{harms}; {finding.advice}"
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -1,0 +1,104 @@
+"""What a graph was when it was first traced, remembered for as long as the graph itself lives.
+
+The first TracedGraph of a graph lies in the `metadata` of its root Node, which torch keeps with the Node. It holds
+plain values and weak references: a tensor in there would be a cycle that nothing frees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from inspector.graph.values import unknown
+from inspector.tensor_stats import Pending
+from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.snapshot import NodeFacts, TracedGraph
+from inspector.tracing.tensor_facts import TensorSnapshot
+
+_KEY = "autograd-inspector"
+_NOT_WATCHED = "backward ran while nothing was recorded"
+_NOT_TRACED = "it was not traced before backward"
+
+
+def with_first_trace(root: Any, record: TracedGraph) -> tuple[TracedGraph, GradientFlow | None]:
+    """`record` joined with the first one of the same graph: (record, flow).
+
+    root: the root Node. The flow is None as long as no backward went through.
+    """
+    first: TracedGraph | None = root.metadata.get(_KEY)
+    if first is None or not _is_same_graph(first, record):
+        first = root.metadata[_KEY] = record
+        if not _is_released(record) and not _may_be_released(record):
+            return record, None
+        first = _without_states(record)
+    elif not _is_released(record) and not _grads_differ(first, record):
+        return record, None
+    return _joined(first, record), GradientFlow(not_recorded=_NOT_WATCHED)
+
+
+def _is_same_graph(first: TracedGraph, now: TracedGraph) -> bool:
+    return first.structure.names == now.structure.names
+
+
+def _is_released(record: TracedGraph) -> bool:
+    if record.is_structure_only:  # what its Nodes saved was not looked at
+        return False
+    return any(saved.before == "released" for node in record.nodes for saved in node.saved)
+
+
+def _may_be_released(record: TracedGraph) -> bool:
+    """Whether backward may have run, where torch does not tell what Nodes still hold: there is a grad."""
+    if record.is_structure_only or not any(
+        saved.before == "unknown" for node in record.nodes for saved in node.saved
+    ):
+        return False
+    return any(seen.before["grad"].value is not None for seen in record.tensors.values())
+
+
+def _grads_differ(first: TracedGraph, now: TracedGraph) -> bool:
+    """Whether a leaf's grad is another than at first (NaN is the same as NaN)."""
+    for pair, seen in now.tensors.items():
+        earlier = first.tensors.get(pair)
+        if earlier is not None and repr(earlier.before["grad"].value) != repr(seen.before["grad"].value):
+            return True
+    return False
+
+
+def _without_states(record: TracedGraph) -> TracedGraph:
+    """A record of which nothing is known before backward, but for the data that tensors hold."""
+    seen = {pair: _without_grad(item) for pair, item in record.tensors.items()}
+    if record.is_structure_only:
+        return replace(record, tensors=seen)
+    nodes = [
+        replace(node, saved=[replace(saved, before="unknown") for saved in node.saved]) for node in record.nodes
+    ]
+    return replace(record, tensors=seen, nodes=nodes)
+
+
+def _without_grad(seen: TensorSnapshot) -> TensorSnapshot:
+    """A tensor of which only the data was known before backward."""
+    return replace(seen, before={"data": seen.before["data"], "grad": Pending(unknown(_NOT_TRACED))})
+
+
+def _joined(first: TracedGraph, now: TracedGraph) -> TracedGraph:
+    """Before from the first record, after from the one of now."""
+    seen = {pair: _joined_seen(item, now.tensors.get(pair)) for pair, item in first.tensors.items()}
+    seen |= {
+        pair: _joined_seen(_without_grad(item), item) for pair, item in now.tensors.items() if pair not in seen
+    }
+    nodes = first.nodes
+    if not first.is_structure_only:
+        nodes = [_joined_node(*pair) for pair in zip(first.nodes, now.nodes, strict=True)]
+    constants = [replace(item, after=item.before) for item in first.constants]
+    return replace(first, nodes=nodes, tensors=seen, constants=constants)
+
+
+def _joined_seen(first: TensorSnapshot, now: TensorSnapshot | None) -> TensorSnapshot:
+    after = now.before if now is not None else {"data": first.before["data"], "grad": first.before["grad"]}
+    return replace(first, name=first.name or (now.name if now else None), after=after)
+
+
+def _joined_node(first: NodeFacts, now: NodeFacts) -> NodeFacts:
+    states = {saved.name: saved.before for saved in now.saved}
+    saved = [replace(item, after=states.get(item.name, "released")) for item in first.saved]
+    return replace(first, saved=saved)

@@ -1,0 +1,106 @@
+"""`inspector.record`: the backward calls of a block of code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, get_args
+
+from inspector.diagnosis import diagnose_report
+from inspector.recording.session import DEFAULT_WATCH, Session, WatchPlan, recording_of
+from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
+from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
+from inspector.user_code.paths import UserFiles
+
+
+class BlockRecording:
+    """What `inspector.record` watches: `with inspector.record() as recording: ...`."""
+
+    def __init__(self, model: Any, optimizer: Any, watch: int, mode: Mode) -> None:
+        optimizers = given_optimizers(optimizer)
+        self._session = Session(UserFiles(str(Path.cwd())), WatchPlan(watch, mode), given=given_modules(model))
+        for item in optimizers:
+            self._session.watch_optimizer(item)
+        self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
+        self._error: str | None = None
+
+    def __enter__(self) -> BlockRecording:
+        self._session.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+        self._error = None if kind is None else f"{kind.__name__}: {error}"
+
+    @property
+    def calls(self) -> list[BackwardCall]:
+        """The backward calls so far, in order."""
+        return self._session.calls
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong on our side, if anything did: the block itself goes on."""
+        return self._session.failure
+
+    @property
+    def before(self) -> Any:
+        """The first call's networkx graph before backward. Raises IndexError where there was no call."""
+        return self._first.graph.at("before")
+
+    @property
+    def after(self) -> Any:
+        """The first call's networkx graph after backward. Raises IndexError where there was no call."""
+        return self._first.graph.at("after")
+
+    def report(self) -> Report:
+        """All of it as a Report."""
+        report = Report(
+            script=self._script,
+            exit=Exit(status=None if self._error is None else 1, exception=self._error),
+            recording=recording_of(self._session, [1] if self.calls else []),
+            calls=list(self.calls),
+            inventory=self._session.inventory,
+            events=self._session.events,
+        )
+        return diagnose_report(report)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the flow of gradients, worst first."""
+        return self.report().findings
+
+    def save(self, path: str | Path) -> None:
+        """Write a report.json. Raises OSError."""
+        save(self.report(), path)
+
+    @property
+    def _first(self) -> BackwardCall:
+        if not self.calls:
+            raise IndexError("no backward() was called within the block")
+        return self.calls[0]
+
+
+def record(
+    model: Any = None, optimizer: Any = None, *, watch: int = DEFAULT_WATCH, mode: Mode = "full"
+) -> BlockRecording:
+    """Watch the backward calls of a `with` block: `recording.calls[0].graph`.
+
+    model: an nn.Module, or a list or dict of them: they name their parameters, which the report lists; by default
+    the modules that the caller's variables hold do. optimizer: one or several, for the report's list.
+    watch: after how many calls everything of ours comes off. mode: how the forward is recorded: "full" (the first
+    call; the others light), "light" (lines and modules) or "none" (structure).
+    Raises TypeError and ValueError for arguments that are none of these.
+    """
+    if isinstance(watch, bool) or not isinstance(watch, int):
+        raise TypeError(f"record(watch) takes a number of backward calls, no {type(watch).__name__}")
+    if watch < 1:
+        raise ValueError(f"record(watch={watch}) would watch nothing: give 1 or more")
+    if mode not in _MODES:
+        raise ValueError(f"no mode {mode!r}; the modes are: {', '.join(_MODES)}")
+    return BlockRecording(model, optimizer, watch, mode)
+
+
+_MODES = get_args(Mode)

@@ -1,0 +1,49 @@
+"""`inspector.trace`: the Graph of a tensor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from inspector.api.first_trace import with_first_trace
+from inspector.derivatives import add_local_derivatives
+from inspector.graph import Graph
+from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
+from inspector.tensor_stats import Batch
+from inspector.tracing.build_graph import build_graph
+from inspector.tracing.ids import Ids
+from inspector.tracing.roots import roots_of
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.walk import walk
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Names, names_from
+
+
+def trace(thing: Any) -> Graph:
+    """The backward graph of a tensor, of several in a list, dict or dataclass, or of a model's output.
+
+    Traced again after `backward()`, it shows before and after: what a graph was at first is remembered for as long
+    as it lives. Tensors are named as the caller's variables are.
+    Raises TypeError where there is no tensor, NoGraphError (a ValueError) where none has a graph.
+    """
+    return trace_from(thing, sys._getframe(1))
+
+
+def trace_from(thing: Any, frame: Any) -> Graph:
+    """`trace`, with the frame whose variables name the tensors."""
+    return trace_named(thing, names_from(frame, UserFiles(str(Path.cwd()))))
+
+
+def trace_named(thing: Any, names: Names) -> Graph:
+    """`trace`, with names that are known."""
+    DEEP_GRAPHS.release()
+    roots = roots_of(thing)
+    outputs = [output for output, _ in roots]
+    graph = walk(edge for _, edge in roots)
+    tracing = GraphSnapshot(graph, outputs, names, Batch())
+    record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
+    DEEP_GRAPHS.keep(graph, outputs)
+    traced = build_graph(record, Ids(record), flow)
+    traced.refine(add_local_derivatives)
+    return traced

@@ -1,0 +1,186 @@
+"""The pictures of one backward call, written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from inspector.commands.options import Destination, DrawOptions
+from inspector.export import WRITERS, write_graph, write_scenes
+from inspector.export.formats import write_torchviz
+from inspector.figure import Figure, draw, frames
+from inspector.folding.folded_graph import with_step_order
+from inspector.graph import Graph
+from inspector.graph.model import MOMENTS
+from inspector.graph.values import is_unknown
+from inspector.layout.errors import LayoutFailed
+from inspector.plots import plot_graph, why_no_plot
+from inspector.report import BackwardCall
+from inspector.report.originals import NOT_TAKEN, Original
+from inspector.scene import Scene
+from inspector.styles.code_lines import listed_file
+from inspector.util.atomic_write import write_bytes_atomically
+from inspector.util.os_errors import with_path
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a call's pictures, and what did not come out as it was wished, one line each."""
+
+    files: list[Path]
+    remarks: list[str]
+
+
+def write_pictures(
+    call: BackwardCall, destination: Destination, options: DrawOptions, original: Original | None = None
+) -> Written:
+    """Draw a call and write its files.
+
+    original: torchviz's picture of the call, for its format; where there is none, that is a remark.
+    Raises TooManyBoxes or LayoutFailed where it cannot be drawn, ValueError for a path that the graph does not
+    have, MissingExtra for a format that is not installed, OSError where it cannot be written.
+    """
+    drawn = _Drawn(call, options)
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    files, remarks = list[Path](), list[str]()
+    for format in destination.formats:
+        if WRITERS[format].holds == "original":
+            _write_original(original or NOT_TAKEN, call.index, destination, Written(files, remarks))
+            continue
+        for path, scenes in _sheets(format, drawn, destination):
+            try:
+                write_bytes_atomically(path, _content(format, drawn, scenes))
+            except OSError as error:  # of a library that encodes, say, which knows nothing of the file
+                raise with_path(error, path) from error
+            files.append(path)
+    return Written(files, [*drawn.remarks, *remarks])
+
+
+def _write_original(original: Original, index: int, destination: Destination, written: Written) -> None:
+    """torchviz's own picture, or a remark on why there is none: the other pictures are drawn all the same."""
+    path = destination.file or destination.folder / f"backward-{index}{WRITERS['torchviz'].suffix}"
+    reason = original.reason
+    if original.source is not None:
+        try:
+            write_bytes_atomically(path, write_torchviz(original.source))
+            written.files.append(path)
+            return
+        except LayoutFailed as error:
+            reason = str(error)
+    written.remarks.append(f"torchviz has no picture of backward call {index}: {reason}")
+
+
+def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
+    if WRITERS[format].holds == "graph":
+        return write_graph(format, drawn.call.graph)
+    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
+
+
+def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
+    """The figure of a call, before and after."""
+    script = _script(call.graph, options)
+    graph = with_step_order(call.graph, options.order)  # the numbers are those of the frames beside it
+    return draw(graph, options.figure, call=_code(call), script=script, depth=options.depth)
+
+
+def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
+    """The figure of a call step by step."""
+    script = _script(call.graph, options)
+    return frames(
+        call.graph, options.figure, call=_code(call), order=options.order, script=script, depth=options.depth
+    )
+
+
+def _code(call: BackwardCall) -> str | None:
+    return None if is_unknown(call.location) else call.location["code"]
+
+
+def _script(graph: Graph, options: DrawOptions) -> str | None:
+    """The text of the file that made the graph; None where it is not at hand or not wanted."""
+    if options.folder is None or not options.figure.code:
+        return None
+    try:
+        return (options.folder / listed_file(graph)).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class _Drawn:
+    """What is drawn of a call, each figure when it is first needed."""
+
+    def __init__(self, call: BackwardCall, options: DrawOptions) -> None:
+        self.call = call
+        self.look = options
+
+    @cached_property
+    def figure(self) -> Figure:
+        return draw_call(self.call, self.look)
+
+    @cached_property
+    def steps(self) -> Figure:
+        return draw_frames(self.call, self.look)
+
+    @cached_property
+    def curves(self) -> Figure:
+        return plot_graph(self.call.graph)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Those of the figures that were needed, each once, and why there is no plot where one was wished."""
+        figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
+        remarks = [remark for figure in figures for remark in figure.remarks]
+        reason = why_no_plot(self.call.graph) if self.look.plot else None
+        return list(dict.fromkeys([*remarks, reason] if reason else remarks))
+
+
+_Scenes = Callable[[_Drawn], list[Scene]]
+"""Picks the Scenes of one file."""
+
+
+def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[Path, _Scenes]]:
+    """The files of a format, and what each holds."""
+    call, options = drawn.call, drawn.look
+    sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
+    plot = options.plot and WRITERS[format].holds != "graph" and why_no_plot(call.graph) is None
+    plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
+    if destination.file is None:
+        start = f"backward-{call.index}"
+        return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
+    # One file holds both panels; where it has room for pages and steps are wished, it holds those.
+    picture = (destination.file, sheets[-1 if options.frames and WRITERS[format].holds == "pages" else 0][1])
+    name = destination.file.name[: -len(end)]
+    return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
+
+
+def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scenes]]:
+    """The middle part of each file's name, and what the file holds. Before is step 0, after the last step.
+
+    alone: whether one picture is written, so that nothing is to be drawn for the names of the steps.
+    """
+    holds, options = WRITERS[format].holds, drawn.look
+    ran = drawn.call.graph.ran
+    if holds in ("graph", "moments"):
+        yield "", _steps if options.frames else _panels
+        return
+    yield "", lambda drawn: [drawn.figure.scene]
+    for number, moment in enumerate(MOMENTS if ran else MOMENTS[:1]):
+        yield f".{moment}", partial(_one, _panels, number)
+    if options.frames and holds == "pages":
+        yield ".steps", _steps
+    elif options.frames and not alone:
+        for step in range(len(drawn.steps.panels)):
+            yield f".step-{step:02d}", partial(_one, _steps, step)
+
+
+def _panels(drawn: _Drawn) -> list[Scene]:
+    return list(drawn.figure.panels.values())
+
+
+def _steps(drawn: _Drawn) -> list[Scene]:
+    return list(drawn.steps.panels.values())
+
+
+def _one(several: _Scenes, number: int, drawn: _Drawn) -> list[Scene]:
+    return [several(drawn)[number]]

@@ -1,0 +1,100 @@
+"""`inspect SAVED.json`: draw a saved inspection again. Nothing is run, and torch is not imported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from inspector.commands.ci_annotations import FOUND, fails
+from inspector.commands.export_figures import write_pictures
+from inspector.commands.options import ORIGINAL, Options
+from inspector.commands.output_folder import cannot_write, display_path
+from inspector.commands.render_subprocess import FILE, REMARK
+from inspector.diagnosis import diagnose_report
+from inspector.diagnosis.mark_graph import mark_graph
+from inspector.graph.grad_scale import without_grad_scale
+from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.report import BackwardCall, Report, ReportError, load
+from inspector.report.originals import Original, load_originals, original_of
+from inspector.util.stderr import discard, say, stderr
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+
+def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
+    """Draw the calls of a report that are asked for; the exit status.
+
+    quiet: print nothing but what goes wrong and which files there are, a line each (for the inspection, which has
+    printed the rest).
+    """
+    from inspector.terminal import show, stderr_console
+    from inspector.terminal.print_call import Shown
+    from inspector.terminal.progress import working
+
+    status, files = 0, list[Path]()
+    try:
+        with working(stderr_console(), "reading"):
+            report = diagnose_report(load(path))
+            mark_graph(report)
+        calls = _asked_for(report, options)
+        originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
+        for call in calls:
+            original = original_of(originals, call.index)
+            status = max(status, _draw(call, options, files, original))
+    except (ReportError, LookupError, ValueError) as error:  # the last: a path between tensors that are not there
+        return _complain(str(error.args[0]), USAGE)
+    except KeyboardInterrupt:  # every file is whole, or not there
+        return _complain("interrupted: the pictures are not finished", INTERRUPTED)
+    if quiet:
+        for file in files:
+            _print(f"{FILE}{json.dumps(str(file))}")
+    else:
+        names = [display_path(file) for file in files]
+        drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
+        try:
+            show(stderr_console(), report, drawn)
+        except OSError:  # stderr is full, or its reader has gone
+            discard(stderr())
+    return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
+
+
+def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
+    indexes = [call.index for call in report.calls]
+    wanted = options.watch.drawn(indexes) if options.watch.backward else report.recording["drawn"]
+    calls = [call for call in report.calls if call.index in wanted]
+    if not calls:
+        held = f"it holds {', '.join(map(str, indexes))}" if indexes else "it holds none"
+        asked = f" {options.watch.backward}" if options.watch.backward else ""
+        raise LookupError(f"{report.script}: no backward call{asked} in this report: {held}")
+    return calls
+
+
+def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
+    """Draw a call, and add what was written to `files`; the exit status."""
+    from inspector.terminal import stderr_console
+    from inspector.terminal.progress import working
+
+    try:
+        with working(stderr_console(), "drawing"):
+            drawn = replace(call, graph=without_grad_scale(call.graph, call.setting.scale))
+            written = write_pictures(drawn, options.destination, options.draw, original)
+    except (TooManyBoxes, LayoutFailed) as error:
+        return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
+    except OSError as error:
+        return _complain(cannot_write(error, options.destination.folder), FAILED)
+    for remark in written.remarks:
+        _print(f"{REMARK}{remark}")
+    files += written.files
+    return 0
+
+
+def _complain(message: str, status: int) -> int:
+    say(message)
+    return status
+
+
+def _print(line: str) -> None:
+    print(line, file=stderr())

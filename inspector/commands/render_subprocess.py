@@ -1,0 +1,104 @@
+"""Drawing in a child process: Graphviz can crash, and must not take a training run along."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from inspector.commands.options import Options
+from inspector.options.figure_options import FigureOptions
+from inspector.util.child_python import python_command
+from inspector.util.exit_status import describe_exit_status
+
+REMARK = "inspect: note: "
+"""Before a line of the child's that is no failure."""
+FILE = "inspect: file: "
+"""Before the name of a file that the child wrote, as JSON: it may hold anything."""
+TIME_LIMIT = 60.0
+"""Seconds for the pictures of one run."""
+
+
+class RenderProcess:
+    """A child that draws a saved report while the script goes on."""
+
+    def __init__(self, report: Path, options: Options) -> None:
+        """Start to draw `report`. Raises OSError where no process can be started."""
+        self._limit = time.monotonic() + TIME_LIMIT
+        self._report = report
+        self.remarks: list[str] = []
+        """What did not come out as it was wished, once the drawing is done."""
+        self.files: list[Path] = []
+        """The pictures that there are then."""
+        self._child = subprocess.Popen(
+            python_command(_INSPECT, "--quiet", *_arguments(options), str(report)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
+
+    def wait(self) -> str | None:
+        """Wait for the end of the drawing; what went wrong, as one line, or None."""
+        try:
+            _, said = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return f"drawing took longer than {TIME_LIMIT:.0f} s and was given up"
+        except BaseException:
+            self.stop()
+            raise
+        lines = [line for line in said.splitlines() if line.strip()]
+        if self._child.returncode == 0:
+            self.remarks = [line.removeprefix(REMARK) for line in lines if line.startswith(REMARK)]
+            self.files = [Path(json.loads(line.removeprefix(FILE))) for line in lines if line.startswith(FILE)]
+            return None
+        lines = [line for line in lines if not line.startswith((REMARK, FILE))]
+        if self._child.returncode < 0 or not lines:  # in the layout engine, the rasteriser, or for want of memory
+            return f"the process that draws {describe_exit_status(self._child.returncode)}"
+        return lines[-1].removeprefix("inspect: ")
+
+    def stop(self) -> None:
+        """End the child now. Pictures are written whole or not at all."""
+        self._child.kill()
+        self._child.communicate()
+
+
+_INSPECT = "import runpy; runpy.run_module('inspector', run_name='__main__', alter_sys=True)"
+
+
+def _arguments(options: Options) -> list[str]:
+    look, destination = options.draw, options.destination
+    arguments = ["--theme", look.theme, "--text", look.text, "--depth", str(look.depth)]
+    arguments += _figure_arguments(look.figure)
+    if look.frames:
+        arguments += ["--frames", "--order", look.order]
+    if look.plot:
+        arguments.append("--plot")
+    if look.folder is not None:
+        arguments += ["--folder", str(look.folder)]
+    if destination.file is not None:
+        return [*arguments, "--output", str(destination.file)]
+    for format in destination.formats:
+        arguments += ["--format", format]
+    return [*arguments, "--output", f"{destination.folder}/"]
+
+
+def _figure_arguments(look: FigureOptions) -> list[str]:
+    """A Look as options; what it leaves open is left out."""
+    chosen = {field.name: getattr(look, field.name) for field in fields(look)}
+    flags = [f"--{name}" for name, value in chosen.items() if value is True]
+    pairs = [(f"--{name}", value) for name, value in chosen.items() if value and isinstance(value, str)]
+    return [*flags, *(text for pair in pairs for text in pair)]
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this very package, also in a checkout that is not installed, and no settings of the
+    script's for its interpreter (`-W error` in PYTHONWARNINGS, a start-up file)."""
+    ours = str(Path(__file__).resolve().parents[2])
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": ours, "PYTHONSAFEPATH": "1"}

@@ -1,0 +1,167 @@
+"""The local derivative of each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
+
+The rules of the tables say what it should be; it is kept only if it, times what came from upstream, is the
+gradient that was measured on the edge. Where the rules say nothing, or something else (a hook, a kink, a custom
+Function), an edge between numbers has its measured ratio and no symbol.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import networkx
+
+from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.linear_ops import RESHAPING
+from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.graph.row_types import FunctionRow, NextEdge
+
+if TYPE_CHECKING:
+    from inspector.derivatives.symbol_table import SymbolTable
+
+TOLERANCE = 1e-6
+"""Relative; a few units in the last place of a float32 (1.2e-7)."""
+
+MOST_EDGES = 300
+"""A figure with more symbols is read by nobody, and each takes sympy half a millisecond."""
+
+
+@dataclass(slots=True)
+class _EdgeDerivative:
+    """An edge between small tensors. expression: of its derivative, in sympy, once it is known to agree."""
+
+    function: str
+    attributes: NextEdge
+    upstream: SmallTensor
+    gradient: SmallTensor
+    expression: Any = None
+
+
+def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
+    """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
+
+    A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
+    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`.
+    """
+    edges = list(_small_edges(network))
+    if not edges or len(edges) > MOST_EDGES:
+        return
+    if not any(_entry(cast(FunctionRow, network.nodes[edge.function]), edge) for edge in edges):
+        _write_ratios(edges)
+        return
+    from inspector.derivatives.symbol_table import (  # sympy, which most graphs do not need
+        SymbolTable,
+        brackets_kept,
+    )
+    from inspector.derivatives.total_derivative import add_totals
+
+    forward = ForwardReconstruction(network)
+    with brackets_kept():
+        symbols = SymbolTable(forward)
+        for edge in edges:
+            edge.expression = _agreeing(symbols, forward, edge)
+        _write_symbols(symbols, forward, edges)
+        add_totals(forward)
+
+
+def _small_edges(network: networkx.MultiDiGraph[Any]) -> Iterator[_EdgeDerivative]:
+    """The edges with a small real gradient on them, out of functions with one arriving."""
+    for source, _, edge in network.edges(data=True):
+        if edge["kind"] == "next":
+            gradient, upstream = small_tensor(edge["gradient"]), small_tensor(network.nodes[source]["gradient"])
+            if gradient is not None and upstream is not None and _fit(gradient, upstream):
+                yield _EdgeDerivative(source, cast(NextEdge, edge), upstream, gradient)
+
+
+def _fit(gradient: SmallTensor, upstream: SmallTensor) -> bool:
+    """Whether the edge is elementwise, or leads from one number to the tensor it was made of."""
+    return bool(gradient.items) and upstream.shape in (gradient.shape, ())
+
+
+def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeDerivative) -> Any:
+    """The derivative by the rules, if it is what was measured."""
+    from inspector.derivatives.symbol_table import number_at
+
+    entry = _entry(forward.function(edge.function), edge)
+    if entry is None:
+        return None
+    name, text = entry
+    expression = symbols.derivative(edge.function, name, text)
+    if expression is None:
+        return None
+    local = number_at(expression, symbols.values)
+    return expression if _explains(local, edge) else None
+
+
+def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | None:
+    """(input, text of its derivative) of the tables; None for an edge that they say nothing of."""
+    if edge.upstream.shape == edge.gradient.shape and function["name"] in RESHAPING:
+        return "self", "1"
+    elementary, reduction = find_elementary(function), find_reduction(function)
+    # A function of each element is no rule for an input that was repeated: its gradient is a sum.
+    entry = elementary if edge.upstream.shape == edge.gradient.shape and elementary else reduction
+    slot = edge.attributes["slot"]
+    if entry is None or slot >= len(entry.derivatives):
+        return None
+    name = list(entry.derivatives)[slot]
+    return name, entry.derivatives[name]
+
+
+def _explains(local: SmallTensor, edge: _EdgeDerivative) -> bool:
+    """Whether local times upstream is the gradient of the edge, element by element."""
+    if local.shape not in (edge.gradient.shape, ()):
+        return False
+    return all(
+        values_agree(_at(local, position) * _at(edge.upstream, position), gradient, TOLERANCE)
+        for position, gradient in enumerate(edge.gradient.items)
+    )
+
+
+def _at(array: SmallTensor, position: int) -> float:
+    return array.items[position if array.shape else 0]
+
+
+def _write_symbols(symbols: SymbolTable, forward: ForwardReconstruction, edges: list[_EdgeDerivative]) -> None:
+    from inspector.derivatives.expression_printer import print_expression
+    from inspector.derivatives.symbol_table import number_at
+
+    names = symbols.names([edge.expression for edge in edges if edge.expression is not None])
+    for edge in edges:
+        if edge.expression is not None:
+            value = number_at(edge.expression, symbols.values)
+            spread = (
+                value if value.shape else SmallTensor(edge.gradient.shape, value.items * len(edge.gradient.items))
+            )
+            text = print_expression(edge.expression, names)
+            edge.attributes["local"] = {"symbol": text, "value": spread.value}
+    _write_ratios([edge for edge in edges if edge.expression is None])
+    for alias, name in names.items():
+        _define(symbols, forward, symbols.aliases[alias], name, names)
+
+
+def _define(symbols: SymbolTable, forward: ForwardReconstruction, pair: Pair, name: str, names: Any) -> None:
+    from inspector.derivatives.expression_printer import print_expression
+
+    alias = next(symbol for symbol, owner in symbols.aliases.items() if owner == pair)
+    definition = symbols.definitions[alias]
+    text = None if definition is None else print_expression(definition, names)
+    forward.function(pair[0])["alias"] = {"name": name, "expression": text}
+
+
+def _write_ratios(edges: list[_EdgeDerivative]) -> None:
+    for edge in edges:
+        ratio = _ratio(edge)
+        if ratio is not None:
+            edge.attributes["local"] = {"symbol": None, "value": ratio}
+
+
+def _ratio(edge: _EdgeDerivative) -> float | None:
+    """What the edge did, as a number: of numbers only, and not where nothing came or nothing sensible."""
+    if edge.gradient.shape or edge.upstream.shape or not edge.upstream.items[0]:
+        return None
+    ratio = edge.gradient.items[0] / edge.upstream.items[0]
+    return ratio if math.isfinite(ratio) else None

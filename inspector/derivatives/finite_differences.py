@@ -1,0 +1,239 @@
+"""The root of a graph as a function of its leaves, evaluated again from what was recorded.
+
+The user's code is never run a second time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair, evaluate
+from inspector.derivatives.linear_ops import STRUCTURAL, transposed_product
+from inspector.derivatives.small_tensor import SmallTensor, values_agree
+
+REPRODUCED = 1e-4
+"""Relative: how well the recorded root must come out again. A long forward in float32 has lost some digits."""
+
+_STEP = 1e-4
+"""Of a finite difference, relative to the leaf (or to 1). With the extrapolation its error is some 1e-12."""
+
+
+_KINK = 1e-3
+"""Relative: how much the slopes from both sides differ at a kink."""
+
+
+class NotEvaluable(Exception):
+    """The root cannot be evaluated again. The message says why, in one line."""
+
+
+class Evaluation:
+    """What depends on one leaf of a graph, ready to be evaluated with the leaf moved."""
+
+    def __init__(self, forward: ForwardReconstruction, root: Pair, leaf: Pair) -> None:
+        """Raises NotEvaluable where a function on the way from the leaf to the root cannot be evaluated."""
+        self._forward = forward
+        self._root = root
+        self._leaf = leaf
+        at = forward.value(leaf)
+        if at is None:
+            raise NotEvaluable("its value is not known in full (more than 9 elements, or not recorded)")
+        self.at = at
+        self._steps = self._dependent()
+        if not self._steps and root != leaf:
+            raise NotEvaluable("the root does not depend on it")
+        self._check()
+
+    def __call__(self, moved: SmallTensor) -> SmallTensor:
+        """The root with the leaf at `moved`. What is out of a function's domain is NaN."""
+        values = {self._leaf: moved}
+        for function in self._steps:
+            result = self._forward.apply(function, values)
+            if result is None:
+                raise NotEvaluable(_why_not(self._forward, function))
+            values[function, 0] = result
+        return values[self._root]
+
+    def along(self, position: float) -> float:
+        """The root with a leaf of one element at `position`."""
+        return self(SmallTensor(self.at.shape, (position,))).items[0]
+
+    def slopes(self) -> SmallTensor:
+        """d root / d leaf at the point by finite differences, element by element."""
+        return SmallTensor(self.at.shape, tuple(_slope(*probe) for probe in self._probes()))
+
+    def kinks(self) -> list[tuple[float, float]]:
+        """(slope from the left, from the right) for each element where the two differ."""
+        sides = [_sides(*probe) for probe in self._probes()]
+        return [
+            side for side in sides if not values_agree(side[0], side[1], _KINK) and max(map(abs, side)) > _KINK
+        ]
+
+    def _probes(self) -> list[tuple[Callable[[float], float], float]]:
+        """For each element of the leaf the root as a function of it, and where it is."""
+
+        def probe(element: int) -> Callable[[float], float]:
+            def root(position: float) -> float:
+                items = list(self.at.items)
+                items[element] = position
+                return self(SmallTensor(self.at.shape, tuple(items))).items[0]
+
+            return root
+
+        return [(probe(element), item) for element, item in enumerate(self.at.items)]
+
+    def _dependent(self) -> list[str]:
+        """The functions between the leaf and the root, in the order of the forward."""
+        touched = {self._leaf[0]}
+        steps = []
+        for function in self._forward.order:
+            if function in touched:
+                continue
+            if any(target in touched for target, _ in self._forward.edges(function)):
+                touched.add(function)
+                steps.append(function)
+        return steps if self._root[0] in touched else []
+
+    def _check(self) -> None:
+        """The root must come out as it was recorded: an in-place write or a lost constant may be in the way."""
+        recorded, again = self._forward.value(self._root), self(self.at)
+        if len(again.items) != 1:
+            raise NotEvaluable("the root is not one number")
+        if recorded is None or (math.isnan(recorded.items[0]) and math.isnan(again.items[0])):
+            return
+        if not values_agree(again.items[0], recorded.items[0], REPRODUCED):
+            shown = f"{again.items[0]:.6g} instead of {recorded.items[0]:.6g}"
+            raise NotEvaluable(f"evaluated again from what was recorded the root is {shown}")
+
+
+def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float) -> dict[Pair, SmallTensor]:
+    """d root / d tensor times `seed` for every tensor that the rules of the tables reach, in double precision.
+
+    A tensor that a function outside of the tables stands before is left out.
+    """
+    value = forward.value(root)
+    if value is None or len(value.items) != 1:
+        return {}
+    found = {root: SmallTensor(value.shape, (seed,))}
+    blocked: set[Pair] = set()
+    for function in reversed(forward.order):
+        pair = (function, 0)
+        if pair not in found and pair not in blocked:
+            continue
+        upstream = None if pair in blocked else found[pair]
+        for target, edge in forward.edges(function):
+            into = (target, edge["input_nr"])
+            part = None if upstream is None else _flow_back(forward, function, edge["slot"], into, upstream)
+            if part is None or into in blocked:
+                blocked.add(into)
+                found.pop(into, None)
+            else:
+                found[into] = _added(found.get(into), part)
+    return found
+
+
+def local_slope(forward: ForwardReconstruction, function: str, slot: int) -> SmallTensor | None:
+    """The derivative of an elementary function or a reduction by the input of a slot; None where it has none."""
+    row = forward.function(function)
+    entry = find_elementary(row) or find_reduction(row)
+    if entry is None or slot >= len(entry.derivatives):
+        return None
+    name, text = list(entry.derivatives.items())[slot]
+    operands = known_operands(forward, function)
+    if name in operands:
+        operands["n"] = SmallTensor((), (float(len(operands[name].items)),))
+    return evaluate(text, operands)
+
+
+def known_operands(forward: ForwardReconstruction, function: str) -> dict[str, SmallTensor]:
+    """The values of a function's operands and of its `result`, as far as they are known."""
+    found = {}
+    for name, operand in (*forward.operands(function).items(), ("result", None)):
+        pair = (function, 0) if operand is None else operand.pair
+        value = forward.value(pair) if pair is not None else operand.value if operand is not None else None
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _flow_back(
+    forward: ForwardReconstruction, function: str, slot: int, into: Pair, upstream: SmallTensor
+) -> SmallTensor | None:
+    """What flows along one edge: local derivative times upstream, summed where the input was repeated."""
+    at = forward.value(into)
+    if at is None:
+        return None
+    if forward.network.nodes[function]["name"] in STRUCTURAL:
+        return transposed_product(_moving(forward, function, into, slot), at, upstream)
+    local = local_slope(forward, function, slot)
+    if local is None:
+        return None
+    length = max(len(local.items), len(upstream.items))
+    if not {len(local.items), len(upstream.items)} <= {1, length}:
+        return None
+    products = [
+        local.items[k % len(local.items)] * upstream.items[k % len(upstream.items)] for k in range(length)
+    ]
+    if len(at.items) == 1:
+        return SmallTensor(at.shape, (math.fsum(products),))
+    if length == 1:
+        products *= len(at.items)
+    return SmallTensor(at.shape, tuple(products)) if len(products) == len(at.items) else None
+
+
+def _moving(
+    forward: ForwardReconstruction, function: str, into: Pair, slot: int
+) -> Callable[[SmallTensor], SmallTensor | None]:
+    """A linear function of its input of one slot, all else as recorded (of a sum of inputs: nothing)."""
+    names = forward.inputs(function)
+    others = [
+        edge["slot"]
+        for target, edge in forward.edges(function)
+        if (target, edge["input_nr"]) == into and edge["slot"] != slot
+    ]
+    row = forward.network.nodes[function]
+    operands = known_operands(forward, function)
+    is_sum = row["name"] in ("StackBackward0", "CatBackward0")
+
+    def function_of(moved: SmallTensor) -> SmallTensor | None:
+        arrays = dict(operands)
+        if is_sum:  # what the other inputs hold must not count
+            arrays = {key: SmallTensor(item.shape, (0.0,) * len(item.items)) for key, item in operands.items()}
+        elif others:
+            return None
+        arrays[names[slot]] = moved
+        if any(name not in arrays for name in names):
+            return None
+        return STRUCTURAL[row["name"]](
+            [arrays[name] for name in names], row["attributes"], forward.shape((function, 0))
+        )
+
+    return function_of
+
+
+def _added(one: SmallTensor | None, other: SmallTensor) -> SmallTensor:
+    if one is None:
+        return other
+    return SmallTensor(other.shape, tuple(a + b for a, b in zip(one.items, other.items, strict=True)))
+
+
+def _slope(function: Callable[[float], float], at: float) -> float:
+    """Central differences at two steps, extrapolated (Richardson)."""
+    step = _STEP * max(1.0, abs(at))
+    coarse = (function(at + step) - function(at - step)) / (2 * step)
+    fine = (function(at + step / 2) - function(at - step / 2)) / step
+    return (4 * fine - coarse) / 3
+
+
+def _sides(function: Callable[[float], float], at: float) -> tuple[float, float]:
+    step = 1e-6 * max(1.0, abs(at))
+    here = function(at)
+    return (here - function(at - step)) / step, (function(at + step) - here) / step
+
+
+def _why_not(forward: ForwardReconstruction, function: str) -> str:
+    name = forward.network.nodes[function]["name"]
+    if forward.inputs(function):
+        return f"an input of {name} was not recorded, or is no small tensor"
+    return f"{name} is no elementary function"

@@ -1,0 +1,263 @@
+"""The forward of a graph, read back from its backward functions: which function made what from which inputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from types import CodeType
+from typing import Any, cast
+
+import networkx
+
+from inspector.derivatives.elementary import Elementary, Reduction, find_elementary, find_reduction
+from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
+from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
+from inspector.derivatives.small_tensor import SmallTensor, elementwise, scalar, small_tensor
+from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
+
+Pair = tuple[str, int]
+"""(id of a function, output number): a tensor of the forward. A leaf is that of its AccumulateGrad."""
+
+_FLOAT32_STEP = 1.2e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """What a name in an expression stands for: an output of another function, or something from outside.
+
+    tensor: the id of a saved tensor from outside. value: of what is from outside, None where it is not known.
+    """
+
+    pair: Pair | None = None
+    tensor: str | None = None
+    value: SmallTensor | None = None
+
+
+class ForwardReconstruction:
+    """The forward of a graph, in plain numbers. Everything is looked up when it is first asked for."""
+
+    def __init__(self, network: networkx.MultiDiGraph[Any]) -> None:
+        self.network = network
+        self._tensors = self._tensors_by_pair()
+        self._values: dict[Pair, SmallTensor | None] = {}
+        self._operands: dict[str, dict[str, Operand]] = {}
+
+    @functools.cached_property
+    def order(self) -> list[str]:
+        """The functions, each after all that its inputs come from."""
+        functions = [key for key, row in self.network.nodes(data=True) if row["kind"] == "function"]
+        waiting = {key: len(list(self.edges(key))) for key in functions}
+        ready = [key for key in functions if not waiting[key]]
+        found = []
+        while ready:
+            function = ready.pop()
+            found.append(function)
+            for source in self.uses(function):
+                waiting[source] -= 1
+                if not waiting[source]:
+                    ready.append(source)
+        return found
+
+    def edges(self, function: str) -> Iterator[tuple[str, NextEdge]]:
+        """(target, attributes) of the edges to the functions that the inputs come from."""
+        for _, target, edge in self.network.out_edges(function, data=True):
+            if edge["kind"] == "next":
+                yield target, cast(NextEdge, edge)
+
+    def uses(self, function: str) -> Iterator[str]:
+        """The functions that take an output of this one."""
+        for source, _, edge in self.network.in_edges(function, data=True):
+            if edge["kind"] == "next":
+                yield source
+
+    def tensor(self, pair: Pair) -> TensorRow | None:
+        """The attributes of a tensor; None where the graph has none for it."""
+        identifier = self._tensors.get(pair)
+        return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
+
+    def function(self, identifier: str) -> FunctionRow:
+        """The attributes of a function."""
+        return cast(FunctionRow, self.network.nodes[identifier])
+
+    def leaves(self) -> Iterator[tuple[str, Pair]]:
+        """(id, pair) of every leaf that a gradient goes to."""
+        for source, target, edge in self.network.edges(data=True):
+            if edge["kind"] == "accumulate":
+                yield target, (source, 0)
+
+    def inputs(self, function: str) -> tuple[str, ...]:
+        """Names of the inputs by slot; empty for a function that is in no table."""
+        row = self.function(function)
+        entry = find_elementary(row) or find_reduction(row)
+        if entry is not None:
+            return tuple(entry.derivatives)
+        if row["name"] not in STRUCTURAL:
+            return ()
+        slots = max((edge["slot"] for _, edge in self.edges(function)), default=0) + 1
+        return STRUCTURAL_INPUTS.get(row["name"]) or tuple(f"input{slot}" for slot in range(slots))
+
+    def operands(self, function: str) -> dict[str, Operand]:
+        """What the names in the expression of a function stand for, inputs and attributes alike."""
+        if function not in self._operands:
+            self._operands[function] = self._find_operands(function)
+        return self._operands[function]
+
+    def value(self, pair: Pair) -> SmallTensor | None:
+        """A tensor of the forward as it was recorded, else as it follows from what was; None for a large one."""
+        waiting = [pair]
+        while waiting:
+            now = waiting[-1]
+            if now not in self._values:
+                recorded = self._recorded(now)
+                missing = [] if recorded is not None or now[1] else self._unknown_inputs(now[0])
+                if missing:
+                    self._values[now] = None  # for the time being, and if it hangs on itself
+                    waiting += missing
+                    continue
+                self._values[now] = recorded
+            if self._values[now] is None and not now[1] and self._recorded(now) is None:
+                self._values[now] = self.apply(now[0], {})
+            waiting.pop()
+        return self._values[pair]
+
+    def apply(self, function: str, moved: dict[Pair, SmallTensor]) -> SmallTensor | None:
+        """The output of a function, its inputs as recorded but for those that were `moved`; None if unknown."""
+        arrays: dict[str, SmallTensor] = {}
+        for name, operand in self.operands(function).items():
+            value = operand.value
+            if operand.pair is not None:
+                value = moved.get(operand.pair) or self.value(operand.pair)
+            if value is not None:
+                arrays[name] = value
+        row = self.function(function)
+        shape = self.shape((function, 0))
+        elementary, reduction = find_elementary(row), find_reduction(row)
+        if elementary is not None:
+            result = evaluate(elementary.expression, arrays)
+            return None if result is None or shape not in (None, result.shape) else result
+        if reduction is not None:
+            return _reduced(reduction, arrays) if shape in (None, ()) else None
+        linear = STRUCTURAL.get(row["name"])
+        names = self.inputs(function)
+        if linear is None or not all(name in arrays for name in names):
+            return None
+        return linear([arrays[name] for name in names], row["attributes"], shape)
+
+    def _unknown_inputs(self, function: str) -> list[Pair]:
+        pairs = [operand.pair for operand in self.operands(function).values() if operand.pair is not None]
+        return [pair for pair in pairs if pair not in self._values]
+
+    def _tensors_by_pair(self) -> dict[Pair, str]:
+        found = {}
+        for source, target, edge in self.network.edges(data=True):
+            if edge["kind"] == "grad_fn":
+                found[target, self.network.nodes[source].get("output_nr", 0)] = source
+            elif edge["kind"] == "accumulate":
+                found[source, 0] = target
+        return found
+
+    def _recorded(self, pair: Pair) -> SmallTensor | None:
+        tensor = self.tensor(pair)
+        if tensor is not None:
+            return small_tensor(tensor["before"]["data"])
+        function = self.function(pair[0])
+        return None if pair[1] else small_tensor(function["before"]["data"])
+
+    def shape(self, pair: Pair) -> tuple[int, ...] | None:
+        """The shape of a tensor as far as the graph tells it."""
+        recorded = self._recorded(pair)
+        tensor = self.tensor(pair)
+        if recorded is not None:
+            return recorded.shape
+        return None if tensor is None else tuple(tensor["shape"])
+
+    def _find_operands(self, function: str) -> dict[str, Operand]:
+        row = self.function(function)
+        elementary = find_elementary(row)
+        known: dict[str, Any] = dict(elementary.defaults) if elementary is not None else {}
+        known |= row["attributes"]
+        found = {
+            name: Operand(value=scalar(float(value)))
+            for name, value in known.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        }
+        for saved in row["saved"]:
+            if saved["tensor"] is not None:
+                tensor = self.network.nodes[saved["tensor"]]
+                found[saved["name"]] = Operand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
+        names = self.inputs(function)
+        for target, edge in self.edges(function):
+            if edge["slot"] < len(names):
+                found[names[edge["slot"]]] = Operand((target, edge["input_nr"]))
+        self._add_missing(function, elementary, found)
+        return found
+
+    def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, Operand]) -> None:
+        """The 1 of `x + 1`, which torch does not save: it follows from the output."""
+        result = self._recorded((function, 0))
+        if elementary is None or result is None:
+            return
+        for name, text in elementary.missing.items():
+            if name in found:
+                continue
+            arrays = {key: value for key, item in found.items() if (value := self._of(item)) is not None}
+            value = evaluate(text, arrays | {"result": result})
+            if value is not None:
+                found[name] = Operand(value=_without_rounding(value, [result, *arrays.values()]))
+            return  # of two that are missing neither follows
+
+    def _of(self, operand: Operand) -> SmallTensor | None:
+        return operand.value if operand.pair is None else self.value(operand.pair)
+
+
+def evaluate(text: str, operands: dict[str, SmallTensor]) -> SmallTensor | None:
+    """An expression of the table at its operands; None where one of them is not known."""
+    code = compiled(text)
+    names = [name for name in code.co_names if name not in NUMERIC and name not in CONSTANTS]
+    if any(name not in operands for name in names):
+        return None
+    return elementwise(_numeric(text), {name: operands[name] for name in names})
+
+
+@functools.cache
+def compiled(text: str) -> CodeType:
+    """The code of an expression of the table."""
+    return compile(text, "<expression>", "eval")
+
+
+@functools.cache
+def _numeric(text: str) -> Callable[..., float]:
+    code = compiled(text)
+    functions = {**NUMERIC, **CONSTANTS, "__builtins__": {}}
+
+    def evaluate_numbers(**operands: float) -> float:
+        result: float = eval(code, functions, operands)  # the texts are those of our own table
+        return result
+
+    return evaluate_numbers
+
+
+def _reduced(reduction: Reduction, operands: dict[str, SmallTensor]) -> SmallTensor | None:
+    terms = evaluate(reduction.term, operands)
+    if terms is None:
+        return None
+    total = {"total": scalar(sum(terms.items)), "n": scalar(float(len(terms.items)))}
+    return evaluate(reduction.finish, total)
+
+
+def _without_rounding(value: SmallTensor, operands: list[SmallTensor]) -> SmallTensor:
+    """A constant that was found by subtraction, as the script will have written it: 0.1, not 0.09999990463."""
+    noise = _FLOAT32_STEP * max((abs(item) for operand in operands for item in operand.items), default=0.0)
+    return SmallTensor(value.shape, tuple(_shortest(item, noise) for item in value.items))
+
+
+def _shortest(number: float, noise: float) -> float:
+    if number != number or abs(number) == float("inf"):
+        return number
+    for digits in range(1, 8):
+        short = float(f"{Decimal(number):.{digits}g}")
+        if abs(short - number) <= noise:
+            return short
+    return number

@@ -1,0 +1,84 @@
+"""`--check`: the derivative of the root by each leaf, by rules, by autograd and by finite differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inspector.derivatives.finite_differences import Evaluation, NotEvaluable, derivatives_by_rules
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.derivatives.total_derivative import root_pair
+from inspector.graph import Graph
+
+TOLERANCE = 1e-4
+"""How much three ways to a float32 number may differ, relative to the largest element of a leaf."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafCheck:
+    """One leaf and its derivative by three ways; None where a way does not lead there, and `remark` says why.
+
+    agrees: None where there are not two to compare.
+    """
+
+    leaf: str
+    symbol: str | None
+    rules: SmallTensor | None
+    autograd: SmallTensor | None
+    differences: SmallTensor | None
+    agrees: bool | None
+    remark: str = ""
+
+
+def check_derivatives(graph: Graph) -> list[LeafCheck]:
+    """One row for each leaf that a gradient was measured for, in the order of the graph.
+
+    Nothing of the script is run: finite differences evaluate the recorded graph again. Raises NotEvaluable where
+    there is nothing to check: no backward, several roots, or a root that is no number.
+    """
+    forward = ForwardReconstruction(graph.network)
+    root = root_pair(forward)
+    if root is None:
+        raise NotEvaluable("backward did not start from one number")
+    seed = small_tensor(graph[root[0]]["gradient"])
+    if seed is None:
+        raise NotEvaluable("backward has not run")
+    rules = derivatives_by_rules(forward, root, seed.items[0])
+    return [
+        _checked(forward, root, leaf, pair, (rules.get(pair), seed.items[0])) for leaf, pair in forward.leaves()
+    ]
+
+
+def _checked(
+    forward: ForwardReconstruction, root: Pair, leaf: str, pair: Pair, by_rules: tuple[SmallTensor | None, float]
+) -> LeafCheck:
+    """by_rules: the derivative by rules, and the gradient that backward started with."""
+    rules, seed = by_rules
+    row = forward.network.nodes[leaf]
+    symbol = row.get("derivative", {}).get("symbol")
+    autograd = small_tensor(row["gradient"])
+    if autograd is None:
+        reason = "more than 9 elements" if isinstance(row["gradient"], dict) else "no gradient reached it"
+        return LeafCheck(leaf, symbol, rules, None, None, None, reason)
+    differences, remark = None, ""
+    try:
+        evaluation = Evaluation(forward, root, pair)
+        slopes = evaluation.slopes()
+        differences = SmallTensor(slopes.shape, tuple(seed * item for item in slopes.items))
+        kinks = evaluation.kinks()
+        remark = f"a kink: {kinks[0][0]:.4g} from the left, {kinks[0][1]:.4g} from the right" if kinks else ""
+    except NotEvaluable as reason:
+        remark = f"no finite differences: {reason}"
+    # At a kink each side has its own slope, and torch takes one of them, or one between.
+    others = [way for way in (rules, None if remark else differences) if way is not None]
+    agrees = all(_alike(way, autograd) for way in others) if others else None
+    return LeafCheck(leaf, symbol, rules, autograd, differences, agrees, remark)
+
+
+def _alike(one: SmallTensor, other: SmallTensor) -> bool:
+    """Whether two derivatives of one leaf agree: NaN with NaN, and small elements beside large ones."""
+    largest = max((abs(item) for item in other.items if abs(item) < float("inf")), default=0.0)
+    return len(one.items) == len(other.items) and all(
+        (a != a and b != b) or values_agree(a, b, TOLERANCE) or abs(a - b) <= TOLERANCE * largest
+        for a, b in zip(one.items, other.items, strict=True)
+    )

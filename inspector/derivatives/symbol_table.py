@@ -1,0 +1,259 @@
+"""What the tensors of a graph are called in a formula: by name, by the expression that made them, or v1, v2, …
+
+Only this module and `local` and `total`, which use it, need sympy; it is imported when a graph has a scalar edge.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sympy
+from sympy.core.parameters import distribute
+
+from inspector.derivatives.elementary import find_elementary
+from inspector.derivatives.expression_printer import Names, print_expression
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Operand, Pair, compiled
+from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
+from inspector.derivatives.small_tensor import SmallTensor, number_or_nan
+from inspector.graph.row_types import FunctionRow
+
+LONGEST = 24
+"""Letters of an expression that still stands for an operand within another; a longer one becomes v1, v2, …"""
+
+_LIMIT = 500
+"""How many tensors are composed for one graph."""
+
+_FUNCTIONS: dict[str, Any] = {
+    **{name: sympy.Function(name) for name in NUMERIC},
+    "sqrt": sympy.sqrt,
+    "pi": sympy.pi,
+    "__builtins__": {},
+}
+"""Functions that sympy does not evaluate: it keeps what the script says, and takes no time to think about it."""
+
+
+class SymbolTable:
+    """Sympy expressions for the tensors of one graph.
+
+    expand: whether a tensor with a name is written by the expression that made it; else by its name.
+    """
+
+    def __init__(self, forward: ForwardReconstruction, *, expand: bool = False, longest: int = LONGEST) -> None:
+        self._forward = forward
+        self._expand = expand
+        self._longest = longest
+        self._found: dict[Pair, Any] = {}
+        self._called: dict[str, Pair | str] = {}
+        self.values: dict[Any, SmallTensor] = {}
+        self.aliases: dict[Any, Pair] = {}
+        self.definitions: dict[Any, Any] = {}
+
+    def of(self, pair: Pair) -> Any:
+        """The expression of a tensor."""
+        waiting = [pair]
+        while waiting:
+            now = waiting[-1]
+            if now in self._found:
+                waiting.pop()
+                continue
+            missing = [part for part in self._parts(now) if part not in self._found]
+            if missing:
+                waiting += missing
+            else:
+                self._found[now] = self._compose(now)
+        return self._found[pair]
+
+    def derivative(self, function: str, name: str, text: str) -> Any:
+        """The expression of a derivative of the table at the operands of a function; None if one is not known."""
+        operands = self._operands(function, text)
+        if operands is None:
+            return None
+        if "n" in compiled(text).co_names:
+            operand = self._forward.operands(function)[name]
+            value = operand.value if operand.pair is None else self._forward.value(operand.pair)
+            operands["n"] = sympy.Integer(len(value.items) if value is not None else 1)
+        self._remember_output(function)
+        return _expression(text, operands)
+
+    def _remember_output(self, function: str) -> None:
+        """Let the output of a function count as it was recorded: torch, too, takes 1 - s from the s that it saved,
+        and where that cancels (a saturated sigmoid in float32) one from the exact s is another number."""
+        entry, value = find_elementary(self._forward.function(function)), self._forward.value((function, 0))
+        operands = None if entry is None else self._operands(function, entry.expression)
+        if entry is not None and operands is not None and value is not None:
+            made = _expression(entry.expression, operands)
+            if made is not None and made.args:
+                self.values[made] = value
+
+    def names(self, expressions: list[Any]) -> Names:
+        """v1, v2, … for the aliases that these expressions use, in the order of the forward."""
+        used: set[Any] = set()
+        waiting = list(expressions)
+        while waiting:
+            for symbol in waiting.pop().free_symbols & self.aliases.keys() - used:
+                used.add(symbol)
+                if self.definitions[symbol] is not None:
+                    waiting.append(self.definitions[symbol])
+        turns = {function: turn for turn, function in enumerate(self._forward.order)}
+        ordered = sorted(used, key=lambda symbol: (turns[self.aliases[symbol][0]], self.aliases[symbol][1]))
+        free = (f"v{number}" for number in range(1, len(ordered) + len(self._called) + 1))
+        return dict(zip(ordered, (name for name in free if name not in self._called), strict=False))
+
+    def _parts(self, pair: Pair) -> list[Pair]:
+        """The tensors whose expressions are needed for that of `pair`."""
+        if self._name(pair) is not None or pair[1] or len(self._found) > _LIMIT:
+            return []
+        entry = find_elementary(self._forward.function(pair[0]))
+        if entry is None or self._forward.value(pair) is None:
+            return []
+        operands = self._forward.operands(pair[0])
+        wanted = [operands.get(name) for name in compiled(entry.expression).co_names]
+        return [operand.pair for operand in wanted if operand is not None and operand.pair is not None]
+
+    def _compose(self, pair: Pair) -> Any:
+        name = self._name(pair)
+        if name is not None:
+            return self._symbol(name, pair, self._forward.value(pair))
+        row = self._forward.function(pair[0])
+        entry = find_elementary(row)
+        composed = None
+        if entry is not None and not pair[1]:
+            operands = self._operands(pair[0], entry.expression)
+            composed = None if operands is None else _expression(entry.expression, operands)
+        if composed is not None and len(print_expression(composed)) <= self._longest:
+            return composed
+        selected = self._selected(pair, row)
+        return selected if selected is not None else self._alias(pair, composed)
+
+    def _selected(self, pair: Pair, row: FunctionRow) -> Any:
+        """`w[0]` for an element of a tensor with a name."""
+        if row["name"] != "SelectBackward0" or row["attributes"].get("dim") != 0:
+            return None
+        for target, edge in self._forward.edges(pair[0]):
+            tensor = self._forward.tensor((target, edge["input_nr"]))
+            if tensor is not None and tensor["name"]:
+                value = self._forward.value(pair)
+                return self._symbol(f"{tensor['name']}[{row['attributes']['index']}]", pair, value)
+        return None
+
+    def _alias(self, pair: Pair, definition: Any) -> Any:
+        known = next((alias for alias, made in self.definitions.items() if made == definition), None)
+        if known is not None and definition is not None:
+            return known
+        alias = sympy.Dummy("v1")
+        self.aliases[alias] = pair
+        self.definitions[alias] = definition
+        value = self._forward.value(pair)
+        if value is not None:
+            self.values[alias] = value
+        return alias
+
+    def _symbol(self, name: str, owner: Pair | str, value: SmallTensor | None) -> Any:
+        """The symbol of a name; an alias for the second tensor of the same name."""
+        if self._called.setdefault(name, owner) != owner:
+            return self._alias(owner, None) if isinstance(owner, tuple) else _exact_or_none(value)
+        symbol = sympy.Symbol(name)
+        if value is not None:
+            self.values[symbol] = value
+        return symbol
+
+    def _name(self, pair: Pair) -> str | None:
+        tensor = self._forward.tensor(pair)
+        if tensor is None or not tensor["name"] or (self._expand and not tensor["is_leaf"]):
+            return None
+        return str(tensor["name"])
+
+    def _operands(self, function: str, text: str) -> dict[str, Any] | None:
+        """Expressions of the names in `text`; None where one of them is not known."""
+        found = {}
+        for name in compiled(text).co_names:
+            if name in _FUNCTIONS or name == "n":
+                continue
+            expression = self._operand(function, name)
+            if expression is None:
+                return None
+            found[name] = expression
+        return found
+
+    def _operand(self, function: str, name: str) -> Any:
+        if name == "result":
+            return self.of((function, 0))
+        operand = self._forward.operands(function).get(name, Operand())
+        if operand.pair is not None:
+            return self.of(operand.pair)
+        tensor = None if operand.tensor is None else self._forward.network.nodes[operand.tensor]
+        if tensor is not None and tensor["name"]:
+            return self._symbol(tensor["name"], str(operand.tensor), operand.value)
+        return _exact_or_none(operand.value)
+
+
+def brackets_kept() -> AbstractContextManager[None]:
+    """While it is open 2*(x + 1) stays as it is. Around as much as possible: it empties sympy's cache."""
+    kept: AbstractContextManager[None] = distribute(False)
+    return kept
+
+
+def number_at(expression: Any, values: dict[Any, SmallTensor]) -> SmallTensor:
+    """An expression in numbers. Values without dimensions are repeated; NaN where something is not known."""
+    parts = set(sympy.preorder_traversal(expression)) & values.keys()
+    shapes = {values[part].shape for part in parts}
+    shape = max(shapes, key=math.prod, default=())
+    items = []
+    for position in range(math.prod(shape)):
+        at = {
+            part: item.items[position if item.shape else 0]
+            for part in parts
+            if (item := values[part]).shape in ((), shape)
+        }
+        items.append(_number(expression, at))
+    return SmallTensor(shape, tuple(items))
+
+
+def _number(expression: Any, at: dict[Any, float]) -> float:
+    if expression in at:
+        return at[expression]
+    if expression.is_Symbol:
+        return math.nan
+    if expression.is_number and not expression.args:
+        return float(expression)
+    arguments = [_number(argument, at) for argument in expression.args]
+    return number_or_nan(lambda: _operation(expression)(*arguments), {})
+
+
+def _operation(expression: Any) -> Callable[..., Any]:
+    if expression.is_Add:
+        return lambda *terms: math.fsum(terms)
+    if expression.is_Mul:
+        return lambda *factors: math.prod(factors)
+    if expression.is_Pow:
+        return lambda base, exponent: base**exponent
+    return NUMERIC.get(expression.func.__name__, lambda *_: math.nan)
+
+
+def _expression(text: str, operands: dict[str, Any]) -> Any:
+    """A text of the table with sympy's functions; None where sympy finds no finite value in it."""
+    made = sympy.sympify(eval(compiled(text), _FUNCTIONS, operands))  # the texts are those of our own table
+    return None if made.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else made
+
+
+def _exact_or_none(value: SmallTensor | None) -> Any:
+    return None if value is None or value.shape else exact(value.items[0])
+
+
+@functools.cache
+def exact(number: float) -> Any:
+    """A constant as the script will have written it: 3, 0.1, 1/3, as an exact number. None if it is not finite."""
+    if not math.isfinite(number):
+        return None
+    for digits in range(1, 10):
+        text = f"{number:.{digits}g}"
+        if abs(float(text) - number) <= 3e-8 * abs(number):  # half a step of a float32
+            return sympy.Rational(text)
+    return sympy.Rational(f"{number:.12g}")
+
+
+assert CONSTANTS.keys() <= _FUNCTIONS.keys()

@@ -1,0 +1,157 @@
+"""The derivative of the root by each scalar leaf, in symbols: `v + 2*u` for f = u*v + u**2.
+
+Backward once more, in sympy: the local derivatives of the tables are multiplied along the edges and added up where
+edges meet. What comes out is written in leaves where that is short, else in the names of the script; it is kept
+only if its value is the gradient that was measured at the leaf.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from inspector.derivatives.edge_derivatives import TOLERANCE
+from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.linear_ops import RESHAPING
+from inspector.derivatives.small_tensor import small_tensor, values_agree
+from inspector.graph import Graph
+from inspector.graph.row_types import Local
+
+if TYPE_CHECKING:
+    from inspector.derivatives.symbol_table import SymbolTable
+
+MOST_FUNCTIONS = 60
+"""In a larger graph a total derivative fills more than a line."""
+
+_SHORT, _LONGEST = 32, 120
+"""Letters: in leaves up to here; in names up to here."""
+
+_MOST_OPERATIONS = 200
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What has come together at a tensor, term by term in the order of the edges."""
+
+    terms: list[Any]
+
+    @property
+    def total(self) -> Any:
+        import sympy
+
+        return sympy.Add(*self.terms)
+
+    @property
+    def beginning(self) -> list[Any]:
+        """The terms that a written sum should begin with: one a path, where there are several plain ones."""
+        plain = not any(term.is_Add or term.is_number for term in self.terms[:1])
+        return self.terms if plain and len(self.terms) > 1 else []
+
+
+def total_derivatives(graph: Graph) -> dict[str, Local]:
+    """`{"symbol": "v + 2*u", "value": 4.0}` by the id of each scalar leaf for which one holds.
+
+    They are in the graph already if it is small: at its leaves, as `derivative`. Empty where there are several
+    roots, where the root is no number, and for a graph of more than 60 functions.
+    """
+    return {leaf: row["derivative"] for leaf, row in graph.tensors() if "derivative" in row}
+
+
+def add_totals(forward: ForwardReconstruction) -> None:
+    """Set `derivative` on every scalar leaf for which a total derivative holds."""
+    for leaf, derivative in _totals(forward).items():
+        forward.network.nodes[leaf]["derivative"] = derivative
+
+
+def _totals(forward: ForwardReconstruction) -> dict[str, Local]:
+    root = root_pair(forward)
+    if root is None or not _is_worth_it(forward):
+        return {}
+    from inspector.derivatives.symbol_table import SymbolTable, brackets_kept
+
+    found: dict[str, Local] = {}
+    with brackets_kept():
+        in_leaves, in_names = SymbolTable(forward, expand=True, longest=_SHORT), SymbolTable(forward)
+        for symbols, longest in ((in_leaves, _SHORT), (in_names, _LONGEST)):
+            sums = _flow(symbols, forward, root)
+            for leaf, pair in forward.leaves():
+                if leaf not in found and pair in sums:
+                    total = _written(symbols, forward, root, leaf, sums[pair])
+                    if total is not None and len(total["symbol"] or "") <= longest:
+                        found[leaf] = total
+    return found
+
+
+def root_pair(forward: ForwardReconstruction) -> Pair | None:
+    """The one root of a graph, if it is a number: nothing but backward itself leads to it."""
+    roots = {function for function in forward.order if not any(forward.uses(function))}
+    if len(roots) != 1:
+        return None
+    (function,) = roots
+    found = [row for row in (forward.tensor((function, 0)),) if row is not None and not row["shape"]]
+    return (function, 0) if found and not found[0]["is_leaf"] else None
+
+
+def _is_worth_it(forward: ForwardReconstruction) -> bool:
+    """Whether there is a scalar leaf, and few enough functions."""
+    functions = [row for _, row in forward.network.nodes(data=True) if row["kind"] == "function"]
+    scalars = any(not forward.network.nodes[leaf]["shape"] for leaf, _ in forward.leaves())
+    return scalars and len(functions) <= MOST_FUNCTIONS
+
+
+def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> dict[Pair, _Sum]:
+    """d root / d tensor for every number that the tables reach; none beyond an edge that they do not know."""
+    import sympy
+
+    sums = {root: _Sum([sympy.Integer(1)])}
+    blocked: set[Pair] = set()
+    for function in reversed(forward.order):
+        pair = (function, 0)
+        if pair not in sums and pair not in blocked:
+            continue
+        upstream = sums[pair].total if pair in sums else None
+        for target, edge in sorted(forward.edges(function), key=lambda item: item[1]["slot"]):
+            into = (target, edge["input_nr"])
+            local = None if upstream is None else _local(symbols, forward, function, edge["slot"])
+            if local is None or into in blocked or local.count_ops() > _MOST_OPERATIONS:
+                blocked.add(into)
+                sums.pop(into, None)
+            else:
+                sums.setdefault(into, _Sum([])).terms.append(local * upstream)
+    return sums
+
+
+def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, slot: int) -> Any:
+    """The derivative of a function of numbers by the input of a slot; None where the tables have none."""
+    row = forward.function(function)
+    value = forward.value((function, 0))
+    if value is None or value.shape:
+        return None
+    if row["name"] in RESHAPING:
+        return symbols.derivative(function, "self", "1")
+    entry = find_elementary(row) or find_reduction(row)
+    if entry is None or slot >= len(entry.derivatives):
+        return None
+    return symbols.derivative(function, *list(entry.derivatives.items())[slot])
+
+
+def _written(
+    symbols: SymbolTable, forward: ForwardReconstruction, root: Pair, leaf: str, found: _Sum
+) -> Local | None:
+    """The derivative at a leaf as a row, if it is what was measured, and needs no name that the script lacks."""
+    from inspector.derivatives.expression_printer import print_expression
+    from inspector.derivatives.symbol_table import number_at
+
+    row = forward.network.nodes[leaf]
+    total = found.total
+    if row["shape"] or total.count_ops() > _MOST_OPERATIONS:
+        return None
+    value = number_at(total, symbols.values)
+    seed, measured = small_tensor(forward.network.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])
+    if seed is None or measured is None or value.shape:
+        return None
+    if not values_agree(value.items[0] * seed.items[0], measured.items[0], TOLERANCE):
+        return None
+    names = symbols.names([total])
+    return {"symbol": print_expression(total, names, found.beginning), "value": value.items[0]}

@@ -1,0 +1,198 @@
+"""Where what is not finite began: among what the Nodes made in the forward, and among the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from inspector.diagnosis.analysis.nonfinite_values import (
+    Kind,
+    is_finite,
+    is_nonfinite,
+    kind,
+    nonfinite_ends,
+    output,
+    root_kind,
+)
+from inspector.diagnosis.backward_view import BackwardView, GradientEdge
+from inspector.graph.row_types import TensorRow
+
+_MASKS = (
+    "MaskedFillBackward0",
+    "MaskedFillBackward1",
+    "MaskedScatterBackward0",
+    "WhereBackward0",
+    "IndexPutBackward0",
+)
+"""What puts infinities into a tensor on purpose."""
+
+_SUMS = ("AddBackward0", "SubBackward0")
+"""What puts infinities into a tensor on purpose where one of the summands holds them: `scores + mask`."""
+
+_CREATORS = frozenset(
+    [
+        "AcosBackward0",
+        "AcoshBackward0",
+        "AsinBackward0",
+        "AtanhBackward0",
+        "BmmBackward0",
+        "CumprodBackward0",
+        "DivBackward0",
+        "ExpBackward0",
+        "Expm1Backward0",
+        "LinalgInvExBackward0",
+        "LogBackward0",
+        "Log10Backward0",
+        "Log1PBackward0",
+        "Log2Backward0",
+        "LogitBackward0",
+        "PowBackward0",
+        "PowBackward1",
+        "ProdBackward0",
+        "ReciprocalBackward0",
+        "RsqrtBackward0",
+        "SinhBackward0",
+        "SoftmaxBackward0",
+        "SqrtBackward0",
+        "StdBackward0",
+        "VarBackward0",
+        "XlogyBackward0",
+    ]
+)
+"""Operations that make NaN or infinities of ordinary numbers: of several that may have, these are named first."""
+
+
+def forward_origin_starts(call: BackwardView) -> list[str]:
+    """The Nodes from whose outputs down the forward is to be searched: the roots, if they are not finite; else
+    those that made a gradient NaN or infinite because what they were given was so. Empty: the forward was finite,
+    or what was not did no harm.
+    """
+    if root_kind(call) in ("inf", "nan"):
+        return root_nodes(call)
+    return [node for node in gradient_origins(call) if has_bad_input(call, node)]
+
+
+def has_bad_input(call: BackwardView, node: str) -> bool:
+    """Whether a Node is known to have been given NaN or infinities in the forward."""
+    constants = (tensor["before"]["data"] for _, tensor in saved_constants(call, node))
+    return any(map(is_nonfinite, (*(output(call, other) for other in known_inputs(call, node)), *constants)))
+
+
+def saved_constants(call: BackwardView, node: str) -> Iterator[tuple[str, TensorRow]]:
+    """What a Node saved and what needs no gradient, by the name that the Node gives it."""
+    for name, identifier in call.saved[node].items():
+        if not call.tensors[identifier]["requires_grad"]:
+            yield name, call.tensors[identifier]
+
+
+def root_nodes(call: BackwardView) -> list[str]:
+    """The Nodes of the roots."""
+    accumulates = {leaf: node for node, leaf in call.leaf_of.items()}
+    nodes = [call.tensors[root]["grad_fn"] or accumulates.get(root) for root in call.graph.roots]
+    return [str(node) for node in nodes if node is not None]
+
+
+def forward_origins(call: BackwardView, starts: Iterable[str]) -> Iterator[str]:
+    """The Nodes at which that began which is not finite in the outputs of `starts`."""
+    waiting = list(dict.fromkeys(node for start in starts for node in _bad_at(call, start)))
+    seen = set(waiting)
+    for node in waiting:  # grows while it is walked
+        below = _nonfinite_inputs(call, node)
+        if not below:
+            yield _likely_origin(call, node)
+        for other in below:
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)
+
+
+def _bad_at(call: BackwardView, node: str) -> list[str]:
+    """A Node, if its output is known not to be finite; else those of its inputs that are."""
+    nodes = [node, *known_inputs(call, node)] if kind_of(call, node) in ("finite", None) else [node]
+    return [other for other in nodes if is_nonfinite(output(call, other))]
+
+
+def _nonfinite_inputs(call: BackwardView, node: str) -> list[str]:
+    """The inputs of a Node, if they are known, that explain what it holds."""
+    inputs = known_inputs(call, node)
+    nans = [other for other in inputs if kind_of(call, other) == "nan"]
+    infinite = [other for other in inputs if kind_of(call, other) == "inf"]
+    if kind_of(call, node) == "nan" and not nans:
+        return [other for other in infinite if not _is_mask(call, other)]
+    return nans or infinite
+
+
+def known_inputs(call: BackwardView, node: str) -> list[str]:
+    """The nearest Nodes below whose output is known."""
+    return [other for other in _below(call, node) if kind(output(call, other)) is not None]
+
+
+def _below(call: BackwardView, node: str) -> Iterator[str]:
+    """The Nodes below, down to the nearest on each way whose output is known."""
+    waiting = [edge.target for edge in call.next_edges.get(node, ())]
+    seen = set(waiting)
+    for other in waiting:  # grows while it is walked
+        yield other
+        if kind(output(call, other)) is None:
+            new = [edge.target for edge in call.next_edges.get(other, ()) if edge.target not in seen]
+            seen.update(new)
+            waiting += new
+
+
+def _likely_origin(call: BackwardView, node: str) -> str:
+    """Where it began, if the Nodes between a bad output and the finite ones below were not all seen: the lowest of
+    them that can make such numbers."""
+    unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
+    creators = [other for other in (node, *unseen) if call.functions[other]["name"] in _CREATORS]
+    return creators[-1] if creators else node
+
+
+def _is_mask(call: BackwardView, node: str) -> bool:
+    """Whether a Node holds infinities on purpose: it put them there, or handed on what did."""
+    while call.functions[node]["name"] not in _MASKS:
+        if call.functions[node]["name"] in _SUMS and not any(
+            is_nonfinite(output(call, other)) for other in known_inputs(call, node)
+        ):
+            return True
+        bad = [other for other in known_inputs(call, node) if is_nonfinite(output(call, other))]
+        if len(bad) != 1:
+            return False
+        node = bad[0]
+    return True
+
+
+def gradient_origins(call: BackwardView) -> Iterator[str]:
+    """The Nodes that were given finite gradients only and gave one that is not, and that came out."""
+    waiting = nonfinite_ends(call)
+    seen = set(waiting)
+    for node in waiting:  # grows while it is walked
+        for edge in call.incoming.get(node, ()):
+            above = edge.source
+            if above in seen or not isinstance(call.functions[above]["step"], int):
+                continue
+            if is_finite(call.functions[above]["gradient"]) and (
+                is_nonfinite(edge.gradient) or _makes_nonfinite(call, edge)
+            ):
+                seen.add(above)
+                yield above
+            elif is_nonfinite(call.functions[above]["gradient"]):
+                seen.add(above)
+                waiting.append(above)
+
+
+def _makes_nonfinite(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether, of several Nodes that all were given finite gradients and whose sum is not finite, this is the one.
+
+    A light recording does not measure what each of them gave.
+    """
+    if not is_nonfinite(call.functions[edge.target]["gradient"]) or kind(edge.gradient) is not None:
+        return False
+    sources = [other.source for other in call.incoming[edge.target]]
+    if not all(is_finite(call.functions[other]["gradient"]) for other in sources):
+        return False
+    likely = [other for other in sources if call.functions[other]["name"] in _CREATORS]
+    return edge.source == (likely or sources)[0]
+
+
+def kind_of(call: BackwardView, node: str) -> Kind | None:
+    """What the output of a Node holds at worst."""
+    return kind(output(call, node))

@@ -1,0 +1,105 @@
+"""NaN and infinities in a backward call: which values hold them, and in which call they come up first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.evidence import Evidence
+from inspector.graph.values import Value, is_summary, is_unknown
+
+Kind: TypeAlias = Literal["finite", "inf", "nan"]
+_WORST: tuple[Kind, ...] = ("finite", "inf", "nan")
+
+
+def kind(value: Value) -> Kind | None:
+    """What a value holds at worst: NaN, an infinity, only finite numbers; None where it is not known (or None)."""
+    found = [_kind_of_item(item) for item in _items(value)]
+    return max(found, key=_WORST.index) if found else None
+
+
+def is_nonfinite(value: Value) -> bool:
+    """Whether a value is known to hold NaN or an infinity."""
+    return kind(value) in ("inf", "nan")
+
+
+def is_finite(value: Value) -> bool:
+    """Whether a value is known to be finite."""
+    return kind(value) == "finite"
+
+
+def output(call: BackwardView, node: str) -> Value:
+    """What a Node made in the forward; of an AccumulateGrad the data of its leaf."""
+    return call.functions[node]["before"]["data"]
+
+
+def root_kind(call: BackwardView) -> Kind | None:
+    """What the roots of a call hold at worst."""
+    found = [known for root in call.graph.roots if (known := kind(call.tensors[root]["before"]["data"]))]
+    return max(found, key=_WORST.index) if found else None
+
+
+def nonfinite_ends(call: BackwardView) -> list[str]:
+    """The Nodes at which a gradient that is not finite came out: those of the leaves, or of what was asked for.
+
+    One that was lost on its way (`inf` into a relu that is off) harms nobody.
+    """
+    asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
+    ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
+    return [node for node in ends if is_nonfinite(call.functions[node]["gradient"])]
+
+
+def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
+    """The first call with a root or a gradient that is not finite: what comes later may follow from it.
+
+    What a GradScaler sees in the gradients it skips, so that nothing follows.
+    """
+    for call in evidence.calls:
+        if root_kind(call) in ("inf", "nan") or (call.row.setting.scale is None and nonfinite_ends(call)):
+            return call
+    return None
+
+
+def affected_leaves(call: BackwardView, node: str) -> list[str]:
+    """The names of the leaves that got a gradient which is not finite; if none is known, those under a Node."""
+    bad = [leaf for function, leaf in call.leaf_of.items() if is_nonfinite(call.functions[function]["gradient"])]
+    return call.names(bad) or call.leaves_affected_by([node])
+
+
+def holds(value: Value) -> str:
+    """`3 NaN and 1 infinite of 12 elements`; `NaN` of one number."""
+    items = list(_items(value))
+    if len(items) == 1 and is_summary(items[0]) and "nans" in items[0]:
+        row = items[0]
+        found = ((row["nans"], "NaN"), (row.get("infinities", 0), "infinite"))
+        counts = [f"{count} {name}" for count, name in found if count]
+        return f"{' and '.join(counts)} of {math.prod(row['shape'])} elements"
+    return {"nan": "NaN", "inf": "infinity"}.get(kind(value) or "", "finite numbers")
+
+
+def _items(value: Value) -> Iterator[Value]:
+    """The numbers and summaries of a value: a Node with several outputs has a list of values."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        elif (
+            isinstance(item, (bool, int, float, complex))
+            or is_summary(item)
+            or (item is not None and not is_unknown(item))
+        ):
+            yield item
+
+
+def _kind_of_item(item: Value) -> Kind:
+    if is_summary(item):
+        if "nans" in item:
+            return "nan" if item["nans"] else "inf" if item["infinities"] else "finite"
+        item = item["norm"]
+    sizes = [abs(item)] if isinstance(item, (bool, int, float, complex)) else []
+    if any(math.isnan(size) for size in sizes):
+        return "nan"
+    return "inf" if any(math.isinf(size) for size in sizes) else "finite"

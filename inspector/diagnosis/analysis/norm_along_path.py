@@ -1,0 +1,143 @@
+"""How the norm of the gradient changes on its way from the root to each layer.
+
+Norms of whole tensors, not of an element: a layer whose weights are drawn for its number of inputs (all of torch's
+and transformers' are) keeps the norm whatever its shape, while the size of an element changes with every width.
+`benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size of an
+element to 2e-6.
+
+The way to a layer is the one along which most of the gradient came: on a residual stream the stream, not its
+branches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inspector.diagnosis.analysis.node_kinds import VIEWS
+from inspector.diagnosis.analysis.node_order import topological_order
+from inspector.diagnosis.backward_view import BackwardView
+from inspector.graph.value_norms import value_norm
+from inspector.graph.values import is_unknown
+
+
+@dataclass(frozen=True)
+class NormAtNode:
+    """A Node on the way of most of the gradient.
+
+    size: the norm that arrived. above: the Node before it on the way; None at a root, and where that is not known.
+    highest, lowest: the largest and the smallest norm at the layers on the way, this Node included if it is one;
+    None where no layer has been passed. Not at what lies between them: within a norm layer, say, the gradient of
+    the variance is far smaller and that of the squares far larger.
+    """
+
+    node: str
+    size: float
+    predecessor: str | None
+    highest: float | None
+    lowest: float | None
+
+
+@dataclass(frozen=True)
+class LayerEnd:
+    """A leaf and the Node that uses it: where the gradient arrives that moves the leaf."""
+
+    leaf: str
+    step: NormAtNode
+
+
+class NormAlongPath:
+    """The ways of most of the gradient through one call."""
+
+    def __init__(self, call: BackwardView) -> None:
+        self.call = call
+        self.steps: dict[str, NormAtNode] = {}
+        self._users = list(_users(call))
+        self._order = topological_order(call)
+        self.used_at = {user.node for user in self._users}
+        """The Nodes that use a leaf: the layers."""
+        for node in self._order:
+            size = call.arrived(node)
+            if size is not None and math.isfinite(size) and node not in call.leaf_of:
+                self.steps[node] = self._step(node, size, node in self.used_at)
+
+    @property
+    def layers(self) -> list[LayerEnd]:
+        """Every leaf at every Node that uses it and was given a gradient, in walk order."""
+        return [
+            LayerEnd(self.call.leaf_of[user.accumulate], self.steps[user.node])
+            for user in self._users
+            if user.node in self.steps
+        ]
+
+    def low_norm_nodes(self, least: float) -> set[str]:
+        """The Nodes at which less than `least` of the most that arrived on the way to them arrives, and at no Node
+        behind them more: a residual stream brings to what is behind a branch what the branch has lost.
+
+        Zeros count where that little had arrived before them.
+        """
+        low: dict[str, bool] = {}
+        for node in self._order:
+            step = self.steps.get(node)
+            if step is not None and step.highest:
+                is_low = step.size < least * step.highest
+                low[node] = is_low and (step.size > 0 or low.get(step.predecessor or "", False))
+        found: set[str] = set()
+        parameters = {node for user in self._users for node in user.views}
+        for node in reversed(self._order):
+            behind = [edge.target for edge in self.call.next_edges.get(node, ())]
+            inner = [other for other in behind if other in low and other not in parameters]
+            if low.get(node) and all(other in found for other in inner):
+                most = least * (self.steps[node].highest or 0.0)
+                if not any(self._joins_more(other, most) for other in behind if other not in parameters):
+                    found.add(node)
+        return found
+
+    def _joins_more(self, node: str, most: float) -> bool:
+        """Whether more than this arrives at a Node together, of which a light recording does not know what came
+        from where."""
+        step = self.steps.get(node)
+        return step is not None and step.highest is None and step.size >= most
+
+    def path_to_root(self, node: str) -> Iterator[NormAtNode]:
+        """The steps of the way to a Node, from it to the root."""
+        above: str | None = node
+        while above is not None and above in self.steps:
+            yield self.steps[above]
+            above = self.steps[above].predecessor
+
+    def _step(self, node: str, size: float, is_layer: bool) -> NormAtNode:
+        above = self._above(node)
+        before = self.steps.get(above) if above is not None else None
+        highest, lowest = (before.highest, before.lowest) if before is not None else (None, None)
+        if is_layer:
+            highest, lowest = max(size, highest or size), size if lowest is None else min(size, lowest)
+        return NormAtNode(node, size, above, highest, lowest)
+
+    def _above(self, node: str) -> str | None:
+        """From where most of the gradient came; None at a root, and where a light recording does not know it."""
+        sizes = [(value_norm(edge.gradient), edge.source) for edge in self.call.incoming.get(node, ())]
+        known = [(size, source) for size, source in sizes if size is not None and math.isfinite(size)]
+        if any(is_unknown(edge.gradient) for edge in self.call.incoming.get(node, ())):
+            return None
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
+
+@dataclass(frozen=True)
+class _User:
+    """The AccumulateGrad of a leaf, the Node that uses the leaf, and the views of the leaf between them."""
+
+    accumulate: str
+    node: str
+    views: tuple[str, ...]
+
+
+def _users(call: BackwardView) -> Iterator[_User]:
+    for accumulate in call.leaf_of:
+        for edge in call.incoming.get(accumulate, ()):
+            node, views = edge.source, []
+            while call.functions[node]["name"].startswith(VIEWS) and len(call.incoming.get(node, ())) == 1:
+                views.append(node)
+                node = call.incoming[node][0].source
+            yield _User(accumulate, node, tuple(views))

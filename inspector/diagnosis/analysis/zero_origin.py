@@ -1,0 +1,268 @@
+"""Where gradients became exactly zero: for each trained leaf whose gradient is zeros, the Node that made it so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inspector.diagnosis.analysis.node_kinds import (
+    ADDED_SLOT,
+    CHOOSERS,
+    DISTANCES,
+    HALF,
+    MASKS,
+    RECTIFIERS,
+    ROUNDERS,
+    SQUASHERS,
+    SUMS,
+    VIEWS,
+    dtype,
+    is_flat_softmax,
+)
+from inspector.diagnosis.analysis.node_order import topological_order
+from inspector.diagnosis.backward_view import BackwardView, GradientEdge
+from inspector.diagnosis.evidence import Evidence
+from inspector.graph.value_norms import is_zero, value_norm
+from inspector.graph.values import is_summary, is_unknown
+
+TINY = 1e-30
+"""A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: what arrives with a norm like this and leaves as
+zeros was not cut but has vanished."""
+
+_FLAT = (*ROUNDERS, *RECTIFIERS, *SQUASHERS)
+"""Functions that need no other operand to give zeros."""
+
+_MOST_CAUSES = 8
+"""So many are kept of one Node: enough to see whether one of them is in order."""
+
+
+@dataclass(frozen=True)
+class ZeroCause:
+    """A gradient arrived at `node` and zeros went on.
+
+    edge: the way on. hooked: a hook between its ends made it so. operand: the id of a tensor of zeros that it was
+    multiplied by. leaves: the ids of the trained leaves whose gradient is zeros for it.
+    """
+
+    node: str
+    edge: GradientEdge
+    hooked: bool
+    operand: str | None
+    leaves: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _ZeroSource:
+    edge: GradientEdge
+    hooked: bool
+
+
+def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
+    """Why gradients of trained leaves are zeros, in walk order; without what is as it should be."""
+    causes = _causes(call)
+    found: dict[tuple[str, bool], list[tuple[ZeroCause, str]]] = {}
+    for node, leaf in call.leaf_of.items():
+        if node not in causes or not evidence.is_trained(call.name(leaf)):
+            continue
+        explained = [_explain(call, cause, leaf) for cause in causes[node]]
+        if not explained or any(zero is None for zero in explained):  # one way that is in order will do
+            continue
+        for zero in explained[:1]:
+            assert zero is not None
+            found.setdefault((zero.node, zero.hooked), []).append((zero, leaf))
+    return [replace(rows[0][0], leaves=tuple(leaf for _, leaf in rows)) for rows in found.values()]
+
+
+def rule_for(call: BackwardView, zero: ZeroCause) -> str:
+    """Which rule speaks of it."""
+    name = call.functions[zero.node]["name"]
+    if zero.hooked:
+        return "zero-gradient"
+    if name in ROUNDERS or is_flat_softmax(call, zero.node):
+        return "zero-derivative"
+    if name in RECTIFIERS:
+        return "dead-activation"
+    if name in SQUASHERS:
+        return "saturated-activation"
+    if zero.operand is None and not name.startswith(MASKS) and dtype(call, zero.node, zero.edge.gradient) == HALF:
+        return "gradient-underflow"
+    return "zero-gradient"
+
+
+def data(call: BackwardView, tensor: str) -> Any:
+    """What a tensor held before backward."""
+    return call.tensors[tensor]["before"]["data"]
+
+
+def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
+    """For each Node at which zeros arrived, where they began to be zeros. Empty: that is not known."""
+    causes: dict[str, list[_ZeroSource]] = {}
+    for node in topological_order(call):
+        if not is_zero(call.functions[node]["gradient"]):
+            continue
+        found: dict[tuple[str, int], _ZeroSource] = {}
+        edges = [edge for edge in call.incoming.get(node, ()) if edge.gradient is not None]
+        for edge in edges:
+            if edge.source in causes:
+                more = causes[edge.source]
+            elif is_unknown(edge.gradient) or not (is_zero(edge.gradient) or len(edges) == 1):
+                more = []  # not known, or a sum that cancels
+            else:
+                more = [_ZeroSource(edge, hooked=not is_zero(edge.gradient))]
+            if not more:
+                found.clear()
+                break
+            found |= {(cause.edge.source, cause.edge.slot): cause for cause in more}
+        causes[node] = list(found.values())[:_MOST_CAUSES]
+    return causes
+
+
+def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | None:
+    """What a cause did to a leaf; None where that is no defect."""
+    edge, node = cause.edge, cause.edge.source
+    if cause.hooked:
+        return ZeroCause(node, edge, True, None, (leaf,))
+    if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
+        return None
+    if not call.knows_saved and not call.functions[node]["name"].startswith((*MASKS, *_FLAT)):
+        return None  # what it multiplied by is not known: the B of LoRA before its first step, say
+    operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
+    own = _input(call, edge)
+    if not operands:
+        stationary = call.functions[node]["name"] in DISTANCES or _is_stationary(call, node, own)
+        return None if stationary else ZeroCause(node, edge, False, None, (leaf,))
+    maker, held = _origin_of(call, operands[0])
+    if held is not None and held in call.leaf_of.values() and (_is_learning(call, held) or _is_small(call, held)):
+        return None
+    if maker is not None:  # its zeros were made by another Node, which is the one to look at
+        other = next(iter(call.next_edges.get(maker, ())), edge)
+        return ZeroCause(maker, other, False, held, (leaf,))
+    return ZeroCause(node, edge, False, held, (leaf,))
+
+
+def _is_sum(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether the gradient that went this way is a sum of what arrived, so that zero means that it cancels."""
+    function = call.functions[edge.source]
+    if function["name"] in SUMS:
+        return bool(function["attributes"].get("alpha", 1) != 0)
+    return ADDED_SLOT.get(function["name"]) == edge.slot
+
+
+def _has_vanished(call: BackwardView, node: str) -> bool:
+    return (call.arrived(node) or 0.0) < TINY
+
+
+def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether something else was chosen here: by the function, a router, or a loss that is at its minimum."""
+    name = call.functions[edge.source]["name"]
+    if name.startswith(CHOOSERS) or is_idle(call, edge.source, edge.slot):
+        return True
+    return bool(name.startswith("Clamp") and at_minimum(call))
+
+
+def at_minimum(call: BackwardView) -> bool:
+    """Whether the loss is exactly zero: a hinge that no sample passes has no slope, and needs none."""
+    return all(is_zero(data(call, root)) for root in call.graph.roots if root in call.tensors)
+
+
+def is_idle(call: BackwardView, node: str, slot: int = 0) -> bool:
+    """Whether a Node is one of several that a line made beside each other, of which others let gradients through:
+    an expert that no sample was sent to."""
+    source, name = call.functions[node]["source"], call.functions[node]["name"]
+    siblings = [
+        other
+        for other, function in call.functions.items()
+        if other != node and function["name"] == name and function["source"] == source
+    ]
+    busy = [
+        other
+        for other in siblings
+        if any(edge.slot == slot and value_norm(edge.gradient) for edge in call.next_edges.get(other, ()))
+    ]
+    if not busy or source is None or is_unknown(source):
+        return False
+    related = {*call.towards_leaves([node]), *call.towards_root([node])}
+    return any(other not in related for other in busy)
+
+
+def _is_empty(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether a Node has worked on no elements at all: an expert without a token."""
+    values = [edge.gradient, call.functions[edge.source]["gradient"]]
+    values += [data(call, tensor) for tensor in call.saved.get(edge.source, {}).values()]
+    return any(is_summary(value) and 0 in value["shape"] for value in values) or [] in values
+
+
+def _input(call: BackwardView, edge: GradientEdge) -> str | None:
+    """The tensor that the gradient of an edge belongs to."""
+    if edge.target in call.leaf_of:
+        return call.leaf_of[edge.target]
+    for tensor in call.outputs.get(edge.target, ()):
+        if call.tensors[tensor].get("output_nr", 0) == edge.input_nr:
+            return tensor
+    return None
+
+
+def _operands(call: BackwardView, edge: GradientEdge) -> Iterator[str]:
+    """What a Node may have multiplied a gradient by: what it saved, but its input there, its result, a mean."""
+    own, outputs = _input(call, edge), call.outputs.get(edge.source, ())
+    for name, tensor in call.saved.get(edge.source, {}).items():
+        if tensor != own and tensor not in outputs and not name.startswith(("result", "running_mean")):
+            yield tensor
+
+
+def _is_stationary(call: BackwardView, node: str, own: str | None) -> bool:
+    """Whether the zeros are those of the input itself (`x * x` at 0), which a step may leave."""
+    names = call.functions[node]["name"]
+    if own is None or not names.startswith(("Mul", "Square", "Cos", "Sin", "Prod", "Dot", "Mm", "Bmm")):
+        return False
+    return is_zero(data(call, own))
+
+
+def _origin_of(call: BackwardView, tensor: str) -> tuple[str | None, str | None]:
+    """Where zeros come from: the Node that made them, and the constant of zeros that it made them from, if it did;
+    or no Node, and the leaf or the constant that held them."""
+    seen = set()
+    while (node := call.tensors[tensor]["grad_fn"]) is not None and node not in seen:
+        seen.add(node)
+        before = _zero_inputs(call, node)
+        if not before:
+            return node, None
+        tensor = before[0]
+        if tensor not in call.leaf_of.values() and call.tensors[tensor]["grad_fn"] is None:
+            return node, tensor
+    return None, tensor
+
+
+def _zero_inputs(call: BackwardView, node: str) -> list[str]:
+    """What is all zeros among what a Node worked on: first what learns, beyond views of it, then constants."""
+    found: list[str] = []
+    for edge in call.next_edges.get(node, ()):
+        found += _known([_input(call, edge), _viewed(call, edge.target)])
+    found += [saved for saved in call.saved.get(node, {}).values() if saved not in call.outputs.get(node, ())]
+    return [tensor for tensor in found if is_zero(data(call, tensor))]
+
+
+def _viewed(call: BackwardView, node: str) -> str | None:
+    """The leaf that a Node shows in another form (`weight.t()`)."""
+    while call.functions[node]["name"].startswith(VIEWS) and len(call.next_edges.get(node, ())) == 1:
+        node = call.next_edges[node][0].target
+    return call.leaf_of.get(node)
+
+
+def _known(tensors: Iterable[str | None]) -> Iterator[str]:
+    return (tensor for tensor in tensors if tensor is not None)
+
+
+def _is_learning(call: BackwardView, leaf: str) -> bool:
+    """Whether a leaf gets a gradient that will move it from zero: a zero-initialised branch opens with the first
+    step."""
+    size = value_norm(call.tensors[leaf]["gradient"])
+    return size is not None and (size > 0 or math.isnan(size))
+
+
+def _is_small(call: BackwardView, leaf: str) -> bool:
+    """Whether a leaf is shown in full: the stationary point of a lesson (`x * y` at (0, 0))."""
+    value = data(call, leaf)
+    return not is_summary(value) and not is_unknown(value)

@@ -1,0 +1,141 @@
+"""One backward call as the rules look at it: its graph with ways through it."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.value_norms import value_norm
+from inspector.graph.values import Value, is_unknown
+from inspector.report import BackwardCall
+
+ACCUMULATE_GRAD = "AccumulateGrad"
+
+
+@dataclass(frozen=True, slots=True)
+class GradientEdge:
+    """A `next` edge: from a Node (`source`) to one that its gradient flows on to (`target`)."""
+
+    source: str
+    target: str
+    slot: int
+    input_nr: int
+    gradient: Value
+
+
+class BackwardView:
+    """Ways through the graph of one backward call. All ids are those of report.json."""
+
+    def __init__(self, call: BackwardCall) -> None:
+        self.row = call
+        self.index = call.index
+        self.graph = call.graph
+        self.functions: dict[str, FunctionRow] = dict(call.graph.functions())
+        """The Nodes, in walk order."""
+        self.tensors: dict[str, TensorRow] = dict(call.graph.tensors())
+
+    @functools.cached_property
+    def next_edges(self) -> dict[str, list[GradientEdge]]:
+        """The edges that leave each Node, by slot: to the Nodes of its inputs."""
+        return self._edges_by("source")
+
+    @functools.cached_property
+    def incoming(self) -> dict[str, list[GradientEdge]]:
+        """The edges that arrive at each Node: from the Nodes that used its output."""
+        return self._edges_by("target")
+
+    @functools.cached_property
+    def outputs(self) -> dict[str, list[str]]:
+        """The tensors that each Node made and that are known, by output number."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for identifier, tensor in self.tensors.items():
+            if tensor["grad_fn"] is not None:
+                found[tensor["grad_fn"]].append(identifier)
+        return found
+
+    @functools.cached_property
+    def leaf_of(self) -> dict[str, str]:
+        """The leaf of each AccumulateGrad."""
+        return {source: target for source, target, _ in self.graph.edges("accumulate")}
+
+    @functools.cached_property
+    def knows_saved(self) -> bool:
+        """Whether it was read what Nodes saved: of a large graph in a light call at most what the one did at which
+        backward has failed."""
+        with_some = sum(bool(function["saved"]) for function in self.functions.values())
+        return with_some > (self.graph.error is not None)
+
+    @functools.cached_property
+    def saved(self) -> dict[str, dict[str, str]]:
+        """For each Node, the tensors that it saved by their names: `{"self": "t3"}`."""
+        return {
+            identifier: {row["name"]: row["tensor"] for row in function["saved"] if row["tensor"] is not None}
+            for identifier, function in self.functions.items()
+        }
+
+    def towards_leaves(self, starts: Iterable[str]) -> Iterator[str]:
+        """All Nodes that the gradient of these reaches, themselves included, breadth first."""
+        return _reached(starts, lambda node: (edge.target for edge in self.next_edges.get(node, ())))
+
+    def towards_root(self, starts: Iterable[str]) -> Iterator[str]:
+        """All Nodes whose gradient reaches these, themselves included, breadth first."""
+        return _reached(starts, lambda node: (edge.source for edge in self.incoming.get(node, ())))
+
+    def leaves_under(self, starts: Iterable[str]) -> list[str]:
+        """The ids of the leaves whose gradient passes one of these Nodes, in walk order."""
+        reached = set(self.towards_leaves(starts))
+        return [leaf for node, leaf in self.leaf_of.items() if node in reached]
+
+    def names(self, tensors: Iterable[str]) -> list[str]:
+        """What these tensors are called: the script's name, else the text that made it, else the id."""
+        return [self.name(identifier) for identifier in tensors]
+
+    def name(self, tensor: str) -> str:
+        row = self.tensors[tensor]
+        return str(row["name"] or row.get("expression") or tensor)
+
+    def leaves_affected_by(self, nodes: Iterable[str]) -> list[str]:
+        """The names of the leaves under these Nodes."""
+        return self.names(self.leaves_under(nodes))
+
+    def location(self, node: str) -> Any:
+        """The line that made a Node, and which part; where it is not known, that of the nearest Node above."""
+        for other in self.towards_root([node]):
+            source = self.functions[other]["source"]
+            if source is not None and not is_unknown(source):
+                part = self._part(other, source["code"])
+                return source if part is None else source | {"part": part}
+        return self.functions[node]["source"]
+
+    def _part(self, node: str, code: str) -> str | None:
+        """The source text that computed the output of a Node, if it stands in its line."""
+        texts = [self.tensors[output].get("expression") for output in self.outputs.get(node, ())]
+        return next((text for text in texts if text and text in code), None)
+
+    def arrived(self, node: str) -> float | None:
+        """The norm of what arrived at a Node (of all its outputs); None where it is not known or None."""
+        return value_norm(self.functions[node]["gradient"])
+
+    def _edges_by(self, end: str) -> dict[str, list[GradientEdge]]:
+        found: dict[str, list[GradientEdge]] = defaultdict(list)
+        for source, target, row in self.graph.edges("next"):
+            edge = GradientEdge(source, target, row["slot"], row["input_nr"], row["gradient"])
+            found[getattr(edge, end)].append(edge)
+        for edges in found.values():
+            edges.sort(key=lambda edge: edge.slot)
+        return found
+
+
+def _reached(starts: Iterable[str], after: Any) -> Iterator[str]:
+    seen = dict.fromkeys(starts)
+    waiting = list(seen)
+    for node in waiting:  # grows while it is walked
+        yield node
+        for other in after(node):
+            if other not in seen:
+                seen[other] = None
+                waiting.append(other)

@@ -1,0 +1,43 @@
+"""Runs the rules on a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inspector.diagnosis.deduplicate import deduplicate
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import SEVERITIES, Rule
+from inspector.diagnosis.rules import RULES
+from inspector.report import Check, Finding, Report
+
+
+def diagnose_report(report: Report) -> Report:
+    """The report with its findings, worst first, and with what was checked and what was not, and why.
+
+    A rule that fails on an error of its own is listed as not checked.
+    """
+    evidence = Evidence(report)
+    found: list[Finding] = []
+    checked: list[Check] = []
+    for rule in RULES.values():
+        findings, reason = _apply(rule, evidence)
+        found += findings
+        if reason is not None:
+            checked.append(Check(rule=rule.name, status="not checked", reason=reason))
+        elif not findings:
+            checked.append(Check(rule=rule.name, status="nothing found", reason=None))
+    found = deduplicate(found)
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return replace(report, findings=found, checked=checked)
+
+
+def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:
+    """The findings of a rule, and why it could not look (None: it could)."""
+    for need in rule.needs:
+        reason = evidence.missing_requirement(need)
+        if reason is not None:
+            return [], reason
+    try:
+        return list(rule.check(evidence)), None
+    except Exception as error:
+        return [], f"an error of ours: {type(error).__name__}: {error}"

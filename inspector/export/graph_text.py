@@ -1,0 +1,62 @@
+"""The Graph's nodes and edges as lines of text, for the languages that lay graphs out themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import EdgeRow, FunctionRow, NodeRow, TensorRow
+from inspector.typography.number_format import UNKNOWN, value_text
+
+ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+def node_lines(graph: Graph, attributes: NodeRow) -> list[str]:
+    """What is written in a function (its turn, its name, what it keeps) or in a tensor (its name and rows)."""
+    if attributes["kind"] == "function":
+        return _function(attributes)
+    assert attributes["kind"] == "tensor", "a folded graph is not written as text"
+    return _tensor(graph, attributes)
+
+
+def edge_text(attributes: EdgeRow) -> str:
+    """The gradient that flowed along an edge from function to function; "" elsewhere and where it is unknown."""
+    return _known(attributes.get("gradient")) if attributes["kind"] == "next" else ""
+
+
+def name_of(identifier: str) -> str:
+    """An id as a name, where a colon has a meaning of its own."""
+    return identifier.replace(":", "_")
+
+
+def _function(attributes: FunctionRow) -> list[str]:
+    """The lines of a function: its name, its turn, what it keeps beside tensors."""
+    step = _known(attributes.get("step"))
+    saved = [f"{name} = {value_text(value)}" for name, value in attributes.get("attributes", {}).items()]
+    return [f"{step}: {attributes['name']}" if step else attributes["name"], *saved]
+
+
+def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
+    """The lines of a tensor: its name and the rows of every figure."""
+    before, after = attributes["before"], attributes["after"]
+    grad_fn = attributes["grad_fn"]
+    rows = {
+        "data": _change(before["data"], after["data"]),
+        "grad": _change(before["grad"], after["grad"]),
+        "grad_fn": "None" if grad_fn is None else graph[grad_fn]["name"],
+        "is_leaf": str(attributes["is_leaf"]),
+        "requires_grad": str(attributes["requires_grad"]),
+    }
+    name = attributes["name"] or attributes.get("expression") or UNKNOWN
+    return [name, *(f"{key} {value}" for key, value in rows.items())]
+
+
+def _change(before: Any, after: Any) -> str:
+    """`4`, or `None → 4` where backward changed it."""
+    old, new = value_text(before), value_text(after)
+    return new if old == new else f"{old}{ARROW}{new}"
+
+
+def _known(value: Any) -> str:
+    """A value as text, "" where there is none or it is not known."""
+    return "" if value is None or is_unknown(value) else value_text(value)

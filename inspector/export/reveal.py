@@ -1,0 +1,65 @@
+"""The moments of a figure as a fragment of HTML for reveal.js and Quarto: one picture, steps as its fragments.
+
+What all moments show is drawn once; what differs is a group of class `fragment` with the turn at which it comes
+or goes (`data-fragment-index`). The ground is left clear, so that the slide's own shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from inspector.export.drawing_primitives import runs
+from inspector.export.frame_overlay import LayeredPart, ShownPiece, Span, lay_over
+from inspector.export.svg import opening
+from inspector.export.svg_parts import SvgDrawing, identifier
+from inspector.export.svg_text import font_rules
+from inspector.scene.scene import Scene
+from inspector.scene.theme import find_theme
+
+_NOTE = (
+    "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture is\n"
+    "     as it was before; the fragments turn it step by step into what it is after. -->\n"
+)
+_SIZE = ".inspector-figure > svg { max-width: 100%; height: auto; }"
+
+
+def write_reveal(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
+    """Scenes of one size as one picture with fragments. Raises ValueError for several sizes."""
+    layers = lay_over(scenes)
+    prefix = identifier(scenes[0].prefix)
+    drawing = SvgDrawing(find_theme(theme), "embed", prefix, prefix)
+    pieces = (
+        _NOTE,
+        '<div class="inspector-figure">\n',
+        *opening(scenes[-1], drawing),
+        f"<style>{font_rules(runs(scenes), prefix)}{_SIZE}</style>\n",
+        *(_part(part, drawing, len(scenes)) for part in layers),
+        "</svg>\n</div>\n",
+    )
+    return "".join(pieces).encode()
+
+
+def _part(part: LayeredPart, drawing: SvgDrawing, count: int) -> str:
+    shown = (text for piece in part.pieces for text in _shown(piece, drawing, count))
+    return f"{drawing.group(part.id)}{''.join(shown)}</g>\n"
+
+
+def _shown(shown: ShownPiece, drawing: SvgDrawing, count: int) -> Iterator[str]:
+    """A piece, as often as it comes and goes."""
+    drawn = drawing.pieces([shown.piece])
+    if not drawn:
+        return
+    for span in shown.spans:
+        opened = _groups(span, count)
+        yield f"{''.join(opened)}{drawn}{'</g>' * len(opened)}"
+
+
+def _groups(span: Span, count: int) -> list[str]:
+    """The tags around a piece that a stretch of frames shows. The fragment of index k leads to frame k + 1."""
+    first, last = span
+    groups = []
+    if first > 0:
+        groups.append(f'<g class="fragment" data-fragment-index="{first - 1}">')
+    if last < count - 1:
+        groups.append(f'<g class="fragment fade-out" data-fragment-index="{last}">')
+    return groups

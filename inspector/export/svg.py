@@ -1,0 +1,83 @@
+"""A Scene as SVG that slide programs, browsers and printers all draw alike.
+
+The profile: presentation attributes only; no style sheet (the fonts of `embed` are the one exception),
+`rgba()`, `transparent`, foreignObject, nested svg, dominant-baseline, marker or filter. Arrow heads and text
+are paths of their own. One unit is one point of the canvas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from inspector.export.drawing_primitives import parts, runs
+from inspector.export.svg_parts import SvgDrawing, identifier
+from inspector.export.svg_text import MODES, TextMode, font_rules
+from inspector.scene.scene import Scene
+from inspector.scene.theme import find_theme
+from inspector.typography.decimal import decimal
+from inspector.typography.sanitize import sanitize
+from inspector.util.gc_pause import gc_paused
+
+
+@gc_paused()
+def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", ground: bool = True) -> str:
+    """The Scene as the text of an SVG file; the same characters in every run.
+
+    theme: light, dark or print. text: `path` draws glyphs as outlines, `embed` embeds the fonts, `plain`
+    names them. ground: whether the canvas is filled; without, what lies behind the figure shows through.
+    Raises ValueError for a theme, a text mode, an ink or a face that does not exist, and for a wire that is
+    no spline.
+    """
+    if text not in MODES:
+        raise ValueError(f"no text mode {text!r}; the modes are: {', '.join(MODES)}")
+    prefix = identifier(scene.prefix)
+    drawing = SvgDrawing(find_theme(theme), text, prefix, prefix)
+    fonts = f"<style>{font_rules(runs([scene]), prefix)}</style>\n" if text == "embed" else ""
+    return "".join((*opening(scene, drawing), fonts, *_canvas(scene, drawing, ground), *_panels(scene, drawing)))
+
+
+def draw_embedded(scene: Scene, theme: str, fonts: str) -> str:
+    """The Scene as an svg element of a page that holds its fonts (`font_rules`) under names that begin so."""
+    drawing = SvgDrawing(find_theme(theme), "embed", identifier(scene.prefix), fonts)
+    return "".join((*opening(scene, drawing), *_canvas(scene, drawing, True), *_panels(scene, drawing)))
+
+
+def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
+    """The svg element's tag, and the Scene in words: its title and its description."""
+    size = f"{decimal(scene.width)} {decimal(scene.height)}"
+    wide, high = size.split()
+    told = [
+        (tag, f"{drawing.prefix}-{tag}", content)
+        for tag, content in (("title", _prose(scene.title)), ("desc", _prose(scene.description)))
+        if content
+    ]
+    labels = f' aria-labelledby="{" ".join(name for _, name, _ in told)}"' if told else ""
+    # Browsers otherwise round the advances of small text to whole pixels.
+    exact = "" if drawing.mode == "path" else ' text-rendering="geometricPrecision"'
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="{wide}" height="{high}"'
+        f' role="img"{labels}{exact}>\n'
+    )
+    for tag, name, content in told:
+        drawing.used.add(name)
+        yield f'<{tag} id="{name}">{escape(content)}</{tag}>\n'
+
+
+def _canvas(scene: Scene, drawing: SvgDrawing, ground: bool) -> Iterator[str]:
+    if ground:
+        size = f'width="{decimal(scene.width)}" height="{decimal(scene.height)}"'
+        yield f'<rect {size} fill="{drawing.colour("ground")}"/>\n'
+
+
+def _prose(text: str) -> str:
+    """A title or description: its lines are kept, each of them cleaned."""
+    return "\n".join(sanitize(line) for line in text.splitlines())
+
+
+def _panels(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
+    for panel in scene.panels:
+        yield drawing.group(panel.id) + "\n"
+        yield from (drawing.part(part, panel.id) for part in parts(panel))
+        yield "</g>\n"
+    yield "</svg>\n"

@@ -1,0 +1,107 @@
+"""The parts of a Scene as SVG elements: presentation attributes only, each part a group with an id of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from inspector.export.drawing_primitives import DASHES, ArrowHead, FilledArea, Part, Piece, colour_of
+from inspector.export.svg_text import TextMode, text_element
+from inspector.scene.scene import Point, Rectangle, TextRun
+from inspector.scene.theme import Theme
+from inspector.typography.decimal import decimal
+
+_UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]")
+_DASHED = f' stroke-dasharray="{" ".join(map(decimal, DASHES))}"'
+
+
+@dataclass
+class SvgDrawing:
+    """What every part of a file needs to know.
+
+    prefix: what ids begin with. fonts: what the names of embedded fonts begin with. used: the ids that are taken.
+    numbers: the lengths that were written so far.
+    """
+
+    theme: Theme
+    mode: TextMode
+    prefix: str
+    fonts: str
+    used: set[str] = field(default_factory=set)
+    numbers: Numbers = field(default_factory=lambda: Numbers())
+
+    def colour(self, ink: str) -> str:
+        return colour_of(self.theme, ink)
+
+    def group(self, *names: str) -> str:
+        """The opening tag of a group whose id is made of these names and like no other in the file."""
+        wanted = unique = f"{self.prefix}-{_UNFIT_FOR_ID.sub('_', '-'.join(names))}"
+        count = 1
+        while unique in self.used:
+            count += 1
+            unique = f"{wanted}-{count}"
+        self.used.add(unique)
+        return f'<g id="{unique}">'
+
+    def part(self, part: Part, *names: str) -> str:
+        """A part as a group. names: what its id begins with, after the prefix."""
+        return f"{self.group(*names, part.id)}{self.pieces(part.pieces)}</g>\n"
+
+    def pieces(self, pieces: Iterable[Piece]) -> str:
+        return "".join(map(self._element, pieces))
+
+    def _element(self, piece: Piece) -> str:
+        if isinstance(piece, TextRun):
+            return text_element(piece, self.colour(piece.ink), self.mode, self.fonts)
+        if isinstance(piece, FilledArea):
+            return self._area(piece)
+        if isinstance(piece, ArrowHead):
+            corners = " L".join([self._place(corner) for corner in piece.corners])
+            return f'<path d="M{corners}Z" fill="{self.colour(piece.ink)}"/>'
+        start, *curves = [self._place(point) for point in piece.points]
+        return (
+            f'<path d="M{start}C{" ".join(curves)}" fill="none"'
+            f' stroke="{self.colour(piece.ink)}" stroke-width="{self.numbers[piece.width]}"'
+            f"{_DASHED if piece.dashed else ''}/>"
+        )
+
+    def _area(self, piece: FilledArea) -> str:
+        paint = f' fill="{"none" if piece.fill is None else self.colour(piece.fill)}"'
+        numbers = self.numbers
+        if piece.stroke is not None:
+            paint += f' stroke="{self.colour(piece.stroke)}" stroke-width="{numbers[piece.width]}"'
+        area, radius = piece.area, numbers[piece.radius]
+        if piece.upper and piece.radius:
+            return f'<path d="{_upper_rounded(area, piece.radius)}"{paint}/>'
+        if piece.is_disc:
+            x, y = area.center
+            return f'<circle cx="{numbers[x]}" cy="{numbers[y]}" r="{radius}"{paint}/>'
+        corners = f' rx="{radius}"' if piece.radius else ""
+        place = f'x="{numbers[area.x]}" y="{numbers[area.y]}"'
+        return f'<rect {place} width="{numbers[area.width]}" height="{numbers[area.height]}"{corners}{paint}/>'
+
+    def _place(self, point: Point) -> str:
+        return f"{self.numbers[point[0]]} {self.numbers[point[1]]}"
+
+
+class Numbers(dict[float, str]):
+    """Lengths as text (`decimal`): half of those in a figure occur more than once."""
+
+    def __missing__(self, value: float) -> str:
+        text = self[value] = decimal(value)
+        return text
+
+
+def identifier(prefix: str) -> str:
+    """A prefix that an id may begin with."""
+    fit = _UNFIT_FOR_ID.sub("_", prefix)
+    return fit if fit[:1].isalpha() else f"figure{fit}"
+
+
+def _upper_rounded(area: Rectangle, radius: float) -> str:
+    bend = f"a{decimal(radius)} {decimal(radius)} 0 0 1"
+    low = decimal(area.bottom)
+    left_corner = f"V{decimal(area.y + radius)}{bend} {decimal(radius)} {decimal(-radius)}"
+    right_corner = f"H{decimal(area.right - radius)}{bend} {decimal(radius)} {decimal(radius)}"
+    return f"M{decimal(area.x)} {low}{left_corner}{right_corner}V{low}Z"

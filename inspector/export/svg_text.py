@@ -1,0 +1,73 @@
+"""Text in an SVG file: as outlines, as text in an embedded font, or as text in a font hoped for.
+
+The outlines look the same everywhere, slide programs included. `embed` keeps text as text for browsers
+(PowerPoint, cairo and resvg do not honour embedded fonts). `plain` is for those who have Inter and Fira Code
+installed and want to edit; a renderer may then apply the installed font's own kerning.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from typing import Literal
+
+from inspector.export.drawing_primitives import start_of
+from inspector.scene.scene import TextRun
+from inspector.typography.decimal import decimal
+from inspector.typography.fonts import FACES, find_face, subset
+from inspector.typography.glyph_paths import glyph_path
+from inspector.typography.metrics import covers
+from inspector.typography.sanitize import isolate_right_to_left, sanitize
+
+TextMode = Literal["path", "embed", "plain"]
+MODES: tuple[TextMode, ...] = ("path", "embed", "plain")
+
+
+def text_element(run: TextRun, colour: str, mode: TextMode, prefix: str) -> str:
+    """One run of text as an SVG element, or "" for a run without anything to see.
+
+    prefix: of the embedded fonts' family names. A run with characters that the face lacks (Chinese, Arabic,
+    an emoji) is real text in every mode: the reader's fonts may have them.
+    """
+    text = sanitize(run.text)
+    if not text.strip():
+        return ""
+    if mode == "path" and covers(text, run.face):
+        return f'<path d="{glyph_path(text, run.size, run.face, start_of(run), run.y)}" fill="{colour}"/>'
+    face = find_face(run.face)
+    families = f"{face.family}, {face.fallback}"
+    if mode == "embed":
+        families = f"{embedded_family(run.face, prefix)}, {families}"
+    anchor = "" if run.anchor == "start" else f' text-anchor="{run.anchor}"'
+    # Blanks at the edges and double ones count in the metrics; XML would drop them.
+    space = ' xml:space="preserve"' if " ".join(text.split()) != text else ""
+    return (
+        f'<text x="{decimal(run.x)}" y="{decimal(run.y)}" font-family="{families}"'
+        f' font-size="{decimal(run.size)}" font-weight="{face.weight}" fill="{colour}"{anchor}{space}>'
+        f"{escape(isolate_right_to_left(text))}</text>"
+    )
+
+
+def embedded_family(face: str, prefix: str) -> str:
+    """The name of an embedded font: its own for each figure, since fonts are global to the page around it."""
+    return f"{prefix}-{FACES[face].family.replace(' ', '-')}"
+
+
+def font_rules(runs: Iterable[TextRun], prefix: str) -> str:
+    """The rules of a style sheet that embed the glyphs which `runs` need, as data; "" if they need none."""
+    used: dict[str, set[str]] = {face: set() for face in FACES}
+    for run in runs:
+        find_face(run.face)
+        used[run.face].update(sanitize(run.text))
+    rules = (
+        f'@font-face{{font-family:"{embedded_family(face, prefix)}";font-weight:{FACES[face].weight};'
+        f'src:url(data:font/woff;base64,{_encoded(face, frozenset(characters))}) format("woff")}}'
+        for face, characters in used.items()
+        if characters
+    )
+    return "".join(rules)
+
+
+def _encoded(face: str, characters: frozenset[str]) -> str:
+    return base64.b64encode(subset(face, characters, "woff")).decode("ascii")

@@ -1,0 +1,285 @@
+"""How large planned boxes are, and planned boxes dressed as Scene boxes once they have a place.
+
+Texts are fitted first: names are shortened and expressions wrapped, so that one long line in a script does
+not make a picture that no slide can hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from inspector.layout.problem import Size
+from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
+from inspector.styles.plan import CardRow, PlannedBox, PlannedShape, PlannedWire, StyledText
+from inspector.typography import cap_height, sanitize, shorten, shorten_name, width
+
+WIDEST_NAME = 260.0
+WIDEST_VALUE = 250.0
+WIDEST_TEXT = 290.0
+MOST_LINES = 3
+LEADING = 1.22
+"""Height of a line as a multiple of its size."""
+
+CARD_PADDING = 12.0
+HEADER_HEIGHT = 32.0
+ROW_HEIGHT = 23.0
+_ROWS_TOP, _ROWS_BOTTOM = 2.0, 5.0
+_LEAST_CARD_WIDTH = 170.0
+_KEY_GAP = 20.0
+_BAR_HEIGHT = 5.0
+_BAR_ROOM = 9.0  # with what lies below it
+_BORDER = 1.0  # a strip ends inside of the card's border
+PILL_HEIGHT = 38.0
+_PILL_PADDING = 17.0
+_PADDINGS = {
+    "plain": (3.0, 0.0),
+    "name": (8.0, 2.0),
+    "pill": (_PILL_PADDING, _PILL_PADDING / 2),
+    "box": (14.0, 8.0),
+}
+"""By shape, beside the text and above it."""
+_LEAST_HEIGHTS = {"pill": PILL_HEIGHT, "box": PILL_HEIGHT}
+_CIRCLE = 48.0
+_DOT = 10.0
+_RECORD_HEIGHT = 38.0
+_CELL_PADDING = 13.0
+_SEPARATOR = 1.4
+LABEL_PADDING = 5.0
+OPENING = "([,."
+"""Behind these code may be broken where it has no blank."""
+_PATH = re.compile(r"[^\W\d]\w*(\.\w+)+")
+"""The name of a parameter or a module: its end is what tells."""
+_OPERATORS = "+-*/@·\N{MINUS SIGN}"
+
+_SCENE_SHAPES: dict[PlannedShape, Shape] = {
+    "pill": "pill",
+    "circle": "circle",
+    "dot": "circle",
+    "plain": "plain",
+    "name": "plain",
+    "box": "card",
+}
+
+
+def size_box(box: PlannedBox) -> PlannedBox:
+    """The box with its names and values shortened, and its text wrapped, to sensible widths."""
+    if box.shape in ("card", "stack"):
+        name, *roles = box.texts
+        rows = tuple(replace(row, lines=tuple(_shortened(row.lines, WIDEST_VALUE))) for row in box.rows)
+        return replace(box, texts=(*_shortened((name,), WIDEST_NAME), *roles), rows=rows)
+    if box.shape in ("plain", "box"):
+        texts = wrapped(box.texts, WIDEST_TEXT)
+    else:
+        texts = tuple(_shortened(box.texts, WIDEST_NAME))
+    return box if texts == box.texts else replace(box, texts=texts)
+
+
+def wrapped(lines: Sequence[StyledText], room: float) -> tuple[StyledText, ...]:
+    """Each line broken into lines of at most `room` points, the last of at most three shortened."""
+    return tuple(piece for words in lines for piece in _wrapped(words, room))
+
+
+def box_size(box: PlannedBox) -> Size:
+    """Width and height of a fitted box."""
+    if box.shape == "card":
+        return _card_size(box)
+    if box.shape == "stack":
+        card_width, card_height = _card_size(box)
+        return card_width + STACK_DEPTH, card_height + STACK_DEPTH
+    if box.shape == "record":
+        return sum(cell_widths(box)), _RECORD_HEIGHT
+    if box.shape == "dot":
+        return _DOT, _DOT
+    text_width, text_height = _block_size(box.texts)
+    if box.shape == "circle":
+        side = max(_CIRCLE, text_width + _PILL_PADDING)
+        return side, side
+    beside, above = _PADDINGS[box.shape]
+    return text_width + 2 * beside, max(_LEAST_HEIGHTS.get(box.shape, 0.0), text_height + 2 * above)
+
+
+def size_label(wire: PlannedWire) -> PlannedWire:
+    """The wire with its text wrapped."""
+    if not (wire.label or wire.below):
+        return wire
+    return replace(wire, label=wrapped(wire.label, WIDEST_TEXT), below=wrapped(wire.below, WIDEST_TEXT))
+
+
+def label_size(lines: Sequence[StyledText]) -> Size:
+    """Room for a text beside a wire; (0, 0) if there is none."""
+    if not lines:
+        return 0.0, 0.0
+    text_width, text_height = _block_size(lines)
+    return text_width + 2 * LABEL_PADDING, text_height + LABEL_PADDING
+
+
+def build_box(box: PlannedBox, area: Rectangle) -> Box:
+    """A fitted box in its place. The area may be larger than the box needs (another moment needs it)."""
+    if box.shape in ("card", "stack"):
+        depth = STACK_DEPTH if box.shape == "stack" else 0.0
+        front = Rectangle(area.x, area.y, area.width - depth, area.height - depth)
+        bands, texts = _card(box, front)
+        shape: Shape = "stack" if depth else "card"
+        return Box(box.id, area, shape, box.ink, box.fill, tuple(bands), tuple(texts))
+    if box.shape == "record":
+        bands, texts = _record(box, area)
+        return Box(box.id, area, "card", box.ink, box.fill, tuple(bands), tuple(texts))
+    return Box(box.id, area, _SCENE_SHAPES[box.shape], box.ink, box.fill, (), tuple(centered(box.texts, area)))
+
+
+def centered(lines: Sequence[StyledText], area: Rectangle) -> Iterator[TextRun]:
+    """Lines in the middle of an area, one below the other."""
+    x, y = area.center
+    y -= _block_size(lines)[1] / 2
+    for words in lines:
+        height = words.size * LEADING
+        yield text_run(words, x, y + height / 2, "middle")
+        y += height
+
+
+def text_run(words: StyledText, x: float, middle: float, anchor: Anchor) -> TextRun:
+    """Words at x, capitals and digits centred on the line `middle`."""
+    baseline = middle + cap_height(words.size, words.face) / 2
+    return TextRun(x, baseline, words.text, words.size, words.face, words.ink, anchor)
+
+
+def words_width(words: StyledText) -> float:
+    """Width of one line in points."""
+    return width(words.text, words.size, words.face)
+
+
+# ---- cards ------------------------------------------------------------------------------------------------
+
+
+def _card_size(box: PlannedBox) -> Size:
+    header = sum(map(words_width, box.texts)) + _KEY_GAP * (len(box.texts) - 1)
+    rows = [words_width(_key(row)) + _KEY_GAP + _block_size(row.lines)[0] for row in box.rows]
+    height = HEADER_HEIGHT
+    if box.rows:
+        height += _ROWS_TOP + sum(map(_row_height, box.rows)) + _ROWS_BOTTOM
+    return max(_LEAST_CARD_WIDTH, 2 * CARD_PADDING + max([header, *rows])), height
+
+
+def _key(row: CardRow) -> StyledText:
+    return StyledText(row.key, row.key_ink, size=row.key_size)
+
+
+def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
+    """One box at several moments: a card with empty lines where another moment needs more of them in a row, a
+    record with the widest text of each cell in its rows."""
+    if len(boxes) == 1 and boxes[0].shape != "record":
+        return list(boxes)
+    if boxes[0].shape == "record":
+        return _levelled_records(boxes)
+    counts = [max(len(row.lines) for row in rows) for rows in zip(*(box.rows for box in boxes), strict=True)]
+    return [
+        replace(
+            box,
+            rows=tuple(
+                replace(row, lines=row.lines + (StyledText(""),) * (count - len(row.lines)))
+                for row, count in zip(box.rows, counts, strict=True)
+            ),
+        )
+        for box in boxes
+    ]
+
+
+def _card(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
+    left, right = area.x + CARD_PADDING, area.right - CARD_PADDING
+    header = Rectangle(area.x, area.y, area.width, HEADER_HEIGHT)
+    bands = [Band(header, box.header, header=True)] if box.header else []
+    middle = area.y + HEADER_HEIGHT / 2
+    texts = [text_run(box.texts[0], left, middle, "start")]
+    texts += [text_run(words, right, middle, "end") for words in box.texts[1:] if words.text]
+    top = header.bottom + _ROWS_TOP
+    for row in box.rows:
+        height = _row_height(row)
+        if row.fill:
+            strip = Rectangle(area.x + _BORDER, top, area.width - 2 * _BORDER, height)
+            bands.append(Band(strip, row.fill))
+        if row.bar is not None:
+            bands += _bar(row.bar, Rectangle(left, top + height - _BAR_ROOM, right - left, _BAR_HEIGHT))
+        texts.append(text_run(_key(row), left, top + ROW_HEIGHT / 2, "start"))
+        for index, words in enumerate(row.lines):
+            if words.text:
+                texts.append(text_run(words, right, top + ROW_HEIGHT * (index + 0.5), "end"))
+        top += height
+    return bands, texts
+
+
+def _row_height(row: CardRow) -> float:
+    return ROW_HEIGHT * len(row.lines) + (_BAR_ROOM if row.bar is not None else 0.0)
+
+
+def _bar(places: tuple[float, float], track: Rectangle) -> list[Band]:
+    """A track, filled up to the first place, and paler from there to the second one."""
+    low, high = (track.width * place for place in places)
+    parts = ((track.width, "header"), (high, "gradient_pale"), (low, "gradient"))
+    return [Band(Rectangle(track.x, track.y, length, track.height), fill) for length, fill in parts if length]
+
+
+# ---- records ----------------------------------------------------------------------------------------------
+
+
+def _levelled_records(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
+    widest = [max(cells, key=words_width) for cells in zip(*(box.texts for box in boxes), strict=True)]
+    rows = tuple(CardRow("", (words,)) for words in widest)
+    return [replace(box, rows=rows) for box in boxes]
+
+
+def cell_widths(box: PlannedBox) -> list[float]:
+    """The widths of a record's cells, as wide as at any moment."""
+    widest = [row.lines[0] for row in box.rows] or box.texts
+    return [words_width(words) + 2 * _CELL_PADDING for words in widest]
+
+
+def _record(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
+    """The lines between the cells, and a text in the middle of each."""
+    bands: list[Band] = []
+    texts: list[TextRun] = []
+    left = area.x
+    for index, (words, wide) in enumerate(zip(box.texts, cell_widths(box), strict=True)):
+        if index:
+            bands.append(Band(Rectangle(left - _SEPARATOR / 2, area.y, _SEPARATOR, area.height), box.ink))
+        texts += centered((words,), Rectangle(left, area.y, wide, area.height))
+        left += wide
+    return bands, texts
+
+
+# ---- text -------------------------------------------------------------------------------------------------
+
+
+def _block_size(lines: Sequence[StyledText]) -> Size:
+    return max(map(words_width, lines), default=0.0), sum(words.size * LEADING for words in lines)
+
+
+def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]:
+    for words in lines:
+        cut = shorten_name if _PATH.fullmatch(words.text) else shorten
+        text = cut(words.text, room, words.size, words.face)
+        yield words if text == words.text else replace(words, text=text)
+
+
+def _wrapped(words: StyledText, room: float) -> Iterator[StyledText]:
+    rest = sanitize(words.text)
+    if rest == words.text and width(rest, words.size, words.face) <= room:
+        yield words
+        return
+    for _ in range(MOST_LINES - 1):
+        if width(rest, words.size, words.face) <= room:
+            break
+        fitting = len(shorten(rest, room, words.size, words.face)) - 1  # without the ellipsis
+        blank = rest.rfind(" = ", fitting // 3, fitting + 1)  # a result keeps its sign of equality
+        if blank < 0:
+            blank = rest.rfind(" ", fitting // 2, fitting + 1)
+        if blank <= 0:
+            blank = max(rest.rfind(sign, fitting // 2, fitting) for sign in OPENING) + 1
+        cut = blank if blank > 0 else max(fitting, 1)
+        head = rest[:cut].rstrip()
+        if len(head) > 2 and head[-2] == " " and head[-1] in _OPERATORS:
+            head, cut = head[:-2], len(head) - 2  # an operator begins the next line
+        yield replace(words, text=head)
+        rest = rest[cut:].lstrip()
+    yield replace(words, text=shorten(rest, room, words.size, words.face))

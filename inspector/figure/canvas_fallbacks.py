@@ -1,0 +1,130 @@
+"""The ways to lay a figure out on its canvas, from the one that shows all in comfort to ever barer ones.
+
+Each is a Choice; `fit_canvas` takes the first that fits. What does not fit stands closer together, has its leaves
+side by side, gives up its legend, has all text in one size, gives up its local derivatives, then its details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from inspector.figure.canvas import FittedPanels, LayoutChoice, fit_canvas, frame
+from inspector.figure.compose import Composed, compose
+from inspector.figure.uniform_text_size import with_uniform_text_size
+from inspector.layout.problem import (
+    ALIGNED,
+    CLOSE,
+    IN_THREE_ROWS,
+    IN_TWO_ROWS,
+    ROOMY,
+    Placement,
+    Problem,
+    Size,
+    Spacing,
+)
+from inspector.options.figure_options import Canvas, Direction, FigureOptions
+from inspector.styles import Plan, find_style
+
+PlacedPlans = tuple[list[Plan], Placement, Problem]
+"""Fitted plans, where everything lies, and the question that this answers."""
+Placing = Callable[[list[Plan], Direction | None, Spacing], PlacedPlans]
+
+_SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6), (IN_TWO_ROWS, 0.35), (IN_THREE_ROWS, 0.25))
+"""How the parts of a figure may stand, each with the share of its size from which on it is tried."""
+_LEFT_OUT = "{} left out, to fit the canvas"
+_ONE_SIZE = "all text has one size, to fit the canvas"
+_AS_WELL = "; all text has one size"
+_DETAILS = {
+    "attributes": "AccumulateGrads",
+    "engine": "torch's formulas",
+    "modules": "the numbers of Nodes and parameters",
+}
+"""What a style leaves out for beginners."""
+_WITHOUT_DERIVATIVES = ("modules", "torchviz")
+_TURNED: dict[Direction | None, tuple[Direction, ...]] = {
+    None: ("LR", "TB"),
+    "RL": ("TB",),
+    "LR": ("TB",),
+    "TB": ("RL",),
+    "BT": ("LR",),
+}
+"""Other ways to lay a figure out, where the usual one does not fit the canvas."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What a figure shows, and what it gives up. evened: whether all text has one size."""
+
+    look: FigureOptions
+    legend: bool = True
+    evened: bool = False
+    remark: str = ""
+
+
+def fit(
+    make: Callable[[FigureOptions], list[Plan]], look: FigureOptions, canvas: Canvas, place: Placing
+) -> FittedPanels:
+    """The panels on their canvas, in the direction that is wished or else the one that fits it best.
+
+    make: plans the panels in a look. place: answers where everything lies.
+    """
+    usual = look.direction or find_style(look.style).direction
+    if canvas == "tight":
+        return FittedPanels(compose(*place(make(look), usual, ROOMY)).panels())
+    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
+
+    planned = cache(make)  # of many frames this takes longer than all else
+
+    @cache
+    def placed(look: FigureOptions, evened: bool, way: Direction | None, spacing: Spacing) -> PlacedPlans:
+        plans = planned(look)
+        return place([with_uniform_text_size(plan) for plan in plans] if evened else plans, way, spacing)
+
+    choices = [
+        LayoutChoice(
+            partial(_laid_out, partial(placed, shown.look, shown.evened, way, spacing), size, shown.legend),
+            shown.remark,
+            least,
+            spacing.rows > 1,
+        )
+        for shown in _shown(look)
+        for spacing, least in _SPACINGS
+        for size in (None, frame(canvas))
+        for way in ways
+    ]
+    return fit_canvas(choices, canvas)
+
+
+def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, legend: bool) -> Composed:
+    """The panels with title and legend around the graph, or beside it in panels of a size."""
+    plans, placement, problem = placed()
+    shown = plans if legend else [replace(plan, legend=()) for plan in plans]
+    return compose(shown, placement, problem, size)
+
+
+def _shown(look: FigureOptions) -> Iterator[_Attempt]:
+    """What is shown, from all to ever less."""
+    yield _Attempt(look)
+    yield _Attempt(look, False, False, _LEFT_OUT.format("the legend is"))
+    yield _Attempt(look, True, True, _ONE_SIZE)
+    yield _Attempt(look, False, True, _LEFT_OUT.format("the legend is") + _AS_WELL)
+    for less, given_up in _less(look):
+        yield _Attempt(less, True, False, _LEFT_OUT.format(f"{given_up} are"))
+        both = f"legend, {given_up}" if " and " in given_up else f"legend and {given_up}"
+        without = _LEFT_OUT.format(f"{both} are")
+        yield _Attempt(less, False, False, without)
+        yield _Attempt(less, False, True, without + _AS_WELL)
+
+
+def _less(look: FigureOptions) -> Iterator[tuple[FigureOptions, str]]:
+    """The look without what was not wished for, and what that is."""
+    details = _DETAILS.get(look.style) if look.detail is None else None
+    derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
+    if derived:
+        yield replace(look, derivatives="none"), "local derivatives"
+    if details:
+        yield replace(look, detail="beginner"), details
+    if derived and details:
+        yield replace(look, detail="beginner", derivatives="none"), f"local derivatives and {details}"

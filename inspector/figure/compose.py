@@ -1,0 +1,300 @@
+"""Panels: a plan's boxes and wires in their places, with the title above and the legend in a free corner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from inspector.figure import code_listing, heading, legend
+from inspector.figure.box_shapes import build_box, centered
+from inspector.figure.layout_problem import is_link
+from inspector.layout.problem import Placement, Problem, Size
+from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
+from inspector.scene.splines import straight
+from inspector.styles.plan import Plan, PlannedBox, PlannedWeightedWire, PlannedWire
+
+MARGIN = 24.0
+_COLUMN_GAP = 30.0
+"""Between title and legend in a column, and the graph beside it."""
+_WIDEST_WITH_CODE = 1000.0
+"""Points of graph and code side by side; wider ones stand one below the other."""
+_BADGE_SHIFT = (1.0, 0.0)  # of a badge's centre from the corner of its box
+_PILL_SHIFT = (6.0, 1.0)
+_CIRCLE_SHIFT = (13.0, -4.0)  # along and across: clear of the wires that enter
+_BOX_SHIFT = (8.0, -2.0)  # the same where several wires enter a side
+_BADGE_REACH = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class _SheetParts:
+    """What all panels share: where everything lies, the rooms of title, legend and code, the size."""
+
+    plans: Sequence[Plan]
+    problem: Problem
+    placement: Placement
+    heading: Rectangle
+    legend: legend.LegendPlace
+    listing: Rectangle
+    area: Rectangle
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """Panels of one size and geometry, each with its top left corner at (0, 0), before they are drawn."""
+
+    sheet: _SheetParts
+
+    @property
+    def size(self) -> Size:
+        return self.sheet.area.width, self.sheet.area.height
+
+    @property
+    def smallest(self) -> float:
+        """The size of their smallest text, 0 where they have none."""
+        return min((size for plan in self.sheet.plans for size in _text_sizes(plan)), default=0.0)
+
+    def panels(self) -> list[Panel]:
+        """One a plan."""
+        return [_panel(plan, self.sheet) for plan in self.sheet.plans]
+
+
+def compose(
+    plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size | None = None
+) -> Composed:
+    """The panels of some plans, which share their geometry.
+
+    plans: the fitted plans whose `problem` is answered by `placement`. frame: the size of a panel that is to be
+    filled: where the graph is narrow, title and legend stand beside it.
+    """
+    beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
+    return Composed(beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0))
+
+
+def _text_sizes(plan: Plan) -> Iterator[float]:
+    for box in plan.boxes:
+        yield from (words.size for words in box.texts)
+        for row in box.rows:
+            yield from (words.size for words in row.lines)
+            if row.key:
+                yield row.key_size
+    for wire in plan.wires:
+        yield from (words.size for words in (*wire.label, *wire.below))
+    yield from (words.size for words in (*plan.title, *plan.notes))
+    yield from (entry.size for entry in plan.legend)
+    yield from (line.size for line in plan.listing)
+
+
+def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
+    """The same panel elsewhere on its canvas."""
+    if not dx and not dy:
+        return panel
+    return Panel(
+        panel.id,
+        panel.area.moved(dx, dy),
+        tuple(_moved_box(box, dx, dy) for box in panel.boxes),
+        tuple(
+            replace(wire, points=_moved(wire.points, dx, dy), texts=_moved_texts(wire.texts, dx, dy))
+            for wire in panel.wires
+        ),
+        tuple(replace(badge, x=badge.x + dx, y=badge.y + dy) for badge in panel.badges),
+    )
+
+
+# ---- the sheet --------------------------------------------------------------------------------------------
+
+
+def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest: float) -> _SheetParts:
+    """The title above the graph, the legend in a corner or below, `widest` points wide if need be."""
+    bounds = _bounds(list(_obstacles(plans, placement, problem)))
+    code = code_listing.size(plans)
+    beside = code[0] > 0 and bounds.width + code[0] <= _WIDEST_WITH_CODE
+    below = code[1] + code_listing.GAP if code[0] and not beside else 0.0
+    aside = code[0] + code_listing.GAP if beside else 0.0
+    room_for_title = max(bounds.width + aside, heading.LEAST_ROOM)
+    title = heading.size(plans, room_for_title)
+    width = max(bounds.width, title[0] - aside, 0.0 if beside else code[0])
+    content = Rectangle(MARGIN, MARGIN + title[1], width, max(bounds.height, code[1] if beside else 0.0))
+    dx = content.x + (width - bounds.width) / 2 - bounds.x
+    dy = content.y + (content.height - bounds.height) / 2 - bounds.y
+    placement = _moved_placement(placement, dx, dy)
+    legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)), widest)
+    bottom = max(content.bottom, legend_room.area.bottom)
+    corner = (content.right + code_listing.GAP, content.y) if beside else (content.x, bottom + code_listing.GAP)
+    right = max(content.right + aside, legend_room.area.right) + MARGIN
+    area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom + below + MARGIN)))
+    title_area = Rectangle(MARGIN, MARGIN, room_for_title, title[1])
+    return _SheetParts(plans, problem, placement, title_area, legend_room, Rectangle(*corner, *code), area)
+
+
+def _sheet_with_column(
+    plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size
+) -> _SheetParts | None:
+    """Title and legend in a column left of the graph; None where there is no room for one."""
+    bounds = _bounds(list(_obstacles(plans, placement, problem)))
+    room = frame[0] - 2 * MARGIN - bounds.width - _COLUMN_GAP
+    found = legend.find_column(plans, room)
+    if found is None or code_listing.size(plans)[0] or not heading.is_whole(plans, room):
+        return None
+    title = heading.size(plans, room)
+    height = max(bounds.height, title[1] + found.area.height)
+    column = max(title[0], found.area.width)
+    left = MARGIN + column + _COLUMN_GAP
+    top = MARGIN + (height - bounds.height) / 2
+    area = Rectangle(0.0, 0.0, float(round(left + bounds.width + MARGIN)), float(round(height + 2 * MARGIN)))
+    return _SheetParts(
+        plans,
+        problem,
+        _moved_placement(placement, left - bounds.x, top - bounds.y),
+        Rectangle(MARGIN, MARGIN, room, title[1]),
+        replace(found, area=found.area.moved(MARGIN, MARGIN + height - found.area.height)),
+        Rectangle(0.0, 0.0, 0.0, 0.0),
+        area,
+    )
+
+
+def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) -> Iterator[Rectangle]:
+    """What the drawing covers: boxes with their badges, texts of wires, wires (a strip a segment)."""
+    badged = {box.id: box for plan in plans for box in plan.boxes if box.badge}
+    for identifier, area in placement.boxes.items():
+        yield area
+        if identifier in badged:
+            x, y = _badge_center(badged[identifier], area, problem.horizontal)
+            yield Rectangle(x - _BADGE_REACH, y - _BADGE_REACH, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
+    yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
+    for points in placement.wires.values():
+        for start in range(0, len(points) - 1, 3):
+            yield _around(points[start : start + 4])
+
+
+def _around(points: Sequence[Point]) -> Rectangle:
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    left, top = min(xs), min(ys)
+    return Rectangle(left, top, max(xs) - left, max(ys) - top)
+
+
+def _bounds(areas: Sequence[Rectangle]) -> Rectangle:
+    if not areas:
+        return Rectangle(0.0, 0.0, 0.0, 0.0)
+    x, y = min(area.x for area in areas), min(area.y for area in areas)
+    return Rectangle(x, y, max(area.right for area in areas) - x, max(area.bottom for area in areas) - y)
+
+
+# ---- one panel --------------------------------------------------------------------------------------------
+
+
+def _panel(plan: Plan, sheet: _SheetParts) -> Panel:
+    places = sheet.placement.boxes
+    boxes = [build_box(box, places[box.id]) for box in plan.boxes]
+    wires = [
+        _link(wire, sheet) if is_link(wire, sheet.problem.hanging) else _wire(wire, sheet) for wire in plan.wires
+    ]
+    badges = [_badge(box, places[box.id], sheet.problem.horizontal) for box in plan.boxes if box.badge]
+    legend_box, legend_wires, legend_badges = legend.draw(plan, sheet.legend)
+    around = [*heading.draw(plan, sheet.heading), legend_box]
+    code_badges: tuple[Badge, ...] = ()
+    if plan.listing:
+        code_box, code_badges = code_listing.draw(plan, sheet.plans, sheet.listing)
+        around.append(code_box)
+    return Panel(
+        plan.moment,
+        sheet.area,
+        (*boxes, *(box for box in around if box.texts)),
+        (*wires, *legend_wires),
+        (*badges, *legend_badges, *code_badges),
+    )
+
+
+def _wire(wire: PlannedWire, sheet: _SheetParts) -> Wire:
+    texts: list[TextRun] = []
+    if wire.label:
+        texts += centered(wire.label, sheet.placement.labels[wire.id])
+    if wire.below:
+        texts += centered(wire.below, sheet.placement.below[wire.id])
+    points = sheet.placement.wires[wire.id]
+    return _headed(wire, points[::-1] if sheet.problem.flipped else points, tuple(texts))
+
+
+def _headed(wire: PlannedWire, points: tuple[Point, ...], texts: tuple[TextRun, ...] = ()) -> Wire:
+    """A wire of the Scene, which bears its head at its end: one with a head at its source is turned round.
+
+    points: from its source to its target.
+    """
+    source, target = wire.source, wire.target
+    if wire.head == "source":
+        source, target, points = target, source, points[::-1]
+    look = wire.ink, wire.dashed, wire.head != "none"
+    if isinstance(wire, PlannedWeightedWire):
+        return WeightedWire(wire.id, source, target, points, *look, texts, wire.width)
+    return Wire(wire.id, source, target, points, *look, texts)
+
+
+def _link(wire: PlannedWire, sheet: _SheetParts) -> Wire:
+    """A straight line between a hanging box and its host, from the middle of the hanging one's near side."""
+    hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
+    hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
+    host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
+    if sheet.problem.horizontal:  # a box that lies beyond its host, not beside it, is met along the flow
+        upright = not (hung.y < host.bottom and host.y < hung.bottom)
+    else:
+        upright = hung.x < host.right and host.x < hung.right
+    start, end = _link_ends(hung, host) if upright else _transposed_ends(hung, host)
+    if not hangs_first:
+        start, end = end, start
+    return _headed(wire, straight(start, end))
+
+
+def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
+    """Where the link leaves a box that hangs above or below its host, and where it meets the host."""
+    x = hung.center[0]
+    straight_part = host.width / 2 - host.height / 2  # a pill's ends are round
+    reach = max(straight_part, 0.0)
+    host_x = min(max(x, host.center[0] - reach), host.center[0] + reach)
+    above = hung.center[1] < host.center[1]
+    return (x, hung.bottom if above else hung.y), (host_x, host.y if above else host.bottom)
+
+
+def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
+    """The same for a box that hangs left or right of its host: a round end is met in its middle."""
+    left = hung.center[0] < host.center[0]
+    x, host_x = (hung.right, host.x) if left else (hung.x, host.right)
+    return (x, hung.center[1]), (host_x, host.center[1])
+
+
+def _badge(box: PlannedBox, area: Rectangle, horizontal: bool) -> Badge:
+    ink = "faded" if box.ink == "faded" else "gradient"
+    return Badge(f"{box.id}.step", *_badge_center(box, area, horizontal), box.badge, ink)
+
+
+def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
+    if box.shape == "circle":
+        dx, dy = _CIRCLE_SHIFT if horizontal else _CIRCLE_SHIFT[::-1]
+    elif box.shape == "box" and horizontal:
+        dx, dy = _BOX_SHIFT
+    else:
+        dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
+    return area.x + dx, area.y + dy
+
+
+# ---- moving -----------------------------------------------------------------------------------------------
+
+
+def _moved_placement(placement: Placement, dx: float, dy: float) -> Placement:
+    return Placement(
+        {identifier: area.moved(dx, dy) for identifier, area in placement.boxes.items()},
+        {identifier: _moved(points, dx, dy) for identifier, points in placement.wires.items()},
+        {identifier: area.moved(dx, dy) for identifier, area in placement.labels.items()},
+        {identifier: area.moved(dx, dy) for identifier, area in placement.below.items()},
+    )
+
+
+def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
+    return tuple([(x + dx, y + dy) for x, y in points])
+
+
+def _moved_texts(texts: Sequence[TextRun], dx: float, dy: float) -> tuple[TextRun, ...]:
+    return tuple(replace(text, x=text.x + dx, y=text.y + dy) for text in texts)
+
+
+def _moved_box(box: Box, dx: float, dy: float) -> Box:
+    bands = tuple(replace(band, area=band.area.moved(dx, dy)) for band in box.bands)
+    return replace(box, area=box.area.moved(dx, dy), bands=bands, texts=_moved_texts(box.texts, dx, dy))

@@ -1,0 +1,302 @@
+"""Draws a Graph: as one figure, before and after, or as frames, step by step. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
+from inspector.figure.canvas_fallbacks import PlacedPlans, fit
+from inspector.figure.choose_style import FOLDED_STYLE, choose_style, is_folded, note
+from inspector.figure.compose import compose, move_panel
+from inspector.figure.frame_plans import FramePlans
+from inspector.figure.layout_problem import fit_plans, make_problem
+from inspector.folding import FoldedGraph, fold, merge_neighbours
+from inspector.folding.boxes import members
+from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
+from inspector.graph import Graph
+from inspector.graph.model import MOMENTS, Moment
+from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
+from inspector.layout.articulation_segments import place_segments
+from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.layout.layered import place
+from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
+from inspector.layout.subprocess_layout import place_in_subprocess
+from inspector.options.figure_options import Depth, Direction, FigureOptions, Order
+from inspector.scene import Panel, Scene
+from inspector.styles import Plan, call_code, figure_title, gradient_table
+from inspector.typography import pluralize
+from inspector.util.gc_pause import gc_paused
+
+MOST_BOXES = 3_000
+"""Above this a graph has to be folded first."""
+MOST_BOXES_IN_PROCESS = 100
+"""Above this the engine runs in a child process."""
+MOST_FRAMES = 100
+"""Above this several steps share a frame."""
+_FURTHER = (3, 2, 1)
+"""Depths that are tried where the automatic one is too large for the canvas."""
+_FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
+"""So many boxes at most are tried where no depth is small enough: neighbours join."""
+
+_HOPELESS = 8.0
+"""Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
+_TALL = 1.3
+"""Panels that are so much taller than wide stand side by side."""
+
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The pictures of a graph: `scene` with all panels, and each panel as a Scene of its own.
+
+    remarks: what did not come out as it was wished, one line each.
+    """
+
+    scene: Scene
+    panels: dict[str, Scene]
+    remarks: tuple[str, ...] = ()
+
+    def panel(self, moment: str) -> Scene:
+        """The Scene of one moment, alone. Raises KeyError with the moments that there are."""
+        if moment not in self.panels:
+            raise KeyError(f"no panel {moment!r}; the panels are: {', '.join(self.panels)}")
+        return self.panels[moment]
+
+
+@gc_paused()
+def draw(
+    graph: Graph,
+    look: FigureOptions | None = None,
+    *,
+    call: str | None = None,
+    title: str | None = None,
+    script: str | None = None,
+    depth: Depth = "auto",
+) -> Figure:
+    """The figure of a graph, before and after; of one that no backward went through, only before.
+
+    look: how it is to look. call: the code of the backward call, None for what the root's name suggests.
+    title: of the Scene, None for one made of the code. script: the text of the script, for the code beside the
+    graph. depth: how far a model is folded (`inspector.folding.fold`); its `scene` shows only after.
+    Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
+    """
+    whole = graph
+    graph, look = choose_style(graph, look or FigureOptions(), depth)
+    ran = graph.ran
+    moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
+    code = call if call is not None else call_code(graph) if ran else ""
+
+    def plans(look: FigureOptions) -> list[Plan]:
+        return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
+
+    redraw = partial(draw, call=call, title=title, script=script)
+    try:
+        if look.style == FOLDED_STYLE and depth == "full":
+            _refuse_too_many(graph)
+        fitted = fit(plans, look, look.canvas or "tight", _place_plans)
+    except LayoutFailed as failure:
+        if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
+            raise
+        return _with_remark(
+            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}: it is drawn folded"
+        )
+    if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
+        return smaller
+    both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
+    return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
+
+
+def _figure(
+    fitted: FittedPanels,
+    together: Sequence[Panel],
+    title_of: Callable[[Sequence[str]], str],
+    table: str,
+    remarks: tuple[str, ...],
+) -> Figure:
+    """together: the panels of its `scene`. title_of: the title of panels with these ids. table: of gradients."""
+    alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
+    return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
+
+
+_Redraw: TypeAlias = Callable[..., Figure]
+"""`draw` or `frames` once more: takes a graph, a look and a depth."""
+
+
+def _draw_smaller(
+    graph: Graph, look: FigureOptions, fitted: FittedPanels, depth: Depth, redraw: _Redraw
+) -> Figure | None:
+    """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
+    (unless all of it is hopeless)."""
+    if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
+        return None  # all of it, a path, or the lines of single Nodes were asked for
+    if look.style == FOLDED_STYLE:
+        return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
+    folded_look = replace(look, style=FOLDED_STYLE, detail=None)
+    figure = redraw(graph, folded_look, depth=depth)
+    if not _fits_canvas(figure, folded_look) and not _is_hopeless(fitted, look):
+        return None
+    return _with_remark(figure, _folded_for(look, fitted))
+
+
+def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, redraw: _Redraw) -> Figure | None:
+    """The figure folded to a lesser depth, else with neighbours joined, as much as the canvas needs."""
+    tried = {_items_shown(fold(graph))}
+    for further in _FURTHER:
+        shown = _items_shown(fold(graph, further))
+        if shown not in tried and _fits_canvas(figure := redraw(graph, look, depth=further), look):
+            return _with_remark(figure, f"{_needs_text(look, fitted)}: it is folded to depth {further}")
+        tried.add(shown)
+    found, first, last = None, 0, len(_FEWER)
+    while first < last:
+        middle = (first + last) // 2
+        joined = merge_neighbours(graph, _FEWER[middle])
+        if is_folded(joined) and _fits_canvas(figure := redraw(joined, look, depth=1), look):
+            found, last = figure, middle
+        else:
+            first = middle + 1
+    return found and _with_remark(found, f"{_needs_text(look, fitted)}: neighbours are folded into one box")
+
+
+def _items_shown(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    """What each item of a view holds: views that show the same are the same figure."""
+    return tuple(tuple(members(item)) for item in items_of(graph))
+
+
+def _with_remark(figure: Figure, remark: str) -> Figure:
+    """The figure with one more remark, the first."""
+    return replace(figure, remarks=(remark, *figure.remarks))
+
+
+def _refuse_too_many(graph: Graph) -> None:
+    """Raise TooManyBoxes before much is planned: leaves hang on boxes and do not count."""
+    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+    if count > MOST_BOXES:
+        raise TooManyBoxes(count, MOST_BOXES)
+
+
+def frames(
+    graph: Graph,
+    look: FigureOptions | None = None,
+    *,
+    call: str | None = None,
+    order: Order = "engine",
+    script: str | None = None,
+    depth: Depth = "auto",
+) -> Figure:
+    """The figure of a graph step by step: before, one panel for each step of the engine, after.
+
+    The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last of them. Where
+    backward raised, the last panel says what. order: the engine's, or level by level as in textbooks. The style
+    of models has a panel for each of its boxes, in the order of their first steps; of more than 100 steps
+    several share a panel. depth: as of `draw`. Raises what `draw` does.
+    """
+    graph = with_step_order(graph, order)
+    whole = whole_of(graph)
+    shown, look = choose_style(graph, look or FigureOptions(), depth)
+    code = call if call is not None else call_code(whole) if whole.steps else ""
+    found = replay_frames(shown, MOST_FRAMES)
+
+    def at(count: int) -> Graph:
+        partly = after_steps(whole, count)
+        return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
+
+    def plans(look: FigureOptions) -> list[Plan]:
+        return list(FramePlans(look, code, script).steps(shown, found, at))
+
+    redraw = partial(frames, call=call, order=order, script=script)
+    look = replace(look, canvas=look.canvas or "16:9")
+    moment: Moment = "after" if shown.ran else "before"
+    # One frame is tried first: where that is too large, all are.
+    for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
+        fitted = fit(some, look, look.canvas or "16:9", _place_plans)
+        if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
+            return smaller
+    remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
+    return _figure(fitted, fitted.panels[-1:], partial(figure_title, whole, code), gradient_table(whole), remarks)
+
+
+def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str, ...]:
+    """That several steps share a frame, where they do."""
+    most = max((len(turn.shown) for turn in found), default=0)
+    if most < 2:
+        return ()
+    return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} of them in one",)
+
+
+def draw_plans(
+    plans: Sequence[Plan], direction: Direction | None = None, spacing: Spacing = ROOMY
+) -> list[Panel]:
+    """One panel a plan, all with the same geometry, each with its top left corner at (0, 0).
+
+    Raises TooManyBoxes and LayoutFailed.
+    """
+    return compose(*_place_plans(plans, direction, spacing)).panels()
+
+
+def _place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> PlacedPlans:
+    plans = fit_plans(plans)
+    problem = make_problem(plans, direction, spacing)
+    count = len(problem.sizes) - len(problem.texts)
+    if count > MOST_BOXES:
+        raise TooManyBoxes(count, MOST_BOXES)
+    if count <= MOST_BOXES_IN_PROCESS:
+        return plans, place(problem), problem
+    whole = replace(problem, spacing=replace(spacing, rows=1))
+    return plans, place_segments(whole, _part_placed), whole
+
+
+def _part_placed(problem: Problem) -> Placement:
+    """The places of a whole problem, or of a part of one."""
+    count = len(problem.sizes) - len(problem.texts)
+    return place_in_subprocess(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
+
+
+# ---- what does not fit ------------------------------------------------------------------------------------
+
+
+def _fits_canvas(figure: Figure, look: FigureOptions) -> bool:
+    """Whether the panels of a figure have the size of its canvas."""
+    return all((panel.width, panel.height) == SIZES[look.canvas or "16:9"] for panel in figure.panels.values())
+
+
+def _is_hopeless(fitted: FittedPanels, look: FigureOptions) -> bool:
+    """Whether a figure would be many times as wide as its canvas: folded it is nearer to one, if not on it."""
+    return fitted.needs is not None and fitted.needs[0] > _HOPELESS * SIZES[look.canvas or "16:9"][0]
+
+
+def _folded_for(look: FigureOptions, fitted: FittedPanels) -> str:
+    return (
+        f"{_needs_text(look, fitted)}: it is drawn folded, in the style {FOLDED_STYLE}; --depth full draws all "
+        "of it"
+    )
+
+
+def _remarks(fitted: FittedPanels, look: FigureOptions) -> tuple[str, ...]:
+    if fitted.needs:
+        advice = "fold it (--depth), show less (--detail beginner) or choose another style"
+        return (f"{_needs_text(look, fitted)}: {advice}",)
+    return (fitted.remark,) if fitted.remark else ()
+
+
+def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
+    width, height = fitted.needs or (0.0, 0.0)
+    return (
+        f"with text of {SMALLEST:g} points the figure in the style {look.style} takes {width:.0f} by {height:.0f} "
+        f"points, more than a {look.canvas} canvas has"
+    )
+
+
+# ---- Scenes -----------------------------------------------------------------------------------------------
+
+
+def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
+    """Panels of one size, one below the other; tall ones side by side."""
+    width, height = panels[0].area.width, panels[0].area.height
+    dx, dy = (width, 0.0) if height > _TALL * width else (0.0, height)
+    placed = tuple(move_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
+    last = placed[-1].area
+    return Scene(last.right, last.bottom, placed, title, description)

@@ -1,0 +1,118 @@
+"""What a plan lights: the paths between two tensors while the rest fades, or the function that runs now.
+
+Works for every style, by the ids that `inspector.styles.plan` lays down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from inspector.folding import finding_marks
+from inspector.graph import Graph
+from inspector.styles.paths import PathHighlight
+from inspector.styles.plan import (
+    SMALL_SIZE,
+    CardRow,
+    Plan,
+    PlannedBox,
+    PlannedWeightedWire,
+    PlannedWire,
+    StyledText,
+)
+from inspector.styles.value_text import plain_text
+
+FADED = "faded"
+
+
+def highlight_paths(plan: Plan, lit: PathHighlight) -> Plan:
+    """The plan with all that lies on no path faded, and the sum over the paths in a note once backward ran."""
+    notes = tuple(
+        replace(words, ink=FADED) if words.ink == "gradient" and words.text != lit.sum else words
+        for words in plan.notes
+    )
+    if lit.sum and plan.moment != "before" and lit.sum not in {words.text for words in notes}:
+        notes = (*notes, StyledText(lit.sum, "gradient", "bold"))
+    return replace(
+        plan,
+        boxes=tuple(box if _node(box.id) in lit.nodes else _faded_box(box) for box in plan.boxes),
+        wires=tuple(wire if _is_highlighted(wire, lit) else _faded_wire(wire) for wire in plan.wires),
+        notes=notes,
+    )
+
+
+def highlight_current(plan: Plan, nodes: Iterable[str]) -> Plan:
+    """The plan with the boxes of these nodes in the colour of the gradient."""
+    current = set(nodes)
+    return replace(
+        plan, boxes=tuple(_current_box(box) if box.id in current else box for box in plan.boxes)
+    )  # fmt: skip
+
+
+def highlight_affected(plan: Plan, graph: Graph) -> Plan:
+    """The plan with what findings are about, and the way from there to what they harm, in the colour of errors."""
+    if not graph.harmed:
+        return plan
+    holders = {
+        identifier
+        for identifier, node in graph.network.nodes(data=True)
+        if graph.harmed.intersection(node["members"] if node["kind"] == "fold" else (identifier,))
+    }
+    marks = finding_marks(graph)
+    boxes = tuple(_affected_box(box, marks.get(box.id, [])) if box.id in holders else box for box in plan.boxes)
+    wires = tuple(
+        replace(wire, ink="error") if {_node(wire.source), _node(wire.target)} <= holders else wire
+        for wire in plan.wires
+    )
+    said = tuple(
+        StyledText(f"! {plain_text(text)}", "error", "bold")
+        for box in boxes
+        if not box.rows
+        for text in marks.get(box.id, ())
+        if not any(text in words.text for words in box.texts)
+    )
+    return replace(plan, boxes=boxes, wires=wires, notes=(*plan.notes, *said))
+
+
+def _affected_box(box: PlannedBox, marks: list[str]) -> PlannedBox:
+    if box.ink == "error" or not marks or not box.rows:
+        return replace(box, ink="error")
+    words = tuple(StyledText(f"! {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks)
+    return replace(box, ink="error", rows=(*box.rows, CardRow("found", words, key_ink="error")))
+
+
+def _node(identifier: str) -> str:
+    """The node of the Graph that a box belongs to: that before the first dot."""
+    return identifier.partition(".")[0]
+
+
+def _is_highlighted(wire: PlannedWire, lit: PathHighlight) -> bool:
+    if _is_edge(wire):
+        return wire.id in lit.edges
+    return _node(wire.source) in lit.nodes and _node(wire.target) in lit.nodes
+
+
+def _is_edge(wire: PlannedWire) -> bool:
+    """Whether it stands for an edge of the Graph, not for what hangs on a box."""
+    return isinstance(wire, PlannedWeightedWire) or wire.id.partition(".")[2].isdigit()
+
+
+def _faded(lines: Iterable[StyledText]) -> tuple[StyledText, ...]:
+    return tuple(replace(words, ink=FADED) for words in lines)
+
+
+def _faded_box(box: PlannedBox) -> PlannedBox:
+    rows = tuple(replace(row, lines=_faded(row.lines), fill="", key_ink=FADED) for row in box.rows)
+    fill = FADED if box.shape == "dot" else "ground"
+    return replace(box, texts=_faded(box.texts), rows=rows, ink=FADED, fill=fill, header="")
+
+
+def _faded_wire(wire: PlannedWire) -> PlannedWire:
+    return replace(wire, label=_faded(wire.label), below=_faded(wire.below), ink=FADED)
+
+
+def _current_box(box: PlannedBox) -> PlannedBox:
+    if box.shape == "name":
+        return replace(box, texts=tuple(replace(words, ink="gradient") for words in box.texts))
+    header = "changed" if box.header else ""
+    return replace(box, ink="gradient", fill="ground" if box.rows else "changed", header=header)

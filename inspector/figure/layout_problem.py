@@ -1,0 +1,118 @@
+"""The union of a figure's moments: one layout problem, so that every moment has the same geometry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from inspector.figure.box_shapes import box_size, label_size, levelled, size_box, size_label
+from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
+from inspector.options.figure_options import Direction
+from inspector.styles.plan import Plan, PlannedBox, PlannedWire
+
+_OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}
+MANY = 100
+"""Boxes, from which on those that differ but in their numbers are equally large."""
+_NUMBER = re.compile(r"-?\d[\d.,]*(?:e[+-]?\d+)?")
+_LONG = 5
+"""Functions in a row that still fit a slide from left to right."""
+
+
+def fit_plans(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans with all texts fitted, and the rows of a card equally high in each of them."""
+    cards: dict[str, list[PlannedBox]] = {}
+    fitting = [[size_box(box) for box in plan.boxes] for plan in plans]
+    for boxes in fitting:
+        for box in boxes:
+            cards.setdefault(box.id, []).append(box)
+    level = {identifier: iter(levelled(boxes)) for identifier, boxes in cards.items()}
+    return [
+        replace(
+            plan,
+            boxes=tuple(next(level[box.id]) for box in boxes),
+            wires=tuple(map(size_label, plan.wires)),
+        )
+        for plan, boxes in zip(plans, fitting, strict=True)
+    ]
+
+
+def is_link(wire: PlannedWire, hanging: dict[str, str]) -> bool:
+    """Whether a wire only ties a hanging box to its host."""
+    return hanging.get(wire.source) == wire.target or hanging.get(wire.target) == wire.source
+
+
+def merged_hanging(plans: Iterable[Plan]) -> dict[str, str]:
+    """Box → host, over all moments."""
+    return {identifier: host for plan in plans for identifier, host in plan.hanging.items()}
+
+
+def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing = ROOMY) -> Problem:
+    """What is to be placed: every box and wire of any moment, as large as it ever is.
+
+    plans: fitted ones. direction: None for the one that suits the graph's shape. spacing: the room between.
+    """
+    sizes: dict[str, Size] = {}
+    labels: dict[str, tuple[Size, Size]] = {}
+    wires: dict[str, PlannedWire] = {}
+    hanging = merged_hanging(plans)
+    for plan in plans:
+        for box in plan.boxes:
+            sizes[box.id] = _larger(sizes.get(box.id), box_size(box))
+        for wire in plan.wires:
+            if not is_link(wire, hanging):
+                wires[wire.id] = wire
+                label, below = labels.get(wire.id, (None, None))
+                labels[wire.id] = (_larger(label, label_size(wire.label)), _larger(below, label_size(wire.below)))
+    if len(sizes) >= MANY:
+        sizes = _alike(plans, sizes)
+    texts = frozenset(box.id for plan in plans for box in plan.boxes if box.shape == "plain") & hanging.keys()
+    routes = tuple(Route(wire.id, wire.source, wire.target, *labels[wire.id]) for wire in wires.values())
+    shapes = {box.id: box.shape for plan in plans for box in plan.boxes}
+    way = direction or suitable_direction(routes)
+    flipped = any(wire.head == "source" for wire in wires.values())
+    if flipped:
+        way = _OPPOSITE[way]
+        routes = tuple(replace(route, source=route.target, target=route.source) for route in routes)
+    return Problem(way, sizes, hanging, texts, routes, shapes, flipped, spacing)
+
+
+def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
+    """The sizes, equal for boxes whose texts differ in nothing but their numbers: so `blocks.9` and `blocks.10`
+    look alike and are laid out once."""
+    families: dict[str, str] = {}
+    largest: dict[str, Size] = {}
+    for plan in plans:
+        for box in plan.boxes:
+            words = [*box.texts, *(words for row in box.rows for words in row.lines)]
+            name = _NUMBER.sub("#", f"{box.shape} {[words.text for words in words]}")
+            families.setdefault(box.id, name)
+            largest[name] = _larger(largest.get(name), sizes[box.id])
+    return {identifier: largest[families[identifier]] for identifier in sizes}
+
+
+def suitable_direction(routes: Sequence[Route]) -> Direction:
+    """Left to right, unless more functions follow each other than a slide is wide."""
+    return "LR" if _longest_path(routes) <= _LONG else "TB"
+
+
+def _longest_path(routes: Sequence[Route]) -> int:
+    """Boxes on the longest way along the wires (of a graph without cycles)."""
+    following: dict[str, list[str]] = {}
+    waiting: dict[str, int] = {}
+    for route in routes:
+        following.setdefault(route.source, []).append(route.target)
+        waiting[route.target] = waiting.get(route.target, 0) + 1
+    depths = {source: 1 for source in following if source not in waiting}
+    ready = list(depths)
+    for box in ready:  # grows while it is read
+        for target in following.get(box, ()):
+            depths[target] = max(depths.get(target, 1), depths[box] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return max(depths.values(), default=1)
+
+
+def _larger(one: Size | None, other: Size) -> Size:
+    return other if one is None else (max(one[0], other[0]), max(one[1], other[1]))

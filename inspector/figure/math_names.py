@@ -1,0 +1,56 @@
+"""Names in mathematics: where a comment of the script gave a tensor another name for the figure, that is written.
+
+Code stays code: titles, listings and source texts are set in the fixed-width face, and are the script's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from inspector.graph import Graph
+from inspector.styles.plan import CardRow, Plan, PlannedBox, PlannedWire, StyledText
+
+_RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f"
+"""Digits and signs of powers, which count as letters of a word."""
+
+
+def with_math_names(plan: Plan, graph: Graph) -> Plan:
+    """The plan with the drawn names of the graph's tensors in the place of the script's."""
+    named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
+    names = {name: symbol for name, symbol in named if name and symbol}
+    if not names:
+        return plan
+    return replace(
+        plan,
+        boxes=tuple(_box(box, names) for box in plan.boxes),
+        wires=tuple(_wire(wire, names) for wire in plan.wires),
+        notes=_lines(plan.notes, names),
+    )
+
+
+def _box(box: PlannedBox, names: dict[str, str]) -> PlannedBox:
+    rows = tuple(_row(row, names) for row in box.rows)
+    return replace(box, texts=_lines(box.texts, names), rows=rows)
+
+
+def _row(row: CardRow, names: dict[str, str]) -> CardRow:
+    return replace(row, lines=_lines(row.lines, names))
+
+
+def _wire(wire: PlannedWire, names: dict[str, str]) -> PlannedWire:
+    return replace(wire, label=_lines(wire.label, names), below=_lines(wire.below, names))
+
+
+def _lines(lines: Iterable[StyledText], names: dict[str, str]) -> tuple[StyledText, ...]:
+    return tuple(
+        words if words.face == "mono" else replace(words, text=_renamed(words.text, names)) for words in lines
+    )
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    """Whole names only; a number may stand right before one (`2w0`), a power right behind."""
+    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+    pattern = rf"(?<![^\W\d])(?:{'|'.join(longest_first)})(?![^\W{_RAISED}])"
+    return re.sub(pattern, lambda found: names[found[0]], text)

@@ -1,0 +1,40 @@
+"""A plan in one size of text: where a figure is tight, keys and remarks may be as large as what it says.
+
+The whole is then drawn smaller, until all of it is as small as keys may be: a fifth more has room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from inspector.styles.plan import MAIN_SIZE, CardRow, Plan, PlannedBox, PlannedWire, StyledText
+
+
+def with_uniform_text_size(plan: Plan) -> Plan:
+    """The plan with no text smaller than what it says."""
+    return replace(
+        plan,
+        boxes=tuple(map(_even_box, plan.boxes)),
+        wires=tuple(map(_even_wire, plan.wires)),
+        title=_even_words(plan.title),
+        notes=_even_words(plan.notes),
+        legend=tuple(replace(entry, size=MAIN_SIZE) for entry in plan.legend),
+        listing=tuple(replace(line, size=MAIN_SIZE) for line in plan.listing),
+    )
+
+
+def _even_words(lines: Sequence[StyledText]) -> tuple[StyledText, ...]:
+    return tuple(replace(words, size=max(words.size, MAIN_SIZE)) for words in lines)
+
+
+def _even_box(box: PlannedBox) -> PlannedBox:
+    return replace(box, texts=_even_words(box.texts), rows=tuple(map(_even_row, box.rows)))
+
+
+def _even_row(row: CardRow) -> CardRow:
+    return replace(row, lines=_even_words(row.lines), key_size=MAIN_SIZE)
+
+
+def _even_wire(wire: PlannedWire) -> PlannedWire:
+    return replace(wire, label=_even_words(wire.label), below=_even_words(wire.below))

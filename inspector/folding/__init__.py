@@ -1,0 +1,29 @@
+"""Views: a Graph becomes a smaller Graph. None of them needs torch, none of them loses a Node.
+
+Views compose: `fold(hide_tensor_views(graph))` folds a graph without its transposes. `unfold` undoes all of them
+at once.
+"""
+
+from inspector.folding.by_merging_neighbours import merge_neighbours
+from inspector.folding.depth import fold, open_box, unfold
+from inspector.folding.finding_marks import finding_marks
+from inspector.folding.folded_graph import FoldedGraph
+from inspector.folding.hide_tensor_views import TENSOR_VIEWS, hide_tensor_views
+from inspector.folding.subgraphs import between, neighbourhood, on_paths, touched
+from inspector.options.figure_options import Depth
+
+__all__ = [
+    "TENSOR_VIEWS",
+    "Depth",
+    "FoldedGraph",
+    "between",
+    "finding_marks",
+    "fold",
+    "hide_tensor_views",
+    "merge_neighbours",
+    "neighbourhood",
+    "on_paths",
+    "open_box",
+    "touched",
+    "unfold",
+]

@@ -1,0 +1,129 @@
+"""What a box and an edge between boxes say of all that is in them: counts, bytes, ranges of norms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from inspector.folding.boxes import FoldedBox
+from inspector.graph import Graph, is_summary, is_unknown
+from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
+from inspector.graph.saved_memory import saved_bytes
+from inspector.graph.topology import Arrivals, Topology
+from inspector.graph.values import Value, unknown
+
+_IN_A_BOX = unknown("it is a box of several Nodes")
+
+
+def norm_range(values: Iterable[Value]) -> Norms:
+    """The range of the norms of some gradients, and how many are not in it, by reason."""
+    low, high = math.inf, 0.0
+    known = zeros = bad = missing = unseen = 0
+    for value in values:
+        for size in _sizes(value):
+            if size is None:
+                missing += 1
+            elif size is _UNSEEN:
+                unseen += 1
+            elif not math.isfinite(size):
+                bad += 1
+            else:
+                known += 1
+                zeros += size == 0
+                low, high = min(low, size), max(high, size)
+    return {
+        "low": low if known else None,
+        "high": high if known else None,
+        "zeros": zeros,
+        "nans": bad,
+        "none": missing,
+        "unknown": unseen,
+    }
+
+
+_UNSEEN: Any = object()
+
+
+def _sizes(value: Value) -> list[Any]:
+    """The norm of a gradient; of several outputs, that of each. None stays None, _UNSEEN: not known."""
+    if value is None:
+        return [None]
+    if isinstance(value, dict):
+        if "norm" not in value:
+            return [_UNSEEN]
+        if value.get("nans") or value.get("infinities"):
+            return [math.nan]
+        held = value["norm"]
+        return [float(held) if isinstance(held, (int, float)) else _UNSEEN]
+    if isinstance(value, list):
+        if any(item is None or is_unknown(item) or is_summary(item) for item in value):
+            return [size for item in value for size in _sizes(item)]
+        return [_length(value)]
+    return [float(abs(value))]
+
+
+def _length(value: list[Any]) -> float:
+    """The 2-norm of nested lists of numbers."""
+    waiting, found = list(value), []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        else:
+            found.append(abs(item))
+    return math.nan if any(map(math.isnan, found)) else math.hypot(*found)
+
+
+def fold_attributes(graph: Graph, of: Topology, box: FoldedBox, into: Arrivals) -> FoldRow:
+    """The attributes of a box. graph: the whole one."""
+    functions = [of.functions[position] for position in box.positions]
+    leaves = [graph.tensor(of.leaves[position]) for position in box.positions if position in of.leaves]
+    turns = [node["step"] for node in functions if isinstance(node["step"], int)]
+    return {
+        "kind": "fold",
+        "why": box.kind,
+        "name": box.label,
+        "module": ".".join(box.path),
+        "host": None if box.anchor is None else of.ids[box.anchor],
+        "count": max(1, len(box.repeats)),
+        "members": [of.ids[position] for position in box.positions],
+        "nodes": len(functions),
+        "parameters": len(leaves),
+        "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
+        "saved_bytes": sum(map(saved_bytes, functions)),
+        "norms": norm_range(node["gradient"] for node in functions if not node["is_leaf"]),
+        "arriving": norm_range(arriving(of, part, into) for part in box.repeats or (box,)),
+        "grads": norm_range(leaf["gradient"] for leaf in leaves),
+        "steps": [min(turns), max(turns)] if turns else None,
+        "is_leaf": False,
+        "requires_grad": True,
+        "gradient": _IN_A_BOX,
+        "before": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
+        "after": {"data": _IN_A_BOX, "grad": _IN_A_BOX},
+    }
+
+
+def arriving(of: Topology, box: FoldedBox, into: Arrivals) -> Value:
+    """The largest norm of what arrives from outside at a function of a box; NaN where one is."""
+    inside = set(box.positions)
+    found: list[Any] = []
+    for position in box.positions:
+        if position in of.roots or any(source not in inside for source in into.of(position)):
+            found += _sizes(of.functions[position]["gradient"])
+    sizes = [size for size in found if isinstance(size, float)]
+    if any(not math.isfinite(size) for size in sizes):
+        return math.nan
+    if sizes:
+        return max(sizes)
+    return None if None in found else _IN_A_BOX
+
+
+def flow_attributes(edges: Sequence[NextEdge]) -> FlowEdge:
+    """The attributes of what several edges between two items are drawn as."""
+    return {
+        "kind": "flow",
+        "count": len(edges),
+        "norms": norm_range(edge["gradient"] for edge in edges),
+        "back": False,
+    }

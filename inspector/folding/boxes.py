@@ -1,0 +1,57 @@
+"""What a view shows: functions, and boxes that stand for several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from inspector.graph.topology import Path
+
+BoxKind = Literal["module", "call", "step", "equal", "line", "views", "joined", "rest"]
+"""module: an nn.Module; call: one of its calls; step: one pass of a loop; equal: several parts that are the same;
+line: what one line of code made; views: a function with the views and transposes beside it; joined:
+neighbours that a picture had no room for one by one; rest: all that is not shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldedBox:
+    """Several functions as one.
+
+    label: its name in full: `blocks.3`, `cell, step 2`. path: the innermost module that holds all of it.
+    positions: its functions, in walk order. parts: of equal parts, each of them. host: the one function that it
+    is drawn as (`views`).
+    """
+
+    kind: BoxKind
+    label: str
+    path: Path
+    positions: Sequence[int]
+    repeats: tuple[FoldedBox, ...] = ()
+    anchor: int | None = None
+
+
+Item: TypeAlias = FoldedBox | int
+"""A box, or the position of a function."""
+
+
+def members(item: Item) -> Sequence[int]:
+    """The positions of an item, in walk order."""
+    return item.positions if isinstance(item, FoldedBox) else (item,)
+
+
+def item_id(ids: Sequence[str], item: Item) -> str:
+    """The id of an item: that of its function, or `g:` and the id of its first member."""
+    return f"g:{ids[item.positions[0]]}" if isinstance(item, FoldedBox) else ids[item]
+
+
+def flattened(boxes: Sequence[FoldedBox]) -> list[int]:
+    """The positions of several boxes, in walk order."""
+    return sorted(position for box in boxes for position in box.positions)
+
+
+def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
+    """(position, index of its item) of everything in the items."""
+    for index, item in enumerate(items):
+        for position in members(item):
+            yield position, index

@@ -1,0 +1,114 @@
+"""Unrolled loops: the passes of a loop in the script, found in the graph without any module's help.
+
+A loop repeats what it does, so its functions come in kinds (name, module, line of code) whose counts are
+multiples of its length. A kind beats the time if the way through the graph with most functions of that kind has
+so many for each pass: what lies behind those of the k-th pass on such a way, and not behind those of the next,
+belongs to the k-th pass. Passes found so never feed each other in a circle.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+
+from inspector.graph.topology import Topology
+
+LEAST_PASSES = 3
+_EXACT_BELOW = 8
+"""The first and last pass of a longer loop may lack a function of a kind."""
+_MOST_LENGTHS = 4
+_MOST_KINDS = 6
+"""How many lengths, and how many kinds for each, are tried."""
+
+_Kinds = dict[int, Hashable]
+
+
+def loop_iterations(
+    of: Topology, positions: Sequence[int], turns: array[int], kinds: Sequence[Hashable]
+) -> Iterator[list[list[int]]]:
+    """Ways to see these functions as the passes of a loop, root first, the likeliest first.
+
+    kinds: by place in `positions`. Functions that are of no pass (what ran before and after the loop) are in
+    none of the lists; no AccumulateGrad is.
+    """
+    own = [(turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
+    own = [entry for entry in own if not of.functions[entry[1]]["is_leaf"]]
+    own.sort(key=lambda entry: entry[0])
+    counts = Counter(kind for _, _, kind in own)  # in the order of their first functions, root first
+    ordered = [position for _, position, _ in own]
+    kind_of = {position: kind for _, position, kind in own}
+    for length in _lengths(counts):
+        beats = [kind for kind, count in counts.items() if _times(count, length)]
+        for kind in beats[:_MOST_KINDS]:
+            levels = _levels(of, ordered, kind_of, kind)
+            each = _times(max(levels.values()), length)
+            if each:
+                levels = _with_sides(of, ordered, levels)
+                yield _cut(ordered, levels, (length, each), [counts[kind_of[at]] for at in ordered])
+                break
+
+
+def _lengths(counts: Counter[Hashable]) -> list[int]:
+    """Counts that may be the length of the loop: those first of which most functions come in multiples."""
+    weights = {
+        length: sum(count for count in counts.values() if _times(count, length))
+        for length in set(counts.values())
+        if length >= LEAST_PASSES
+    }
+    return sorted(weights, key=lambda length: (-weights[length], -length))[:_MOST_LENGTHS]
+
+
+def _times(count: int, length: int) -> int:
+    """How often `length` goes into `count`, if it does; else 0."""
+    times = round(count / length)
+    spare = times if length >= _EXACT_BELOW else 0
+    return times if abs(count - times * length) <= spare else 0
+
+
+def _levels(of: Topology, ordered: Sequence[int], kind_of: _Kinds, beat: Hashable) -> dict[int, int]:
+    """For each function, how many of the kind `beat` the way to it that has most of them has (itself included)."""
+    levels = dict.fromkeys(ordered, 0)
+    starts, targets = of.starts, of.targets
+    for position in ordered:
+        level = levels[position]
+        if kind_of[position] == beat:
+            level += 1
+            levels[position] = level
+        for target in targets[starts[position] : starts[position + 1]]:
+            if levels.get(target, level) < level:
+                levels[target] = level
+    return levels
+
+
+def _with_sides(of: Topology, ordered: Sequence[int], levels: dict[int, int]) -> dict[int, int]:
+    """The levels, where what lies beside a pass is of it too: what leads into it from the side of the root (its
+    loss), and what that alone leads to."""
+    starts, targets = of.starts, of.targets
+    for position in reversed(ordered):
+        if not levels[position]:
+            below = [levels.get(target, 0) for target in targets[starts[position] : starts[position + 1]]]
+            levels[position] = min(filter(None, below), default=0)
+    reached: dict[int, int] = {}
+    for position in ordered:
+        level = levels[position] or reached.get(position, 0)
+        levels[position] = level
+        for target in targets[starts[position] : starts[position + 1]] if level else ():
+            if not levels.get(target, 1):
+                reached[target] = max(reached.get(target, 0), level)
+    return levels
+
+
+def _cut(
+    ordered: Sequence[int], levels: dict[int, int], pace: tuple[int, int], counts: Sequence[int]
+) -> list[list[int]]:
+    """The functions by pass; without those of kinds that too few passes have.
+
+    pace: how many passes there are, and by how many levels each goes on. counts: of each function's kind.
+    """
+    length, each = pace
+    result: list[list[int]] = [[] for _ in range(-(-max(levels.values()) // each))]
+    for position, count in zip(ordered, counts, strict=True):
+        if levels[position] and count * 2 >= length:
+            result[(levels[position] - 1) // each].append(position)
+    return [sorted(part) for part in result if part]

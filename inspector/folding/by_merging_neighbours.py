@@ -1,0 +1,139 @@
+"""Folding what no module folds: neighbours join, step by step, until a graph has few enough boxes for a picture.
+
+Two may join where one sends all its gradients to the other, or gets all of them from it: no circle comes of that.
+Functions join their modules first, then the smallest parts, so that all boxes hold about as much.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from inspector.folding.boxes import FoldedBox, Item, members
+from inspector.folding.by_module import by_module
+from inspector.folding.by_source_line import by_source_line
+from inspector.folding.context import FoldingContext
+from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
+from inspector.graph import Graph
+from inspector.graph.strong_components import strong_components
+from inspector.typography import pluralize
+from inspector.util.gc_pause import gc_paused
+
+_MODULE, _FUNCTION = 2, 1
+"""What a part counts for, where the smallest are looked for."""
+_LONGEST = 16
+"""Letters of a line of code in a name."""
+_TO = "\N{HORIZONTAL ELLIPSIS}"
+
+_Part = list[Item]
+
+
+def merge_neighbours(graph: Graph, most: int) -> Graph:
+    """The Graph as at most so many boxes and functions, leaves not counted.
+
+    Boxes of earlier views stay whole.
+    """
+    whole = whole_of(graph)
+    with gc_paused():
+        context = FoldingContext(whole, [item for item in items_of(graph) if isinstance(item, FoldedBox)])
+        items = by_source_line(context, _opened(context, by_module(context, range(len(context)), ())))
+        leaves = [item for item in items if context.is_leaf(item)]
+        parts = _joined(context, [item for item in items if not context.is_leaf(item)], most)
+        boxes = [_box(context, part, leaves) for part in parts]
+        inside = {position for box in boxes for position in members(box)}
+        shown = [*boxes, *(leaf for leaf in leaves if members(leaf)[0] not in inside)]
+        return make_folded_graph(whole, shown, _note(context, boxes))
+
+
+def _opened(context: FoldingContext, items: list[Item]) -> list[Item]:
+    """The items with no module in a circle that holds others: those of a list that are called in turns."""
+    circles = strong_components(context.following(items))
+    sizes = Counter(circles)
+    result: list[Item] = []
+    for item, circle in zip(items, circles, strict=True):
+        inner: list[Item] = []
+        if isinstance(item, FoldedBox) and item.kind == "module" and sizes[circle] > 1:
+            inner = by_module(context, item.positions, item.path)
+        result += inner if len(inner) > 1 else [item]
+    return _opened(context, context.sorted(result)) if len(result) > len(items) else items
+
+
+def _joined(context: FoldingContext, items: Sequence[Item], most: int) -> list[_Part]:
+    circles = strong_components(context.following(items))
+    order = sorted(range(len(items)), key=lambda index: circles[index])
+    parts = [[items[index] for index in group] for _, group in groupby(order, key=lambda index: circles[index])]
+    following: dict[int, set[int]] = {number: set() for number in range(len(parts))}
+    for index, others in enumerate(context.following(items)):  # a component's number is its place
+        following[circles[index]] |= {circles[other] for other in others} - {circles[index]}
+    weights = {number: sum(map(_weight, part)) for number, part in enumerate(parts)}
+    while len(following) > max(most, 1) and (pair := _pair(following, weights)):
+        kept, gone = pair
+        parts[kept] += parts[gone]
+        weights[kept] += weights.pop(gone)
+        following[kept] = (following[kept] | following.pop(gone)) - {kept, gone}
+        for targets in following.values():
+            if gone in targets:
+                targets.remove(gone)
+                targets.add(kept)
+        following[kept].discard(kept)
+    return [parts[number] for number in following]
+
+
+def _weight(item: Item) -> int:
+    return _MODULE if isinstance(item, FoldedBox) else _FUNCTION
+
+
+def _pair(following: dict[int, set[int]], weights: dict[int, int]) -> tuple[int, int] | None:
+    """The two neighbours that are least together, of which one has no other on the side of the other one."""
+    arriving: dict[int, int] = dict.fromkeys(following, 0)
+    for targets in following.values():
+        for target in targets:
+            arriving[target] += 1
+    pairs = (
+        (weights[source] + weights[target], weights[source], source, target)
+        for source, targets in following.items()
+        for target in targets
+        if len(targets) == 1 or arriving[target] == 1
+    )
+    best = min(pairs, default=None)
+    return best and best[2:]
+
+
+def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
+    if len(part) == 1:
+        return part[0]
+    positions = [position for item in part for position in members(item)]
+    own = context.with_own_leaves([positions], [members(leaf)[0] for leaf in leaves])[0]
+    return FoldedBox("joined", _label(context, part), context.common_path(own), own)
+
+
+def _label(context: FoldingContext, part: _Part) -> str:
+    """`fc1, Relu`, or `fc1 … fc3` from the first module that the forward ran to the last one."""
+    ran = sorted(part, key=lambda item: -context.order[context.first(item)])
+    modules = [item for item in ran if isinstance(item, FoldedBox) and item.kind != "line"]
+    names = [_name(context, item) for item in (modules if modules and len(ran) > 2 else ran)]
+    if len(names) > 1:
+        return f"{names[0]} {_TO} {names[-1]}" if len(ran) > 2 else ", ".join(names)
+    return f"{names[0]}, {_TO}"
+
+
+def _name(context: FoldingContext, item: Item) -> str:
+    """A module's own; what a line assigns to, or how it begins; a function's."""
+    if not isinstance(item, FoldedBox):
+        return str(context.function(item)["name"]).partition("Backward")[0]
+    if item.kind != "line":
+        return item.label
+    target, _, value = item.label.partition(" = ")
+    if value and target.isidentifier():
+        return target
+    return item.label if len(item.label) <= _LONGEST else f"{item.label[:_LONGEST].rstrip()}{_TO}"
+
+
+def _note(context: FoldingContext, items: Sequence[Item]) -> str:
+    boxes = [item for item in items if isinstance(item, FoldedBox)]
+    inside = sum(len(box.positions) for box in boxes)
+    where = pluralize(len(boxes), "box", "boxes")
+    return (
+        f"{pluralize(len(context), 'Node')}, {inside:,} of them in {where} of neighbours; --depth full opens all"
+    )

@@ -1,0 +1,87 @@
+"""Folding by module: what lies right below a module's path, as one box a module, or one box a call of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from inspector.folding.boxes import FoldedBox, Item
+from inspector.folding.context import FoldingContext
+from inspector.graph.strong_components import strong_components
+from inspector.graph.topology import Path
+
+MOST_CALLS = 6
+"""A module called at more places than this is looked at as a loop."""
+
+
+def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> list[Item]:
+    """The modules right below `path` as boxes, and the functions that are in none of them."""
+    depth = len(path)
+    below: dict[str, list[int]] = {}
+    items: list[Item] = []
+    for item in context.items(positions):
+        first = context.first(item) if isinstance(item, FoldedBox) else item
+        own = context.paths[first]
+        if len(own) > depth:
+            below.setdefault(own[depth], []).append(first)
+        else:
+            items.append(item)
+    for part, inside in below.items():
+        items += _module(context, inside, (*path, part))
+    return context.sorted(_by_call(context, items))
+
+
+def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item]:
+    """One module as a box; one item alone, and mere leaves, stay by themselves.
+
+    Where a module holds but another one, the box has that one's path.
+    """
+    if len(inside) == 1 or all(context.is_leaf(position) for position in inside):
+        return context.items(inside)
+    return [FoldedBox("module", ".".join(path), context.common_path(inside), context.whole(inside))]
+
+
+def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
+    """Modules that were called at several places, and so are in a circle with others, as one box a call."""
+    circles = strong_components(context.following(items))
+    sizes = Counter(circles)
+    result: list[Item] = []
+    for item, circle in zip(items, circles, strict=True):
+        if sizes[circle] > 1 and isinstance(item, FoldedBox) and item.kind == "module":
+            result += _calls(context, item)
+        else:
+            result.append(item)
+    return result
+
+
+def _calls(context: FoldingContext, box: FoldedBox) -> list[Item]:
+    """The parts of a module that do not touch, but for shared leaves; the box itself if they are one, or many."""
+    parts = _separate(context, box)
+    if not 1 < len(parts) <= MOST_CALLS:
+        return [box]
+    parts = [context.whole(part) for part in context.with_own_leaves(parts, box.positions)]
+    parts = [part for part in parts if part]
+    left = set(box.positions).difference(*parts)
+    parts.sort(key=lambda part: min(context.order[position] for position in part), reverse=True)
+    calls: list[Item] = []
+    for number, part in enumerate(parts, start=1):
+        items = context.items(part)
+        calls += items if len(items) == 1 else [FoldedBox("call", f"{box.label}, call {number}", box.path, part)]
+    return [*calls, *context.items(sorted(left))]
+
+
+def _separate(context: FoldingContext, box: FoldedBox) -> list[list[int]]:
+    """The functions of a box in parts between which no edge runs; without leaves."""
+    left = {position for position in box.positions if not context.is_leaf(position)}
+    parts: list[list[int]] = []
+    for start in box.positions:
+        waiting, part = [start], list[int]()
+        while waiting:
+            position = waiting.pop()
+            if position in left:
+                left.remove(position)
+                part.append(position)
+                waiting += [*context.topology.following(position), *context.arrivals.of(position)]
+        if part:
+            parts.append(sorted(part))
+    return parts

@@ -1,0 +1,76 @@
+"""Folding by line: what one line of code outside of inner modules made, as one box: `loss = cross_entropy(…)`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from inspector.folding.boxes import FoldedBox, Item, members
+from inspector.folding.context import FoldingContext
+from inspector.graph.places import file_and_line
+from inspector.graph.strong_components import strong_components
+
+MOST_OF_A_LINE = 12
+"""Functions that one line made without a loop."""
+
+_Line = tuple[str, int]
+
+
+def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
+    """The items with functions of one line that feed each other as one box."""
+    boxes = [_box(context, group) for group in _groups(context, items)]
+    inside = {position for box in boxes for position in box.positions}
+    others = [item for item in items if members(item)[0] not in inside]
+    candidates: list[Item] = [*others, *boxes]
+    circles = strong_components(context.following(candidates))
+    sizes = Counter(circles)
+    for box, circle in zip(boxes, circles[len(others) :], strict=True):
+        others += [box] if sizes[circle] == 1 else context.items(box.positions)
+    return context.sorted(others)
+
+
+def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
+    """Functions of the same line that touch each other."""
+    ignored = _lines_of_modules(context)
+    lines: dict[int, Any] = {}
+    for item in items:
+        line = None if isinstance(item, FoldedBox) else _line(context, item)
+        if line is not None and line not in ignored:
+            lines[context.first(item)] = line
+    groups = []
+    while lines:
+        start, line = lines.popitem()
+        group, waiting = [start], [start]
+        while waiting:
+            position = waiting.pop()
+            for other in (*context.topology.following(position), *context.arrivals.of(position)):
+                if lines.get(other) == line:
+                    del lines[other]
+                    group.append(other)
+                    waiting.append(other)
+        if 1 < len(group) <= MOST_OF_A_LINE:
+            groups.append(sorted(group))
+    return groups
+
+
+def _lines_of_modules(context: FoldingContext) -> set[_Line]:
+    """Lines that call a module: what they made is not one expression."""
+    found = set()
+    for position, path in enumerate(context.paths):
+        line = _line(context, position) if path else None
+        if line is not None:
+            found.add(line)
+    return found
+
+
+def _line(context: FoldingContext, position: int) -> _Line | None:
+    return file_and_line(context.function(position)["source"])
+
+
+def _box(context: FoldingContext, group: list[int]) -> FoldedBox:
+    source = context.function(group[0])["source"]
+    assert source is not None and "code" in source
+    code = " ".join(source["code"].split())
+    leaves = dict.fromkeys(target for position in group for target in context.topology.following(position))
+    return FoldedBox("line", code, context.common_path(group), context.with_own_leaves([group], list(leaves))[0])

@@ -1,0 +1,120 @@
+"""What all ways of folding ask of one Graph: where its functions are, what feeds what, which boxes stay whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from inspector.folding.boxes import FoldedBox, Item, functions_of, members
+from inspector.folding.modules_from_parameter_names import modules_from_parameter_names
+from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow
+from inspector.graph.topology import (
+    Arrivals,
+    Path,
+    Topology,
+    arrivals,
+    common,
+    paths,
+    topological_order,
+    topology_of,
+)
+
+_DIGITS = re.compile(r"\d+")
+
+
+class FoldingContext:
+    """Columns of one Graph, and the boxes that earlier views made of it.
+
+    outline, arrivals: the edges both ways. turns: a topological order. paths: the module of every function;
+    by_names: as the names of parameters tell, since none was recorded.
+    """
+
+    def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
+        self.graph = graph
+        self.topology: Topology = topology_of(graph)
+        self.arrivals: Arrivals = arrivals(self.topology)
+        self.order = topological_order(self.topology)
+        named = modules_from_parameter_names(graph, self.topology, self.order)
+        self.paths_from_names = named is not None
+        self.paths: list[Path] = paths(self.topology, named)
+        for position, leaf in self.topology.leaves.items():
+            name = graph[leaf]["name"]
+            if name and name.isidentifier():  # a variable, or the outermost module's own: of no module within
+                self.paths[position] = ()
+        self._atoms: dict[int, FoldedBox] = {}
+        self._swallowed: set[int] = set()
+        for atom in atoms:
+            first = self.first(atom)
+            self._atoms[first] = atom
+            self._swallowed.update(position for position in atom.positions if position != first)
+
+    def __len__(self) -> int:
+        return len(self.topology)
+
+    def function(self, position: int) -> FunctionRow:
+        """The attributes of a function."""
+        return self.topology.functions[position]
+
+    def is_leaf(self, item: Item) -> bool:
+        """Whether an item is nothing but an AccumulateGrad."""
+        return not isinstance(item, FoldedBox) and bool(self.topology.functions[item]["is_leaf"])
+
+    def first(self, item: Item) -> int:
+        """The function that stands for an item: the first after the root; no AccumulateGrad if it has another."""
+        if isinstance(item, FoldedBox) and item.anchor is not None:
+            return item.anchor
+        return min(members(item), key=lambda position: (self.is_leaf(position), self.order[position]))
+
+    def items(self, positions: Sequence[int]) -> list[Item]:
+        """Functions as items: those of an earlier view's box as that box, in the place of one of them."""
+        if not self._atoms:
+            return list(positions)
+        return [self._atoms.get(position, position) for position in positions if position not in self._swallowed]
+
+    def whole(self, positions: Sequence[int]) -> list[int]:
+        """Functions with all those of the earlier boxes that they stand for."""
+        return sorted(position for item in self.items(positions) for position in members(item))
+
+    def path(self, item: Item) -> Path:
+        """The module of a function; of a box, the innermost that holds all of it."""
+        return item.path if isinstance(item, FoldedBox) else self.paths[item]
+
+    def common_path(self, positions: Sequence[int]) -> Path:
+        """The innermost module that holds all of these."""
+        path = self.paths[positions[0]]
+        for position in positions:
+            path = common(path, self.paths[position])
+        return path
+
+    def following(self, items: Sequence[Item]) -> list[list[int]]:
+        """Which items each item sends gradients to, by index, each once; loops on itself left out."""
+        owner = dict(functions_of(items))
+        found: list[dict[int, None]] = [{} for _ in items]
+        starts, targets = self.topology.starts, self.topology.targets
+        for position, index in owner.items():
+            for target in targets[starts[position] : starts[position + 1]]:
+                other = owner.get(target, index)
+                if other != index:
+                    found[index][other] = None
+        return [list(others) for others in found]
+
+    def with_own_leaves(self, parts: Sequence[list[int]], positions: Sequence[int]) -> list[list[int]]:
+        """The parts, each with those leaves among `positions` that only it uses."""
+        owner = {position: index for index, part in enumerate(parts) for position in part}
+        result = [list(part) for part in parts]
+        for leaf in positions:
+            if self.is_leaf(leaf):
+                users = {owner.get(user, -1) for user in self.arrivals.of(leaf)}
+                if len(users) == 1 and -1 not in users:
+                    result[users.pop()].append(leaf)
+        return [sorted(part) for part in result]
+
+    def sorted(self, items: Sequence[Item]) -> list[Item]:
+        """Items in walk order."""
+        return sorted(items, key=lambda item: members(item)[0])
+
+
+def mask_digits(text: str) -> str:
+    """`blocks.*.attn` from `blocks.3.attn`."""
+    return _DIGITS.sub("*", text)

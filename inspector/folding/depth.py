@@ -1,0 +1,249 @@
+"""How far to fold: which boxes are opened, and the line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.folding.boxes import FoldedBox, Item, members
+from inspector.folding.by_repetition import label_span
+from inspector.folding.context import mask_digits
+from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
+from inspector.folding.grouping import Grouping
+from inspector.graph import Graph
+from inspector.graph.strong_components import has_cycle
+from inspector.options.figure_options import Depth
+from inspector.typography import pluralize
+from inspector.util.gc_pause import gc_paused
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+COMFORTABLE = 30
+"""`auto` opens one level more as long as a picture then holds no more boxes than this, leaves not counted."""
+LITTLE = 10
+AUTO_BOXES = 40
+"""A picture of fewer boxes than LITTLE, or without an open block, may grow up to AUTO_BOXES."""
+MOST_BOXES = 60
+"""Above this, what is farthest from the root goes into one box."""
+REST_FROM = 30
+"""So many items nearest to the root stay when it does."""
+MOST_AT_A_DEPTH = 300
+"""Above this a depth that was asked for folds as `auto` does: no engine is quick with so many in a tangle."""
+
+
+def fold(graph: Graph, depth: Depth = "auto") -> Graph:
+    """The Graph with modules deeper than `depth` as boxes, and of equal siblings in a row one box.
+
+    depth: a number of path parts (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal ones only the first);
+    "auto" opens what a picture has room for; "full" folds nothing.
+    Boxes of earlier views stay whole; a number that leaves too many boxes for a picture folds as "auto" does, and
+    the note says so. Raises ValueError for another depth.
+    """
+    if depth == "full":
+        return graph
+    if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
+        raise ValueError(f"no depth {depth!r}; a depth is a number from 1, 'auto' or 'full'")
+    whole = whole_of(graph)
+    with gc_paused():
+        atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]
+        folder = Grouping(whole, atoms)
+        items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
+        count, remark = _count(folder, items, {}), ""
+        if count > MOST_AT_A_DEPTH:
+            remark = f"depth {depth} would be {count:,} boxes and is folded further: "
+            items, depth = _auto(folder), "auto"
+        return make_folded_graph(whole, items, remark + note(folder, items, depth))
+
+
+def open_box(graph: Graph, identifier: str) -> Graph:
+    """The view with one box replaced by what it holds. Raises KeyError with the boxes there are."""
+    whole = whole_of(graph)
+    boxes = getattr(graph, "boxes", {})
+    if identifier not in boxes:
+        raise KeyError(f"no box {identifier!r}; the boxes are: {', '.join(boxes) or 'none'}")
+    box = boxes[identifier]
+    others = [item for item in items_of(graph) if item is not box]
+    inner = Grouping(whole, [item for item in others if isinstance(item, FoldedBox)]).open(box)
+    return make_folded_graph(whole, [*others, *inner])
+
+
+def unfold(graph: Graph) -> Graph:
+    """The whole graph of a view: the inverse of every view. Raises ValueError for one that was saved folded."""
+    return whole_of(graph)
+
+
+# ---- to a depth -------------------------------------------------------------------------------------------
+
+
+def _to_depth(folder: Grouping, depth: int) -> list[Item]:
+    waiting, done = list(reversed(folder.all())), list[Item]()
+    while waiting:
+        item = waiting.pop()
+        part = item.repeats[0] if isinstance(item, FoldedBox) and item.repeats else item
+        inner = folder.open(part) if isinstance(part, FoldedBox) and _depth(part) < depth else []
+        if not (isinstance(part, FoldedBox) and _shows_something(part, inner)):
+            done.append(item)
+            continue
+        waiting += reversed(inner)
+        if isinstance(item, FoldedBox) and item.repeats:
+            done.append(_without_first(item))
+    return done
+
+
+def _shows_something(box: FoldedBox, inner: Sequence[Item]) -> bool:
+    """Whether a box holds modules, or is a pass of a loop; a Linear tells no more when it is opened.
+
+    A box of an earlier view, which stays whole, holds but itself.
+    """
+    if any(item is box for item in inner):
+        return False
+    if box.kind == "step":
+        return len(inner) > 1
+    return box.kind in ("module", "call") and any(
+        isinstance(item, FoldedBox) and item.kind != "line" for item in inner
+    )
+
+
+def _depth(box: FoldedBox) -> int:
+    """How deep the parts lie that a box holds; a pass of a loop lies below the module that runs it."""
+    return len(box.path) + (box.kind == "step")
+
+
+def _without_first(box: FoldedBox) -> Item:
+    """Equal parts but for the one nearest to the root."""
+    parts = box.repeats[1:]
+    if len(parts) == 1:
+        return parts[0]
+    positions = sorted(position for part in parts for position in part.positions)
+    return FoldedBox("equal", label_span(parts[-1].label, parts[0].label), box.path, positions, parts)
+
+
+# ---- by itself --------------------------------------------------------------------------------------------
+
+
+def _auto(folder: Grouping) -> list[Item]:
+    """Open level by level, as long as a level fits; of equal parts only the first."""
+    items = folder.all()
+    level = items
+    while True:
+        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level))}
+        if _count(folder, items, inner) > COMFORTABLE:
+            inner = _some(folder, items, inner)
+        if not inner:
+            break
+        level = [item for item in level if id(item) in inner]
+        items = [new for item in items for new in inner.get(id(item), [item])]
+        level = [new for item in level for new in _next_level(item, inner[id(item)])]
+    return _with_rest(folder, items) if _count(folder, items, {}) > MOST_BOXES else items
+
+
+def _opened(folder: Grouping, item: Item, level: Sequence[Item]) -> list[Item]:
+    """What stands in the place of an item once it is opened; empty where that shows nothing new."""
+    if not isinstance(item, FoldedBox) or item.kind not in ("equal", "module") or _is_like_a_stack(item, level):
+        return []
+    part = item.repeats[0] if item.kind == "equal" else item
+    inner = folder.open(part) if part.kind == "module" else []  # passes of a loop are open to a wish only
+    if not _shows_something(part, inner):
+        return []
+    return [*inner, _without_first(item)] if item.repeats else inner
+
+
+def _next_level(item: Item, opened: list[Item]) -> list[Item]:
+    """What may be opened after an item: not the other ones of equal parts."""
+    return opened[:-1] if isinstance(item, FoldedBox) and item.repeats else opened
+
+
+def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
+    """How many items there are once some are opened; leaves are chips and do not count."""
+    return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
+
+
+def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
+    """What is opened of a level that does not fit: what takes no more room opened, then one of the most equal
+    parts, for which there is more room: what flows through a model is seen in one of its blocks only; and if there
+    is little to be seen so far, as much as there is room for."""
+    stacks = {id(item): len(item.repeats) for item in items if isinstance(item, FoldedBox) and item.repeats}
+    sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
+    count = _count(folder, items, {})
+    little = count < LITTLE
+    chosen: dict[int, list[Item]] = {}
+    for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
+        first = key in stacks and not chosen.keys() & stacks.keys()
+        most = AUTO_BOXES if little or first else COMFORTABLE
+        wanted = sizes[key] <= 1 or key in stacks or little
+        if wanted and (sizes[key] <= 1 or count + sizes[key] - 1 <= most):
+            chosen[key] = inner[key]
+            count += sizes[key] - 1
+    return chosen
+
+
+def _is_like_a_stack(box: FoldedBox, level: Sequence[Item]) -> bool:
+    """Whether it is a sibling of equal parts, of which one is opened instead."""
+    if box.kind == "equal":
+        return False
+    siblings = (item.repeats[0] for item in level if isinstance(item, FoldedBox) and item.repeats)
+    return any(mask_digits(box.label) == mask_digits(part.label) for part in siblings)
+
+
+# ---- where nothing helps ----------------------------------------------------------------------------------
+
+
+def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
+    """The items nearest to the root, and one box for all others: the graph has no structure that folds."""
+    context = folder.ground
+    functions = [item for item in items if not context.is_leaf(item)]
+    functions.sort(key=lambda item: context.order[context.first(item)])
+    kept = functions[:REST_FROM]
+    chosen = {id(item) for item in kept}
+    users = {position for item in kept for position in members(item)}
+    rest: list[int] = []
+    for item in items:
+        if id(item) in chosen:
+            continue
+        if context.is_leaf(item) and users.issuperset(context.arrivals.of(context.first(item))):
+            kept.append(item)
+        else:
+            rest += members(item)
+    return [*kept, FoldedBox("rest", "the rest", (), sorted(rest))]
+
+
+# ---- in words ---------------------------------------------------------------------------------------------
+
+
+def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
+    """One line: what was folded, and how to unfold. Empty where nothing was."""
+    boxes = [item for item in items if isinstance(item, FoldedBox)]
+    if not boxes:
+        return ""
+    inside = sum(len(box.positions) for box in boxes)
+    parts = [
+        f"{pluralize(len(folder.ground), 'Node')}, {inside:,} of them in {pluralize(len(boxes), 'box', 'boxes')}"
+    ]
+    parts += _stacks_in_words(boxes)
+    if folder.ground.paths_from_names and any(box.path for box in boxes):
+        parts.append("modules by the names of parameters")
+    if any(box.kind == "rest" for box in boxes):
+        parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
+    if has_cycle(folder.ground.following(items)):
+        parts.append("boxes that feed each other are drawn with dashed wires back")
+    parts.append(_deeper(folder, boxes, depth))
+    return "; ".join(parts)
+
+
+def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
+    """How to see more: by a greater depth where that opens a box, else by none at all.
+
+    What lies less deep than the depth that was asked for is a Linear or the rest of equal parts, and stays shut.
+    """
+    parts = [part for box in boxes if isinstance(part := box.repeats[0] if box.repeats else box, FoldedBox)]
+    if isinstance(depth, int):
+        parts = sorted((part for part in parts if _depth(part) >= depth), key=_depth)
+    modules = (part for part in parts if part.kind in ("module", "call", "step"))
+    opens = next((part for part in modules if _shows_something(part, folder.open(part))), None)
+    if opens is None:
+        return "--depth full opens all"
+    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full all"
+
+
+def _stacks_in_words(boxes: Sequence[FoldedBox]) -> list[str]:
+    stacks = [box for box in boxes if box.kind == "equal"]
+    return [", ".join(f"{box.label} {TIMES}{len(box.repeats)} equal" for box in stacks)] if stacks else []

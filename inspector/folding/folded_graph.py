@@ -1,0 +1,74 @@
+"""A folded Graph: the network of what a view shows, made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.folding.boxes import FoldedBox, Item, item_id, members
+from inspector.folding.folded_network import build_folded_network
+from inspector.graph import Graph
+from inspector.graph.step_replay import reordered
+from inspector.graph.topology import topology_of
+from inspector.options.figure_options import Order
+
+
+class FoldedGraph(Graph):
+    """A view of a Graph: some functions as they are, others in boxes (`FoldAttributes`), none twice, none lost.
+
+    whole: the unfolded Graph. items: what is shown, in walk order. note: what was folded, in words, empty for a
+    view that was not made by `fold`.
+    """
+
+    def __init__(self, whole: Graph, items: Sequence[Item], note: str = "") -> None:
+        ordered = sorted(items, key=lambda item: members(item)[0])
+        super().__init__(
+            lambda: build_folded_network(whole, ordered),
+            roots=whole.roots,
+            steps=whole.steps,
+            error=whole.error,
+            note=note,
+        )
+        self.whole = whole
+        self.marks = whole.marks
+        self.harmed = whole.harmed
+        self.scale = whole.scale
+        self.order = whole.order
+        self.items = tuple(ordered)
+
+    @property
+    def boxes(self) -> dict[str, FoldedBox]:
+        """Every box that is shown, by its id."""
+        ids = topology_of(self.whole).ids
+        return {item_id(ids, item): item for item in self.items if isinstance(item, FoldedBox)}
+
+
+def whole_of(graph: Graph) -> Graph:
+    """The unfolded Graph of a view; a Graph that is no view is its own.
+
+    Raises ValueError for a folded graph without its Nodes (one that was loaded from a report.json).
+    """
+    if isinstance(graph, FoldedGraph):
+        return graph.whole
+    if any(attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)):
+        raise ValueError("this graph was saved folded: the Nodes in its boxes are not in it")
+    return graph
+
+
+def items_of(graph: Graph) -> tuple[Item, ...]:
+    """What a Graph shows: of a view its items, else every function."""
+    if isinstance(graph, FoldedGraph):
+        return graph.items
+    return tuple(range(len(topology_of(whole_of(graph)))))
+
+
+def with_step_order(graph: Graph, order: Order) -> Graph:
+    """A Graph or a view with its steps in this order (`playback.reordered`)."""
+    if order == graph.order:
+        return graph
+    whole = reordered(whole_of(graph), order)
+    return make_folded_graph(whole, items_of(graph), graph.note) if isinstance(graph, FoldedGraph) else whole
+
+
+def make_folded_graph(whole: Graph, items: Sequence[Item], note: str = "") -> Graph:
+    """The Graph that shows these items: `whole` itself if none of them is a box."""
+    return FoldedGraph(whole, items, note) if any(isinstance(item, FoldedBox) for item in items) else whole

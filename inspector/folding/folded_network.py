@@ -1,0 +1,120 @@
+"""The networkx graph of what a view shows."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import networkx
+
+from inspector.folding.box_statistics import flow_attributes, fold_attributes
+from inspector.folding.boxes import FoldedBox, Item, functions_of, item_id, members
+from inspector.graph import Graph
+from inspector.graph.row_types import NextEdge
+from inspector.graph.strong_components import strong_components
+from inspector.graph.topology import Topology, arrivals, topological_order, topology_of
+
+_FUNCTION_AND_TENSOR = ("grad_fn", "accumulate", "saved")
+
+
+def build_folded_network(whole: Graph, items: Sequence[Item]) -> networkx.MultiDiGraph[Any]:
+    """Functions that are items as they are, with their tensors; boxes with their sums; the edges between them.
+
+    An edge with a box at an end is of kind `flow` and stands for all between the two. Attributes of what is not
+    folded are those of `whole`, not copies.
+    """
+    of = topology_of(whole)
+    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
+    shown = _shown(whole, of, items)
+    into = arrivals(of)
+    boxes = {item_id(of.ids, item): item for item in items if isinstance(item, FoldedBox)}
+    first = {of.ids[box.positions[0]]: identifier for identifier, box in boxes.items()}
+    for identifier, attributes in whole.network.nodes(data=True):
+        if identifier in first:
+            box = boxes[first[identifier]]
+            network.add_node(first[identifier], **fold_attributes(whole, of, box, into))
+        if identifier in shown:
+            network.add_node(identifier, **attributes)
+    names = [item_id(of.ids, item) for item in items]
+    _add_tensor_edges(network, whole, of, items)
+    _add_flow(network, of, items, names)
+    return network
+
+
+def _shown(whole: Graph, of: Topology, items: Sequence[Item]) -> set[str]:
+    """The functions that are items, their tensors, and the roots."""
+    shown = {root for root in whole.roots if root in whole.network}
+    successors, predecessors = whole.network.succ, whole.network.pred
+    for item in items:
+        if isinstance(item, FoldedBox):
+            continue
+        identifier = of.ids[item]
+        shown.add(identifier)
+        for neighbours in (successors[identifier], predecessors[identifier]):
+            for other, parallel in neighbours.items():
+                if any(edge["kind"] in _FUNCTION_AND_TENSOR for edge in parallel.values()):
+                    shown.add(other)
+    return shown
+
+
+def _add_tensor_edges(network: Any, whole: Graph, of: Topology, items: Sequence[Item]) -> None:
+    """Edges of the kinds grad_fn, accumulate and saved, where both ends are shown; and those of roots to boxes."""
+    for source in list(network):
+        if source not in whole.network:
+            continue
+        for _, target, attributes in whole.network.out_edges(source, data=True):
+            if attributes["kind"] in _FUNCTION_AND_TENSOR and target in network:
+                network.add_edge(source, target, **attributes)
+    owner = {of.ids[position]: items[index] for position, index in functions_of(items)}
+    for root in whole.roots:
+        function = whole.tensor(root)["grad_fn"] if root in whole.network else None
+        box = None if function is None else owner.get(function)
+        if isinstance(box, FoldedBox):
+            network.add_edge(root, item_id(of.ids, box), kind="grad_fn")
+
+
+def _add_flow(network: Any, of: Topology, items: Sequence[Item], names: Sequence[str]) -> None:
+    owner = array("i", [-1]) * len(of)
+    for position, index in functions_of(items):
+        owner[position] = index
+    bundles: dict[tuple[int, int], list[NextEdge]] = {}
+    for position, mine in enumerate(owner):
+        for edge in range(of.starts[position], of.starts[position + 1]):
+            other = owner[of.targets[edge]]
+            if other == mine or mine < 0 or other < 0:
+                continue
+            if isinstance(items[mine], FoldedBox) or isinstance(items[other], FoldedBox):
+                bundles.setdefault((mine, other), []).append(of.edges[edge])
+            else:
+                network.add_edge(names[mine], names[other], **of.edges[edge])
+    back = _back_edges(of, items, bundles) if bundles else set()
+    for (source, target), edges in bundles.items():
+        attributes = flow_attributes(edges)
+        attributes["back"] = (source, target) in back
+        network.add_edge(names[source], names[target], **attributes)
+
+
+def _back_edges(
+    of: Topology, items: Sequence[Item], bundles: dict[tuple[int, int], list[NextEdge]]
+) -> set[tuple[int, int]]:
+    """Edges that lead back in a circle of items: without them the picture has an order.
+
+    In a circle the item whose first function runs first comes first. An edge between two functions always goes
+    forwards, so that only edges of boxes are ever back edges.
+    """
+    following: list[list[int]] = [[] for _ in items]
+    turns = topological_order(of)
+    first = [min(turns[position] for position in members(item)) for item in items]
+    owner = dict(functions_of(items))
+    for position, index in owner.items():
+        for target in of.following(position):
+            other = owner.get(target, index)
+            if other != index:
+                following[index].append(other)
+    component = strong_components(following)
+    return {
+        (source, target)
+        for source, target in bundles
+        if component[source] == component[target] and first[source] > first[target]
+    }

@@ -1,0 +1,113 @@
+"""The folder: it arranges what a box holds into fewer items, by module, pass of a loop, likeness and line.
+
+Nothing is arranged before a box is opened: a picture of a million Nodes opens a handful of boxes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+from inspector.folding.boxes import FoldedBox, Item, members
+from inspector.folding.by_loop_iteration import loop_iterations
+from inspector.folding.by_module import by_module
+from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
+from inspector.folding.by_source_line import by_source_line
+from inspector.folding.context import FoldingContext, mask_digits
+from inspector.graph import Graph
+from inspector.graph.places import file_and_line
+from inspector.graph.strong_components import has_cycle
+from inspector.graph.topology import Path
+
+MANY_FUNCTIONS = 24
+"""From so many functions outside of inner modules on, a loop is looked for."""
+
+
+class Grouping:
+    """Opens boxes of one Graph.
+
+    atoms: boxes that earlier views made; they stay whole.
+    """
+
+    def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
+        self.ground = FoldingContext(graph, atoms)
+        self._repeats = RepeatFinder(self.ground)
+
+    def all(self) -> list[Item]:
+        """The whole graph, arranged."""
+        return self._arranged(range(len(self.ground)), ())
+
+    def open(self, box: FoldedBox) -> list[Item]:
+        """What a box holds, arranged."""
+        if box.kind == "equal":
+            return list(box.repeats)
+        if box.kind in ("module", "call", "step"):
+            return self._arranged(box.positions, box.path)
+        return self.ground.items(box.positions) if box.kind == "line" else list(box.positions)
+
+    def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
+        items = by_module(self.ground, positions, path)
+        stepped = self._by_step(positions, path) if self._needs_steps(items) else []
+        items = stepped or self._repeats.fold_repeats(items, path)
+        # Of a module in a library, the line is the one that called the model: it says nothing of its parts.
+        return items if path else by_source_line(self.ground, items)
+
+    def _needs_steps(self, items: Sequence[Item]) -> bool:
+        """Whether there are many functions, a module that is called again and again, or boxes in a circle."""
+        context = self.ground
+        functions = sum(not isinstance(item, FoldedBox) and not context.is_leaf(item) for item in items)
+        if functions >= MANY_FUNCTIONS or has_cycle(context.following(items)):
+            return True
+        return any(self._is_called_again(item) for item in items if isinstance(item, FoldedBox))
+
+    def _is_called_again(self, box: FoldedBox) -> bool:
+        """Whether a module's own lines made the same functions many times, so that it was called in a loop."""
+        if box.kind not in ("module", "call"):
+            return False
+        paths = self.ground.paths
+        own = (position for position in box.positions if paths[position] == box.path)
+        counts = Counter(self._kind(position) for position in own if not self.ground.is_leaf(position))
+        return bool(counts) and min(counts.values()) >= MIN_REPEATS
+
+    def _kind(self, position: int) -> Hashable:
+        """What a function has in common with its like in other passes of a loop."""
+        function = self.ground.function(position)
+        path = tuple(map(mask_digits, self.ground.paths[position]))
+        return function["name"], path, file_and_line(function["source"])
+
+    def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
+        """The passes of loops as boxes, one loop after another, and what is in none; empty if there is no loop."""
+        rest: Sequence[int] = positions
+        steps: list[Item] = []
+        while not steps or len(rest) >= MANY_FUNCTIONS:
+            found = self._loop(rest, path)
+            if not found:
+                break
+            steps += found
+            taken = {position for item in found for position in members(item)}
+            rest = [position for position in rest if position not in taken]
+        if not steps:
+            return []
+        others = self._repeats.fold_repeats(by_module(self.ground, rest, path), path)
+        return self.ground.sorted([*steps, *others])
+
+    def _loop(self, positions: Sequence[int], path: Path) -> list[Item]:
+        """The passes of one loop, equal ones as one box; empty where what looks like passes is not alike."""
+        kinds = [self._kind(position) for position in positions]
+        for parts in loop_iterations(self.ground.topology, positions, self.ground.order, kinds):
+            whole = [self.ground.whole(part) for part in self.ground.with_own_leaves(parts, positions)]
+            items = self._repeats.fold_repeats(self._steps([part for part in whole if part], path), path)
+            alike = sum(len(item.repeats) for item in items if isinstance(item, FoldedBox))
+            if alike * 2 >= len(parts):
+                return items
+        return []
+
+    def _steps(self, parts: Sequence[list[int]], path: Path) -> list[Item]:
+        """Passes as boxes, numbered as the forward ran them."""
+        found: list[Item] = []
+        for number, part in zip(range(len(parts), 0, -1), parts, strict=True):
+            inner = self.ground.common_path(part)
+            inner = inner if len(inner) > len(path) else path
+            step = f"step {number}"
+            found.append(FoldedBox("step", f"{'.'.join(inner)}, {step}" if inner else step, inner, part))
+        return found

@@ -1,0 +1,113 @@
+"""Parts that are the same: isomorphic in names, module-relative paths, shapes of parameters, slots and ports.
+
+A certificate is the part written down in a canonical walk from its entrances, so that equal certificates *are*
+an isomorphism: nothing is called equal by the luck of a hash. (Two equal parts whose entrances cannot be told
+apart may in theory get different certificates, and then are shown as two.)
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from inspector.graph import Graph
+from inspector.graph.topology import Arrivals, Topology
+
+StructureKey = tuple[Any, ...]
+Label = Callable[[int], Any]
+"""Position → what must be the same about it: name, place within the part."""
+
+LONGEST_PERIOD = 8
+"""Parts that alternate (a local and a global attention layer) repeat with up to this period."""
+_OUTSIDE = -1
+
+
+class IsomorphismKey:
+    """Certificates of parts of one Graph, which may be compared with each other."""
+
+    def __init__(self, graph: Graph, of: Topology, turns: array[int], into: Arrivals) -> None:
+        self._of, self._turns, self._into = of, turns, into
+        self._numbers: dict[Any, int] = {}
+        self._shapes = {position: tuple(graph.tensor(leaf)["shape"]) for position, leaf in of.leaves.items()}
+
+    def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
+        """The certificate of a part."""
+        if len(positions) == 1:  # the passes of a long loop often are: the same in short
+            return (self._alone(positions[0], label),)
+        inside = set(positions)
+        below = self._below(positions, inside, label)
+        doors = {position: self._doors(position, inside) for position in positions}
+        first = [position for position in positions if doors[position]]
+        first.sort(key=lambda position: (below[position], self._turns[position]))
+        rest = sorted(positions, key=lambda position: self._turns[position])
+        order = self._walk([*first, *rest], inside)
+        return tuple(
+            (
+                below[position],
+                doors[position],
+                tuple(
+                    (slot, number, order[target]) if target in inside else (slot, self._outside(target))
+                    for slot, number, target in self._of.slots(position)
+                ),
+            )
+            for position in order
+        )
+
+    def _alone(self, position: int, label: Label) -> StructureKey:
+        edges = tuple((slot, number, self._outside(target)) for slot, number, target in self._of.slots(position))
+        key = (label(position), self._shapes.get(position), edges)
+        below = self._numbers.setdefault(key, len(self._numbers))
+        return below, self._doors(position, {position}), tuple((slot, target) for slot, _, target in edges)
+
+    def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
+        """Through which of its outputs gradients arrive from outside; how many do, from where, is no matter."""
+        doors = self._into.outputs_entered(position, inside)
+        return tuple(sorted(doors | {0} if position in self._of.roots else doors))
+
+    def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
+        """A number for each function that tells what hangs below it within the part (a Merkle hash, but exact)."""
+        below: dict[int, int] = {}
+        for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
+            edges = tuple(
+                (slot, number, below[target]) if target in inside else (slot, self._outside(target))
+                for slot, number, target in self._of.slots(position)
+            )
+            key = (label(position), self._shapes.get(position), edges)
+            below[position] = self._numbers.setdefault(key, len(self._numbers))
+        return below
+
+    def _outside(self, target: int) -> int:
+        """What an edge that leaves the part leads to: this very leaf where it is a leaf, else anything."""
+        return target if self._of.functions[target]["is_leaf"] else _OUTSIDE
+
+    def _walk(self, starts: Sequence[int], inside: set[int]) -> dict[int, int]:
+        """Position → its turn in a depth-first walk by slots."""
+        order: dict[int, int] = {}
+        for start in starts:
+            stack = [start]
+            while stack:
+                position = stack.pop()
+                if position in order:
+                    continue
+                order[position] = len(order)
+                stack.extend([target for target in reversed(self._of.following(position)) if target in inside])
+        return order
+
+
+def repeated_runs(certificates: Sequence[Any], least: int) -> list[tuple[int, int, int]]:
+    """(start, period, repetitions) of what repeats at least `least` times in a row, from left to right."""
+    found, start = [], 0
+    while start < len(certificates):
+        best = (1, 1)
+        for period in range(1, min(LONGEST_PERIOD, (len(certificates) - start) // least) + 1):
+            end = start + period
+            while end < len(certificates) and certificates[end] == certificates[end - period]:
+                end += 1
+            repetitions = (end - start) // period
+            if repetitions >= least and repetitions * period > best[0] * best[1]:
+                best = (period, repetitions)
+        if best[1] >= least:
+            found.append((start, *best))
+        start += best[0] * best[1]
+    return found

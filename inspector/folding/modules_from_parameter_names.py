@@ -1,0 +1,63 @@
+"""Modules by the names of parameters, for a graph whose forward nobody recorded: `blocks.3.fc.weight` tells which
+module its user is of.
+
+A function that takes parameters belongs to the innermost module that holds all of them; any other belongs to the
+module around that which made its latest operand (an activation behind a Linear to the block of both). This is how
+boxes are drawn; what the model says of a function's module stays unknown.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+
+from inspector.folding.hide_tensor_views import is_tensor_view
+from inspector.graph import Graph, is_unknown
+from inspector.graph.topology import Path, Topology, common
+
+
+def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) -> list[Path] | None:
+    """The path of every function; None where modules were recorded, or no name of a leaf tells of one.
+
+    turns: a topological order from the root.
+    """
+    if not all(is_unknown(function["module"]) for function in of.functions if not function["is_leaf"]):
+        return None
+    holders = {position: _module(graph[leaf]["name"]) for position, leaf in of.leaves.items()}
+    if not any(holders.values()):
+        return None
+    found: list[Path] = [()] * len(of)
+    takes: set[int] = set()
+    uses = Counter(of.targets)
+    for position in sorted(range(len(of)), key=turns.__getitem__, reverse=True):
+        targets = of.following(position)
+        if not targets:
+            continue
+        own = [path for target in targets if (path := _parameter(of, holders, target)) is not None]
+        if own:
+            takes.add(position)
+            found[position] = own[0]
+            for path in own[1:]:
+                found[position] = common(found[position], path)
+            for target in targets:  # a Linear sees its operand in another shape
+                if uses[target] == 1 and is_tensor_view(of.functions[target]["name"]):
+                    found[target] = found[position]
+        else:
+            latest = min(targets, key=turns.__getitem__)
+            found[position] = found[latest][:-1] if latest in takes else found[latest]
+    return found
+
+
+def _parameter(of: Topology, holders: dict[int, Path], target: int) -> Path | None:
+    """The module of the parameter that an edge leads to, by itself or as it is looked at (a transposed weight)."""
+    while (
+        target not in holders and is_tensor_view(of.functions[target]["name"]) and len(of.following(target)) == 1
+    ):
+        target = of.following(target)[0]
+    return holders.get(target) or None
+
+
+def _module(name: object) -> Path:
+    """`blocks.3.fc.weight` → (blocks, 3, fc); nothing of what is no such path."""
+    parts = str(name or "").split(".")
+    return tuple(parts[:-1]) if all(part.isidentifier() or part.isdigit() for part in parts) else ()

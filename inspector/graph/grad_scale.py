@@ -1,0 +1,47 @@
+"""A graph as it is shown when a GradScaler had multiplied its root: the scale divided out of every gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.graph.model import Graph
+from inspector.graph.step_replay import changed, copied
+from inspector.graph.values import Value, is_number
+
+_SIZES = ("norm", "mean", "min", "max", "low", "high")
+"""Keys of summaries and of ranges of norms that grow with the gradient; counts do not."""
+
+
+def without_grad_scale(graph: Graph, scale: float | None) -> Graph:
+    """The graph with gradients and grads divided by `scale`, which it then knows; itself where that is None."""
+    if scale is None:
+        return graph
+    network = copied(graph)
+    for _, node in network.nodes(data=True):
+        _divide(node, scale)
+        node.pop("derivative", None)  # in symbols, of the root that was multiplied
+        for moment in ("before", "after"):
+            if moment in node:
+                node[moment] = node[moment] | {"grad": divide_by_scale(node[moment]["grad"], scale)}
+    for _, _, edge in network.edges(data=True):
+        _divide(edge, scale)
+    shown = changed(graph, network, graph.steps, graph.error)
+    shown.scale = scale
+    return shown
+
+
+def divide_by_scale(value: Value, scale: float) -> Value:
+    """A value divided by a number; what is None or unknown stays so."""
+    if isinstance(value, list):
+        return [divide_by_scale(item, scale) for item in value]
+    if isinstance(value, dict):
+        found = {key: item / scale if key in _SIZES and is_number(item) else item for key, item in value.items()}
+        found.pop("histogram", None)  # its buckets are powers of two of what was measured
+        return found
+    return value / scale if is_number(value) and not isinstance(value, bool) else value
+
+
+def _divide(row: dict[str, Any], scale: float) -> None:
+    for key in ("gradient", "norms", "arriving", "grads"):
+        if key in row:
+            row[key] = divide_by_scale(row[key], scale)

@@ -1,0 +1,124 @@
+"""A Graph as the rows of `report.json`, or in columns as in `report.full.json.gz`, and back. None needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import networkx
+
+from inspector.graph.build_network import network_of
+from inspector.graph.columnar import from_table, to_table
+from inspector.graph.model import Graph
+from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS, value_keys
+from inspector.graph.values import decode, encode
+
+_AT_LEAST = 3
+"""From so many members in a row on, a box is saved with the first and the last of them."""
+_EDGE_VALUES = value_keys(*EDGE_ROWS.values())
+_NODE_VALUES = value_keys(*NODE_ROWS.values())
+"""Keys that hold values, in which "nan" is a number; elsewhere it is a text."""
+
+
+def to_rows(graph: Graph) -> dict[str, Any]:
+    """The `graph` object of a backward call in report.json: nodes, edges, roots, steps, error."""
+    nodes = [_to_row(key, attributes) for key, attributes in graph.network.nodes(data=True)]
+    edges = [
+        {"source": source, "target": target, **encode(attributes)}
+        for source, target, attributes in graph.network.edges(data=True)
+    ]
+    return {"nodes": nodes, "edges": edges, "roots": graph.roots, "steps": graph.steps, "error": graph.error}
+
+
+def from_rows(rows: dict[str, Any]) -> Graph:
+    """The Graph that `to_rows` gave. Raises KeyError where a row lacks what every node or edge has."""
+
+    def build() -> networkx.MultiDiGraph[Any]:
+        nodes = ((row["id"], _node(row)) for row in rows["nodes"])
+        edges = (
+            (row["source"], row["target"], _attributes(row, ("source", "target"), _EDGE_VALUES))
+            for row in rows["edges"]
+        )
+        return network_of(nodes, edges)
+
+    note = rows.get("folded", {}).get("note", "")
+    return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"], note=note)
+
+
+def to_columns(graph: Graph) -> dict[str, Any]:
+    """What `to_rows` gives, with nodes and edges as tables of `inspector.graph.columnar`."""
+    nodes = ({"id": key, **attributes} for key, attributes in graph.network.nodes(data=True))
+    edges = (
+        {"source": source, "target": target, **attributes}
+        for source, target, attributes in graph.network.edges(data=True)
+    )
+    tables = {"nodes": to_table(nodes, encode), "edges": to_table(edges, encode)}
+    return {**tables, "roots": graph.roots, "steps": graph.steps, "error": graph.error}
+
+
+def from_columns(columns: dict[str, Any]) -> Graph:
+    """The Graph that `to_columns` gave. Raises KeyError, IndexError or ValueError where it did not."""
+
+    def build() -> networkx.MultiDiGraph[Any]:
+        return network_of(
+            ((row.pop("id"), row) for row in from_table(columns["nodes"], _node_value)),
+            ((row.pop("source"), row.pop("target"), row) for row in from_table(columns["edges"], _edge_value)),
+        )
+
+    return Graph(build, roots=list(columns["roots"]), steps=list(columns["steps"]), error=columns["error"])
+
+
+def _node_value(key: str, value: Any) -> Any:
+    return decode(value) if key in _NODE_VALUES else value
+
+
+def _edge_value(key: str, value: Any) -> Any:
+    return decode(value) if key in _EDGE_VALUES else value
+
+
+def _node(row: dict[str, Any]) -> dict[str, Any]:
+    attributes = _attributes(row, ("id",), _NODE_VALUES)
+    if row["kind"] == "fold":
+        attributes["members"] = list(spelt_out(attributes["members"]))
+    return attributes
+
+
+def _to_row(identifier: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    row = {"id": identifier, **encode(attributes)}
+    if attributes["kind"] == "fold":
+        row["members"] = list(shortened(attributes["members"]))
+    return row
+
+
+def shortened(members: list[str]) -> Iterator[str | list[str]]:
+    """Ids, with `["n5", "n90"]` for `n5`, `n6`, … `n90`."""
+    start = 0
+    while start < len(members):
+        end = start + 1
+        while end < len(members) and _number(members[end]) == _number(members[end - 1]) + 1:
+            end += 1
+        if end - start >= _AT_LEAST:
+            yield [members[start], members[end - 1]]
+        else:
+            yield from members[start:end]
+        start = end
+
+
+def spelt_out(members: list[str | list[str]]) -> Iterator[str]:
+    """The ids that `shortened` was given."""
+    for member in members:
+        if isinstance(member, str):
+            yield member
+        else:
+            first, last = map(_number, member)
+            yield from (f"n{number}" for number in range(first, last + 1))
+
+
+def _number(identifier: str) -> int:
+    """The number of a function's id."""
+    return int(identifier.removeprefix("n"))
+
+
+def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: frozenset[str]) -> dict[str, Any]:
+    """A row without `keys`, its `values` decoded."""
+    return {key: decode(item) if key in values else item for key, item in row.items() if key not in keys}

@@ -1,0 +1,145 @@
+"""A graph as it was while backward ran: after so many steps, and with its steps in another order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import networkx
+
+from inspector.graph.build_network import network_of
+from inspector.graph.model import Graph
+from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.values import unknown
+from inspector.options.figure_options import ORDERS, Order
+
+_NOT_YET = "it has not run yet"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFrame:
+    """What one frame shows at work: functions or boxes of a view, and from which step to which, from 1."""
+
+    shown: tuple[str, ...]
+    first: int
+    last: int
+
+
+def replay_frames(graph: Graph, most: int) -> list[ReplayFrame]:
+    """The turns of all functions and boxes of a graph, in the order of the first step of each.
+
+    The turn of a box lasts until the next one begins: what is in it may run in several stretches. An
+    AccumulateGrad of a view that draws it on its user has no turn of its own. most: where there would be more
+    turns than this, each has several functions or boxes.
+    """
+    first = sorted((step, identifier) for identifier, step in _first_steps(graph))
+    if not first:
+        return []
+    size = math.ceil(len(first) / most)
+    groups = [first[start : start + size] for start in range(0, len(first), size)]
+    starts = [group[0][0] for group in groups[1:]] + [len(graph.steps) + 1]
+    return [
+        ReplayFrame(tuple(identifier for _, identifier in group), 1 if not number else group[0][0], start - 1)
+        for number, (group, start) in enumerate(zip(groups, starts, strict=True))
+    ]
+
+
+def _first_steps(graph: Graph) -> Iterator[tuple[str, int]]:
+    boxes = [(key, node) for key, node in graph.network.nodes(data=True) if node["kind"] == "fold"]
+    for identifier, box in boxes:
+        if box["steps"]:
+            yield identifier, box["steps"][0]
+    for identifier, node in graph.functions():
+        on_its_user = boxes and node["is_leaf"] and graph.network.in_degree(identifier)
+        if isinstance(node["step"], int) and not on_its_user:
+            yield identifier, node["step"]
+
+
+def reordered(graph: Graph, order: Order) -> Graph:
+    """The graph with its steps in torch's order (`engine`), or level by level from the roots (`textbook`).
+
+    On a level the functions stand in walk order. Raises ValueError for another order.
+    """
+    if order not in ORDERS:
+        raise ValueError(f"no order {order!r}; choose from: {', '.join(ORDERS)}")
+    if order == "engine" or not graph.steps:
+        return graph
+    levels = _levels(graph)
+    walk = {identifier: index for index, (identifier, _) in enumerate(graph.functions())}
+    steps = sorted(graph.steps, key=lambda step: (levels[step], walk[step]))
+    turns = {identifier: index for index, identifier in enumerate(steps, start=1)}
+    network = copied(graph)
+    for identifier, node in network.nodes(data=True):
+        if identifier in turns:
+            node["step"] = turns[identifier]
+    made = changed(graph, network, steps, graph.error)
+    made.order = order
+    return made
+
+
+def after_steps(graph: Graph, count: int) -> Graph:
+    """The graph when `count` of its steps had run: its `after` is that moment.
+
+    What backward raised comes after all of them.
+    """
+    if count >= len(graph.steps):
+        return changed(graph, graph.network, graph.steps, None) if graph.error else graph
+    ran = set(graph.steps[:count])
+    network = copied(graph)
+    for identifier, node in network.nodes(data=True):
+        if not _has_run(graph, identifier, cast("FunctionRow | TensorRow", node), ran):
+            node["after"] = node["before"]
+            node["gradient"] = unknown(_NOT_YET)
+            if node["kind"] == "function":
+                node["step"] = None
+                node["saved"] = [saved | {"after": saved["before"]} for saved in node["saved"]]
+    for source, _, edge in network.edges(data=True):
+        if edge["kind"] in ("next", "accumulate") and source not in ran:
+            edge["gradient"] = unknown(_NOT_YET)
+    return changed(graph, network, graph.steps[:count], None)
+
+
+def _has_run(graph: Graph, identifier: str, node: FunctionRow | TensorRow, ran: set[str]) -> bool:
+    """Whether the function has run, or that which the gradient of a tensor arrives at."""
+    if node["kind"] == "function":
+        return identifier in ran
+    if node["grad_fn"] is not None:
+        return node["grad_fn"] in ran
+    takers = (source for source, _, edge in graph.network.in_edges(identifier, data=True)
+              if edge["kind"] == "accumulate")  # fmt: skip
+    return any(taker in ran for taker in takers)
+
+
+def _levels(graph: Graph) -> dict[str, int]:
+    """The longest way from a root to every function: all gradients for it come from earlier levels."""
+    waiting = {identifier: 0 for identifier, _ in graph.functions()}
+    following: dict[str, list[str]] = {identifier: [] for identifier in waiting}
+    for source, target, _ in graph.edges("next"):
+        following[source].append(target)
+        waiting[target] += 1
+    ready = [identifier for identifier, count in waiting.items() if not count]
+    levels = dict.fromkeys(waiting, 0)
+    for here in ready:  # grows while it is read
+        for target in following[here]:
+            levels[target] = max(levels[target], levels[here] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return levels
+
+
+def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
+    """The network with attribute dictionaries of its own, one level deep."""
+    nodes = ((key, dict(node)) for key, node in graph.network.nodes(data=True))
+    edges = ((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
+    return network_of(nodes, edges)
+
+
+def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
+    """The graph with another network, and with what findings say of it."""
+    made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
+    made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
+    made.order = graph.order
+    return made

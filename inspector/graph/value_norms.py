@@ -1,0 +1,51 @@
+"""Numbers of one value, whether it is kept in full or as a summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from inspector.graph.values import Value, is_summary, is_unknown
+
+
+def value_norm(value: Value) -> float | None:
+    """The 2-norm; None where it is None or unknown, or has no elements."""
+    if is_summary(value):
+        found = value["norm"]
+        return float(found) if isinstance(found, (int, float)) else None
+    if value is None or isinstance(value, dict):
+        return None
+    sizes = list(_sizes(value))
+    # hypot scales: the squares of 1e-30 do not vanish, those of 1e200 do not overflow
+    return math.hypot(*sizes) if sizes else None
+
+
+def is_zero(value: Value) -> bool:
+    """Whether it is known and every element is exactly zero."""
+    if is_summary(value):
+        return (
+            value_norm(value) == 0.0 if "zeros" not in value else bool(value["zeros"] == math.prod(value["shape"]))
+        )
+    return value is not None and not is_unknown(value) and not any(_sizes(value))
+
+
+def is_finite(value: Value) -> bool:
+    """False where some element is known to be NaN or infinite."""
+    if is_summary(value):
+        if "nans" not in value:  # of a light recording: a norm is finite where all elements are
+            return math.isfinite(value_norm(value) or 0.0)
+        return not (value["nans"] or value["infinities"])
+    return value is None or isinstance(value, dict) or all(math.isfinite(size) for size in _sizes(value))
+
+
+def _sizes(value: Value) -> Iterator[float]:
+    """The absolute value of every element that is known."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, (bool, int, float, complex)):
+            yield abs(item)
+        elif is_summary(item):  # one of several outputs
+            yield value_norm(item) or 0.0

@@ -1,0 +1,348 @@
+"""Boxes, texts and wires get their places: dot runs twice, the first time to learn ranks and lanes.
+
+What hangs on a function hangs above it in the upper lanes of its rank and below it in the lower ones, and a
+wire's text lies above or below the wire likewise; so the lanes have to be known before the final run. A text
+beside a wire has a rank of its own, and so has every stop of a wire that runs past other boxes: all wires
+then lead from rank to rank, and the gap between two ranks holds nothing else. A figure in rows is run once more,
+with a rank of stops where each row ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
+from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
+from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.rows import TextRow, best_cuts, stacked
+from inspector.layout.wire_routes import ObstacleMap, RouteStop, box_obstacle, make_wire
+from inspector.scene.scene import Point, Rectangle
+
+_LEVEL = 8
+"""The weight of a stretch that should be straight, against 1."""
+_SPREADING = ("circle", "box")
+_PORT_GAP = 18.0
+_PORT_SHARE = 0.8
+"""Wires that enter one box lie so far apart, and on no more than this share of its side."""
+_PASSING = DotBlock(4, 4, (0, 4, 0))
+"""A stop of a wire that runs past a rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One run of dot. Blocks are named by their index in the list.
+
+    stations: host → block. ways: wire → the blocks that it runs through, ends included. texts: wire → the
+    block of its text. ranks: block → its rank from 0.
+    """
+
+    blocks: list[DotBlock]
+    stations: dict[str, int]
+    ways: dict[str, list[int]]
+    texts: dict[str, int]
+    corners: list[Point]
+    ranks: list[int]
+
+
+def place(problem: Problem) -> Placement:
+    """The places of all boxes, the routes of all wires and the rooms of their texts.
+
+    Raises LayoutFailed if the engine gives no usable answer.
+    """
+    hung: dict[str, list[str]] = defaultdict(list)
+    for identifier, host in problem.hanging.items():
+        hung[host].append(identifier)
+    hosts = [identifier for identifier in problem.sizes if identifier not in problem.hanging]
+    bare = {host: make_host_block(problem, host, (), True) for host in hosts}
+    first = _run(problem, bare, None, {})
+    upper = _upper_lanes(problem, first)
+    stations = {host: make_host_block(problem, host, hung[host], upper[host]) for host in hosts}
+    stations |= end_blocks(problem, hung)
+    draft = _spread(problem, _run(problem, stations, first, upper))
+    parted, lines = _parted(problem, stations, draft, upper)
+    placement = _placement(problem, stations, parted, upper)
+    if backwards := problem.direction in ("RL", "BT"):
+        placement = _mirrored(placement, problem.horizontal)
+        lines = [((-entry[1], -entry[0]), (-out[1], -out[0])) for out, entry in reversed(lines)]
+    return stacked(placement, lines, Orientation(problem.horizontal), backwards) if lines else placement
+
+
+def _run(
+    problem: Problem,
+    stations: dict[str, HostBlock],
+    first: _Draft | None,
+    upper: dict[str, bool],
+    ended: Collection[int] = (),
+) -> _Draft:
+    """One run of dot. first: the run that knows the ranks, so that wires get stops where they pass one. ended: the
+    ranks behind which wires need not run straight on: there a row ends."""
+    blocks = [station.block for station in stations.values()]
+    indices = {host: index for index, host in enumerate(stations)}
+    ways, texts, links = {}, {}, []
+    leaving, arriving = _degrees(problem.routes)
+    for route in problem.routes:
+        way = [indices[route.source]]
+        stops = _stops(route, first)
+        for is_text in stops:
+            way.append(len(blocks))
+            if is_text:
+                texts[route.id] = len(blocks)
+                blocks.append(label_block(problem, route, upper.get(route.id, True)))
+            else:
+                blocks.append(_PASSING)
+        way.append(indices[route.target])
+        ways[route.id] = way
+        weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
+        if first and ended:
+            start = first.ranks[indices[route.source]]
+            weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]
+        spans = _spans(route, len(stops), first)
+        links += [DotLink(*hop) for hop in zip(*zip(*pairwise(way), strict=True), weights, spans, strict=True)]
+    gaps = problem.spacing.rank, problem.spacing.lane
+    ends = "source" if problem.flipped else "sink", tuple(indices[end] for end in sorted(problem.ends))
+    corners = arrange(blocks, links, DotSettings(problem.horizontal, gaps, first is None, ends))
+    return _Draft(blocks, indices, ways, texts, corners, _ranks(problem, blocks, corners))
+
+
+def _stops(route: Route, first: _Draft | None) -> list[bool]:
+    """The stops of a wire between its ends: True for its text, False for a rank that it passes."""
+    has_text = route.label[0] > 0 or route.below[0] > 0
+    if first is None:
+        return [True] if has_text else []
+    ranks = [first.ranks[block] for block in first.ways[route.id]]
+    stops = [False] * (ranks[-1] - ranks[0] - 1)
+    if has_text:
+        stops[first.ranks[first.texts[route.id]] - ranks[0] - 1] = True
+    return stops
+
+
+def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
+    """How many of dot's ranks each stretch of a wire takes: texts have ranks of their own between those of boxes.
+
+    A stop that took fewer would lie between the ranks, and the wire would be free to meet a box.
+    """
+    if first is None:
+        return [1] * (stops + 1) if stops else [2]
+    start = first.ranks[first.ways[route.id][0]]
+    with_text = {first.ranks[block] for block in first.texts.values()}
+    return [1 if with_text & {start + hop, start + hop + 1} else 2 for hop in range(stops + 1)]
+
+
+def _weights(stops: int, leaves_alone: bool, arrives_alone: bool) -> list[int]:
+    """How much each stretch of a wire should be straight: the one that it shares with no other most."""
+    if not stops:
+        return [1]
+    ahead = _LEVEL if arrives_alone or not leaves_alone else 1
+    return [_LEVEL if leaves_alone else 1, *[_LEVEL] * (stops - 1), ahead]
+
+
+def _degrees(routes: Sequence[Route]) -> tuple[dict[str, int], dict[str, int]]:
+    leaving: dict[str, int] = defaultdict(int)
+    arriving: dict[str, int] = defaultdict(int)
+    for route in routes:
+        leaving[route.source] += 1
+        arriving[route.target] += 1
+    return leaving, arriving
+
+
+# ---- ranks and lanes --------------------------------------------------------------------------------------
+
+
+def _center(problem: Problem, block: DotBlock, corner: Point) -> Point:
+    """The middle of a block, along and across the flow."""
+    return Orientation(problem.horizontal).turned((corner[0] + block.width / 2, corner[1] + block.height / 2))
+
+
+def _ranks(problem: Problem, blocks: Sequence[DotBlock], corners: Sequence[Point]) -> list[int]:
+    """The rank of every block: dot puts the middles of a rank's blocks on one line."""
+    lines = [round(_center(problem, block, corner)[0]) for block, corner in zip(blocks, corners, strict=True)]
+    numbers = {line: number for number, line in enumerate(sorted(set(lines)))}
+    return [numbers[line] for line in lines]
+
+
+def _upper_lanes(problem: Problem, draft: _Draft) -> dict[str, bool]:
+    """Host or wire → whether it lies in the upper half of its rank (the middle of an odd rank does)."""
+    ranks: dict[tuple[bool, int], list[tuple[float, str]]] = defaultdict(list)
+    for is_text, indices in ((False, draft.stations), (True, draft.texts)):
+        for identifier, index in indices.items():
+            across = _center(problem, draft.blocks[index], draft.corners[index])[1]
+            ranks[is_text, draft.ranks[index]].append((across, identifier))
+    upper = {}
+    for lanes in ranks.values():
+        for lane, (_, identifier) in enumerate(sorted(lanes)):
+            upper[identifier] = lane < (len(lanes) + 1) // 2
+    return upper
+
+
+def _spread(problem: Problem, draft: _Draft) -> _Draft:
+    """The draft with its ranks so far apart that no wire swings too steeply."""
+    flow, spacing = Orientation(problem.horizontal), problem.spacing
+    lengths: dict[int, float] = defaultdict(float)
+    for block, rank in zip(draft.blocks, draft.ranks, strict=True):
+        lengths[rank] = max(lengths[rank], flow.turned((block.width, block.height))[0])
+    swings: dict[int, float] = defaultdict(float)
+    for way in draft.ways.values():
+        for source, target in pairwise(way):
+            swing = abs(_port(draft, source, flow) - _port(draft, target, flow))
+            swings[draft.ranks[source]] = max(swings[draft.ranks[source]], swing)
+    middles, end = {}, 0.0
+    for rank in sorted(lengths):
+        middles[rank] = end + lengths[rank] / 2
+        end += lengths[rank] + min(max(spacing.rank, spacing.slope * swings[rank]), spacing.widest)
+    corners = []
+    for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
+        along = middles[rank] - flow.turned((block.width, block.height))[0] / 2
+        corners.append(flow.turned((along, flow.turned(corner)[1])))
+    return _Draft(draft.blocks, draft.stations, draft.ways, draft.texts, corners, draft.ranks)
+
+
+def _port(draft: _Draft, index: int, flow: Orientation) -> float:
+    """Where, across the flow, wires meet a block."""
+    bands = draft.blocks[index].bands
+    return flow.turned(draft.corners[index])[1] + bands[0] + bands[1] / 2
+
+
+# ---- rows -------------------------------------------------------------------------------------------------
+
+
+def _parted(
+    problem: Problem, stations: dict[str, HostBlock], draft: _Draft, upper: dict[str, bool]
+) -> tuple[_Draft, list[TextRow]]:
+    """The draft with two ranks of stops wherever it is to end a row, one for the row and one for the next, and the
+    stretches of those ranks along the flow.
+
+    The draft as it is and nothing, where it falls into no rows.
+    """
+    extents = _extents(problem, draft)
+    hosts = [draft.ranks[index] for index in draft.stations.values()]
+    ends = [(draft.ranks[way[0]], draft.ranks[way[-1]]) for way in draft.ways.values()]
+    cuts = best_cuts([extents[rank] for rank in sorted(extents)], hosts, ends, problem.spacing.rows)
+    if not cuts:
+        return draft, []
+    ranks = [rank + 2 * sum(rank > cut for cut in cuts) for rank in draft.ranks]
+    wished = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
+    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wished))
+    if [parted.ranks[host] for host in range(len(hosts))] != [ranks[host] for host in range(len(hosts))]:
+        return draft, []  # parts that no wire ties together have slipped
+    extents = _extents(problem, parted)
+    return parted, [(extents[line], extents[line + 1]) for line in wished]
+
+
+# ---- the answer -------------------------------------------------------------------------------------------
+
+
+def _placement(
+    problem: Problem, stations: dict[str, HostBlock], draft: _Draft, upper: dict[str, bool]
+) -> Placement:
+    boxes = {}
+    for host, station in stations.items():
+        x, y = draft.corners[draft.stations[host]]
+        for identifier, (dx, dy) in station.corners.items():
+            boxes[identifier] = Rectangle(x + dx, y + dy, *problem.sizes[identifier])
+    routes = {route.id: route for route in problem.routes}
+    rooms = {
+        wire: _label_rooms(problem, draft, index, upper[wire] or routes[wire].below[0] > 0)
+        for wire, index in draft.texts.items()
+    }
+    extents = _extents(problem, draft)
+    obstacle_map = _obstacle_map(problem, draft, boxes, rooms)
+    wires = {}
+    shifts = _shifts(problem, draft, obstacle_map.flow)
+    for route in problem.routes:
+        stops = [_stop(draft, index, extents, obstacle_map.flow) for index in draft.ways[route.id]]
+        shift = shifts.get(route.id, 0.0)
+        stops[-1] = replace(stops[-1], across=stops[-1].across + shift)
+        radius = min(problem.sizes[route.target]) / 2 if problem.shapes.get(route.target) == "circle" else 0.0
+        inset = radius - math.sqrt(radius**2 - shift**2) if radius else 0.0
+        ends, own = (boxes[route.source], boxes[route.target]), (route.source, route.target)
+        wires[route.id] = make_wire(stops, ends, own, obstacle_map, inset)
+    labels = {wire: label for wire, (label, _) in rooms.items()}
+    return Placement(boxes, wires, labels, {wire: below for wire, (_, below) in rooms.items()})
+
+
+def _shifts(problem: Problem, draft: _Draft, flow: Orientation) -> dict[str, float]:
+    """Wire → how far beside the middle of its target it ends, where several enter a gate or a box."""
+    arriving: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for route in problem.routes:
+        if problem.shapes.get(route.target) in _SPREADING:
+            last = draft.ways[route.id][-2]
+            arriving[route.target].append((_port(draft, last, flow), route.id))
+    shifts = {}
+    for target, wires in arriving.items():
+        side = flow.turned(problem.sizes[target])[1]
+        step = min(_PORT_GAP, _PORT_SHARE * side / len(wires))
+        for position, (_, wire) in enumerate(sorted(wires)):
+            shifts[wire] = (position - (len(wires) - 1) / 2) * step
+    return shifts
+
+
+_Rooms = dict[str, tuple[Rectangle, Rectangle]]
+"""Wire → the rooms of its label and of what is written below it; one of them may have no extent."""
+
+
+def _obstacle_map(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], rooms: _Rooms) -> ObstacleMap:
+    """All boxes and texts by the rank in which they lie."""
+    areas: dict[int, list[tuple[str, Rectangle]]] = defaultdict(list)
+    for identifier, area in boxes.items():
+        rank = draft.ranks[draft.stations[problem.hanging.get(identifier, identifier)]]
+        areas[rank].append((identifier, box_obstacle(area)))
+    for wire, areas_of_texts in rooms.items():
+        areas[draft.ranks[draft.texts[wire]]] += [("", area) for area in areas_of_texts]
+    return ObstacleMap(Orientation(problem.horizontal), areas)
+
+
+def _extents(problem: Problem, draft: _Draft) -> dict[int, tuple[float, float]]:
+    """Rank → where it begins and ends along the flow."""
+    flow = Orientation(problem.horizontal)
+    extents: dict[int, tuple[float, float]] = {}
+    for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
+        start = flow.turned(corner)[0]
+        end = start + flow.turned((block.width, block.height))[0]
+        low, high = extents.get(rank, (start, end))
+        extents[rank] = (min(low, start), max(high, end))
+    return extents
+
+
+def _stop(draft: _Draft, index: int, extents: dict[int, tuple[float, float]], flow: Orientation) -> RouteStop:
+    start = flow.turned(draft.corners[index])[0]
+    block = draft.blocks[index]
+    end = start + flow.turned((block.width, block.height))[0]
+    rank = draft.ranks[index]
+    return RouteStop(_port(draft, index, flow), (start, end), rank, extents[rank])
+
+
+def _label_rooms(problem: Problem, draft: _Draft, index: int, upper: bool) -> tuple[Rectangle, Rectangle]:
+    """The rooms of a wire's label and of the text below it. upper: whether the label comes before the port."""
+    block, (x, y) = draft.blocks[index], draft.corners[index]
+    before, wire, behind = block.bands
+    flow = Orientation(problem.horizontal)
+    along, across = flow.turned((x, y))
+    length = flow.turned((block.width, block.height))[0]
+
+    def room(start: float, extent: float) -> Rectangle:
+        return Rectangle(*flow.turned((along, start)), *flow.turned((length, extent)))
+
+    first, second = room(across, before), room(across + before + wire, behind)
+    return (first, second) if upper else (second, first)
+
+
+def _mirrored(placement: Placement, horizontal: bool) -> Placement:
+    """The placement with the flow running backwards."""
+
+    def area(item: Rectangle) -> Rectangle:
+        x, y = (-item.right, item.y) if horizontal else (item.x, -item.bottom)
+        return Rectangle(x, y, item.width, item.height)
+
+    def points(items: tuple[Point, ...]) -> tuple[Point, ...]:
+        return tuple((-x, y) if horizontal else (x, -y) for x, y in items)
+
+    return Placement(
+        {identifier: area(item) for identifier, item in placement.boxes.items()},
+        {identifier: points(items) for identifier, items in placement.wires.items()},
+        {identifier: area(item) for identifier, item in placement.labels.items()},
+        {identifier: area(item) for identifier, item in placement.below.items()},
+    )

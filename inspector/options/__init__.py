@@ -1,0 +1,1 @@
+"""The choices that a user has, as values. Imports nothing of ours."""

@@ -1,0 +1,112 @@
+"""What a plot shows of a graph: the root along each of its scalar leaves, and the slope at the point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inspector.derivatives.finite_differences import Evaluation, NotEvaluable
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.small_tensor import small_tensor, values_agree
+from inspector.derivatives.total_derivative import root_pair
+from inspector.graph import Graph
+from inspector.graph.values import Value
+from inspector.plots.sampled_curve import Curve, sample
+
+MOST_SLICES = 4
+"""As many fit a slide."""
+
+_AGREEMENT = 1e-3
+"""Relative: the slope of the curve against the gradient of autograd, in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The root along one leaf, all others fixed.
+
+    leaf: its id. at, height: where the script was. slope: of autograd, else of the curve. symbol: of the slope,
+    or None. grad: the leaf's attribute after backward.
+    """
+
+    leaf: str
+    at: float
+    height: float
+    slope: float
+    symbol: str | None
+    grad: Value
+    curve: Curve
+
+
+def slices(graph: Graph, leaves: Sequence[str] | None = None) -> tuple[list[Slice], list[str]]:
+    """The slices along the leaves with these ids (None: all that are one number), and remarks on what is missing.
+
+    Raises NotEvaluable, with a line that says why, where there is nothing to draw.
+    """
+    forward = ForwardReconstruction(graph.network)
+    evaluations, remarks = _evaluations(forward, leaves)
+    return [_slice(graph, forward, leaf, evaluation, remarks) for leaf, evaluation in evaluations], remarks
+
+
+def why_no_plot(graph: Graph) -> str | None:
+    """A line that says why a graph has no plot; None if it has one."""
+    try:
+        _evaluations(ForwardReconstruction(graph.network), None)
+    except NotEvaluable as reason:
+        return str(reason)
+    return None
+
+
+def _evaluations(
+    forward: ForwardReconstruction, leaves: Sequence[str] | None
+) -> tuple[list[tuple[str, Evaluation]], list[str]]:
+    root = root_pair(forward)
+    if root is None:
+        raise NotEvaluable("no curve: backward did not start from one number that a function made")
+    pairs, network = dict(forward.leaves()), forward.network
+    wanted = [leaf for leaf in (leaves if leaves is not None else pairs) if leaf in pairs]
+    numbers = [leaf for leaf in wanted if network.nodes[leaf]["shape"] in ([], [1])]
+    if not numbers:
+        raise NotEvaluable("no curve: no leaf is a single number")
+    found: list[tuple[str, Evaluation]] = []
+    remarks: list[str] = []
+    for leaf in numbers[:MOST_SLICES]:
+        try:
+            found.append((leaf, _evaluation(forward, root, pairs[leaf])))
+        except NotEvaluable as reason:
+            name = network.nodes[leaf]["name"] or "a leaf without a name"
+            remarks.append(f"no curve along {name}: {reason}")
+    if not found:
+        raise NotEvaluable(remarks[0])
+    if len(numbers) > MOST_SLICES:
+        remarks.append(f"curves along the first {MOST_SLICES} of {len(numbers)} leaves")
+    return found, remarks
+
+
+def _evaluation(forward: ForwardReconstruction, root: Pair, leaf: Pair) -> Evaluation:
+    evaluation = Evaluation(forward, root, leaf)
+    (at,) = evaluation.at.items
+    if not math.isfinite(evaluation.along(at)):
+        raise NotEvaluable("the root is not finite there")
+    return evaluation
+
+
+def _slice(
+    graph: Graph, forward: ForwardReconstruction, leaf: str, evaluation: Evaluation, remarks: list[str]
+) -> Slice:
+    row = graph.tensor(leaf)
+    (at,) = evaluation.at.items
+    height = evaluation.along(at)
+    (of_curve,) = evaluation.slopes().items
+    root = root_pair(forward)
+    seed = None if root is None else small_tensor(graph[root[0]]["gradient"])
+    gradient = small_tensor(row["gradient"])
+    slope = of_curve
+    if seed is not None and gradient is not None and seed.items[0]:
+        slope = gradient.items[0] / seed.items[0]
+        if not (values_agree(slope, of_curve, _AGREEMENT) or abs(slope - of_curve) < 1e-6 or evaluation.kinks()):
+            told = f"autograd's slope {slope:.4g} is not that of the curve, {of_curve:.4g}"
+            remarks.append(f"{told}: a hook or a custom Function stands between")
+    symbol = row["derivative"]["symbol"] if "derivative" in row else None
+    curve = sample(evaluation.along, at)
+    return Slice(leaf, at, height, slope + 0.0, symbol, row["after"]["grad"], curve)

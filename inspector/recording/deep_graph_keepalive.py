@@ -1,0 +1,124 @@
+"""Holds the Nodes of deep graphs until nobody else does, and then lets them go root first.
+
+Torch 2.13 frees a Node that Python has seen by recursion in C: beyond some 40,000 such Nodes in a chain the
+statement of the user that drops the graph dies of SIGSEGV. While a list holds every Node nothing recurses, and
+a list that is emptied from the root frees one Node at a time. Holding them longer than the user does would keep
+the user's saved tensors alive, so they go as soon as the root is theirs no more.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import weakref
+from array import array
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from inspector.tracing.walk import EMPTY, AutogradNode, Walk
+
+DEPTH = 5_000
+"""Nodes in a chain from which a graph is kept: what the smallest usual stack (1 MB, a thread on some systems)
+survives, measured at 4,980."""
+
+_OWNED_HERE = 2
+"""What sys.getrefcount says of a Node that only one list or one local variable of ours owns: that and its
+own argument."""
+
+_PENDING_CALL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_add_pending_call = ctypes.PYFUNCTYPE(ctypes.c_int, _PENDING_CALL, ctypes.c_void_p, ctypes.py_object)(
+    ("Py_AddPendingCall", ctypes.pythonapi)
+)
+"""Called by a weak reference, whose argument C ignores. No Python of ours runs while a tensor is being dropped:
+the interpreter would find time for the pending call there and then, when the tensor still owns its Node."""
+
+
+class DeepGraphKeepalive:
+    """Process-wide: there is one, `DEEP_GRAPHS`, since a Node in two lists would look owned for ever."""
+
+    def __init__(self) -> None:
+        self._lists: list[list[AutogradNode]] = []  # each leaf first; a later list may sit on an earlier one
+        self._roots: list[weakref.ref[Any]] = []
+        self._release_soon = partial(_add_pending_call, _PENDING_CALL(self._on_pending_call), None)
+
+    def __len__(self) -> int:
+        return sum(len(nodes) for nodes in self._lists)
+
+    def keep(self, walk: Walk, roots: Iterable[Any]) -> None:
+        """Take over the Nodes of `walk` if its graph is deep. roots: the tensors it was walked from."""
+        self.release()
+        if len(walk.nodes) <= DEPTH:
+            return
+        order, depth = leaf_first(walk)
+        if depth <= DEPTH:
+            return
+        known = {id(node) for nodes in self._lists for node in nodes}
+        nodes = [walk.nodes[position] for position in order]
+        self._lists.append([node for node in nodes if id(node) not in known])
+        self._roots += [weakref.ref(root, self._release_soon) for root in roots]
+        if self._on_collection not in gc.callbacks:
+            gc.callbacks.append(self._on_collection)
+
+    def release(self) -> None:
+        """Let go of what nobody else owns."""
+        for position in range(len(self._lists) - 1, -1, -1):
+            self._lists[position] = reap(self._lists[position])
+        self._lists = [nodes for nodes in self._lists if nodes]
+        if not self._lists:
+            self._roots.clear()
+            if self._on_collection in gc.callbacks:
+                gc.callbacks.remove(self._on_collection)
+
+    def _on_collection(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "stop":  # some tensor within the graph was the last to be held: there is no weakref to it
+            self.release()
+
+    def _on_pending_call(self, _: Any) -> int:
+        self.release()
+        return 0
+
+
+def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
+    """Empty `nodes` (leaf first) from the root; the Nodes that somebody else still owns, in the same order.
+
+    While the last one, the root, is owned all those below it are, and nothing needs to be looked at.
+    """
+    if nodes and sys.getrefcount(nodes[-1]) != _OWNED_HERE:
+        return nodes
+    kept = []
+    node = None
+    while nodes:
+        node = nodes.pop()
+        if sys.getrefcount(node) != _OWNED_HERE:
+            kept.append(node)
+        node = None
+    kept.reverse()
+    return kept
+
+
+def leaf_first(walk: Walk) -> tuple[array[int], int]:
+    """Positions of all Nodes, each after those it leads to; and the length of the longest chain."""
+    starts, targets = walk.structure.starts, walk.structure.targets
+    consumers = [0] * len(walk.nodes)
+    for target in targets:
+        if target != EMPTY:
+            consumers[target] += 1
+    depths = [1] * len(walk.nodes)
+    ready = [position for position, count in enumerate(consumers) if count == 0]
+    root_first = array("i")
+    while ready:
+        position = ready.pop()
+        root_first.append(position)
+        for target in targets[starts[position] : starts[position + 1]]:
+            if target == EMPTY:
+                continue
+            depths[target] = max(depths[target], depths[position] + 1)
+            consumers[target] -= 1
+            if consumers[target] == 0:
+                ready.append(target)
+    return root_first[::-1], max(depths, default=0)
+
+
+DEEP_GRAPHS = DeepGraphKeepalive()

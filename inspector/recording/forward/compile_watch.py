@@ -1,0 +1,77 @@
+"""Sees that a script uses `torch.compile`, before the first frame is compiled.
+
+Global module hooks and modes of ours would be guarded on by Dynamo: frames would be compiled again when they
+come or go, and `torch.compile(module)` warns of global hooks. So they come off first.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from inspector.torch_api.compilation import (
+    FRAME_EVALUATION,
+    on_compilation_end,
+    skip_in_dynamo,
+    was_compiled,
+    without_dynamo,
+)
+from inspector.torch_api.patch import Patch
+
+REASON = "torch.compile is in use"
+
+
+class CompileWatch:
+    """Stands before `torch.compile`, which `nn.Module.compile` calls too, and hears when a compilation ends.
+
+    seen: is called once, before anything is compiled.
+    compiled: is called after each compilation, which takes seconds of Python, before the compiled frame runs.
+    """
+
+    def __init__(self, seen: Callable[[], None], compiled: Callable[[], None]) -> None:
+        self._seen: Callable[[], None] | None = seen
+        self._compiled: Callable[[], None] | None = compiled
+        self._patch = Patch((torch,), "compile", self._watched)
+        self._hear_no_more: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Put the wrapper there."""
+        skip_in_dynamo(CompileWatch._end)
+        self._patch.install()
+        if was_compiled():
+            self.check()
+
+    def stop(self) -> None:
+        """Put the original back, unless somebody has put theirs over ours; ours then only calls it."""
+        self._seen = self._compiled = None
+        self._patch.uninstall()
+        if self._hear_no_more is not None:
+            self._hear_no_more()
+
+    def check(self) -> None:
+        """Something is, or is about to be, made for compilation."""
+        if self._seen is None:
+            return
+        if not FRAME_EVALUATION.is_here:
+            FRAME_EVALUATION.miss()
+        self._seen()
+        if self._hear_no_more is None:
+            self._hear_no_more = on_compilation_end(self._end)
+
+    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def compile(*arguments: Any, **options: Any) -> Any:
+            self.check()
+            made = original(*arguments, **options)
+            self.check()  # now `torch._dynamo` is imported, which took seconds of Python too
+            self._end()
+            return made
+
+        return compile
+
+    def _end(self, *arguments: Any) -> None:  # Dynamo gives some, from torch 2.7 on
+        if self._compiled is not None:
+            without_dynamo(self._compiled)

@@ -1,0 +1,86 @@
+"""The results of custom Functions: torch gives them their Node when their forward has returned already."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+import torch
+
+from inspector.recording.forward.outputs import Outputs
+from inspector.recording.forward.sequence_ranges import sequence_number
+from inspector.torch_api.frames import forward_code
+from inspector.user_code.source_expressions import Expression, Place
+
+_MOST = 100
+"""So many wait at most: results that the script does not use are never seen again."""
+
+
+@dataclass(slots=True)
+class _Applied:
+    """A custom Function whose forward has returned.
+
+    results: the tensors that it returned; apply may return others, as for an input that is returned as it is.
+    numbers: that of its Node is among them.
+    """
+
+    code: CodeType
+    results: list[weakref.ref[torch.Tensor]]
+    numbers: range
+    expression: Expression
+    place: Place
+
+
+class AppliedFunctions:
+    """Custom Functions whose results have no name yet."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._waiting: list[_Applied] = []
+        self._last = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def returned(
+        self, code: CodeType, results: Sequence[torch.Tensor], expression: Expression, place: Place
+    ) -> None:
+        """The forward of a custom Function, which this code is, has returned to the user's code."""
+        number = sequence_number()
+        references = [weakref.ref(item) for item in results]
+        self._waiting.append(_Applied(code, references, range(self._last, number), expression, place))
+        self._last = number
+        del self._waiting[:-_MOST]
+
+    def settle(self, used: Iterable[Any] = ()) -> None:
+        """Give names and text to the results that have their Node by now. used: tensors that are used next."""
+        tensors = [item for item in used if isinstance(item, torch.Tensor)]
+        self._waiting = [applied for applied in self._waiting if not self._settled(applied, tensors)]
+
+    def clear(self) -> None:
+        """Those that still wait will not be seen."""
+        self._waiting.clear()
+
+    def _settled(self, applied: _Applied, used: list[torch.Tensor]) -> bool:
+        known = [reference() for reference in applied.results]
+        found = {
+            index: tensor
+            for index, tensor in enumerate(known)
+            if tensor is not None and self._is_of(applied, tensor)
+        }
+        for tensor in used:
+            if self._is_of(applied, tensor) and tensor.output_nr < len(known):
+                found.setdefault(tensor.output_nr, tensor)
+        results = [found.get(index) for index in range(len(known))]
+        self._outputs.call("apply", results, applied.expression, applied.place)
+        return bool(found)
+
+    def _is_of(self, applied: _Applied, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a result of this application."""
+        key = self._outputs.key(tensor)
+        if key is None or key[0] not in applied.numbers:
+            return False
+        return forward_code(tensor.grad_fn) in (None, applied.code)

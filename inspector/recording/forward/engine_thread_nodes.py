@@ -1,0 +1,70 @@
+"""Nodes that the engine made in a thread of its own, as it does on a device, to be differentiated again.
+
+Each thread counts its Nodes from 0, so those have the numbers of Nodes of the script's thread as well. They are
+told from these by a mark in their `metadata`, which torch keeps with a Node, and get numbers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, sequence_number_of
+from inspector.tracing.walk import AutogradNode, Walk
+
+_KEY = "autograd-inspector made in"
+_FOREIGN = 1 << 63
+_CALL = 32
+"""A number of ours: the index of the call from this bit on, below it the number in the engine's thread."""
+
+
+class EngineThreadNodes:
+    """What the engine's threads made in the backward calls of one thread of the script."""
+
+    def __init__(self) -> None:
+        self._highest = -1
+        self._ends: dict[int, int] = {}
+
+    def note_created_graph(self, call: int, result: Walk, known: Set[AutogradNode], here: range) -> bool:
+        """A call has ended on a device; whether it made Nodes in another thread.
+
+        result: the graph of what it gave, its Nodes with the numbers that torch says. known: what was there before
+        it. here: the numbers that the calling thread gave away meanwhile.
+        """
+        made = [
+            (node, number)
+            for node, number in zip(result.nodes, result.structure.sequence_nrs, strict=True)
+            if number != ACCUMULATE_GRAD_NUMBER and number not in here and node not in known
+        ]
+        new = [(node, number) for node, number in made if _KEY not in node.metadata]  # else of an earlier call
+        for node, number in new:
+            node.metadata[_KEY] = self, call
+            self._highest = max(self._highest, number)
+        if new:
+            self._ends[call] = here.stop
+        return bool(new)
+
+    def renumber_engine_nodes(self, walk: Walk) -> None:
+        """Give the Nodes of a graph that the engine made numbers of their own."""
+        if self._highest >= 0:
+            for position, node in enumerate(walk.nodes):
+                walk.structure.sequence_nrs[position] = self.sequence_number_of(node)
+
+    def sequence_number_of(self, node: AutogradNode) -> int:
+        """The number of one Node, as `renumber_engine_nodes` gives it."""
+        number = sequence_number_of(node)
+        if number > self._highest:  # most often
+            return number
+        owner, call = node.metadata.get(_KEY, (None, 0))
+        return _FOREIGN + (call << _CALL) + number if owner is self else number
+
+    def thread_counter_at(self, number: int) -> int:
+        """What the script's own thread had counted to when the Node with this number was made."""
+        call = call_of(number)
+        return number if call is None else self._ends[call]
+
+
+def call_of(number: int) -> int | None:
+    """The index of the backward call in which a Node was made that `renumber_engine_nodes` has found."""
+    if number < _FOREIGN or number == ACCUMULATE_GRAD_NUMBER:
+        return None
+    return (number - _FOREIGN) >> _CALL

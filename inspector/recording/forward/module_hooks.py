@@ -1,0 +1,191 @@
+"""The `nn.Module` that made each Node, by two global hooks and ranges of sequence numbers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from inspector.recording.forward.line_tracer import LineTracer
+from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
+from inspector.torch_api.modules import CALL
+from inspector.user_code.module_tree import modules_below
+
+
+@dataclass(slots=True)  # frozen would take a microsecond more of every call
+class ModuleCall:
+    """A module that is running.
+
+    path: from the outermost module that was called, `blocks.3.attn`; "" for that one itself. A module that no
+        enclosing one has registered is written by its class, `(Linear)`.
+    kind: the name of its class.
+    root: index in `ModulePaths.roots` of the outermost module.
+    """
+
+    path: str
+    kind: str
+    root: int
+
+
+@dataclass(slots=True)
+class _Running:
+    """An entry of the stack: a module by its id, its call, and the calls of the modules that are known within it,
+    by their ids: those registered in it, or in the module around it where that knows it."""
+
+    module: int
+    call: ModuleCall
+    known: dict[int, ModuleCall]
+
+
+class _ModuleStacks(threading.local):
+    """What runs in a thread, the innermost last."""
+
+    def __init__(self, ranges: RangesByThread[ModuleCall]) -> None:
+        self.stack: list[_Running] = []
+        self.ranges = ranges.here
+
+
+class ModulePaths:
+    """Follows module calls in every thread.
+
+    entered: is called before each forward and told whether its module is the outermost.
+    left: is called after each forward with its output.
+    tells_all: whether they are; else only `entered` is, for the outermost.
+    lines: are not traced while we work; where they sleep, a module wakes them.
+    """
+
+    def __init__(
+        self, entered: Callable[[nn.Module, bool], None], left: Callable[[Any], None], lines: LineTracer
+    ) -> None:
+        self.ranges: RangesByThread[ModuleCall] = RangesByThread()
+        self.roots: list[weakref.ref[nn.Module]] = []
+        self.tells_all = False
+        self._entered, self._left, self._lines = entered, left, lines
+        self._thread = _ModuleStacks(self.ranges)
+        self._handles: list[Any] = []
+
+    def start(self) -> None:
+        """Install the hooks."""
+        self._handles = [
+            register_module_forward_pre_hook(self._before),
+            register_module_forward_hook(self._after, always_call=True),  # also when forward raises
+        ]
+
+    def stop(self) -> None:
+        """Remove the hooks; what runs now runs on outside of modules, as far as is known."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._thread.ranges.mark(sequence_number(), None)
+        self._thread.stack.clear()
+
+    # Both run for every module: until our own tracing is off, any Python function that they call costs an event.
+
+    def _before(self, module: nn.Module, arguments: Any) -> None:
+        tracer = sys.gettrace()
+        if is_ours := tracer in self._lines.tracers:
+            sys.settrace(None)
+        wakes = tracer is None
+        try:
+            if torch.compiler.is_compiling():
+                return
+            stack = self._thread.stack
+            known, key = stack[-1].known if stack else _NOTHING, id(module)
+            if key in known and known[key].path:  # most often: it is registered in the module around it
+                running = _Running(key, known[key], known)
+            else:
+                running = self._enter(module, stack)
+            wakes = wakes or not stack
+            if self.tells_all or not stack:
+                self._entered(module, not stack)
+            stack.append(running)
+            self._thread.ranges.mark(sequence_number(), running.call)
+        except Exception as error:
+            self._lines.fail(error)
+        finally:
+            if is_ours and self._lines.running:
+                sys.settrace(tracer)
+        if wakes:
+            self._lines.resume(sys._getframe(1))
+
+    def _after(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        tracer = sys.gettrace()
+        if is_ours := tracer in self._lines.tracers:
+            sys.settrace(None)
+        try:
+            if torch.compiler.is_compiling():
+                return
+            stack = self._thread.stack
+            position = len(stack) - 1
+            while position >= 0 and stack[position].module != id(module):
+                position -= 1
+            if position >= 0:  # else it was called before the hooks were there
+                del stack[position:]  # what lies above ended with an exception that runs no hooks
+                self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
+                if self.tells_all:
+                    self._left(output)
+        except Exception as error:
+            self._lines.fail(error)
+        finally:
+            if is_ours and self._lines.running:
+                sys.settrace(tracer)
+
+    def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
+        key = id(module)
+        known = _knowing(key, stack)
+        if stack and (known is None or known[key].path == ""):  # outermost again, or in no other
+            _drop_ended(stack, sys._getframe(2))
+            known = _knowing(key, stack)
+        if known is not None:
+            return _Running(key, known[key], known)
+        if not stack:
+            known = _calls_below(module, "", self._root(module))
+        else:
+            around, kind = stack[-1].call, type(module).__name__
+            path = f"{around.path}.({kind})" if around.path else f"({kind})"
+            known = _calls_below(module, path, around.root)
+        return _Running(key, known[key], known)
+
+    def _root(self, module: nn.Module) -> int:
+        for index, reference in enumerate(self.roots):
+            if reference() is module:
+                return index
+        self.roots.append(weakref.ref(module))
+        return len(self.roots) - 1
+
+
+_NOTHING: dict[int, ModuleCall] = {}
+
+
+def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:
+    """By id, the calls of `module`, whose path is given, and of all modules in it."""
+    return {id(inner): ModuleCall(name, type(inner).__name__, root) for name, inner in modules_below(module, path)}
+
+
+def _knowing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
+    """The calls that the innermost running module knows which knows the module with this id."""
+    for running in reversed(stack):
+        if key in running.known:
+            return running.known
+    return None
+
+
+def _drop_ended(stack: list[_Running], frame: FrameType | None) -> None:
+    """Take off the stack what ended without its hook: a KeyboardInterrupt, say, that the script caught.
+
+    Only asked where a new outermost module appears inside of another, which is rare.
+    """
+    calls = 0
+    while frame is not None:
+        calls += frame.f_code is CALL
+        frame = frame.f_back
+    del stack[max(calls - 1, 0) :]
+

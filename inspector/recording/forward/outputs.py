@@ -1,0 +1,176 @@
+"""The outputs of Nodes, op by op: value, name, expression, place."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from inspector.graph.row_types import Given, Source
+from inspector.recording.forward.cuts_and_writes import NO_CUTS, Key
+from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes
+from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
+from inspector.recording.training.leaf_registry import is_leaf
+from inspector.tensor_stats import Batch, Pending, is_shared
+from inspector.torch_api.tensors import is_changed_view, version_counter
+from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
+
+_version = version_counter()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """One output of a Node, when the forward made it.
+
+    name: what the statement assigns it to: `h`, `self.h`; None if nothing.
+    expression: the source text that computed it: `u * v`; None for an operation inside of a library.
+    operation: torch's name of it: `mul`.
+    cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
+    operands: the shapes of its two operands, where they were broadcast to one that neither has.
+    given: what made an input without a gradient NaN or infinite: operation, source, name, code; None if nothing.
+    """
+
+    name: str | None
+    expression: str | None
+    value: Pending
+    source: Source | None
+    operation: str
+    cuts: frozenset[int]
+    operands: list[list[int]] | None
+    given: Given | None
+
+
+@dataclass(slots=True)
+class _RecordedOutput:
+    """An Output as it is kept: the text is looked up when somebody asks."""
+
+    operation: str
+    place: Place | None
+    value: Pending
+    expression: str | None
+    name: str | None
+    cuts: frozenset[int]
+    operands: list[list[int]] | None = None
+    given: int | None = None  # a birth in NonFiniteInputs
+
+
+class Outputs:
+    """The recorded outputs of one thread, and which live tensor is which."""
+
+    def __init__(self, batch: Batch, sources: SourceExpressions) -> None:
+        self._batch, self._sources = batch, sources
+        self.engine_threads = EngineThreadNodes()
+        self.non_finite = NonFiniteInputs()
+        self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
+        self._recorded: dict[Key, _RecordedOutput] = {}
+        self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._recorded)
+
+    def get(self, key: Key) -> OutputRow | None:
+        """What was recorded for an output of a Node."""
+        kept = self._recorded.get(key)
+        if kept is None:
+            return None
+        source = self._sources.source(kept.place) if kept.place else None
+        given = None if kept.given is None else self.non_finite.described(kept.given, self._sources)
+        described = (kept.operation, kept.cuts, kept.operands, given)
+        return OutputRow(kept.name, kept.expression, kept.value, source, *described)
+
+    def add(self, tensor: torch.Tensor, key: Key, recorded: _RecordedOutput) -> None:
+        """Record an output; its value is read now. An earlier tensor with the same key is forgotten."""
+        recorded.value = self.value(tensor)
+        self._recorded[key] = recorded
+        self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
+
+    def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
+        """Remember where a leaf was made: the first place that is told."""
+        kept = self._leaves.get(id(tensor))
+        if kept is None or kept[0]() is not tensor:
+            self._leaves[id(tensor)] = (weakref.ref(tensor), place)
+
+    def leaf_source(self, tensor: torch.Tensor) -> Source | None:
+        """Where a leaf was made; None if that was not seen."""
+        kept = self._leaves.get(id(tensor))
+        return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
+
+    def made_at(self, tensor: torch.Tensor) -> Source | None:
+        """Where a tensor was made that is an output of a Node; None if that was not seen."""
+        key = self.key(tensor)
+        output = None if key is None else self.get(key)
+        return None if output is None else output.source
+
+    def note_shared(self, tensor: torch.Tensor) -> None:
+        """Note what a tensor without a gradient holds when a Node is given it, if its memory is shared.
+
+        That of the last time is kept: an array may be filled anew for every batch.
+        """
+        if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
+            self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
+
+    def made(self, tensor: torch.Tensor) -> Pending | None:
+        """What `note_shared` noted of a tensor; None where it did not."""
+        kept = self._shared.get(id(tensor))
+        return kept[1] if kept is not None and kept[0]() is tensor else None
+
+    def value(self, tensor: torch.Tensor) -> Pending:
+        """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""
+        if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
+            return Pending({"unknown": "inside a CUDA graph capture"})
+        return self._batch.add(tensor, counted=True)
+
+    def shares(self) -> None:
+        """The script has taken something of a tensor through which it can write unseen."""
+        self._batch.counts_writes = False
+
+    def call(
+        self, name: str, tensors: Sequence[torch.Tensor | None], expression: Expression, place: Place
+    ) -> None:
+        """`tensors` are the results of a call in the user's code: of a module, of a function; None: not seen.
+
+        They get its names and its text where they have none yet; those of a custom Function are recorded now.
+        """
+        for index, tensor in enumerate(tensors):
+            key = None if tensor is None else self.key(tensor)
+            if tensor is None or key is None:
+                continue
+            kept = self._recorded.get(key)
+            if kept is None:
+                kept = _RecordedOutput(name, place, Pending(), None, None, NO_CUTS)
+                self.add(tensor, key, kept)
+            kept.name = kept.name or expression.name(index, len(tensors))
+            kept.expression = kept.expression or (None if expression.unpacked else expression.text)
+
+    def set_name(self, tensor: torch.Tensor, text: str) -> None:
+        """Give an output that was recorded this text, where it has none."""
+        key = self.key(tensor)
+        kept = None if key is None else self._recorded.get(key)
+        if kept is not None and kept.expression is None:
+            kept.expression = text
+
+    def only_steps(self, tensors: list[torch.Tensor], text: str) -> None:
+        """Those of `tensors` that the same text computed were steps on its way, and do not get its name."""
+        for tensor in tensors:
+            kept = self._known.get(id(tensor))
+            recorded = self._recorded.get(kept[1]) if kept is not None and kept[0]() is tensor else None
+            if recorded is not None and recorded.expression == text:
+                recorded.name = recorded.expression = None
+
+    def key(self, tensor: torch.Tensor) -> Key | None:
+        """Which output of which Node a tensor is, None for a leaf and where asking would change the graph.
+
+        Asking a view for its grad_fn after an in-place write makes a new Node (torch: `VariableHooks::grad_fn`).
+        """
+        if not tensor.requires_grad or is_leaf(tensor):
+            return None
+        kept = self._known.get(id(tensor))
+        if kept is not None and kept[0]() is tensor and kept[2] == _version(tensor):
+            return kept[1]
+        if is_changed_view(tensor):
+            return None
+        node = tensor.grad_fn
+        return (self.engine_threads.sequence_number_of(node), tensor.output_nr) if node is not None else None

@@ -1,0 +1,234 @@
+"""`--gradcheck`: custom Functions, checked at the inputs that the script gave them.
+
+While the script is watched the first calls of each Function are noted: double precision copies of its tensors, all
+else as it was given. Afterwards torch's own gradcheck runs the user's forward and backward on them. That is the
+one place where user code runs that the script did not ask for, so it happens on request only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch.autograd.gradcheck import GradcheckError
+
+from inspector.report import BackwardCall, Check, Finding, mask_addresses
+from inspector.torch_api.gradcheck import without_recount
+from inspector.torch_api.patch import Patch
+from inspector.user_code.paths import UserFiles
+
+RULE = "wrong-backward"
+
+_CALLS_OF_ONE = 2
+"""How many calls of one Function are checked: a second one may have other arguments."""
+
+_ONE_BY_ONE = 256
+"""Elements of all inputs together, up to which every derivative is compared: the forward runs twice for each."""
+
+_MOST_ELEMENTS = 1 << 20
+"""Up to which the derivative along one random direction is compared (gradcheck's fast mode); beyond, nothing: the
+inputs are kept in double precision until the check."""
+
+_ABSOLUTE, _RELATIVE = 1e-9, 1e-5
+"""Tolerances for one direction. gradcheck allows it the absolute errors of all elements together: with its 1e-5
+a wrong derivative of 1,000 elements passes. Finite differences in double precision are as good as these."""
+
+Status = Literal["agrees", "disagrees", "not checked"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCheck:
+    """One call of a custom Function. reason: what gradcheck said, or why it could not look.
+
+    source: the line that called it.
+    """
+
+    name: str
+    source: Any
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _FunctionCall:
+    function: type[Any]
+    arguments: tuple[Any, ...]
+    source: Any
+    elements: int  # of all inputs together
+
+
+class CustomFunctions:
+    """Notes the calls of `torch.autograd.Function.apply` from `install` to `remove`."""
+
+    def __init__(self, files: UserFiles) -> None:
+        self._files = files
+        self._calls: list[_FunctionCall] = []
+        self._patch = Patch((torch.autograd.Function,), "apply", self._noting)
+
+    def install(self) -> None:
+        """Begin to watch."""
+        self._patch.install()
+
+    def remove(self) -> None:
+        """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
+        self._patch.uninstall()
+
+    def _noting(self, original: Any) -> Any:
+        def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
+            if not kwargs and not torch.compiler.is_compiling():
+                with contextlib.suppress(Exception):  # an error of ours is no error of the script's
+                    self._note(cls, args)
+            return original.__get__(None, cls)(*args, **kwargs)  # a classmethod of Python's or C's
+
+        return classmethod(apply)
+
+    def check(self) -> list[FunctionCheck]:
+        """Run gradcheck on what was noted. The state of torch's random numbers is as before afterwards."""
+        calls, self._calls = self._calls, []
+        return [_checked(call) for call in calls]
+
+    def _note(self, function: type[Any], args: tuple[Any, ...]) -> None:
+        known = [call for call in self._calls if call.function is function]
+        if not self._patch.is_installed or len(known) >= _CALLS_OF_ONE:
+            return
+        tensors = [item for item in args if isinstance(item, torch.Tensor)]
+        if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
+            return
+        source = self._source()
+        if source is None:
+            return
+        elements = sum(tensor.numel() for tensor in tensors)
+        copies = () if elements > _MOST_ELEMENTS else tuple(_copied(item) for item in args)
+        self._calls.append(_FunctionCall(function, copies, source, elements))
+
+    def _source(self) -> dict[str, Any] | None:
+        """The user's line that is running; None where a library calls a Function of its own."""
+        frame = sys._getframe(3)
+        if not self._files.is_users(frame.f_code.co_filename):
+            return None
+        path, line = frame.f_code.co_filename, frame.f_lineno
+        return {"file": self._files.display_path(path), "line": line, "code": self._files.statement_at(path, line)}
+
+
+def rows_of(results: list[FunctionCheck], calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
+    """The results for a report: a finding for each Function with a wrong backward, else what was looked at.
+
+    calls: the backward calls of the report; a finding names the Nodes of the first that has some of its Function.
+    """
+    wrong = {result.name: result for result in reversed(results) if result.status == "disagrees"}
+    if wrong:
+        return [_finding(result, calls) for result in reversed(wrong.values())], []
+    if any(result.status == "agrees" for result in results):
+        return [], [Check(rule=RULE, status="nothing found", reason=None)]
+    reason = results[0].reason if results else "no custom Function was called"
+    return [], [Check(rule=RULE, status="not checked", reason=reason)]
+
+
+def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
+    index, nodes = None, []
+    for call in calls:
+        nodes = [key for key, row in call.graph.functions() if row["name"] == f"{result.name}Backward"]
+        if nodes:
+            index = call.index
+            break
+    return Finding(
+        rule=RULE,
+        severity="error",
+        message=f"the backward of {result.name} is not the derivative of its forward: {result.reason}",
+        advice=f"mend {result.name}.backward; a deliberate surrogate (straight-through) can stay as it is",
+        location=result.source,
+        backward_call=index,
+        nodes=nodes,
+        parameters=[],
+        evidence={},
+    )
+
+
+def _copied(item: Any) -> Any:
+    """A tensor of its own in double precision, one of integers or flags as it is, all else as given."""
+    if not isinstance(item, torch.Tensor):
+        return item
+    copy = item.detach().clone()
+    if item.is_complex():
+        return copy.to(torch.complex128).requires_grad_(item.requires_grad)
+    return copy.double().requires_grad_(item.requires_grad) if item.is_floating_point() else copy
+
+
+def _checked(call: _FunctionCall) -> FunctionCheck:
+    name = call.function.__name__
+    if call.elements > _MOST_ELEMENTS:
+        reason = f"its inputs have more than {_MOST_ELEMENTS:,} elements: gradcheck would take too long"
+        return FunctionCheck(name, call.source, "not checked", reason)
+    try:
+        with _undisturbed(), without_recount():
+            wrong = _disagreement(call, call.arguments)
+            if wrong is not None and _disagreement(call, _moved(call.arguments)) is None:
+                wrong = None  # at a kink, such as relu at 0, which no finite difference can judge
+    except Exception as error:  # of the user's code, which may know no double precision
+        reason = f"{type(error).__name__} in double precision: {_one_line(error)}"
+        return FunctionCheck(name, call.source, "not checked", reason)
+    if wrong is None:
+        return FunctionCheck(name, call.source, "agrees")
+    return FunctionCheck(name, call.source, "disagrees", wrong)
+
+
+def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None:
+    """What gradcheck says against a Function at these arguments; None if nothing."""
+    function: Any = call.function
+    try:
+        if call.elements > _ONE_BY_ONE:
+            torch.autograd.gradcheck(function.apply, arguments, fast_mode=True, atol=_ABSOLUTE, rtol=_RELATIVE)
+        else:
+            torch.autograd.gradcheck(function.apply, arguments)
+    except GradcheckError as error:
+        return _one_line(error)
+    return None
+
+
+def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same arguments, but those that need a gradient a little beside their values."""
+
+    def moved(item: Any) -> Any:
+        if not isinstance(item, torch.Tensor) or not item.requires_grad:
+            return item
+        return (item.detach() + 1e-3 * torch.rand_like(item)).requires_grad_()
+
+    return tuple(map(moved, arguments))
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The user's random numbers go on as if nothing had run, and no warning of gradcheck's comes out."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _one_line(error: BaseException) -> str:
+    """The first sentence of what gradcheck says, and the two numbers where it compares one element."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0].rstrip(".,:") if lines else type(error).__name__
+    values = [
+        _bare(line.split(":", 1)[1])
+        for key in ("numerical", "analytical")
+        for line in lines
+        if line.startswith(f"{key}:")
+    ]
+    if len(values) == 2 and all(values):
+        first += f" (by finite differences {values[0]}, by backward {values[1]})"
+    return mask_addresses(first)
+
+
+def _bare(value: str) -> str:
+    """`12` of `tensor([[12.0000]], dtype=torch.float64)` and of `12.0`; "" of several numbers."""
+    found = _ONE_NUMBER.match(value.strip())
+    return f"{float(found[1]):.6g}" if found is not None else ""
+
+
+_ONE_NUMBER = re.compile(r"(?:tensor\(\[\[)?(-?\d[\d.]*(?:e[-+]\d+)?)(?:\]\], dtype.*|\]\]\))?$")

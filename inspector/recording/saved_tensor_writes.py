@@ -1,0 +1,109 @@
+"""Which saved tensors were written over, in place or by an array that shares their memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from inspector.graph.row_types import Source
+from inspector.graph.values import encode
+from inspector.report.row_types import Overwritten, WriteRow
+from inspector.tensor_stats import Memory, overlap
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
+from inspector.tracing.ids import Ids
+from inspector.tracing.node_lookup import RecordedOutput
+from inspector.tracing.snapshot import SavedTensorFacts, TracedGraph
+from inspector.tracing.tensor_facts import TensorSnapshot
+
+
+class SavedMemory:
+    """Where the saved tensors of a graph lay when backward was called.
+
+    moment: from the number of a Node to what the script's thread had counted to when it was made.
+    """
+
+    def __init__(self, record: TracedGraph, ids: Ids, moment: Callable[[int], int]) -> None:
+        self._by_storage: dict[int, list[tuple[Memory, int, str, str]]] = defaultdict(list)
+        for position, node in record.read_nodes():
+            for saved in node.saved:
+                if saved.memory is not None and node.sequence_nr != ACCUMULATE_GRAD_NUMBER:
+                    entry = (saved.memory, moment(node.sequence_nr), ids.function(position), saved.name)
+                    self._by_storage[saved.memory[0]].append(entry)
+
+    def saved_in(self, write: dict[str, Any]) -> list[Overwritten]:
+        """The saved tensors in the storage that was written after they were saved, as rows.
+
+        Where one Node is older than the write, its storage is the one that was written: it has lived since then.
+        """
+        memory: Memory | None = write["memory"]
+        if memory is None:
+            return []
+        return [
+            {"node": node, "name": name, "overlaps": overlap(memory, saved)}
+            for saved, number, node, name in self._by_storage.get(memory[0], ())
+            if number < write["number"]
+        ]
+
+
+class SourceLookup(Protocol):
+    """What the recorder of the forward knows."""
+
+    def source(self, sequence_nr: int) -> Any: ...
+
+    def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
+
+    @property
+    def array_writes(self) -> list[Source]: ...
+
+
+def written_by_arrays(record: TracedGraph, ids: Ids, forward: SourceLookup) -> list[WriteRow]:
+    """Rows for the saved tensors that no longer hold what they held in the forward because numpy wrote them.
+
+    Nobody sees such a write: that it happened is known from the values, its line from the script's text.
+    """
+    rows: list[WriteRow] = []
+    for position, node in enumerate(record.nodes):
+        changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
+        source = _array_write(forward, node.sequence_nr) if changed else None
+        for saved in changed:
+            assert saved.tensor is not None
+            hit: Overwritten = {"node": ids.function(position), "name": saved.name, "overlaps": True}
+            rows.append(
+                {
+                    "operation": "numpy",
+                    "source": source,
+                    "direct": True,
+                    "name": None,
+                    "code": None if source is None else source["code"],
+                    "before": 0,
+                    "after": 0,
+                    "saved": [hit],
+                    "tensor": ids.tensor(saved.tensor),
+                }
+            )
+    return rows
+
+
+def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLookup) -> bool:
+    """Whether a saved tensor whose memory is shared holds something else than in the forward."""
+    if saved.before != "held" or saved.tensor is None:
+        return False
+    if isinstance(saved.tensor, int):
+        seen: TensorSnapshot | None = record.constants[saved.tensor]
+        made = record.constants[saved.tensor].made
+    else:
+        position, output_nr = saved.tensor
+        seen = record.tensors.get(saved.tensor)
+        output = forward.output(record.nodes[position].sequence_nr, output_nr)
+        made = None if output is None else output.value
+    if seen is None or made is None or not seen.shared:
+        return False
+    return bool(encode(made.value) != encode(seen.before["data"].value))
+
+
+def _array_write(forward: SourceLookup, sequence_nr: int) -> Source | None:
+    """The statement that may have written what a Node saved: the next in its file, else the first in it."""
+    saver = forward.source(sequence_nr)
+    found = [source for source in forward.array_writes if source["file"] == saver.get("file")]
+    return next((source for source in found if source["line"] >= saver["line"]), found[0] if found else None)

@@ -1,0 +1,42 @@
+"""The recorded forward, to be asked later."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from inspector.graph.values import unknown
+from inspector.recording.forward import ForwardRecorder, OutputRow
+
+_ELSEWHERE = "asked for in another thread than the one that ran backward"
+
+
+class ThreadBoundForward:
+    """What a ForwardRecorder knows of the Nodes of one thread.
+
+    Sequence numbers start anew in every thread, so another thread's questions would be answered with this one's
+    lines.
+    """
+
+    def __init__(self, forward: ForwardRecorder) -> None:
+        self._forward = forward
+        self._thread = threading.get_ident()
+
+    def source(self, sequence_nr: int) -> Any:
+        """The line that made a Node."""
+        return self._forward.source(sequence_nr) if self._is_here() else unknown(_ELSEWHERE)
+
+    def module(self, sequence_nr: int) -> Any:
+        """The module that made it."""
+        return self._forward.module(sequence_nr) if self._is_here() else unknown(_ELSEWHERE)
+
+    def made_in(self, sequence_nr: int) -> int | None:
+        """The backward call during which it was made."""
+        return self._forward.made_in(sequence_nr) if self._is_here() else None
+
+    def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
+        """What was recorded of one of its outputs."""
+        return self._forward.output(sequence_nr, output_nr) if self._is_here() else None
+
+    def _is_here(self) -> bool:
+        return threading.get_ident() == self._thread

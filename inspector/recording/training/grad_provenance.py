@@ -1,0 +1,210 @@
+"""What the watched calls did to the grad of each leaf: whose gradients it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from inspector.graph.value_norms import is_zero
+from inspector.recording.training.leaf_registry import GradState, LeafRegistry, grad_state, grads_of
+from inspector.report.row_types import LeafCall, LeafRow
+from inspector.tensor_stats import NOTHING, Pending
+from inspector.tensor_stats.plain_tensor import plain_tensor, stored
+from inspector.torch_api.modes import unobserved
+from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.ids import Ids
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
+from inspector.tracing.snapshot import GraphSnapshot, Pair, TracedGraph
+from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.user_code.attribute_assignment import assignment
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Owner
+
+MOST_CALLS = 32
+"""So many calls are kept of each leaf."""
+_HALF = MOST_CALLS // 2
+
+
+class _ProvenanceCall(NamedTuple):
+    """A watched call: which tensor of its graph the leaf was (None: none), and whether its grad got something."""
+
+    backward_call: int
+    ids: Ids
+    tensor: Pair | None
+    gradient: bool
+
+    def row(self) -> LeafCall:
+        tensor = None if self.tensor is None else self.ids.tensor(self.tensor)
+        return {"backward_call": self.backward_call, "tensor": tensor, "gradient": self.gradient}
+
+
+@dataclass(slots=True)
+class _LeafProvenance:
+    """calls: those watched calls whose graph holds it. content: the calls that added to its grad since
+    that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
+
+    calls: list[_ProvenanceCall] = field(default_factory=list)
+    content: tuple[int, ...] = ()
+    version: Any = None
+    written: bool = False
+
+    def add(self, call: _ProvenanceCall) -> None:
+        """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
+        self.calls.append(call)
+        if call.gradient:
+            self.content = _ends_of((*self.content, call.backward_call))
+        if len(self.calls) > MOST_CALLS:
+            del self.calls[_HALF:-_HALF]
+
+
+class GradProvenance:
+    """By the numbers of the leaves.
+
+    running: the index of the call that is under way: it has added to grads, but it is not known yet to which.
+    """
+
+    def __init__(self, leaves: LeafRegistry, files: UserFiles) -> None:
+        self._files = files
+        self._kept_at: dict[tuple[type, str], Any] = {}
+        self.running: int | None = None
+        self.leaves = leaves
+        self._known: dict[int, _LeafProvenance] = {}
+        self._before: dict[int, GradState | None] = {}
+
+    def begins(self, index: int, tracing: GraphSnapshot) -> None:
+        """A call begins: note what grads there are outside of its graph."""
+        self.running = index
+        self._before = {
+            number: grad_state(tensor)
+            for number, tensor in enumerate(self.leaves.tensors(range(len(self.leaves))))
+            if tensor is not None and tracing.pair_of(tensor) is None
+        }
+
+    def ended(self, index: int, record: TracedGraph, flow: GradientFlow, ids: Ids, for_all: bool) -> None:
+        """A call has ended. for_all: it was `backward()` for all leaves."""
+        names = record.structure.names
+        alive = [
+            (pair, seen, tensor)
+            for pair, seen in record.tensors.items()
+            if names[pair[0]] == ACCUMULATE_GRAD and (tensor := seen.reference()) is not None
+        ]
+        numbers = self.leaves.add_all([tensor for _, _, tensor in alive])
+        for number, (pair, seen, _) in zip(numbers, alive, strict=True):
+            leaf = self._leaf(number)
+            if _is_empty(seen.before["grad"]):
+                leaf.content = ()
+            given = _was_given(pair[0], seen, flow, for_all)
+            leaf.add(_ProvenanceCall(index, ids, pair, given))
+            leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
+            leaf.version = seen.facts.version
+        self._ended_outside(index, ids)
+
+    def _ended_outside(self, index: int, ids: Ids) -> None:
+        """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
+        checkpoint calls it."""
+        for number, before in self._before.items():
+            after = grad_state(self.leaves.tensor(number))
+            if after is not None and after != before:
+                leaf = self._leaf(number)
+                if before is None:
+                    leaf.content = ()
+                leaf.add(_ProvenanceCall(index, ids, None, True))
+
+    def zeroed(self, numbers: Iterable[int]) -> None:
+        """The grads of these leaves are None or zero now."""
+        for number in numbers:
+            known = self._known.get(number)
+            if known is not None:
+                known.content = ()
+
+    def content(self, numbers: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
+        """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
+        running = () if self.running is None else (self.running,)  # a step from a hook, while backward runs
+        found: dict[tuple[int, ...], list[int]] = {}
+        known = list(map(self._known.get, numbers))
+        if not running and not any(known):
+            return found
+        grads = grads_of(self.leaves.tensors(numbers))
+        for number, leaf, grad in zip(numbers, known, grads, strict=True):
+            calls = running if leaf is None else leaf.content + running
+            if grad is not None and calls:
+                found.setdefault(calls, []).append(number)
+            elif leaf is not None and grad is None:
+                leaf.content = ()
+        return found
+
+    def rows(self, optimizers: dict[int, list[int]]) -> list[LeafRow]:
+        """Rows for the leaves that a module or an optimizer holds; optimizers: the numbers of these, by leaf."""
+        return [
+            self._row(number, optimizers.get(number, []))
+            for number in range(len(self.leaves))
+            if number in optimizers or self.leaves[number].owner is not None
+        ]
+
+    def _row(self, number: int, optimizers: list[int]) -> LeafRow:
+        leaf, known = self.leaves[number], self._known.get(number, _LeafProvenance())
+        owner = leaf.owner
+        return {
+            "name": self.leaves.name(number),
+            "requires_grad": self.leaves.requires_grad(number),
+            "source": leaf.source if owner is None or owner.keeper is None else self._kept(owner) or leaf.source,
+            "without_graph": leaf.without_graph,
+            "model": None if owner is None else owner.model,
+            "registered": None if owner is None else owner.keeper is None,
+            "ran": leaf.has_run,
+            "optimizers": optimizers,
+            "written": known.written,
+            "calls": [call.row() for call in known.calls],
+        }
+
+    def _leaf(self, number: int) -> _LeafProvenance:
+        leaf = self._known.get(number)
+        if leaf is None:
+            leaf = self._known[number] = _LeafProvenance()
+        return leaf
+
+    def _kept(self, owner: Owner) -> Any:
+        assert owner.keeper is not None
+        if owner.keeper not in self._kept_at:
+            self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
+        return self._kept_at[owner.keeper]
+
+
+def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
+    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers; the
+    others are asked together, as a device is waited for at each answer."""
+    if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        return None  # the question would be captured too
+    with unobserved():
+        nonzero: dict[torch.device, torch.Tensor] = {}
+        for number, grad in enumerate(grads):
+            elements, _ = plain_tensor(grad)
+            if elements is None:
+                return None
+            count = stored(elements).count_nonzero()
+            if (number == 0 or count.is_cpu) and count:
+                return False
+            nonzero[count.device] = nonzero.get(count.device, 0) + count
+        return not any(map(bool, nonzero.values()))
+
+
+def _ends_of(calls: tuple[int, ...]) -> tuple[int, ...]:
+    return calls if len(calls) <= MOST_CALLS else calls[:_HALF] + calls[-_HALF:]
+
+
+def _is_empty(grad: Pending) -> bool:
+    return grad is NOTHING or grad.is_none or is_zero(grad.value)
+
+
+def _was_given(position: int, seen: TensorSnapshot, flow: GradientFlow, for_all: bool) -> bool:
+    """Whether the call added to the grad of a leaf, and that was still there when it had ended."""
+    after = seen.after.get("grad")
+    if after is None or after.is_none or after.is_unknown:
+        return False
+    if flow.not_recorded is not None:
+        return for_all
+    arrived = flow.arrived.get(position)
+    return position in flow.norms or (arrived is not None and not arrived[0].is_none)

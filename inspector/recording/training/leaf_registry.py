@@ -1,0 +1,153 @@
+"""Which leaf is which: a number and a name for every parameter that is spoken of, without keeping it alive."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+from inspector.torch_api.tensors import version_counter
+from inspector.user_code.module_tree import ModuleTree
+from inspector.user_code.variable_names import Names, Owner
+
+_version = version_counter()
+
+GradState: TypeAlias = tuple[int, int]
+"""The identity of a grad, and its version."""
+
+
+@dataclass(slots=True)
+class Leaf:
+    """owner: the module whose parameter it is. ran: whether an outermost module that ran has it. source: where it
+    was made, if that was seen. without_graph: where its module was called, if it never was with grad enabled."""
+
+    reference: weakref.ref[torch.Tensor]
+    name: str | None = None
+    owner: Owner | None = None
+    has_run: bool = False
+    source: Any = None
+    without_graph: Any = None
+
+
+class LeafRegistry:
+    """Leaves by their number, in the order in which they were first met.
+
+    A step asks several times for the numbers of all parameters, so that is one pass in C.
+    """
+
+    def __init__(self) -> None:
+        self._leaves: list[Leaf] = []
+        self._numbers: dict[int, int] = {}  # by the id, as long as the tensor lives
+        self._frozen: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    def __getitem__(self, number: int) -> Leaf:
+        return self._leaves[number]
+
+    def add(self, tensor: torch.Tensor) -> int:
+        """The number of a leaf; its requires_grad is looked at anew."""
+        return self.add_all([tensor])[0]
+
+    def add_all(self, tensors: Sequence[torch.Tensor]) -> list[int]:
+        """`add` of each."""
+        numbers = list(map(self._numbers.get, map(id, tensors)))
+        found = [
+            self._new(tensor) if number is None else number
+            for number, tensor in zip(numbers, tensors, strict=True)
+        ]
+        frozen = [number for number, tensor in zip(found, tensors, strict=True) if not tensor.requires_grad]
+        if frozen or self._frozen:
+            self._frozen.difference_update(found)
+            self._frozen.update(frozen)
+        return found
+
+    def _new(self, tensor: torch.Tensor) -> int:
+        key = id(tensor)
+        if key not in self._numbers:  # else it was given twice
+            self._numbers[key] = len(self._leaves)
+            forget = functools.partial(self._numbers.pop, key)
+            self._leaves.append(Leaf(weakref.ref(tensor, forget)))
+        return self._numbers[key]
+
+    def requires_grad(self, number: int) -> bool:
+        """Whether a leaf needed a gradient when it was last looked at."""
+        return number not in self._frozen
+
+    def tensor(self, number: int) -> torch.Tensor | None:
+        """The leaf with this number, None if the script has dropped it."""
+        return self._leaves[number].reference()
+
+    def tensors(self, numbers: Iterable[int]) -> list[torch.Tensor | None]:
+        """Those with these numbers."""
+        leaves = self._leaves
+        return [leaves[number].reference() for number in numbers]
+
+    def update_names(self, names: Names) -> None:
+        """Take the names of the leaves among `names`: those of the latest backward call stand."""
+        known, leaves = self._numbers, self._leaves
+        rows = [row for row in names.rows() if id(row[0]) in known or (row[0].requires_grad and is_leaf(row[0]))]
+        numbers = self.add_all([tensor for tensor, _, _ in rows])
+        for number, (_, name, owner) in zip(numbers, rows, strict=True):
+            leaf = leaves[number]
+            leaf.name, leaf.owner = name, owner
+
+    def mark_as_run(self, trees: Iterable[ModuleTree], without_graph: Callable[[nn.Module], Any]) -> None:
+        """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
+        for tree in trees:
+            numbers = self.add_all([tensor for _, _, _, tensor in tree.held])
+            for number, (_, module, _, _) in zip(numbers, tree.held, strict=True):
+                leaf = self._leaves[number]
+                leaf.has_run, leaf.without_graph = True, without_graph(module)
+
+    def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
+        """Note where they were made; find: gives that, or None."""
+        for leaf in self._leaves:
+            tensor = leaf.reference() if leaf.source is None else None
+            if tensor is not None:
+                leaf.source = find(tensor)
+
+    def name(self, number: int) -> str:
+        """What the script calls a leaf, else `leaf 3`."""
+        return self._leaves[number].name or f"leaf {number}"
+
+    def names(self, numbers: Iterable[int]) -> list[str]:
+        """The names of several leaves."""
+        return [self.name(number) for number in numbers]
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """`tensor.is_leaf`, which raises for a view made under no_grad whose base was written since (as the padding
+    row of an `nn.Embedding` is): that view is none."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
+
+
+def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The grad of a leaf; of any other tensor torch would warn, so None."""
+    try:
+        return tensor.grad if tensor.is_leaf else None
+    except RuntimeError:  # see `is_leaf`
+        return None
+
+
+def grads_of(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    """`grad_of` of each; None where there is no tensor."""
+    try:
+        return [tensor.grad if tensor is not None and tensor.is_leaf else None for tensor in tensors]
+    except RuntimeError:
+        return [None if tensor is None else grad_of(tensor) for tensor in tensors]
+
+
+def grad_state(tensor: torch.Tensor | None) -> GradState | None:
+    """Which grad a leaf has, at which version; None where it has none."""
+    grad = None if tensor is None else grad_of(tensor)
+    return None if grad is None else (id(grad), _version(grad))

@@ -1,0 +1,160 @@
+"""The optimizers of a script: what each holds, and which of its parameters have been replaced since.
+
+Weak references only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from inspector.recording.training.leaf_registry import LeafRegistry
+from inspector.report.row_types import OptimizerGroup, OptimizerRow, Replaced
+from inspector.torch_api.modules import parameters_in
+from inspector.user_code.variable_names import Names
+
+
+@dataclass(slots=True)
+class _KnownOptimizer:
+    """An optimizer: what it is, where it was made, the leaves that each of its groups holds, the script's name.
+
+    paths: where each leaf was when the optimizer got it: in which outermost module, by which path.
+    replaced: the rows of those that are there no more.
+    """
+
+    optimizer: weakref.ref[Optimizer]
+    kind: str
+    source: Any
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    name: str | None = None
+    paths: dict[int, tuple[weakref.ref[nn.Module], str] | None] = field(default_factory=dict)
+    replaced: dict[int, Replaced] = field(default_factory=dict)
+
+
+class Optimizers:
+    """Optimizers by their number, in the order in which they were made or first stepped."""
+
+    def __init__(self, leaves: LeafRegistry) -> None:
+        self._leaves = leaves
+        self._seen: list[_KnownOptimizer] = []
+
+    def number(
+        self,
+        optimizer: Optimizer,
+        source: Any,
+        names: Callable[[], Names],
+        held: Iterable[int] | None = None,
+    ) -> int:
+        """The number of an optimizer, which is remembered when it is first seen; its groups are looked at anew.
+
+        source: where it was made. names: asked where it holds leaves that it did not hold before. held: the
+        numbers of its leaves, where they are known.
+        """
+        number, seen = self._find(optimizer, source)
+        groups = getattr(optimizer, "param_groups", ())
+        if held is None:
+            held = self._leaves.add_all([tensor for group in groups for tensor in group["params"]])
+        leaves = iter(held)
+        seen.groups = [
+            {
+                "parameters": list(itertools.islice(leaves, len(group["params"]))),
+                "options": {key: item for key, item in group.items() if isinstance(item, (bool, int, float))},
+            }
+            for group in groups
+        ]
+        new = [leaf for group in seen.groups for leaf in group["parameters"] if leaf not in seen.paths]
+        if new:
+            self._learn_paths(seen, new, names())
+        return number
+
+    def set_name(self, number: int, name: str | None) -> None:
+        """What the script calls an optimizer; the first name stands."""
+        self._seen[number].name = self._seen[number].name or name
+
+    def update(self, index: int, names: Names, source: Callable[[torch.Tensor], Any]) -> None:
+        """A backward call begins: note which parameters their modules hold no more.
+
+        names: those of this moment. source: where a leaf was made.
+        """
+        for seen in self._seen:
+            for outermost, leaves in _by_model(seen):
+                held = {id(tensor) for _, tensor in names.tree(outermost).parameters}
+                for leaf, path in leaves:
+                    tensor = self._leaves.tensor(leaf)
+                    if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
+                        seen.replaced[leaf] = self._replaced(index, leaf, _at(outermost, path), source)
+
+    def rows(self) -> list[OptimizerRow]:
+        """The rows of the optimizers."""
+        return [self._row(seen) for seen in self._seen]
+
+    def _row(self, seen: _KnownOptimizer) -> OptimizerRow:
+        groups: list[OptimizerGroup] = [
+            {"parameters": self._leaves.names(group["parameters"]), "options": group["options"]}
+            for group in seen.groups
+        ]
+        row: OptimizerRow = {"name": seen.name, "class": seen.kind, "source": seen.source, "groups": groups}
+        if seen.replaced:
+            row["replaced"] = list(seen.replaced.values())
+        return row
+
+    def of_leaves(self) -> dict[int, list[int]]:
+        """The numbers of the optimizers that hold each leaf."""
+        found: dict[int, list[int]] = {}
+        for number, seen in enumerate(self._seen):
+            for leaf in dict.fromkeys(leaf for group in seen.groups for leaf in group["parameters"]):
+                found.setdefault(leaf, []).append(number)
+        return found
+
+    def _find(self, optimizer: Optimizer, source: Any) -> tuple[int, _KnownOptimizer]:
+        for number, seen in enumerate(self._seen):
+            if seen.optimizer() is optimizer:
+                return number, seen
+        self._seen.append(_KnownOptimizer(weakref.ref(optimizer), type(optimizer).__name__, source))
+        return len(self._seen) - 1, self._seen[-1]
+
+    def _learn_paths(self, seen: _KnownOptimizer, new: Iterable[int], names: Names) -> None:
+        self._leaves.update_names(names)
+        places = {
+            id(tensor): (weakref.ref(module), path)
+            for _, module in reversed(names.outermost)
+            for path, tensor in names.tree(module).parameters
+        }
+        for leaf in new:
+            seen.paths[leaf] = places.get(id(self._leaves.tensor(leaf)))
+
+    def _replaced(self, index: int, leaf: int, new: torch.Tensor | None, source: Any) -> Replaced:
+        if new is not None:  # the same place, so the same name, however the modules are called at this moment
+            self._leaves[leaf].name = self._leaves.name(self._leaves.add(new))
+        return {
+            "parameter": self._leaves.name(leaf),
+            "backward_call": index,
+            "source": None if new is None else source(new),
+        }
+
+
+def _by_model(seen: _KnownOptimizer) -> Iterator[tuple[nn.Module, list[tuple[int, str]]]]:
+    """The outermost modules that are alive, with the leaves that the optimizer got from them, and their paths."""
+    found: dict[int, tuple[nn.Module, list[tuple[int, str]]]] = {}
+    for leaf, place in seen.paths.items():
+        outermost = None if place is None else place[0]()
+        if place is not None and outermost is not None:
+            found.setdefault(id(outermost), (outermost, []))[1].append((leaf, place[1]))
+    yield from found.values()
+
+
+def _at(outermost: nn.Module, path: str) -> torch.Tensor | None:
+    """The parameter that is now where `path` leads."""
+    owner, _, name = path.rpartition(".")
+    try:
+        found = parameters_in(outermost.get_submodule(owner)).get(name)
+    except AttributeError:  # there is no such module any more
+        return None
+    return found

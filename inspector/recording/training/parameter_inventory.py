@@ -1,0 +1,254 @@
+"""Whose parameters there are, in which modules, and what each watched backward call gave them.
+
+The modules are those that `inspector.record` was given, else those that the script's variables hold when backward
+is called. Weak references only.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+from inspector.graph.value_norms import value_norm
+from inspector.graph.values import Value, is_unknown, unknown
+from inspector.recording.training.leaf_registry import GradState, LeafRegistry, grad_of, grad_state
+from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
+from inspector.tensor_stats import Batch, Pending, dtype_name
+from inspector.tracing.ids import Ids
+from inspector.tracing.snapshot import GraphSnapshot, Pair
+from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.user_code.variable_names import Names
+
+Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
+"""Modules by the name that stands before those of their parameters; "" for a single one."""
+
+_HELD_NO_MORE = Pending(unknown("the script had dropped it by then"))
+
+
+@dataclass(slots=True)
+class _Parameter:
+    """What a parameter was when it was last seen."""
+
+    name: str
+    shape: torch.Size | None  # None until a lazy one is made
+    dtype: torch.dtype
+    requires_grad: bool
+
+    @property
+    def elements(self) -> int:
+        return 0 if self.shape is None else self.shape.numel()
+
+    def row(self, calls: list[GradNorms]) -> ParameterRow:
+        return {
+            "name": self.name,
+            "module": self.name.rpartition(".")[0],
+            "shape": [] if self.shape is None else [int(size) for size in self.shape],
+            "dtype": dtype_name(self.dtype),
+            "requires_grad": self.requires_grad,
+            "elements": self.elements,
+            "calls": calls,
+        }
+
+
+@dataclass(slots=True)
+class _Module:
+    """What a module was when it was last seen. parameters: the numbers of those that it has itself."""
+
+    reference: weakref.ref[nn.Module]
+    name: str
+    kind: str
+    training: bool
+    parameters: list[int]
+
+
+@dataclass(slots=True)
+class Grads:
+    """The grads that parameters have in a call, by their number.
+
+    inside: which tensors of its graph they are, where they are in it: its tracing looks at these. outside: the
+    grads of the others before it, and their states; after: what they are then. batch: of these.
+    """
+
+    batch: Batch
+    inside: dict[int, Pair] = field(default_factory=dict)
+    outside: dict[int, tuple[Pending, GradState | None]] = field(default_factory=dict)
+    after: dict[int, Pending] = field(default_factory=dict)
+
+
+class _EndedCall(NamedTuple):
+    """A watched call that has ended. seen: the tensors of its graph; ids: theirs."""
+
+    backward_call: int
+    grads: Grads
+    seen: Mapping[Pair, TensorSnapshot]
+    ids: Ids
+
+    def rows(self, number: int) -> Iterator[GradNorms]:
+        """Which tensor of the graph a parameter was, None for none, and the norms of its grad before and after;
+        nothing of a parameter that there was not yet."""
+        pair, outside = self.grads.inside.get(number), self.grads.outside.get(number)
+        if pair is not None:
+            seen = self.seen[pair]
+            yield self._row(self.ids.tensor(pair), seen.before["grad"], seen.after["grad"])
+        elif outside is not None:
+            yield self._row(None, outside[0], self.grads.after[number])
+
+    def _row(self, tensor: str | None, before: Pending, after: Pending) -> GradNorms:
+        call, norms = self.backward_call, (_norm(before.value), _norm(after.value))
+        return {"backward_call": call, "tensor": tensor, "before": norms[0], "after": norms[1]}
+
+
+class ModuleInventory:
+    """Notes parameters and modules around each watched call: `begins`, then `ends`.
+
+    leaves: which number each parameter has. given: the modules to note; empty for those that the script's
+    variables hold.
+    """
+
+    def __init__(self, leaves: LeafRegistry, given: Given | None = None) -> None:
+        self._leaves = leaves
+        self._given = given or {}
+        self._parameters: dict[int, _Parameter] = {}
+        self._modules: dict[int, _Module] = {}
+        self._ended: list[_EndedCall] = []
+
+    def given(self) -> list[tuple[str, nn.Module]]:
+        """The given modules that are alive, by their names."""
+        return [(name, module) for name, held in self._given.items() if (module := held()) is not None]
+
+    def note(self, names: Names) -> None:
+        """Note the modules that there are; names: those of the variables."""
+        for prefix, outermost in self.given() if self._given else names.modules():
+            tree = names.tree(outermost)
+            for path, module in tree.modules:
+                self._note_module(_join(prefix, path), module)
+            noted: set[int] = set()
+            numbers = self._leaves.add_all([tensor for _, _, _, tensor in tree.held])
+            for number, (path, module, name, tensor) in zip(numbers, tree.held, strict=True):
+                self._modules[id(module)].parameters.append(number)
+                if number not in noted:  # another module may share it
+                    noted.add(number)
+                    self._note_parameter(number, prefix, path, name, tensor)
+
+    def begins(self, names: Names, tracing: GraphSnapshot) -> Grads:
+        """A backward call begins; names: those of its tensors."""
+        self.note(names)
+        grads = Grads(Batch("light"))
+        for number, tensor in zip(self._parameters, self._leaves.tensors(self._parameters), strict=True):
+            if tensor is not None:
+                pair, seen = tracing.find(tensor)
+                if pair is not None and seen is not None:
+                    grads.inside[number] = pair
+                else:
+                    grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
+        return grads
+
+    def look_again(self, grads: Grads) -> None:
+        """It has ended: what became of the grads, which `grads.batch` is to read."""
+        for number, (before, state) in grads.outside.items():
+            tensor = self._leaves.tensor(number)
+            if tensor is None:
+                grads.after[number] = _HELD_NO_MORE
+            elif grad_state(tensor) == state:  # another model's: most often nothing came there
+                grads.after[number] = before
+            else:
+                grads.after[number] = grads.batch.add(grad_of(tensor))
+
+    def ends(self, index: int, grads: Grads, seen: Mapping[Pair, TensorSnapshot], ids: Ids) -> None:
+        """All was read. seen: the tensors of its graph, as its tracing left them; ids: theirs."""
+        self._ended.append(_EndedCall(index, grads, seen, ids))
+
+    def forget_calls(self) -> None:
+        """Only what the next call shows is wanted."""
+        self._ended.clear()
+
+    def parameters(self) -> list[ParameterRow]:
+        """The rows of the parameters."""
+        return [
+            kept.row([row for call in self._ended for row in call.rows(number)])
+            for number, kept in self._parameters.items()
+        ]
+
+    def modules(self) -> list[ModuleRow]:
+        """The rows of the modules."""
+        return [
+            {
+                "name": kept.name,
+                "class": kept.kind,
+                "training": kept.training,
+                "parameters": len(kept.parameters),
+                "elements": sum(self._parameters[number].elements for number in kept.parameters),
+            }
+            for kept in self._modules.values()
+        ]
+
+    def _note_module(self, name: str, module: nn.Module) -> None:
+        known = self._modules.get(id(module))
+        if known is None or known.reference() is not module:
+            known = _Module(weakref.ref(module), name, type(module).__name__, module.training, [])
+            self._modules[id(module)] = known
+        known.training, known.parameters = module.training, []
+
+    def _note_parameter(self, number: int, prefix: str, path: str, name: str, tensor: torch.Tensor) -> None:
+        known = self._parameters.get(number)
+        if known is None:
+            place = _join(_join(prefix, path), name)
+            known = self._parameters[number] = _Parameter(place, None, tensor.dtype, tensor.requires_grad)
+        is_made = type(tensor) is nn.Parameter or not is_lazy(tensor)
+        known.shape = tensor.shape if is_made else None
+        known.dtype, known.requires_grad = tensor.dtype, tensor.requires_grad
+
+
+def given_modules(model: Any) -> Given:
+    """The modules that `inspector.record` is given. Raises TypeError for what are none."""
+    if model is None:
+        return {}
+    if isinstance(model, nn.Module):
+        return {"": weakref.ref(model)}
+    if isinstance(model, Mapping):
+        named = {str(name): item for name, item in model.items()}
+    elif isinstance(model, (list, tuple)):
+        named = {str(position): item for position, item in enumerate(model)}
+    else:
+        raise TypeError(f"record(model) takes an nn.Module, or a list or dict of them, no {_kind(model)}")
+    for name, item in named.items():
+        if not isinstance(item, nn.Module):
+            raise TypeError(f"record(model) takes nn.Modules, and [{name}] is no nn.Module but {_kind(item)}")
+    if len(named) == 1:
+        named = {"": next(iter(named.values()))}
+    return {name: weakref.ref(item) for name, item in named.items()}
+
+
+def given_optimizers(optimizer: Any) -> list[Optimizer]:
+    """The optimizers that `inspector.record` is given. Raises TypeError for what are none."""
+    if optimizer is None:
+        return []
+    if isinstance(optimizer, Mapping):
+        optimizer = list(optimizer.values())
+    found = list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
+    for item in found:
+        if not isinstance(item, Optimizer):
+            raise TypeError(
+                f"record(…, optimizer) takes a torch.optim.Optimizer, or a list or dict of them, no {_kind(item)}"
+            )
+    return found
+
+
+def _kind(value: Any) -> str:
+    return value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
+
+
+def _join(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if prefix and path else prefix or path
+
+
+def _norm(grad: Value) -> Value:
+    """The norm of a grad: None where that is None."""
+    return grad if grad is None or is_unknown(grad) else value_norm(grad)

@@ -1,0 +1,176 @@
+"""Which Nodes of earlier calls a graph contains, and which earlier graphs are still alive, and by whom.
+
+A graph is told from others by the sequence numbers of its Nodes, which are unique in a thread. Whether it lives is
+told by an object in the `metadata` of its root Node, which torch keeps with the Node: we hold a weak reference to
+that object, and nothing of the graph.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inspector.report.row_types import Alive, Contained
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
+from inspector.tracing.ids import Ids
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
+from inspector.tracing.snapshot import FULL_NODES, TracedGraph
+from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
+from inspector.user_code.variable_names import Names
+
+MOST_CALLS = 16
+"""So many earlier calls are remembered: `--watch` may ask for all calls of a script."""
+
+MOST_LOOKED_AT = 1_000
+"""Nodes that are looked at in search of who holds earlier graphs. A running sum has one a call."""
+
+MOST_SHOWN = 9
+"""So many Nodes that lead into an earlier graph are named."""
+
+_KEY = "autograd-inspector call"
+
+
+class _Mark:
+    """Lies in the metadata of a root Node."""
+
+    __slots__ = ("__weakref__", "index")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A call that has ended. last: the highest sequence number of its Nodes."""
+
+    index: int
+    thread: int
+    structure: Structure
+    last: int
+
+    @property
+    def nodes(self) -> frozenset[tuple[int, str]]:
+        """(sequence number, name) of its Nodes."""
+        return frozenset(key for key in _keys(self.structure) if key[1] != ACCUMULATE_GRAD)
+
+    @property
+    def root(self) -> tuple[int, str]:
+        """That of its first root."""
+        return _keys(self.structure)[self.structure.roots[0][0]]
+
+
+class RetainedGraphs:
+    """Remembers the watched calls: `begins` and `ends` around each.
+
+    source: the user's line that made a Node.
+    """
+
+    def __init__(self, source: Callable[[AutogradNode], Any]) -> None:
+        self._source = source
+        self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
+        self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
+
+    def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
+        """A call begins: rows for the earlier graphs that are alive, each with who holds it, if that was found."""
+        if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
+            return []
+        alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
+        holders = self._holders(alive, walk, names) if alive else {}
+        if walk.roots:
+            mark = _Mark(index)
+            walk.nodes[walk.roots[0][0]].metadata.setdefault(_KEY, mark)
+            self._marks.append(weakref.ref(mark))
+        found = [(call, *holders.get(call, _NOBODY)) for call in sorted(alive)]
+        return [{"backward_call": call, "holder": holder, "source": source} for call, holder, source in found]
+
+    def ends(self, index: int, record: TracedGraph) -> list[Contained]:
+        """It has ended: rows for the earlier calls whose Nodes its graph contains."""
+        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
+            return []
+        structure = record.structure
+        numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
+        call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1))
+        first = min(numbers, default=0)
+        rows: list[Contained] = []
+        for known in self._known:
+            if known.thread != call.thread or known.last < first:  # most often: each step makes its Nodes anew
+                continue
+            common = call.nodes & known.nodes
+            if common:
+                rows.append(
+                    {
+                        "backward_call": known.index,
+                        "nodes": len(common),
+                        "root": known.root in common,
+                        "through": _into(common, record),
+                    }
+                )
+        self._known.append(call)
+        return rows
+
+    def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, _Holder]:
+        """By call, the tensor outside of this graph that leads to its root: the one that leads to most of them."""
+        found: list[tuple[set[int], _Holder]] = []
+        left = MOST_LOOKED_AT
+        for tensor in names.tensors:
+            node = _grad_fn(tensor)
+            if node is None or node in walk.index:
+                continue
+            reached: set[int] = set()
+            for other in _below(node, walk, left):
+                left -= 1
+                mark = other.metadata.get(_KEY)
+                if mark is not None and mark.index in alive:
+                    reached.add(mark.index)
+            if reached:
+                found.append((reached, (names.name(tensor), self._source(node))))
+        found.sort(key=lambda item: -len(item[0]))  # stable: the script's order among equals
+        return {call: holder for reached, holder in reversed(found) for call in reached}
+
+
+_Holder = tuple[str | None, Any]
+"""What the script calls it, and where it was made."""
+_NOBODY: _Holder = (None, None)
+
+
+def _keys(structure: Structure) -> list[tuple[int, str]]:
+    return list(zip(structure.sequence_nrs, structure.names, strict=True))
+
+
+def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
+    """The ids of the first Nodes that are not among these and lead to one of them."""
+    keys = _keys(record.structure)
+    sources = [
+        source
+        for source, _, target, _ in record.structure.edges()
+        if target != EMPTY and keys[target] in nodes and keys[source] not in nodes
+    ]
+    ids = Ids(record)
+    return [ids.function(position) for position in dict.fromkeys(sources)][:MOST_SHOWN]
+
+
+def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
+    try:
+        return tensor.grad_fn
+    except RuntimeError:  # a view whose base was changed where autograd forbids it
+        return None
+
+
+def _below(node: AutogradNode, walk: Walk, most: int) -> Iterator[AutogradNode]:
+    """A Node and those under it, nearest first, without those of a walk."""
+    seen = {node}
+    waiting = deque([node])
+    while waiting and most > 0:
+        most -= 1
+        current = waiting.popleft()
+        yield current
+        for target, _ in current.next_functions:
+            if target is not None and target not in seen and target not in walk.index:
+                seen.add(target)
+                waiting.append(target)

@@ -1,0 +1,167 @@
+"""report.json: its text, and the file; and report.full.json.gz, where a graph is too large for it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import stat
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from inspector.folding import fold
+from inspector.report.check import check
+from inspector.report.checking import Mismatch
+from inspector.report.json_rows import from_rows, to_rows
+from inspector.report.model import BackwardCall, Report
+from inspector.report.row_types import SCHEMA
+from inspector.util.atomic_write import write_bytes_atomically, write_text_atomically
+from inspector.util.gc_pause import gc_paused
+from inspector.util.os_errors import reason
+
+LARGE = 50_000
+"""Functions; report.json holds a larger graph folded, and report.full.json.gz the whole of it, in columns."""
+FULL = ".full.json.gz"
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+_ROWS: dict[str, Any] = {}
+_OPENED: dict[str, Any] = {
+    "backward_calls": {"graph": {"nodes": _ROWS, "edges": _ROWS}, "cuts": _ROWS, "writes": _ROWS},
+    "parameters": _ROWS,
+    "modules": _ROWS,
+    "optimizers": _ROWS,
+    "events": _ROWS,
+    "findings": _ROWS,
+    "checked": _ROWS,
+}
+"""What takes several lines. All else is one line: a node, an edge, a finding, so that a diff shows rows."""
+
+
+class ReportError(Exception):
+    """A file that cannot be read as a report. Its text is one line: what is wrong, where, and what to do.
+
+    `run.json is a damaged report: backward_calls[0].graph.edges[1].slot: expected int, got str; run inspect …`
+    """
+
+
+def to_json(report: Report) -> str:
+    """The text of report.json: one row a line, the same for the same report.
+
+    Raises TypeError for a value that is not plain and ValueError for a NaN outside of the values.
+    """
+    return _text(to_rows(report), _OPENED, "") + "\n"
+
+
+def save(report: Report, path: str | Path) -> None:
+    """Write report.json, and beside it report.full.json.gz where a graph has more than `LARGE` functions.
+
+    Each file is there as a whole or not at all. Raises OSError.
+    """
+    path = Path(path)
+    if any(map(_is_large, report.calls)):
+        whole = full_report_path(path)
+        rows = to_rows(report, columns=True)
+        text = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # No time and no name in its head: the same program gives the same bytes.
+        write_bytes_atomically(whole, gzip.compress(text.encode("utf-8", errors="backslashreplace"), mtime=0))
+        report = replace(report, calls=[_folded(call, whole.name) for call in report.calls])
+    write_text_atomically(path, to_json(report))
+
+
+def full_report_path(path: Path) -> Path:
+    """`report.full.json.gz` beside `report.json`."""
+    return path.with_name(path.name.removesuffix(".json") + FULL)
+
+
+def _is_large(call: BackwardCall) -> bool:
+    return sum(1 for _ in call.graph.functions()) > LARGE
+
+
+def _folded(call: BackwardCall, whole: str) -> BackwardCall:
+    """The call with its graph folded, if it is large."""
+    if not _is_large(call):
+        return call
+    graph = fold(call.graph)
+    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} holds all of them"  # not how to unfold: it cannot
+    return replace(call, graph=graph, whole=whole)
+
+
+def load(path: str | Path) -> Report:
+    """The report in a file that `save` wrote, report.json or report.full.json.gz.
+
+    Raises ReportError, which says what is wrong with it.
+    """
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO waits for who writes it
+            raise ReportError(f"{path} cannot be read: it is no file, but {_kind_of(Path(path))}")
+        content = Path(path).read_bytes()
+        content = gzip.decompress(content) if str(path).endswith(".gz") else content
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {reason(error)}") from error
+    return from_json(content, str(path))
+
+
+def from_json(text: str | bytes, origin: str = "the text") -> Report:
+    """The report in a text of `to_json`. Raises ReportError, which calls the text `origin`."""
+    with gc_paused():
+        return _checked(_parsed(text, origin), origin)
+
+
+def _kind_of(path: Path) -> str:
+    kinds = {"a folder": path.is_dir, "a FIFO": path.is_fifo, "a socket": path.is_socket}
+    return next((name for name, holds in kinds.items() if holds()), "a device")
+
+
+def _parsed(text: str | bytes, origin: str) -> Any:
+    """What a text of JSON holds."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # it takes no lone surrogate, and json says better than it what is wrong
+    try:
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(decoded, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ReportError(f"{origin} is not JSON: it is no UTF-8 text; give a report.json") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{origin} is not JSON ({error}); give a report.json that inspect wrote") from error
+
+
+def _checked(rows: Any, origin: str) -> Report:
+    if not isinstance(rows, dict) or type(version := rows.get("schema")) is not int:
+        raise ReportError(f"{origin} is not a report; give a report.json that inspect wrote")
+    if version > SCHEMA:
+        raise ReportError(
+            f"{origin} was written by a newer version (schema {version}, this one reads up to {SCHEMA}):"
+            " pip install --upgrade autograd-inspector"
+        )
+    try:
+        check(rows)
+        return from_rows(rows)
+    except (Mismatch, RecursionError) as error:
+        raise ReportError(f"{origin} is a damaged report: {error}; run inspect on the script again") from error
+
+
+def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
+    """`value` as JSON, containers named in `opened` broken into one line for each item."""
+    if opened is None or not value:
+        return _ENCODER.encode(value)
+    inner = indent + " "
+    if isinstance(value, list):
+        items = [_text(item, opened or None, inner) for item in value]
+        opening, closing = "[]"
+    else:
+        items = [f"{json.dumps(key)}: {_text(item, opened.get(key), inner)}" for key, item in value.items()]
+        opening, closing = "{}"
+    body = f",\n{inner}".join(items)
+    return f"{opening}\n{inner}{body}\n{indent}{closing}"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

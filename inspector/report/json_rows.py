@@ -1,0 +1,116 @@
+"""A Report as the rows of report.json, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from inspector.graph import Graph
+from inspector.graph import json_rows as graph_rows
+from inspector.graph.row_types import value_keys
+from inspector.graph.saved_memory import saved_memory
+from inspector.graph.values import decode, encode
+from inspector.report.mask_addresses import mask_addresses
+from inspector.report.model import BackwardCall, Inventory, Report, Setting
+from inspector.report.row_types import SCHEMA, Check, EventRow, Finding, OptimizerRow, ParameterRow
+
+_MOST_MODULES = 10
+"""How many modules are listed with what they keep alive."""
+
+_VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
+"""Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
+
+_INVENTORY = ("parameters", "modules", "optimizers")
+
+_OPTIONAL = ("scale", "wanted", "contains", "alive")
+"""Keys of a backward call that are left out where they are None or empty."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of report.json, which also says what each key means."""
+    parsed: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
+    return parsed
+
+
+def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
+    """The report as JSON has it: top-level keys in their documented order, addresses masked.
+
+    columns: whether nodes and edges are tables of `inspector.graph.columnar`.
+    """
+    return {
+        "schema": SCHEMA,
+        "script": report.script,
+        "exit": report.exit | {"exception": _masked(report.exit["exception"])},
+        "recording": report.recording,
+        "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
+        "parameters": encode(report.inventory.parameters),
+        "modules": encode(report.inventory.modules),
+        "optimizers": encode(report.inventory.optimizers),
+        **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
+        "events": encode(report.events),
+        "findings": [encode(structs.asdict(finding)) for finding in report.findings],
+        "checked": [structs.asdict(check) for check in report.checked],
+    }
+
+
+def from_rows(rows: dict[str, Any]) -> Report:
+    """The Report that `to_rows` gave, and that `check` has passed. Networks are made when they are asked for."""
+    return Report(
+        script=rows["script"],
+        exit=rows["exit"],
+        recording=rows["recording"],
+        calls=[_call_from_rows(call) for call in rows["backward_calls"]],
+        inventory=Inventory(**{key: _decoded(rows[key]) for key in _INVENTORY}, leaves=rows.get("leaves", [])),
+        events=_decoded(rows["events"]),
+        findings=[Finding(**row) for row in _decoded(rows["findings"])],
+        checked=[Check(**row) for row in rows["checked"]],
+    )
+
+
+def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:
+    graph = graph_rows.to_columns(call.graph) if columns else graph_rows.to_rows(call.graph)
+    if call.graph.note:
+        graph["folded"] = {"note": call.graph.note, "whole": call.whole}
+    setting = vars(call.setting)
+    more = {key: encode(setting[key]) for key in _OPTIONAL if setting[key] not in (None, [])}
+    return {
+        "index": call.index,
+        "location": call.location,
+        "recording": call.setting.recording,
+        **more,
+        "graph": graph | {"error": _masked(graph["error"])},
+        **_saved(call.graph),
+        "cuts": encode(call.cuts),
+        "writes": encode(call.writes),
+    }
+
+
+def _saved(graph: Graph) -> dict[str, Any]:
+    """What the saved tensors kept alive, for readers of the file: we count it again from the graph."""
+    kept = saved_memory(graph)
+    if kept is None:
+        return {}
+    modules = [{"module": name, "bytes": size} for name, size in list(kept.modules.items())[:_MOST_MODULES]]
+    return {"saved": {"bytes": kept.total, "packed": kept.packed, "modules": modules}}
+
+
+def _call_from_rows(rows: dict[str, Any]) -> BackwardCall:
+    found = rows["graph"]
+    in_columns = isinstance(found["nodes"], dict)
+    graph = graph_rows.from_columns(found) if in_columns else graph_rows.from_rows(found)
+    cuts, writes = _decoded(rows["cuts"]), _decoded(rows["writes"])
+    more = {key: decode(rows[key]) for key in _OPTIONAL if key in rows}
+    setting = Setting(rows["recording"], **more)
+    whole = found.get("folded", {}).get("whole")
+    return BackwardCall(rows["index"], rows["location"], graph, cuts, writes, setting, whole)
+
+
+def _decoded(rows: list[dict[str, Any]]) -> Any:
+    return [{key: decode(item) if key in _VALUES else item for key, item in row.items()} for row in rows]
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else mask_addresses(text)

@@ -1,0 +1,23 @@
+"""Runs the user's script as ``__main__``, as ``python script.py`` would, and ends the process as it would.
+
+The order of a whole run, for the caller::
+
+    try:
+        exit = run_script(ScriptTarget("train.py", None, ("--epochs", "3")), on_torch=start_watching)
+    except ScriptError as error:
+        ...                        # nothing ran: one line for stderr, exit status 2
+    if not exit.forked:
+        with our_modules():
+            ...                    # write what was recorded
+    finish(exit)
+
+What differs from plain python, and stays so: the stack is a few frames deeper (`traceback.print_stack`,
+the depth at which a RecursionError comes) and `sys.modules` holds more modules.
+"""
+
+from inspector.runscript.runner import run_script
+from inspector.runscript.script_exit import ScriptExit, finish, stop_script
+from inspector.runscript.sys_modules_isolation import our_modules
+from inspector.runscript.target import ScriptError, ScriptTarget
+
+__all__ = ["ScriptError", "ScriptExit", "ScriptTarget", "finish", "our_modules", "run_script", "stop_script"]

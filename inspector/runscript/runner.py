@@ -1,0 +1,118 @@
+"""Runs a script in this process, as ``__main__``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+
+from inspector.runscript.script_exit import ScriptExit, end_with
+from inspector.runscript.sys_modules_isolation import hide_our_modules
+from inspector.runscript.target import ModuleByName, ScriptError, ScriptTarget, SourceFile, find
+from inspector.runscript.torch_import import TorchImport
+from inspector.runscript.traceback_frames import OUTERMOST, hide_our_frames
+from inspector.util.stderr import say
+
+_CALL = compile("call()", OUTERMOST, "exec")
+
+
+def run_script(
+    target: ScriptTarget, *, on_torch: Callable[[], None], warn: Callable[[str], None] = say
+) -> ScriptExit:
+    """Run `target` to its end, its threads included, and return how it ended.
+
+    on_torch: called once, before the line after the script's first ``import torch`` (before the script,
+    where torch is imported already); never, for a script without torch.
+    warn: takes one line about an error of ours; the script goes on.
+
+    Prints what the interpreter prints: the traceback of an uncaught exception (by the user's
+    `sys.excepthook`) without our frames, or the text of ``sys.exit("text")``. Afterwards `sys.argv`,
+    `sys.path` and ``sys.modules["__main__"]`` stay the script's, for its atexit handlers. Where the script
+    left threads, the interpreter's own shutdown of threads has run: executors take no more work.
+
+    Raises ScriptError when there is nothing to run.
+    """
+    program = find(target)
+    process = os.getpid()
+    main = _take_over(program, target)
+    watch = TorchImport(on_torch, warn)
+    watch.install()
+    error = _call(program, main)
+    if isinstance(program, ModuleByName) and error is not None and (reason := program.missing(error)):
+        watch.remove()
+        raise ScriptError(reason)
+    if isinstance(program, SourceFile):
+        _flush()
+    exit = ScriptExit(0) if error is None else end_with(error)
+    if isinstance(program, SourceFile):
+        program.leave(main)
+    if os.getpid() != process:
+        return replace(exit, forked=True)
+    _wait_for_threads()
+    watch.remove()
+    return replace(exit, torch_failed=watch.failed)
+
+
+def _take_over(program: SourceFile | ModuleByName, target: ScriptTarget) -> ModuleType:
+    """Make this process look as if python had been started with `target`."""
+    name = ["-m"] if target.path is None else [target.path]
+    module = [] if target.module is None else [target.module]
+    sys.orig_argv = [sys.orig_argv[0], *name, *module, *target.arguments]
+    sys.argv = [*name, *target.arguments]  # runpy replaces a "-m"
+    our_path = sys.path.copy()
+    if not getattr(sys.flags, "safe_path", False):  # Python 3.11
+        sys.path[0] = program.folder  # in the place of what python put there for us
+    elif isinstance(program, ModuleByName) and program.is_folder:
+        sys.path.insert(0, program.folder)
+    hide_our_modules(program.folder, our_path)
+    main = ModuleType("__main__")
+    program.prepare(main)
+    sys.modules["__main__"] = main
+    return main
+
+
+def _call(program: SourceFile | ModuleByName, main: ModuleType) -> BaseException | None:
+    """Run the program; what it raised, if it did."""
+    try:
+        # Below the user's outermost frame there is one more that belongs to "sys": see OUTERMOST.
+        exec(_CALL, {"__name__": OUTERMOST, "call": program.program(main)})
+    except BaseException as error:
+        return error
+    return None
+
+
+def _flush() -> None:
+    for stream in (sys.stderr, sys.stdout):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _wait_for_threads() -> None:
+    """Wait for the script's threads, as the interpreter does at its end: what they do is watched too.
+
+    Not by joining them one by one: the workers of an executor end only when the interpreter's own function
+    tells them to. It does nothing when it is called again.
+    """
+    if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
+        return
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+    except BaseException as error:
+        _say_ignored(error)
+
+
+def _say_ignored(error: BaseException) -> None:
+    """Print what the interpreter prints when its wait for threads is broken off, by Ctrl-C."""
+    import traceback  # late: nearly never
+
+    hide_our_frames(error)
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    with contextlib.suppress(Exception):
+        sys.stderr.write(
+            f"Exception ignored in: {threading!r}\nTraceback (most recent call last):\n"
+            f"{trace}{type(error).__qualname__}: {error}\n"
+        )

@@ -1,0 +1,142 @@
+"""How a script ends: what the interpreter would print and return, and the end of the process itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NoReturn
+
+from inspector.runscript.traceback_frames import hide_our_frames
+
+_INTERRUPTED = 130
+_display = sys.__excepthook__
+
+
+class ScriptStopped(SystemExit):
+    """Our own end of the script (`stop_script`); to the script it is `sys.exit()`."""
+
+
+@dataclass(frozen=True)
+class ScriptExit:
+    """How the script ended.
+
+    status: what the shell sees as ``$?``.
+    exception: what was raised out of the script, SystemExit included; None where it ran to its end.
+    stopped: it was ended by `stop_script`.
+    forked: this process is a child that the script forked: it has no report to write, only to `finish`.
+    torch_failed: every import of torch that the script tried has raised.
+    """
+
+    status: int
+    exception: BaseException | None = None
+    stopped: bool = False
+    forked: bool = False
+    torch_failed: bool = False
+
+    def describe(self) -> str | None:
+        """The exception in one line, addresses masked ("ZeroDivisionError: division by zero").
+
+        None where the script ran to its end, was stopped, or left by `sys.exit` with a status.
+        """
+        error = self.exception
+        if error is None or (isinstance(error, SystemExit) and isinstance(error.code, int | None)):
+            return None
+        kind = type(error)
+        name = kind.__qualname__
+        if kind.__module__ not in ("builtins", "__main__"):
+            name = f"{kind.__module__}.{name}"
+        return re.sub(r"\b0x[0-9a-fA-F]+", "0x…", f"{name}: {_first_line(error)}".removesuffix(": "))
+
+
+def stop_script() -> NoReturn:
+    """End the script here, as `sys.exit()` would; the script may catch that, as it may any SystemExit."""
+    raise ScriptStopped(0)
+
+
+def end_with(error: BaseException) -> ScriptExit:
+    """Print what the interpreter prints for `error`, raised out of a script, and return how that ends.
+
+    Called outside every ``except`` block, so that a `sys.excepthook` of the user finds no exception at work.
+    """
+    if isinstance(error, ScriptStopped):
+        return ScriptExit(0, stopped=True)
+    if isinstance(error, SystemExit):
+        return ScriptExit(_status_of(error), error)
+    hide_our_frames(error)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    failure = _call_excepthook(error)
+    if isinstance(failure, SystemExit):
+        return ScriptExit(_status_of(failure), failure)
+    if failure is not None:
+        hide_our_frames(failure)
+        _write("Error in sys.excepthook:\n")
+        _display(type(failure), failure, failure.__traceback__)
+        _write("\nOriginal exception was:\n")
+        _display(type(error), error, error.__traceback__)
+    # Python, too, asks for the very type: a subclass ends with 1.
+    return ScriptExit(_INTERRUPTED if type(error) is KeyboardInterrupt else 1, error)
+
+
+def finish(exit: ScriptExit) -> NoReturn:
+    """End this process as plain python ends after such a script. Nothing more is printed by us.
+
+    By raising SystemExit, so that the interpreter waits for threads, runs atexit and flushes; or, after
+    Ctrl-C, KeyboardInterrupt, for which the interpreter then ends itself by SIGINT.
+    """
+    if exit.status == _INTERRUPTED and type(exit.exception) is KeyboardInterrupt:
+        sys.excepthook = _say_nothing  # its traceback was shown when the script ended
+        raise KeyboardInterrupt
+    raise SystemExit(exit.status)
+
+
+def _call_excepthook(error: BaseException) -> BaseException | None:
+    """What the user's `sys.excepthook` raised, if it did."""
+    if not hasattr(sys, "excepthook"):
+        _write("sys.excepthook is missing\n")
+        _display(type(error), error, error.__traceback__)
+        return None
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as failure:
+        return failure
+    return None
+
+
+def _status_of(error: SystemExit) -> int:
+    """The exit status of `error`; a code that is no number is printed, as the interpreter does."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        # C's long: a number that it cannot hold counts as -1.
+        return code & 0xFF if -(2**63) <= code < 2**63 else 0xFF
+    with contextlib.suppress(Exception):
+        _write(str(code))
+    _write("\n")
+    return 1
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(Exception):
+        if sys.stderr is None:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        else:
+            sys.stderr.write(text)
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        return "(its message cannot be read)"
+    return lines[0] if lines else ""
+
+
+def _say_nothing(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """A `sys.excepthook` for an exception that was shown before."""

@@ -1,0 +1,174 @@
+"""What is to be run, found and read before anything of the process is changed."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib.util
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from pathlib import Path
+from pkgutil import get_importer
+from types import ModuleType
+from typing import Any
+
+from inspector.util.os_errors import reason
+
+
+class ScriptError(Exception):
+    """Nothing can be run; the message is one line, without a prefix and without a stop at its end."""
+
+
+@dataclass(frozen=True)
+class ScriptTarget:
+    """What the user asked to run: a file (or a folder or zip with a ``__main__.py``), or a module.
+
+    path: as the user wrote it; None for a module.
+    module: the name after ``-m``; None for a file.
+    arguments: what the script sees after ``sys.argv[0]``.
+    """
+
+    path: str | None
+    module: str | None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of Python, source or compiled (``.pyc``).
+
+    path: absolute, not normalised, as plain python has it in ``__file__``.
+    """
+
+    path: str
+    content: bytes
+
+    @property
+    def folder(self) -> str:
+        """What plain python puts first on `sys.path`: links are followed here, and only here."""
+        return str(Path(self.path).resolve().parent)
+
+    def prepare(self, main: ModuleType) -> None:
+        """Give ``__main__`` the names that plain python gives it, in the same order."""
+        loader = SourcelessFileLoader if self._is_compiled else SourceFileLoader
+        main.__loader__ = loader("__main__", self.path)
+        main.__dict__.update(__annotations__={}, __builtins__=builtins, __file__=self.path, __cached__=None)
+
+    def program(self, main: ModuleType) -> Callable[[], object]:
+        """What runs the file; raises the SyntaxError of a file that does not compile."""
+        if self._is_compiled:
+            code: Any = SourcelessFileLoader("__main__", self.path).get_code("__main__")
+        else:
+            code = compile(self.content, self.path, "exec", dont_inherit=True)
+        # A function written in C: it adds no frame to the user's stack.
+        return functools.partial(exec, code, main.__dict__)
+
+    def leave(self, main: ModuleType) -> None:
+        """Plain python takes these away and flushes before it shows an exception or runs atexit."""
+        main.__dict__.pop("__file__", None)
+        main.__dict__.pop("__cached__", None)
+
+    @property
+    def _is_compiled(self) -> bool:
+        return self.path.endswith(".pyc")
+
+
+@dataclass(frozen=True)
+class ModuleByName:
+    """A module that `runpy` finds: the one after ``-m``, or the ``__main__`` of a folder or zip.
+
+    name: "__main__" for a folder or zip.
+    folder: the working directory, or the folder or zip itself: first on `sys.path`.
+    """
+
+    name: str
+    folder: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is the ``__main__`` of a folder or zip."""
+        return self.name == "__main__"
+
+    def prepare(self, main: ModuleType) -> None:
+        """Give ``__main__`` what it has before `runpy` fills it."""
+        main.__dict__.update(__annotations__={}, __builtins__=builtins)
+
+    def program(self, main: ModuleType) -> Callable[[], object]:
+        """What runs the module. This is the function that ``python -m`` calls, so that warnings and the
+        frames of a traceback are the same; runpy's public ones restore `sys.modules` at the end."""
+        run_as_main: Callable[[str, bool], object] = runpy._run_module_as_main  # type: ignore[attr-defined]
+        return functools.partial(run_as_main, self.name, not self.is_folder)
+
+    def missing(self, error: BaseException) -> str | None:
+        """runpy's reason why there is nothing to run, if that is what `error` says."""
+        reason = error.__context__
+        if isinstance(error, SystemExit) and isinstance(reason, runpy._Error):  # type: ignore[attr-defined]
+            return str(reason)
+        return None
+
+
+def find(target: ScriptTarget) -> SourceFile | ModuleByName:
+    """The program that `target` names.
+
+    Raises ScriptError for a file that is missing, unreadable or not Python. That a module is missing
+    is only known once it runs (`ModuleByName.missing`).
+    """
+    if target.module is not None:
+        return ModuleByName(target.module, str(Path.cwd()))
+    if target.path is None:
+        raise ScriptError("no script was given")
+    # Joined as text: plain python, too, keeps `./` and `..` in ``__file__``.
+    is_absolute = Path(target.path).is_absolute()
+    path = target.path if is_absolute else f"{Path.cwd()}{os.sep}{target.path}"
+    if not Path(path).exists():
+        raise ScriptError(f"no such file: {target.path}{_close_match(target.path)}")
+    if get_importer(path) is not None:
+        return ModuleByName("__main__", path)
+    return SourceFile(path, _read(path, target.path))
+
+
+def _read(path: str, shown: str) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ScriptError(f"cannot read {shown}: {reason(error)}") from None
+    if path.endswith(".pyc"):
+        if content[:4] != importlib.util.MAGIC_NUMBER:
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            raise ScriptError(f"not compiled by this Python ({version}): {shown}")
+        return content
+    if b"\0" in content:
+        raise ScriptError(f"not a Python file: {shown} (it holds null bytes)")
+    _check_text(content, shown)
+    return content
+
+
+def _check_text(content: bytes, shown: str) -> None:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    else:
+        return
+    try:
+        importlib.util.decode_source(content)
+    except (SyntaxError, UnicodeDecodeError):
+        raise ScriptError(
+            f"not a Python file: {shown} (line {line} is not UTF-8, and no other encoding is declared)"
+        ) from None
+
+
+def _close_match(path: str) -> str:
+    import difflib  # late: only for a mistake
+
+    wanted = Path(path)
+    try:
+        names = [entry.name for entry in wanted.parent.iterdir() if entry.suffix == ".py"]
+    except OSError:
+        return ""
+    matches = difflib.get_close_matches(wanted.name, names, n=1)
+    return f" (did you mean {wanted.with_name(matches[0])}?)" if matches else ""

@@ -1,0 +1,68 @@
+"""Takes our frames out of the tracebacks of the user's exceptions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import CodeType, TracebackType
+
+OUTERMOST = "sys"
+"""The file name of the frame below the user's outermost one.
+
+A warning whose ``stacklevel`` reaches past the script is credited by plain python to "sys", line 1; under us
+it meets this frame, and says the same.
+"""
+
+# Only what stands between the user's code and python or torch: an exception of ours that the user's own call
+# of the library raises keeps its frames.
+_OVERRIDES = f"torch{os.sep}overrides.py"
+_HIDDEN = tuple(
+    str(Path(__file__).parent.parent / stage) + os.sep for stage in ("runscript", "recording", "torch_api")
+)
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """Take our frames out of the traceback of `error` and of every exception that it is shown with."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        shown = waiting.pop()
+        if shown is None or id(shown) in seen:
+            continue
+        seen.add(id(shown))
+        # Not by assignment, which an exception that is a frozen dataclass refuses.
+        BaseException.with_traceback(shown, _without_ours(shown.__traceback__))
+        waiting += [shown.__cause__, shown.__context__]
+        if sys.version_info >= (3, 11) and isinstance(shown, BaseExceptionGroup):  # noqa: F821  ruff takes 3.10
+            waiting += shown.exceptions
+
+
+def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    entries: list[TracebackType] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if len(entries) > 1 and _is_detour(entries[-1].tb_frame.f_code) and entries[-2].tb_frame.f_code is code:
+            del entries[-2:]
+        if not _is_ours(code.co_filename):
+            entries.append(traceback)
+        traceback = traceback.tb_next
+    following = None
+    for entry in reversed(entries):
+        if entry.tb_next is not following:
+            entry.tb_next = following
+        following = entry
+    return following
+
+
+def _is_detour(code: CodeType) -> bool:
+    """Whether a function of torch is only there because a mode of ours is.
+
+    A function written in Python then calls `handle_torch_function`, which calls it again by way of the mode. By
+    way of a mode or a subclass of the user's, their frame would stand between.
+    """
+    return code.co_name == "handle_torch_function" and code.co_filename.endswith(_OVERRIDES)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename == OUTERMOST or filename.startswith(_HIDDEN)

@@ -1,0 +1,61 @@
+"""Cubic Bezier splines: a start, then three points a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from inspector.scene.scene import Point, Rectangle
+
+Curve = tuple[Point, ...]
+
+SAMPLES = 16
+"""Points of a segment that are looked at, to see what it meets."""
+
+
+def straight(start: Point, end: Point) -> Curve:
+    """A straight line as one segment."""
+    dx, dy = (end[0] - start[0]) / 3, (end[1] - start[1]) / 3
+    return (start, (start[0] + dx, start[1] + dy), (start[0] + 2 * dx, start[1] + 2 * dy), end)
+
+
+def s_curve(start: Point, end: Point, *, horizontal: bool) -> Curve:
+    """An S that leaves and arrives horizontally, or vertically."""
+    if horizontal:
+        middle = (start[0] + end[0]) / 2
+        return (start, (middle, start[1]), (middle, end[1]), end)
+    middle = (start[1] + end[1]) / 2
+    return (start, (start[0], middle), (end[0], middle), end)
+
+
+def joined(curves: Sequence[Curve]) -> Curve:
+    """One spline of several that each begin where the last one ended; those without length are left out."""
+    first, *others = [curve for curve in curves if curve[0] != curve[-1]] or [curves[0]]
+    return (*first, *(point for curve in others for point in curve[1:]))
+
+
+def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
+    """Points on a spline, `count` a segment, its ends included."""
+    yield points[0]
+    for first in range(0, len(points) - 1, 3):
+        a, b, c, d = points[first : first + 4]
+        for step in range(1, count + 1):
+            t = step / count
+            s = 1 - t
+            yield (
+                s**3 * a[0] + 3 * s * s * t * b[0] + 3 * s * t * t * c[0] + t**3 * d[0],
+                s**3 * a[1] + 3 * s * s * t * b[1] + 3 * s * t * t * c[1] + t**3 * d[1],
+            )
+
+
+def is_clear(curve: Curve, obstacles: Sequence[Rectangle]) -> bool:
+    """Whether a segment stays outside of all rectangles."""
+    xs, ys = [point[0] for point in curve], [point[1] for point in curve]
+    left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+    near = [
+        area
+        for area in obstacles
+        if area.x < right and left < area.right and area.y < bottom and top < area.bottom
+    ]
+    return not near or not any(
+        area.x < x < area.right and area.y < y < area.bottom for x, y in sampled(curve) for area in near
+    )

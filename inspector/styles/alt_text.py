@@ -1,0 +1,56 @@
+"""A figure in words, for those who cannot see it: its title, and its table of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.graph import Graph
+from inspector.graph.row_types import TensorRow
+from inspector.graph.values import Value
+from inspector.styles.value_text import plain_text, value_lines
+
+
+def figure_title(graph: Graph, call: str, moments: Sequence[str]) -> str:
+    """`z = x**2 - y**2: before and after z.backward()`. call: may be empty, which leaves the moments out."""
+    code = plain_text("; ".join(root_codes(graph))) or "backward graph"
+    return f"{code}: {' and '.join(moments)} {plain_text(call)}" if call else code
+
+
+def gradient_table(graph: Graph) -> str:
+    """A line for each leaf, root and named tensor: its data, its grad before and after, what backward raised."""
+    lines = ["tensor: data; grad before → after"]
+    lines += [_line(tensor) for _, tensor in graph.tensors() if _is_listed(tensor)]
+    if graph.error:
+        lines.append(f"backward raised: {plain_text(graph.error)}")
+    return "\n".join(lines)
+
+
+def root_codes(graph: Graph) -> list[str]:
+    """The source lines that made the roots, each once."""
+    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.network]
+    codes = [source["code"] for source in sources if source is not None and "code" in source and source["code"]]
+    return list(dict.fromkeys(codes))
+
+
+def call_code(graph: Graph) -> str:
+    """The backward call as a script would write it: `z.backward()` for one root with a name."""
+    names = [graph[root]["name"] or "" for root in graph.roots if root in graph.network]
+    if len(names) == 1 and names[0].isidentifier():
+        return f"{names[0]}.backward()"
+    return "backward()"
+
+
+def _is_listed(tensor: TensorRow) -> bool:
+    return bool(tensor["name"]) and (tensor["requires_grad"] or not tensor["is_leaf"])
+
+
+def _line(tensor: TensorRow) -> str:
+    def text(value: Value) -> str:
+        return " ".join(value_lines(value, tensor["dtype"], tensor["shape"]))
+
+    before, after = tensor["before"]["grad"], tensor["after"]["grad"]
+    remark = "" if tensor["is_leaf"] else " (not a leaf)"
+    return (
+        f"{plain_text(tensor['name'] or '')}: data {text(tensor['after']['data'])}; "
+        f"grad {text(before)} → {text(after)}{remark}"
+    )

@@ -1,0 +1,73 @@
+"""What stands around the graph in every style: the title, what was raised, the meaning of arrows and discs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.options.figure_options import Order
+from inspector.styles.alt_text import root_codes
+from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
+from inspector.styles.subject import Subject
+from inspector.styles.value_text import plain_text
+from inspector.typography import format_number
+
+_MOST_ALIASES = 6
+_ORDERS: dict[Order, str] = {
+    "engine": "order in which the engine runs",
+    "textbook": "order of the steps, level by level from the root",
+}
+"""What the numbers of the steps mean."""
+
+
+def title(subject: Subject) -> tuple[StyledText, ...]:
+    """The code that made the root, the moment, and the call."""
+    codes = root_codes(subject.graph)
+    words = [StyledText(plain_text("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
+    if subject.call:
+        ink = "gradient" if subject.ran else "quiet"
+        words.append(StyledText(subject.moment, ink, "bold", TITLE_SIZE))
+        words.append(StyledText(plain_text(subject.call), ink, "mono", TITLE_SIZE))
+    return tuple(words)
+
+
+def notes(subject: Subject) -> tuple[StyledText, ...]:
+    """What backward raised, and what the short names in long derivatives stand for."""
+    return (*raised(subject), *scale(subject), *_aliases(subject))
+
+
+def raised(subject: Subject) -> tuple[StyledText, ...]:
+    """What backward raised."""
+    error = subject.graph.error if subject.ran else None
+    return (StyledText(plain_text(error), "error"),) if error else ()
+
+
+def scale(subject: Subject) -> tuple[StyledText, ...]:
+    """That a GradScaler's scale is divided out of the gradients."""
+    if subject.graph.scale is None:
+        return ()
+    return (
+        StyledText(f"the scale {format_number(subject.graph.scale)} is divided out", "quiet", size=SMALL_SIZE),
+    )
+
+
+def _aliases(subject: Subject) -> Iterator[StyledText]:
+    """`v1 = exp(w·x)` for every alias that a derivative is written with."""
+    if not subject.ran or subject.look.derivatives in ("numbers", "none"):
+        return
+    held = [node["alias"] for _, node in subject.graph.functions() if node.get("alias")]
+    for alias in sorted(held, key=lambda alias: (len(alias["name"]), alias["name"]))[:_MOST_ALIASES]:
+        if alias["expression"]:
+            yield StyledText(plain_text(f"{alias['name']} = {alias['expression']}"), "quiet", size=SMALL_SIZE)
+
+
+def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
+    """The meaning of the numbers, where any are drawn."""
+    ran = subject.ran and any(isinstance(node["step"], int) for _, node in subject.graph.functions())
+    return (LegendEntry("badge", _ORDERS[subject.graph.order], "gradient"),) if ran else ()
+
+
+def arrow_entry(subject: Subject) -> LegendEntry:
+    """The meaning of an arrow."""
+    if subject.pointing == "forward":
+        return LegendEntry("arrow", "the values flow; the gradient goes against it", "ink")
+    return LegendEntry("arrow", "the gradient flows", "gradient" if subject.ran else "line")

@@ -1,0 +1,212 @@
+"""Values, names and gradients as the short texts of a picture. Style-independent; nothing here has a size."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from inspector.graph.values import Value, is_number, is_summary, is_unknown
+from inspector.options.figure_options import Derivatives
+from inspector.typography import format_number, sanitize, shape_text
+from inspector.typography.formula_format import format_formula, is_sum
+from inspector.typography.number_format import MINUS
+
+UNKNOWN = "?"
+AGREEMENT = 1e-6
+"""A local derivative is shown only if local times upstream is the measured gradient to this relative error."""
+
+_TRAILING_DIGITS = re.compile(r"\d+$")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MATRIX_SIDE = 3
+_MOST_SUMMANDS = 4
+_LONGEST_SYMBOL = 24
+
+
+def function_name(name: str) -> str:
+    """`PowBackward0` as `PowBackward`: torch's number tells overloads apart, not what the function does."""
+    return _TRAILING_DIGITS.sub("", name) or name
+
+
+def superscript(exponent: float) -> str:
+    """`²` for 2; `^0.5` where there are no raised digits."""
+    if exponent == int(exponent) and exponent >= 0:
+        return str(int(exponent)).translate(_SUPERSCRIPTS)
+    return f"^{_operand(exponent)}"
+
+
+def plain_text(text: str) -> str:
+    """Source text on one line, blanks together, without control characters."""
+    return " ".join(sanitize(text).split())
+
+
+def elements(value: Value) -> Iterator[Any]:
+    """The numbers of a value that is held in full, in order."""
+    if isinstance(value, list):
+        for item in value:
+            yield from elements(item)
+    else:
+        yield value
+
+
+def summary_norm(value: Value) -> float | None:
+    """The Euclidean norm of a value, or None where it is not known."""
+    if is_summary(value):
+        held = value["norm"]
+        return float(held) if isinstance(held, (int, float)) else None
+    held = list(elements(value))
+    if held and all(map(is_number, held)):
+        return math.hypot(*map(abs, held))
+    return None
+
+
+def matrix_rows(value: Value) -> tuple[str, ...] | None:
+    """A vector or matrix of up to 3 by 3 as one text a row, or None for anything else."""
+    if not isinstance(value, list) or not value or len(value) > _MATRIX_SIDE:
+        return None
+    rows = value if isinstance(value[0], list) else [value]
+    if any(not isinstance(row, list) or len(row) > _MATRIX_SIDE for row in rows):
+        return None
+    if not all(is_number(item) for row in rows for item in row):
+        return None
+    return tuple("[" + ", ".join(format_number(item) for item in row) + "]" for row in rows)
+
+
+def value_lines(value: Value, dtype: str, shape: Sequence[int]) -> tuple[str, ...]:
+    """A value in full on one or more lines, or its type and its norm; `?` for what is not known.
+
+    dtype, shape: of the tensor, for a list too large to be written out.
+    """
+    if value is None:
+        return ("None",)
+    if is_unknown(value):
+        return (UNKNOWN,)
+    if is_number(value):
+        return (format_number(value),)
+    rows = matrix_rows(value)
+    if rows is not None:
+        return rows
+    if is_summary(value):
+        dtype, shape = value.get("dtype", dtype), value.get("shape", shape)
+    length = summary_norm(value)
+    described = shape_text(dtype, shape) or "tensor"
+    return (described,) if length is None else (described, norm_text(length))
+
+
+def value_inline(value: Value, dtype: str, shape: Sequence[int]) -> str:
+    """A value on one line."""
+    rows = matrix_rows(value)
+    if rows is not None and len(rows) > 1:
+        return "[" + ", ".join(rows) + "]"
+    return value_lines(value, dtype, shape)[0]
+
+
+def norm_text(length: float) -> str:
+    """`norm 0.123`, as it stands below a tensor's type."""
+    return f"norm {format_number(length)}"
+
+
+def gradient_text(gradient: Value) -> str:
+    """What flowed, in one short text: a number, a short vector, or its norm; nothing if it is not known."""
+    if gradient is None or is_unknown(gradient):
+        return ""
+    if is_number(gradient):
+        return format_number(gradient)
+    rows = matrix_rows(gradient)
+    if rows is not None and len(rows) == 1:
+        return rows[0]
+    length = summary_norm(gradient)
+    return "" if length is None else f"‖g‖ = {format_number(length)}"
+
+
+def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives = "both") -> str:
+    """What is written at an edge: `2x · 1 = 4`, or the gradient alone where the product does not hold.
+
+    gradient: what flowed along the edge. local: `{"symbol", "value"}` or None. upstream: what arrived at the
+    function that the edge leaves. wanted: with `numbers` it is `4 · 1 = 4`, with `symbols` `2x`, with `none`
+    the gradient alone.
+    """
+    alone = gradient_text(gradient)
+    if not alone or wanted == "none" or not _holds(gradient, local, upstream):
+        return alone
+    name = local["symbol"]
+    if name.replace(" ", "") in ("1", "-1"):
+        return alone
+    if wanted == "symbols":
+        return _symbol_in_short(name)
+    shown = _symbol_in_short(name) if wanted == "both" else _operand(local["value"])
+    return f"{shown} · {_operand(upstream)} = {alone}"
+
+
+def derivative_text(gradient: Value, local: Any, upstream: Value) -> str:
+    """A local derivative as symbol and number, `2x = 4`; a number alone is `2`; nothing if it does not hold."""
+    if not _holds(gradient, local, upstream):
+        return ""
+    value = format_number(local["value"])
+    name = _symbol_in_short(local["symbol"])
+    name = name[1:-1] if name.startswith("(") and _closes_at_end(name) else name
+    return value if not any(letter.isalpha() for letter in name) else f"{name} = {value}"
+
+
+def product_text(gradient: Value, local: Any, upstream: Value) -> str:
+    """`2 · 1 = 2` by numbers, for an edge whose derivative stands beside it; else the gradient alone."""
+    alone = gradient_text(gradient)
+    if not alone or not _holds(gradient, local, upstream) or abs(local["value"]) == 1:
+        return alone
+    return f"{format_number(local['value'])} · {_operand(upstream)} = {alone}"
+
+
+def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
+    """Whether a local derivative is known and times upstream is what was measured."""
+    if not isinstance(local, dict) or not is_number(upstream) or not is_number(gradient):
+        return False
+    factor, name = local.get("value"), local.get("symbol")
+    if not is_number(factor) or not isinstance(name, str):
+        return False
+    return _agree(factor * upstream, gradient)
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the bracket that opens a text is closed by its last character."""
+    depth = 0
+    for position, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return position == len(text) - 1
+    return False
+
+
+def sum_text(contributions: Sequence[Value], total: Value) -> str:
+    """`2 + 2 = 4`, or nothing unless two or more numbers are known and make up the total."""
+    if len(contributions) < 2 or not all(is_number(item) for item in (*contributions, total)):
+        return ""
+    if not _agree(sum(contributions), total):
+        return ""
+    shown = [format_number(contributions[0]), *(_operand(item) for item in contributions[1:])]
+    if len(shown) > _MOST_SUMMANDS:
+        shown = [*shown[: _MOST_SUMMANDS - 1], "…"]
+    return f"{' + '.join(shown)} = {format_number(total)}"
+
+
+def symbol_text(expression: str) -> str:
+    """A derivative as it is written by hand: `2*x` as 2x, `3*x**2` as 3x², a sum in brackets."""
+    text = format_formula(plain_text(expression))
+    return f"({text})" if is_sum(text) or text.startswith(MINUS) else text
+
+
+def _symbol_in_short(expression: str) -> str:
+    """A long derivative loses its end, so that its value and the gradient keep their place."""
+    text = symbol_text(expression)
+    return text if len(text) <= _LONGEST_SYMBOL else text[: _LONGEST_SYMBOL - 1].rstrip() + "…"
+
+
+def _operand(value: Any) -> str:
+    text = format_number(value)
+    return f"({text})" if text.startswith(MINUS) else text
+
+
+def _agree(computed: Any, measured: Any) -> bool:
+    if computed == measured:
+        return True
+    return bool(abs(computed - measured) <= AGREEMENT * max(abs(computed), abs(measured)))

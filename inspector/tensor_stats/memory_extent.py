@@ -1,0 +1,58 @@
+"""Where the elements of a tensor lie, apart from how it arranges them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import TypeAlias
+
+import torch
+
+MemoryExtent: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""A set of elements in a memory, from some first one on: the fewest sizes and strides that describe it, with the
+largest stride first. Views that show the same elements in another shape or order have the same."""
+
+
+def memory_extent(tensor: torch.Tensor) -> MemoryExtent:
+    """How the elements of a tensor lie, of which there are some, from its `storage_offset` on."""
+    return _whole(tensor.numel()) if tensor.is_contiguous() else _merged(tensor.shape, tensor.stride())
+
+
+@functools.lru_cache(maxsize=4096)
+def _whole(count: int) -> MemoryExtent:
+    return (count,), (1,)
+
+
+@functools.lru_cache(maxsize=4096)
+def _merged(shape: torch.Size, stride: tuple[int, ...]) -> MemoryExtent:
+    """Sorted by stride, two dimensions are one where the outer steps over just the whole of the inner."""
+    sizes: list[int] = []
+    strides: list[int] = []
+    for step, size in sorted(zip(stride, shape, strict=True)):
+        if size == 1:
+            continue
+        if sizes and step == sizes[-1] * strides[-1]:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+            strides.append(step)
+    return tuple(reversed(sizes)), tuple(reversed(strides))
+
+
+def in_memory_order(tensor: torch.Tensor, where: MemoryExtent) -> torch.Tensor:
+    """The same elements in the order of their memory, which torch reduces several times as fast."""
+    return tensor.as_strided(*where)
+
+
+def largest_stride_first(tensor: torch.Tensor) -> torch.Tensor:
+    """The same elements with their dimensions in the order of the memory."""
+    order = _order(tensor.stride())
+    return tensor if order is None else tensor.permute(order)
+
+
+@functools.lru_cache(maxsize=4096)
+def _order(strides: tuple[int, ...]) -> list[int] | None:
+    """Dimensions, the largest stride first; None where they are so."""
+    if all(outer >= inner for outer, inner in itertools.pairwise(strides)):
+        return None
+    return sorted(range(len(strides)), key=strides.__getitem__, reverse=True)

@@ -1,0 +1,102 @@
+"""Statistics of a tensor on a device, where it lives: as tensors, so that nobody waits for the device.
+
+They are taken in the widest type that the device has: in float32 the squares of large elements overflow where the
+elements do not, and to ask whether they did would make the device wait.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+
+import torch
+
+from inspector.tensor_stats.histogram import sample
+
+CHUNK_BYTES = 64 << 20
+"""No temporary of ours is larger."""
+
+
+def summary_on_device(tensor: torch.Tensor, implied: int) -> torch.Tensor:
+    """The numbers of `NAMES`, over the elements of `tensor` and `implied` zeros that are not stored; behind them a
+    sample of the elements.
+
+    Of a complex tensor those of its absolute values. NaN and Inf are always counted: to ask whether there are any
+    would make the device wait.
+    """
+    rows = [_of_piece(piece) for piece in _pieces(tensor)] if tensor.numel() else []
+    if implied:
+        rows.append((implied, [_number(value, tensor) for value in (0, 0, 0, 0, implied, 0, 0)]))
+    return torch.cat([torch.stack(_combined(rows)), _widened(sample(tensor))])
+
+
+def norm_on_device(tensor: torch.Tensor) -> torch.Tensor:
+    """The 2-norm, the one number of a light recording."""
+    return _root([_norm(piece) for piece in _pieces(tensor)])
+
+
+_Row = tuple[int, list[torch.Tensor]]
+"""How many elements, and their numbers."""
+
+
+def _combined(rows: list[_Row]) -> list[torch.Tensor]:
+    """The numbers of all pieces together."""
+    if len(rows) == 1:
+        return rows[0][1]
+    table = torch.stack([torch.stack(numbers) for _, numbers in rows])
+    total = sum(count for count, _ in rows)
+    mean = sum(numbers[1] * (count / total) for count, numbers in rows)
+    assert isinstance(mean, torch.Tensor)
+    extremes = [table[:, 2].amin(), table[:, 3].amax()]
+    return [_root([numbers[0] for _, numbers in rows]), mean, *extremes, *table[:, 4:].sum(0)]
+
+
+def _of_piece(piece: torch.Tensor) -> _Row:
+    least, most = torch.aminmax(piece)
+    zeros, nans, infinities = piece == 0, piece.isnan(), piece.isinf()
+    counts = [torch.count_nonzero(found).to(piece.dtype) for found in (zeros, nans, infinities)]
+    return piece.numel(), [_norm(piece), piece.mean(), least, most, *counts]
+
+
+def _norm(piece: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = torch.linalg.vector_norm(piece)
+    if piece.dtype is not torch.float64 and piece.numel():  # squares overflow, or vanish
+        most = torch.linalg.vector_norm(piece, ord=math.inf)
+        scale = torch.where(torch.isfinite(most) & (most > 0), most, torch.ones_like(most))
+        found = torch.linalg.vector_norm(piece / scale) * scale
+    return found
+
+
+def _root(norms: list[torch.Tensor]) -> torch.Tensor:
+    """The norm of pieces that have these norms."""
+    return norms[0] if len(norms) == 1 else _norm(torch.stack(norms))
+
+
+def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensor in the widest type, in pieces of at most `CHUNK_BYTES` of that."""
+    if tensor.numel() * _widest(tensor.device).itemsize <= CHUNK_BYTES or tensor.dim() == 0:
+        yield _widened(tensor)
+        return
+    longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
+    for piece in tensor.chunk(2, longest):
+        yield from _pieces(piece)
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    """In the widest type; of complex numbers the absolute values."""
+    return (tensor.abs() if tensor.is_complex() else tensor).to(_widest(tensor.device))
+
+
+def _number(value: float, like: torch.Tensor) -> torch.Tensor:
+    return torch.full((), value, dtype=_widest(like.device), device=like.device)
+
+
+@functools.lru_cache(maxsize=64)
+def _widest(device: torch.device) -> torch.dtype:
+    """float64, but on a device that has none, such as MPS."""
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return torch.float32
+    return torch.float64

@@ -1,0 +1,150 @@
+"""Small tensors, measured many at a time: a reduction of one costs as much as that of sixteen.
+
+A step of a small model has a thousand of them, and torch takes a microsecond or two to begin with any of the five
+reductions that a summary needs. So they are copied, those of a kind into the rows of one matrix, and measured row
+by row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy
+import torch
+
+from inspector.tensor_stats.histogram import sample_step
+from inspector.tensor_stats.memory_extent import largest_stride_first
+from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, statistics
+from inspector.torch_api.modes import unobserved
+
+_BYTES = 1 << 19
+"""Of one matrix: it stays in the processor's cache."""
+
+_ROWS = 256
+"""Of one matrix, at most."""
+
+_MOST = 1 << 14
+"""Elements of a tensor: from a larger one the reductions themselves take the time."""
+
+
+class Measured:
+    """The numbers of some elements and a sample of them: there at once, or as soon as somebody asks a
+    SmallTensorPool.
+
+    numbers: those of `NAMES`, or the norm alone.
+    """
+
+    __slots__ = ("_numbers", "_row", "_rows", "_sample")
+
+    def __init__(
+        self,
+        numbers: Sequence[float] = (),
+        sample: torch.Tensor | None = None,
+        *,
+        rows: _Rows | None = None,
+        row: int = 0,
+    ) -> None:
+        self._numbers, self._sample = numbers, sample
+        self._rows, self._row = rows, row
+
+    @property
+    def numbers(self) -> Sequence[float]:
+        return self._numbers if self._rows is None else self._rows.numbers(self._row)
+
+    @property
+    def sample(self) -> torch.Tensor | None:
+        """None in a light recording."""
+        return self._sample if self._rows is None else self._rows.sample(self._row)
+
+
+class SmallTensorPool:
+    """Copies of tensors that wait to be measured."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[torch.dtype, torch.Size], _Rows] = {}
+
+    def add(self, elements: torch.Tensor) -> Measured:
+        """Copy a tensor that `fits`. It is measured by the next `measure`, or before, where there are many."""
+        if not elements.is_contiguous():
+            elements = largest_stride_first(elements)  # as they lie: a view of them has the same numbers
+        kind = (elements.dtype, elements.shape)
+        rows = self._kinds.get(kind)
+        if rows is None or rows.is_measured:
+            most = max(1, min(_ROWS, _BYTES // (elements.numel() * elements.itemsize)))
+            rows = self._kinds[kind] = _Rows(most)
+        rows.copies.append(elements.clone(memory_format=torch.contiguous_format))
+        measured = Measured(rows=rows, row=len(rows.copies) - 1)
+        if len(rows.copies) >= rows.most:
+            rows.measure()
+            del self._kinds[kind]
+        return measured
+
+    def measure(self) -> None:
+        """Measure all that wait."""
+        for rows in self._kinds.values():
+            rows.measure()
+        self._kinds.clear()
+
+
+class _Rows:
+    """Tensors of the same type and shape, at most so many: copies until they are measured, then their numbers."""
+
+    __slots__ = ("_columns", "_count", "_samples", "_special", "copies", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.copies: list[torch.Tensor] = []
+        self._count = 0
+        self._columns: list[Sequence[float]] = []
+        self._special: dict[int, TensorStatistics] = {}
+        self._samples: torch.Tensor | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether that was done: no copy comes in any more."""
+        return bool(self._columns)
+
+    def measure(self) -> None:
+        """Do it now. Once only."""
+        if not self.copies:
+            return
+        with unobserved():
+            matrix = torch.stack(self.copies).view(len(self.copies), -1)
+            self.copies.clear()
+            self._count = matrix.shape[1]
+            self._samples = matrix[:, :: sample_step(self._count)].clone()
+            norms = torch.linalg.vector_norm(matrix, dim=1).tolist()
+            totals = matrix.sum(1).tolist()
+            nonzero = _nonzero(matrix)
+            self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
+            for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
+                if not (SMALL < norm < math.inf and math.isfinite(total)):
+                    self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares that float32 cannot hold
+
+    def numbers(self, row: int) -> TensorStatistics:
+        """Those of a row, as `statistics` has them."""
+        self.measure()
+        if row in self._special:
+            return self._special[row]
+        norm, total, least, most, nonzero = (column[row] for column in self._columns)
+        return TensorStatistics(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
+
+    def sample(self, row: int) -> torch.Tensor | None:
+        """Some of its elements."""
+        self.measure()
+        return None if self._samples is None else self._samples[row]
+
+
+def _nonzero(matrix: torch.Tensor) -> list[int]:
+    """How many elements of each row differ from zero: most often all of them, which one look shows."""
+    differ = matrix.to(torch.bool).numpy()
+    if numpy.count_nonzero(differ) == matrix.numel():
+        return [matrix.shape[1]] * len(matrix)
+    return [int(numpy.count_nonzero(row)) for row in differ]
+
+
+def fits(elements: torch.Tensor) -> bool:
+    """Whether a tensor may go into a SmallTensorPool: elements on the processor, few and of a type that torch
+    reduces."""
+    return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu

@@ -1,0 +1,194 @@
+"""Statistics of a tensor on the processor, in one pass over its memory.
+
+All numbers of a block are taken while it lies in the processor's cache, so that a large tensor costs little more
+than reading it once. Torch reduces float32 and float64 in their own type by pairs, which is exact to a few units
+in the last place; what cannot be reduced as it is (integers, complex and 8-bit numbers) is converted block by
+block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy
+import torch
+
+from inspector.graph.values import FULL
+from inspector.tensor_stats.plain_tensor import ORDINARY
+from inspector.torch_api.modes import functions_observed, operations_observed
+
+NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
+COUNTS = ("zeros", "nans", "infinities")
+
+REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
+HALVES = (torch.float16, torch.bfloat16)
+
+_BLOCK = 1 << 17
+"""Elements of a block: half a megabyte of float32."""
+
+FEW = 1 << 14
+"""Up to so many elements the fewest calls take the least time, beyond those that use vector instructions."""
+
+SMALL = 1e-15
+"""The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
+
+NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
+"""Shape, dtype and norm of a tensor."""
+
+_vector_norm = torch.linalg.vector_norm
+
+
+class TensorStatistics(NamedTuple):
+    """The numbers of `NAMES`."""
+
+    norm: float
+    mean: float
+    least: float
+    most: float
+    zeros: int
+    nans: int
+    infinities: int
+
+
+_IMPLIED = TensorStatistics(0.0, 0.0, 0.0, 0.0, 0, 0, 0)
+
+
+def tensor_norm(tensor: torch.Tensor) -> float:
+    """The 2-norm, the one number of a light recording."""
+    if tensor.dtype in REDUCED_AS_THEY_ARE:
+        found: float = _vector_norm(tensor).item()
+        if SMALL < found < math.inf:
+            return found
+    return _root([_norm(block) for block in _blocks(tensor)])
+
+
+def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFacts | None:
+    """Shape, dtype and 2-norm of a large dense tensor on the processor, that of most tensors of most scripts.
+
+    None of every other, of one that needs a closer look, and where somebody would see that we take it.
+    computed: torch has just made it, so that its memory was not taken away.
+    """
+    if type(tensor) not in ORDINARY or tensor is None or functions_observed() or operations_observed():
+        return None
+    try:
+        if (
+            tensor.dtype not in REDUCED_AS_THEY_ARE
+            or not tensor.is_cpu
+            or tensor.requires_grad
+            or tensor.numel() <= FULL
+            or not (computed or tensor.untyped_storage().nbytes())
+        ):
+            return None
+        found: float = _vector_norm(tensor).item()
+    except RuntimeError:  # a sparse or nested one, or one within a transform of torch.func
+        return None
+    return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
+
+
+def sums(tensor: torch.Tensor) -> tuple[float, float]:
+    """Norm and mean, the two that take the least time. The same elements in the same memory give the same bits."""
+    if _is_one_block(tensor):
+        return _norm(tensor), _total(tensor) / tensor.numel()
+    rows = [(_norm(block), _total(block)) for block in _blocks(tensor)]
+    return _root([norm for norm, _ in rows]), sum(total for _, total in rows) / tensor.numel()
+
+
+def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
+    """The numbers of all elements of `tensor`, and of `implied` zeros that are not stored.
+
+    Of a complex tensor those of its absolute values. NaN and Inf are counted only where the extremes show that
+    there are any.
+    """
+    if _is_one_block(tensor) and tensor.numel() and not implied:
+        norm, total, least, most, zeros, nans, infinities = _of_block(tensor)
+        return TensorStatistics(norm, total / tensor.numel(), least, most, zeros, nans, infinities)
+    rows = [_of_block(block) for block in _blocks(tensor)] if tensor.numel() else []
+    if implied:
+        rows.append((0.0, 0.0, 0.0, 0.0, implied, 0, 0))
+    columns = list(zip(*rows, strict=True))
+    return TensorStatistics(
+        _root(columns[0]),
+        sum(columns[1]) / (tensor.numel() + implied),
+        _extreme(min, columns[2]),
+        _extreme(max, columns[3]),
+        *(int(sum(counts)) for counts in columns[4:]),
+    )
+
+
+def _is_one_block(tensor: torch.Tensor) -> bool:
+    return tensor.numel() <= _BLOCK and tensor.dtype in REDUCED_AS_THEY_ARE
+
+
+def _blocks(tensor: torch.Tensor) -> Iterable[torch.Tensor]:
+    """The tensor in blocks that torch can reduce."""
+    pieces = torch.split(tensor, _BLOCK) if tensor.dim() == 1 else _pieces(tensor)
+    if tensor.dtype in REDUCED_AS_THEY_ARE or tensor.dtype in HALVES:
+        return pieces
+    return (reducible(piece) for piece in pieces)
+
+
+def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Halves of halves, along the longest dimension."""
+    if tensor.numel() <= _BLOCK:
+        yield tensor
+        return
+    longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
+    for piece in tensor.chunk(2, longest):
+        yield from _pieces(piece)
+
+
+def reducible(tensor: torch.Tensor) -> torch.Tensor:
+    """In float64; of complex numbers the absolute values."""
+    return tensor.abs().to(torch.float64) if tensor.is_complex() else tensor.to(torch.float64)
+
+
+def _of_block(block: torch.Tensor) -> tuple[float, float, float, float, int, int, int]:
+    """The numbers of `NAMES`, but the sum in the place of the mean."""
+    least, most = _extremes(block)
+    zeros = block.numel() - _nonzero(block) if least <= 0 <= most else 0
+    if math.isfinite(least) and math.isfinite(most):
+        return _norm(block), _total(block), least, most, zeros, 0, 0
+    nans = int(torch.count_nonzero(torch.isnan(block)))
+    if nans:
+        zeros = block.numel() - int(torch.count_nonzero(block))
+    infinities = int(torch.count_nonzero(torch.isinf(block)))
+    return _norm(block), _total(block), least, most, zeros, nans, infinities
+
+
+def _extremes(block: torch.Tensor) -> tuple[float, float]:
+    if block.numel() <= FEW:
+        least, most = torch.aminmax(block)
+        return least.item(), most.item()
+    return block.amin().item(), block.amax().item()
+
+
+def _nonzero(block: torch.Tensor) -> int:
+    if block.numel() <= FEW:
+        return int(torch.count_nonzero(block).item())
+    return int(numpy.count_nonzero(block.to(torch.bool).numpy()))
+
+
+def _norm(block: torch.Tensor) -> float:
+    found: float = _vector_norm(block, dtype=torch.float32 if block.dtype in HALVES else None).item()
+    if not SMALL < found < math.inf and block.dtype is not torch.float64:
+        # The squares of large float32 overflow where the elements do not, those of small ones vanish.
+        found = _vector_norm(block, dtype=torch.float64).item()
+    return found
+
+
+def _total(block: torch.Tensor) -> float:
+    found: float = block.sum(dtype=torch.float32 if block.dtype in HALVES else None).item()
+    return found if math.isfinite(found) else block.sum(dtype=torch.float64).item()
+
+
+def _root(norms: Sequence[float]) -> float:
+    """The norm of blocks that have these norms; not a number where one of them is none."""
+    if len(norms) == 1:
+        return norms[0]
+    return math.nan if any(map(math.isnan, norms)) else math.hypot(*norms)
+
+
+def _extreme(choose: Callable[[Sequence[float]], float], found: Sequence[float]) -> float:
+    return math.nan if any(map(math.isnan, found)) else choose(found)

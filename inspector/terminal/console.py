@@ -1,0 +1,54 @@
+# ruff: noqa: RUF001 (the signs are those of mathematics)
+"""The console: stderr, and how a line gets there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from inspector.typography.number_format import MINUS
+from inspector.util.stderr import stderr
+
+_NARROWEST, _WIDEST = 80, 100
+_SIGNS = str.maketrans(f"{MINUS}├└│─→↓·×∂…–▁▂▃▅▇", "-|`|->v**d.-_.-=#")
+_WORDS = {"σ": "sigmoid", "√": "sqrt", "π": "pi", "∞": "inf"}
+_POWERS = {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_BEYOND_ASCII: dict[int, int | str] = {**_SIGNS}
+_BEYOND_ASCII.update({ord(sign): word for sign, word in (_WORDS | _POWERS).items()})
+
+
+def stderr_console(stream: TextIO | None = None) -> Console:
+    """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS).
+
+    stream: what stderr was when the command began, since a script may have put another in its place.
+    Where there is no stderr, a console that discards: rich would take stdout, which is the script's.
+    """
+    console = Console(file=stream if stream is not None else stderr(), highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = min(max(console.width, _NARROWEST), _WIDEST)
+    return console
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print the lines as they are: never wrapped, cropped or read as markup; clear of tqdm's bars.
+
+    Where the stream is no UTF (LC_ALL=C, an old Windows console), signs give way to ASCII ones.
+    """
+    narrow = not console.encoding.lower().startswith("utf")
+    with _clear_of_bars():
+        for line in lines:
+            if narrow:
+                line.plain = line.plain.translate(_BEYOND_ASCII)
+            console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False)
+
+
+def _clear_of_bars() -> contextlib.AbstractContextManager[object]:
+    """While it is open, the script's running tqdm bars are off the screen."""
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    write_mode = getattr(bars, "external_write_mode", None)
+    return contextlib.nullcontext() if write_mode is None else write_mode(file=sys.stderr)

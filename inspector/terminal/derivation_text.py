@@ -1,0 +1,135 @@
+"""The derivation as text: the backward graph from its root down, with every contribution and every sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from inspector.graph import Graph
+from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.values import is_number
+from inspector.terminal.edge_arithmetic import ArithmeticText, flows, sums
+from inspector.terminal.labels import gradient, tensor_label, value
+from inspector.terminal.text_cells import QUIET, columns, natural_width
+from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
+
+_TREE_SHARE = 0.45
+"""How much of the width the tree may take before its branches move closer together."""
+
+_TENSOR_KEEPS = 16
+_SHRINK = ((1, 12), (2, 12), (0, 24), (3, 8))
+"""(column, least width): which column gives way first."""
+
+Rows = list[list[Text]]
+
+
+@dataclass(frozen=True)
+class DerivationLine:
+    """One edge of the drawing. stems: the branches that pass below it. total: None where nothing is added up."""
+
+    node: Text
+    stems: Text
+    tensor: Text
+    flow: ArithmeticText
+    total: ArithmeticText | None
+
+
+def derivation_lines(graph: Graph, width: int) -> list[Text]:
+    """The drawing, a line for each edge, under a line of headings.
+
+    A function that several edges reach is named at each and drawn at the last, so that the lines are in an
+    order in which the gradient can flow; there its contributions are added up: beside it, below it where
+    that is too wide, and without the products where that is too wide as well.
+    """
+    lines = _lines(graph, width)
+    for arrange in _ARRANGEMENTS:
+        rows = arrange(lines)
+        if natural_width(rows, {1: _TENSOR_KEEPS}) <= width:
+            break
+    return columns(rows, width, [give for give in _SHRINK if give[0] < len(rows[0])])
+
+
+def _lines(graph: Graph, width: int) -> list[DerivationLine]:
+    drawn = list(visits(graph))
+    made = tensors_made(graph)
+    tree = tree_cells(graph, drawn, int(width * _TREE_SHARE))
+    tensors = [
+        _tensor_cell(graph.function(visit.function), made[visit.function], visit.ends, width // 3)
+        for visit in drawn
+    ]
+    arithmetic = zip(flows(graph, drawn, made), sums(graph, drawn), strict=True)
+    return [
+        DerivationLine(node, stems, tensor, flow, total)
+        for (node, stems), tensor, (flow, total) in zip(tree, tensors, arithmetic, strict=True)
+    ]
+
+
+def _beside(lines: Sequence[DerivationLine]) -> Rows:
+    """Every sum in a column of its own."""
+    gradients = _aligned([line.flow for line in lines])
+    totals = [
+        Text() if line.total is None else Text.assemble(line.total[0], gradient(line.total[1])) for line in lines
+    ]
+    rows = [_headings("Node", "tensor", "gradient", "sum")]
+    for line, flow, total in zip(lines, gradients, totals, strict=True):
+        rows.append([line.node, line.tensor, flow, total])
+    return rows if any(totals) else [row[:3] for row in rows]
+
+
+def _below(lines: Sequence[DerivationLine]) -> Rows:
+    """Every sum on a line of its own, below its last contribution."""
+    cells: list[tuple[Text, Text, ArithmeticText]] = []
+    for line in lines:
+        cells.append((line.node, line.tensor, line.flow))
+        if line.total is not None:
+            cells.append((line.stems, Text(), line.total))
+    gradients = _aligned([written for _, _, written in cells])
+    rows = [_headings("Node", "tensor", "gradient")]
+    rows += [[node, tensor, cell] for (node, tensor, _), cell in zip(cells, gradients, strict=True)]
+    return rows
+
+
+def _without_tensors(lines: Sequence[DerivationLine]) -> Rows:
+    """The numbers alone."""
+    bare = [
+        DerivationLine(
+            line.node, line.stems, line.tensor, ("", line.flow[1]), line.total and ("→ ", line.total[1])
+        )
+        for line in lines
+    ]
+    return _beside(bare)
+
+
+_ARRANGEMENTS: tuple[Callable[[Sequence[DerivationLine]], Rows], ...] = (_beside, _below, _without_tensors)
+"""From the widest to the narrowest."""
+
+
+def _headings(*names: str) -> list[Text]:
+    return [Text(name, style=QUIET) for name in names]
+
+
+def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
+    """Each as one cell, equals sign below equals sign and a number alone below what they give."""
+    margin = max(cell_len(before) for before, _ in written)
+    return [
+        Text.assemble(
+            " " * (margin - cell_len(before)) if before or is_number(content) else "", before, gradient(content)
+        )
+        for before, content in written
+    ]
+
+
+def _tensor_cell(function: FunctionRow, outputs: Sequence[TensorRow], ends: bool, width: int) -> Text:
+    """`u*v = 2`; the value alone of a tensor that was not recorded; no value where it comes further down."""
+    if not outputs:
+        return value(function["before"]["data"]) if ends else Text()
+    cell = Text()
+    for tensor in outputs:
+        cell.append(", " if cell else "")
+        cell.append(tensor_label(tensor, width), style="" if ends else QUIET)
+        if ends:
+            cell.append(" = ", style=QUIET).append_text(value(tensor["before"]["data"]))
+    return cell

@@ -1,0 +1,167 @@
+"""What stands around a call's picture: findings, the error of backward, what was checked, the files."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import Source
+from inspector.report import Finding, Report
+from inspector.report.row_types import Fault
+from inspector.terminal.labels import function_title, place, root_labels, tensor_label
+from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, fit_path, fit_text, wrapped
+from inspector.typography import sanitize
+
+_SEVERITIES = ("error", "warning", "note")
+_TEXTS = ("rule", "severity", "message", "advice", "location", "parameters")
+"""What is printed of a finding."""
+_AFFECTED = 4
+_REASONS = 3
+
+
+def without_functions(graph: Graph, width: int) -> list[Text]:
+    """What to say of a graph that has no Node to draw."""
+    label = root_labels(graph)
+    if not label:
+        return wrapped(Text(), Text("backward was given no tensor: there is nothing to show"), width)
+    text = f"{label} has no grad_fn: no operation that autograd records made it, so backward has no way to go"
+    return wrapped(Text(), Text(text), width)
+
+
+def raised(graph: Graph, width: int) -> list[Text]:
+    """The error that backward ended with, and how far the engine had come."""
+    if graph.error is None:
+        return []
+    lines = wrapped(
+        Text("backward raised  ", style=STRONG), Text(fit_text(graph.error, 3 * width), style=STRONG), width
+    )
+    if graph.steps:
+        lines += wrapped(Text(" " * 17), Text(_reached(graph), style=QUIET), width)
+    return lines
+
+
+def _reached(graph: Graph) -> str:
+    """`the engine had reached 3 MulBackward (u*v), uv.py:4`."""
+    last = graph.steps[-1]
+    made = [tensor for _, tensor in graph.tensors() if tensor["grad_fn"] == last]
+    text = f"the engine had reached {len(graph.steps)} {function_title(graph.function(last)['name'])}"
+    text += f" ({tensor_label(made[0])})" if made else ""
+    source = graph.function(last)["source"]
+    return text if source is None or is_unknown(source) else f"{text}, {place(source)}"
+
+
+def findings(report: Report, drawn: Sequence[int], most: int | None, width: int) -> list[Text]:
+    """The findings of the whole report, worst first, each once; those beyond `most` are counted.
+
+    drawn: the indexes of the calls that were shown. Findings of other calls say which, as all do where several
+    calls were shown.
+    """
+    found = sorted(_merged(report.findings), key=lambda row: _SEVERITIES.index(row[0].severity))
+    lines: list[Text] = []
+    for finding, calls in found[:most]:
+        lines += _finding(finding, width)
+        if calls and (len(drawn) > 1 or not set(calls) & set(drawn)):
+            lines += wrapped(Text("  in     ", style=QUIET), Text(_call_names(calls)), width)
+    return lines
+
+
+def rest(report: Report, most: int) -> list[Text]:
+    """How many findings there are beyond the first `most`, by severity."""
+    found = sorted(_SEVERITIES.index(finding.severity) for finding, _ in _merged(report.findings))[most:]
+    if not found:
+        return []
+    counts = [(_SEVERITIES[severity], found.count(severity)) for severity in dict.fromkeys(found)]
+    by_severity = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts)
+    return [Text(f"and {len(found)} more in the report: {by_severity}", style=QUIET)]
+
+
+def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
+    """Findings that differ in the call alone are one, with the calls that have it."""
+    merged: dict[tuple[str, int], tuple[Finding, list[int]]] = {}
+    counts: Counter[tuple[str, int | None]] = Counter()
+    for finding in found:
+        text = repr([getattr(finding, key) for key in _TEXTS])
+        call = finding.backward_call
+        counts[text, call] += 1
+        calls = merged.setdefault((text, counts[text, call]), (finding, []))[1]
+        calls += [] if call is None else [call]
+    return list(merged.values())
+
+
+def _call_names(calls: Sequence[int]) -> str:
+    """`backward calls 1, 2 and 5`."""
+    *first, last = map(str, sorted(calls))
+    return f"backward calls {', '.join(first)} and {last}" if first else f"backward call {last}"
+
+
+def _finding(finding: Finding, width: int) -> list[Text]:
+    style = QUIET if finding.severity == "note" else f"{STRONG} {GRADIENT}"
+    title = Text(f"{finding.severity:9}", style=style)
+    lines = wrapped(title, Text(fit_text(finding.message, 2 * width)), width)
+    location = finding.location
+    if location is not None and not is_unknown(location):
+        lines += _code(location, width)
+    if finding.parameters:
+        lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
+    return lines + wrapped(Text("  mend   ", style=QUIET), Text(fit_text(finding.advice, 2 * width)), width)
+
+
+def _code(location: Source | Fault, width: int) -> list[Text]:
+    """The line at fault, and signs below the part of it that is meant; on a line of its own where it is long."""
+    head = f"  at     {place(location)}  "
+    code = " ".join(sanitize(location["code"]).split())
+    part = str(location.get("part") or "")
+    lines = []
+    if cell_len(head) + cell_len(code) > width:
+        lines, head = [Text(head.rstrip(), style=QUIET)], " " * 9
+    lines.append(Text.assemble((head, QUIET), fit_text(code, width - cell_len(head))))
+    start = code.find(part) if part else -1
+    if part and start >= 0 and part != code and cell_len(head) + cell_len(code) <= width:
+        before = cell_len(head) + cell_len(code[:start])
+        lines.append(Text(" " * before + "^" * cell_len(part), style=f"{STRONG} {GRADIENT}"))
+    return lines
+
+
+def files_written(files: Sequence[str], width: int) -> list[Text]:
+    """`wrote  inspect-out/  report.json  backward-1.svg`: the files by folder, as their paths were given."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        folders[str(PurePath(file).parent)].append(PurePath(file).name)
+    lines: list[Text] = []
+    for folder, names in folders.items():
+        where = "" if folder == "." else f"{fit_text(folder, width // 2)}/ "
+        lines += wrapped(Text("wrote   ", style=QUIET), Text(" ".join([where + names[0], *names[1:]])), width)
+    return lines
+
+
+def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
+    """What was checked and found nothing, what was not checked and why, and where the page lies."""
+    fine = sum(1 for check in report.checked if check.status == "nothing found")
+    unseen: dict[str, list[str]] = defaultdict(list)
+    for check in report.checked:
+        if check.status == "not checked":
+            unseen[check.reason or "no reason given"].append(check.rule)
+    parts = [f"{fine} rule{'s' * (fine != 1)} found nothing"] if fine else []
+    explained = [f"{_few(rules)} ({fit_text(reason, width)})" for reason, rules in unseen.items()]
+    if len(explained) > _REASONS:
+        rest = sum(len(rules) for rules in [*unseen.values()][_REASONS:])
+        explained[_REASONS:] = [f"{rest} more for other reasons"]
+    if explained:
+        parts.append(f"not checked: {', '.join(explained)}")
+    if not report.checked:
+        parts.append("nothing was checked")
+    lines = wrapped(Text("checks  ", style=QUIET), Text("; ".join(parts), style=QUIET), width)
+    for page in [file for file in files if file.endswith(".html")][:1]:
+        lines.append(Text.assemble(("page    ", QUIET), page))
+    return lines
+
+
+def _few(names: Sequence[str], most: int = 2) -> str:
+    """`a, b and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(fit_path(name, 48) for name in names[:most]) + more

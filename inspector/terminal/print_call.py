@@ -1,0 +1,115 @@
+"""Prints a backward call, and what belongs to it, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from inspector.graph import Graph
+from inspector.graph.grad_scale import without_grad_scale
+from inspector.report import BackwardCall, Report
+from inspector.terminal import findings_and_footer
+from inspector.terminal.check_tables import check_lines, gradcheck_lines
+from inspector.terminal.console import print_lines
+from inspector.terminal.derivation_text import derivation_lines
+from inspector.terminal.labels import header
+from inspector.terminal.model_summary import summary_lines
+from inspector.terminal.tensor_table import tensor_table
+from inspector.terminal.text_cells import QUIET
+from inspector.terminal.total_derivatives import total_lines
+from inspector.typography import format_number
+
+SMALL = 30
+"""Graphs of up to this many functions are drawn; larger ones are summed up."""
+
+_WIDEST = 110
+_FINDINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a report is printed.
+
+    calls: the indexes of the backward calls. files: the paths that were written, as the user should read them.
+    checked: whether to compare each leaf's derivative, by rules, by autograd and by finite differences.
+    has_report: whether the user has a file with the whole report; without one, all findings are printed.
+    """
+
+    calls: Sequence[int]
+    files: Sequence[str] = ()
+    checked: bool = False
+    has_report: bool = True
+
+
+def show(console: Console, report: Report, shown: Shown) -> None:
+    """Print backward calls (a derivation and a table of a small graph, one screen of a model), and then what was
+    found in the whole report."""
+    print_lines(console, lines(report, shown, min(console.width, _WIDEST)))
+
+
+def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
+    """Print what gradcheck said of custom Functions (`inspector.recording.gradcheck.FunctionCheck`)."""
+    print_lines(console, [Text(), *gradcheck_lines(results, min(console.width, _WIDEST))])
+
+
+def show_files(console: Console, files: Sequence[str]) -> None:
+    """Print which files were written."""
+    print_lines(console, findings_and_footer.files_written(files, min(console.width, _WIDEST)))
+
+
+def show_hint(console: Console, hint: str) -> None:
+    """Print a quiet line."""
+    print_lines(console, [Text(f"inspect: {hint}", style=QUIET)])
+
+
+def lines(report: Report, shown: Shown, width: int) -> list[Text]:
+    """What `show` prints, as lines of at most `width` cells."""
+    calls = [call for call in report.calls if call.index in shown.calls]
+    most = _FINDINGS if shown.has_report else None
+    blocks = [block for call in calls for block in _call_blocks(call, width, checked=shown.checked)]
+    blocks.append(findings_and_footer.findings(report, shown.calls, most, width))
+    if most is not None:
+        blocks[-1] += findings_and_footer.rest(report, most)
+    if calls or report.findings:
+        blocks.append(
+            [
+                *findings_and_footer.files_written(shown.files, width),
+                *findings_and_footer.last_lines(report, shown.files, width),
+            ]
+        )
+    filled = [block for block in blocks if block]
+    return [line for block in filled for line in (*block, Text())][:-1]
+
+
+def _call_blocks(call: BackwardCall, width: int, *, checked: bool) -> list[list[Text]]:
+    graph = without_grad_scale(call.graph, call.setting.scale)
+    small = sum(1 for _ in graph.functions()) <= SMALL
+    return [
+        [header(call.index, call.location)],
+        _scale(graph),
+        *_graph_blocks(graph, width, small=small),
+        findings_and_footer.raised(call.graph, width),
+        check_lines(call.graph, width) if checked else [],
+    ]
+
+
+def _scale(graph: Graph) -> list[Text]:
+    """That a GradScaler's scale is divided out of what follows."""
+    if graph.scale is None:
+        return []
+    return [
+        Text(f"the GradScaler's scale {format_number(graph.scale)} is divided out of all gradients", style=QUIET)
+    ]
+
+
+def _graph_blocks(graph: Graph, width: int, *, small: bool) -> list[list[Text]]:
+    if not small:
+        return [summary_lines(graph, width)]
+    if not any(graph.functions()):
+        without = [findings_and_footer.without_functions(graph, width)]
+        return [*without, tensor_table(graph, width)] if any(graph.tensors()) else without
+    return [derivation_lines(graph, width), total_lines(graph, width), tensor_table(graph, width)]

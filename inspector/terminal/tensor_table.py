@@ -1,0 +1,88 @@
+"""The table of tensors: data, grad before and after, is_leaf, requires_grad, grad_fn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.text import Text
+
+from inspector.graph import Graph, is_unknown
+from inspector.graph.row_types import TensorRow
+from inspector.graph.values import Value
+from inspector.terminal.labels import function_title, gradient, tensor_label, value
+from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, columns, fit_text, wrapped
+from inspector.typography import value_text
+
+_NOT_A_LEAF = "None: not a leaf"
+_NAMES = 3
+_HEADINGS = ("tensor", "data", "grad", "is_leaf", "requires_grad", "grad_fn")
+_SHRINK = ((1, 10), (5, 8), (4, 5), (2, 12), (3, 5), (0, 8))
+
+
+def tensor_table(graph: Graph, width: int) -> list[Text]:
+    """A row for every tensor that has a name, is a root, or is a leaf that wants a gradient; below, why a grad is
+    None."""
+    rows = [[Text(heading, style=QUIET) for heading in _HEADINGS]]
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for identifier, tensor in graph.tensors():
+        is_wanted = tensor["is_leaf"] and tensor["requires_grad"]
+        if tensor["name"] is None and not is_wanted and identifier not in graph.roots:
+            continue
+        rows.append(_row(graph, tensor, min(32, width // 4)))
+        if reason := _why_none(graph, tensor):
+            reasons[reason].append(tensor_label(tensor))
+    return [*columns(rows, width, _SHRINK), *_explained(reasons, width)]
+
+
+def _row(graph: Graph, tensor: TensorRow, label_width: int) -> list[Text]:
+    grad_fn = tensor["grad_fn"]
+    return [
+        Text(tensor_label(tensor, label_width), style=STRONG),
+        _changed(tensor["before"]["data"], tensor["after"]["data"]),
+        _grad(tensor["before"]["grad"], tensor["after"]["grad"]),
+        Text(str(tensor["is_leaf"])),
+        Text(str(tensor["requires_grad"])),
+        Text(function_title(graph.function(grad_fn)["name"])) if grad_fn else Text("None", style=QUIET),
+    ]
+
+
+def _changed(before: Value, after: Value) -> Text:
+    if is_unknown(after) or value_text(before) == value_text(after):
+        return value(before)
+    return Text.assemble(value(before), (" → ", QUIET), value(after))
+
+
+def _grad(before: Value, after: Value) -> Text:
+    """`None → 4` where backward changed it, else the one grad that it had."""
+    if value_text(before) == value_text(after):
+        return gradient(after)
+    return Text.assemble((f"{gradient(before).plain} → ", QUIET), gradient(after, f"{STRONG} {GRADIENT}"))
+
+
+def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
+    """Why the tensor has no grad after backward; None where it has one, or where that is not known."""
+    if tensor["after"]["grad"] is not None:
+        return None
+    if not tensor["requires_grad"]:
+        return "None: requires_grad is False"
+    if not tensor["is_leaf"] and tensor["retains_grad"] is not True:
+        return _NOT_A_LEAF
+    if graph.error is not None:
+        return "None: backward raised before it was reached"
+    if tensor["gradient"] is None:
+        return "None: no gradient reached it"
+    if is_unknown(tensor["gradient"]):
+        return None
+    return "None: its gradient was computed, not stored (autograd.grad, or inputs=)"
+
+
+def _explained(reasons: dict[str, list[str]], width: int) -> list[Text]:
+    """A line for each reason: `z.grad  None: not a leaf; z.retain_grad() keeps it`."""
+    lines = [Text()] if reasons else []
+    for reason, names in reasons.items():
+        keeper = f"{names[0]}." if names[0].isidentifier() else ""
+        ending = f"; {keeper}retain_grad() keeps it" if reason == _NOT_A_LEAF else ""
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        which = ", ".join(f"{name}.grad" for name in names[:_NAMES])
+        lines += wrapped(Text(f"{fit_text(which, width // 2)}{more}  "), Text(reason + ending, style=QUIET), width)
+    return lines

@@ -1,0 +1,262 @@
+"""From a TracedGraph and what flowed to a Graph: the attribute dictionaries that `inspector.graph.model`
+describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import networkx
+
+from inspector.graph.build_network import network_of
+from inspector.graph.model import Graph
+from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFacts, TensorRow
+from inspector.graph.values import Value, unknown
+from inspector.tensor_stats import Pending
+from inspector.torch_api.formulas import formula
+from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.ids import Ids
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
+from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
+from inspector.tracing.snapshot import NodeFacts, Pair, SavedTensorFacts, TracedGraph
+from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.walk import EMPTY
+from inspector.util.gc_pause import gc_paused
+
+_NOT_MADE = unknown("the making of the leaf was not recorded")
+_NOT_WANTED = unknown("it needs no gradient")
+_NO_SLOTS: list[int] = []
+_Edge = tuple[str, str, EdgeRow]
+_Output = tuple[Pair, tuple[State, State]]
+"""Which output, and what it held before and after."""
+
+
+def build_graph(
+    record: TracedGraph, ids: Ids, flow: GradientFlow | None, forward: RecordedForward | None = None
+) -> Graph:
+    """The Graph of a traced backward call.
+
+    ids: of the record. flow: what the engine did, None if backward has not run. forward: what was recorded of the
+    forward.
+    """
+    return Graph(
+        lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
+        roots=[ids.tensor(pair) for pair in record.roots],
+        steps=[ids.function(position) for position in flow.steps] if flow else [],
+        error=flow.error if flow else None,
+    )
+
+
+class _Builder:
+    def __init__(self, record: TracedGraph, answers: NodeLookup, ids: Ids) -> None:
+        self._record = record
+        self._answers = answers
+        self._ids = ids
+        self._is_plain = record.is_structure_only and answers.has_no_values
+        self._plain: dict[str, FunctionRow] = {}
+        self._empty_slots = record.structure.empty_slots()
+
+    def network(self) -> networkx.MultiDiGraph[Any]:
+        """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
+        with gc_paused():
+            return self._network()
+
+    def _network(self) -> networkx.MultiDiGraph[Any]:
+        tensor_edges: list[_Edge] = []  # filled while the nodes are read
+        constants = (
+            (self._ids.tensor(position), self._constant(seen))
+            for position, seen in enumerate(self._record.constants)
+        )
+        nodes = chain(self._nodes(tensor_edges), constants)
+        return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
+
+    def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
+        """(id, attributes) of functions and their tensors; `edges` gets those between the two."""
+        names, is_met = self._record.structure.names, self._answers.is_met
+        for position, count in enumerate(self._record.output_counts()):
+            identifier, name = f"n{position}", names[position]
+            if self._is_plain and count == 1 and self._answers.is_unknown((position, 0)):
+                yield identifier, self._plain_function(position, name)
+                continue
+            outputs = [(pair, self._answers.states(pair)) for pair in _pairs(position, count)]
+            node = self._record.nodes[position]
+            if self._is_plain and count == 1:
+                before, after = outputs[0][1]
+                attributes = self._plain_function(position, name) | {"before": before, "after": after}
+            else:
+                attributes = self._function(position, node, outputs)
+            if name == ACCUMULATE_GRAD:
+                yield identifier, attributes
+            for pair, states in outputs:
+                if is_met(pair):
+                    tensor, facts = self._ids.tensor(pair), self._tensor(pair, node, states)
+                    edges.append(_edge_of(identifier, tensor, facts))
+                    yield tensor, facts
+            if name != ACCUMULATE_GRAD:
+                yield identifier, attributes
+
+    def _next_edges(self) -> Iterator[_Edge]:
+        contribution, edges = self._answers.contribution, self._record.structure.edges()
+        same = self._answers.contribution(0, 0) if self._is_plain else None  # of all edges
+        for source, slot, target, input_nr in edges:
+            if target != EMPTY:
+                gradient = same or contribution(source, slot)
+                facts: NextEdge = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
+                yield f"n{source}", f"n{target}", facts
+
+    def _saved_edges(self) -> Iterator[_Edge]:
+        for position, node in self._record.read_nodes():
+            for saved in node.saved:
+                if saved.tensor is not None:
+                    tensor = self._ids.tensor(saved.tensor)
+                    yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
+
+    def _plain_function(self, position: int, name: str) -> FunctionRow:
+        """A function of which nothing but the structure is known: alike in all of a name."""
+        found = self._plain.get(name)
+        if found is None:
+            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._answers.ran else UNSEEN_YET)
+            found = self._function(position, self._record.nodes[position], [unseen])
+            found["empty_slots"] = _NO_SLOTS
+            self._plain[name] = found
+        slots = self._empty_slots.get(position)
+        return found.copy() if slots is None else found | {"empty_slots": slots}
+
+    def _function(self, position: int, node: NodeFacts, outputs: Sequence[_Output]) -> FunctionRow:
+        is_leaf = node.name == ACCUMULATE_GRAD
+        answers = self._answers
+        made_in = None if is_leaf else answers.made_in(node)
+        output = None if is_leaf else answers.output(outputs[0][0])
+        before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
+        row: FunctionRow = {
+            "kind": "function",
+            "name": node.name,
+            "is_leaf": is_leaf,
+            "requires_grad": True,
+            "module": None if is_leaf else answers.module(node),
+            "source": None if is_leaf else answers.source(node),
+            "made_in": made_in or 0,
+            "step": answers.step(position),
+            "attributes": node.attributes,
+            "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
+            "formula": formula(node.name),
+            "saved": [self._saved(saved) for saved in node.saved],
+            "before": before,
+            "after": after,
+            "gradient": _one_or_all([answers.gradient(pair) for pair, _ in outputs]),
+        }
+        if made_in is None:
+            del row["made_in"]  # its place is among the others
+        if output is not None and output.operands:
+            row["operands"] = output.operands
+        if output is not None and output.given:
+            row["given"] = output.given
+        return row
+
+    def _saved(self, saved: SavedTensorFacts) -> SavedTensor:
+        row: SavedTensor = {
+            "name": saved.name,
+            "tensor": None if saved.tensor is None else self._ids.tensor(saved.tensor),
+            "before": saved.before,
+            "after": saved.after,
+        }
+        if saved.shape is not None:
+            row["shape"] = saved.shape
+        if saved.dtype is not None:
+            row["dtype"] = saved.dtype
+        if saved.bytes is not None:
+            row["bytes"] = saved.bytes
+        return row
+
+    def _tensor(self, pair: Pair, node: NodeFacts, states: tuple[State, State]) -> TensorRow:
+        is_leaf = node.name == ACCUMULATE_GRAD
+        naming, facts = self._answers.naming(pair), self._facts(pair, node)
+        attributes: TensorRow = {
+            "kind": "tensor",
+            "name": naming["name"],
+            "expression": naming.get("expression", ""),
+            "is_leaf": is_leaf,
+            "requires_grad": True,
+            "grad_fn": None if is_leaf else f"n{pair[0]}",
+            "retains_grad": facts["retains_grad"],
+            "dtype": facts["dtype"],
+            "shape": facts["shape"],
+            "device": facts["device"],
+            "version": facts["version"],
+            "source": self._source(pair, node),
+            "before": states[0],
+            "after": states[1],
+            "gradient": self._answers.gradient(pair),
+        }
+        if "expression" not in naming:
+            del attributes["expression"]  # its place is beside the name
+        if len(node.outputs) > 1:
+            attributes["output_nr"] = pair[1]
+        return attributes
+
+    def _source(self, pair: Pair, node: NodeFacts) -> Any:
+        if node.name != ACCUMULATE_GRAD:
+            return self._answers.source(node)
+        seen = self._record.tensors.get(pair)
+        return seen.source if seen is not None and seen.source is not None else _NOT_MADE
+
+    def _facts(self, pair: Pair, node: NodeFacts) -> TensorFacts:
+        seen = self._record.tensors.get(pair)
+        if seen is not None:
+            return seen.facts.row()
+        output = node.outputs[pair[1]]
+        return {
+            "retains_grad": NOT_SEEN,
+            "dtype": output.dtype,
+            "shape": output.shape or [],
+            "device": output.device,
+            "version": NOT_SEEN,
+        }
+
+    def _constant(self, seen: TensorSnapshot) -> TensorRow:
+        """A tensor that a function saved and that no gradient is wanted for."""
+        facts, after = seen.facts.row(), seen.after or seen.before
+        return {
+            "kind": "tensor",
+            "name": seen.name,
+            "is_leaf": seen.facts.is_leaf,
+            "requires_grad": seen.facts.requires_grad,
+            "grad_fn": None,
+            "retains_grad": facts["retains_grad"],
+            "dtype": facts["dtype"],
+            "shape": facts["shape"],
+            "device": facts["device"],
+            "version": facts["version"],
+            "source": seen.source if seen.source is not None else _NOT_WANTED,
+            "before": _state(seen.before),
+            "after": _state(after),
+            "gradient": _NOT_WANTED,
+        }
+
+
+def _pairs(position: int, count: int) -> list[Pair]:
+    return [(position, output_nr) for output_nr in range(max(1, count))]
+
+
+def _state(held: Mapping[str, Pending]) -> State:
+    return {"data": held["data"].value, "grad": held["grad"].value}
+
+
+def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:
+    """The edge between a function and a tensor of these attributes."""
+    if facts["is_leaf"]:
+        return function, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}
+    return tensor, function, {"kind": "grad_fn"}
+
+
+def _together(outputs: Sequence[_Output]) -> list[State]:
+    """What several outputs held before and after, as lists by output number."""
+    return [
+        {"data": [state["data"] for state in states], "grad": [state["grad"] for state in states]}
+        for states in zip(*(states for _, states in outputs), strict=True)
+    ]
+
+
+def _one_or_all(values: list[Value]) -> Value:
+    return values[0] if len(values) == 1 else values

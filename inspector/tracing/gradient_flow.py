@@ -1,0 +1,40 @@
+"""What flowed during one backward call, by positions in a Walk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from inspector.tensor_stats import NormFacts, Pending, PendingNorm
+
+
+@dataclass(slots=True)
+class GradientFlow:
+    """Gradients and the order of the Nodes.
+
+    steps: positions of the Nodes in the order in which the engine ran them.
+    arrived: position -> the accumulated gradient of each output of the forward. norms: in its place, what a light
+        recording notes of most Nodes. See `at`.
+    contributions: (position, slot) -> what went along that edge.
+    captured: (position, output number) -> what `torch.autograd.grad` returned for that tensor.
+    error: what backward raised, as one line, or None.
+    not_recorded: why there are no gradients and steps here, None if there are.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    arrived: dict[int, Sequence[Pending]] = field(default_factory=dict)
+    norms: dict[int, NormFacts] = field(default_factory=dict)
+    contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    error: str | None = None
+    not_recorded: str | None = None
+
+    def arrived_at(self, position: int) -> Sequence[Pending] | None:
+        """The accumulated gradient of each output, None of a Node that the engine did not run."""
+        facts = self.norms.get(position)
+        return self.arrived.get(position) if facts is None else [PendingNorm(*facts)]
+
+    def counts(self) -> dict[int, int]:
+        """How many outputs the Nodes have that the engine ran, by their positions."""
+        several = {position: len(arrived) for position, arrived in self.arrived.items()}
+        return dict.fromkeys(self.norms, 1) | several

@@ -1,0 +1,43 @@
+"""Ids: the same program gives the same ones in every run, and before, after and all frames share them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import accumulate
+
+from inspector.tracing.snapshot import Pair, TracedGraph
+
+
+class Ids:
+    """`n{k}` for the k-th Node of the walk; `t{k}` for every output of every Node in that order, whether it was
+    seen or not, and after them the saved constants."""
+
+    def __init__(self, record: TracedGraph) -> None:
+        self._counts = record.output_counts()
+        self._sequence_nrs = record.structure.sequence_nrs
+
+    @cached_property
+    def _first_output(self) -> list[int]:
+        return list(accumulate((max(1, count) for count in self._counts), initial=0))
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {number: position for position, number in enumerate(self._sequence_nrs)}
+
+    def function(self, position: int) -> str:
+        """The id of a Node."""
+        return f"n{position}"
+
+    def tensor(self, which: Pair | int) -> str:
+        """The id of an output (position of its Node, output number), or of a constant (its position)."""
+        if isinstance(which, int):
+            return f"t{self._first_output[-1] + which}"
+        position, output_nr = which
+        first = self._first_output[position] if position else 0  # of a root nothing need be counted
+        return f"t{first + output_nr}"
+
+    def recorded(self, key: tuple[int, int] | None) -> str | None:
+        """The id of the tensor that the recorder of the forward knows by (sequence number, output number); None
+        for one that is not of this graph."""
+        position = None if key is None else self._positions.get(key[0])
+        return None if key is None or position is None else self.tensor((position, key[1]))

@@ -1,0 +1,207 @@
+"""Values by position: what a TracedGraph, a GradientFlow and the recorded forward answer for a Node, an output or
+an edge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import Any, Protocol
+
+from inspector.graph.row_types import Given, Naming, State
+from inspector.graph.values import Value, is_summary, unknown
+from inspector.tensor_stats import Pending
+from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.node_facts import REARRANGES
+from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
+
+# Each is one value that all who are asked for it share: a graph holds them by the million.
+NOT_RUN = unknown("backward has not run")
+_NOT_REACHED = unknown("the engine did not run it")
+_NOT_RECORDED = unknown("the forward was not recorded")
+_LIGHT = unknown("a light recording measures sums, not what each edge adds to them")
+NOT_SEEN = unknown("no tensor of the script's was left to ask")
+UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
+UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
+
+
+class RecordedOutput(Protocol):
+    """One recorded output of the forward."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def expression(self) -> str | None: ...
+    @property
+    def value(self) -> Pending: ...
+    @property
+    def operands(self) -> list[list[int]] | None: ...
+    @property
+    def given(self) -> Given | None: ...
+
+
+class RecordedForward(Protocol):
+    """What the recorder of the forward knows, by the sequence numbers of Nodes."""
+
+    def source(self, sequence_nr: int) -> Any: ...
+
+    def module(self, sequence_nr: int) -> Any: ...
+
+    def made_in(self, sequence_nr: int) -> int | None: ...
+
+    def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
+
+
+class NodeLookup:
+    """Answers for one Graph. What was not seen is `{"unknown": reason}`."""
+
+    def __init__(self, record: TracedGraph, flow: GradientFlow | None, forward: RecordedForward | None) -> None:
+        self._record = record
+        self._flow = flow or GradientFlow()
+        self.ran = flow is not None
+        reason = self._flow.not_recorded
+        self._not_recorded: Value = NOT_RUN if flow is None else unknown(reason) if reason else None
+        self._forward = forward
+        self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
+        self._outputs: dict[Pair, RecordedOutput | None] = {}
+        self._names = self._unique_names()
+
+    @cached_property
+    def _only_edge(self) -> dict[Pair, Pair]:
+        """(position, slot) → the output that it alone leads to."""
+        edges = list(self._record.structure.edges())
+        arriving = Counter((target, input_nr) for _, _, target, input_nr in edges)
+        return {
+            (source, slot): (target, input_nr)
+            for source, slot, target, input_nr in edges
+            if arriving[target, input_nr] == 1 and (target, input_nr) not in self._record.roots
+        }
+
+    @cached_property
+    def _views(self) -> dict[Pair, int]:
+        """Output → the position of a function that is a view of it."""
+        structure = self._record.structure
+        found = {}
+        for source, name in enumerate(structure.names):
+            if name in REARRANGES:
+                for _, target, input_nr in structure.edges_of(source):
+                    found[target, input_nr] = source
+        return found
+
+    @property
+    def has_no_values(self) -> bool:
+        """Whether the same is known of every function: backward did not run or was too large, nor was the forward
+        recorded."""
+        return self._forward is None and self._not_recorded is not None and not self._flow.captured
+
+    def is_met(self, pair: Pair) -> bool:
+        """Whether a tensor was seen or recorded itself."""
+        return pair in self._record.tensors or (self._forward is not None and self.output(pair) is not None)
+
+    def is_unknown(self, pair: Pair) -> bool:
+        """Whether nothing is known of a tensor, not even by a view of it."""
+        return not self.is_met(pair) and (pair not in self._views or self._computed(pair) is NOT_SEEN)
+
+    def step(self, position: int) -> Value:
+        """The turn of a Node in the engine's order, from 1; None if the engine did not run it."""
+        return self._not_recorded or self._turns.get(position)
+
+    def source(self, node: NodeFacts) -> Any:
+        """The line of the user's code that made a Node."""
+        found = self._forward.source(node.sequence_nr) if self._forward else None
+        return found if found is not None else _NOT_RECORDED
+
+    def module(self, node: NodeFacts) -> Any:
+        """The path of the module that made a Node."""
+        return self._forward.module(node.sequence_nr) if self._forward else _NOT_RECORDED
+
+    def made_in(self, node: NodeFacts) -> int | None:
+        """The backward call that made a Node; None for one of the forward, and where that is not known."""
+        return self._forward.made_in(node.sequence_nr) if self._forward else None
+
+    def output(self, pair: Pair) -> RecordedOutput | None:
+        """What was recorded when the forward made this tensor."""
+        if self._forward is None:
+            return None
+        if pair not in self._outputs:
+            self._outputs[pair] = self._forward.output(self._record.nodes[pair[0]].sequence_nr, pair[1])
+        return self._outputs[pair]
+
+    def naming(self, pair: Pair) -> Naming:
+        """`name` of a tensor, and `expression` for one that has none: its source text."""
+        name = self._names.get(pair)
+        if name is not None:
+            return {"name": name}
+        output = self.output(pair)
+        expression = output.expression if output is not None else None
+        return {"name": None, "expression": expression} if expression else {"name": None}
+
+    def states(self, pair: Pair) -> tuple[State, State]:
+        """`data` and `grad` of a tensor before and after: as it was seen around backward, else its value as it was
+        recorded in the forward."""
+        seen = self._record.tensors.get(pair)
+        if seen is not None:
+            before = _values(seen.before)
+            return before, _values(seen.after) if self.ran else UNSEEN_YET
+        output = self.output(pair)
+        value = output.value.value if output is not None else self._computed(pair)
+        before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
+        return before, before if self.ran else UNSEEN_YET
+
+    def _computed(self, pair: Pair) -> Value:
+        """The statistics of a tensor that nobody saw, by a view of it that was seen: the elements are the same."""
+        view = pair
+        while view in self._views:
+            view = (self._views[view], 0)
+            seen, output = self._record.tensors.get(view), self.output(view)
+            value: Value = seen.before["data"].value if seen else output.value.value if output else None
+            if is_summary(value):
+                shape = self._record.nodes[pair[0]].outputs[pair[1]].shape
+                name = self._record.nodes[view[0]].name
+                return {**value, "shape": shape, "computed": f"from a view of it ({name})"}
+        return NOT_SEEN
+
+    def gradient(self, pair: Pair) -> Value:
+        """What arrived for a tensor: the sum over the edges into it."""
+        if pair in self._flow.captured:
+            return self._flow.captured[pair].value
+        if self._not_recorded:
+            return self._not_recorded
+        arrived = self._flow.arrived_at(pair[0])
+        if arrived is None or pair[1] >= len(arrived):
+            return _NOT_REACHED
+        return arrived[pair[1]].value
+
+    def contribution(self, source: int, slot: int) -> Value:
+        """What went along one edge."""
+        if self._not_recorded:
+            return self._not_recorded
+        pending = self._flow.contributions.get((source, slot))
+        if pending is not None:
+            return pending.value
+        if source not in self._turns:
+            return _NOT_REACHED
+        target = self._only_edge.get((source, slot))
+        return _LIGHT if target is None else self.gradient(target)
+
+    def _unique_names(self) -> dict[Pair, str]:
+        """The script's names around backward; beside them the names that tensors had when they were made, where
+        no other tensor of the graph bears the same (`x = relu(x)` names four of them `x`)."""
+        names = {pair: seen.name for pair, seen in self._record.tensors.items() if seen.name is not None}
+        if self._forward is None:
+            return names
+        recorded = {
+            (position, output_nr): output.name
+            for position, count in enumerate(self._record.output_counts())
+            for output_nr in range(count)
+            if (output := self.output((position, output_nr))) is not None and output.name is not None
+        }
+        counts = Counter(recorded.values())
+        taken = set(names.values())
+        for pair, name in recorded.items():
+            if pair not in names and name not in taken and counts[name] == 1:
+                names[pair] = name
+        return names
+
+
+def _values(held: dict[str, Pending]) -> State:
+    return {"data": held["data"].value, "grad": held["grad"].value}

@@ -1,0 +1,53 @@
+"""What a graph keeps alive: the bytes of the storages that its Nodes saved, each counted once."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from inspector.torch_api.tensors import VIEWS, base_of, sparse_parts, storage_id
+
+
+class RetainedBytes:
+    """Which storages are counted already, or belong to leaves, which live without the graph as well.
+
+    By the identity of the storage, so only for as long as the Nodes that saved them are held.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def add_leaf(self, leaf: torch.Tensor) -> None:
+        """The memory of a leaf is not the graph's."""
+        for storage in _storages(leaf) or ():
+            self._known.add(storage_id(storage))
+
+    def count(self, tensor: torch.Tensor) -> int | None:
+        """The bytes that a saved tensor adds: 0 where a leaf or a tensor before it has the same storage, None
+        where torch cannot tell."""
+        found = _storages(tensor) if VIEWS.is_here else None
+        if found is None:
+            return None
+        if _is_parameter(tensor):
+            self.add_leaf(tensor)
+        sizes = {storage_id(storage): storage.nbytes() for storage in found}
+        new = {storage: size for storage, size in sizes.items() if storage not in self._known}
+        self._known.update(new)
+        return sum(new.values())
+
+
+def _is_parameter(tensor: torch.Tensor) -> bool:
+    """Whether it is a parameter or a view of one: frozen ones are no leaves of the graph."""
+    return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
+
+
+def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
+    """Of a sparse tensor those of its indices and values; None for a tensor that keeps its memory elsewhere, as
+    subclasses around others do."""
+    if hasattr(type(tensor), "__tensor_flatten__"):
+        return None
+    if tensor.layout is torch.strided:
+        return [tensor.untyped_storage()]
+    with torch.no_grad():
+        parts = sparse_parts(tensor.detach())
+    return None if parts is None else [part.untyped_storage() for part in parts]

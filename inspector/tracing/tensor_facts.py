@@ -1,0 +1,130 @@
+"""The tensors of a graph as they were seen: what each says of itself, before and after."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from inspector.graph import row_types
+from inspector.graph.values import FULL, Value, unknown
+from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
+from inspector.tensor_stats.plain_tensor import is_ordinary
+from inspector.torch_api.tensors import NotCountedError, version_counter
+
+_count = version_counter()
+_LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
+_NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
+"""What most leaves hold before backward, as far as a light recording looks: one for all of them."""
+_GONE = Pending(unknown("the script had dropped the tensor by then"))
+
+
+class TensorFacts(NamedTuple):
+    """The attributes of a tensor, in torch's names and as torch gives them: written out when somebody asks."""
+
+    dtype: torch.dtype
+    shape: Sequence[int]
+    device: torch.device
+    version: Value
+    is_leaf: bool
+    requires_grad: bool
+    retains_grad: bool
+
+    def row(self) -> row_types.TensorFacts:
+        """Those that a graph says of every tensor."""
+        return {
+            "retains_grad": self.retains_grad,
+            "dtype": dtype_name(self.dtype),
+            "shape": list(map(int, self.shape)),
+            "device": device_name(self.device),
+            "version": self.version,
+        }
+
+
+@dataclass(slots=True)
+class TensorSnapshot:
+    """One tensor that was met while tracing. No reference keeps it alive.
+
+    before, after: what `data` and `grad` were; after is filled by `snapshot_after`.
+    """
+
+    reference: weakref.ref[torch.Tensor]
+    facts: TensorFacts
+    name: str | None
+    before: dict[str, Pending]
+    after: dict[str, Pending] = field(default_factory=dict)
+    source: Any = None  # where a leaf was made, if that was recorded
+    shared: bool = False  # whether an array may hold its memory as well, of a full trace
+    made: Pending | None = None  # of one that is shared and needs no gradient: what it held in the forward
+
+
+def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
+    """Note what `tensor` is and holds now."""
+    shared = batch.level == "full" and is_shared(tensor)
+    return TensorSnapshot(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
+
+
+def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
+    """Note what the tensor holds after backward; unknown if the script holds it no more.
+
+    Nothing is unknown of one that needs no gradient (the 2 of `2*x`, which only its Node held): none reaches it.
+    """
+    tensor = seen.reference()
+    if tensor is None and not seen.facts.requires_grad:
+        seen.after = seen.before
+    elif tensor is None:
+        seen.after = {"data": seen.before["data"], "grad": _GONE}
+    elif _version(tensor) == seen.facts.version:
+        seen.after = {"data": seen.before["data"], "grad": batch.add(_grad(tensor))}
+    else:
+        seen.after = _state(tensor, batch)
+
+
+def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
+    data, grad = _data(tensor, batch), _grad(tensor)
+    if data is _LIGHT and grad is None:
+        return _NOTHING_SEEN
+    return {"data": data, "grad": batch.add(grad)}
+
+
+def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
+    if batch.level == "light" and tensor.numel() > FULL:
+        return _LIGHT
+    return batch.add(tensor, counted=True)
+
+
+def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
+    """`tensor.grad`; of a tensor that cannot have one torch would warn when asked, so it is not asked."""
+    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+
+
+def _facts(tensor: torch.Tensor) -> TensorFacts:
+    return TensorFacts(
+        tensor.dtype,
+        tensor.shape if is_ordinary(tensor) and not tensor.is_nested else shape_of(tensor) or (),
+        tensor.device,
+        _version(tensor),
+        tensor.is_leaf,
+        tensor.requires_grad,
+        tensor.retains_grad,
+    )
+
+
+def shape_of(tensor: torch.Tensor) -> list[int] | None:
+    """The shape; None of a nested tensor, which has none or one with symbols."""
+    try:
+        return list(tensor.shape) if is_ordinary(tensor) else list(map(int, tensor.shape))
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return None
+
+
+def _version(tensor: torch.Tensor) -> Any:
+    try:
+        return _count(tensor)
+    except NotCountedError as error:
+        return unknown(str(error))
+    except RuntimeError:  # inference tensors count no versions
+        return unknown("an inference tensor counts no versions")

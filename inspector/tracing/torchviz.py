@@ -1,0 +1,81 @@
+"""torchviz's own picture of a root, as the text that it gives to Graphviz.
+
+Taken before backward frees what torchviz reads. torchviz walks by recursion, and always reads the saved tensors of
+custom Functions: where that needs a deeper stack than there is, or would run code of the user's, there is a reason
+instead of a picture.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from inspector.torch_api.modes import unobserved
+from inspector.torch_api.saved_tensors import saved_by
+from inspector.tracing.roots import edges_of
+from inspector.tracing.walk import AutogradNode, walk
+
+MOST_NODES = 3_000
+"""torchviz's walk is recursive, and dot lays out every Node."""
+
+_STATEMENT = re.compile(r'^\t"?(\d+)"?(?: -> "?(\d+)"?)?')
+
+
+class NoOriginal(ValueError):
+    """Why torchviz cannot draw a graph, in one line."""
+
+
+def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **options: Any) -> Any:
+    """What `torchviz.make_dot` returns, a `graphviz.Digraph`; nodes are called `n0`, `n1`, … in torchviz's order.
+
+    outputs: the roots. names: torchviz's `params`. options: torchviz's others.
+    Raises NoOriginal where torchviz cannot draw them, or would run code of the user's.
+    """
+    tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
+    if not tensors:
+        raise NoOriginal("backward began at a Node, and torchviz takes tensors only")
+    bases = [tensor._base for tensor in tensors if tensor._is_view()]  # which torchviz draws as well
+    _refuse(walk(edges_of([*tensors, *bases])).nodes)
+    try:
+        with warnings.catch_warnings(), unobserved():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it uses distutils
+            import torchviz  # type: ignore[import-untyped]
+
+            dot = torchviz.make_dot(tensors, dict(names), **options)
+    except ImportError as error:
+        raise NoOriginal(f"torchviz cannot be imported: {error}") from error
+    except RecursionError:
+        raise NoOriginal("torchviz walks by recursion, and the graph is deeper than Python's stack") from None
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise NoOriginal(f"torchviz raised {type(error).__name__}: {text}") from error
+    dot.body[:] = _renamed(dot.body)
+    return dot
+
+
+def _refuse(nodes: Sequence[AutogradNode]) -> None:
+    if len(nodes) > MOST_NODES:
+        raise NoOriginal(f"the graph has {len(nodes):,} Nodes; torchviz is asked for up to {MOST_NODES:,}")
+    for node in nodes:
+        if hasattr(type(node), "_raw_saved_tensors") and any(saved.state == "packed" for saved in saved_by(node)):
+            raise NoOriginal(
+                f"torchviz would unpack what {type(node).__name__} saved, which runs an unpack hook of the script"
+            )
+
+
+def _renamed(statements: Iterable[str]) -> list[str]:
+    """With `n0`, `n1`, … in the place of ids, so that the same program gives the same text."""
+    known: dict[str, str] = {}
+
+    def name(identifier: str) -> str:
+        return known.setdefault(identifier, f"n{len(known)}")
+
+    def renamed(found: re.Match[str]) -> str:
+        tail = "" if found[2] is None else f" -> {name(found[2])}"
+        return f"\t{name(found[1])}{tail}"
+
+    return [_STATEMENT.sub(renamed, statement) for statement in statements]

@@ -1,0 +1,14 @@
+"""What is written where a format cannot ask the reader's fonts for a character that ours lack."""
+
+from __future__ import annotations
+
+from inspector.typography.fonts import advances
+from inspector.typography.sanitize import sanitize
+
+SQUARE = "\N{WHITE SQUARE}"
+
+
+def with_fallback_glyphs(text: str, face: str = "regular") -> str:
+    """`text`, cleaned, with a square for every character that the face lacks: seen to be missing, not dropped."""
+    known = advances(face)
+    return "".join(character if character in known else SQUARE for character in sanitize(text))

@@ -1,0 +1,96 @@
+"""How large text is, in points, from the bundled fonts' own tables.
+
+A width is the sum of the advances: no kerning, no ligatures, and the bundled fonts hold none, so that
+outlines, embedded and real text are equally wide. A character that a face lacks (Chinese, Arabic, an emoji)
+counts as one em; a writer of outlines sets a run that holds one as real text (`covers`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache, lru_cache
+
+from inspector.typography.fonts import advances, open_font
+from inspector.typography.sanitize import sanitize
+
+MISSING = 1.0  # ems: what is drawn by a font we do not know is rarely wider
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def width(text: str, size: float, face: str = "regular") -> float:
+    """The width of one line of `text`, in points, set in `size` points. ValueError: no such face."""
+    return size * _ems(text, face)
+
+
+@lru_cache(maxsize=16_384)
+def _ems(text: str, face: str) -> float:
+    """The advances of a text: a large figure has the same few names everywhere."""
+    table = advances(face)
+    return sum(table.get(character, MISSING) for character in sanitize(text))
+
+
+@lru_cache(maxsize=16_384)
+def covers(text: str, face: str = "regular") -> bool:
+    """Whether the face has a glyph for every character of `text`."""
+    return advances(face).keys() >= set(sanitize(text))
+
+
+@lru_cache(maxsize=16_384)
+def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
+    """`text` if it fits into `room` points, else as much of its beginning as does, and an ellipsis.
+
+    Gives "" where not even the ellipsis fits.
+    """
+    text, fitting = sanitize(text), room - width(ELLIPSIS, size, face)
+    if width(text, size, face) <= room or fitting < 0:
+        return text if width(text, size, face) <= room else ""
+    low, high = 0, len(text)
+    while low < high:  # the longest beginning that fits; accents are as wide as nothing, so none is cut off
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle], size, face) <= fitting else (low, middle - 1)
+    return text[:low].rstrip() + ELLIPSIS
+
+
+@lru_cache(maxsize=16_384)
+def shorten_name(text: str, room: float, size: float, face: str = "regular") -> str:
+    """`text` if it fits into `room` points, else an ellipsis and as much of its end as does.
+
+    The end of a parameter's name tells it from its neighbours: `…stack.4.weight`. Gives "" where not even the
+    ellipsis fits.
+    """
+    text, fitting = sanitize(text), room - width(ELLIPSIS, size, face)
+    if width(text, size, face) <= room or fitting < 0:
+        return text if width(text, size, face) <= room else ""
+    starts = (start for start in range(len(text)) if not unicodedata.combining(text[start]))  # with its letter
+    start = next((start for start in starts if width(text[start:], size, face) <= fitting), len(text))
+    return ELLIPSIS + text[start:].lstrip()
+
+
+def ascent(size: float, face: str = "regular") -> float:
+    """How far the highest letters reach above the baseline, in points."""
+    return _share(open_font(face)["hhea"].ascent, size, face)
+
+
+def descent(size: float, face: str = "regular") -> float:
+    """How far the lowest letters reach below the baseline, in points (a positive number)."""
+    return _share(-open_font(face)["hhea"].descent, size, face)
+
+
+def x_height(size: float, face: str = "regular") -> float:
+    """The height of an x, in points."""
+    return _share(open_font(face)["OS/2"].sxHeight, size, face)
+
+
+@lru_cache(maxsize=256)
+def cap_height(size: float, face: str = "regular") -> float:
+    """The height of a capital or a digit, in points: a line is centred on half of it."""
+    return _share(open_font(face)["OS/2"].sCapHeight, size, face)
+
+
+@cache
+def _units(face: str) -> int:
+    return int(open_font(face)["head"].unitsPerEm)
+
+
+def _share(units: int, size: float, face: str) -> float:
+    return size * units / _units(face)

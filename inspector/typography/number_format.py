@@ -1,0 +1,82 @@
+"""Numbers and tensors as figures and the terminal write them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from inspector.graph.values import Value, is_number, is_summary, is_unknown
+
+MINUS = "\N{MINUS SIGN}"
+IN_FULL = 10**6  # integers below this keep all of their digits
+UNKNOWN = "?"
+
+
+def format_number(value: bool | int | float | complex) -> str:
+    """One number: `2`, `0.7311`, `1.234e-5`, `nan`, `-inf`, `True`, `1 + 2i`.
+
+    An integer of up to 6 digits is written in full, whatever its type; all else has 4 significant digits,
+    from 10,000 on and below 0.0001 with an exponent. The minus sign is U+2212, and `-0.0` is `0`.
+    """
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, complex):
+        return _complex(value)
+    whole = abs(value) < IN_FULL and value == int(value)
+    return (str(int(value)) if whole else _significant(value)).replace("-", MINUS)
+
+
+def value_text(value: Value) -> str:
+    """A value of the model (`inspector.graph.values`) in one line.
+
+    None → `None`, not known → `?`, a number as `number` has it, a tensor in full → `[[1, 2], [3, 4]]`,
+    a summary → `float32[64, 784] norm 1.2`; a text (an argument that a function saved) is itself.
+    """
+    if value is None:
+        return "None"
+    if is_unknown(value):
+        return UNKNOWN
+    if is_summary(value):
+        return f"{shape_text(value['dtype'], value['shape'])} norm {value_text(value['norm'])}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(value_text(item) for item in value)}]"
+    return format_number(value) if is_number(value) else str(value)
+
+
+def shape_text(dtype: str, shape: Sequence[int]) -> str:
+    """What a tensor is without its elements: `float32[64, 784]`, and `float32` for one without dimensions."""
+    return f"{dtype}[{', '.join(map(str, shape))}]" if shape else dtype
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes: `512 B`, `1.5 KiB`, `12.3 MiB`."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1023.95:  # beyond it would be written 1024.0
+            break
+        size, unit = size / 1024, larger
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _significant(value: int | float) -> str:
+    """Four significant digits. By Decimal, since an integer may be larger than any float."""
+    exact = Decimal(value)
+    if not exact.is_finite():
+        return str(value)
+    if 1e-4 <= abs(exact) < 9999.5:
+        return f"{value:.4g}"
+    mantissa, _, exponent = f"{exact:.3e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def _complex(value: complex) -> str:
+    sign = MINUS if value.imag < 0 else "+"
+    imaginary = format_number(abs(value.imag))
+    unit = "i" if math.isfinite(value.imag) else " i"
+    return f"{format_number(value.real)} {sign} {imaginary}{unit}"
+
+
+def pluralize(count: int, one: str, many: str = "") -> str:
+    """`1 box`, `2 boxes`, `3,000 boxes`: how many of what. many: what it is called, unless an s is enough."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,128 @@
+"""Which files are the user's, and how a report writes the path of a file.
+
+No torch here: the questions are asked before the script has imported it.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import os
+import sysconfig
+from pathlib import Path
+from types import FrameType
+
+from inspector.util.frame_locals import span_at
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in _INSTALLED)
+
+
+def _library_folders() -> tuple[str, ...]:
+    """Folders of the standard library (real paths, each with a separator at its end)."""
+    names = ("stdlib", "platstdlib")
+    paths = (sysconfig.get_path(name) for name in names)
+    return tuple({_closed(os.path.realpath(path)) for path in paths if path})
+
+
+class UserFiles:
+    """The files of one script: its own, and all others.
+
+    folder: the script's folder (in a notebook or a test: the working directory).
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.realpath(folder)
+        self._roots = tuple({_closed(self.folder), _closed(os.path.realpath(Path.cwd()))})
+        self._libraries = _library_folders()
+        self._is_users: dict[str, bool] = {}
+        self._display_paths: dict[str, str] = {}
+
+    def is_users(self, path: str) -> bool:
+        """Whether `path` (a `co_filename`) is code of the user: under the script's folder or the working
+        directory, or typed in a notebook; not installed, not the standard library, not ours."""
+        known = self._is_users.get(path)
+        if known is None:
+            known = self._is_users[path] = self._decide(path)
+        return known
+
+    def display_path(self, path: str) -> str:
+        """`path` for a report: relative to the script's folder, `site-packages/…`, or a base name."""
+        known = self._display_paths.get(path)
+        if known is None:
+            known = self._display_paths[path] = self._write(path)
+        return known
+
+    def _write(self, path: str) -> str:
+        if _is_pseudo(path):
+            return path
+        real = os.path.realpath(path)
+        parts = Path(real).parts
+        for installed in _INSTALLED:
+            if installed in parts:
+                last = len(parts) - 1 - parts[::-1].index(installed)
+                return "/".join(parts[last:])
+        if real.startswith(_closed(self.folder)):
+            return Path(os.path.relpath(real, self.folder)).as_posix()
+        return Path(real).name
+
+    def statement_at(self, path: str, line: int, column: int | None = None) -> str:
+        """The source code of one line, without the white space around it; "" where there is none.
+
+        column: in bytes, tells which of several statements on the line is meant.
+        """
+        text = linecache.getline(path, line)
+        if column is None or ";" not in text:
+            return text.strip()
+        import ast  # only for such lines: `inspect --help` is to be quick
+
+        try:
+            statements = ast.parse(text.strip()).body
+        except (SyntaxError, ValueError):
+            return text.strip()
+        at = column - len(text.encode()) + len(text.lstrip().encode())
+        meant = [node for node in statements if node.col_offset <= at < (node.end_col_offset or 0)]
+        return ast.get_source_segment(text.strip(), meant[0]) or "" if meant else text.strip()
+
+    def _decide(self, path: str) -> bool:
+        if _is_pseudo(path):
+            # A cell of IPython or a doctest has its source in linecache; `<frozen importlib>`, `<string>`
+            # and code that a library generates with exec have none.
+            return path in linecache.cache and path.startswith(("<ipython-", "<doctest", "<stdin"))
+        real = _real(path)
+        if real.startswith(_closed(_PACKAGE)) or any(folder in real for folder in _INSTALLED_FOLDERS):
+            return False
+        if _is_ipython_cell(real):
+            return True
+        return real.startswith(self._roots) and not real.startswith(self._libraries)
+
+
+def column_of(frame: FrameType) -> int | None:
+    """Where, in bytes, the expression begins in its line that a frame is at."""
+    return span_at(frame.f_code, frame.f_lasti)[2]
+
+
+def _real(path: str) -> str:
+    """`os.path.realpath`, which alone would ask for every folder of a path again, for each file."""
+    if not path.startswith(os.sep) or os.path.islink(path):  # noqa: PTH114  asked of every file: a Path takes longer
+        return os.path.realpath(path)
+    folder, separator, name = path.rpartition(os.sep)
+    return _closed(_real_folder(folder + separator)) + name
+
+
+_real_folder = functools.lru_cache(maxsize=1024)(os.path.realpath)
+
+
+def _closed(folder: str) -> str:
+    """`folder` with a separator at its end, so that `/a/bc` is not taken to lie in `/a/b`."""
+    return folder if folder.endswith(os.sep) else folder + os.sep
+
+
+def _is_pseudo(path: str) -> bool:
+    return path.startswith("<")
+
+
+def _is_ipython_cell(path: str) -> bool:
+    """ipykernel compiles a cell as `<temporary folder>/ipykernel_<pid>/<hash>.py`."""
+    return "ipykernel_" in path and Path(path).parent.name.startswith("ipykernel_")

@@ -1,0 +1,275 @@
+"""From a place in running code to source text: the line, the statement, the expression and its name.
+
+A place is a code object and the index of one of its instructions. It holds no frame, so no tensor.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import sys
+import textwrap
+from collections import deque
+from dataclasses import dataclass
+from types import CodeType
+from typing import TypeAlias
+
+from inspector.graph.row_types import Source
+from inspector.user_code.numpy_writes import array_writes
+from inspector.user_code.paths import UserFiles
+from inspector.util.frame_locals import Span, span_at, spans_of
+
+Place: TypeAlias = tuple[CodeType, int]
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """The expression that a place computes.
+
+    text: as it is written.
+    names: what it is assigned to; one name, or one for each element where it is unpacked; None for an element
+        without a name.
+    unpacked: whether `names` are those of its elements.
+    operand: the text of what it is computed from, where that is one thing: `h` in `h.detach()`.
+    callee: the last name of what it calls: `relu` in `F.relu(h)`; None if it is no call.
+    """
+
+    text: str
+    names: tuple[str | None, ...]
+    unpacked: bool
+    operand: str | None
+    callee: str | None
+
+    def name(self, index: int, count: int) -> str | None:
+        """The name of output `index` of `count`."""
+        if self.unpacked:
+            return self.names[index] if index < len(self.names) else None
+        return self.names[0] if self.names and count == 1 else None
+
+
+class SourceExpressions:
+    """Source text by place. Everything that was parsed is kept, so that a loop costs one look-up a turn."""
+
+    def __init__(self, files: UserFiles) -> None:
+        self._files = files
+        self._texts: dict[str, _SourceText | None] = {}
+        # By id, as equal code objects may be of different files; the code object is kept, so its id stays its own
+        self._spans: dict[int, tuple[CodeType, list[Span]]] = {}
+        self._expressions: dict[tuple[int, int], Expression | None] = {}
+        self._sources: dict[tuple[int, int], Source] = {}
+
+    def source(self, place: Place) -> Source:
+        """File, line and statement of a place; the code is "" where there is no source text."""
+        key = (id(place[0]), place[1])
+        found = self._sources.get(key)
+        if found is None:
+            found = self._sources[key] = self._source(place)
+        return found
+
+    def _source(self, place: Place) -> Source:
+        code, _ = place
+        first, _, column, _ = self._span(place)
+        line = first or code.co_firstlineno
+        text = self._text(code.co_filename)
+        statement = text.statement(line, column) if text else self._files.statement_at(code.co_filename, line)
+        return {"file": self._files.display_path(code.co_filename), "line": line, "code": statement}
+
+    def expression(self, place: Place) -> Expression | None:
+        """The expression at a place, None where there is none or no source text."""
+        key = (id(place[0]), place[1])
+        if key not in self._expressions:
+            span, text = self._span(place), self._text(place[0].co_filename)
+            self._expressions[key] = text.expression(span) if text else None
+        return self._expressions[key]
+
+    def array_writes(self) -> list[Source]:
+        """The statements, in the files that were looked at, that write into arrays shared with tensors."""
+        found: list[Source] = []
+        for path, text in self._texts.items():
+            if text is not None and self._files.is_users(path):
+                shown = self._files.display_path(path)
+                lines = array_writes("".join(linecache.getlines(path)))
+                found += [{"file": shown, "line": line, "code": text.statement(line)} for line in lines]
+        return found
+
+    def _span(self, place: Place) -> Span:
+        code, instruction = place
+        kept = self._spans.get(id(code))
+        if kept is None:
+            kept = self._spans[id(code)] = (code, spans_of(code))
+        return span_at(code, instruction, kept[1])
+
+    def _text(self, path: str) -> _SourceText | None:
+        if path not in self._texts:
+            tracer = sys.gettrace()
+            sys.settrace(None)  # some 100,000 events of ours, over which our own tracer would fall asleep
+            try:
+                self._texts[path] = _parsed("".join(linecache.getlines(path)))
+            except (SyntaxError, ValueError, RecursionError):
+                self._texts[path] = None  # not the text that is running, or none of Python
+            finally:
+                sys.settrace(tracer)
+        return self._texts[path]
+
+
+class _SourceText:
+    """The parsed text of one file."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines(keepends=True)
+        self._statements: dict[int, tuple[int, int]] = {}
+        self._simple: dict[int, list[ast.stmt]] = {}  # those that hold no others, by their lines
+        self._expressions: dict[Span, ast.expr | ast.AugAssign] = {}
+        self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
+        self._targets: dict[ast.AST, ast.expr] = {}
+        self._looked_at: set[int] = set()
+        self._found: dict[Span, Expression | None] = {}
+        self._waiting: list[ast.stmt] = ast.parse(text).body  # those whose lines nobody has asked for
+
+    def _look_around(self, line: int | None) -> None:
+        """Index what stands around a line: of the module, and of a class, only the statement there."""
+        if line is None or line in self._looked_at:
+            return
+        found = [item for item in self._waiting if _first_line(item) <= line <= _last_line(item)]
+        for statement in found:
+            self._waiting.remove(statement)
+            if isinstance(statement, ast.ClassDef):
+                self._index(statement)
+                self._index_all(*statement.decorator_list, *statement.bases, *statement.keywords)
+                self._waiting += statement.body
+            else:
+                self._index_all(statement)
+        if any(isinstance(statement, ast.ClassDef) for statement in found):
+            self._look_around(line)
+        self._looked_at.add(line)
+
+    def _index_all(self, *nodes: ast.AST) -> None:
+        waiting: deque[ast.AST] = deque(nodes)
+        while waiting:  # breadth first: what is inside comes later and wins
+            node = waiting.popleft()
+            self._index(node)
+            if not isinstance(node, ast.JoinedStr):  # positions inside of an f-string are not to be trusted
+                waiting.extend(ast.iter_child_nodes(node))
+
+    def _index(self, node: ast.AST) -> None:
+        if isinstance(node, ast.stmt):
+            first, last = _extent(node)
+            self._statements.update(dict.fromkeys(range(first, last + 1), (first, last)))
+            if not hasattr(node, "body"):
+                for line in range(first, last + 1):
+                    self._simple.setdefault(line, []).append(node)
+        if isinstance(node, (ast.expr, ast.AugAssign)):
+            self._expressions[_span_of(node)] = node
+        if isinstance(node, ast.Call):
+            self._calls[node.end_lineno, node.end_col_offset] = node
+        if isinstance(node, ast.Assign):
+            self._targets[node.value] = node.targets[0]
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            self._targets[node.value] = node.target
+        elif isinstance(node, ast.AugAssign):
+            self._targets[node] = node.target
+
+    def statement(self, line: int, column: int | None = None) -> str:
+        """The statement around a line (of a compound one the header), with its outer indentation removed.
+
+        column: in bytes, tells which of several on one line is meant; without it that is all of them.
+        """
+        self._look_around(line)
+        beside = self._simple.get(line, [])
+        for node in beside if column is not None and len(beside) > 1 else ():
+            first, last, start, end = _span_of(node)
+            if (first, start) <= (line, column) < (last, end):
+                return self._segment(node)
+        first, last = self._statements.get(line, (line, line))
+        return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
+
+    def expression(self, span: Span) -> Expression | None:
+        if span not in self._found:
+            self._found[span] = self._expression(span)
+        return self._found[span]
+
+    def _expression(self, span: Span) -> Expression | None:
+        self._look_around(span[0])
+        # Python 3.11 lets the call of a method in a chain over several lines begin at the method's name
+        node = self._expressions.get(span) or self._calls.get((span[1], span[3]))
+        if node is None:
+            return None
+        target = self._targets.get(node)
+        elements = target.elts if isinstance(target, (ast.Tuple, ast.List)) else None
+        names = [target] if elements is None else elements
+        return Expression(
+            self._segment(node),
+            tuple(self._name(name) for name in names[: _starred(names)]),
+            elements is not None,
+            self._operand(node),
+            _callee(node),
+        )
+
+    def _name(self, target: ast.expr | None) -> str | None:
+        return self._segment(target) if isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)) else None
+
+    def _operand(self, node: ast.expr | ast.AugAssign) -> str | None:
+        """What a call or an attribute is about: `h` in `h.detach()`, `h.data`, `torch.argmax(h)`, `h += 1`."""
+        if isinstance(node, ast.Call):
+            method = node.func
+            of_module = isinstance(method, ast.Attribute) and self._segment(method.value) in _MODULES
+            if isinstance(method, ast.Attribute) and not of_module:
+                return self._segment(method.value)
+            return self._segment(node.args[0]) if node.args else None
+        if isinstance(node, (ast.Attribute, ast.Subscript)):
+            return self._segment(node.value)
+        return self._segment(node.target) if isinstance(node, ast.AugAssign) else None
+
+    def _segment(self, node: ast.expr | ast.stmt) -> str:
+        first, last, start, end = _span_of(node)
+        lines = [line.encode() for line in self._lines[first - 1 : last]]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][start:]
+        return b"".join(lines).decode()
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> _SourceText:
+    """Kept from one recording to the next: it takes milliseconds."""
+    return _SourceText(text)
+
+
+_MODULES = ("torch", "F", "nn.functional", "torch.nn.functional", "torch.special", "torch.linalg")
+
+
+def _callee(node: ast.expr | ast.AugAssign) -> str | None:
+    if not isinstance(node, ast.Call):
+        return None
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+
+
+def _starred(targets: list[ast.expr | None] | list[ast.expr]) -> int:
+    """How many targets come before a `*rest`: behind it the positions are not those of the elements."""
+    return next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), len(targets))
+
+
+def _span_of(node: ast.expr | ast.stmt) -> tuple[int, int, int, int]:
+    assert node.end_lineno is not None and node.end_col_offset is not None  # ast.parse sets them
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _first_line(statement: ast.stmt) -> int:
+    """That of its first decorator, if it has any."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(item.lineno for item in decorators)])
+
+
+def _last_line(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
+
+
+def _extent(statement: ast.stmt) -> tuple[int, int]:
+    """First and last line of a statement; of a compound one, of its header."""
+    last = statement.end_lineno or statement.lineno
+    body = getattr(statement, "body", None) or getattr(statement, "cases", None)
+    if not body:
+        return statement.lineno, last
+    decorators = getattr(body[0], "decorator_list", None)  # which stand above the line of what they decorate
+    first = decorators[0] if decorators else body[0]
+    inner = first.pattern.lineno if isinstance(first, ast.match_case) else first.lineno
+    return statement.lineno, max(statement.lineno, min(inner - 1, last))

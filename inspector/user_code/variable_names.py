@@ -1,0 +1,242 @@
+"""The user's own names for tensors: variables, attributes, items, and parameters of modules.
+
+Names are looked for in the frames that are alive when backward is called, the innermost first, then in the
+globals. None of what is found is kept: names come out as text, by the identity of the tensor.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import torch
+
+from inspector.user_code.module_tree import (
+    CONTAINERS,
+    DEPTH,
+    MOST_ITEMS,
+    PLAIN,
+    Keeper,
+    ModuleTree,
+    items,
+    module_tree,
+)
+from inspector.user_code.paths import UserFiles
+from inspector.util.frame_locals import frames_outwards, loop_variables, variables_of
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The module that a parameter belongs to.
+
+    model: what the script calls the outermost module. keeper: of a parameter that is in a plain list or dict, and
+    so not in `parameters()`, the class of the module that keeps that, and the attribute; else None.
+    """
+
+    model: str
+    keeper: tuple[type, str] | None = None
+
+
+class Names:
+    """Names by the identity of the tensor, and how good each is: a variable beats an item of a container, and the
+    path of a parameter the variable of a loop over parameters.
+
+    The tensors are held, so that an identity means one tensor: as long as the walk over them, no longer.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: list[torch.Tensor] = []
+        self._names: dict[int, str] = {}
+        self._codes: dict[int, CodeType] = {}  # by the tensor, the code whose variable has named it
+        self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._owners: dict[int, Owner] = {}
+        self._items: list[tuple[str, torch.Tensor]] = []
+        self._trees: dict[int, ModuleTree] = {}  # which hold their modules, so an id is that of one
+        self._left = MOST_ITEMS  # attributes and items of containers: a data set in a list is no name
+        self.outermost: list[tuple[str, torch.nn.Module]] = []
+        """The modules that are in no other one, by their variables: known once parameters were added."""
+
+    def name(self, tensor: torch.Tensor) -> str | None:
+        """The first name that was found for `tensor`."""
+        return self._names.get(id(tensor))
+
+    def rows(self) -> Iterator[tuple[torch.Tensor, str, Owner | None]]:
+        """Every tensor with its name, and the module that it is a parameter of."""
+        for tensor, (key, name) in zip(self.tensors, self._names.items(), strict=True):
+            yield tensor, name, self._owners.get(key)
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Give `tensor` a name, if it has none."""
+        if id(tensor) not in self._names:
+            self._names[id(tensor)] = name
+            self.tensors.append(tensor)
+
+    def add_variables(self, variables: Mapping[str, Any], code: CodeType | None = None) -> None:
+        """Name what the variables of one scope hold: tensors first, then what lies in containers.
+
+        code: that assigns them.
+        """
+        containers = []
+        for name, value in list(variables.items()):
+            kind = type(value)
+            if issubclass(kind, torch.Tensor):
+                if code is not None and id(value) not in self._names:
+                    self._codes[id(value)] = code
+                self.add(name, value)
+            elif issubclass(kind, torch.nn.Module):
+                self._modules.setdefault(id(value), (name, value))
+            elif not name.startswith("__") and _may_hold_tensors(kind):
+                containers.append((name, value))
+        for name, value in containers:
+            self._add_items(name, value)
+
+    def add_parameters(self) -> None:
+        """Name the parameters and buffers of the modules seen so far by their path in the outermost one.
+
+        Where there are several outermost modules the variable leads: `generator.fc.weight`.
+        """
+        self.outermost = self._outermost()
+        prefixes: dict[int, str] = {}
+        for name, module in self.modules():
+            prefixes[id(module)] = name
+            self._add_tree(name, self.tree(module))
+        for name, module in self.outermost:
+            prefix, owner, tree = prefixes.get(id(module), ""), Owner(name), self.tree(module)
+            for _, parameter in tree.parameters:
+                self._owners.setdefault(id(parameter), owner)
+            for path, tensor, keeper in _unregistered_tensors(tree):
+                self.add(f"{prefix}.{path}" if prefix else path, tensor)
+                if issubclass(type(tensor), torch.nn.Parameter):
+                    self._owners.setdefault(id(tensor), Owner(name, keeper))
+
+    def add_module(self, name: str, module: torch.nn.Module) -> None:
+        """Name the parameters and buffers of one module; name: what stands before their paths, "" for nothing."""
+        self._add_tree(name, self.tree(module))
+
+    def modules(self) -> list[tuple[str, torch.nn.Module]]:
+        """The outermost modules that hold tensors, each with what stands before the paths in it."""
+        outermost = [item for item in self.outermost if next(self.tree(item[1]).tensors(), None) is not None]
+        return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
+
+    def owner(self, tensor: torch.Tensor) -> Owner | None:
+        """The module that a parameter belongs to; None for a tensor that is no parameter of a module."""
+        return self._owners.get(id(tensor)) if id(tensor) in self._names else None
+
+    def tree(self, module: torch.nn.Module) -> ModuleTree:
+        """What is in a module, as it was when that was first asked."""
+        if id(module) not in self._trees:
+            self._trees[id(module)] = module_tree(module)
+        return self._trees[id(module)]
+
+    def _add_tree(self, name: str, tree: ModuleTree) -> None:
+        prefix = f"{name}." if name else ""
+        for path, tensor in tree.tensors():
+            code = self._codes.pop(id(tensor), None)
+            if code is not None and self._names[id(tensor)] in loop_variables(code):
+                self._names[id(tensor)] = prefix + path
+            self.add(prefix + path, tensor)
+
+    def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
+        inner = {id(child) for _, module in self._modules.values() for _, child in self.tree(module).modules[1:]}
+        found = {key: item for key, item in self._modules.items() if key not in inner}
+        for key, (_, module) in list(found.items()):
+            for _, kept, _ in self.tree(module).unregistered if key in found else ():
+                # the variable of a loop over them is no outermost module
+                for _, child in module_tree(kept).modules if isinstance(kept, torch.nn.Module) else ():
+                    found.pop(id(child), None)
+        return list(found.values())
+
+    def add_items(self) -> None:
+        """Name what lies in the containers seen so far: `trainable[0]` is a worse name than a parameter's path."""
+        for name, tensor in self._items:
+            self.add(name, tensor)
+
+    def _add_items(self, name: str, holder: Any) -> None:
+        stack = [(name, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            if not issubclass(type(item), torch.nn.Module):
+                for inner, value in items(path, item):
+                    self._left -= 1
+                    if self._left < 0:
+                        return
+                    self._add_item(inner, value, depth, stack)
+
+    def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
+        kind = type(value)
+        if issubclass(kind, torch.Tensor):
+            self._items.append((path, value))
+        elif issubclass(kind, torch.nn.Module):
+            self._modules.setdefault(id(value), (path, value))
+        elif depth < DEPTH and _may_hold_tensors(kind):
+            stack.append((path, value, depth + 1))
+
+
+def names_from(
+    frame: FrameType | None, files: UserFiles, given: Iterable[tuple[str, torch.nn.Module]] = ()
+) -> Names:
+    """The names in the frames from `frame` outwards: the user's code first, then that of libraries.
+
+    A library's locals matter where it calls backward for the user (a Trainer's `model`). given: modules whose
+    tensors are called by their paths in them, whatever the variables of the frames say.
+    """
+    names = Names()
+    for name, module in given:
+        names.add_module(name, module)
+    frames = [item for item in frames_outwards(frame) if not _is_own(item) and not _is_torch(item)]
+    ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
+    others = [item for item in frames if not files.is_users(item.f_code.co_filename)]
+    seen: set[int] = set()
+    codes = {id(item.f_globals): item.f_code for item in frames if item.f_code.co_name == "<module>"}
+    for item in ours + others:
+        _add_frame(names, item, seen, codes if item in ours else None)
+    names.add_parameters()
+    names.add_items()
+    return names
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_globals.get("__spec__") is not None and str(frame.f_globals.get("__name__")).startswith(
+        f"{__package__}."
+    )
+
+
+def _is_torch(frame: FrameType) -> bool:
+    """Whether a frame is torch's own: its variables (`relevant_args[0]`) are nobody's names."""
+    return str(frame.f_globals.get("__name__")).split(".", 1)[0] == "torch"
+
+
+def _add_frame(names: Names, frame: FrameType, seen: set[int], codes: Mapping[int, CodeType] | None) -> None:
+    """codes: that assign globals, by the id of those, as far as they are running; None: leave the globals out."""
+    if frame.f_code.co_filename.startswith("<frozen"):
+        return
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        names.add_variables(variables_of(frame), frame.f_code)
+    elif id(frame.f_locals) not in seen:
+        seen.add(id(frame.f_locals))
+        names.add_variables(frame.f_locals, frame.f_code)
+    if codes is not None and id(frame.f_globals) not in seen:
+        seen.add(id(frame.f_globals))
+        names.add_variables(frame.f_globals, codes.get(id(frame.f_globals)))
+
+
+def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor, Keeper]]:
+    for path, kept, keeper in tree.unregistered:
+        if isinstance(kept, torch.nn.Module):
+            yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in module_tree(kept).tensors())
+        else:
+            yield path, kept, keeper
+
+
+_LIBRARIES = ("torch", "numpy", "builtins")
+_HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
+
+
+def _may_hold_tensors(kind: type) -> bool:
+    """Whether a value of this class is looked into. By class alone: `isinstance` may run a proxy's code."""
+    if issubclass(kind, CONTAINERS):
+        return True
+    return not issubclass(kind, _HOLDING_NOTHING) and kind.__module__.partition(".")[0] not in _LIBRARIES

@@ -1,0 +1,94 @@
+"""Large figures in parts: nothing is lost, nothing collides, and what is equal is laid out once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import pytest
+from columns import Op, graph, transformer
+from geometry import problems
+
+import inspector.figure.drawing as layout
+from inspector.figure import draw
+from inspector.graph import Graph
+from inspector.layout.articulation_segments import place_segments
+from inspector.layout.layered import place
+from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.subprocess_layout import place_in_subprocess
+from inspector.options.figure_options import Direction, FigureOptions
+
+
+def chain(length: int, *, flipped: bool = False) -> Problem:
+    """Boxes in a row, each third of them with a side branch."""
+    sizes = {f"b{k}": (40.0, 20.0) for k in range(length)}
+    sizes |= {f"s{k}": (30.0, 20.0) for k in range(0, length - 1, 3)}
+    pairs = [(f"b{k}", f"b{k + 1}") for k in range(length - 1)]
+    pairs += [(f"b{k}", f"s{k}") for k in range(0, length - 1, 3)]
+    if flipped:
+        pairs = [(target, source) for source, target in pairs]
+    routes = tuple(Route(f"{source}-{target}", source, target) for source, target in pairs)
+    return Problem("TB", sizes, {}, frozenset(), routes, {}, flipped)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_equal_parts_are_laid_out_once(flipped: bool) -> None:
+    asked = Counter[int]()
+
+    def counted(problem: Problem) -> Placement:
+        asked[len(problem.sizes)] += 1
+        return place(problem)
+
+    problem = chain(120, flipped=flipped)
+    placed = place_segments(problem, counted)
+    assert placed.boxes.keys() == problem.sizes.keys()
+    assert placed.wires.keys() == {route.id for route in problem.routes}
+    assert sum(asked.values()) < 8 and max(asked) < 20
+    for route in problem.routes:  # every wire still leads from box to box
+        for end, box in ((placed.wires[route.id][0], route.source), (placed.wires[route.id][-1], route.target)):
+            area = placed.boxes[box]
+            assert area.x - 1 <= end[0] <= area.right + 1 and area.y - 1 <= end[1] <= area.bottom + 1
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
+@pytest.mark.parametrize("style", ["modules", "circuit"])
+def test_a_full_figure_of_a_model_is_sound(style: str, direction: Direction) -> None:
+    figure = draw(transformer(8), FigureOptions(style=style, direction=direction), depth="full")
+    assert not problems(figure.panel("before"))
+
+
+def tangled(count: int) -> Graph:
+    """A graph that cannot be cut."""
+    ops = [Op(f"F{k}Backward0", [k + 1, min(k + 9, count)]) for k in range(count)]
+    return graph([*ops, Op("AccumulateGrad")])
+
+
+def test_what_is_too_large_for_full_is_drawn_folded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MOST_BOXES", 150)
+    figure = draw(tangled(200), FigureOptions(style="modules"), depth="full")
+    assert "200 boxes are too many for one picture (the bound is 150): it is drawn folded" in figure.remarks
+    assert any("no modules or loops that fold" in remark for remark in figure.remarks)
+
+
+@pytest.mark.parametrize("depth", ["full", 3])
+def test_what_takes_too_long_is_drawn_folded_and_says_so(depth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "place_in_subprocess", partial(place_in_subprocess, limit=0.001))
+    figure = draw(tangled(200), FigureOptions(style="modules"), depth=depth)
+    assert "layout took longer than 0.001 seconds and was stopped: it is drawn folded" in figure.remarks
+    assert not problems(figure.panel("before"))
+
+
+@pytest.mark.parametrize("layers", [12, 40])
+def test_equal_blocks_are_laid_out_once_whatever_their_numbers(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Problem]()
+
+    def counted(problem: Problem) -> Placement:
+        asked.append(problem)
+        return place(problem)
+
+    monkeypatch.setattr(layout, "_part_placed", counted)
+    draw(transformer(layers), FigureOptions(style="modules"), depth="full")
+    assert len(asked) <= 5  # the root, the first block, those in between, the last one, the leaves

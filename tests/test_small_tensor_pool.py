@@ -1,0 +1,95 @@
+"""Tensors that are measured together have the numbers that each has alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from inspector.tensor_stats import Batch
+from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
+from inspector.tensor_stats.small_tensor_pool import SmallTensorPool, fits
+from inspector.tensor_stats.statistics import statistics
+
+TENSORS = {
+    "one": torch.randn(1),
+    "matrix": torch.randn(30, 40),
+    "transposed": torch.randn(30, 40).t(),
+    "part": torch.randn(8, 90)[:, 10:50],
+    "heads": torch.randn(2, 32, 3, 16)[:, :, 1].transpose(0, 1),
+    "expanded": torch.randn(5, 1).expand(5, 7),
+    "double": torch.randn(50, dtype=torch.float64),
+    "zeros": torch.zeros(40),
+    "nan": torch.tensor([1.0, math.nan, 0.0] * 9),
+    "infinite": torch.tensor([1.0, math.inf, -math.inf] * 9),
+    "huge": torch.full((20,), 1e30),
+    "tiny": torch.full((20,), 1e-30),
+}
+
+
+@pytest.mark.parametrize("count", [1, 3, 300])
+def test_numbers_are_those_of_each_alone(count):
+    pool = SmallTensorPool()
+    measured = {(name, k): pool.add(tensor) for k in range(count) for name, tensor in TENSORS.items()}
+    for (name, _), found in measured.items():
+        tensor = TENSORS[name]
+        alone = statistics(in_memory_order(tensor, memory_extent(tensor)))
+        assert found.numbers == pytest.approx(alone, rel=1e-6, abs=1e-7, nan_ok=True), name  # means near zero
+        assert found.sample is not None and len(found.sample) > 0
+
+
+def test_a_copy_is_measured_not_what_became_of_the_tensor():
+    tensor, pool = torch.ones(100), SmallTensorPool()
+    before = pool.add(tensor)
+    tensor.mul_(2)
+    after = pool.add(tensor)
+    pool.measure()
+    assert (before.numbers[0], after.numbers[0]) == (10.0, 20.0)
+
+
+def test_who_asks_early_disturbs_nobody():
+    pool = SmallTensorPool()
+    first = pool.add(torch.ones(100))
+    assert first.numbers[0] == 10.0
+    second = pool.add(torch.full((100,), 2.0))
+    pool.measure()
+    assert (first.numbers[0], second.numbers[0]) == (10.0, 20.0)
+
+
+def test_views_have_the_same_numbers_bit_by_bit():
+    batch = Batch()
+    tensor = torch.randn(7, 11, 13)
+    values = [batch.add(view).value for view in (tensor, tensor.permute(2, 0, 1), tensor.view(77, 13))]
+    for value in values:
+        del value["shape"]
+    assert values[0] == values[1] == values[2]
+
+
+def test_it_can_be_used_in_and_out_of_inference_mode():
+    pool = SmallTensorPool()
+    with torch.inference_mode():
+        inside = pool.add(torch.ones(100))
+    outside = pool.add(torch.ones(100))
+    with torch.inference_mode():
+        assert inside.numbers == outside.numbers
+
+
+def test_what_fits():
+    assert fits(torch.ones(100)) and fits(torch.ones(1 << 14, dtype=torch.float64))
+    assert not fits(torch.ones((1 << 14) + 1)) and not fits(torch.ones(100, dtype=torch.bfloat16))
+    assert not fits(torch.ones(100, device="meta"))
+
+
+@pytest.mark.parametrize("level", ["full", "light"])
+def test_the_imaginary_part_of_a_conjugate_is_the_negative_of_the_memory_that_it_shares(level):
+    elements = torch.complex(torch.rand(100), torch.rand(100) + 1)
+    part, negative = elements.imag, elements.conj().imag
+    assert negative.is_neg() and torch.equal(part, -negative)
+    batch = Batch(level)
+    values = [batch.add(tensor, counted=True) for tensor in (part, negative)]
+    batch.read()
+    first, second = (value.value for value in values)
+    assert first["norm"] == pytest.approx(second["norm"])
+    if level == "full":
+        assert first["mean"] == pytest.approx(-second["mean"]) and second["max"] == pytest.approx(-first["min"])

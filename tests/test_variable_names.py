@@ -1,0 +1,255 @@
+"""The script's names for tensors, as they are found in frames, containers and modules."""
+
+import gc
+import sys
+import weakref
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+import inspector
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Names, names_from
+from inspector.util.frame_locals import loop_variables
+
+GLOBAL = torch.tensor(1.0, requires_grad=True)
+FILES = UserFiles(".")
+
+
+def names_here():
+    return names_from(sys._getframe(1), FILES)
+
+
+def found(value, name="v"):
+    """What the tensors in one variable are called."""
+    names = Names()
+    names.add_variables({name: value})
+    names.add_parameters()
+    names.add_items()
+    return {names.name(tensor) for tensor in names.tensors}
+
+
+def test_locals_come_before_globals():
+    mine = GLOBAL
+    other = torch.ones(1)
+    names = names_here()
+    assert names.name(mine) == "mine"
+    assert names.name(other) == "other"
+    del mine, names
+    assert names_here().name(GLOBAL) == "GLOBAL"
+
+
+def test_inner_frames_come_before_outer_ones():
+    x = torch.ones(1)
+
+    def inner(renamed):
+        return names_here()
+
+    assert inner(x).name(x) == "renamed"
+
+
+def test_the_first_of_two_names_in_one_frame():
+    first = torch.ones(1)
+    second = first
+    assert names_here().name(second) == "first"
+
+
+def test_variables_beat_items_of_containers():
+    tensor = torch.ones(1)
+    aaa = [tensor]
+    del tensor
+    (zzz,) = aaa
+    assert names_here().name(zzz) == "zzz"
+
+
+@dataclass
+class Pair:
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+class Slots:
+    __slots__ = ("tensor",)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda a, b: [a, b], {"v[0]", "v[1]"}),
+        (lambda a, b: (a, b), {"v[0]", "v[1]"}),
+        (lambda a, b: {"a": a, 3: b}, {"v['a']", "v[3]"}),
+        (lambda a, b: {(1, 2): a, "b": b}, {"v['b']"}),
+        (lambda a, b: Pair(a, b), {"v.left", "v.right"}),
+        (lambda a, b: SimpleNamespace(a=a, inner=SimpleNamespace(b=[b])), {"v.a", "v.inner.b[0]"}),
+        (lambda a, b: [[[a, [b]]]], {"v[0][0][0]"}),
+        (lambda a, b: Slots(), set()),
+        (lambda a, b: "text", set()),
+    ],
+)
+def test_containers(build, expected):
+    assert found(build(torch.ones(1), torch.ones(2))) == expected
+
+
+def test_the_path_of_a_parameter_is_a_better_name_than_an_item_of_a_list():
+    model = torch.nn.Linear(2, 1)
+    assert found([model, list(model.parameters())]) == {"weight", "bias"}
+
+
+def test_a_container_that_holds_itself():
+    cycle = [torch.ones(1)]
+    cycle.append(cycle)
+    assert "v[0]" in found(cycle)
+
+
+def test_no_code_of_the_users_runs():
+    class Trap:
+        def __getattribute__(self, name):
+            raise AssertionError(name)
+
+    class TrapDict(dict):
+        def __iter__(self):
+            raise AssertionError
+
+        def items(self):
+            raise AssertionError
+
+    trap = Trap()
+    object.__setattr__(trap, "tensor", torch.ones(1))
+    assert found(trap) == {"v.tensor"}
+    assert found(TrapDict(a=torch.ones(1))) == {"v['a']"}
+
+    class Liar:
+        @property
+        def __class__(self):
+            raise AssertionError
+
+    assert found(Liar()) == set()
+
+
+def test_modules_by_the_path_of_their_parameters():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    names = names_here()
+    assert {names.name(p) for p in model.parameters()} == {"0.weight", "0.bias", "1.weight", "1.bias"}
+    assert names.name(model[1].running_mean) == "1.running_mean"
+
+
+def test_of_several_modules_the_variable_leads():
+    generator, judge = nn.Linear(2, 2), nn.Linear(2, 1)
+    names = names_here()
+    assert names.name(generator.weight) == "generator.weight"
+    assert names.name(judge.bias) == "judge.bias"
+
+
+def test_a_part_of_a_module_in_a_variable_of_its_own_is_named_by_the_whole():
+    part = nn.Linear(2, 2)
+    model = nn.Sequential(part, nn.ReLU())
+    assert names_here().name(part.weight) == "0.weight"
+    assert len(list(model.parameters())) == 2
+
+
+def test_tied_and_parametrized_weights():
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
+    model[1].weight = model[0].weight
+    model.extra = torch.ones(2)
+    names = names_here()
+    assert names.name(model[0].weight) == "0.weight"
+    assert names.name(model.extra) == "extra"
+    weighted = torch.nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    names = found(weighted)
+    assert {"parametrizations.weight.original0", "parametrizations.weight.original1", "bias"} <= names
+
+
+def test_modules_in_containers_and_attributes():
+    assert found([nn.Linear(1, 1)]) == {"weight", "bias"}
+    assert found(SimpleNamespace(net=nn.Linear(1, 1), other=nn.Linear(1, 1, bias=False))) == {
+        "v.net.weight",
+        "v.net.bias",
+        "v.other.weight",
+    }
+
+
+def test_a_data_set_in_a_list_takes_no_time():
+    """No more than 10,000 items are looked at, whatever there is."""
+    many = [torch.ones(1) for _ in range(20_000)]
+    assert len(found(many)) == 10_000
+
+
+def test_nothing_is_kept():
+    def work():
+        tensor = torch.ones(3)
+        names_here()
+        gone = weakref.ref(tensor)
+        del tensor
+        return gone() is None
+
+    assert work()
+    before = sys.getrefcount(GLOBAL)
+    names_here()
+    gc.collect()
+    assert sys.getrefcount(GLOBAL) == before
+
+
+def test_cells_and_generators():
+    x = torch.ones(1)
+
+    def closure():
+        return names_here().name(x)
+
+    def generate():
+        y = torch.ones(2)
+        yield names_here().name(y)
+
+    assert closure() == "x"
+    assert list(generate()) == ["y"]
+
+
+def test_names_of_a_class_body_stay_in_place():
+    class Body:
+        tensor = torch.ones(1)
+        name = names_here().name(tensor)
+
+    assert Body.name == "tensor"
+    assert Body.tensor.item() == 1
+
+
+def test_a_traced_graph_has_the_names_of_the_caller():
+    x = torch.tensor(2.0, requires_grad=True)
+    model = nn.Linear(1, 1)
+
+    def loss_of(value):
+        scaled = value * 3
+        return model(scaled.reshape(1)).sum()
+
+    loss = loss_of(x)
+    graph = inspector.trace(loss)
+    names = {row["name"] for _, row in graph.tensors()}
+    assert {"x", "loss", "weight", "bias"} <= names
+    assert "scaled" not in names, "that variable is gone"
+
+
+def test_the_variable_of_a_loop_over_parameters_is_the_name_of_none():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    kept = model[0].weight
+    for _, (_name, parameter) in enumerate(model.named_parameters()):
+        parameter.requires_grad_(True)
+    for x in torch.ones(2, 3):
+        x.add_(1)
+    names = names_here()
+    assert parameter is model[1].bias and names.name(parameter) == "1.bias"
+    assert names.name(kept) == "kept"
+    assert names.name(x) == "x"
+
+
+def test_variables_that_a_for_assigns():
+    code = compile("for i, (a, b.c), *d in e:\n    f = 1\nfor g.h in e: pass\nfor k in e: l = k", "", "exec")
+    assert loop_variables(code) == {"i", "a", "k"}
+
+
+def test_variables_of_loops_at_the_level_of_a_module(tmp_path):
+    text = "for name, p in model.named_parameters():\n    p.requires_grad_(True)\nnames = names_here()"
+    variables = {"model": nn.Linear(2, 2), "names_here": names_here}
+    exec(compile(text, str(tmp_path / "loop.py"), "exec"), variables)
+    assert variables["names"].name(variables["p"]) == "bias"
