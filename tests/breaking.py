@@ -81,7 +81,8 @@ def _capability_module() -> Any:
 
 def run() -> None:
     how, _, name = os.environ.pop("BROKEN").partition(":")
-    break_one(how, name)
+    if name:
+        break_one(how, name)
     from inspector.cli import run
 
     sys.exit(run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,21 @@ def bare_server() -> Iterator[ForkServer]:
 @pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda capability: capability.name)
 def test_a_broken_capability(capability, how, script, bare_server, tmp_path):
     check_broken(bare_server, how, capability, script, tmp_path)
+
+
+@pytest.mark.parametrize("how", ["absent", "as it is"])
+def test_doctor_says_what_is_missing(how, bare_server, tmp_path):
+    name = "saved tensors"
+    broken = f"{how}:{name if how == 'absent' else ''}"
+    variables = environment(PYTHONPATH=str(Path(__file__).parent), BROKEN=broken)
+    ran = bare_server.run(["doctor"], cwd=tmp_path, env=variables, entry="breaking:run")
+    assert ran.status == 0, ran.stderr
+    cells = [re.split(r" {2,}", line.strip()) for line in ran.stdout.splitlines()]
+    rows = {row[0]: row[1] for row in cells if len(row) == 3}
+    shown = {capability.name: capability for capability in CAPABILITIES if len(capability.name) <= 28}
+    assert len(shown) > 15
+    for key in shown:
+        assert rows[key] == ("missing" if (key == name and how == "absent") or not shown[key].is_here else "here")
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
-"""`inspect doctor`: what this installation is made of, and whether it can draw."""
+"""`inspect doctor`: what this installation is made of, whether it can draw, and what this torch lets it see."""
 
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -13,11 +14,15 @@ from inspector.util.dependencies import requirements
 
 _OPTIONAL = "slides"
 """The extra that some formats need."""
-_TESTED_TORCH = "2.13"
+_NEWEST_TESTED = (2, 15)
+"""The newest release of torch that the tests run with."""
 
 
 def doctor() -> int:
-    """Print versions, the layout engine, and whose `inspect` is on PATH; 1 if something is missing."""
+    """Print versions, the layout engine, whose `inspect` is on PATH, and the capabilities of this torch.
+
+    1 if a package or the layout engine is missing. A capability that is missing costs only what the table says.
+    """
     lines = [("autograd-inspector", __version__, ""), ("python", platform.python_version(), sys.executable)]
     lines += [(name, *_package(name)) for name in requirements()]
     lines += [(name, *_optional(name)) for name in requirements(_OPTIONAL)]
@@ -25,6 +30,8 @@ def doctor() -> int:
     lines.append(("inspect on PATH", *_on_path()))
     for name, state, remark in lines:
         print(f"{name:20} {state:12} {remark}".rstrip())
+    if _package("torch")[0] != "missing":
+        _print_capabilities()
     return 1 if any(state == "missing" for _, state, _ in lines) else 0
 
 
@@ -33,9 +40,35 @@ def _package(name: str) -> tuple[str, str]:
         found = version(name)
     except PackageNotFoundError:
         return "missing", f"pip install {name}"
-    if name == "torch" and not found.startswith(_TESTED_TORCH):
-        return found, f"tested with {_TESTED_TORCH}"
+    if name == "torch" and _release(found) > _NEWEST_TESTED:
+        return found, f"newer than the releases that were tested, up to {_NEWEST_TESTED[0]}.{_NEWEST_TESTED[1]}"
     return found, ""
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """(2, 15) for `2.15.0+cpu`."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def _print_capabilities() -> None:
+    """What the inspector takes from torch beyond its documented interface: what is here, and what is lost without
+    it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    try:
+        from inspector.torch_api import CAPABILITIES
+    except Exception as error:
+        print(f"\ntorch cannot be imported: {error}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("of torch", max_width=28)
+    table.add_column("")
+    table.add_column("without it")
+    for capability in CAPABILITIES:
+        table.add_row(capability.name, "here" if capability.is_here else "missing", capability.lost)
+    print()
+    Console(file=sys.stdout, highlight=False).print(table)
 
 
 def _optional(name: str) -> tuple[str, str]:

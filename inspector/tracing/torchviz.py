@@ -16,6 +16,7 @@ import torch
 
 from inspector.torch_api.modes import unobserved
 from inspector.torch_api.saved_tensors import saved_by
+from inspector.torch_api.tensors import base_of
 from inspector.tracing.roots import edges_of
 from inspector.tracing.walk import AutogradNode, walk
 
@@ -38,7 +39,7 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
     tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
     if not tensors:
         raise NoOriginal("backward began at a Node, and torchviz takes tensors only")
-    bases = [tensor._base for tensor in tensors if tensor._is_view()]  # which torchviz draws as well
+    bases = [base for tensor in tensors if (base := base_of(tensor)) is not None]  # which torchviz draws as well
     _refuse(walk(edges_of([*tensors, *bases])).nodes)
     try:
         with warnings.catch_warnings(), unobserved():
