@@ -118,19 +118,35 @@ def test_everything_that_we_import_is_in_the_list() -> None:
     names = dependencies.import_names()
     assert names is not None and names >= {*OTHERS, "torch", "typing_extensions"}
     imported = set()
+    needed_elsewhere = {"executing"} if sys.version_info >= (3, 11) else set()
     for path in (ROOT / "inspector").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module is not None:
                 imported.add(node.module.partition(".")[0])
-    assert "yaml" in imported and imported - sys.stdlib_module_names <= names
+    assert "yaml" in imported
+    assert imported - needed_elsewhere - sys.stdlib_module_names <= names
 
 
 def test_requirements_by_extra() -> None:
     assert {"torch", "pyyaml", "rich", "torchviz"} <= {*dependencies.requirements()}
     assert {*dependencies.requirements("slides")} == {"python-pptx", "pillow"}
     assert "pytest" not in dependencies.requirements() and dependencies.requirements("no such extra") == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "holds"),
+    [
+        ("", True),
+        ("; python_version < '3.0'", False),
+        ("; python_version >= '3.0'", True),
+        ('; python_version > "3.0" and python_version < "3.2"', False),
+        ("; platform_system == 'Plan 9'", True),
+    ],
+)
+def test_markers_of_the_python_version(marker: str, holds: bool) -> None:
+    assert bool(dependencies._parsed([f"executing>=2{marker}"])) is holds
 
 
 @pytest.fixture

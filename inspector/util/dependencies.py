@@ -5,14 +5,23 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
+import operator
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import tomllib
-
 _DISTRIBUTION = "autograd-inspector"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PYTHON = re.compile(r"""\bpython_version\s*(<=|<|>=|>|==|!=)\s*['"](\d+)\.(\d+)['"]""")
+_COMPARED = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 _EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
 
 
@@ -60,9 +69,11 @@ def _requirements() -> list[tuple[str, str | None]]:
 
 def _of_checkout() -> list[tuple[str, str | None]]:
     try:
+        import tomllib  # from Python 3.11 on
+
         text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8")
         project = tomllib.loads(text)["project"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
+    except (ImportError, OSError, KeyError, ValueError):
         return []
     if project.get("name") != _DISTRIBUTION:
         return []
@@ -72,13 +83,22 @@ def _of_checkout() -> list[tuple[str, str | None]]:
 
 
 def _parsed(texts: Iterable[str] | None) -> list[tuple[str, str | None]]:
-    """`pillow>=11; extra == 'slides'` → ("pillow", "slides"). Other markers are not looked at."""
+    """`pillow>=11; extra == 'slides'` → ("pillow", "slides"). What another Python needs is left out; no other
+    marker is looked at."""
     found = []
     for text in texts or ():
         name, extra = _NAME.match(text), _EXTRA.search(text)
-        if name is not None:
+        if name is not None and _is_for_this_python(text):
             found.append((name[0], None if extra is None else extra[1]))
     return found
+
+
+def _is_for_this_python(requirement: str) -> bool:
+    """Whether the markers of a requirement on Python's version hold: `executing; python_version < '3.11'`."""
+    return all(
+        _COMPARED[comparison](sys.version_info[:2], (int(major), int(minor)))
+        for comparison, major, minor in _PYTHON.findall(requirement)
+    )
 
 
 def _modules_of(distribution: importlib.metadata.Distribution) -> set[str]:
