@@ -16,14 +16,14 @@ class Log:
         self.ended = []
         self.instead = None
 
-    def starts(self, call):
+    def before_backward(self, call):
         self.calls.append(call)
         return len(self.calls)
 
-    def ends(self, token, result, error):
+    def after_backward(self, token, result, error):
         self.ended.append((token, result, error))
 
-    def finished(self):
+    def instead_of_return(self):
         return self.instead
 
 
