@@ -71,7 +71,12 @@ def stages_picture() -> bytes:
 
     graph = pygraphviz.AGraph(directed=True, rankdir="TB", bgcolor="white", nodesep=0.35, ranksep=0.4, pad=0.2)
     graph.node_attr.update(
-        shape="box", style="rounded,filled", fillcolor="#eef3f7", color="#0067A5", fontname="sans-serif", fontsize=13
+        shape="box",
+        style="rounded,filled",
+        fillcolor="#eef3f7",
+        color="#0067A5",
+        fontname="sans-serif",
+        fontsize=13,
     )
     graph.edge_attr.update(color="#555555", fontname="sans-serif", fontsize=11, fontcolor="#444444", arrowsize=0.7)
     for file in FILES:
@@ -196,9 +201,10 @@ def schema_sections() -> str:
 
 def _section(name: str, definition: Mapping[str, Any]) -> str:
     lines = [f"## {name}", "", _escaped(definition.get("description", "")), ""]
-    required = definition.get("required", [])
+    missing = {key: "may be missing" for key in definition.get("properties", {})}
+    missing |= dict.fromkeys(definition.get("required", []), "")
     rows = [
-        (f"`{key}`", _type(item), "" if key in required else "may be missing", _escaped(item.get("description", "")))
+        (f"`{key}`", _type(item), missing[key], _escaped(item.get("description", "")))
         for key, item in definition.get("properties", {}).items()
     ]
     if rows:
