@@ -201,7 +201,7 @@ def schema_sections() -> str:
 
 def _section(name: str, definition: Mapping[str, Any]) -> str:
     lines = [f"## {name}", "", _escaped(definition.get("description", "")), ""]
-    missing = {key: "may be missing" for key in definition.get("properties", {})}
+    missing = dict.fromkeys(definition.get("properties", {}), "may be missing")
     missing |= dict.fromkeys(definition.get("required", []), "")
     rows = [
         (f"`{key}`", _type(item), missing[key], _escaped(item.get("description", "")))
