@@ -119,8 +119,8 @@ def _names(option: Any) -> str:
     if option.is_flag:
         return names
     choices = isinstance(option.type, click.Choice)
-    kind = " | ".join(option.type.choices) if choices else option.metavar or option.type.name
-    return f"{names} {kind}"
+    kinds = option.type.choices if choices else (option.metavar or option.type.name).split("|")
+    return f"{names} {' | '.join(kinds)}"
 
 
 def formats_table() -> str:

@@ -210,6 +210,7 @@ def test_the_generated_parts_are_complete(hooks: ModuleType) -> None:
     assert not any("<!-- generated" in text for text in filled.values())
     shown = [name for option in _parse.params if not getattr(option, "hidden", True) for name in option.opts]
     assert [name for name in shown if f"`{name}`" not in filled["use.md"]] == []
+    assert "`--backward` N \\| all \\| last |" in filled["use.md"], "a bar within a cell would end it"
     assert [name for name in WRITERS if f"| `{name}` |" not in filled["use.md"]] == []
     assert "## FunctionRow" in filled["report_format.md"] and "`made_in`" in filled["report_format.md"]
     assert all(f"](#{name.lower()})" in filled["report_format.md"] for name in ("CallRow", "Value", "Unknown"))
