@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("autograd-inspector").addoption(
         "--inspect-gradients",
         choices=_LEVELS,
-        help="watch the backward calls of every test, and fail it on findings of this severity or worse",
+        help="record the backward calls of every test and fail it on findings of this severity or worse",
     )
 
 

@@ -42,7 +42,7 @@ def watched(ran):
 # ---- bad input --------------------------------------------------------------------------------------------
 
 WRONG = {
-    "no script": ([], "no script given"),
+    "no script": ([], "missing argument SCRIPT"),
     "missing": (["missing.py"], "no such file: missing.py"),
     "close match": (["sqare.py"], "did you mean square.py?"),
     "binary": (["binary.py"], "not a Python file: binary.py"),
@@ -57,7 +57,7 @@ WRONG = {
     "theme": (["--theme", "pink", "square.py"], "'pink' is not one of 'light'"),
     "direction": (["--direction", "up", "square.py"], "'up' is not one of"),
     "text": (["--text", "glyphs", "square.py"], "'glyphs' is not one of"),
-    "backward 0": (["--backward", "0", "square.py"], "'0' is no number from 1, 'all' or 'last'"),
+    "backward 0": (["--backward", "0", "square.py"], "'0' is not a positive integer, 'all' or 'last'"),
     "backward first": (["--backward", "first", "square.py"], "'first' is no number from 1"),
     "watch 0": (["--watch", "0", "square.py"], "0 is not in the range x>=1"),
     "watch many": (["--watch", "many", "square.py"], "'many' is not a valid integer"),
@@ -600,8 +600,8 @@ SMALL_FILES = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limi
 @pytest.mark.parametrize(
     ("limit", "options", "told"),
     [
-        (900, (), "cannot write inspect-out/report.json: File too large; choose another place with --output"),
-        (900, ("-o", "x.svg"), "/report.json: File too large; TMPDIR chooses another place for temporary files"),
+        (900, (), "cannot write inspect-out/report.json: File too large; choose another folder with --output"),
+        (900, ("-o", "x.svg"), "/report.json: File too large; set TMPDIR to use another folder for temporary files"),
         (
             30_000,
             ("-f", "svg"),

@@ -56,7 +56,7 @@ def test_without_evidence_a_rule_is_not_checked_and_says_why() -> None:
     with inspector.record() as recording:
         pass
     checked = {row.rule: row for row in recording.report().checked}
-    assert checked["blocked-gradient"] == Check("blocked-gradient", "not checked", "no backward call was seen")
+    assert checked["blocked-gradient"] == Check("blocked-gradient", "not checked", "backward was not called")
     assert checked["wrong-backward"].reason == "only with --gradcheck"
 
 
@@ -89,5 +89,5 @@ def test_a_defect_that_every_step_shows_is_one_finding() -> None:
 def test_every_rule_explains_itself(name: str) -> None:
     text = RULES[name].text
     assert text.splitlines()[0].endswith(".")
-    for part in ("Why it matters:", "How to mend it:", "Example:"):
+    for part in ("Why it matters:", "How to fix it:", "Example:"):
         assert part in text

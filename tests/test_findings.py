@@ -114,7 +114,7 @@ def test_explain_tells_of_all_rules_and_of_one(inspect_script: ScriptRunner) -> 
     assert all(re.search(rf"^{name} +(error|warning|note)  ", ran.stdout, re.M) for name in RULES)
     ran = inspect_script.command("explain", "detached")
     assert ran.status == 0
-    assert "Why it matters:" in ran.stdout and "How to mend it:" in ran.stdout
+    assert "Why it matters:" in ran.stdout and "How to fix it:" in ran.stdout
 
 
 def test_explain_of_a_wrong_name_lists_the_right_ones(inspect_script: ScriptRunner) -> None:

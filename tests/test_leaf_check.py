@@ -259,7 +259,7 @@ def test_rows_for_the_report(functions):
     names = {recording.calls[0].graph[node]["name"] for node in finding.nodes}
     assert names == {"BadBackward"}
     assert rows_of([], [])[1] == [
-        {"rule": "wrong-backward", "status": "not checked", "reason": "no custom Function was called"}
+        {"rule": "wrong-backward", "status": "not checked", "reason": "the script called no custom Function"}
     ]
     assert "disagrees" in text(gradcheck_lines(results, 100))
 

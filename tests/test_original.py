@@ -173,7 +173,7 @@ print(x.grad.item())
 @pytest.mark.parametrize(
     ("length", "reason"),
     [
-        (1_500, "torchviz walks by recursion, and the graph is deeper than Python's stack"),
+        (1_500, "torchviz is recursive, and the graph is deeper than Python's stack"),
         (MOST_NODES, f"the graph has {MOST_NODES + 1:,} Nodes; torchviz is asked for up to {MOST_NODES:,}"),
     ],
 )
@@ -261,7 +261,7 @@ def test_a_run_without_it_leaves_none_of_the_run_before(inspect_script: ScriptRu
     ran = inspect_script(plain(SCALARS) + BACKWARD)
     assert FILE not in ran.files and "previous.torchviz.json" in ran.files
     (note,) = notes(inspect_script.command(*OPTIONS, f"{OUTPUT}/report.json"))
-    assert note.endswith("it is taken before backward runs: run inspect -f torchviz on the script")
+    assert note.endswith("the saved report has none; run inspect -f torchviz on the script")
     ran = inspect_script(plain(SCALARS) + BACKWARD)
     assert "previous.torchviz.json" not in ran.files
 

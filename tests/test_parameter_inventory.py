@@ -176,7 +176,7 @@ def test_a_parameter_that_is_dropped_while_backward_runs() -> None:
         y.register_hook(lambda gradient: del_(model, "v"))
         y.sum().backward()
     rows = rows_of(recording.report())
-    assert rows["v"]["calls"][0]["after"] == {"unknown": "the script had dropped it by then"}
+    assert rows["v"]["calls"][0]["after"] == {"unknown": "the script had already deleted it"}
     assert rows["w"]["calls"][0]["after"] == pytest.approx(math.sqrt(8))
 
 

@@ -233,7 +233,7 @@ backward 1  loss.backward()  script.py:7
 17   with gradient
  1   NaN or Inf               n.b.12.f.projection.weight
  1   zero                     n.b.16.f.projection.weight
- 1   without (grad is None)   n.b.14.f.projection.weight
+ 1   without gradient (grad is None)   n.b.14.f.projection.weight
 
 norm   largest                      norm       smallest
 2      n.b.19.f.projection.weight   3.815e\N{MINUS SIGN}6   n.b.0.f.projection.weight
@@ -420,7 +420,7 @@ def test_a_call_from_nowhere() -> None:
     report = report_of(square())
     call = type(report.calls[0])(1, unknown("called from C++"), report.calls[0].graph)
     report = replace(report, calls=[call])
-    assert lines(report, Shown([1]), 80)[0].plain == "backward 1  called at an unknown place: called from C++"
+    assert lines(report, Shown([1]), 80)[0].plain == "backward 1  called from an unknown line: called from C++"
 
 
 # ---- values -------------------------------------------------------------------------------------------------
@@ -470,10 +470,10 @@ def test_names_of_leaves_without_gradient_are_cut() -> None:
     graph = model()
     for _, tensor in graph.tensors():
         tensor["after"] = {"data": None, "grad": None}
-    assert "20   without (grad is None)   n.b.19.f.projection.weight and 19 more" in said(graph)
+    assert "20   without gradient (grad is None)   n.b.19.f.projection.weight and 19 more" in said(graph)
     for _, tensor in graph.tensors():
         tensor["name"] = "w"
-    assert "without (grad is None)   w, w, w, w, w, w and 14 more" in said(graph)
+    assert "without gradient (grad is None)   w, w, w, w, w, w and 14 more" in said(graph)
 
 
 # ---- hostile names ------------------------------------------------------------------------------------------

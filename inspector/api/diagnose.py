@@ -28,7 +28,7 @@ from inspector.typography import pluralize
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
-_NO_LINE = unknown("backward was not watched")
+_NO_LINE = unknown("backward was not recorded")
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Diagnosis:
     checked: list[Check]
 
     def __str__(self) -> str:
-        lines = [_line(finding) for finding in self.findings] or ["nothing was found"]
+        lines = [_line(finding) for finding in self.findings] or ["no findings"]
         fine = sum(1 for check in self.checked if check.status == "nothing found")
         unseen = [check.rule for check in self.checked if check.status == "not checked"]
         lines.append(
-            f"{pluralize(fine, 'rule')} found nothing; {pluralize(len(unseen), 'was', 'were')} not checked"
+            f"{pluralize(fine, 'rule')} without findings, {len(unseen)} not checked"
         )
         return "\n".join(lines)
 
@@ -100,7 +100,7 @@ def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "w
     fail_on: "warning" or "error".
     """
     if fail_on not in ("warning", "error"):
-        raise ValueError(f"fail_on={fail_on!r}; choose from: warning, error")
+        raise ValueError(f"unknown fail_on {fail_on!r}; choose from: warning, error")
     roots_of(loss)
     named = list(_named_parameters(model))
     with _restored([tensor for _, tensor in named]), record(model, watch=1) as recording:
@@ -119,7 +119,7 @@ def _missing(names: list[str]) -> Finding:
     """Parameters of the given model that got no gradient, whatever the forward was, which nobody watched."""
     return RULES["unreachable-parameter"].found(
         f"{pluralize(len(names), 'parameter')} got no gradient from this loss",
-        "use what their modules compute in the loss, or give assert_gradients the part that is trained",
+        "use the output of their modules in the loss, or pass only the trained part of the model",
         parameters=names,
     )
 
@@ -151,13 +151,13 @@ def _alive(given: Any) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _line(finding: Finding) -> str:
-    """`error detached at model.py:12: h is detached here (harms encoder.weight)`."""
+    """`error detached at model.py:12: h is detached here (affects encoder.weight); use h itself`."""
     location = finding.location
     at = f" at {location['file']}:{location['line']}" if location is not None and "line" in location else ""
     names = finding.parameters
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    harms = f" (harms {', '.join(names[:3])}{more})" if names else ""
-    return f"{finding.severity} {finding.rule}{at}: {finding.message}{harms}; {finding.advice}"
+    affects = f" (affects {', '.join(names[:3])}{more})" if names else ""
+    return f"{finding.severity} {finding.rule}{at}: {finding.message}{affects};  {finding.advice}"
 
 
 def _raise(error: Exception) -> None:

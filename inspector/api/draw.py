@@ -40,10 +40,10 @@ class Picture:
         format = format_of(target.name)
         if format is None:
             suffixes = ", ".join(known.suffix for known in WRITERS.values())
-            raise ValueError(f"{target.name}: no format {target.suffix!r}; the formats: {suffixes}")
+            raise ValueError(f"{target.name}: unknown format {target.suffix!r}; choose from: {suffixes}")
         holds = WRITERS[format].holds
         if holds == "original":
-            raise ValueError(f"{target.name}: torchviz draws live graphs: inspector.make_dot(z, original=True)")
+            raise ValueError(f"{target.name}: torchviz needs the live graph; use inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
         else:
@@ -76,7 +76,7 @@ def _figure_options(style: str, options: dict[str, Any]) -> FigureOptions:
     known = [field.name for field in fields(FigureOptions)]
     for name in options:
         if name not in known:
-            raise ValueError(f"no wish {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"unknown option {name!r}; choose from: {', '.join(known)}")
     return FigureOptions(style=style, **options)
 
 

@@ -16,7 +16,7 @@ from inspector.tracing.snapshot import NodeFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
 
 _KEY = "autograd-inspector"
-_NOT_WATCHED = "backward ran while nothing was recorded"
+_NOT_WATCHED = "backward ran without being recorded"
 _NOT_TRACED = "it was not traced before backward"
 
 

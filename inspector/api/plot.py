@@ -28,7 +28,7 @@ def plot(thing: Any, *leaves: Any) -> Picture:
     known = {row["name"]: key for key, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
     for name in names:
         if name not in known:
-            raise ValueError(f"no leaf {name!r}; the leaves are: {', '.join(map(str, known))}")
+            raise ValueError(f"unknown leaf {name!r}; choose from: {', '.join(map(str, known))}")
     return Picture(graph, plot_graph(graph, [known[name] for name in names] or None))
 
 
@@ -43,7 +43,7 @@ def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
         return Picture(thing, plot_layers(thing))
     calls = {item.index: item for item in thing.calls}
     if call not in calls:
-        raise ValueError(f"no backward call {call}; there are: {', '.join(map(str, calls)) or 'none'}")
+        raise ValueError(f"no backward call {call}; recorded calls: {', '.join(map(str, calls)) or 'none'}")
     return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].setting.scale))
 
 

@@ -79,7 +79,7 @@ class BlockRecording:
     @property
     def _first(self) -> BackwardCall:
         if not self.calls:
-            raise IndexError("no backward() was called within the block")
+            raise IndexError("backward() was not called within the block")
         return self.calls[0]
 
 
@@ -95,11 +95,11 @@ def record(
     Raises TypeError and ValueError for arguments that are none of these.
     """
     if isinstance(watch, bool) or not isinstance(watch, int):
-        raise TypeError(f"record(watch) takes a number of backward calls, no {type(watch).__name__}")
+        raise TypeError(f"record(watch=...) must be an int, got {type(watch).__name__}")
     if watch < 1:
-        raise ValueError(f"record(watch={watch}) would watch nothing: give 1 or more")
+        raise ValueError(f"record(watch=...) must be at least 1, got {watch}")
     if mode not in _MODES:
-        raise ValueError(f"no mode {mode!r}; the modes are: {', '.join(_MODES)}")
+        raise ValueError(f"unknown mode {mode!r}; choose from: {', '.join(_MODES)}")
     return BlockRecording(model, optimizer, watch, mode)
 
 

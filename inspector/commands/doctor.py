@@ -41,7 +41,7 @@ def _package(name: str) -> tuple[str, str]:
 def _optional(name: str) -> tuple[str, str]:
     state, remark = _package(name)
     if state == "missing":
-        return "none", f'for some formats: pip install "autograd-inspector[{_OPTIONAL}]"'
+        return "none", f'needed for some formats: pip install "autograd-inspector[{_OPTIONAL}]"'
     return state, remark
 
 
@@ -54,7 +54,7 @@ def _layout() -> tuple[str, str]:
         graph.layout("dot")
     except (ImportError, OSError, ValueError) as error:
         return "missing", f"{error}; pip install --force-reinstall pygraphviz"
-    return "works", "Graphviz, by pygraphviz"
+    return "works", "Graphviz, through pygraphviz"
 
 
 def _on_path() -> tuple[str, str]:

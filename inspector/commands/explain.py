@@ -14,7 +14,7 @@ from inspector.util.stderr import say
 
 _USAGE = 2
 _WIDEST = 100
-_HEADS = ("Why it matters:", "How to mend it:", "Example:")
+_HEADS = ("Why it matters:", "How to fix it:", "Example:")
 
 
 def explain(names: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def explain(names: Sequence[str]) -> int:
         close = difflib.get_close_matches(unknown[0], RULES, n=1)
         meant = f" (did you mean {close[0]}?)" if close else ""
         known = ", ".join(RULES)
-        say(f"no rule {unknown[0]!r}{meant}; the rules are: {known}")
+        say(f"unknown rule {unknown[0]!r}{meant}; choose from: {known}")
         return _USAGE
     if not names:
         console.print(_table())
@@ -37,8 +37,8 @@ def explain(names: Sequence[str]) -> int:
 def markdown() -> str:
     """docs/rules.md: every rule, as `inspect explain RULE` tells it."""
     parts = [
-        "# The rules of the diagnosis\n",
-        "What `inspect explain` prints. A rule whose evidence was not recorded is listed as not checked.\n",
+        "# Rules\n",
+        "The text of `inspect explain`. A rule whose evidence was not recorded is reported as not checked.\n",
         *(_section(rule) for rule in RULES.values()),
     ]
     return "\n".join(parts)

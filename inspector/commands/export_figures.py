@@ -69,7 +69,7 @@ def _write_original(original: Original, index: int, destination: Destination, wr
             return
         except LayoutFailed as error:
             reason = str(error)
-    written.remarks.append(f"torchviz has no picture of backward call {index}: {reason}")
+    written.remarks.append(f"no torchviz picture of backward call {index}: {reason}")
 
 
 def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:

@@ -140,11 +140,11 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     format = format_of(path.name)
     if format is None:
         raise OptionError(
-            f"--output {output}: no format {path.suffix}; a file ends in "
+            f"--output {output}: unknown format {path.suffix}; use " 
             f"{', '.join(known.suffix for known in WRITERS.values())}, a folder in none of them (or in a slash)"
         )
     if formats and formats != (format,):
-        raise OptionError(f"--output {output} is one file, so --format {formats[0]} cannot hold too")
+        raise OptionError(f"--output {output} is a single file and cannot be combined with --format {formats[0]}")
     return Destination(path.parent, path, _installed((format,)))
 
 

@@ -48,7 +48,7 @@ class RenderProcess:
             _, said = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.stop()
-            return f"drawing took longer than {TIME_LIMIT:.0f} s and was given up"
+            return f"drawing was stopped after {TIME_LIMIT:.0f} s"
         except BaseException:
             self.stop()
             raise

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as shells have it."""
-_OTHER_PLACE = "choose another place with --output"
-_OTHER_TEMPORARY = "TMPDIR chooses another place for temporary files"
+_OTHER_PLACE = "choose another folder with --output"
+_OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
 
 
 def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
@@ -46,10 +46,10 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
             try:
                 inspection.finish(exit)
             except KeyboardInterrupt:
-                inspection.say("interrupted: the pictures are not finished")
+                inspection.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
-                inspection.say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
+                inspection.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
             if exit.status == 0 and inspection.fails:
                 return replace(exit, status=FOUND)
     return exit
@@ -132,13 +132,13 @@ class _Inspection:
     def finish(self, exit: ScriptExit) -> None:
         """The script has ended: show what was not shown yet, and complete the report."""
         if (nothing := self._why_nothing(exit)) is not None:
-            self.say(f"{nothing}: there is nothing to show")
+            self.say(f"nothing to show: {nothing}")
             return
         assert self._session is not None
         self._session.close()
         if self._session.failure is not None:
-            ended = "" if self._session.is_done else ", ended the watching"
-            self.say(f"an error of ours, not of the script's{ended}: {self._session.failure}")
+            stopped = "" if self._session.is_done else ", recording stopped"
+            self.say(f"internal error{stopped} (your script is not affected): {self._session.failure}")
         if self._report is None:
             self._show(exit)
         else:
@@ -155,7 +155,7 @@ class _Inspection:
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was watched; None where torch was."""
         if self._not_watched is not None:
-            return f"{self._name_call} imported torch, which could not be watched"
+            return f"{self._name_call} imported torch, but it could not be observed"
         if self._session is not None:
             return None
         return f"{self._name_call} {'could' if exit.torch_failed else 'did'} not import torch"
@@ -166,12 +166,12 @@ class _Inspection:
         if self._options.watch.drawn([call.index for call in session.calls]):
             return
         if session.failure is not None:  # there may have been others since
-            self.say(f"there is nothing to draw: {calls if seen else 'no backward call'} had been watched by then")
+            self.say(f"nothing to draw: {calls if seen else 'no backward call'} had been recorded by then")
         elif seen == 0:
             ended = "" if exit.exception is None else f" before {self._name_call} ended"
-            self.say(f"no backward() was seen{ended}: there is nothing to draw")
+            self.say(f"nothing to draw: backward() was not called{ended}")
         else:
-            self.say(f"there is no backward call {wanted} to draw: {calls} of {self._name_call} were seen")
+            self.say(f"nothing to draw: there is no backward call {wanted}, {self._name_call} made {calls}")
 
     @property
     def _name_call(self) -> str:
@@ -187,7 +187,7 @@ class _Inspection:
         with our_modules():
             from inspector.report.originals import originals_path
 
-            with self._progress_sign("looking for what is wrong"):
+            with self._progress_sign("checking the gradients"):
                 report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
@@ -247,7 +247,7 @@ class _Inspection:
                     tensor["symbol"] = names[tensor["name"]]
                     unused.discard(tensor["name"])
         self._remarks += [
-            f"no tensor is called {name}, which a comment names {names[name]}" for name in sorted(unused)
+            f"a comment writes {name} as {names[name]}, but no tensor is called {name}" for name in sorted(unused)
         ]
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
@@ -295,7 +295,7 @@ class _Inspection:
         try:
             self._drawing = RenderProcess(path, options)
         except OSError as error:
-            self.say(f"no picture: no process can be started to draw it: {reason(error)}")
+            self.say(f"no picture: cannot start a process to draw it: {reason(error)}")
 
     def _print(self, report: Report) -> None:
         from inspector.terminal import show, show_gradcheck, stderr_console
@@ -324,7 +324,7 @@ class _Inspection:
             failure = None if self._drawing is None else self._drawing.wait()
         if failure is not None:
             report = self._options.destination.report
-            kept = f"; {display_path(report)} holds the numbers" if report is not None else ""
+            kept = f"; the numbers are in {display_path(report)}" if report is not None else ""
             self.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
             self._files += self._drawing.files

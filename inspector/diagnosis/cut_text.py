@@ -10,14 +10,14 @@ from inspector.report.row_types import CutRow, Fault
 
 _TEXTS = {
     "detach": "is detached here",
-    "data": "is taken as .data here",
-    "item": "becomes a Python number here",
-    "tolist": "becomes Python numbers here",
-    "numpy": "becomes a NumPy array here",
+    "data": "is read through .data here",
+    "item": "is converted to a Python number here",
+    "tolist": "is converted to Python numbers here",
+    "numpy": "is converted to a NumPy array here",
     "tensor": "is copied into a new tensor here",
-    "comparison": "is compared here, which has no derivative",
-    "integer": "becomes integers here, which have no derivative",
-    "no_grad": "is computed while gradients are turned off",
+    "comparison": "is compared here, and a comparison has no derivative",
+    "integer": "is converted to integers here, and integers have no derivative",
+    "no_grad": "is computed with gradients turned off",
     "inference_mode": "is computed in inference mode",
 }
 

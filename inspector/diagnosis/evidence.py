@@ -123,20 +123,20 @@ def _not_in_full(evidence: Evidence) -> str | None:
 def _no_saved(evidence: Evidence) -> str | None:
     if any(call.knows_saved for call in evidence.calls):
         return None
-    return _no_call(evidence) or f"what Nodes saved was not read (--record {_mode(evidence)})"
+    return _no_call(evidence) or f"saved tensors were not read (--record {_mode(evidence)})"
 
 
 def _no_step(evidence: Evidence) -> str | None:
     if any(event["event"] == "step" for event in evidence.events):
         return None
-    return _no_optimizer(evidence) or "no optimizer has stepped within the watched calls"
+    return _no_optimizer(evidence) or "no optimizer stepped during the recorded calls"
 
 
 def _no_optimizer(evidence: Evidence) -> str | None:
     if evidence.optimizers:
         return None
     mode = _mode(evidence)
-    return f"optimizers were not watched (--record {mode})" if mode == "none" else "no optimizer was used"
+    return f"optimizers were not recorded (--record {mode})" if mode == "none" else "no optimizer was used"
 
 
 def _no_gradcheck(evidence: Evidence) -> str | None:
@@ -148,7 +148,7 @@ def _no_gradcheck(evidence: Evidence) -> str | None:
 
 
 def _no_call(evidence: Evidence) -> str | None:
-    return None if evidence.calls else "no backward call was seen"
+    return None if evidence.calls else "backward was not called"
 
 
 def _mode(evidence: Evidence) -> str:

@@ -40,4 +40,4 @@ def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:
     try:
         return list(rule.check(evidence)), None
     except Exception as error:
-        return [], f"an error of ours: {type(error).__name__}: {error}"
+        return [], f"internal error: {type(error).__name__}: {error}"

@@ -24,7 +24,7 @@ def with_head(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
     Raises ValueError unless there are 3k + 1 points.
     """
     if len(points) < 4 or len(points) % 3 != 1:
-        raise ValueError(f"a spline has 4, 7, 10, … points, not {len(points)}")
+        raise ValueError(f"a spline must have 4, 7, 10, … points, got {len(points)}")
     tip = points[-1]
     reach = max([dist(point, tip) for point in points[::3]])
     if reach == 0:

@@ -112,7 +112,7 @@ def runs(scenes: Sequence[Scene]) -> Iterator[TextRun]:
 def colour_of(theme: Theme, ink: str) -> str:
     """The colour `#RRGGBB` of an ink. Raises ValueError with the inks there are."""
     if ink not in theme:
-        raise ValueError(f"no ink {ink!r}; the inks are: {', '.join(theme)}")
+        raise ValueError(f"unknown ink {ink!r}; choose from: {', '.join(theme)}")
     return theme[ink]
 
 

@@ -49,7 +49,7 @@ def same_size(scenes: Sequence[Scene]) -> None:
     """Raises ValueError unless all Scenes are equally large, and there is one."""
     sizes = {(scene.width, scene.height) for scene in scenes}
     if len(sizes) != 1:
-        raise ValueError(f"moments that follow each other have one size, not {len(sizes)}")
+        raise ValueError(f"all frames must have the same size, got {len(sizes)} different sizes")
 
 
 def lay_over(scenes: Sequence[Scene]) -> list[LayeredPart]:

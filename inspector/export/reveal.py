@@ -17,8 +17,8 @@ from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
 
 _NOTE = (
-    "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture is\n"
-    "     as it was before; the fragments turn it step by step into what it is after. -->\n"
+    "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture\n"
+    "     shows the state before; its fragments change it step by step into the state after. -->\n"
 )
 _SIZE = ".inspector-figure > svg { max-width: 100%; height: auto; }"
 

@@ -30,7 +30,7 @@ def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", gr
     no spline.
     """
     if text not in MODES:
-        raise ValueError(f"no text mode {text!r}; the modes are: {', '.join(MODES)}")
+        raise ValueError(f"unknown text mode {text!r}; choose from: {', '.join(MODES)}")
     prefix = identifier(scene.prefix)
     drawing = SvgDrawing(find_theme(theme), text, prefix, prefix)
     fonts = f"<style>{font_rules(runs([scene]), prefix)}</style>\n" if text == "embed" else ""

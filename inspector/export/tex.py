@@ -66,7 +66,7 @@ def write_tex(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
     layers = lay_over(scenes)
     scene = scenes[0]
     if max(scene.width, scene.height) > _LARGEST:
-        raise ValueError(f"TeX draws nothing longer than {_LARGEST:,.0f} pt: fold the graph")
+        raise ValueError(f"TeX cannot draw a figure longer than {_LARGEST:,.0f} pt; fold the graph")
     moments = "; ".join(f"{number} {sanitize(one.title)}" for number, one in enumerate(scenes, 1))
     values = {
         "TITLE": sanitize(scene.title),

@@ -25,7 +25,7 @@ def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph
         shown = graph if is_folded(graph) else fold(graph, depth)
         return shown, replace(look, style=style)
     if depth not in ("auto", "full") or is_folded(graph):
-        raise ValueError(f"the style {style} draws no folded modules; --style {FOLDED_STYLE} does")
+        raise ValueError(f"the style {style} cannot draw folded modules; use --style {FOLDED_STYLE}")
     return graph, replace(look, style=style)
 
 

@@ -62,7 +62,7 @@ class Figure:
     def panel(self, moment: str) -> Scene:
         """The Scene of one moment, alone. Raises KeyError with the moments that there are."""
         if moment not in self.panels:
-            raise KeyError(f"no panel {moment!r}; the panels are: {', '.join(self.panels)}")
+            raise KeyError(f"unknown panel {moment!r}; choose from: {', '.join(self.panels)}")
         return self.panels[moment]
 
 
@@ -101,7 +101,7 @@ def draw(
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
         return _with_remark(
-            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}: it is drawn folded"
+            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}; drawn folded"
         )
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
@@ -148,7 +148,7 @@ def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, red
     for further in _FURTHER:
         shown = _items_shown(fold(graph, further))
         if shown not in tried and _fits_canvas(figure := redraw(graph, look, depth=further), look):
-            return _with_remark(figure, f"{_needs_text(look, fitted)}: it is folded to depth {further}")
+            return _with_remark(figure, f"{_needs_text(look, fitted)}; folded to depth {further}")
         tried.add(shown)
     found, first, last = None, 0, len(_FEWER)
     while first < last:
@@ -158,7 +158,7 @@ def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, red
             found, last = figure, middle
         else:
             first = middle + 1
-    return found and _with_remark(found, f"{_needs_text(look, fitted)}: neighbours are folded into one box")
+    return found and _with_remark(found, f"{_needs_text(look, fitted)}; neighbouring Nodes share a box")
 
 
 def _items_shown(graph: Graph) -> tuple[tuple[int, ...], ...]:
@@ -224,7 +224,7 @@ def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str
     most = max((len(turn.shown) for turn in found), default=0)
     if most < 2:
         return ()
-    return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} of them in one",)
+    return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} steps in each",)
 
 
 def draw_plans(
@@ -270,23 +270,22 @@ def _is_hopeless(fitted: FittedPanels, look: FigureOptions) -> bool:
 
 def _folded_for(look: FigureOptions, fitted: FittedPanels) -> str:
     return (
-        f"{_needs_text(look, fitted)}: it is drawn folded, in the style {FOLDED_STYLE}; --depth full draws all "
-        "of it"
+        f"{_needs_text(look, fitted)}; drawn folded, in the style {FOLDED_STYLE} (--depth full draws every Node)"
     )
 
 
 def _remarks(fitted: FittedPanels, look: FigureOptions) -> tuple[str, ...]:
     if fitted.needs:
-        advice = "fold it (--depth), show less (--detail beginner) or choose another style"
-        return (f"{_needs_text(look, fitted)}: {advice}",)
+        advice = "fold the graph (--depth), show less (--detail beginner) or choose another style"
+        return (f"{_needs_text(look, fitted)}; {advice}",)
     return (fitted.remark,) if fitted.remark else ()
 
 
 def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
     width, height = fitted.needs or (0.0, 0.0)
     return (
-        f"with text of {SMALLEST:g} points the figure in the style {look.style} takes {width:.0f} by {height:.0f} "
-        f"points, more than a {look.canvas} canvas has"
+        f"the figure does not fit a {look.canvas} canvas: with {SMALLEST:g} pt text the style {look.style} needs "
+        f"{width:.0f} by {height:.0f} points"
     )
 
 

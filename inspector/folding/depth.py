@@ -41,7 +41,7 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
     if depth == "full":
         return graph
     if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
-        raise ValueError(f"no depth {depth!r}; a depth is a number from 1, 'auto' or 'full'")
+        raise ValueError(f"invalid depth {depth!r}; it must be a positive integer, 'auto' or 'full'")
     whole = whole_of(graph)
     with gc_paused():
         atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]
@@ -49,7 +49,7 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
         items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
         count, remark = _count(folder, items, {}), ""
         if count > MOST_AT_A_DEPTH:
-            remark = f"depth {depth} would be {count:,} boxes and is folded further: "
+            remark = f"depth {depth} would give {count:,} boxes, so the graph is folded further: "
             items, depth = _auto(folder), "auto"
         return make_folded_graph(whole, items, remark + note(folder, items, depth))
 
@@ -59,7 +59,7 @@ def open_box(graph: Graph, identifier: str) -> Graph:
     whole = whole_of(graph)
     boxes = getattr(graph, "boxes", {})
     if identifier not in boxes:
-        raise KeyError(f"no box {identifier!r}; the boxes are: {', '.join(boxes) or 'none'}")
+        raise KeyError(f"unknown box {identifier!r}; choose from: {', '.join(boxes) or 'none'}")
     box = boxes[identifier]
     others = [item for item in items_of(graph) if item is not box]
     inner = Grouping(whole, [item for item in others if isinstance(item, FoldedBox)]).open(box)
@@ -220,11 +220,11 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
     ]
     parts += _stacks_in_words(boxes)
     if folder.ground.paths_from_names and any(box.path for box in boxes):
-        parts.append("modules by the names of parameters")
+        parts.append("modules inferred from parameter names")
     if any(box.kind == "rest" for box in boxes):
-        parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
+        parts.append("no modules or loops to fold: the Nodes nearest to the root are shown, the rest is one box")
     if has_cycle(folder.ground.following(items)):
-        parts.append("boxes that feed each other are drawn with dashed wires back")
+        parts.append("dashed wires lead back between boxes that feed each other")
     parts.append(_deeper(folder, boxes, depth))
     return "; ".join(parts)
 
@@ -241,7 +241,7 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
     opens = next((part for part in modules if _shows_something(part, folder.open(part))), None)
     if opens is None:
         return "--depth full opens all"
-    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full all"
+    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full opens all"
 
 
 def _stacks_in_words(boxes: Sequence[FoldedBox]) -> list[str]:

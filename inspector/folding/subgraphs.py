@@ -85,7 +85,7 @@ class _Surroundings:
             function = self._function(tensor)
             if function is not None:
                 return self._owner[self._of.index[function]]
-        raise KeyError(f"no tensor or Node {name!r} that a gradient flows through")
+        raise KeyError(f"no gradient flows through a tensor or Node called {name!r}")
 
     def near(self, start: Collection[int], distance: int) -> set[int]:
         """Items at most so many edges away, either way; not by way of a leaf, which may be shared by thousands."""

@@ -104,7 +104,7 @@ class Graph:
         moment: "before" or "after".
         """
         if moment not in MOMENTS:
-            raise ValueError(f"no moment {moment!r}; the moments are: {', '.join(MOMENTS)}")
+            raise ValueError(f"unknown moment {moment!r}; choose from: {', '.join(MOMENTS)}")
         view: Any = networkx.MultiDiGraph()  # of its edges with keys the stubs know nothing
         for identifier, attributes in self.network.nodes(data=True):
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}

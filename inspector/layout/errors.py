@@ -13,6 +13,6 @@ class TooManyBoxes(LayoutFailed):
     def __init__(self, count: int, bound: int, what: str = "boxes", where: str = "one picture") -> None:
         self.count = count
         super().__init__(
-            f"{count:,} {what} are too many for {where} (the bound is {bound:,}): fold the graph or draw "
-            "a path; report.json holds all of it"
+            f"{count:,} {what} are too many for {where} (at most {bound:,}): fold the graph or draw "
+            "a path; the whole graph is in report.json"
         )

@@ -48,9 +48,9 @@ def place_in_subprocess(
             command, input=pickle.dumps(problem), capture_output=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
-        raise LayoutFailed(f"layout took longer than {limit:g} seconds and was stopped") from None
+        raise LayoutFailed(f"layout was stopped after {limit:g} seconds") from None
     except OSError as error:
-        raise LayoutFailed(f"layout could not be started ({error})") from error
+        raise LayoutFailed(f"cannot start the layout process ({error})") from error
     if done.returncode:
         raise LayoutFailed(f"the layout process {describe_exit_status(done.returncode)}")
     try:

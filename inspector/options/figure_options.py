@@ -60,4 +60,4 @@ class FigureOptions:
         for name, choices in _CHOICES.items():
             chosen = getattr(self, name)
             if chosen is not None and chosen not in choices:
-                raise ValueError(f"no {name} {chosen!r}; choose from: {', '.join(choices)}")
+                raise ValueError(f"unknown {name} {chosen!r}; choose from: {', '.join(choices)}")

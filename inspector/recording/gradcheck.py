@@ -126,7 +126,7 @@ def rows_of(results: list[FunctionCheck], calls: list[BackwardCall]) -> tuple[li
         return [_finding(result, calls) for result in reversed(wrong.values())], []
     if any(result.status == "agrees" for result in results):
         return [], [Check(rule=RULE, status="nothing found", reason=None)]
-    reason = results[0].reason if results else "no custom Function was called"
+    reason = results[0].reason if results else "the script called no custom Function"
     return [], [Check(rule=RULE, status="not checked", reason=reason)]
 
 
@@ -141,7 +141,7 @@ def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
         rule=RULE,
         severity="error",
         message=f"the backward of {result.name} is not the derivative of its forward: {result.reason}",
-        advice=f"mend {result.name}.backward; a deliberate surrogate (straight-through) can stay as it is",
+        advice=f"fix {result.name}.backward, unless it is a deliberate surrogate (a straight-through estimator)",
         location=result.source,
         backward_call=index,
         nodes=nodes,
@@ -163,7 +163,7 @@ def _copied(item: Any) -> Any:
 def _checked(call: _FunctionCall) -> FunctionCheck:
     name = call.function.__name__
     if call.elements > _MOST_ELEMENTS:
-        reason = f"its inputs have more than {_MOST_ELEMENTS:,} elements: gradcheck would take too long"
+        reason = f"gradcheck would take too long: its inputs have more than {_MOST_ELEMENTS:,} elements"
         return FunctionCheck(name, call.source, "not checked", reason)
     try:
         with _undisturbed(), without_recount():

@@ -38,13 +38,13 @@ class Parts:
         """A part has failed with `error`."""
         if part not in self._failed:
             self._failed.add(part)
-            self.remarks.append(f"{part} are unknown from here on: {described(error)}")
+            self.remarks.append(f"{part} are not recorded any more: {described(error)}")
 
 
 def described(error: BaseException) -> str:
-    """An error of the inspector's own in one line: what, and where it was raised."""
+    """An internal error in one line: the error and where it was raised.
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"an error of the inspector's own, {one_line(error)} (in {last.name}, line {last.lineno})"
+    return f"internal error, {one_line(error)} (in {last.name}, line {last.lineno})"
 
 
 def one_line(error: BaseException) -> str:

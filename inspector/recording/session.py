@@ -48,9 +48,9 @@ from inspector.user_code.paths import UserFiles, column_of
 from inspector.user_code.variable_names import Names, names_from
 
 _NAMES, _PARAMETERS = "names of tensors", "parameters and modules"
-_TRAINING, _RETAINED = "optimizers and what happens to grads between the calls", "graphs that are kept alive"
-_ORIGINAL = "torchviz's own pictures"
-_CUTS, _FORWARD = "cuts and writes in place", "lines, modules and values of the forward"
+_TRAINING, _RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
+_ORIGINAL = "torchviz's pictures"
+_CUTS, _FORWARD = "cuts and in-place writes", "lines, modules and values of the forward"
 """Parts of a recording: what is unknown where one fails."""
 
 Row = TypeVar("Row")
@@ -425,7 +425,7 @@ class Session:
     def _made_by(self, tensor: torch.Tensor) -> Any:
         """The line that made a tensor that is no leaf, or unknown."""
         source = None if self._forward is None else self._forward.made_at(tensor)
-        return source or unknown("its making was not recorded")
+        return source or unknown("the operation that created it was not recorded")
 
     def _cuts_of_roots(self, call: EngineCall) -> frozenset[int]:
         roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]

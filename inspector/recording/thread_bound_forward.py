@@ -8,7 +8,7 @@ from typing import Any
 from inspector.graph.values import unknown
 from inspector.recording.forward import ForwardRecorder, OutputRow
 
-_ELSEWHERE = "asked for in another thread than the one that ran backward"
+_ELSEWHERE = "requested from another thread than the one that ran backward"
 
 
 class ThreadBoundForward:

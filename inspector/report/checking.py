@@ -234,7 +234,7 @@ def _row(row: Any) -> Look:
             error.path.append(key)
             raise
         except KeyError:
-            raise Mismatch("no such key; a newer version may have written it", key) from None
+            raise Mismatch("unknown key; the report may be from a newer version", key) from None
         if not required <= values.keys():
             raise Mismatch("missing", min(required - values.keys(), key=list(keys).index))
 

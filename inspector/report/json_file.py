@@ -86,7 +86,7 @@ def _folded(call: BackwardCall, whole: str) -> BackwardCall:
     if not _is_large(call):
         return call
     graph = fold(call.graph)
-    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} holds all of them"  # not how to unfold: it cannot
+    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} has all of them"  # not how to unfold: it cannot
     return replace(call, graph=graph, whole=whole)
 
 
@@ -96,14 +96,14 @@ def load(path: str | Path) -> Report:
     Raises ReportError, which says what is wrong with it.
     """
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO waits for who writes it
-            raise ReportError(f"{path} cannot be read: it is no file, but {_kind_of(Path(path))}")
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a FIFO blocks until there is a writer
+            raise ReportError(f"cannot read {path}: it is {_kind_of(Path(path))}, not a file")
         content = Path(path).read_bytes()
         content = gzip.decompress(content) if str(path).endswith(".gz") else content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
+        raise ReportError(f"{path} is not a gzip file ({error}); expected a report written by inspect") from error
     except OSError as error:
-        raise ReportError(f"{path} cannot be read: {reason(error)}") from error
+        raise ReportError(f"cannot read {path}: {reason(error)}") from error
     return from_json(content, str(path))
 
 
@@ -123,22 +123,22 @@ def _parsed(text: str | bytes, origin: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass  # it takes no lone surrogate, and json says better than it what is wrong
+        pass  # msgspec refuses lone surrogates, and json has the better error messages
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         return json.loads(decoded, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise ReportError(f"{origin} is not JSON: it is no UTF-8 text; give a report.json") from error
+        raise ReportError(f"{origin} is not JSON (not UTF-8 text); expected a report written by inspect") from error
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{origin} is not JSON ({error}); give a report.json that inspect wrote") from error
+        raise ReportError(f"{origin} is not JSON ({error}); expected a report written by inspect") from error
 
 
 def _checked(rows: Any, origin: str) -> Report:
     if not isinstance(rows, dict) or type(version := rows.get("schema")) is not int:
-        raise ReportError(f"{origin} is not a report; give a report.json that inspect wrote")
+        raise ReportError(f"{origin} is not a report; expected a report.json written by inspect")
     if version > SCHEMA:
         raise ReportError(
-            f"{origin} was written by a newer version (schema {version}, this one reads up to {SCHEMA}):"
+            f"{origin} was written by a newer version (schema {version}; this version reads up to {SCHEMA}):"
             " pip install --upgrade autograd-inspector"
         )
     try:
@@ -164,4 +164,4 @@ def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

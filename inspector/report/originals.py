@@ -25,7 +25,7 @@ class Original:
     reason: str | None = None
 
 
-NOT_TAKEN = Original(reason="it is taken before backward runs: run inspect -f torchviz on the script")
+NOT_TAKEN = Original(reason="the saved report has none; run inspect -f torchviz on the script")
 
 
 def originals_path(report: Path) -> Path:
@@ -51,7 +51,7 @@ def load_originals(report: Path) -> dict[int, Original]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        return {0: Original(reason=f"{path.name} cannot be read: {reason(error)}")}
+        return {0: Original(reason=f"cannot read {path.name}: {reason(error)}")}
     except (ValueError, TypeError, AttributeError):
         return {0: Original(reason=f"{path.name} is damaged; run inspect -f torchviz on the script again")}
 

@@ -120,7 +120,7 @@ def find(target: ScriptTarget) -> SourceFile | ModuleByName:
     if target.module is not None:
         return ModuleByName(target.module, str(Path.cwd()))
     if target.path is None:
-        raise ScriptError("no script was given")
+        raise ScriptError("missing argument SCRIPT")
     # Joined as text: plain python, too, keeps `./` and `..` in ``__file__``.
     is_absolute = Path(target.path).is_absolute()
     path = target.path if is_absolute else f"{Path.cwd()}{os.sep}{target.path}"
@@ -142,7 +142,7 @@ def _read(path: str, shown: str) -> bytes:
             raise ScriptError(f"not compiled by this Python ({version}): {shown}")
         return content
     if b"\0" in content:
-        raise ScriptError(f"not a Python file: {shown} (it holds null bytes)")
+        raise ScriptError(f"not a Python file: {shown} (it contains null bytes)")
     _check_text(content, shown)
     return content
 

@@ -74,5 +74,5 @@ THEMES: Mapping[str, Theme] = {
 def find_theme(name: str) -> Theme:
     """The Theme of this name. Raises ValueError with the names there are."""
     if name not in THEMES:
-        raise ValueError(f"no theme {name!r}; the themes are: {', '.join(THEMES)}")
+        raise ValueError(f"unknown theme {name!r}; choose from: {', '.join(THEMES)}")
     return THEMES[name]

@@ -35,7 +35,7 @@ def plan_engine(subject: Subject) -> Plan:
         legend=(
             *title_and_legend.badge_entry(subject),
             title_and_legend.arrow_entry(subject),
-            LegendEntry("dashed", "tensor that a Node made, or adds its gradient to", "line"),
+            LegendEntry("dashed", "tensor that the Node created or accumulates into", "line"),
         ),
     )
 
@@ -73,7 +73,7 @@ def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
         yield CardRow(f"∂ {key}", tuple(StyledText(line, "ink", "mono", SMALL_SIZE) for line in code))
     for slot in node["empty_slots"]:
-        yield CardRow(f"slot {slot}", (StyledText("leads nowhere", "quiet"),))
+        yield CardRow(f"slot {slot}", (StyledText("no next function", "quiet"),))
 
 
 def _broken(formula: str) -> Iterator[str]:

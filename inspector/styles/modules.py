@@ -314,6 +314,6 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
         ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"
         yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}", "gradient", "wide")
     if any(node["count"] > 1 for node in folds):
-        yield LegendEntry("text", "so many equal parts, with the range of their norms", "value", f"{TIMES}N")
+        yield LegendEntry("text", "number of equal parts, with the range of their norms", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):
-        yield LegendEntry("dashed", "back into a box that comes before", "gradient")
+        yield LegendEntry("dashed", "wire back to an earlier box", "gradient")

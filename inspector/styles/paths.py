@@ -48,7 +48,7 @@ def find_paths(graph: Graph, path: str) -> PathHighlight:
     shown, graph = graph, getattr(graph, "whole", graph)
     one, colon, other = path.partition(":")
     if not colon or not one.strip() or not other.strip():
-        raise PathError(f"--path {path}: give two tensors, as in --path x:loss")
+        raise PathError(f"--path {path}: expected two tensors, as in --path x:loss")
     ends = [_find(graph, name.strip()) for name in (one, other)]
     for leaf, root in (ends, ends[::-1]):
         functions = _between(graph, _function(graph, root), _function(graph, leaf))

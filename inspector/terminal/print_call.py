@@ -102,7 +102,7 @@ def _scale(graph: Graph) -> list[Text]:
     if graph.scale is None:
         return []
     return [
-        Text(f"the GradScaler's scale {format_number(graph.scale)} is divided out of all gradients", style=QUIET)
+        Text(f"all gradients are divided by the GradScaler's scale, {format_number(graph.scale)}", style=QUIET)
     ]
 
 

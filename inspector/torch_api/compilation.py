@@ -45,7 +45,7 @@ def _with_strategy(set_strategy: Callable[[CodeType, Any], None], strategy: Any,
 
 
 FRAME_EVALUATION = Capability(
-    "switch of Dynamo", "torch.compile compiles frames of the inspector as well", _find_evaluation
+    "Dynamo switch", "torch.compile also compiles frames of the inspector", _find_evaluation
 )
 
 
@@ -112,7 +112,7 @@ _EVAL_FRAME = "torch._dynamo.eval_frame"
 
 COMPILER = Capability(
     "record of compilations",
-    "torch.compile is only noticed where the script calls it, and lines are not traced after a compilation",
+    "torch.compile is only detected where the script calls it, and lines are not traced after a compilation",
     _find_compiler,
 )
 

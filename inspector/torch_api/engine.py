@@ -96,8 +96,8 @@ def _find_entrance() -> Entrance:
 
 ENTRANCE = Capability(
     "entrance of the engine",
-    "only backward(), torch.autograd.backward and torch.autograd.grad are seen, no other use of the engine, and "
-    "not always which inputs they were given",
+    "only backward(), torch.autograd.backward and torch.autograd.grad are recorded, no other use of the engine, "
+    "and their inputs are not always known",
     _find_entrance,
 )
 
@@ -127,13 +127,13 @@ def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, 
 def _find_graph_task() -> Callable[[], int]:
     current: Callable[[], int] = torch._C._current_graph_task_id
     if not isinstance(current(), int):
-        raise TypeError("the graph task has no number")
+        raise TypeError("the graph task has no id")
     return current
 
 
 GRAPH_TASK = Capability(
     "current graph task",
-    "a backward() within a hook on a device counts as a call of its own, and what hooks compute as part of the "
+    "a backward() inside a hook on a device counts as a separate call, and what hooks compute as part of the "
     "forward",
     _find_graph_task,
 )
@@ -160,7 +160,7 @@ def _find_current_node() -> Callable[[], Any]:
 
 CURRENT_NODE = Capability(
     "current Node",
-    "gradients are captured by hooks made for each Node, which takes longer",
+    "gradients are captured by one hook per Node, which is slower",
     _find_current_node,
 )
 

@@ -52,7 +52,7 @@ def _formulas() -> dict[str, dict[str, str]]:
     return found
 
 
-FORMULAS = Capability("derivatives.yaml", "torch's own formulas are unknown", _formulas)
+FORMULAS = Capability("derivatives.yaml", "torch's derivative formulas are unknown", _formulas)
 
 
 def _path() -> Path:

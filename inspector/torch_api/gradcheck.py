@@ -20,7 +20,7 @@ def _find_recount() -> tuple[Any, Callable[..., Any]]:
 
 
 RECOUNT = Capability(
-    "second pass of gradcheck", "--gradcheck takes longer where a backward is wrong", _find_recount
+    "second pass of gradcheck", "--gradcheck takes longer if a backward is wrong", _find_recount
 )
 
 

@@ -41,7 +41,7 @@ def _find_unseen() -> _Unseen:
 
 UNSEEN_OPERATIONS = Capability(
     "switches that hide operations from modes",
-    "modes and tensor classes of the script see the operations of the inspector too",
+    "modes and tensor classes of the script also see the inspector's operations",
     _find_unseen,
 )
 
@@ -139,7 +139,7 @@ def _find_stack() -> _Stack:
 
 
 FUNCTION_MODES = Capability(
-    "stack of function modes", "values and names of the forward, cuts and writes are unknown", _find_stack
+    "stack of function modes", "values and names of the forward, cuts and in-place writes are unknown", _find_stack
 )
 
 
@@ -231,8 +231,8 @@ _NAME = "aten::has_torch_function"
 """What TorchScript compiles a call of it to."""
 
 FAST_PATHS = Capability(
-    "table of TorchScript's functions",
-    "values and names of the forward, cuts and writes are unknown",
+    "table of TorchScript functions",
+    "values and names of the forward, cuts and in-place writes are unknown",
     _find_builtins,
 )
 

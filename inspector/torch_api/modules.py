@@ -43,7 +43,7 @@ def _buffers(module: nn.Module) -> Any:
 
 HOLDINGS = Capability(
     "dictionaries of a module",
-    "modules that override named_children or named_parameters are seen as these methods show them",
+    "modules that override named_children or named_parameters are recorded as these methods return them",
     _find_holdings,
 )
 

@@ -161,8 +161,8 @@ def _data_of(wrapper: Any) -> Any:
 
 WRAPPERS = Capability(
     "wrappers of saved tensors",
-    "what Nodes saved is unknown of custom Functions, of graphs that were made before they were watched, and "
-    "where the script uses hooks on saved tensors (checkpointing, save_on_cpu)",
+    "saved tensors are unknown for custom Functions, for graphs created before recording, and where the script "
+    "uses saved-tensor hooks (checkpointing, save_on_cpu)",
     _find_wrappers,
 )
 
@@ -178,7 +178,7 @@ def _value(node: Any, name: str) -> Any:
     return getattr(node, _SAVED + name)
 
 
-SAVED_TENSORS = Capability("saved tensors", "what Nodes saved is unknown", _find_values)
+SAVED_TENSORS = Capability("saved tensors", "saved tensors are unknown", _find_values)
 
 
 def saved_by(node: Any) -> list[SavedTensorState]:

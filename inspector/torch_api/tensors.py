@@ -33,13 +33,13 @@ def _find_versions() -> Callable[[torch.Tensor], int]:
 
 VERSIONS = Capability(
     "version counters",
-    "writes in place, and values and names of the forward, are unknown",
+    "in-place writes, and values and names of the forward, are unknown",
     _find_versions,
 )
 
 
 def _no_version(tensor: torch.Tensor) -> int:
-    raise NotCountedError("this torch shows no version counters")
+    raise NotCountedError("this torch has no version counters")
 
 
 def version_counter() -> Callable[[torch.Tensor], int]:
@@ -62,7 +62,7 @@ def _find_views() -> _Views:
 
 VIEWS = Capability(
     "record of views",
-    "values and names of the forward, and how much memory a graph keeps, are unknown",
+    "values and names of the forward, and the memory that a graph holds, are unknown",
     _find_views,
 )
 
@@ -104,7 +104,7 @@ def _cdata(storage: torch.UntypedStorage) -> int:
 
 
 STORAGE_IDENTITY = Capability(
-    "identity of storages", "storages without memory (meta tensors) are not told apart", _find_storage_id
+    "identity of storages", "storages without memory (meta tensors) cannot be distinguished", _find_storage_id
 )
 
 
@@ -153,7 +153,7 @@ def _find_transforms() -> _Transforms:
 
 TRANSFORMS = Capability(
     "record of torch.func transforms",
-    "what runs inside of torch.func transforms is taken for a part of the script's own graph",
+    "operations inside torch.func transforms are recorded as part of the script's graph",
     _find_transforms,
 )
 
@@ -200,7 +200,7 @@ def _find_fakes() -> _Fakes:
 
 FAKE_TENSORS = Capability(
     "tensors of a trace",
-    "backward calls that torch.compile and torch.export trace are taken for calls of the script",
+    "backward calls traced by torch.compile or torch.export are recorded as calls of the script",
     _find_fakes,
 )
 

@@ -24,8 +24,8 @@ from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.walk import EMPTY
 from inspector.util.gc_pause import gc_paused
 
-_NOT_MADE = unknown("the making of the leaf was not recorded")
-_NOT_WANTED = unknown("it needs no gradient")
+_NOT_MADE = unknown("the operation that created the leaf was not recorded")
+_NOT_WANTED = unknown("it does not require a gradient")
 _NO_SLOTS: list[int] = []
 _Edge = tuple[str, str, EdgeRow]
 _Output = tuple[Pair, tuple[State, State]]

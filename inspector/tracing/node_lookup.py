@@ -18,8 +18,8 @@ from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
 NOT_RUN = unknown("backward has not run")
 _NOT_REACHED = unknown("the engine did not run it")
 _NOT_RECORDED = unknown("the forward was not recorded")
-_LIGHT = unknown("a light recording measures sums, not what each edge adds to them")
-NOT_SEEN = unknown("no tensor of the script's was left to ask")
+_LIGHT = unknown("not measured per edge in light mode (only sums)")
+NOT_SEEN = unknown("the script no longer held the tensor")
 UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 

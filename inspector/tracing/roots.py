@@ -63,14 +63,13 @@ def roots_of(thing: Any) -> list[tuple[Any, tuple[AutogradNode, int]]]:
     outputs = tensors_in(thing)
     if not outputs:
         raise TypeError(
-            f"no tensor in {type(thing).__name__}: "
-            "hand over a tensor, or a list, dict or dataclass of tensors"
+            f"no tensor in {type(thing).__name__}; pass a tensor, or a list, dict or dataclass of tensors"
         )
     edges = [(output, edge) for output in outputs if (edge := gradient_edge(output)) is not None]
     if not edges:
         shapes = ", ".join(str(list(output.shape)) for output in outputs[:3])
         raise NoGraphError(
-            f"no graph: the tensor has no grad_fn and does not require a gradient (shape {shapes}); it was "
-            "made from tensors without requires_grad, under no_grad, or cut by detach(), .data or item()"
+            f"tensor has no graph: grad_fn is None and requires_grad is False (shape {shapes}); it was computed "
+            "from tensors without requires_grad, under no_grad(), or cut by detach(), .data or item()"
         )
     return edges

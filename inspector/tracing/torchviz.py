@@ -37,7 +37,7 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
     """
     tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
     if not tensors:
-        raise NoOriginal("backward began at a Node, and torchviz takes tensors only")
+        raise NoOriginal("backward started at a Node, but torchviz only takes tensors")
     bases = [tensor._base for tensor in tensors if tensor._is_view()]  # which torchviz draws as well
     _refuse(walk(edges_of([*tensors, *bases])).nodes)
     try:
@@ -49,7 +49,7 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
     except ImportError as error:
         raise NoOriginal(f"torchviz cannot be imported: {error}") from error
     except RecursionError:
-        raise NoOriginal("torchviz walks by recursion, and the graph is deeper than Python's stack") from None
+        raise NoOriginal("torchviz is recursive, and the graph is deeper than Python's stack") from None
     except Exception as error:
         text = " ".join(str(error).split())
         raise NoOriginal(f"torchviz raised {type(error).__name__}: {text}") from error
@@ -59,11 +59,11 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
 
 def _refuse(nodes: Sequence[AutogradNode]) -> None:
     if len(nodes) > MOST_NODES:
-        raise NoOriginal(f"the graph has {len(nodes):,} Nodes; torchviz is asked for up to {MOST_NODES:,}")
+        raise NoOriginal(f"the graph has {len(nodes):,} Nodes; torchviz is only used up to {MOST_NODES:,}")
     for node in nodes:
         if hasattr(type(node), "_raw_saved_tensors") and any(saved.state == "packed" for saved in saved_by(node)):
             raise NoOriginal(
-                f"torchviz would unpack what {type(node).__name__} saved, which runs an unpack hook of the script"
+                f"torchviz would unpack the saved tensors of {type(node).__name__}, which runs an unpack hook of the script"
             )
 
 

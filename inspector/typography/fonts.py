@@ -41,7 +41,7 @@ FACES: Mapping[str, Face] = {
 def find_face(name: str) -> Face:
     """The Face of this name. Raises ValueError with the names there are."""
     if name not in FACES:
-        raise ValueError(f"no face {name!r}; the faces are: {', '.join(FACES)}")
+        raise ValueError(f"unknown font face {name!r}; choose from: {', '.join(FACES)}")
     return FACES[name]
 
 

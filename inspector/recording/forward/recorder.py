@@ -43,8 +43,8 @@ MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0
 """Beyond either, a full recording goes on as a light one. The time runs from the first output."""
 
-TWO_THREADS = "two threads made Nodes with this number"
-_MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
+TWO_THREADS = "two threads created Nodes with this sequence number"
+_MADE_IN_BACKWARD = "it was created during a backward that was not called from user code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,9 @@ class ForwardRecorder:
         self._compile_watch = None
         _RUNNING.discard(self)
         if self._lines.unknown:
-            self._add_remark(f"some lines are not known: {self._lines.unknown}")
+            self._add_remark(f"some source lines are unknown:  {self._lines.unknown}")
         if self.mode == "full" and self._lines.ranges.others:
-            self._add_remark("values and names are not known of what other threads made")
+            self._add_remark("values and names of tensors created in other threads are unknown")
 
     def switch_to_light(self, reason: str) -> None:
         """Go on as a light recording. What was recorded stays.
@@ -141,7 +141,7 @@ class ForwardRecorder:
             self._lines.returned = None
             self._operations.stop()
             self._lines.pending_callback = self._drop_stale_mode
-            self._add_remark(f"values and names are not known from here on: {reason}")
+            self._add_remark(f"values and names are not recorded any more:  {reason}")
 
     def switch_to_full(self) -> None:
         """Go on as a full recording, where nothing forbids it: `torch.compile`, an error of ours."""
@@ -239,7 +239,7 @@ class ForwardRecorder:
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
         place = place or self._lines.ranges.at(sequence_nr)
         if place is None:
-            return unknown(self._lines.unknown or "no line of the user's code was running, or none was traced")
+            return unknown(self._lines.unknown or "no line of user code was running or being traced")
         return self._sources.source(place)
 
     def module(self, sequence_nr: int) -> str | Unknown | None:
@@ -447,7 +447,7 @@ class ForwardRecorder:
             return
         self._compiled_from = sequence_number() if self._is_here() else 0
         self._lines.hide_from_dynamo = True
-        self._add_remark(f"modules, values and names are not known from here on: {compile_watch.REASON}")
+        self._add_remark(f"modules, values and names are not recorded any more:  {compile_watch.REASON}")
         self._set_mode("light")
         self._lines.returned = None
         self._operations.stop()
@@ -484,7 +484,7 @@ class ForwardRecorder:
                 self.stop()
 
 
-_FAILED = "the forward recorder stopped with an error of its own: "
+_FAILED = "the forward recorder stopped, internal error:  "
 
 
 def _is_tensor(value: Any) -> bool:

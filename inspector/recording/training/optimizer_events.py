@@ -40,7 +40,7 @@ MOST_EVENTS = 1_000
 MOST_COMPARED = 1_000_000
 """So many elements of a frozen parameter are compared before and after a step: 4 MB."""
 
-_OUTSIDE = unknown("it was not called from the user's code")
+_OUTSIDE = unknown("it was not called from user code")
 
 
 @dataclass(slots=True)
@@ -413,7 +413,7 @@ class OptimizerEvents:
         self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
     ) -> int:
         """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
-        return self._number(optimizer, unknown("it was made before recording"), frame, held)
+        return self._number(optimizer, unknown("it was created before recording started"), frame, held)
 
     def _number(
         self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None

@@ -29,7 +29,7 @@ from inspector.user_code.variable_names import Names
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 """Modules by the name that stands before those of their parameters; "" for a single one."""
 
-_HELD_NO_MORE = Pending(unknown("the script had dropped it by then"))
+_HELD_NO_MORE = Pending(unknown("the script had already deleted it"))
 
 
 @dataclass(slots=True)
@@ -217,10 +217,10 @@ def given_modules(model: Any) -> Given:
     elif isinstance(model, (list, tuple)):
         named = {str(position): item for position, item in enumerate(model)}
     else:
-        raise TypeError(f"record(model) takes an nn.Module, or a list or dict of them, no {_kind(model)}")
+        raise TypeError(f"record(model) must be an nn.Module, or a list or dict of them, got {_kind(model)}")
     for name, item in named.items():
         if not isinstance(item, nn.Module):
-            raise TypeError(f"record(model) takes nn.Modules, and [{name}] is no nn.Module but {_kind(item)}")
+            raise TypeError(f"record(model)[{name}] must be an nn.Module, got {_kind(item)}")
     if len(named) == 1:
         named = {"": next(iter(named.values()))}
     return {name: weakref.ref(item) for name, item in named.items()}
@@ -236,7 +236,7 @@ def given_optimizers(optimizer: Any) -> list[Optimizer]:
     for item in found:
         if not isinstance(item, Optimizer):
             raise TypeError(
-                f"record(…, optimizer) takes a torch.optim.Optimizer, or a list or dict of them, no {_kind(item)}"
+                f"record(…, optimizer) must be a torch.optim.Optimizer, or a list or dict of them, got {_kind(item)}"
             )
     return found
 
