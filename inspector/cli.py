@@ -169,14 +169,17 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--canvas",
     type=click.Choice(figures.CANVASES),
-    help="Size of the figure: a slide, half a slide, or as large as its content (tight).  [default: tight; 16:9 for frames]",
+    help="Size of the figure: a slide, half a slide, or the size of its content (tight).  "
+    "[default: tight; 16:9 for frames]",
 )
 @click.option(
     "--derivatives",
     type=click.Choice(figures.DERIVATIVES),
     help="How to write the local derivatives on the edges.  [default: both]",
 )
-@click.option("--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions.")
+@click.option(
+    "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
+)
 @click.option("--code", is_flag=True, help="Show the source code beside the graph.")
 @click.option("--frames", is_flag=True, help="Also draw one picture per step: before, each step, after.")
 @click.option(
@@ -194,9 +197,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="Write text as glyph outlines (path), with an embedded font (embed) or as plain text (plain).",
 )
 @click.option("--quiet", is_flag=True, hidden=True)
-@click.option("--plot", is_flag=True, help="Also plot the root along each scalar leaf, with the tangent at the leaf's value.")
-@click.option("--check", is_flag=True, help="Compare each derivative by rules, by autograd and by finite differences.")
-@click.option("--gradcheck", is_flag=True, help="Run gradcheck on the custom Functions of the script, at their actual inputs.")
+@click.option(
+    "--plot", is_flag=True, help="Also plot the root along each scalar leaf, with the tangent at its value."
+)
+@click.option(
+    "--check", is_flag=True, help="Compare each derivative by rules, by autograd and by finite differences."
+)
+@click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),

@@ -601,7 +601,11 @@ SMALL_FILES = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limi
     ("limit", "options", "told"),
     [
         (900, (), "cannot write inspect-out/report.json: File too large; choose another folder with --output"),
-        (900, ("-o", "x.svg"), "/report.json: File too large; set TMPDIR to use another folder for temporary files"),
+        (
+            900,
+            ("-o", "x.svg"),
+            "/report.json: File too large; set TMPDIR to use another folder for temporary files",
+        ),
         (
             30_000,
             ("-f", "svg"),

@@ -45,7 +45,7 @@ def test_a_finding_stands_in_the_terminal_with_its_line_and_its_mend(inspect_scr
     assert "at script.py:8 h = encoder(torch.ones(2, 3)).detach()" in text
     assert re.search(r"\n {20,}" + re.escape("^" * len("encoder(torch.ones(2, 3)).detach()")) + "\n", ran.stderr)
     assert re.search(r"harms (encoder\.\w+, )?encoder\.(weight|bias)", text)
-    assert "mend let the tensor itself go on to the loss" in text
+    assert "mend use the tensor itself in the loss, not its detached copy" in text
     assert "rules found nothing" in text
     assert "wrong-backward (only with --gradcheck)" in text
 

@@ -157,7 +157,7 @@ def _line(finding: Finding) -> str:
     names = finding.parameters
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     affects = f" (affects {', '.join(names[:3])}{more})" if names else ""
-    return f"{finding.severity} {finding.rule}{at}: {finding.message}{affects};  {finding.advice}"
+    return f"{finding.severity} {finding.rule}{at}: {finding.message}{affects}; {finding.advice}"
 
 
 def _raise(error: Exception) -> None:

@@ -43,7 +43,7 @@ class Picture:
             raise ValueError(f"{target.name}: unknown format {target.suffix!r}; choose from: {suffixes}")
         holds = WRITERS[format].holds
         if holds == "original":
-            raise ValueError(f"{target.name}: torchviz needs the live graph; use inspector.make_dot(z, original=True)")
+            raise ValueError(f"{target.name}: torchviz needs a live graph: inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
         else:

@@ -140,8 +140,8 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     format = format_of(path.name)
     if format is None:
         raise OptionError(
-            f"--output {output}: unknown format {path.suffix}; use " 
-            f"{', '.join(known.suffix for known in WRITERS.values())}, a folder in none of them (or in a slash)"
+            f"--output {output}: unknown format {path.suffix}; use "
+            f"{', '.join(known.suffix for known in WRITERS.values())}, or a folder (a name without suffix)"
         )
     if formats and formats != (format,):
         raise OptionError(f"--output {output} is a single file and cannot be combined with --format {formats[0]}")

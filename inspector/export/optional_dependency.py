@@ -10,7 +10,7 @@ class MissingExtra(Exception):
     """A format needs a package that is not installed. The message is one line with the command that helps."""
 
     def __init__(self, format: str, extra: str) -> None:
-        super().__init__(f'{format} needs the optional dependencies {extra!r}: pip install "autograd-inspector[{extra}]"')
+        super().__init__(f'{format} needs the extra {extra!r}: pip install "autograd-inspector[{extra}]"')
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Parts:
 
 
 def described(error: BaseException) -> str:
-    """An internal error in one line: the error and where it was raised.
+    """An internal error in one line: the error and where it was raised."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error, {one_line(error)} (in {last.name}, line {last.lineno})"
 

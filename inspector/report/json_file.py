@@ -128,7 +128,7 @@ def _parsed(text: str | bytes, origin: str) -> Any:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         return json.loads(decoded, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise ReportError(f"{origin} is not JSON (not UTF-8 text); expected a report written by inspect") from error
+        raise ReportError(f"{origin} is not JSON (not UTF-8); expected a report written by inspect") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{origin} is not JSON ({error}); expected a report written by inspect") from error
 

@@ -46,7 +46,7 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
     if subject.graph.scale is None:
         return ()
     return (
-        StyledText(f"gradients divided by the scale {format_number(subject.graph.scale)}", "quiet", size=SMALL_SIZE),
+        StyledText(f"gradients divided by scale {format_number(subject.graph.scale)}", "quiet", size=SMALL_SIZE),
     )
 
 

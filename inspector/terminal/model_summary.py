@@ -71,7 +71,7 @@ def _leaves(leaves: Sequence[TensorRow], width: int) -> list[Text]:
 
 
 def _memory(graph: Graph, width: int) -> list[Text]:
-    """`saved tensors hold 12.3 MiB: blocks.* 80 %, head 12 %`."""
+    """`saved tensors hold 12.3 MiB: blocks.* 80%, head 12%`."""
     kept = saved_memory(graph)
     if kept is None:
         return []
@@ -86,7 +86,7 @@ def _memory(graph: Graph, width: int) -> list[Text]:
 def _percent(part: int, whole: int) -> str:
     """Empty below half a percent."""
     percent = round(100 * part / whole)
-    return f"{percent} %" if percent else ""
+    return f"{percent}%" if percent else ""
 
 
 _WITH = "with gradient"

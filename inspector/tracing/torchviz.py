@@ -63,7 +63,8 @@ def _refuse(nodes: Sequence[AutogradNode]) -> None:
     for node in nodes:
         if hasattr(type(node), "_raw_saved_tensors") and any(saved.state == "packed" for saved in saved_by(node)):
             raise NoOriginal(
-                f"torchviz would unpack the saved tensors of {type(node).__name__}, which runs an unpack hook of the script"
+                f"torchviz would unpack the saved tensors of {type(node).__name__}, which runs the script's "
+                "unpack hook"
             )
 
 

@@ -1,10 +1,10 @@
-"""A column [n, 1] and a vector [n] were broadcast to [n, n] on their way into the loss.
+"""A column [n, 1] and a vector [n] were broadcast to [n, n] on the path to the loss.
 
-Why it matters: a model's output of shape [n, 1] and targets of shape [n] give, by broadcasting, all n * n
-pairs. The loss then compares each prediction with every target, and is least where all predictions are the
-targets' mean: the model learns the mean and nothing else, without an error.
+Why it matters: a model output of shape [n, 1] and targets of shape [n] broadcast to all n * n pairs. The loss
+then compares each prediction with every target, and its minimum is the mean of the targets: the model learns
+that mean and nothing else, without an error.
 
-How to mend it: give both the same shape: `prediction.squeeze(1)`, or `target.unsqueeze(1)`.
+How to fix it: give both the same shape: `prediction.squeeze(1)` or `target.unsqueeze(1)`.
 
 Example:
 
@@ -94,9 +94,9 @@ def _found(call: BackwardView, node: str, shapes: list[list[int]]) -> Finding:
     longer = first if len(first) > len(second) else second
     pairs = [*longer[:-1], longer[-2]]
     return RULE.found(
-        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on its way "
-        f"into the loss: {math.prod(pairs):,} pairs in the place of {math.prod(longer):,}",
-        "give both the same shape: squeeze(-1) the one that ends in 1, or unsqueeze(-1) the other",
+        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on the path "
+        f"to the loss: {math.prod(pairs):,} elements instead of {math.prod(longer):,}",
+        "give both the same shape: call squeeze(-1) on the one that ends in 1, or unsqueeze(-1) on the other",
         at=Place(call.location(node), call.index, (node,)),
         parameters=call.leaves_affected_by([node]),
         evidence={"operands": shapes},

@@ -1,11 +1,12 @@
-"""An activation lets (almost) no gradient through.
+"""An activation passes (almost) no gradient.
 
-Why it matters: a relu gives no gradient where its input is negative. Where that is so for every unit and every
-sample the layers before it get nothing, and since they do not move it stays so: the units are dead.
+Why it matters: relu passes no gradient where its input is negative. If all inputs are negative for every
+sample, the layers before it get no gradient, do not change, and so the inputs stay negative: the units are
+dead.
 
-How to mend it: look at what makes the inputs negative: a bias that starts far below zero, inputs that are not
-normalised, a step that was too large. Normalise before the activation, lower the learning rate, or use one with a
-slope on both sides (leaky_relu, gelu).
+How to fix it: find out why the inputs are negative: a bias initialised far below zero, inputs that are not
+normalised, a step that was too large. Normalise before the activation, lower the learning rate, or use an
+activation with a slope on both sides (leaky_relu, gelu).
 
 Example:
 
@@ -72,11 +73,11 @@ def _is_dead(call: BackwardView, node: str) -> bool:
 
 def _found(call: BackwardView, node: str, share: float, harmed: list[str]) -> Finding:
     name, living = call.functions[node]["name"], alive(call, node)
-    outputs = "" if living is None else f"; {format_number(100 * living)} % of its outputs are not zero"
-    through = "nothing" if share == 0 else f"{format_number(100 * share)} %"
+    outputs = "" if living is None else f"; {format_number(100 * living)}% of its outputs are not zero"
+    through = "nothing" if share == 0 else f"{format_number(100 * share)}%"
     return RULE.found(
-        f"{name} lets {through} of its gradient through{outputs}",
-        "see why its inputs are so far on the flat side: a bias far below zero, inputs that are not normalised, a "
+        f"{name} passes {through} of its gradient{outputs}",
+        "find out why its inputs are on the flat side: a bias far below zero, inputs that are not normalised, a "
         "learning rate that is too large; normalise before it, or use leaky_relu or gelu",
         at=Place(call.location(node), call.index, (node,)),
         parameters=harmed,

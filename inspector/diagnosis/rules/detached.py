@@ -1,11 +1,10 @@
-"""A trained parameter gets no gradient because a tensor between it and the root was cut off.
+"""A trained parameter gets no gradient because a tensor between it and the root was detached.
 
 Why it matters: `detach`, `.data`, `.item()`, `.numpy()`, `torch.tensor(t)`, `no_grad` and `inference_mode`
-give a tensor that no longer knows where it came from. What lies behind it is not trained, and nothing says
-so: the loss falls a little, as the rest of the model learns.
+return a tensor that is not connected to the graph. The parameters before it are not trained, and no error is
+raised: the loss still falls a little because the rest of the model learns.
 
-How to mend it: use the tensor itself; move what is only for logging (`.item()`, `.detach()`) off the way to
-the loss.
+How to fix it: use the tensor itself in the loss. Keep `.item()` and `.detach()` for logging only.
 
 Example:
 
@@ -48,8 +47,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
     nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
     return RULE.found(
-        f"{described(cuts[0])}: no gradient goes back from there, and what lies behind gets none in any other way",
-        "let the tensor itself go on to the loss" if cuts[0]["region"] is None else "run this part with gradients",
+        f"{described(cuts[0])}: gradients stop here, and the parameters before this point get none by any other "
+        "path",
+        "use the tensor itself in the loss, not a detached copy"
+        if cuts[0]["region"] is None
+        else "run this part with gradients enabled",
         at=Place(location(cuts[0]), index, nodes),
         parameters=names,
         evidence={"kind": cuts[0]["kind"], "times": sum(cut["count"] for cut in cuts)},

@@ -1,10 +1,11 @@
 """Half-precision gradients are flushed to zero.
 
-Why it matters: the smallest number of float16 is 6e-8. Gradients are often smaller: a mean over many elements
-makes them so. What lies below is zero, silently, and its parameters do not learn. bfloat16 does not have this.
+Why it matters: the smallest positive float16 number is 6e-8. Gradients are often smaller, for example after a
+mean over many elements. Smaller values silently become zero, and their parameters do not learn. bfloat16 does
+not have this problem.
 
-How to mend it: `torch.amp.GradScaler`, which multiplies the loss and divides the grads again before the step; or
-bfloat16; keep the loss in float32.
+How to fix it: use `torch.amp.GradScaler`, which multiplies the loss and divides the grads before the step; or
+use bfloat16; or compute the loss in float32.
 
 Example:
 
@@ -78,8 +79,8 @@ def _found(call: BackwardView, node: str, harmed: list[str]) -> Finding:
     name, scale = call.functions[node]["name"], call.row.setting.scale
     scaled = f" (scaled by {format_number(scale)})" if scale else ""
     return RULE.found(
-        f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest that it can hold is 6e-8",
-        "scale the loss with torch.amp.GradScaler, or use bfloat16, and take the mean of the loss in float32",
+        f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest float16 number is 6e-8",
+        "scale the loss with torch.amp.GradScaler, or use bfloat16, and compute the mean of the loss in float32",
         at=Place(call.row.location, call.index, (node,)),
         parameters=harmed,
         evidence={"norm": call.arrived(node)} | ({} if scale is None else {"scale": scale}),

@@ -1,11 +1,12 @@
-"""The graph grows from step to step: it contains the last step's, or something keeps the earlier ones alive.
+"""The graph grows from step to step: it contains the graph of the last step, or something keeps earlier graphs
+alive.
 
-Why it matters: a graph holds every tensor that its backward needs. If each step's graph hangs on the last one's,
-backward takes longer in every iteration and computes gradients of the past; if a running sum keeps the old
-graphs, memory grows until it is used up.
+Why it matters: a graph holds every tensor that its backward needs. If the graph of each step contains the
+previous one, backward takes longer in every iteration and computes gradients for past steps. If a running sum
+keeps the old graphs alive, memory use grows until none is left.
 
-How to mend it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`;
-detach what is carried into the next step: `hidden = hidden.detach()`.
+How to fix it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`.
+Detach what is carried into the next step: `hidden = hidden.detach()`.
 
 Example:
 
@@ -62,8 +63,8 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
         return None
     sizes = [len(other.functions) for other in evidence.calls_with_all_gradients if other.index <= call.index]
     return RULE.found(
-        f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of that of backward call "
-        f"{rows[-1]['backward_call']}, through {call.functions[node]['name']}",
+        f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of the graph of backward "
+        f"call {rows[-1]['backward_call']}, through {call.functions[node]['name']}",
         "detach what is carried over from one step to the next",
         at=Place(call.location(node), call.index, (node,)),
         parameters=_carried(call, node),

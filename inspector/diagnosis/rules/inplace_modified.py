@@ -1,11 +1,11 @@
-"""A saved tensor was overwritten in place before backward could use it.
+"""A saved tensor was overwritten in place before backward used it.
 
-Why it matters: the derivative of an operation is computed from what it saved in the forward. Torch counts in-
-place writes, sees that the saved values are gone, and raises, naming neither the line that saved nor the line
-that wrote.
+Why it matters: an operation computes its derivative from the tensors it saved in the forward. torch counts
+in-place writes, notices that a saved value is gone and raises, but names neither the line that saved the
+tensor nor the line that overwrote it.
 
-How to mend it: compute a new tensor (`h = h + 1` in the place of `h += 1`), or write a `clone()`. Where the
-writer is `optimizer.step()`: run every backward through the old graph before the step, or run the forward
+How to fix it: compute a new tensor (`h = h + 1` instead of `h += 1`), or write to a `clone()`. If
+`optimizer.step()` is the writer, run every backward through the old graph before the step, or run the forward
 again.
 
 Example:
@@ -28,7 +28,7 @@ from inspector.diagnosis.wording import at_line, operation
 from inspector.report import Finding
 
 _RAISED = "has been modified by an inplace operation"
-_ADVICE = "make a new tensor in the place of writing this one (`h = h + 1`, not `h += 1`), or write a clone of it"
+_ADVICE = "compute a new tensor (`h = h + 1`, not `h += 1`), or write to a clone"
 _STEP_ADVICE = "call backward before the optimizer steps, or run the forward again after the step"
 
 
@@ -50,14 +50,14 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     source, advice = call.location(node), _ADVICE
     if write is not None:
         source = write["source"] or source
-        who = f"{write['code'] or write['operation']}{at_line(write['source'])} wrote into it before backward"
+        who = f"{write['code'] or write['operation']}{at_line(write['source'])} overwrote it before backward"
     elif step is not None:
         source, advice = step["source"], _STEP_ADVICE
         who = (
-            f"{step['source'].get('code', 'an optimizer')}{at_line(step['source'])} wrote into it before backward"
+            f"{step['source'].get('code', 'an optimizer')}{at_line(step['source'])} overwrote it before backward"
         )
     else:
-        who = "it was written in place before backward, by a line that was not recorded"
+        who = "a line that was not recorded overwrote it before backward"
     return RULE.found(
         f"{saver}, and {who}",
         advice,

@@ -127,7 +127,7 @@ class ForwardRecorder:
         self._compile_watch = None
         _RUNNING.discard(self)
         if self._lines.unknown:
-            self._add_remark(f"some source lines are unknown:  {self._lines.unknown}")
+            self._add_remark(f"some source lines are unknown: {self._lines.unknown}")
         if self.mode == "full" and self._lines.ranges.others:
             self._add_remark("values and names of tensors created in other threads are unknown")
 
@@ -141,7 +141,7 @@ class ForwardRecorder:
             self._lines.returned = None
             self._operations.stop()
             self._lines.pending_callback = self._drop_stale_mode
-            self._add_remark(f"values and names are not recorded any more:  {reason}")
+            self._add_remark(f"values and names are not recorded any more: {reason}")
 
     def switch_to_full(self) -> None:
         """Go on as a full recording, where nothing forbids it: `torch.compile`, an error of ours."""
@@ -447,7 +447,7 @@ class ForwardRecorder:
             return
         self._compiled_from = sequence_number() if self._is_here() else 0
         self._lines.hide_from_dynamo = True
-        self._add_remark(f"modules, values and names are not recorded any more:  {compile_watch.REASON}")
+        self._add_remark(f"modules, values and names are not recorded any more: {compile_watch.REASON}")
         self._set_mode("light")
         self._lines.returned = None
         self._operations.stop()

@@ -236,7 +236,7 @@ def given_optimizers(optimizer: Any) -> list[Optimizer]:
     for item in found:
         if not isinstance(item, Optimizer):
             raise TypeError(
-                f"record(…, optimizer) must be a torch.optim.Optimizer, or a list or dict of them, got {_kind(item)}"
+                f"record(…, optimizer) must be an Optimizer, or a list or dict of them, got {_kind(item)}"
             )
     return found
 
