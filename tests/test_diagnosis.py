@@ -69,7 +69,7 @@ def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.Monk
     again = diagnose_report(report)
     assert not again.findings
     (row,) = [row for row in again.checked if row.rule == "blocked-gradient"]
-    assert row.reason == "an error of ours: ZeroDivisionError: no"
+    assert row.reason == "internal error: ZeroDivisionError: no"
 
 
 def test_what_follows_from_another_finding_is_left_out() -> None:

@@ -230,7 +230,7 @@ GOOD = to_json(report_of(square()))
         ("", "is not JSON"),
         ("{", "is not JSON"),
         (GOOD[:-40], "is not JSON"),
-        (GOOD.replace('"data": 4.0', '"data": NaN'), "NaN is no JSON number"),
+        (GOOD.replace('"data": 4.0', '"data": NaN'), "NaN is not a JSON number"),
         ("[" * 100_000, "is not JSON"),
         ("[1]", "is not a report"),
         ('{"a": 1}', "is not a report"),
@@ -252,7 +252,7 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, said: str)
 
 
 def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="cannot be read: No such file"):
+    with pytest.raises(ReportError, match=r"cannot read .*: No such file"):
         load(tmp_path / "none.json")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ReportError, match="is not JSON"):
@@ -364,7 +364,7 @@ def test_a_folded_report_is_drawn_as_it_is(tmp_path: Path) -> None:
     save(report_of(transformer(4)), tmp_path / "report.json")
     figure = draw(load(tmp_path / "report.json").calls[0].graph)
     assert any("report.full.json.gz holds all of them" in remark for remark in figure.remarks)
-    with pytest.raises(ValueError, match="draws no folded modules"):
+    with pytest.raises(ValueError, match="cannot draw folded modules"):
         draw(load(tmp_path / "report.json").calls[0].graph, FigureOptions(style="attributes"))
 
 
@@ -375,7 +375,7 @@ def test_a_small_graph_has_no_second_file(tmp_path: Path) -> None:
 
 def test_what_is_no_gzip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.full.json.gz").write_text("{}")
-    with pytest.raises(ReportError, match="no gzip file"):
+    with pytest.raises(ReportError, match="not a gzip file"):
         load(tmp_path / "report.full.json.gz")
 
 

@@ -47,8 +47,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
     nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
     return RULE.found(
-        f"{described(cuts[0])}: gradients stop here, and the parameters before this point get none by any other "
-        "path",
+        f"{described(cuts[0])}: no gradient passes this point, and the parameters before it get none by any "
+        "other path",
         "use the tensor itself in the loss, not a detached copy"
         if cuts[0]["region"] is None
         else "run this part with gradients enabled",
