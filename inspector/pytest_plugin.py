@@ -1,6 +1,7 @@
-"""The pytest plugin: `pytest --inspect-gradients` fails the tests whose backward calls have something wrong.
+"""The pytest plugin: `pytest --inspect-gradients` fails the tests whose backward calls have findings.
 
-Also a fixture, `assert_gradients`, which is `inspector.assert_gradients`. torch is not imported before a test has.
+Also provides the fixture `assert_gradients`, which is `inspector.assert_gradients`. Does not import torch before a
+test does.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ WRONG = {
     "watch 0": (["--watch", "0", "square.py"], "0 is not in the range x>=1"),
     "watch many": (["--watch", "many", "square.py"], "'many' is not a valid integer"),
     "value missing": (["--theme"], "requires an argument"),
-    "suffix": (["-o", "picture.jpeg2", "square.py"], "--output picture.jpeg2: no format .jpeg2"),
+    "suffix": (["-o", "picture.jpeg2", "square.py"], "--output picture.jpeg2: unknown format .jpeg2"),
     "two formats": (["-o", "a.svg", "-f", "dot", "square.py"], "cannot be combined with --format dot"),
     "no report": (["none.json"], "cannot read none.json: No such file"),
     "no JSON": (["broken.json"], "broken.json is not JSON"),

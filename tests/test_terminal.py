@@ -229,11 +229,11 @@ MODEL = """\
 backward 1  loss.backward()  script.py:7
 
 61 Nodes  60 edges  42 deep  from loss
-20   leaves require grad      81,920 elements
+20   leaves require grad          81,920 elements
 17   with gradient
- 1   NaN or Inf               n.b.12.f.projection.weight
- 1   zero                     n.b.16.f.projection.weight
- 1   without gradient (grad is None)   n.b.14.f.projection.weight
+ 1   NaN or Inf                   n.b.12.f.projection.weight
+ 1   zero                         n.b.16.f.projection.weight
+ 1   no gradient (grad is None)   n.b.14.f.projection.weight
 
 norm   largest                      norm       smallest
 2      n.b.19.f.projection.weight   3.815e\N{MINUS SIGN}6   n.b.0.f.projection.weight
@@ -470,10 +470,10 @@ def test_names_of_leaves_without_gradient_are_cut() -> None:
     graph = model()
     for _, tensor in graph.tensors():
         tensor["after"] = {"data": None, "grad": None}
-    assert "20   without gradient (grad is None)   n.b.19.f.projection.weight and 19 more" in said(graph)
+    assert "20   no gradient (grad is None)   n.b.19.f.projection.weight and 19 more" in said(graph)
     for _, tensor in graph.tensors():
         tensor["name"] = "w"
-    assert "without gradient (grad is None)   w, w, w, w, w, w and 14 more" in said(graph)
+    assert "no gradient (grad is None)   w, w, w, w, w, w and 14 more" in said(graph)
 
 
 # ---- hostile names ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`inspector.diagnose` and `inspector.assert_gradients`: what is wrong with the gradients of a loss."""
+"""`inspector.diagnose` and `inspector.assert_gradients`: find what is wrong with the gradients of a loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspector.draw`: the picture of a tensor's graph."""
+"""`inspector.draw`: draw the graph of a tensor."""
 
 from __future__ import annotations
 

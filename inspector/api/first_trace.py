@@ -1,7 +1,7 @@
-"""What a graph was when it was first traced, remembered for as long as the graph itself lives.
+"""Remember the first trace of a graph for as long as the graph lives.
 
-The first TracedGraph of a graph lies in the `metadata` of its root Node, which torch keeps with the Node. It holds
-plain values and weak references: a tensor in there would be a cycle that nothing frees.
+The first TracedGraph of a graph is stored in the `metadata` of its root Node, which torch keeps with the Node. It
+holds plain values and weak references only: a tensor in it would form a cycle that is never freed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`inspector.make_dot`: torchviz's function, for code that calls it today."""
+"""`inspector.make_dot`: a drop-in replacement for torchviz's function."""
 
 from __future__ import annotations
 

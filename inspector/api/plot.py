@@ -1,4 +1,4 @@
-"""`inspector.plot`: the slope at a point, along the leaves; `inspector.plot_norms`: gradients by layer."""
+"""`inspector.plot`: the root as a curve along each leaf; `inspector.plot_norms`: gradient norms by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspector.record`: the backward calls of a block of code."""
+"""`inspector.record`: record the backward calls of a block of code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspector.trace`: the Graph of a tensor."""
+"""`inspector.trace`: build the Graph of a tensor."""
 
 from __future__ import annotations
 

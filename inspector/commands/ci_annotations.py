@@ -1,4 +1,4 @@
-"""What becomes of findings beside the text in the terminal: an exit status, and annotations for a CI service."""
+"""The exit status for findings, and annotations for a CI service."""
 
 from __future__ import annotations
 

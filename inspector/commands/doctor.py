@@ -1,4 +1,4 @@
-"""`inspect doctor`: what this installation is made of, and whether it can draw."""
+"""`inspect doctor`: show the installed versions, and whether figures can be drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspect explain [RULE]`: what the rules of the diagnosis find, from their own docstrings."""
+"""`inspect explain [RULE]`: print the docstrings of the rules."""
 
 from __future__ import annotations
 

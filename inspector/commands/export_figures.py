@@ -1,4 +1,4 @@
-"""The pictures of one backward call, written to files."""
+"""Write the figures of one backward call to files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of the command line, parsed. No torch, no drawing: `inspect --help` must be quick."""
+"""Typed options of the command line. Imports neither torch nor drawing code: `inspect --help` must be fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output folder: made when there is something to write, and kept from holding two runs mixed."""
+"""The output folder: created on first use, and cleared of the previous run's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspect SAVED.json`: draw a saved inspection again. Nothing is run, and torch is not imported."""
+"""`inspect REPORT.json`: draw a saved report again, without running the script or importing torch."""
 
 from __future__ import annotations
 

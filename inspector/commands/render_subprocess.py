@@ -1,4 +1,4 @@
-"""Drawing in a child process: Graphviz can crash, and must not take a training run along."""
+"""Draw in a child process, so that a crash of Graphviz cannot end a training run."""
 
 from __future__ import annotations
 

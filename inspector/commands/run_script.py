@@ -1,4 +1,4 @@
-"""`inspect SCRIPT`: run it, watch its backward calls, write what was seen, and end as the script ended."""
+"""`inspect SCRIPT`: run a script, record its backward calls, write the results and exit as the script did."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The local derivative of each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
+"""The local derivative on each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
 
-The rules of the tables say what it should be; it is kept only if it, times what came from upstream, is the
-gradient that was measured on the edge. Where the rules say nothing, or something else (a hook, a kink, a custom
-Function), an edge between numbers has its measured ratio and no symbol.
+The tables give the expected derivative. It is kept only if, multiplied by the upstream gradient, it equals the
+gradient measured on the edge. If the tables have no entry, or a different value (a hook, a kink, a custom
+Function), an edge between scalars gets the measured ratio and no symbol.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The root of a graph as a function of its leaves, evaluated again from what was recorded.
+"""The root of a graph as a function of its leaves, re-evaluated from the recorded operations.
 
-The user's code is never run a second time.
+User code never runs a second time.
 """
 
 from __future__ import annotations

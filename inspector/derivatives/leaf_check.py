@@ -1,4 +1,4 @@
-"""`--check`: the derivative of the root by each leaf, by rules, by autograd and by finite differences."""
+"""`--check`: compare the derivative for each leaf by rules, by autograd and by finite differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One backward call as the rules look at it: its graph with ways through it."""
+"""A backward call with the lookups that rules need."""
 
 from __future__ import annotations
 

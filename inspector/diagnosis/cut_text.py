@@ -1,4 +1,4 @@
-"""Cuts in words: what the rules say of a place where a tensor left the graph."""
+"""Sentences about cuts: places where a tensor left the graph."""
 
 from __future__ import annotations
 

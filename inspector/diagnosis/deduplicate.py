@@ -1,4 +1,4 @@
-"""One defect, one finding: what follows from another finding is left out."""
+"""One finding per defect: drop findings that are consequences of another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules judge by: a Report, with ways through it. Nothing here needs torch."""
+"""The evidence for the rules: a Report with lookups. No torch needed."""
 
 from __future__ import annotations
 

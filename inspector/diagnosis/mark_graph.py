@@ -1,4 +1,4 @@
-"""What findings say of a graph, for its picture: a word on the Node at fault, and the way to what it harms."""
+"""Mark findings in a graph for its figure: a label on the faulty Node, and the path to the affected leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule of the diagnosis is, and what it gives."""
+"""Types of a rule and of its findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the rules on a report."""
+"""Run the rules on a report."""
 
 from __future__ import annotations
 

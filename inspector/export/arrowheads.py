@@ -1,5 +1,7 @@
-"""Where a wire's line ends and its arrow head begins. Format-independent: every writer draws heads itself,
-since markers are lost on the way into slide programs."""
+"""Geometry of arrow heads: where the line ends and the head begins.
+
+Each writer draws its own heads, because markers are lost on the way into slide programs.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every drawing writer draws: the parts of a Scene taken apart into areas, lines, arrow heads and texts.
+"""Split a Scene into the primitives that every writer draws: areas, lines, arrow heads and texts.
 
-Radii, strokes and the order of drawing are settled here, once, so that all formats show the same picture.
+Radii, strokes and drawing order are decided here once, so that all formats show the same picture.
 """
 
 from __future__ import annotations

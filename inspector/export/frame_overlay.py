@@ -1,7 +1,7 @@
-"""Moments laid over each other: which pieces are always there, and in which frames the others are seen.
+"""Overlay the frames of a figure: which pieces are always visible, and which only in some frames.
 
-Only Scenes with the same geometry can be laid over each other: every format that steps through one picture
-(TikZ, reveal.js) writes a piece once for all frames that show it.
+The Scenes must have the same geometry. Formats that step through one picture (TikZ, reveal.js) write a piece once
+for all frames that show it.
 """
 
 from __future__ import annotations

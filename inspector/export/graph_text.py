@@ -1,4 +1,4 @@
-"""The Graph's nodes and edges as lines of text, for the languages that lay graphs out themselves."""
+"""The nodes and edges of a Graph as lines of text, for languages with their own layout."""
 
 from __future__ import annotations
 

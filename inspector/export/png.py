@@ -1,4 +1,5 @@
-"""A Scene as PNG with a clear ground, two pixels a point, by resvg: no system library is needed."""
+"""Write a Scene as PNG with a transparent background, two pixels per point. Uses resvg, so no system library is
+needed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The moments of a figure as a fragment of HTML for reveal.js and Quarto: one picture, steps as its fragments.
+"""Write the frames of a figure as an HTML fragment for reveal.js and Quarto: one picture with its steps as
+fragments.
 
-What all moments show is drawn once; what differs is a group of class `fragment` with the turn at which it comes
-or goes (`data-fragment-index`). The ground is left clear, so that the slide's own shows.
+What all frames share is drawn once. What differs is a group of class `fragment`, whose `data-fragment-index` says
+when it appears or disappears. The background is transparent, so that the slide's own shows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""torchviz's own picture as SVG: Graphviz draws the text that torchviz made.
+"""torchviz's own picture as SVG: Graphviz draws the DOT text that torchviz produced.
 
-In a process of its own: dot lays out every Node, with text labels, which can take minutes and has crashed.
+In a separate process: dot lays out every Node with its text label, which can take minutes and has crashed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Panels on a canvas: a slide of 960 by 540 points, another shape, or as large as they need to be.
+"""Panels on a canvas: a slide of 960 by 540 points, another aspect ratio, or the size of the content.
 
-A panel that is a little too large is drawn smaller, as long as its smallest text stays legible. What is larger
-still keeps the size of its text; the canvas grows in its shape, and a remark says so.
+A panel that is slightly too large is scaled down while its smallest text stays legible. Anything larger keeps its
+text size; the canvas grows in proportion, and a remark says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ways to lay a figure out on its canvas, from the one that shows all in comfort to ever barer ones.
+"""The fallbacks for fitting a figure onto its canvas, from complete and spacious to sparse.
 
-Each is a Choice; `fit_canvas` takes the first that fits. What does not fit stands closer together, has its leaves
-side by side, gives up its legend, has all text in one size, gives up its local derivatives, then its details.
+Each is a LayoutChoice; `fit_canvas` takes the first that fits. A figure is packed tighter, puts its leaves side by
+side, loses its legend, gets a uniform text size, loses its local derivatives and finally its details.
 """
 
 from __future__ import annotations

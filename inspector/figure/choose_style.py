@@ -1,4 +1,4 @@
-"""What of a graph is drawn: all of it in a style for few Nodes, or folded in the style of models."""
+"""Choose what to draw: small graphs whole, large graphs folded in the `modules` style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels: a plan's boxes and wires in their places, with the title above and the legend in a free corner."""
+"""Compose panels: a plan's boxes and wires at their positions, the title above, the legend in a free corner."""
 
 from __future__ import annotations
 

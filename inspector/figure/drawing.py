@@ -1,4 +1,4 @@
-"""Draws a Graph: as one figure, before and after, or as frames, step by step. Needs no torch."""
+"""Draw a Graph as one figure (before and after) or as frames (step by step). No torch needed."""
 
 from __future__ import annotations
 

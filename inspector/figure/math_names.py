@@ -1,6 +1,6 @@
-"""Names in mathematics: where a comment of the script gave a tensor another name for the figure, that is written.
+"""Mathematical names: write the name that a comment in the script gave a tensor.
 
-Code stays code: titles, listings and source texts are set in the fixed-width face, and are the script's.
+Code stays as it is: titles, listings and source expressions use the monospaced font and the script's own names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a box and an edge between boxes say of all that is in them: counts, bytes, ranges of norms."""
+"""Statistics of a box, and of the edges between boxes: counts, bytes, ranges of norms."""
 
 from __future__ import annotations
 

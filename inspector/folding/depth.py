@@ -1,4 +1,4 @@
-"""How far to fold: which boxes are opened, and the line that says so."""
+"""Fold to a depth: choose the boxes to open, and describe the result in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folded Graph: the network of what a view shows, made when it is asked for."""
+"""A folded Graph, whose network is built on first use."""
 
 from __future__ import annotations
 

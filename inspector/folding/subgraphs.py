@@ -1,6 +1,6 @@
-"""Parts of a graph: the paths between two tensors, what lies around a Node, what a finding touches.
+"""Parts of a graph: the paths between two tensors, the surroundings of a Node, the Nodes of a finding.
 
-What is not in the part goes into at most four boxes, by where it lies, so that no Node is lost.
+Everything else goes into at most four boxes, by position, so that no Node is lost.
 """
 
 from __future__ import annotations

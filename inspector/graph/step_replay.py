@@ -1,4 +1,4 @@
-"""A graph as it was while backward ran: after so many steps, and with its steps in another order."""
+"""Replay backward: a graph after a number of steps, and with its steps in another order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong in layout. Both are told in one line, and the report is whole without the picture."""
+"""Layout errors. The command reports them in one line; the report is complete without the picture."""
 
 from __future__ import annotations
 

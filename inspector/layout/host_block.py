@@ -1,6 +1,6 @@
-"""A station: a box with what hangs on it, as one block for the layout engine.
+"""A station: a box and everything attached to it, as one block for the layout engine.
 
-Tensor cards and texts hang beside their function, across the flow, so that a graph is as deep as its
+Tensor cards and texts are attached beside their function, across the flow, so that the graph is as deep as its
 functions and wires never meet a card.
 """
 

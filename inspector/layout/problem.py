@@ -1,4 +1,4 @@
-"""The question that layout answers: boxes of known sizes, what hangs on what, wires. Plain data, no text."""
+"""The layout problem: box sizes, attachments and wires. Plain data without text."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A long figure in rows, as a text is: cut between two ranks, the parts one below the other.
+"""Break a long figure into rows, like text: cut between two ranks, and stack the parts.
 
-The wires that a cut meets run back from the end of a row to the start of the next one, side by side and never
-across each other: what leaves a row above another enters the next one above it. Of an upright figure the rows are
-columns.
+Wires across a cut run back from the end of a row to the start of the next, side by side and without crossings: the
+order at the end of a row is the order at the start of the next. In an upright figure the rows are columns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Layout in a process of its own: a crash of the engine or an endless run cannot hurt the user's program.
+"""Layout in a child process: a crash or an endless run of the engine cannot harm the user's program.
 
-The child reads a pickled Problem from stdin and writes a pickled Placement, or the text of what went wrong,
-to stdout. It never imports torch.
+The child reads a pickled Problem from stdin and writes a pickled Placement, or the text of an error, to stdout. It
+never imports torch.
 """
 
 from __future__ import annotations

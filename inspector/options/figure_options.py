@@ -1,6 +1,6 @@
-"""How a figure is to look: one value for all that a reader may choose, with the words that may be chosen.
+"""The options of a figure as one value, and the allowed words.
 
-Nothing is imported here: `inspect --help` offers these words and must be quick.
+Imports nothing else of the package: `inspect --help` uses these words and must be fast.
 """
 
 from __future__ import annotations

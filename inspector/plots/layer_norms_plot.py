@@ -1,4 +1,4 @@
-"""The gradient norm of each layer as a Scene: a bar a layer on a logarithmic axis, from the root to the leaves."""
+"""Gradient norms by layer as a Scene: one bar per layer on a logarithmic axis, from the root to the leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plot shows of a graph: the root along each of its scalar leaves, and the slope at the point."""
+"""The curves of a plot: the root along each scalar leaf, and the slope at the leaf's value."""
 
 from __future__ import annotations
 

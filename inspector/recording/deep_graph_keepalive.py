@@ -1,9 +1,9 @@
-"""Holds the Nodes of deep graphs until nobody else does, and then lets them go root first.
+"""Keep the Nodes of deep graphs alive until they can be released root first.
 
-Torch 2.13 frees a Node that Python has seen by recursion in C: beyond some 40,000 such Nodes in a chain the
-statement of the user that drops the graph dies of SIGSEGV. While a list holds every Node nothing recurses, and
-a list that is emptied from the root frees one Node at a time. Holding them longer than the user does would keep
-the user's saved tensors alive, so they go as soon as the root is theirs no more.
+torch 2.13 frees Nodes that Python has seen recursively in C: in a chain of more than about 40,000 such Nodes, the
+user's statement that drops the graph dies of SIGSEGV. While a list holds every Node nothing recurses, and emptying
+the list from the root frees one Node at a time. Keeping the Nodes longer than the user does would keep the user's
+saved tensors alive, so they are released as soon as only the list holds the root.
 """
 
 from __future__ import annotations

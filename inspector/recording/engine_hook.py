@@ -1,6 +1,6 @@
-"""Sees every call of the autograd engine from Python, at the entrance that all of them pass.
+"""Intercept every call of the autograd engine from Python, at its common entry point.
 
-Calls from TorchScript and from C++ extensions do not pass there.
+Calls from TorchScript and C++ extensions do not pass through it.
 """
 
 from __future__ import annotations

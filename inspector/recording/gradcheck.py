@@ -1,8 +1,8 @@
-"""`--gradcheck`: custom Functions, checked at the inputs that the script gave them.
+"""`--gradcheck`: check custom Functions at the inputs that the script used.
 
-While the script is watched the first calls of each Function are noted: double precision copies of its tensors, all
-else as it was given. Afterwards torch's own gradcheck runs the user's forward and backward on them. That is the
-one place where user code runs that the script did not ask for, so it happens on request only.
+The first calls of each Function are recorded: double precision copies of its tensors, and all other arguments as
+given. Afterwards torch's gradcheck runs the user's forward and backward on them. Only here does user code run that
+the script did not call, so it must be requested.
 """
 
 from __future__ import annotations

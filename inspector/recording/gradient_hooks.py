@@ -1,8 +1,8 @@
-"""What flows: hooks on every Node of a walk, for the time of one backward call.
+"""Record gradients: hooks on every Node of a walk, during one backward call.
 
-The hooks are a few functions for all Nodes, which ask the engine whose turn it is: one for each Node would take as
-long to make as to run. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it, since that
-would make torch copy the gradient of every parameter instead of handing it over.
+The same few hook functions serve all Nodes and ask the engine for the current one: creating one function per Node
+would take as long as running it. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it,
+because a reference would make torch copy the gradient of every parameter instead of moving it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of a recording, each of which may fail without the others."""
+"""The parts of a recording; each may fail without affecting the others."""
 
 from __future__ import annotations
 

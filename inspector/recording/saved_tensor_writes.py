@@ -1,4 +1,4 @@
-"""Which saved tensors were written over, in place or by an array that shares their memory."""
+"""Find saved tensors that were overwritten, in place or through an array that shares their memory."""
 
 from __future__ import annotations
 

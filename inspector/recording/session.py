@@ -1,4 +1,4 @@
-"""Watches the backward calls of a program and makes a Graph of each, without ever being the program's problem."""
+"""Records every backward call and builds its Graph. Internal errors never reach the user's program."""
 
 from __future__ import annotations
 

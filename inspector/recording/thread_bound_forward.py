@@ -1,4 +1,4 @@
-"""The recorded forward, to be asked later."""
+"""The recorded forward, for queries from the thread that recorded it."""
 
 from __future__ import annotations
 

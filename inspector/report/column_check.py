@@ -1,4 +1,4 @@
-"""Whether rows in columns are of their types: a value that many rows share is looked at once."""
+"""Check rows stored in columns: a value shared by many rows is checked once."""
 
 from __future__ import annotations
 

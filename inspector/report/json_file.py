@@ -1,4 +1,4 @@
-"""report.json: its text, and the file; and report.full.json.gz, where a graph is too large for it."""
+"""Read and write report.json, and report.full.json.gz for graphs too large for it."""
 
 from __future__ import annotations
 

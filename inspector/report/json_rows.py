@@ -1,4 +1,4 @@
-"""A Report as the rows of report.json, and back."""
+"""Convert a Report to and from the rows of report.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the ids in the graph of a report are those of its nodes: networkx would make up what is missing."""
+"""Check that the ids in a report's graph refer to its nodes: networkx would silently create missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inspection found, in plain values: the Report and its backward calls."""
+"""The result of an inspection in plain values: the Report and its backward calls."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""report.torchviz.json: torchviz's own pictures of the roots, as texts, beside report.json.
+"""report.torchviz.json: torchviz's pictures of the roots, as DOT text, beside report.json.
 
-They are taken while the script runs, before backward frees the graph, and only where they were asked for. With the
-file a saved report can be drawn again.
+They are taken while the script runs, before backward frees the graph, and only on request. With this file a saved
+report can be drawn again.
 """
 
 from __future__ import annotations

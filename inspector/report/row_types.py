@@ -1,6 +1,6 @@
-"""The rows of a report that are not of a graph: what `report.json` says of calls, cuts, events, parameters, ….
+"""The rows of report.json outside of graphs: calls, cuts, events, parameters and so on.
 
-As in `inspector.graph.row_types`, the schema and the check of a file follow from these types.
+As in `inspector.graph.row_types`, the schema and the checks are generated from these types.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The comments of a script that are for us: `# inspect: w0 = w_0` gives a tensor the name that is drawn."""
+"""Comments for the inspector: `# inspect: w0 = w_0` gives a tensor a mathematical name for figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a script ends: what the interpreter would print and return, and the end of the process itself."""
+"""The end of a script: what the interpreter would print and return, and ending the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be run, found and read before anything of the process is changed."""
+"""The script to run, found and read before anything in the process is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls back as soon as the script has imported torch, which nothing of ours does before the script."""
+"""Call back as soon as the script has imported torch, which the inspector never imports first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes our frames out of the tracebacks of the user's exceptions."""
+"""Remove the inspector's frames from the tracebacks of the user's exceptions."""
 
 from __future__ import annotations
 

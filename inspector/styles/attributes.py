@@ -1,4 +1,4 @@
-"""The `attributes` style: tensors as cards of data, grad, grad_fn, is_leaf, requires_grad on their functions."""
+"""The `attributes` style: tensor cards with data, grad, grad_fn, is_leaf, requires_grad beside their functions."""
 
 from __future__ import annotations
 

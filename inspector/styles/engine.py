@@ -1,7 +1,7 @@
-"""The `engine` style: all that torch's engine has, from the root to the leaves (after torchviz).
+"""The `engine` style: everything torch's engine works with, from the root to the leaves (after torchviz).
 
-Every Node with its full name, its step, what it saved and whether that is still held, its empty slots and
-torch's own formula for each input's derivative, which a beginner does not see.
+Every Node with its full name, its step, its saved tensors and their state, its empty slots and, unless for
+beginners, torch's formula for the derivative of each input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The paths between two tensors of a graph, and the sum over them. Needs no torch."""
+"""The paths between two tensors of a graph, and the sum over them. No torch needed."""
 
 from __future__ import annotations
 

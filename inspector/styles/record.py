@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 (the signs are those of figures)
-"""The `record` style: `name | data v | grad g` for every tensor, and a small node for each operation (micrograd).
+"""The `record` style: `name | data v | grad g` for every tensor, and a small node per operation (micrograd).
 
-As in micrograd, `grad` of a tensor between is the gradient that reached it; torch keeps it for leaves only.
+As in micrograd, `grad` of an intermediate tensor is the gradient that reached it; torch keeps it for leaves only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a style is given: a graph at one moment and how it is to look; and what every style asks of them."""
+"""The input of a style: a graph at one moment and the chosen options, with lookups shared by all styles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of styles: each is a function from a Subject (a Graph at a moment) to a Plan."""
+"""Table of the styles: each is a function from a Subject (a Graph at one moment) to a Plan."""
 
 from __future__ import annotations
 

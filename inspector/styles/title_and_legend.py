@@ -1,4 +1,4 @@
-"""What stands around the graph in every style: the title, what was raised, the meaning of arrows and discs."""
+"""The title and legend of every style: title, error, and the meaning of arrows and step numbers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, from the Graph.
+"""The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, built from the Graph.
 
-So it also works after backward, where torchviz raises on what is released, and from a saved file. Names are
-those of the script, as if they had been handed to `make_dot` as `params`. As there, edges run from the tensors
-to the output: against `next_functions`.
+It also works after backward, where torchviz raises because saved tensors are released, and for saved reports.
+Names are those of the script, as if passed to `make_dot` as `params`. As in torchviz, edges run from the tensors
+to the output, against `next_functions`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The elements of a tensor, as an ordinary tensor that our own operations can read."""
+"""The elements of a tensor as an ordinary tensor that the inspector's operations can read."""
 
 from __future__ import annotations
 

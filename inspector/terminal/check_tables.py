@@ -1,4 +1,4 @@
-"""What `--check` and `--gradcheck` print."""
+"""The tables of `--check` and `--gradcheck`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a call's picture: findings, the error of backward, what was checked, the files."""
+"""The output around a call: findings, the error of backward, the checks, the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Nodes, tensors and local derivatives are called in the terminal."""
+"""Labels of Nodes, tensors and local derivatives in the terminal."""
 
 from __future__ import annotations
 

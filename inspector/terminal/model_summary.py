@@ -1,4 +1,4 @@
-"""A model on one screen: the size of its backward graph, which leaves got a gradient, and how large it is."""
+"""A model on one screen: the size of its backward graph, and the gradients of its leaves."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ _OUTCOMES = {
     _WITH: GRADIENT,
     "NaN or Inf": f"{STRONG} {GRADIENT}",
     "zero": STRONG,
-    "without gradient (grad is None)": STRONG,
+    "no gradient (grad is None)": STRONG,
     "not known": QUIET,
 }
 
 
 def _outcome(grad: Value) -> str:
     if grad is None:
-        return "without gradient (grad is None)"
+        return "no gradient (grad is None)"
     if is_unknown(grad):
         return "not known"
     if not is_finite(grad):

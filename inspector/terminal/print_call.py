@@ -1,4 +1,4 @@
-"""Prints a backward call, and what belongs to it, on stderr."""
+"""Print a backward call with its findings on stderr."""
 
 from __future__ import annotations
 

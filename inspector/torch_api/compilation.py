@@ -1,7 +1,6 @@
-"""torch.compile: whether it is in use, and how our functions stay out of its sight.
+"""torch.compile: whether it is in use, and how functions of the inspector stay invisible to it.
 
-Dynamo looks at every frame while compiled code of the user's runs. A script that compiles nothing notices none of
-this.
+Dynamo examines every frame while compiled user code runs. A script that compiles nothing is not affected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The autograd engine: where it is entered, whether it runs, which Node it is at."""
+"""The autograd engine: its entry point, whether it is running, and its current Node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames of torch's own: who called an operation, seen from below."""
+"""Frames of torch: which user frame called an operation, as seen from below."""
 
 from __future__ import annotations
 

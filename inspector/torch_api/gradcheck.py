@@ -1,4 +1,4 @@
-"""torch's gradcheck, without the part that only lengthens its message."""
+"""torch's gradcheck without the second pass, which only extends its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stacks of modes, and how to work unseen by them."""
+"""The stacks of modes, and how to run operations without the modes seeing them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What an `nn.Module` holds, read from where torch keeps it.
+"""The contents of an `nn.Module`, read from torch's own dictionaries.
 
-The documented methods (`named_children` and its like) are the user's to override, and take ten times as long.
+The documented methods (`named_children` and so on) can be overridden by the user and take ten times as long.
 """
 
 from __future__ import annotations

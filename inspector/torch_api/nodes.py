@@ -1,4 +1,4 @@
-"""What torch says of a Node beyond its documented interface: its number, its outputs, what it saved."""
+"""Undocumented attributes of a Node: its sequence number, its outputs, what it saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function of torch with a wrapper of ours around it, for a while."""
+"""Temporarily wrap a function of torch."""
 
 from __future__ import annotations
 

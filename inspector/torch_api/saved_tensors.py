@@ -1,10 +1,10 @@
-"""What a Node saved for its backward: tensors, and values beside them.
+"""What a Node saved for backward: tensors and other values.
 
-Reading must never run the user's code: a saved tensor with an unpack hook (checkpointing, save_on_cpu) is not
-read, and a custom Function's `saved_tensors` never is, since one access may forbid the next.
+Reading must never run user code: a saved tensor with an unpack hook (checkpointing, save_on_cpu) is not read, and
+a custom Function's `saved_tensors` never is, since one access may forbid the next.
 
-torch shows what a Node saved as `_saved_self`, and the wrapper around it as `_raw_saved_self`. Newer releases tell
-by the wrapper whether a hook packed the tensor. On older ones `_saved_self` is read only of Nodes that were made
+torch exposes a saved tensor as `_saved_self`, and the wrapper around it as `_raw_saved_self`. In newer releases
+the wrapper shows whether a hook packed the tensor. In older ones `_saved_self` is only read for Nodes created
 while `HookWatch` saw that the script used no such hook.
 """
 

@@ -1,4 +1,4 @@
-"""What torch says of a tensor beyond its documented interface: version, base, memory, what wraps it."""
+"""Undocumented attributes of a tensor: version, base, memory, wrappers."""
 
 from __future__ import annotations
 

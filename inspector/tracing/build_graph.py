@@ -1,5 +1,4 @@
-"""From a TracedGraph and what flowed to a Graph: the attribute dictionaries that `inspector.graph.model`
-describes."""
+"""Build a Graph from a TracedGraph and the recorded gradients, with the rows of `inspector.graph.model`."""
 
 from __future__ import annotations
 

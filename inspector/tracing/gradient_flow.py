@@ -1,4 +1,4 @@
-"""What flowed during one backward call, by positions in a Walk."""
+"""The gradients of one backward call, by positions in a Walk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids: the same program gives the same ones in every run, and before, after and all frames share them."""
+"""Ids that are the same in every run of a program, and shared by before, after and all frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of Nodes, and what one says of its outputs, in plain values."""
+"""Kinds of Nodes, and plain values about their outputs."""
 
 from __future__ import annotations
 

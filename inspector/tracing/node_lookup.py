@@ -1,5 +1,5 @@
-"""Values by position: what a TracedGraph, a GradientFlow and the recorded forward answer for a Node, an output or
-an edge."""
+"""Look up values by position: a Node's, an output's or an edge's, from the trace, the gradients and the forward.
+"""
 
 from __future__ import annotations
 

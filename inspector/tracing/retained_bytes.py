@@ -1,4 +1,4 @@
-"""What a graph keeps alive: the bytes of the storages that its Nodes saved, each counted once."""
+"""Memory held by a graph: the bytes of the storages saved by its Nodes, each counted once."""
 
 from __future__ import annotations
 

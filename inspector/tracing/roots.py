@@ -1,4 +1,4 @@
-"""From what a caller hands over (a tensor, a dictionary of losses, a model's output) to roots of a walk."""
+"""Convert the caller's object (a tensor, a dictionary of losses, a model's output) to roots of a walk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tensors of a graph as they were seen: what each says of itself, before and after."""
+"""Facts about the tensors of a graph, before and after backward."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""torchviz's own picture of a root, as the text that it gives to Graphviz.
+"""torchviz's own picture of a root, as the DOT text that it gives to Graphviz.
 
-Taken before backward frees what torchviz reads. torchviz walks by recursion, and always reads the saved tensors of
-custom Functions: where that needs a deeper stack than there is, or would run code of the user's, there is a reason
-instead of a picture.
+It is taken before backward frees what torchviz reads. torchviz is recursive and always reads the saved tensors of
+custom Functions: where that would exceed the stack or run user code, the result is a reason instead of a picture.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From a place in running code to source text: the line, the statement, the expression and its name.
+"""From a position in running code to source text: the line, the statement, the expression and its name.
 
-A place is a code object and the index of one of its instructions. It holds no frame, so no tensor.
+A position is a code object and the index of one of its instructions. It holds no frame, so no tensor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dataclasses of which a figure has ten thousand."""
+"""A cheap frozen dataclass (immutability is checked by mypy only)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a gradient an activation lets through."""
+"""How much of a gradient an activation passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Nodes do to a gradient, by their names."""
+"""Classify Nodes by name: what each kind does to a gradient."""
 
 from __future__ import annotations
 

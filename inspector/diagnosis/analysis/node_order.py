@@ -1,4 +1,4 @@
-"""The Nodes of a call in an order, and what lies behind one of them alone."""
+"""The Nodes of a call in topological order, and the Nodes reachable only through one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where what is not finite began: among what the Nodes made in the forward, and among the gradients."""
+"""Find the first non-finite value, in the forward outputs and in the gradients."""
 
 from __future__ import annotations
 

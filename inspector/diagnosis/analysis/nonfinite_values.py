@@ -1,4 +1,4 @@
-"""NaN and infinities in a backward call: which values hold them, and in which call they come up first."""
+"""Non-finite values in a backward call: where they are, and the first call that has any."""
 
 from __future__ import annotations
 

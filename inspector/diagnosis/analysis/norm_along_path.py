@@ -1,11 +1,11 @@
-"""How the norm of the gradient changes on its way from the root to each layer.
+"""How the gradient norm changes on the path from the root to each layer.
 
-Norms of whole tensors, not of an element: a layer whose weights are drawn for its number of inputs (all of torch's
-and transformers' are) keeps the norm whatever its shape, while the size of an element changes with every width.
-`benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size of an
-element to 2e-6.
+Norms are those of whole tensors, not per element: a layer whose weights are scaled by its number of inputs (as in
+torch and transformers) preserves the norm whatever its shape, while the size of an element changes with every
+width. `benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size
+of an element to 2e-6.
 
-The way to a layer is the one along which most of the gradient came: on a residual stream the stream, not its
+The path to a layer is the one that carries most of the gradient: on a residual stream the stream, not its
 branches.
 """
 

@@ -1,4 +1,4 @@
-"""Where on its way the norm of a gradient changes: what vanishing-gradient and exploding-gradient tell."""
+"""Where the gradient norm changes on its path, for vanishing-gradient and exploding-gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trained parameters that no watched backward call reached."""
+"""The trained parameters that no recorded backward call reached."""
 
 from __future__ import annotations
 

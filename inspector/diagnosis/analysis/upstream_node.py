@@ -1,4 +1,4 @@
-"""Which Node's output another one was really given: through views, selections and casts."""
+"""Find the Node whose output a Node used, looking through views, selections and casts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where gradients became exactly zero: for each trained leaf whose gradient is zeros, the Node that made it so."""
+"""Find the Node that made a gradient exactly zero, for each trained leaf with a zero gradient."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Sees that a script uses `torch.compile`, before the first frame is compiled.
+"""Detect that a script uses `torch.compile` before the first frame is compiled.
 
-Global module hooks and modes of ours would be guarded on by Dynamo: frames would be compiled again when they
-come or go, and `torch.compile(module)` warns of global hooks. So they come off first.
+Dynamo adds guards for global module hooks and modes: frames would be compiled again when they are installed or
+removed, and `torch.compile(module)` warns about global hooks. So they are removed first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The results of custom Functions: torch gives them their Node when their forward has returned already."""
+"""The results of custom Functions, which get their Node only after their forward has returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves no trace in the graph: places where a gradient was cut off, and in-place writes."""
+"""Record what leaves no trace in the graph: cuts (detached tensors) and in-place writes."""
 
 from __future__ import annotations
 

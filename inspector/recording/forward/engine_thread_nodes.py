@@ -1,7 +1,7 @@
-"""Nodes that the engine made in a thread of its own, as it does on a device, to be differentiated again.
+"""Nodes created by the engine's own threads (double backward on a device).
 
-Each thread counts its Nodes from 0, so those have the numbers of Nodes of the script's thread as well. They are
-told from these by a mark in their `metadata`, which torch keeps with a Node, and get numbers of their own.
+Each thread numbers its Nodes from 0, so these collide with the numbers of the script's thread. They are marked in
+their `metadata`, which torch keeps with a Node, and get separate numbers.
 """
 
 from __future__ import annotations

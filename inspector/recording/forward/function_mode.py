@@ -1,7 +1,8 @@
-"""Op by op: a TorchFunctionMode that sees what the user's thread calls while gradients are recorded.
+"""Record single operations: a TorchFunctionMode that sees the calls of the user's thread while grad mode is on.
 
-It lies at the bottom of the mode stack, so that a mode of the user that leaves by popping the top (as
-`TorchFunctionMode.__exit__` does) never takes ours instead of its own, and what it sees is what really ran.
+It sits at the bottom of the mode stack. A mode of the user that exits by popping the top (as
+`TorchFunctionMode.__exit__` does) therefore never removes this one by mistake, and this one sees the calls that
+actually run.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The user's line that made each Node, by `sys.settrace`.
+"""Find the user's line that created each Node, with `sys.settrace`.
 
-At each line of the user's code the sequence number is read; the Nodes made since the last reading belong to
-the line that ran until now. Dynamo is not disturbed by a trace function.
+The sequence number is read at each line of user code; Nodes created since the last reading belong to the line that
+just ran. Dynamo is not affected by a trace function.
 
-While a trace function is set, Python 3.11 runs every instruction slowly, also in frames that are not traced.
-So a thread whose events move no sequence number for a while falls asleep (`sys.settrace(None)`) until somebody
-calls `resume`: the module hooks, the operations, the engine.
+While a trace function is set, Python 3.11 runs every instruction slowly, even in frames that are not traced. So in
+a thread whose events do not change the sequence number for a while, tracing is suspended (`sys.settrace(None)`)
+until `resume` is called by the module hooks, the operations or the engine.
 """
 
 from __future__ import annotations

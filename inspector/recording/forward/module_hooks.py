@@ -1,4 +1,4 @@
-"""The `nn.Module` that made each Node, by two global hooks and ranges of sequence numbers."""
+"""Find the `nn.Module` that created each Node, with two global hooks and ranges of sequence numbers."""
 
 from __future__ import annotations
 

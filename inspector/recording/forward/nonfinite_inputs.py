@@ -1,4 +1,4 @@
-"""Where NaN and infinities come from in what needs no gradient, and so has no Node: data as it is prepared."""
+"""Find NaN and infinities in tensors that do not require a gradient, and so have no Node, such as input data."""
 
 from __future__ import annotations
 

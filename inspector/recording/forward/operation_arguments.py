@@ -1,4 +1,4 @@
-"""What an operation is called, which tensors it is given, and which of them it may write."""
+"""The name of an operation, its tensor arguments, and the arguments that it may overwrite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outputs of Nodes, op by op: value, name, expression, place."""
+"""The outputs of Nodes, operation by operation: value, name, expression, source location."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forward side of the recorder: which line, module and text made each Node, and what each output was."""
+"""Record the forward: the line, module and source text that created each Node, and its outputs."""
 
 from __future__ import annotations
 

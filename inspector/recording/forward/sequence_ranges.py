@@ -1,8 +1,8 @@
-"""Who made which Nodes, by ranges of sequence numbers.
+"""Attribute Nodes to code by ranges of sequence numbers.
 
-Every autograd Node takes the next number of its thread before its kernel runs, so that the Nodes made between
-two moments are those with the numbers in between (torch: `at::sequence_number::get_and_increment`). That
-holds also for Nodes that no Python tensor ever shows.
+Every autograd Node takes the next sequence number of its thread before its kernel runs, so the Nodes created
+between two moments have the numbers in between (torch: `at::sequence_number::get_and_increment`). This includes
+Nodes that no Python tensor ever refers to.
 """
 
 from __future__ import annotations

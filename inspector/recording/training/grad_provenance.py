@@ -1,4 +1,4 @@
-"""What the watched calls did to the grad of each leaf: whose gradients it holds."""
+"""Which backward calls contributed to the grad of each leaf."""
 
 from __future__ import annotations
 

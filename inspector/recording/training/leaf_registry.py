@@ -1,4 +1,4 @@
-"""Which leaf is which: a number and a name for every parameter that is spoken of, without keeping it alive."""
+"""Numbers and names for parameters, without keeping them alive."""
 
 from __future__ import annotations
 

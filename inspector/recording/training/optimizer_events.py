@@ -1,7 +1,7 @@
-"""Sees optimizers, and what happens to grads between the backward calls: steps, zero_grad, clipping, a GradScaler.
+"""Record optimizers and changes to grads between backward calls: steps, zero_grad, clipping, GradScaler.
 
-Steps by torch's own hooks for all optimizers; all else by a wrapper around a function of torch that only looks.
-Parameters are held by weak references.
+Steps are recorded by torch's own global optimizer hooks, everything else by passive wrappers around functions of
+torch. Parameters are held by weak references.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The optimizers of a script: what each holds, and which of its parameters have been replaced since.
+"""The optimizers of a script: their parameters, and which of these have since been replaced.
 
 Weak references only.
 """

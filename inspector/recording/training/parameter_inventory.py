@@ -1,7 +1,7 @@
-"""Whose parameters there are, in which modules, and what each watched backward call gave them.
+"""Inventory of modules and parameters, and the gradient each recorded call produced.
 
-The modules are those that `inspector.record` was given, else those that the script's variables hold when backward
-is called. Weak references only.
+The modules are those given to `inspector.record`, otherwise those in the script's variables when backward is
+called. Weak references only.
 """
 
 from __future__ import annotations

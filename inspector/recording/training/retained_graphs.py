@@ -1,8 +1,8 @@
-"""Which Nodes of earlier calls a graph contains, and which earlier graphs are still alive, and by whom.
+"""Find Nodes of earlier calls in a graph, and earlier graphs that are still alive, with their holders.
 
-A graph is told from others by the sequence numbers of its Nodes, which are unique in a thread. Whether it lives is
-told by an object in the `metadata` of its root Node, which torch keeps with the Node: we hold a weak reference to
-that object, and nothing of the graph.
+Graphs are identified by the sequence numbers of their Nodes, which are unique per thread. A graph is alive as long
+as an object in the `metadata` of its root Node is, which torch keeps with the Node: only a weak reference to that
+object is held, and nothing of the graph.
 """
 
 from __future__ import annotations
