@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 
 class Picture:
-    """A drawn graph. In a notebook it shows itself."""
+    """A drawn graph. Notebooks display it as a picture."""
 
     def __init__(self, graph: Graph, figure: Figure) -> None:
         self.graph = graph
         self.figure = figure
 
     def svg(self, *, theme: Theme = "light", text: Text = "path") -> str:
-        """The picture as the text of an SVG file."""
+        """The picture as SVG text."""
         return write_svg(self.figure.scene, theme=theme, text=text)
 
     def save(self, path: str | Path, *, theme: Theme = "light", text: Text = "path") -> None:
-        """Write the picture to a file, whose suffix is the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
+        """Write the picture to a file. The suffix selects the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
 
-        text: of an svg; the other formats have their own way with text.
-        Raises ValueError for another suffix, MissingExtra for a format whose packages are not installed, OSError.
+        text: how an SVG stores text; other formats ignore it.
+        Raises ValueError for an unknown suffix, MissingExtra for a format whose packages are not installed,
+        OSError.
         """
         target = Path(path)
         format = format_of(target.name)

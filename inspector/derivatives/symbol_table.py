@@ -1,6 +1,6 @@
 """Symbols for the tensors of a graph: the name, the source expression, or v1, v2, …
 
-Only this module, `edge_derivatives` and `total_derivative` need sympy; it is imported if a graph has a scalar edge.
+Only this module, `edge_derivatives` and `total_derivative` need sympy, imported if a graph has a scalar edge.
 """
 
 from __future__ import annotations
