@@ -170,7 +170,7 @@ def test_a_report_with_one_thing_wrong_is_refused_or_drawn(path: Path_, value: A
         (("edges", 1, "slot"), GONE, "graph.edges[1].slot: missing"),
         (("edges", 1, "target"), "n99", "graph.edges[1].target: no node has the id 'n99'"),
         (("edges", 1, "target"), "t0", "graph.edges[1].target: expected the id of a function, got"),
-        (("nodes", 0, "colour"), "red", "graph.nodes[0].colour: no such key"),
+        (("nodes", 0, "colour"), "red", "graph.nodes[0].colour: unknown key"),
         (("nodes", 1, "id"), "t0", "graph.nodes[1].id: duplicate id 't0'"),
         (("nodes", 1, "id"), "140234", "graph.nodes[1].id: expected an id like n0 or t0, got '140234'"),
         (("nodes", 1, "kind"), "module", 'graph.nodes[1].kind: expected "function" or "tensor" or "fold", got'),

@@ -120,14 +120,15 @@ def test_what_does_not_fit_is_said() -> None:
     figure = draw(graphs.layered(4, 6), FigureOptions(style="attributes", canvas="half"), depth="full")
     (remark,) = figure.remarks
     assert re.fullmatch(
-        r"with 14 pt text the style attributes needs \d+ by \d+ points; .*style", remark
+        r"the figure does not fit a half canvas: with 14 pt text the style attributes needs \d+ by \d+ points; .*",
+        remark,
     )
 
 
 def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
     graph = graphs.layered(30, 4)
     figure = draw(graph, FigureOptions(style="attributes", canvas="half"))
-    assert "in the style attributes takes" in figure.remarks[0] and "it is drawn folded" in figure.remarks[0]
+    assert "the style attributes needs" in figure.remarks[0] and "it is drawn folded" in figure.remarks[0]
     assert "the style modules needs" in figure.remarks[1] and "neighbouring Nodes share" in figure.remarks[1]
     assert (figure.panel("after").width, figure.panel("after").height) == (480.0, 540.0)
     whole = draw(graph, FigureOptions(style="attributes", canvas="half"), depth="full")

@@ -184,7 +184,8 @@ def test_a_parameter_that_is_dropped_while_backward_runs() -> None:
     ("arguments", "options", "error", "text"),
     [
         ((2,), {}, TypeError, "record(model) must be an nn.Module, or a list or dict of them, got int"),
-        ((nn.ReLU,), {}, TypeError, "must be an nn.Module, or a list or dict of them, got ReLU itself"),
+        ((nn.ReLU,), {}, TypeError,
+         "record(model) must be an nn.Module, or a list or dict of them, got ReLU itself"),
         (([nn.ReLU(), 3],), {}, TypeError, "record(model)[1] must be an nn.Module, got int"),
         ((None, nn.ReLU()), {}, TypeError,
          "record(…, optimizer) must be an Optimizer, or a list or dict of them, got ReLU"),

@@ -126,7 +126,7 @@ def test_why_there_is_no_plot():
     assert why_no_plot(graph_of(lambda: torch.special.i0(x))) == (
         "no curve along x: I0Backward0 is not an elementary function"
     )
-    assert "one number" in why_no_plot(graph_of(lambda: x))
+    assert "a single number" in why_no_plot(graph_of(lambda: x))
     y = leaf(-1.0)
     assert why_no_plot(graph_of(lambda: torch.log(y))) == "no curve along y: the root is not finite there"
     with pytest.raises(NotEvaluable, match="not an elementary function"):

@@ -235,7 +235,7 @@ GOOD = to_json(report_of(square()))
         ("[1]", "is not a report"),
         ('{"a": 1}', "is not a report"),
         (GOOD.replace('"schema": 1', f'"schema": {SCHEMA + 1}'), "pip install --upgrade autograd-inspector"),
-        (GOOD.replace('"roots"', '"rots"'), "backward_calls[0].graph.rots: no such key"),
+        (GOOD.replace('"roots"', '"rots"'), "backward_calls[0].graph.rots: unknown key"),
         (GOOD.replace('"roots": ["t0"]', '"roots": ["t9"]'), "graph.roots[0]: no node has the id 't9'"),
         (GOOD.replace('"kind": "tensor", ', ""), "backward_calls[0].graph.nodes[1].kind: missing"),
         ('{"schema": 1, "script": "a"}', "exit: missing"),
@@ -343,7 +343,7 @@ def test_a_large_graph_is_saved_folded_and_whole(tmp_path: Path) -> None:
     VALIDATOR.validate(folded)
     said = folded["backward_calls"][0]["graph"]["folded"]
     assert said["whole"] == "report.full.json.gz"
-    assert said["note"].endswith("; report.full.json.gz holds all of them")
+    assert said["note"].endswith("; report.full.json.gz has all of them")
     shown = load(path).calls[0].graph
     members = [id for _, node in shown.network.nodes(data=True) for id in node.get("members", [])]
     functions = [id for id, _ in shown.functions()]
@@ -363,7 +363,7 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_folded_report_is_drawn_as_it_is(tmp_path: Path) -> None:
     save(report_of(transformer(4)), tmp_path / "report.json")
     figure = draw(load(tmp_path / "report.json").calls[0].graph)
-    assert any("report.full.json.gz holds all of them" in remark for remark in figure.remarks)
+    assert any("report.full.json.gz has all of them" in remark for remark in figure.remarks)
     with pytest.raises(ValueError, match="cannot draw folded modules"):
         draw(load(tmp_path / "report.json").calls[0].graph, FigureOptions(style="attributes"))
 

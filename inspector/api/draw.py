@@ -58,14 +58,14 @@ class Picture:
 def draw(
     thing: Any, style: str = "", *, look: FigureOptions | None = None, depth: Depth = "auto", **options: Any
 ) -> Picture:
-    """Draw a Graph, or what `trace` takes: a tensor, several of them, a model's output.
+    """Draw a Graph, or anything `trace` accepts: a tensor, several tensors, a model's output.
 
-    style: a key of `inspector.styles.STYLES`; without one `attributes`, and `modules` above 30 Nodes.
-    depth: how far a model is folded: "auto", a number of path parts, or "full".
-    look: all wishes in one value; or wishes by name, the fields of
+    style: a key of `inspector.styles.STYLES`; by default `attributes`, and `modules` above 30 Nodes.
+    depth: how far to fold a model: "auto", a number of levels, or "full".
+    look: all options in one value; or pass them by name, as the fields of
     `inspector.options.figure_options.FigureOptions`: `detail="beginner"`, `direction="TB"`, `path="x:loss"`, ….
-    Raises what `trace` raises; ValueError for an unknown style, wish or path; TooManyBoxes and LayoutFailed where
-    the graph is too large to be drawn.
+    Raises the errors of `trace`; ValueError for an unknown style, option or path; TooManyBoxes and LayoutFailed if
+    the graph is too large to draw.
     """
     graph = thing if isinstance(thing, Graph) else _trace(thing)
     return Picture(

@@ -12,12 +12,12 @@ from inspector import __version__
 from inspector.util.dependencies import requirements
 
 _OPTIONAL = "slides"
-"""The extra that some formats need."""
+"""The extra for the formats with optional dependencies."""
 _TESTED_TORCH = "2.13"
 
 
 def doctor() -> int:
-    """Print versions, the layout engine, and whose `inspect` is on PATH; 1 if something is missing."""
+    """Print the versions, the layout engine and which `inspect` is on PATH; return 1 if something is missing."""
     lines = [("autograd-inspector", __version__, ""), ("python", platform.python_version(), sys.executable)]
     lines += [(name, *_package(name)) for name in requirements()]
     lines += [(name, *_optional(name)) for name in requirements(_OPTIONAL)]

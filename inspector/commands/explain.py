@@ -18,7 +18,7 @@ _HEADS = ("Why it matters:", "How to fix it:", "Example:")
 
 
 def explain(names: Sequence[str]) -> int:
-    """Print the table of the rules, or all that is to be said of those that are named; the exit status."""
+    """Print the table of the rules, or the documentation of the named ones; return the exit status."""
     console = Console(highlight=False, width=min(Console().width, _WIDEST))
     unknown = [name for name in names if name not in RULES]
     if unknown:
@@ -35,7 +35,7 @@ def explain(names: Sequence[str]) -> int:
 
 
 def markdown() -> str:
-    """docs/rules.md: every rule, as `inspect explain RULE` tells it."""
+    """docs/rules.md: the text of `inspect explain` for every rule."""
     parts = [
         "# Rules\n",
         "The text of `inspect explain`. A rule whose evidence was not recorded is reported as not checked.\n",
@@ -61,7 +61,7 @@ def _explained(rule: Rule) -> Text:
 
 
 def _reflowed(rule: Rule) -> str:
-    """The docstring, a paragraph a line: the terminal breaks it. The code of the example stays as it is."""
+    """The docstring with one line per paragraph, for the terminal to wrap. The example code is unchanged."""
     paragraphs, example, code = rule.text.strip().partition("Example:")
     joined = "\n\n".join(" ".join(part.split()) for part in paragraphs.strip().split("\n\n"))
     return f"{joined}\n\n{example}{code}"

@@ -25,10 +25,10 @@ INTERRUPTED = 130
 
 
 def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
-    """Draw the calls of a report that are asked for; the exit status.
+    """Draw the selected calls of a report; return the exit status.
 
-    quiet: print nothing but what goes wrong and which files there are, a line each (for the inspection, which has
-    printed the rest).
+    quiet: print only errors and the names of the files written, one per line (for an inspection that has printed
+    everything else).
     """
     from inspector.terminal import show, stderr_console
     from inspector.terminal.print_call import Shown
@@ -73,7 +73,7 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
 
 
 def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
-    """Draw a call, and add what was written to `files`; the exit status."""
+    """Draw one call and add the files written to `files`; return the exit status."""
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 _OTHER_PLACE = "choose another folder with --output"
 _OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
 
 
 def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
-    """Run the script and say what autograd did in it; how the script ended.
+    """Run the script and show what autograd did in it; return how the script ended.
 
-    Raises ScriptError when there is nothing to run. Nothing that goes wrong on our side changes the Exit.
+    Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
     inspection = _Inspection(target, options)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
@@ -56,7 +56,7 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 
 
 class _Inspection:
-    """From the script's `import torch` to its end."""
+    """The inspection, from the script's `import torch` to its end."""
 
     def __init__(self, target: ScriptTarget, options: Options) -> None:
         self._target = target
@@ -77,7 +77,7 @@ class _Inspection:
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
 
     def begin(self) -> None:
-        """torch is there: begin to watch."""
+        """Start recording, once torch is imported."""
         from inspector.recording.session import Session, WatchPlan
         from inspector.user_code.paths import UserFiles
 
@@ -98,7 +98,7 @@ class _Inspection:
         self._session.open()
 
     def not_watched(self, reason: str) -> None:
-        """torch is there, and could not be watched: told at once, since the script may run for hours."""
+        """torch cannot be observed. Reported at once, since the script may run for hours."""
         self._not_watched = reason
         self.say(reason)
         if self._session is not None:
@@ -107,11 +107,11 @@ class _Inspection:
             self._functions.remove()
 
     def say(self, line: str) -> None:
-        """One line on the stderr that the command began with."""
+        """Print one line on the stderr that the command started with."""
         say(line, self._stderr)
 
     def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
-        """torchviz's picture of a call's roots, before backward frees their graph."""
+        """Let torchviz draw a call's roots, before backward frees their graph."""
         from inspector.report.originals import Original
         from inspector.tracing.torchviz import NoOriginal, original_dot
 
@@ -125,12 +125,12 @@ class _Inspection:
 
     @property
     def fails(self) -> bool:
-        """Whether there are findings on which the command is to fail (`--fail-on`)."""
+        """Whether `--fail-on` makes the command fail."""
         found = [] if self._report is None else self._report.findings
         return fails(found, self._options.checks.fail_on)
 
     def finish(self, exit: ScriptExit) -> None:
-        """The script has ended: show what was not shown yet, and complete the report."""
+        """After the script: show what was not shown yet, and complete the report."""
         if (nothing := self._why_nothing(exit)) is not None:
             self.say(f"nothing to show: {nothing}")
             return
@@ -153,7 +153,7 @@ class _Inspection:
         self._temporary.close()
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
-        """Why nothing was watched; None where torch was."""
+        """Why nothing was recorded; None if torch was observed."""
         if self._not_watched is not None:
             return f"{self._name_call} imported torch, but it could not be observed"
         if self._session is not None:
@@ -178,7 +178,7 @@ class _Inspection:
         return Path(self._target.path).name if self._target.path is not None else str(self._target.module)
 
     def _show(self, exit: ScriptExit | None = None) -> None:
-        """Write the report, start to draw, and print: when the watched calls are done, or at the end."""
+        """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
         if self._report is not None or os.getpid() != self._process:
             return
         if self._functions is not None:  # what it runs is the user's, with the user's modules
@@ -199,7 +199,7 @@ class _Inspection:
 
     @contextlib.contextmanager
     def _progress_sign(self, text: str) -> Iterator[None]:
-        """A sign of life for work of ours that takes long; our own modules are in view meanwhile."""
+        """A progress indicator for slow work, with the inspector's own modules importable meanwhile."""
         with our_modules():
             from inspector.terminal import stderr_console
             from inspector.terminal.progress import working
@@ -231,7 +231,7 @@ class _Inspection:
         return replace(report, recording=recording_of(self._session, drawn))
 
     def _give_drawn_names(self, calls: list[BackwardCall]) -> None:
-        """Tensors get the names that comments of the script (`# inspect: w0 = w_0`) give them in figures."""
+        """Give tensors the names from the script's comments (`# inspect: w0 = w_0`), for figures."""
         from inspector.runscript.name_comments import drawn_names
 
         try:
@@ -258,7 +258,7 @@ class _Inspection:
         return rows_of(self._checked, calls)
 
     def _open_destination(self) -> Path | None:
-        """Where the report is written; None, and a line, where that cannot be."""
+        """The path of the report; None, after printing an error, if it cannot be written."""
         destination = self._options.destination
         instead = _OTHER_TEMPORARY if destination.report is None else _OTHER_PLACE
         try:
@@ -316,7 +316,7 @@ class _Inspection:
                     print(line, file=self._stderr)
 
     def _end_drawing(self) -> None:
-        """Wait for the pictures, and say which files there are."""
+        """Wait for the pictures, and print which files were written."""
         from inspector.terminal import show_files, stderr_console
         from inspector.terminal.progress import working
 
@@ -334,7 +334,7 @@ class _Inspection:
             show_files(stderr_console(self._stderr), [display_path(path) for path in self._files])
 
     def _hint(self) -> None:
-        """The last line, a quiet one."""
+        """Print the hint as the last line."""
         from inspector.terminal import show_hint, stderr_console
 
         if self._options.hint:
@@ -343,7 +343,7 @@ class _Inspection:
 
 
 def _exit_of(exit: ScriptExit | None) -> ReportExit:
-    """How the script ended, as a report has it; None while it runs."""
+    """How the script ended, for the report; None while it runs."""
     return {
         "status": None if exit is None else exit.status,
         "exception": None if exit is None else exit.describe(),
@@ -351,5 +351,5 @@ def _exit_of(exit: ScriptExit | None) -> ReportExit:
 
 
 def _unless_closed() -> contextlib.AbstractContextManager[None]:
-    """The script may have closed stderr, or the reader of a pipe may have gone."""
+    """Ignore a stderr that the script closed, or whose reader is gone."""
     return contextlib.suppress(ValueError, OSError)

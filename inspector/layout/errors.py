@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class LayoutFailed(Exception):
-    """The layout engine crashed, gave up or took too long. The message says which, in one line."""
+    """The layout engine crashed, failed or took too long. The message is one line."""
 
 
 class TooManyBoxes(LayoutFailed):
-    """The graph is too large for one picture. `count`: how many boxes it would need."""
+    """The graph is too large for one picture. `count`: the number of boxes it would need."""
 
     def __init__(self, count: int, bound: int, what: str = "boxes", where: str = "one picture") -> None:
         self.count = count

@@ -23,7 +23,8 @@ from inspector.util.gc_pause import gc_paused
 from inspector.util.os_errors import reason
 
 LARGE = 50_000
-"""Functions; report.json holds a larger graph folded, and report.full.json.gz the whole of it, in columns."""
+"""Number of functions above which report.json holds the folded graph, and report.full.json.gz the whole in
+columns."""
 FULL = ".full.json.gz"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -38,28 +39,29 @@ _OPENED: dict[str, Any] = {
     "findings": _ROWS,
     "checked": _ROWS,
 }
-"""What takes several lines. All else is one line: a node, an edge, a finding, so that a diff shows rows."""
+"""What is broken into several lines. Everything else is one line (a node, an edge, a finding), which suits diffs.
+"""
 
 
 class ReportError(Exception):
-    """A file that cannot be read as a report. Its text is one line: what is wrong, where, and what to do.
+    """A file cannot be read as a report. The message is one line: what is wrong, where, and what to do.
 
     `run.json is a damaged report: backward_calls[0].graph.edges[1].slot: expected int, got str; run inspect …`
     """
 
 
 def to_json(report: Report) -> str:
-    """The text of report.json: one row a line, the same for the same report.
+    """The text of report.json: one row per line, the same for the same report.
 
-    Raises TypeError for a value that is not plain and ValueError for a NaN outside of the values.
+    Raises TypeError for a value that is not plain and ValueError for a NaN outside of tensor values.
     """
     return _text(to_rows(report), _OPENED, "") + "\n"
 
 
 def save(report: Report, path: str | Path) -> None:
-    """Write report.json, and beside it report.full.json.gz where a graph has more than `LARGE` functions.
+    """Write report.json, and report.full.json.gz beside it if a graph has more than `LARGE` functions.
 
-    Each file is there as a whole or not at all. Raises OSError.
+    The files are written atomically. Raises OSError.
     """
     path = Path(path)
     if any(map(_is_large, report.calls)):
@@ -91,9 +93,9 @@ def _folded(call: BackwardCall, whole: str) -> BackwardCall:
 
 
 def load(path: str | Path) -> Report:
-    """The report in a file that `save` wrote, report.json or report.full.json.gz.
+    """Read the report in a file written by `save`, report.json or report.full.json.gz.
 
-    Raises ReportError, which says what is wrong with it.
+    Raises ReportError with the reason.
     """
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a FIFO blocks until there is a writer
@@ -108,7 +110,7 @@ def load(path: str | Path) -> Report:
 
 
 def from_json(text: str | bytes, origin: str = "the text") -> Report:
-    """The report in a text of `to_json`. Raises ReportError, which calls the text `origin`."""
+    """Parse the output of `to_json`. Raises ReportError, which calls the text `origin`."""
     with gc_paused():
         return _checked(_parsed(text, origin), origin)
 
@@ -119,7 +121,7 @@ def _kind_of(path: Path) -> str:
 
 
 def _parsed(text: str | bytes, origin: str) -> Any:
-    """What a text of JSON holds."""
+    """The value of a JSON text."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -149,7 +151,7 @@ def _checked(rows: Any, origin: str) -> Report:
 
 
 def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
-    """`value` as JSON, containers named in `opened` broken into one line for each item."""
+    """`value` as JSON, with containers named in `opened` broken into one line per item."""
     if opened is None or not value:
         return _ENCODER.encode(value)
     inner = indent + " "

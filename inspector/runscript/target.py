@@ -20,16 +20,16 @@ from inspector.util.os_errors import reason
 
 
 class ScriptError(Exception):
-    """Nothing can be run; the message is one line, without a prefix and without a stop at its end."""
+    """There is nothing to run; the message is one line, without a prefix or final full stop."""
 
 
 @dataclass(frozen=True)
 class ScriptTarget:
-    """What the user asked to run: a file (or a folder or zip with a ``__main__.py``), or a module.
+    """What to run: a file (or a folder or zip with a ``__main__.py``), or a module.
 
     path: as the user wrote it; None for a module.
     module: the name after ``-m``; None for a file.
-    arguments: what the script sees after ``sys.argv[0]``.
+    arguments: the script's arguments after ``sys.argv[0]``.
     """
 
     path: str | None

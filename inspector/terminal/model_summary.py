@@ -21,18 +21,18 @@ from inspector.typography import bytes_text, format_number, pluralize
 
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
-"""How many norms are named at either end."""
+"""Number of norms shown at either end."""
 
 _LAYERS = 2
-"""From so many on norms are told by layer."""
+"""Number of modules from which norms are shown by layer."""
 
 _NAMES = 6
 _COUNTS = 36
-"""What the columns before the names take."""
+"""Width of the columns before the names."""
 
 
 def summary_lines(graph: Graph, width: int) -> list[Text]:
-    """At most 14 lines on the graph of a model."""
+    """At most 14 lines about the graph of a model."""
     leaves = [tensor for _, tensor in graph.tensors() if tensor["is_leaf"] and tensor["requires_grad"]]
     depths = depth_of_functions(graph)
     return [
@@ -168,7 +168,7 @@ def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
 
 
 def _bars(by_depth: dict[int, float], room: int, ends: tuple[float, float]) -> str:
-    """A sign for each stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
+    """One sign per stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
     deepest = max(by_depth)
     stretches: dict[int, float] = {}
     for depth, size in by_depth.items():

@@ -17,10 +17,10 @@ from inspector.torch_api.capability import Capability
 
 
 class _Evaluation(NamedTuple):
-    """How Dynamo is told which frames to look at.
+    """How to tell Dynamo which frames to skip.
 
-    look: sets what looks at frames (None: nobody) and returns what did. skip: has a code object never looked at,
-    while what it calls is.
+    look: sets the callback that evaluates frames (None: no callback) and returns the previous one. skip: makes
+    Dynamo skip a code object, but not the functions it calls.
     """
 
     look: Callable[[Any], Any]
@@ -54,7 +54,7 @@ _look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUA
 
 
 def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of ours, and all that it calls, where Dynamo does not look."""
+    """Call a function, and everything it calls, without Dynamo evaluating their frames."""
     if _look is None:
         return function(*arguments)
     try:
@@ -69,7 +69,7 @@ def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
-    """Let Dynamo not look at these functions; what they call it sees as it would without them."""
+    """Make Dynamo skip these functions; it evaluates the functions they call as usual."""
     parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
     if parts is None:
         return
@@ -117,9 +117,9 @@ COMPILER = Capability(
 
 
 def is_entrance(code: CodeType) -> bool:
-    """Whether a function with this code means that something is compiled: however the script came to it.
+    """Whether a function with this code means that something is compiled, however the script called it.
 
-    `torch._dynamo.disable`, which optimizers call, is none.
+    `torch._dynamo.disable`, which optimizers call, is not one.
     """
     if not code.co_filename.endswith("eval_frame.py") or code.co_name not in ("__init__", "compile_wrapper"):
         return False
@@ -129,13 +129,13 @@ def is_entrance(code: CodeType) -> bool:
 
 
 def was_compiled() -> bool:
-    """Whether something was made for compilation already; importing `torch._dynamo` alone is no sign of it."""
+    """Whether something was prepared for compilation; an import of `torch._dynamo` alone does not count."""
     return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
 
 
 def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:
-    """Have `function` called after each compilation. What ends that; None where Dynamo is not imported yet, or
-    tells nobody."""
+    """Call `function` after each compilation. Returns a function that ends this; None if Dynamo is not imported
+    yet or has no such callback."""
 
     def register(parts: _Compiler) -> Callable[[], None] | None:
         handler = parts.callbacks()

@@ -11,15 +11,15 @@ import torch.autograd.graph
 from inspector.torch_api.capability import Capability
 
 _OUTSIDE = -1
-"""What torch says is the graph task where the engine does not run."""
+"""torch's graph task id while the engine is not running."""
 
 
 class EngineArguments(NamedTuple):
-    """What a call of the engine was given.
+    """The arguments of an engine call.
 
-    outputs: the tensors and GradientEdges that it starts from. inputs: those whose gradients are wanted, empty for
-    all leaves. accumulates: whether the leaves' `grad` is added to. starts_with: under create_graph the gradients
-    that backward starts with; None where it makes no graph.
+    outputs: the tensors and GradientEdges it starts from. inputs: the tensors whose gradients are requested, empty
+    for all leaves. accumulates: whether it adds to the leaves' `grad`. starts_with: the initial gradients under
+    create_graph; None otherwise.
     """
 
     outputs: tuple[Any, ...]
@@ -29,8 +29,8 @@ class EngineArguments(NamedTuple):
 
 
 class Entrance(NamedTuple):
-    """A function of torch through which the engine is entered: in which modules and classes it stands, under which
-    name, and how to read its arguments."""
+    """An entry point of the engine: the modules and classes that hold the function, its name, and how to read its
+    arguments."""
 
     owners: tuple[Any, ...]
     name: str
@@ -108,13 +108,14 @@ _DOCUMENTED = (
 
 
 def entrances() -> tuple[Entrance, ...]:
-    """The functions that every engine call from Python passes, the documented ones where torch has no better."""
+    """The functions that every engine call from Python passes through; the documented ones if torch has no common
+    one."""
     found = ENTRANCE.parts
     return _DOCUMENTED if found is None else (found,)
 
 
 def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EngineArguments | None:
-    """What a call of an entrance was given; None for arguments that torch is about to refuse."""
+    """The arguments of an entry point's call; None for arguments that torch is about to refuse."""
     try:
         return entrance.read(*args, **kwargs)
     except Exception as error:
@@ -140,7 +141,7 @@ GRAPH_TASK = Capability(
 
 
 def in_backward() -> bool:
-    """Whether the calling thread is inside of a backward pass; False where torch cannot tell."""
+    """Whether the calling thread is inside a backward pass; False if torch cannot tell."""
     current = GRAPH_TASK.parts
     if current is None:
         return False
@@ -188,9 +189,9 @@ HOOK_DICT = Capability(
 
 
 def register_shared(node: Any, carrier: torch.Tensor) -> bool:
-    """Have the hooks that `carrier` holds (`hook_carrier`) run when a gradient arrives at output 0 of `node`.
+    """Run the hooks of `carrier` (`hook_carrier`) when a gradient arrives at output 0 of `node`.
 
-    False where torch does not let us.
+    Returns False if torch does not allow it.
     """
     parts = HOOK_DICT.parts
     if parts is None:

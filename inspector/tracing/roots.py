@@ -13,7 +13,7 @@ from inspector.tracing.walk import AutogradNode
 
 
 class NoGraphError(ValueError):
-    """Nothing that was handed over has a graph."""
+    """None of the given tensors has a graph."""
 
 
 def tensors_in(thing: Any) -> list[Any]:
@@ -50,15 +50,15 @@ def gradient_edge(output: Any) -> tuple[AutogradNode, int] | None:
 
 
 def edges_of(tensors: Iterable[torch.Tensor | None]) -> list[tuple[AutogradNode, int]]:
-    """The gradient edges of those that were computed with a graph."""
+    """The gradient edges of the tensors that have a graph."""
     computed = [tensor for tensor in tensors if tensor is not None and tensor.grad_fn is not None]
     return [edge for tensor in computed if (edge := gradient_edge(tensor)) is not None]
 
 
 def roots_of(thing: Any) -> list[tuple[Any, tuple[AutogradNode, int]]]:
-    """(tensor or GradientEdge, its gradient edge) for all in `thing` that have a graph.
+    """(tensor or GradientEdge, its gradient edge) for everything in `thing` that has a graph.
 
-    Raises TypeError where there is no tensor at all, NoGraphError where none of them has a graph.
+    Raises TypeError if there is no tensor, NoGraphError if none has a graph.
     """
     outputs = tensors_in(thing)
     if not outputs:

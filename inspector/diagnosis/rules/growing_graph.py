@@ -1,5 +1,4 @@
-"""The graph grows from step to step: it contains the graph of the last step, or something keeps earlier graphs
-alive.
+"""The graph grows from step to step: it contains the previous graph, or something keeps old graphs alive.
 
 Why it matters: a graph holds every tensor that its backward needs. If the graph of each step contains the
 previous one, backward takes longer in every iteration and computes gradients for past steps. If a running sum
