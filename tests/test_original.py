@@ -92,7 +92,7 @@ def kept(folder: Path) -> dict[str, dict[str, str | None]]:
 
 
 def notes(ran) -> list[str]:
-    return [line for line in ran.said if line.startswith("inspect: note: torchviz")]
+    return [line for line in ran.said if line.startswith("inspect: note: no torchviz picture")]
 
 
 # ---- the same as torchviz ---------------------------------------------------------------------------------
