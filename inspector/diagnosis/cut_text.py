@@ -31,7 +31,7 @@ def described(cut: CutRow) -> str:
 
 
 def location(cut: CutRow) -> Fault | Place:
-    """The line at fault: where gradients were turned off, else the cut's own, and which part of it."""
+    """The faulty line (where gradients were turned off, else the cut's own), and the part of it."""
     source, code = cut["source"], cut.get("code")
     if cut["region"] is not None or source is None or "unknown" in source or code is None:
         return cut["region"] or source
@@ -39,7 +39,7 @@ def location(cut: CutRow) -> Fault | Place:
 
 
 def by_place(cuts: Iterable[CutRow]) -> list[list[CutRow]]:
-    """The cuts of one place together, in the order of the places."""
+    """Group cuts by location, in order."""
     places: dict[tuple[str, int] | None, list[CutRow]] = {}
     for cut in cuts:
         places.setdefault(file_and_line(cut["region"] or cut["source"]), []).append(cut)

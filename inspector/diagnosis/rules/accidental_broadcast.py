@@ -55,15 +55,15 @@ _ON_THE_WAY = {
     "ViewBackward0",
     "WhereBackward0",
 }
-"""What a loss does with a difference: element by element, then one number. Anything else (a matrix product,
-a selection, a softmax over the pairs) means that the pairs are meant."""
+"""What a loss does with a difference: elementwise operations, then a reduction to one number. Anything else (a
+matrix product, a selection, a softmax over the pairs) means that the pairs are intended."""
 
 _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
-"""Text that says that the writer knew of the shapes."""
+"""Source text which shows that the author knew the shapes."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every operation of [n, 1] and [n] from which all ways lead straight to a root."""
+    """Every operation of [n, 1] and [n] whose result only goes straight into a root."""
     for call in evidence.calls_recorded_in_full:
         for node, row in call.functions.items():
             shapes = row.get("operands")
@@ -72,7 +72,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _is_column_and_vector(first: list[int], second: list[int]) -> bool:
-    """As many elements, but not as many dimensions, of which the longer shape ends in 1."""
+    """Whether they have the same number of elements but not of dimensions, and the longer shape ends in 1."""
     longer, shorter = (first, second) if len(first) > len(second) else (second, first)
     return len(longer) != len(shorter) and longer[-1] == 1 and longer[:-1] == shorter
 

@@ -26,7 +26,7 @@ from inspector.report.row_types import EventRow
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first clip at each line whose gradients were not there yet, used already, or scaled."""
+    """The first clip at each line whose gradients were missing, already used, or scaled."""
     told: set[tuple[str, int] | None] = set()
     for position, event in enumerate(evidence.events):
         names = event.get("parameters", [])
@@ -107,7 +107,7 @@ def _clipped_between(evidence: Evidence, position: int, step: EventRow) -> bool:
 
 
 def _scale(evidence: Evidence, position: int, held: set[int]) -> float | None:
-    """The scale that is still in the gradients of these calls; None if there is none."""
+    """The scale still in the gradients of these calls; None if there is none."""
     scaled = {call.index: call.row.setting.scale for call in evidence.calls if call.row.setting.scale is not None}
     names = set(evidence.events[position].get("parameters", ()))
     for index in sorted(held, reverse=True):

@@ -29,26 +29,26 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 LEAST_PASSED = 0.1
-"""Norm of the gradient behind an activation by that before it. Healthy models at initialisation: 0.44 and more,
-0.7 as a rule (`benchmarks/healthy_norms.py`); of a relu with one element in a hundred alive it is 0.1."""
+"""Ratio of the gradient norm after an activation to that before it. Healthy models at initialisation have at least
+0.44, usually 0.7 (`benchmarks/healthy_norms.py`); a relu with one element in a hundred alive has 0.1."""
 
 LEAST_ALIVE = 0.05
-"""Share of a relu's outputs that are not zero. Healthy models at initialisation: 0.33 and more, one half as a
-rule; trained ones may be sparse, though seldom below a tenth."""
+"""Share of non-zero outputs of a relu. Healthy models at initialisation have at least 0.33, usually one half;
+trained models may be sparse, but seldom below a tenth."""
 
 FEWEST = 8
-"""Elements of which there is something to say: all of eight are negative by chance once in 256 times."""
+"""Minimum number of elements: all of eight are negative by chance once in 256 times."""
 
 _DYING = RECTIFIERS - {"SoftplusBackward0"}
-"""The slope of a softplus falls with its output: what was made small by it (a variance, the step of Mamba's state
-space) still moves by its share."""
+"""The slope of a softplus falls with its output: a small output (a variance, the step of Mamba's state space)
+still changes in proportion."""
 
 _EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0", "HardsigmoidBackward0"])
-"""Whose outputs are exactly zero where they are flat (hardsigmoid: at its lower end)."""
+"""Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every activation behind which next to nothing is left, with the leaves that lie behind it alone."""
+    """Every activation that passes almost no gradient, with the leaves that depend on it alone."""
     for call in evidence.calls_with_all_gradients:
         if at_minimum(call):
             continue

@@ -25,13 +25,13 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
-"""Cuts that may end in plain numbers, of which nobody sees where they go."""
+"""Cuts that may end in plain numbers, whose further use is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each place that cut off parameters which nothing else brings a gradient to.
+    """One finding for each location that cut off parameters without another source of gradient.
 
-    A cut whose result is known to go on to the root comes first, then those whose result went out of sight.
+    Cuts whose result is known to reach the root come first, then those whose result is not recorded further.
     """
     left = _without_gradient(evidence)
     for goes_on in (_reaches, _may_reach):
@@ -67,9 +67,9 @@ def _may_reach(cut: CutRow) -> bool:
 
 
 def _without_gradient(evidence: Evidence) -> set[str]:
-    """Leaves under a cut that come under no root, and that somebody trains.
+    """Trained leaves under a cut that are not under any root.
 
-    An optimizer none of whose parameters gets a gradient, while some do that nobody holds, has the wrong ones.
+    An optimizer whose parameters get no gradient, while parameters in no optimizer do, has the wrong parameters.
     """
     under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
     wrong: set[str] = set()

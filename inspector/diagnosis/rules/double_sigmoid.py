@@ -28,7 +28,8 @@ _OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
+    """Every sigmoid whose result a loss uses as logits, and every second sigmoid before a loss on probabilities.
+    """
     defects = SeenModules()
     for call in evidence.calls:
         for loss, row in call.functions.items():
@@ -46,7 +47,8 @@ def _sigmoid_before(call: BackwardView, node: str) -> str | None:
 
 
 def _found(call: BackwardView, loss: str, node: str, producer: str) -> Finding:
-    """node: what takes its input for logits: the loss itself, or the sigmoid before it. fed: the first sigmoid."""
+    """node: what uses its input as logits: the loss itself, or the sigmoid before it. producer: the first sigmoid.
+    """
     again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
     return RULE.found(
         f"sigmoid is applied twice: its probabilities are used as logits, and {again} to them",

@@ -33,7 +33,7 @@ _ADVICE = "pass logits to the loss, and apply this softmax to predictions only"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every softmax whose result goes straight into another, or into a loss that expects logarithms."""
+    """Every softmax whose result goes straight into another one, or into a loss that expects logarithms."""
     defects = SeenModules()
     for call in evidence.calls:
         for node, row in call.functions.items():

@@ -32,7 +32,8 @@ have 5e4."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every chain of layers at whose end far more arrives than in the midst, at the line where it grows most."""
+    """Every chain of layers whose end receives a far larger gradient than its middle, at the line with most
+    growth."""
     for call in evidence.calls_with_all_gradients:
         depth = NormAlongPath(call)
         risen = {

@@ -28,7 +28,7 @@ _SECOND_TIME = "Trying to backward through the graph a second time"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The call that torch refused, and the earlier one that had released its graph."""
+    """The call that torch refused, and the earlier call that freed its graph."""
     for call in evidence.calls:
         if call.graph.error is not None and _SECOND_TIME in call.graph.error:
             yield _found(evidence, call)

@@ -35,14 +35,14 @@ SMALLEST = 2.0**-24
 """The smallest number of float16."""
 
 AT_THE_END = 4 * SMALLEST
-"""Root mean square of what is not zero: of numbers spread a quarter as wide one in four is flushed."""
+"""Root mean square of the non-zero elements: with numbers a quarter as large, one in four is flushed."""
 
 MOST_FLUSHED = 0.25
-"""Share of zeros. A relu makes half of its gradient zero by itself, so zeros alone say nothing."""
+"""Share of zeros. A relu zeroes half of its gradient by itself, so zeros alone prove nothing."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first Node of a call whose float16 gradients are at the end of their range, with all that it harms."""
+    """The first Node of a call whose float16 gradients are at the end of their range, with the affected leaves."""
     for call in evidence.calls_with_all_gradients:
         blamed = [zero for zero in find_zero_causes(evidence, call) if rule_for(call, zero) == RULE.name]
         flushing = {zero.node: zero.leaves for zero in blamed} | dict.fromkeys(_flushing(call), ())
@@ -55,7 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _flushing(call: BackwardView) -> Iterator[str]:
-    """The Nodes that were given what float16 can hold and gave on what it cannot."""
+    """The Nodes whose incoming gradient fits into float16 and whose outgoing gradient does not."""
     for node, edges in call.next_edges.items():
         if _is_flushed(call.functions[node]["gradient"]):
             continue
@@ -64,7 +64,7 @@ def _flushing(call: BackwardView) -> Iterator[str]:
 
 
 def _is_flushed(value: Any) -> bool:
-    """Whether many elements are zero and the others are next to it."""
+    """Whether many elements are zero and the others close to it."""
     if not is_summary(value) or "zeros" not in value:
         return False
     count = math.prod(value["shape"])
@@ -75,7 +75,7 @@ def _is_flushed(value: Any) -> bool:
 
 
 def _found(call: BackwardView, node: str, harmed: list[str]) -> Finding:
-    """At the line of backward(), where the loss wants to be scaled, whatever Node is the first to flush."""
+    """The finding, at the line of backward(), where the loss should be scaled, whichever Node flushes first."""
     name, scale = call.functions[node]["name"], call.row.setting.scale
     scaled = f" (scaled by {format_number(scale)})" if scale else ""
     return RULE.found(

@@ -29,15 +29,15 @@ from inspector.report import Finding
 from inspector.report.row_types import Alive, Contained
 
 FEWEST_ALIVE = 2
-"""So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the
-next iteration (`loss`, `output`), and stays one."""
+"""Minimum number of earlier graphs of the same line that are alive: a single one is normal if a variable (`loss`,
+`output`) is only overwritten in the next iteration."""
 
 
 _Row = TypeVar("_Row", Contained, Alive)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first call that contains an earlier one of its own line, or finds several of them alive."""
+    """The first call that contains an earlier one of the same line, or finds several of them alive."""
     for call in evidence.calls_with_all_gradients:
         if call.graph.error is not None:
             continue
@@ -48,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """The graph holds one of an earlier step: with an update between the two, or with its whole loss."""
+    """The graph contains that of an earlier step: with an update between the two, or with its whole loss."""
     rows = [
         row
         for row in _of_its_line(evidence, call, call.row.setting.contains)
@@ -72,7 +72,7 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """Earlier graphs of the same line live on outside of this one."""
+    """Earlier graphs of the same line that are alive outside of this one."""
     contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
     rows = [
         row
@@ -99,12 +99,12 @@ def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> li
 
 
 def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
-    """Whether parameters were updated between two calls: what came before belongs to another step."""
+    """Whether parameters were updated between two calls, so that they belong to different steps."""
     return any(earlier <= step["after_call"] < later for step in evidence.steps)
 
 
 def _carried(call: BackwardView, node: str) -> list[str]:
-    """What goes into that Node from the script: the tensors with a name, nearest first."""
+    """The named tensors of the script that feed into that Node, nearest first."""
     for other in call.towards_leaves([node]):
         names = [call.tensors[tensor]["name"] for tensor in call.outputs.get(other, ())]
         if any(names):

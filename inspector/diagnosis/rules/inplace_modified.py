@@ -33,7 +33,7 @@ _STEP_ADVICE = "call backward before the optimizer steps, or run the forward aga
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The Node at which backward stopped with torch's error, and who wrote what it had saved."""
+    """The Node at which backward stopped with torch's error, and what overwrote its saved tensor."""
     for call in evidence.calls:
         if _RAISED in (call.graph.error or "") and call.graph.steps:
             yield _found(evidence, call, call.graph.steps[-1])
@@ -68,7 +68,7 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
 
 
 def _writer(call: BackwardView, node: str, saved: list[str]) -> Any:
-    """The first write, after the Node was made, into the storage of what it saved."""
+    """The first write, after the Node was created, to the storage of its saved tensor."""
     for write in call.row.writes:
         if any(item["node"] == node and (not saved or item["name"] in saved) for item in write.get("saved", ())):
             return write
@@ -87,7 +87,7 @@ def _step(evidence: Evidence, call: BackwardView, node: str) -> Any:
 
 
 def _direct_leaves(call: BackwardView, node: str) -> Iterator[str]:
-    """The leaves whose elements a Node was given, as they are or as a view."""
+    """The leaves that a Node used, directly or as a view."""
     waiting = [edge.target for edge in call.next_edges.get(node, ())]
     for below in waiting:  # grows while it is walked
         if below in call.leaf_of:

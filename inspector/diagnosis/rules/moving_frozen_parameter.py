@@ -27,7 +27,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first step of each optimizer that changed elements of parameters that need no gradient."""
+    """The first step of each optimizer that changed parameters which do not require a gradient."""
     told: set[int] = set()
     for event in evidence.steps:
         moved, number = event.get("moved"), event["optimizer"]

@@ -26,11 +26,11 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OFF_THE_GRAPH = ("item", "tolist", "numpy", "detach", "data", "tensor")
-"""Cuts after which nobody sees where the numbers go."""
+"""Cuts after which the further use of the numbers is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Calls without a Node to start from, and what cut their root off."""
+    """Calls without a Node to start from, and what cut off their root."""
     for call in evidence.calls:
         if call.graph.roots or call.graph.error is None:
             continue

@@ -58,7 +58,7 @@ _OTHER_ADVICE = "keep its input inside its domain and small enough for its dtype
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The birth of what made a root NaN or infinite, in the first call that is not finite."""
+    """The origin of what made a root NaN or infinite, in the first non-finite call."""
     call = first_nonfinite_call(evidence)
     births = [] if call is None else list(forward_origins(call, forward_origin_starts(call)))
     if call is None or not births:
@@ -124,7 +124,7 @@ def _of_node(call: BackwardView, node: str) -> Finding:
 
 
 def _given(call: BackwardView, node: str) -> Given | None:
-    """What made an input without a graph not finite; of several Nodes of an operation the last one says so."""
+    """What made an input without a graph non-finite; of several Nodes of an operation the last one has it."""
     source = call.functions[node]["source"]
     for other in call.towards_root([node]):
         if call.functions[other]["source"] != source:
@@ -136,7 +136,7 @@ def _given(call: BackwardView, node: str) -> Given | None:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """The engine runs last what the forward made first."""
+    """The engine runs last what the forward computed first."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 

@@ -64,7 +64,7 @@ _BEHIND = "; masking its result does not help, because 0 times infinity is NaN: 
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The Node where it began, in the first call with a gradient that is not finite and a root that is."""
+    """The origin, in the first call with a non-finite gradient and a finite root."""
     for call in evidence.calls_with_gradients:
         if call.row.setting.scale is not None and root_kind(call) == "finite" and nonfinite_ends(call):
             yield from _found(call, skipped=True)
@@ -74,7 +74,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
-    """skipped: whether a GradScaler sees to it that no step uses these gradients."""
+    """skipped: whether a GradScaler skips the step with these gradients."""
     births = sorted(gradient_origins(call), key=lambda node: _turn(call, node))
     if not births:
         return
@@ -102,7 +102,7 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """Its turn in the engine's order: what a gradient was born in has run."""
+    """The Node's step in the engine's order; the origin of a gradient has run."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 

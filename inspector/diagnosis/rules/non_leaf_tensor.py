@@ -28,7 +28,7 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Tensors whose grad was read, and those that an optimizer was given, though they are no leaves."""
+    """Non-leaf tensors whose grad was read, or that were given to an optimizer."""
     for event in evidence.events:
         if event["event"] == "refused":
             yield _finding(event.get("parameters", []), "given to an optimizer", Place(event["source"]))
@@ -38,7 +38,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
-    """The tensors whose grad was read, by the line that made them."""
+    """The tensors whose grad was read, by the line that created them."""
     found: dict[Any, list[tuple[str, Place]]] = {}
     for event in evidence.events:
         tensor = event.get("tensor")

@@ -23,7 +23,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each model of which an optimizer that has stepped holds parameters: those that none holds."""
+    """For each model partly held by an optimizer that stepped: the parameters that no optimizer holds."""
     learning = {
         leaf["model"]: number
         for leaf in evidence.leaves

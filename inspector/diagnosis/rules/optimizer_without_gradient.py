@@ -26,7 +26,8 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each optimizer that has stepped: what no watched call reached, of models that are not in use."""
+    """For each optimizer that stepped: its parameters that no recorded call reached, of models that are not in
+    use."""
     rows = [row for row in unreached_parameters(evidence) if not (row.of_a_model_in_use and row.others_reached)]
     for number in sorted(evidence.stepped):
         names = [row.leaf["name"] for row in rows if number in row.leaf["optimizers"]]

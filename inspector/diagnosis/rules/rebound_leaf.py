@@ -26,7 +26,7 @@ _UPDATES = ("no_grad", "detach", "data", "inference_mode")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Leaves of one call whose name is assigned a cut result, and which are no leaves of the next call."""
+    """Leaves of one call whose name is assigned the result of a cut, and that are not leaves of the next call."""
     for before, after in zip(evidence.calls, evidence.calls[1:], strict=False):
         lost = _leaves(before) - _leaves(after)
         cuts = [cut for cut in after.row.cuts if cut["kind"] in _UPDATES and _names(cut, lost)]

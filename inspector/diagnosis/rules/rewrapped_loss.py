@@ -25,7 +25,7 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
-"""Cuts after which nobody sees where the numbers go."""
+"""Cuts after which the further use of the numbers is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

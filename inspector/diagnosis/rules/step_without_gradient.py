@@ -56,7 +56,7 @@ def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, 
 
 
 def _gave_zero(evidence: Evidence, row: LeafCall) -> bool:
-    """Whether the grad was zero when the call had ended: nobody threw it away."""
+    """Whether the grad was zero when the call ended, so that it was not cleared later."""
     if row["tensor"] is None:
         return False
     calls = [call for call in evidence.calls if call.index == row["backward_call"]]

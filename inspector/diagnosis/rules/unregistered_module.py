@@ -25,7 +25,7 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each model, the parameters that get gradients, are not registered, and that nobody moves."""
+    """For each model, the unregistered parameters that get gradients but are in no optimizer."""
     lost = [
         leaf
         for leaf in evidence.leaves

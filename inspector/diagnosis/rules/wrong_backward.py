@@ -31,7 +31,7 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """What `--gradcheck` found while the script ran: nobody can run the user's Functions from a report."""
+    """The findings of `--gradcheck`, made while the script ran: a report does not contain the user's Functions."""
     yield from (finding for finding in evidence.report.findings if finding.rule == RULE.name)
 
 
