@@ -26,10 +26,10 @@ from inspector.user_code.paths import UserFiles
 RULE = "wrong-backward"
 
 _CALLS_OF_ONE = 2
-"""How many calls of one Function are checked: a second one may have other arguments."""
+"""Number of calls of one Function that are checked; a second may have other arguments."""
 
 _ONE_BY_ONE = 256
-"""Elements of all inputs together, up to which every derivative is compared: the forward runs twice for each."""
+"""Maximum elements of all inputs for comparing every derivative, which runs the forward twice for each."""
 
 _MOST_ELEMENTS = 1 << 20
 """Up to which the derivative along one random direction is compared (gradcheck's fast mode); beyond, nothing: the
@@ -44,7 +44,7 @@ Status = Literal["agrees", "disagrees", "not checked"]
 
 @dataclass(frozen=True, slots=True)
 class FunctionCheck:
-    """One call of a custom Function. reason: what gradcheck said, or why it could not look.
+    """One call of a custom Function. reason: gradcheck's message, or why it was not checked.
 
     source: the line that called it.
     """
@@ -64,7 +64,7 @@ class _FunctionCall:
 
 
 class CustomFunctions:
-    """Notes the calls of `torch.autograd.Function.apply` from `install` to `remove`."""
+    """Records the calls of `torch.autograd.Function.apply` from `install` to `remove`."""
 
     def __init__(self, files: UserFiles) -> None:
         self._files = files
@@ -72,11 +72,11 @@ class CustomFunctions:
         self._patch = Patch((torch.autograd.Function,), "apply", self._noting)
 
     def install(self) -> None:
-        """Begin to watch."""
+        """Install the wrapper."""
         self._patch.install()
 
     def remove(self) -> None:
-        """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
+        """Remove the wrapper. If other code has wrapped it since, it stays and only passes calls on."""
         self._patch.uninstall()
 
     def _noting(self, original: Any) -> Any:
@@ -89,7 +89,7 @@ class CustomFunctions:
         return classmethod(apply)
 
     def check(self) -> list[FunctionCheck]:
-        """Run gradcheck on what was noted. The state of torch's random numbers is as before afterwards."""
+        """Run gradcheck on the recorded calls. The state of torch's random numbers is restored afterwards."""
         calls, self._calls = self._calls, []
         return [_checked(call) for call in calls]
 
@@ -108,7 +108,7 @@ class CustomFunctions:
         self._calls.append(_FunctionCall(function, copies, source, elements))
 
     def _source(self) -> dict[str, Any] | None:
-        """The user's line that is running; None where a library calls a Function of its own."""
+        """The user's line that is running; None if a library calls its own Function."""
         frame = sys._getframe(3)
         if not self._files.is_users(frame.f_code.co_filename):
             return None
@@ -117,9 +117,10 @@ class CustomFunctions:
 
 
 def rows_of(results: list[FunctionCheck], calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
-    """The results for a report: a finding for each Function with a wrong backward, else what was looked at.
+    """The rows for a report: a finding for each Function with a wrong backward, else what was checked.
 
-    calls: the backward calls of the report; a finding names the Nodes of the first that has some of its Function.
+    calls: the backward calls of the report; a finding names the Nodes of the first call that contains the
+    Function.
     """
     wrong = {result.name: result for result in reversed(results) if result.status == "disagrees"}
     if wrong:
@@ -151,7 +152,7 @@ def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
 
 
 def _copied(item: Any) -> Any:
-    """A tensor of its own in double precision, one of integers or flags as it is, all else as given."""
+    """A copy in double precision; integers and flags keep their dtype, other arguments are returned as given."""
     if not isinstance(item, torch.Tensor):
         return item
     copy = item.detach().clone()
@@ -179,7 +180,7 @@ def _checked(call: _FunctionCall) -> FunctionCheck:
 
 
 def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None:
-    """What gradcheck says against a Function at these arguments; None if nothing."""
+    """gradcheck's objection to a Function at these arguments, or None."""
     function: Any = call.function
     try:
         if call.elements > _ONE_BY_ONE:
@@ -192,7 +193,7 @@ def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None
 
 
 def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same arguments, but those that need a gradient a little beside their values."""
+    """The same arguments, with those that require a gradient moved slightly."""
 
     def moved(item: Any) -> Any:
         if not isinstance(item, torch.Tensor) or not item.requires_grad:
@@ -204,14 +205,14 @@ def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """The user's random numbers go on as if nothing had run, and no warning of gradcheck's comes out."""
+    """Restore the user's random numbers afterwards, and suppress gradcheck's warnings."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _one_line(error: BaseException) -> str:
-    """The first sentence of what gradcheck says, and the two numbers where it compares one element."""
+    """The first sentence of gradcheck's message, with the two numbers if it compares one element."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0].rstrip(".,:") if lines else type(error).__name__
     values = [
