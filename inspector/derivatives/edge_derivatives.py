@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 """Relative; a few units in the last place of a float32 (1.2e-7)."""
 
 MOST_EDGES = 300
-"""A figure with more symbols is read by nobody, and each takes sympy half a millisecond."""
+"""Maximum edges with symbols; more would be unreadable, and each takes sympy half a millisecond."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u2
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:
-    """The plan with the drawn names of the graph's tensors in the place of the script's."""
+    """The plan with mathematical names instead of the script's."""
     named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
     names = {name: symbol for name, symbol in named if name and symbol}
     if not names:

@@ -21,7 +21,7 @@ _TURN = 10.0
 _LANE = 12.0
 """Between two wires that run back."""
 _MOST_WIRES = 4
-"""That a cut may meet: more side by side are read by nobody."""
+"""Maximum wires across a cut; more side by side are unreadable."""
 _LEAST_BOXES = 2
 """In a row."""
 _COST = 1.5 * _LANE

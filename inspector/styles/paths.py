@@ -84,7 +84,7 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
 
 
 def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> PathHighlight:
-    """What is lit of a view (`shown`) of a graph, by the functions on the way."""
+    """The highlighted parts of a folded graph (`shown`), by the functions on the path."""
     leaf, root = ends
     holders = _holders(shown)
     nodes = {holders.get(function, function) for function in functions}

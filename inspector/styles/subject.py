@@ -14,7 +14,7 @@ from inspector.styles.plan import Head
 from inspector.styles.value_text import edge_text, plain_text, sum_text
 
 MANY_FUNCTIONS = 30
-"""Above this a figure without a wish for detail leaves the AccumulateGrads out."""
+"""Maximum functions for which a figure shows AccumulateGrads by default."""
 
 
 @dataclass(frozen=True, slots=True)

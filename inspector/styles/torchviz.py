@@ -150,7 +150,8 @@ def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[s
 
 
 def plan_torchviz(subject: Subject) -> Plan:
-    """torchviz's picture in our figure's dress. The same at every moment, since it shows structure only."""
+    """torchviz's picture in the look of the inspector's figures. It is the same at every moment, since it shows
+    the structure only."""
     graph = subject.graph
     names = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
     nodes, edges = torchviz_graph(graph, names)

@@ -15,7 +15,7 @@ import torch
 from inspector.tensor_stats.histogram import sample
 
 CHUNK_BYTES = 64 << 20
-"""No temporary of ours is larger."""
+"""Maximum size of a temporary tensor."""
 
 
 def summary_on_device(tensor: torch.Tensor, implied: int) -> torch.Tensor:

@@ -93,6 +93,6 @@ def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
 
 
 CALL: CodeType = nn.Module.__call__.__code__
-"""The code of every call of a module: there is one frame of it for each module that runs."""
+"""The code of every call of a module: each running module has one frame of it."""
 
 MODULE_FILE: str = CALL.co_filename

@@ -11,7 +11,7 @@ import torch
 from inspector.torch_api.capability import Capability
 
 ACCUMULATE_GRAD_NUMBER = 2**64 - 1
-"""The sequence number of every AccumulateGrad: the engine runs it before all else."""
+"""The sequence number of every AccumulateGrad: the engine runs it first."""
 
 
 class _Numbers(NamedTuple):
@@ -39,9 +39,10 @@ SEQUENCE_NUMBERS = Capability(
 
 
 def sequence_counter() -> Callable[[], int]:
-    """The function that returns the number which the next Node of the calling thread will get.
+    """The function that returns the number of the next Node of the calling thread.
 
-    torch's own function, since it is called at every line of the script. 0 for ever where torch has none.
+    This is torch's own function, since it is called at every line of the script. If torch has none, it always
+    returns 0.
     """
     parts = SEQUENCE_NUMBERS.parts
     return _no_number if parts is None else parts.counter
@@ -52,7 +53,7 @@ def _no_number() -> int:
 
 
 def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
-    """The number of each Node. Where torch has none: 0, and that of an AccumulateGrad for what holds a leaf."""
+    """The number of each Node. If torch has none: 0, and for what holds a leaf that of an AccumulateGrad."""
     parts = SEQUENCE_NUMBERS.parts
     if parts is not None:
         try:
@@ -87,7 +88,7 @@ OUTPUT_METADATA = Capability(
 
 
 def output_metadata(node: Any) -> Sequence[Any] | None:
-    """One object for each output of the forward, with `shape`, `dtype`, `device`; None where torch cannot tell."""
+    """One object per output of the forward, with `shape`, `dtype`, `device`; None if torch cannot tell."""
     parts = OUTPUT_METADATA.parts
     if parts is None:
         return None

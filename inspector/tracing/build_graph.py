@@ -36,8 +36,7 @@ def build_graph(
 ) -> Graph:
     """The Graph of a traced backward call.
 
-    ids: of the record. flow: what the engine did, None if backward has not run. forward: what was recorded of the
-    forward.
+    ids: of the record. flow: the engine's gradients, None if backward has not run. forward: the recorded forward.
     """
     return Graph(
         lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
@@ -112,7 +111,7 @@ class _Builder:
                     yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
     def _plain_function(self, position: int, name: str) -> FunctionRow:
-        """A function of which nothing but the structure is known: alike in all of a name."""
+        """A function of which only the structure is known: equal for all Nodes of one name."""
         found = self._plain.get(name)
         if found is None:
             unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._answers.ran else UNSEEN_YET)
@@ -214,7 +213,7 @@ class _Builder:
         }
 
     def _constant(self, seen: TensorSnapshot) -> TensorRow:
-        """A tensor that a function saved and that no gradient is wanted for."""
+        """A saved tensor that does not require a gradient."""
         facts, after = seen.facts.row(), seen.after or seen.before
         return {
             "kind": "tensor",

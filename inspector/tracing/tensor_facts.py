@@ -23,7 +23,7 @@ _GONE = Pending(unknown("the script had already deleted the tensor"))
 
 
 class TensorFacts(NamedTuple):
-    """The attributes of a tensor, in torch's names and as torch gives them: written out when somebody asks."""
+    """The attributes of a tensor, with torch's names and values; written out on request."""
 
     dtype: torch.dtype
     shape: Sequence[int]

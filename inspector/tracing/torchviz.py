@@ -68,7 +68,7 @@ def _refuse(nodes: Sequence[AutogradNode]) -> None:
 
 
 def _renamed(statements: Iterable[str]) -> list[str]:
-    """With `n0`, `n1`, … in the place of ids, so that the same program gives the same text."""
+    """Replace ids by `n0`, `n1`, …, so that the same program gives the same text."""
     known: dict[str, str] = {}
 
     def name(identifier: str) -> str:

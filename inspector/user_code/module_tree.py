@@ -21,7 +21,7 @@ MOST_KEPT = 1_000
 """How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
 
 DEPTH = 3
-"""`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
+"""`self.layers[0].gain` is found; anything nested deeper is not worth a name."""
 
 CONTAINERS = (list, tuple, dict)
 
