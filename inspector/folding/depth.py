@@ -242,7 +242,7 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
     opens = next((part for part in modules if _shows_something(part, folder.open(part))), None)
     if opens is None:
         return "--depth full opens all"
-    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full opens all"
+    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, full opens all"
 
 
 def _stacks_in_words(boxes: Sequence[FoldedBox]) -> list[str]:
