@@ -38,9 +38,9 @@ COMMAND = python_command(_LAUNCHER, str(Path(__file__).resolve().parent.parent))
 def place_in_subprocess(
     problem: Problem, *, limit: float = TIME_LIMIT, command: Sequence[str] = COMMAND
 ) -> Placement:
-    """`place(problem)`, computed by another process.
+    """`place(problem)`, computed by a child process.
 
-    limit: seconds until it is stopped. command: what to run in its place, for tests.
+    limit: seconds until it is stopped. command: the command to run instead, for tests.
     Raises LayoutFailed if it crashes, is stopped or fails.
     """
     try:
@@ -63,7 +63,7 @@ def place_in_subprocess(
 
 
 def main() -> None:
-    """Answers one Problem: the child's whole life."""
+    """Solve one Problem: the entry point of the child."""
     problem = pickle.load(sys.stdin.buffer)
     answer: Placement | str
     try:
