@@ -149,7 +149,7 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
     if destination.file is None:
         start = f"backward-{call.index}"
         return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
-    # One file holds both panels; where it has room for pages and steps are wished, it holds those.
+    # One file holds both panels, or all steps if they are requested and the format has pages.
     picture = (destination.file, sheets[-1 if options.frames and WRITERS[format].holds == "pages" else 0][1])
     name = destination.file.name[: -len(end)]
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]

@@ -142,7 +142,7 @@ def _opened(folder: Grouping, item: Item, level: Sequence[Item]) -> list[Item]:
     if not isinstance(item, FoldedBox) or item.kind not in ("equal", "module") or _is_like_a_stack(item, level):
         return []
     part = item.repeats[0] if item.kind == "equal" else item
-    inner = folder.open(part) if part.kind == "module" else []  # passes of a loop are open to a wish only
+    inner = folder.open(part) if part.kind == "module" else []  # loop iterations are opened on request only
     if not _shows_something(part, inner):
         return []
     return [*inner, _without_first(item)] if item.repeats else inner

@@ -82,7 +82,7 @@ class CustomFunctions:
     def _noting(self, original: Any) -> Any:
         def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
             if not kwargs and not torch.compiler.is_compiling():
-                with contextlib.suppress(Exception):  # an error of ours is no error of the script's
+                with contextlib.suppress(Exception):  # an internal error must not reach the script
                     self._note(cls, args)
             return original.__get__(None, cls)(*args, **kwargs)  # a classmethod of Python's or C's
 

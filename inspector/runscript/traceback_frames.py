@@ -14,7 +14,7 @@ A warning whose ``stacklevel`` reaches past the script is credited by plain pyth
 it meets this frame, and says the same.
 """
 
-# Only what stands between the user's code and python or torch: an exception of ours that the user's own call
+# Only frames between the user's code and python or torch: an exception of the inspector that the user's call
 # of the library raises keeps its frames.
 _OVERRIDES = f"torch{os.sep}overrides.py"
 _HIDDEN = tuple(

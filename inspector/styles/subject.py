@@ -25,7 +25,7 @@ class Subject:
     moment: Moment
     call: str = ""
     look: FigureOptions = field(default_factory=FigureOptions)
-    arrows: Arrows = "backward"  # of the style, where the look has no wish
+    arrows: Arrows = "backward"  # the style's, unless the options say otherwise
     final: Graph | None = None  # after all steps, where the graph is in the middle of them
 
     @property

@@ -33,7 +33,7 @@ from inspector.report import Finding
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every Node that received a gradient and returned None for an input with leaves."""
-    for call in evidence.calls_with_all_gradients:  # elsewhere None also means that nobody asked
+    for call in evidence.calls_with_all_gradients:  # elsewhere None also means that it was not requested
         for node in call.functions:
             yield from _blocked(evidence, call, node)
 

@@ -175,7 +175,7 @@ class _ThreadTracer:
             self._lines.unknown = FOREIGN_TRACER
             return
         self._events, self._idle_budget = 0, idle_budget
-        self.flush()  # what was made in its sleep is nobody's
+        self.flush()  # Nodes created while suspended belong to no line
         user = self._lines.user_frame(frame)
         self._place = None if user is None else (user.f_code, user.f_lasti)
         while user is not None and user.f_trace is None:

@@ -173,14 +173,14 @@ class OptimizerEvents:
 
     def _ask(self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            with without_functions():  # what we ask the tensors is nobody's operation
+            with without_functions():  # the script's modes must not see these queries
                 return before(args, kwargs) if self._undo else args
         except Exception as error:
             self._fail(error)
             return args
 
     def _look(self, look: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
-        if not self._undo:  # a wrapper of ours that somebody kept
+        if not self._undo:  # a wrapper that other code still holds
             return
         try:
             with without_functions():
@@ -263,7 +263,7 @@ class OptimizerEvents:
         grads = {number: tensor.grad for number, tensor in held.items()}
         empty = are_empty(grad for grad in grads.values() if grad is not None)
         if empty:
-            self._history.zeroed(held)  # by hand, as torch tells nobody
+            self._history.zeroed(held)  # by hand: torch has no hook for it
         self._step = self._add(
             "step",
             frame,
