@@ -65,7 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a door when it is first asked for: `inspect --help` needs none of them, and not all need torch."""
+    """Import a public function on first use: `inspect --help` needs none of them, and not all need torch."""
     if name not in _DOORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_DOORS[name]), name)

@@ -4,7 +4,7 @@ import os
 import sys
 
 if not getattr(sys.flags, "safe_path", False):
-    # As for the installed command: python put the working directory there, whose modules are not ours to import.
+    # python put the working directory first on sys.path; the installed command does not import modules from it.
     sys.path[0] = os.path.dirname(sys.executable)  # noqa: PTH120 (pathlib would be looked for there)
 
 from inspector.cli import run

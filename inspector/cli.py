@@ -1,6 +1,6 @@
-"""The command line: parsed by click, and run after click has returned.
+"""The command line. click only parses; the command runs after click has returned.
 
-So a script's own click, its Ctrl-C, EOF and broken pipe behave as without us.
+This way click cannot interfere with the script's own click, Ctrl-C, EOFError or broken pipe.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ FAILED_STATUS = 1
 _EXAMPLES = """
 \b
 Examples:
-  inspect train.py --epochs 3            everything after the script is the script's
-  inspect -m package.train               as python -m
+  inspect train.py --epochs 3            arguments after the script are passed to it
+  inspect -m package.train               run a module, like python -m
   inspect --backward 2 --stop train.py   draw the second backward call, then end the script
-  inspect -o saddle.svg saddle.py        one picture, nothing else
-  inspect --fail-on warning train.py     exit status 3 if something is wrong with the gradients
-  inspect explain detached               what a rule finds, why it matters, how to mend it
+  inspect -o saddle.svg saddle.py        write this one picture only
+  inspect --fail-on warning train.py     exit with status 3 if there are findings
+  inspect explain detached               what a rule finds, why it matters, how to fix it
   inspect --theme dark inspect-out/report.json
-                                         draw again, without running anything
+                                         draw a saved report again
 """
 
 
@@ -58,7 +58,7 @@ class _Backward(click.ParamType[str]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         if value not in ("all", "last") and not (str(value).isdigit() and int(value) > 0):
-            self.fail(f"{value!r} is no number from 1, 'all' or 'last'", param, ctx)
+            self.fail(f"{value!r} is not a positive integer, 'all' or 'last'", param, ctx)
         return str(value)
 
 
@@ -69,12 +69,12 @@ class _Depth(click.ParamType[int | str]):
         if value in ("auto", "full"):
             return str(value)
         if not (str(value).isdigit() and int(value) > 0):
-            self.fail(f"{value!r} is no number from 1, 'auto' or 'full'", param, ctx)
+            self.fail(f"{value!r} is not a positive integer, 'auto' or 'full'", param, ctx)
         return int(value)
 
 
 class _Command(click.Command):
-    """A command whose `-m MODULE` ends the options, as python's does."""
+    """A command that stops parsing options at `-m MODULE`, as python does."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, self._end_options_after_module(args))
@@ -100,12 +100,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 
 
 @click.command(cls=_Command, epilog=_EXAMPLES, context_settings=_SETTINGS)
-@click.option("-m", "module", metavar="MODULE", help="Run a module as a script, as python -m does.")
+@click.option("-m", "module", metavar="MODULE", help="Run a module as a script, like python -m.")
 @click.option(
     "-o",
     "--output",
     metavar="PATH",
-    help=f"A folder; or a file, whose suffix picks the one format.  [default: {DEFAULT_FOLDER}/]",
+    help=f"Output folder, or a single file whose suffix selects the format.  [default: {DEFAULT_FOLDER}/]",
 )
 @click.option(
     "-f",
@@ -113,12 +113,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="Repeatable. torchviz: what torchviz itself draws of the same root.  [default: svg]",
+    help="Output format; repeatable. torchviz: torchviz's own picture of the same root.  [default: svg]",
 )
 @click.option(
     "--backward",
     type=_Backward(),
-    help="Which backward call is drawn; all: all watched ones.  [default: the first with a finding, else 1]",
+    help="Backward call to draw; all: every recorded call.  [default: the first with a finding, else 1]",
 )
 @click.option(
     "--watch",
@@ -126,111 +126,119 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
-    help="How many backward calls are watched before everything of ours comes off.",
+    help="Number of backward calls to record; all hooks are removed afterwards.",
 )
-@click.option("--stop", is_flag=True, help="End the script after the watched calls.")
+@click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
     "--record",
     type=click.Choice(RECORDS),
     default="full",
     show_default=True,
-    help="The forward: full: values, names, lines and modules of the drawn calls, light of the others; "
-    "light: lines and modules; none: structure.",
+    help="What to record of the forward. full: values, names, lines and modules (light for calls not drawn); "
+    "light: lines and modules; none: only the structure of the graph.",
 )
-@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colours.")
+@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colour theme.")
 @click.option(
     "--style",
     type=click.Choice(figures.STYLE_NAMES),
-    help="What a picture shows, and in whose dress.  [default: attributes; modules above 30 Nodes]",
+    help="Visual style of the figure.  [default: attributes; modules above 30 Nodes]",
 )
 @click.option(
     "--depth",
     type=_Depth(),
     default="auto",
     show_default=True,
-    help="Fold modules deeper than N; full: unfolded.",
+    help="Fold modules nested deeper than N levels; full: fold nothing.",
 )
 @click.option(
     "--detail",
     type=click.Choice(figures.DETAILS),
-    help="How much: without AccumulateGrad, every Node, all that a Node holds.  [default: by size]",
+    help="beginner: hide AccumulateGrad; standard: show every Node; expert: also what each Node saved.  "
+    "[default: by size]",
 )
 @click.option(
     "--direction",
     type=click.Choice(figures.DIRECTIONS, case_sensitive=False),
-    help="The way from the root to the leaves.  [default: by style and shape]",
+    help="Direction from the root to the leaves.  [default: by style and shape]",
 )
 @click.option(
     "--arrows",
     type=click.Choice(figures.ARROWS),
-    help="Which way arrows point: as the values flow or as the gradient does.  [default: by style]",
+    help="Direction of the arrows. forward: as values flow; backward: as the gradient flows.  [default: by style]",
 )
 @click.option(
     "--canvas",
     type=click.Choice(figures.CANVASES),
-    help="A slide, half of one, or as large as the figure.  [default: tight; 16:9 for frames]",
+    help="Size of the figure: a slide, half a slide, or the size of its content (tight).  "
+    "[default: tight; 16:9 for frames]",
 )
 @click.option(
     "--derivatives",
     type=click.Choice(figures.DERIVATIVES),
-    help="Local derivatives on the edges.  [default: both]",
+    help="How to write the local derivatives on the edges.  [default: both]",
 )
-@click.option("--path", metavar="FROM:TO", help="Light the paths between two tensors, and add them up.")
-@click.option("--code", is_flag=True, help="The source beside the graph.")
-@click.option("--frames", is_flag=True, help="Also a picture for each step: before, every step, after.")
+@click.option(
+    "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
+)
+@click.option("--code", is_flag=True, help="Show the source code beside the graph.")
+@click.option("--frames", is_flag=True, help="Also draw one picture per step: before, each step, after.")
 @click.option(
     "--order",
     type=click.Choice(figures.ORDERS),
     default="engine",
     show_default=True,
-    help="The order of the steps of --frames: torch's, or level by level.",
+    help="Order of the steps in --frames: the engine's, or level by level (textbook).",
 )
 @click.option(
     "--text",
     type=click.Choice(TEXTS),
     default="path",
     show_default=True,
-    help="Glyph outlines, an embedded font, or plain text.",
+    help="Write text as glyph outlines (path), with an embedded font (embed) or as plain text (plain).",
 )
 @click.option("--quiet", is_flag=True, hidden=True)
-@click.option("--plot", is_flag=True, help="Also the curve along each scalar leaf, with the tangent at the point.")
-@click.option("--check", is_flag=True, help="Compare derivatives: by rules, autograd and finite differences.")
-@click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions at their live inputs.")
+@click.option(
+    "--plot", is_flag=True, help="Also plot the root along each scalar leaf, with the tangent at its value."
+)
+@click.option(
+    "--check", is_flag=True, help="Compare each derivative by rules, by autograd and by finite differences."
+)
+@click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
     default="never",
     show_default=True,
-    help="Exit with status 3 on findings of this severity or worse, if the script's own is 0.",
+    help="Exit with status 3 on findings of this severity or worse, unless the script itself fails.",
 )
 @click.option(
-    "--annotate", type=click.Choice(ANNOTATIONS), help="Print the findings as annotations for a CI service, too."
+    "--annotate", type=click.Choice(ANNOTATIONS), help="Also print the findings as annotations for a CI service."
 )
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
 def _parse(**parameters: Any) -> dict[str, Any]:
-    """Run a PyTorch script, unchanged, and show what autograd does in it.
+    """Run an unmodified PyTorch script and show what autograd does in it.
 
-    Draws the backward graph of a backward() call before and after it ran, with data, grad, is_leaf and
-    requires_grad of every tensor and the gradient on every edge, and prints it on stderr.
+    Draws the backward graph of a backward() call before and after the call, with data, grad, is_leaf and
+    requires_grad of every tensor and the gradient on every edge, and prints a summary on stderr.
 
-    Says which gradients are missing, zero, NaN, huge or wrong, why, and on which line.
+    Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    SCRIPT may also be a saved report.json, which is drawn again; `explain` or `explain RULE`, which tells what is
-    looked for; or `doctor`, which looks at the installation.
+    In place of SCRIPT: a saved report.json, to draw it again; `explain [RULE]`, to list the rules or explain
+    one; `doctor`, to check the installation.
     """
     return parameters
 
 
 def run() -> NoReturn:
-    """The commands `inspect` and `inspect-autograd`: arguments from sys.argv, ends the process."""
+    """Entry point of the commands `inspect` and `inspect-autograd`; ends the process."""
     parameters = _parameters(sys.argv[1:])
     arguments = parameters["arguments"]
     try:
         options = _options(parameters)
         if not arguments and parameters["module"] is None:
-            raise OptionError("no script given")
+            raise OptionError("missing argument SCRIPT")
     except OptionError as error:
         _complain(str(error))
     if parameters["module"] is None and arguments[0] == "doctor":
@@ -262,9 +270,9 @@ _READS_ARGUMENTS = re.compile(rb"\b(argv|argparse|parse_args|click|typer|fire|ab
 
 
 def _misplaced(script: str, rest: Sequence[str]) -> str:
-    """A line on the first word after the script's name that is an option of ours, with a value that it takes.
+    """A hint if an option of inspect was given after the script, where it belongs to the script.
 
-    Empty where there is none: behind `--`, or if the script reads its arguments, they are meant for it.
+    Empty if there is none, after `--`, and if the script reads its arguments itself.
     """
     before = sys.argv[1 : len(sys.argv) - len(rest)]
     try:
@@ -279,7 +287,7 @@ def _misplaced(script: str, rest: Sequence[str]) -> str:
         name, _, value = word.partition("=")
         values = [value] if value else words[position + 1 : position + 2]
         if name in options and _fits(options[name], values):
-            return f"{name} after the script's name was given to the script: put it before"
+            return f"{name} was passed to the script; give it before the script's name"
     return ""
 
 
@@ -297,13 +305,13 @@ def _parameters(argv: list[str]) -> dict[str, Any]:
         result = _printing(lambda: _parse.main(argv, prog_name="inspect", standalone_mode=False))
     except click.UsageError as error:
         _complain(error.format_message())
-    if not isinstance(result, dict):  # --help and --version have done all there was to do
+    if not isinstance(result, dict):  # --help or --version has printed everything
         sys.exit(result)
     return result
 
 
 def _printing(action: Callable[[], Any]) -> Any:
-    """Do what prints on stdout. On a full disk, which is told, or without a reader: ends with status 1."""
+    """Run an action that prints on stdout. Exits with status 1 on a full disk (with a message) or broken pipe."""
     try:
         result = action()
         if sys.stdout is not None:
@@ -346,7 +354,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
 
 
 def _complain(message: str) -> NoReturn:
-    """One line on what was wrong, and exit status 2."""
+    """Print the usage error in one line and exit with status 2."""
     text = " ".join(message.split())
-    say(f"{text.rstrip('.')} (inspect --help tells more)")
+    say(f"{text.rstrip('.')} (see inspect --help)")
     sys.exit(USAGE_STATUS)

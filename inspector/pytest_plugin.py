@@ -1,6 +1,7 @@
-"""The pytest plugin: `pytest --inspect-gradients` fails the tests whose backward calls have something wrong.
+"""The pytest plugin: `pytest --inspect-gradients` fails the tests whose backward calls have findings.
 
-Also a fixture, `assert_gradients`, which is `inspector.assert_gradients`. torch is not imported before a test has.
+Also provides the fixture `assert_gradients`, which is `inspector.assert_gradients`. Does not import torch before a
+test does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("autograd-inspector").addoption(
         "--inspect-gradients",
         choices=_LEVELS,
-        help="watch the backward calls of every test, and fail it on findings of this severity or worse",
+        help="record the backward calls of every test and fail it on findings of this severity or worse",
     )
 
 

@@ -159,7 +159,7 @@ class _Rows:
         state = {"data": self.tensors[key].constant, "grad": None}
         blank = {"name": None, "is_leaf": True, "requires_grad": False, "grad_fn": None, "retains_grad": False}
         held = {"dtype": "int64", "shape": [], "device": "cpu", "version": 0, "source": unknown("a number")}
-        states = {"before": state, "after": state, "gradient": unknown("it needs no gradient")}
+        states = {"before": state, "after": state, "gradient": unknown("it does not require a gradient")}
         return [{"id": f"t{1000 + self.order.index(key)}", "kind": "tensor", **blank, **held, **states}]
 
     def _tensor(self, key: str, steps: list[str], gradient: float | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def watched(ran):
 # ---- bad input --------------------------------------------------------------------------------------------
 
 WRONG = {
-    "no script": ([], "no script given"),
+    "no script": ([], "missing argument SCRIPT"),
     "missing": (["missing.py"], "no such file: missing.py"),
     "close match": (["sqare.py"], "did you mean square.py?"),
     "binary": (["binary.py"], "not a Python file: binary.py"),
@@ -57,14 +57,14 @@ WRONG = {
     "theme": (["--theme", "pink", "square.py"], "'pink' is not one of 'light'"),
     "direction": (["--direction", "up", "square.py"], "'up' is not one of"),
     "text": (["--text", "glyphs", "square.py"], "'glyphs' is not one of"),
-    "backward 0": (["--backward", "0", "square.py"], "'0' is no number from 1, 'all' or 'last'"),
-    "backward first": (["--backward", "first", "square.py"], "'first' is no number from 1"),
+    "backward 0": (["--backward", "0", "square.py"], "'0' is not a positive integer, 'all' or 'last'"),
+    "backward first": (["--backward", "first", "square.py"], "'first' is not a positive integer"),
     "watch 0": (["--watch", "0", "square.py"], "0 is not in the range x>=1"),
     "watch many": (["--watch", "many", "square.py"], "'many' is not a valid integer"),
     "value missing": (["--theme"], "requires an argument"),
-    "suffix": (["-o", "picture.jpeg2", "square.py"], "--output picture.jpeg2: no format .jpeg2"),
-    "two formats": (["-o", "a.svg", "-f", "dot", "square.py"], "is one file, so --format dot cannot hold"),
-    "no report": (["none.json"], "none.json cannot be read: No such file"),
+    "suffix": (["-o", "picture.jpeg2", "square.py"], "--output picture.jpeg2: unknown format .jpeg2"),
+    "two formats": (["-o", "a.svg", "-f", "dot", "square.py"], "cannot be combined with --format dot"),
+    "no report": (["none.json"], "cannot read none.json: No such file"),
     "no JSON": (["broken.json"], "broken.json is not JSON"),
     "other JSON": (["other.json"], "other.json is not a report"),
     "newer": (["newer.json"], "was written by a newer version (schema 99"),
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_python_gives_its_syntax_error(inspect_script):
     assert ran.stdout == ""
     assert ran.stderr.startswith(plain.stderr) and plain.stderr.endswith("SyntaxError: invalid syntax\n")
     (ours,) = ran.said
-    assert ours == "inspect: no backward() was seen before script.py ended: there is nothing to draw"
+    assert ours == "inspect: nothing to draw: backward() was not called before script.py ended"
 
 
 def test_a_script_without_torch(tmp_path):
@@ -107,14 +107,14 @@ def test_a_script_without_torch(tmp_path):
         command_line("script.py"), cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert (ended.returncode, ended.stdout) == (3, "False\n")
-    assert ended.stderr == "inspect: script.py did not import torch: there is nothing to show\n"
+    assert ended.stderr == "inspect: nothing to show: script.py did not import torch\n"
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
 def test_a_script_without_backward(inspect_script):
     ran = inspect_script("import torch\nprint(torch.ones(2).sum().item())\n")
     assert (ran.status, ran.stdout) == (0, "2.0\n")
-    assert ran.said == ["inspect: no backward() was seen: there is nothing to draw"]
+    assert ran.said == ["inspect: nothing to draw: backward() was not called"]
     assert ran.calls == [] and drawn(ran) == [] and watched(ran) == 0
 
 
@@ -206,7 +206,7 @@ def test_a_root_without_grad_fn(inspect_script):
     assert ran.status == plain.status == 1
     assert plain.stderr in ran.stderr
     assert "element 0 of tensors does not require grad" in ran.calls[0]["graph"]["error"]
-    assert "an error of ours" not in ran.stderr
+    assert "internal error" not in ran.stderr
     assert ran.stderr.count("Traceback") == 1
 
 
@@ -229,7 +229,8 @@ def test_a_picture_that_cannot_be_written(inspect_script):
     ran = inspect_script(SQUARE)
     assert ran.status == 0
     (line,) = ran.said
-    assert line.startswith("inspect: no picture: cannot write ") and "report.json holds the numbers" in line
+    assert line.startswith("inspect: no picture: cannot write ")
+    assert line.endswith("; the numbers are in inspect-out/report.json")
     assert ran.grads("x") == (None, 4.0)
 
 
@@ -442,7 +443,7 @@ HINTS = {
 def test_an_option_of_ours_after_the_script_is_told(words, inspect_script, monkeypatch):
     script = inspect_script.write(SQUARE)
     monkeypatch.setattr(sys, "argv", ["inspect", "--quiet", str(script), *words])
-    told = HINTS[words] and f"{HINTS[words]} after the script's name was given to the script: put it before"
+    told = HINTS[words] and f"{HINTS[words]} was passed to the script; give it before the script's name"
     assert cli._misplaced(str(script), words) == told
     monkeypatch.setattr(sys, "argv", ["inspect", "--", str(script), *words])
     assert cli._misplaced(str(script), words) == ""
@@ -450,10 +451,10 @@ def test_an_option_of_ours_after_the_script_is_told(words, inspect_script, monke
 
 def test_of_a_script_that_reads_its_arguments_nothing_is_told(inspect_script):
     ran = inspect_script(SQUARE + "import sys\nprint(sys.argv[1:])\n", "--style", "circuit")
-    assert ran.stdout == "['--style', 'circuit']\n" and "put it before" not in ran.stderr
+    assert ran.stdout == "['--style', 'circuit']\n" and "was passed to the script" not in ran.stderr
     ran = inspect_script(SQUARE, "--style", "circuit")
     assert ran.stderr.splitlines()[-1] == (
-        "inspect: --style after the script's name was given to the script: put it before"
+        "inspect: --style was passed to the script; give it before the script's name"
     )
 
 
@@ -600,12 +601,16 @@ SMALL_FILES = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limi
 @pytest.mark.parametrize(
     ("limit", "options", "told"),
     [
-        (900, (), "cannot write inspect-out/report.json: File too large; choose another place with --output"),
-        (900, ("-o", "x.svg"), "/report.json: File too large; TMPDIR chooses another place for temporary files"),
+        (900, (), "cannot write inspect-out/report.json: File too large; choose another folder with --output"),
+        (
+            900,
+            ("-o", "x.svg"),
+            "/report.json: File too large; set TMPDIR to use another folder for temporary files",
+        ),
         (
             30_000,
             ("-f", "svg"),
-            "cannot write inspect-out/backward-1.svg: File too large; inspect-out/report.json holds the numbers",
+            "cannot write inspect-out/backward-1.svg: File too large; the numbers are in inspect-out/report.json",
         ),
     ],
 )
@@ -676,8 +681,8 @@ def test_an_error_at_the_import_of_torch_is_not_told_as_an_import_that_was_not(i
     )
     assert ended.returncode == 0
     assert ended.stderr.splitlines() == [
-        "inspect: torch is not watched: RuntimeError: deliberate",
-        "inspect: script.py imported torch, which could not be watched: there is nothing to show",
+        "inspect: torch cannot be observed: RuntimeError: deliberate",
+        "inspect: nothing to show: script.py imported torch, but it could not be observed",
     ]
 
 
@@ -688,23 +693,23 @@ def test_an_import_of_torch_that_fails_is_told_as_that(tmp_path):
         command_line("script.py"), cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert (ended.returncode, ended.stdout) == (0, "without\n")
-    assert ended.stderr == "inspect: script.py could not import torch: there is nothing to show\n"
+    assert ended.stderr == "inspect: nothing to show: script.py could not import torch\n"
 
 
 @pytest.mark.parametrize(
     ("method", "options", "said"),
     [
-        ("_start", (), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
-        ("_end", (), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
-        ("_start", ("--backward", "2"), ", ended the watching: RuntimeError: deliberate (in broken, line 4)"),
+        ("_start", (), "RuntimeError: deliberate (in broken, line 4)"),
+        ("_end", (), "RuntimeError: deliberate (in broken, line 4)"),
+        ("_start", ("--backward", "2"), "RuntimeError: deliberate (in broken, line 4)"),
     ],
 )
 def test_an_error_of_ours_in_a_call_is_not_told_as_a_call_that_was_not(method, options, said, inspect_script):
     ran = inspect_script(BREAKS.format(method=method) + LOOP, options=("-f", "dot", *options))
     assert (ran.status, ran.stdout) == (0, f"the end {SUM}\n")
     assert ran.said == [
-        f"inspect: an error of ours, not of the script's{said}",
-        "inspect: there is nothing to draw: no backward call had been watched by then",
+        f"inspect: internal error, recording stopped (your script is not affected): {said}",
+        "inspect: nothing to draw: no backward call had been recorded by then",
     ]
 
 
@@ -722,16 +727,17 @@ def test_calls_that_were_watched_before_an_error_of_ours_are_shown(inspect_scrip
     code = textwrap.dedent(breaks) + textwrap.dedent(LOOP)
     ran = inspect_script(code)
     (line,) = ran.said
-    assert "ended the watching: RuntimeError: deliberate" in line and drawn(ran) == [1]
+    assert "recording stopped (your script is not affected): RuntimeError: deliberate" in line
+    assert drawn(ran) == [1]
     ran = inspect_script(code, options=("-f", "dot", "--backward", "2"))
-    assert ran.said[1:] == ["inspect: there is nothing to draw: 1 backward call had been watched by then"]
+    assert ran.said[1:] == ["inspect: nothing to draw: 1 backward call had been recorded by then"]
 
 
 def test_a_call_too_few_is_told_with_those_that_were_seen(inspect_script):
     ran = inspect_script(LOOP, options=("-f", "dot", "--backward", "9"))
-    assert ran.said == ["inspect: there is no backward call 9 to draw: 5 backward calls of script.py were seen"]
+    assert ran.said == ["inspect: nothing to draw: there is no backward call 9, script.py made 5 backward calls"]
     ran = inspect_script("import torch\n1 / 0\n")
-    assert ran.said == ["inspect: no backward() was seen before script.py ended: there is nothing to draw"]
+    assert ran.said == ["inspect: nothing to draw: backward() was not called before script.py ended"]
 
 
 def test_help_and_version_need_no_torch(tmp_path):

@@ -170,8 +170,8 @@ def test_a_report_with_one_thing_wrong_is_refused_or_drawn(path: Path_, value: A
         (("edges", 1, "slot"), GONE, "graph.edges[1].slot: missing"),
         (("edges", 1, "target"), "n99", "graph.edges[1].target: no node has the id 'n99'"),
         (("edges", 1, "target"), "t0", "graph.edges[1].target: expected the id of a function, got"),
-        (("nodes", 0, "colour"), "red", "graph.nodes[0].colour: no such key"),
-        (("nodes", 1, "id"), "t0", "graph.nodes[1].id: a second node has the id 't0'"),
+        (("nodes", 0, "colour"), "red", "graph.nodes[0].colour: unknown key"),
+        (("nodes", 1, "id"), "t0", "graph.nodes[1].id: duplicate id 't0'"),
         (("nodes", 1, "id"), "140234", "graph.nodes[1].id: expected an id like n0 or t0, got '140234'"),
         (("nodes", 1, "kind"), "module", 'graph.nodes[1].kind: expected "function" or "tensor" or "fold", got'),
         (("nodes", 0, "before", "data"), "four", "graph.nodes[0].before.data: expected bool or int or float or"),
@@ -242,9 +242,9 @@ def test_a_fifo_a_device_a_folder_and_a_socket_are_refused_at_once(tmp_path: Pat
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.json"))
         for name, kind in (("fifo", "a FIFO"), ("folder", "a folder"), ("socket", "a socket")):
-            with pytest.raises(ReportError, match=f"it is no file, but {kind}"):
+            with pytest.raises(ReportError, match=f"it is {kind}, not a file"):
                 load(tmp_path / f"{name}.json")
-    with pytest.raises(ReportError, match="it is no file, but a device"):
+    with pytest.raises(ReportError, match="it is a device, not a file"):
         load("/dev/zero")
 
 
@@ -252,5 +252,5 @@ def test_a_truncated_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress((DATA / "training.json").read_bytes())
     for name, content in (("short", whole[:-20]), ("bent", whole[:100] + b"\0\0\0" + whole[103:])):
         (tmp_path / f"{name}.json.gz").write_bytes(content)
-        with pytest.raises(ReportError, match="is no gzip file"):
+        with pytest.raises(ReportError, match="is not a gzip file"):
             load(tmp_path / f"{name}.json.gz")

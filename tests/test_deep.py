@@ -144,7 +144,7 @@ def test_command(tmp_path):
     options = ("-f", "dot", "--watch", "1")
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
-    assert "error of ours" not in ended.stderr
+    assert "internal error" not in ended.stderr
     check_report(tmp_path, 1, 100_001)
 
 

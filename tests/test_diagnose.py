@@ -56,7 +56,7 @@ def test_a_healthy_loss_is_diagnosed_and_what_was_not_checked_is_said() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     found = inspector.diagnose(model(torch.ones(2, 3)).sum(), model, optimizer)
     assert found.findings == []
-    assert str(found).startswith("nothing was found\n")
+    assert str(found).startswith("no findings\n")
     unseen = {check.rule: check.reason for check in found.checked if check.status == "not checked"}
     assert unseen["detached"] == "no gradient was recorded"
 

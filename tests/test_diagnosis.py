@@ -56,7 +56,7 @@ def test_without_evidence_a_rule_is_not_checked_and_says_why() -> None:
     with inspector.record() as recording:
         pass
     checked = {row.rule: row for row in recording.report().checked}
-    assert checked["blocked-gradient"] == Check("blocked-gradient", "not checked", "no backward call was seen")
+    assert checked["blocked-gradient"] == Check("blocked-gradient", "not checked", "backward was not called")
     assert checked["wrong-backward"].reason == "only with --gradcheck"
 
 
@@ -69,7 +69,7 @@ def test_a_rule_with_an_error_of_its_own_is_not_checked(monkeypatch: pytest.Monk
     again = diagnose_report(report)
     assert not again.findings
     (row,) = [row for row in again.checked if row.rule == "blocked-gradient"]
-    assert row.reason == "an error of ours: ZeroDivisionError: no"
+    assert row.reason == "internal error: ZeroDivisionError: no"
 
 
 def test_what_follows_from_another_finding_is_left_out() -> None:
@@ -89,5 +89,5 @@ def test_a_defect_that_every_step_shows_is_one_finding() -> None:
 def test_every_rule_explains_itself(name: str) -> None:
     text = RULES[name].text
     assert text.splitlines()[0].endswith(".")
-    for part in ("Why it matters:", "How to mend it:", "Example:"):
+    for part in ("Why it matters:", "How to fix it:", "Example:"):
         assert part in text

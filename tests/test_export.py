@@ -85,7 +85,7 @@ def test_a_graph_is_written_without_a_layout(format: str) -> None:
 
 @pytest.mark.parametrize("format", ["gif", "tex", "reveal"])
 def test_moments_of_several_sizes_are_refused(format: str) -> None:
-    with pytest.raises(ValueError, match="have one size, not 2"):
+    with pytest.raises(ValueError, match="must have the same size, got 2"):
         write_scenes(format, [figure("S5").scene, *moments("S5")])
 
 

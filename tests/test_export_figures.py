@@ -118,9 +118,9 @@ def test_one_pdf_with_frames_has_a_page_for_each(tmp_path: Path) -> None:
 
 
 def test_a_suffix_that_is_no_format_is_told_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"no format \.bmp; a file ends in \.svg, \.html, \.pdf"):
+    with pytest.raises(OptionError, match=r"unknown format \.bmp; use \.svg, \.html, \.pdf"):
         destination(str(tmp_path / "z.bmp"), ())
-    with pytest.raises(OptionError, match="is one file, so --format pdf cannot hold too"):
+    with pytest.raises(OptionError, match="is a single file and cannot be combined with --format pdf"):
         destination(str(tmp_path / "z.png"), ("pdf",))
     assert destination(str(tmp_path / "z.png"), ("png",)).formats == ("png",)
     assert destination(str(tmp_path / "z.reveal.html"), ()).formats == ("reveal",)
@@ -144,7 +144,7 @@ def test_the_library_saves_every_format(format: str, tmp_path: Path) -> None:
 
 
 def test_the_library_names_the_formats_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no format '\.bmp'; the formats: \.svg, \.html"):
+    with pytest.raises(ValueError, match=r"unknown format '\.bmp'; choose from: \.svg, \.html"):
         draw(graphs.saddle(2.0, 0.0)).save(tmp_path / "z.bmp")
 
 

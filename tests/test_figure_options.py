@@ -107,7 +107,7 @@ def test_what_is_left_out_is_said() -> None:
     (remark,) = draw(graph, FigureOptions(style="engine", canvas="half")).remarks
     assert remark == "legend and torch's formulas are left out, to fit the canvas; all text has one size"
     remark, *_ = draw(graph, FigureOptions(style="engine", canvas="half", detail="expert")).remarks
-    assert "more than a half canvas has: it is drawn folded" in remark
+    assert "does not fit a half canvas" in remark and "; drawn folded" in remark
     graph = from_json((FOLDER / "cs224n_max.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, FigureOptions(style="attributes", canvas="16:9")).remarks
     assert remark == "all text has one size, to fit the canvas"
@@ -120,15 +120,16 @@ def test_what_does_not_fit_is_said() -> None:
     figure = draw(graphs.layered(4, 6), FigureOptions(style="attributes", canvas="half"), depth="full")
     (remark,) = figure.remarks
     assert re.fullmatch(
-        r"with text of 14 points the figure in the style attributes takes \d+ by \d+ points, .*style", remark
+        r"the figure does not fit a half canvas: with 14 pt text the style attributes needs \d+ by \d+ points; .*",
+        remark,
     )
 
 
 def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
     graph = graphs.layered(30, 4)
     figure = draw(graph, FigureOptions(style="attributes", canvas="half"))
-    assert "in the style attributes takes" in figure.remarks[0] and "it is drawn folded" in figure.remarks[0]
-    assert "in the style modules takes" in figure.remarks[1] and "neighbours are folded" in figure.remarks[1]
+    assert "the style attributes needs" in figure.remarks[0] and "; drawn folded" in figure.remarks[0]
+    assert "the style modules needs" in figure.remarks[1] and "neighbouring Nodes share" in figure.remarks[1]
     assert (figure.panel("after").width, figure.panel("after").height) == (480.0, 540.0)
     whole = draw(graph, FigureOptions(style="attributes", canvas="half"), depth="full")
     assert "it is drawn folded" not in "".join(whole.remarks)
@@ -190,7 +191,7 @@ def test_wrong_words_are_answered_with_the_right_ones(name: str, word: str) -> N
 
 def test_an_unknown_style_is_answered_with_the_styles() -> None:
     for door in (draw, frames):
-        with pytest.raises(ValueError, match="no style 'nice'; the styles are: attributes, circuit, "):
+        with pytest.raises(ValueError, match="unknown style 'nice'; choose from: attributes, circuit, "):
             door(graphs.square(), FigureOptions(style="nice"))
 
 
@@ -246,6 +247,6 @@ def test_a_folded_figure_that_is_too_large_is_folded_further() -> None:
         model(torch.ones(2, 3)).sum().backward()
     graph = recording.calls[0].graph
     figure = draw(graph, FigureOptions(style="modules", canvas="16:9"))
-    assert "more than a 16:9 canvas has: it is folded to depth" in figure.remarks[0]
+    assert "does not fit a 16:9 canvas" in figure.remarks[0] and "; folded to depth" in figure.remarks[0]
     assert (figure.panel("after").width, figure.panel("after").height) == (960, 540)
     assert draw(graph, FigureOptions(style="modules")).panel("after").height > 2 * 540

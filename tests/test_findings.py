@@ -33,20 +33,20 @@ HEALTHY = DETACHED.replace(".detach()", "")
 
 def finding(rule: str = "detached", **changes: object) -> Finding:
     location = {"file": "a.py", "line": 3, "code": "h = f(x)"}
-    made = RULES[rule].found("100 % gone,\nor so", "mend it", at=Place(location), parameters=["w"])
+    made = RULES[rule].found("100 % gone,\nor so", "fix it", at=Place(location), parameters=["w"])
     return structs.replace(made, **changes)
 
 
-def test_a_finding_stands_in_the_terminal_with_its_line_and_its_mend(inspect_script: ScriptRunner) -> None:
+def test_a_finding_stands_in_the_terminal_with_its_line_and_its_fix(inspect_script: ScriptRunner) -> None:
     ran = inspect_script(DETACHED)
     assert ran.status == 0 and ran.stdout == "trained\n"
     text = " ".join(ran.stderr.split())
     assert "error encoder(torch.ones(2, 3)) is detached here" in text
     assert "at script.py:8 h = encoder(torch.ones(2, 3)).detach()" in text
     assert re.search(r"\n {20,}" + re.escape("^" * len("encoder(torch.ones(2, 3)).detach()")) + "\n", ran.stderr)
-    assert re.search(r"harms (encoder\.\w+, )?encoder\.(weight|bias)", text)
-    assert "mend let the tensor itself go on to the loss" in text
-    assert "rules found nothing" in text
+    assert re.search(r"affects (encoder\.\w+, )?encoder\.(weight|bias)", text)
+    assert "fix use the tensor itself in the loss, not a detached copy" in text
+    assert "rules without findings" in text
     assert "wrong-backward (only with --gradcheck)" in text
 
 
@@ -99,7 +99,7 @@ def test_annotations_are_workflow_commands_on_stderr(inspect_script: ScriptRunne
 
 def test_what_would_end_an_annotation_is_written_otherwise(tmp_path: Path) -> None:
     (line,) = workflow_commands([finding(rule="wrong-backward", location=None)], str(tmp_path))
-    assert line == "::error title=wrong-backward::100 %25 gone,%0Aor so. mend it"
+    assert line == "::error title=wrong-backward::100 %25 gone,%0Aor so. fix it"
 
 
 def test_notes_fail_nothing() -> None:
@@ -114,13 +114,13 @@ def test_explain_tells_of_all_rules_and_of_one(inspect_script: ScriptRunner) -> 
     assert all(re.search(rf"^{name} +(error|warning|note)  ", ran.stdout, re.M) for name in RULES)
     ran = inspect_script.command("explain", "detached")
     assert ran.status == 0
-    assert "Why it matters:" in ran.stdout and "How to mend it:" in ran.stdout
+    assert "Why it matters:" in ran.stdout and "How to fix it:" in ran.stdout
 
 
 def test_explain_of_a_wrong_name_lists_the_right_ones(inspect_script: ScriptRunner) -> None:
     ran = inspect_script.command("explain", "detachd")
     assert ran.status == 2
-    assert ran.stderr.startswith("inspect: no rule 'detachd' (did you mean detached?); the rules are: ")
+    assert ran.stderr.startswith("inspect: unknown rule 'detachd' (did you mean detached?); choose from: ")
     assert all(name in ran.stderr for name in RULES)
 
 

@@ -210,7 +210,7 @@ def test_a_depth_that_leaves_too_many_boxes_is_folded_further_and_says_so() -> N
     many = MOST_AT_A_DEPTH + 100
     ops = [Op(f"F{position}Backward0", [position + 1, min(position + 7, many)]) for position in range(many)]
     folded = fold(graph([*ops, Op("AccumulateGrad")]), 3)
-    assert folded.note.startswith(f"depth 3 would be {many} boxes and is folded further: ")
+    assert folded.note.startswith(f"depth 3 would give {many} boxes, so the graph is folded further: ")
     assert "opens more" not in folded.note
     assert len(folded.network) <= MOST_BOXES
 
@@ -293,7 +293,7 @@ def test_a_cycle_of_modules_is_marked() -> None:
 def test_a_graph_without_structure_says_what_it_shows() -> None:
     ops = [Op(f"F{position}Backward0", [position + 1, min(position + 7, 500)]) for position in range(500)]
     folded = fold(graph([*ops, Op("AccumulateGrad")]))
-    assert "no modules or loops that fold" in folded.note  # type: ignore[attr-defined]
+    assert "no modules or loops to fold" in folded.note  # type: ignore[attr-defined]
     assert len(folded.network) <= MOST_BOXES
     assert kinds(folded) == {"the rest": ("rest", 1)}
 
@@ -342,7 +342,7 @@ def test_paths_between_two_tensors() -> None:
     assert "TBackward0" not in names
     path = between(whole, "n0", "n3")
     assert {key for key, _ in path.functions()} >= {"n0", "n3"}
-    with pytest.raises(KeyError, match="no tensor or Node 'y'"):
+    with pytest.raises(KeyError, match="no gradient flows through a tensor or Node called 'y'"):
         on_paths(whole, "y", "n0")
 
 

@@ -142,7 +142,7 @@ def run(tmp_path: Path) -> Any:
         finally:
             recorder.stop()
             batch.read()
-        assert not [reason for reason in recorder.unknown if "error of its own" in reason]
+        assert not [reason for reason in recorder.unknown if "internal error" in reason]
         return Run(recorder, names, str(path))
 
     return run

@@ -123,7 +123,7 @@ def test_many_steps_share_frames() -> None:
     """Each with the state after the last of its steps."""
     figure = frames(graphs.chain(120), FigureOptions(style="torchviz"), depth="full")
     assert len(figure.panels) == 61 + 2
-    assert "121 steps in 61 frames, up to 2 of them in one" in figure.remarks
+    assert "121 steps in 61 frames, up to 2 steps in each" in figure.remarks
     third = panels(figure)["step-03"]
     assert "steps 5–6 of 121" in set(panel_texts(third))
     lit = {box.id for box in third.boxes if box.ink == "gradient"}
@@ -221,8 +221,8 @@ def test_the_last_step_has_the_sums_that_after_has(path: str) -> None:
         ("u:g", "no tensor 'g'; the tensors are: f, u, v"),
         ("uu:f", "no tensor 'uu' (did you mean u?); the tensors are: f, u, v"),
         ("u:v", "no path between u and v: neither was computed from the other"),
-        ("u", "--path u: give two tensors, as in --path x:loss"),
-        (":f", "--path :f: give two tensors, as in --path x:loss"),
+        ("u", "--path u: expected two tensors, as in --path x:loss"),
+        (":f", "--path :f: expected two tensors, as in --path x:loss"),
     ],
 )
 def test_wrong_paths_are_told_in_one_line(path: str, message: str) -> None:

@@ -41,11 +41,11 @@ def test_gradients_are_those_of_the_loss_and_the_report_keeps_torchs(scaled: Any
 def test_the_terminal_and_the_picture_say_so(scaled: Any) -> None:
     call = scaled.calls[0]
     said = "\n".join(line.plain for line in lines(scaled, Shown([call.index]), 100))
-    assert "the GradScaler's scale 1024 is divided out of all gradients" in said
+    assert "all gradients are divided by the GradScaler's scale, 1024" in said
     assert "None → 6" in said and "6144" not in said
     scene = draw(without_grad_scale(call.graph, call.setting.scale), FigureOptions()).panel("after")
     texts = [text.text for box in scene.panels[0].boxes for text in box.texts]
-    assert "the scale 1024 is divided out" in texts
+    assert "gradients divided by scale 1024" in texts
     assert not any("6144" in text for text in texts)
 
 

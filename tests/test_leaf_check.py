@@ -118,7 +118,7 @@ def test_what_cannot_be_evaluated_has_a_line_that_says_so():
     m, x = leaf([[1.0, 2.0], [3.0, 4.0]]), leaf(2.0)
     graph = graph_of(lambda: torch.linalg.det(m) * x)
     rows = {graph[row.leaf]["name"]: row for row in check_derivatives(graph)}
-    assert rows["m"].remark == "no finite differences: LinalgDetBackward0 is no elementary function"
+    assert rows["m"].remark == "no finite differences: LinalgDetBackward0 is not an elementary function"
     assert (rows["m"].rules, rows["m"].agrees) == (None, None)
     assert rows["x"].agrees is True, "the determinant is a constant for x"
 
@@ -259,7 +259,7 @@ def test_rows_for_the_report(functions):
     names = {recording.calls[0].graph[node]["name"] for node in finding.nodes}
     assert names == {"BadBackward"}
     assert rows_of([], [])[1] == [
-        {"rule": "wrong-backward", "status": "not checked", "reason": "no custom Function was called"}
+        {"rule": "wrong-backward", "status": "not checked", "reason": "the script called no custom Function"}
     ]
     assert "disagrees" in text(gradcheck_lines(results, 100))
 

@@ -50,9 +50,9 @@ def test_comments() -> None:
     names, remarks = drawn_names("# inspect: w0 w_0\n# inspect: w1 = \\foo\n# inspect: 3 = x\n#inspect: b = b_1\n")
     assert names == {"b": "b₁"}
     assert remarks == [
-        "line 1: '# inspect: w0 w_0' names nothing; write '# inspect: w0 = w_0'",
-        "line 2: '\\foo' cannot be drawn; there are \\alpha to \\Omega, \\hat y, w_0, x^2",
-        "line 3: '# inspect: 3 = x' names nothing; write '# inspect: w0 = w_0'",
+        "line 1: '# inspect: w0 w_0' is not a name; write '# inspect: w0 = w_0'",
+        "line 2: '\\foo' cannot be drawn; use \\alpha to \\Omega, \\hat y, w_0, x^2",
+        "line 3: '# inspect: 3 = x' is not a name; write '# inspect: w0 = w_0'",
     ]
     assert drawn_names("def broken(:\n") == ({}, [])
 
@@ -77,6 +77,6 @@ def test_what_names_nothing_is_said_and_the_script_goes_on(inspect_script: Scrip
     ran = inspect_script(SCRIPT + "# inspect: w9 = w_9\n# inspect: rubbish\nprint('done')\n")
     assert (ran.status, ran.stdout) == (0, "done\n")
     assert ran.said == [
-        "inspect: note: line 11: '# inspect: rubbish' names nothing; write '# inspect: w0 = w_0'",
-        "inspect: note: no tensor is called w9, which a comment names w₉",
+        "inspect: note: line 11: '# inspect: rubbish' is not a name; write '# inspect: w0 = w_0'",
+        "inspect: note: a comment writes w9 as w₉, but no tensor is called w9",
     ]

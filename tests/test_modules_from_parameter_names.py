@@ -69,7 +69,7 @@ def test_it_folds_as_one_that_was_recorded_and_says_by_what():
     assert isinstance(folded, FoldedGraph)
     labels = {box.label for box in folded.boxes.values() if box.kind == "equal"}
     assert labels == {box.label for box in fold(recorded()).boxes.values() if box.kind == "equal"} != set()
-    assert "modules by the names of parameters" in folded.note
+    assert "modules inferred from parameter names" in folded.note
     assert "names of parameters" not in fold(recorded()).note
     functions = [function for _, function in folded.whole.functions() if not function["is_leaf"]]
     assert all("unknown" in function["module"] for function in functions)

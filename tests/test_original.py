@@ -92,7 +92,7 @@ def kept(folder: Path) -> dict[str, dict[str, str | None]]:
 
 
 def notes(ran) -> list[str]:
-    return [line for line in ran.said if line.startswith("inspect: note: torchviz")]
+    return [line for line in ran.said if line.startswith("inspect: note: no torchviz picture")]
 
 
 # ---- the same as torchviz ---------------------------------------------------------------------------------
@@ -173,14 +173,14 @@ print(x.grad.item())
 @pytest.mark.parametrize(
     ("length", "reason"),
     [
-        (1_500, "torchviz walks by recursion, and the graph is deeper than Python's stack"),
-        (MOST_NODES, f"the graph has {MOST_NODES + 1:,} Nodes; torchviz is asked for up to {MOST_NODES:,}"),
+        (1_500, "torchviz is recursive, and the graph is deeper than Python's stack"),
+        (MOST_NODES, f"the graph has {MOST_NODES + 1:,} Nodes; torchviz is only used up to {MOST_NODES:,}"),
     ],
 )
 def test_a_graph_that_is_too_deep_or_too_large(length: int, reason: str, inspect_script: ScriptRunner) -> None:
     ran = inspect_script(CHAIN.format(length=length), options=OPTIONS)
     assert (ran.status, ran.stdout) == (0, "1.0\n")
-    assert notes(ran) == [f"inspect: note: torchviz has no picture of backward call 1: {reason}"]
+    assert notes(ran) == [f"inspect: note: no torchviz picture of backward call 1: {reason}"]
     assert kept(ran.folder) == {"1": {"source": None, "reason": reason}}
     assert "backward-1.torchviz.svg" not in ran.files
     again = inspect_script.command(*OPTIONS, f"{OUTPUT}/report.json")
@@ -206,7 +206,7 @@ def test_no_unpack_hook_of_the_script_is_run(inspect_script: ScriptRunner) -> No
     ran = inspect_script(plain(CUSTOM) + HOOKS.format(expression="Cube.apply(x)"), options=OPTIONS)
     assert ran.stdout == "before 0\nafter 1 12.0\n"
     (note,) = notes(ran)
-    assert note.endswith("torchviz would unpack what CubeBackward saved, which runs an unpack hook of the script")
+    assert note.endswith("would unpack the saved tensors of CubeBackward, which runs the script's unpack hook")
 
 
 def test_what_other_nodes_saved_is_not_read(inspect_script: ScriptRunner) -> None:
@@ -240,7 +240,7 @@ def test_the_library_raises_the_reason() -> None:
     with pytest.raises(NoOriginal, match="deeper than Python's stack"):
         inspector.make_dot(y, original=True)
     edge = torch.autograd.graph.get_gradient_edge(x * 2)
-    with pytest.raises(NoOriginal, match="torchviz takes tensors only"):
+    with pytest.raises(NoOriginal, match="torchviz only takes tensors"):
         inspector.make_dot((edge,), original=True)  # type: ignore[arg-type]
 
 
@@ -261,7 +261,7 @@ def test_a_run_without_it_leaves_none_of_the_run_before(inspect_script: ScriptRu
     ran = inspect_script(plain(SCALARS) + BACKWARD)
     assert FILE not in ran.files and "previous.torchviz.json" in ran.files
     (note,) = notes(inspect_script.command(*OPTIONS, f"{OUTPUT}/report.json"))
-    assert note.endswith("it is taken before backward runs: run inspect -f torchviz on the script")
+    assert note.endswith("the saved report has none; run inspect -f torchviz on the script")
     ran = inspect_script(plain(SCALARS) + BACKWARD)
     assert "previous.torchviz.json" not in ran.files
 
@@ -287,5 +287,5 @@ def test_what_graphviz_cannot_draw_is_told_and_the_rest_is_drawn(inspect_script:
 
 
 def test_a_drawing_that_takes_too_long_is_stopped() -> None:
-    with pytest.raises(LayoutFailed, match=r"took longer than 0 seconds for it and was stopped"):
+    with pytest.raises(LayoutFailed, match=r"Graphviz was stopped after 0 seconds"):
         write_original("digraph { a -> b }", limit=0)

@@ -176,21 +176,22 @@ def test_a_parameter_that_is_dropped_while_backward_runs() -> None:
         y.register_hook(lambda gradient: del_(model, "v"))
         y.sum().backward()
     rows = rows_of(recording.report())
-    assert rows["v"]["calls"][0]["after"] == {"unknown": "the script had dropped it by then"}
+    assert rows["v"]["calls"][0]["after"] == {"unknown": "the script had already deleted it"}
     assert rows["w"]["calls"][0]["after"] == pytest.approx(math.sqrt(8))
 
 
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "text"),
     [
-        ((2,), {}, TypeError, "record(model) takes an nn.Module, or a list or dict of them, no int"),
-        ((nn.ReLU,), {}, TypeError, "record(model) takes an nn.Module, or a list or dict of them, no ReLU itself"),
-        (([nn.ReLU(), 3],), {}, TypeError, "record(model) takes nn.Modules, and [1] is no nn.Module but int"),
+        ((2,), {}, TypeError, "record(model) must be an nn.Module, or a list or dict of them, got int"),
+        ((nn.ReLU,), {}, TypeError,
+         "record(model) must be an nn.Module, or a list or dict of them, got ReLU itself"),
+        (([nn.ReLU(), 3],), {}, TypeError, "record(model)[1] must be an nn.Module, got int"),
         ((None, nn.ReLU()), {}, TypeError,
-         "record(…, optimizer) takes a torch.optim.Optimizer, or a list or dict of them, no ReLU"),
-        ((), {"watch": "3"}, TypeError, "record(watch) takes a number of backward calls, no str"),
-        ((), {"watch": 0}, ValueError, "record(watch=0) would watch nothing: give 1 or more"),
-        ((), {"mode": "all"}, ValueError, "no mode 'all'; the modes are: full, light, none"),
+         "record(…, optimizer) must be an Optimizer, or a list or dict of them, got ReLU"),
+        ((), {"watch": "3"}, TypeError, "record(watch=...) must be an int, got str"),
+        ((), {"watch": 0}, ValueError, "record(watch=...) must be at least 1, got 0"),
+        ((), {"mode": "all"}, ValueError, "unknown mode 'all'; choose from: full, light, none"),
     ],
 )  # fmt: skip
 def test_what_is_none_of_it_is_said_in_one_line(

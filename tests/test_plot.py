@@ -116,7 +116,7 @@ def test_many_leaves_and_some_that_are_none():
     vector = leaf([1.0, 2.0])
     graph = graph_of(lambda: sum(item**2 for item in leaves) + vector.sum())
     figure = plot_graph(graph)
-    assert figure.remarks == ("curves along the first 4 of 6 leaves",)
+    assert figure.remarks == ("only the first 4 of 6 leaves have a curve",)
     assert list(problems(figure.scene.panels[0])) == []
 
 
@@ -124,12 +124,12 @@ def test_why_there_is_no_plot():
     m, x = leaf([[1.0, 2.0], [3.0, 4.0]]), leaf(2.0)
     assert why_no_plot(graph_of(lambda: torch.linalg.det(m))) == "no curve: no leaf is a single number"
     assert why_no_plot(graph_of(lambda: torch.special.i0(x))) == (
-        "no curve along x: I0Backward0 is no elementary function"
+        "no curve along x: I0Backward0 is not an elementary function"
     )
-    assert "one number" in why_no_plot(graph_of(lambda: x))
+    assert "a single number" in why_no_plot(graph_of(lambda: x))
     y = leaf(-1.0)
     assert why_no_plot(graph_of(lambda: torch.log(y))) == "no curve along y: the root is not finite there"
-    with pytest.raises(NotEvaluable, match="no elementary function"):
+    with pytest.raises(NotEvaluable, match="not an elementary function"):
         plot_graph(graph_of(lambda: torch.special.i0(x)))
 
 
@@ -146,7 +146,7 @@ def test_plot_of_a_tensor(tmp_path):
     for name in ("z.svg", "z.png", "z.pdf"):
         picture.save(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
-    with pytest.raises(ValueError, match="no leaf 'w'; the leaves are: x, y"):
+    with pytest.raises(ValueError, match="unknown leaf 'w'; choose from: x, y"):
         inspector.plot(z, "w")
     z.backward()
     assert "slope 4" in inspector.plot(z, "x", "y").svg(text="plain")

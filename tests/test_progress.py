@@ -132,7 +132,7 @@ def test_an_interrupt_leaves_nothing_half_written_and_gives_130(code, tmp_path):
     (tmp_path / "script.py").write_text(script)
     ended = interrupted(code, tmp_path)
     assert ended.returncode == 130, ended.stderr
-    assert "interrupted: the pictures are not finished" in ended.stderr and "Traceback" not in ended.stderr
+    assert "interrupted before the pictures were finished" in ended.stderr and "Traceback" not in ended.stderr
     for path in tmp_path.rglob("*.svg"):
         assert path.read_text("utf-8").endswith("</svg>\n")
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".gitignore"]

@@ -230,12 +230,12 @@ GOOD = to_json(report_of(square()))
         ("", "is not JSON"),
         ("{", "is not JSON"),
         (GOOD[:-40], "is not JSON"),
-        (GOOD.replace('"data": 4.0', '"data": NaN'), "NaN is no JSON number"),
+        (GOOD.replace('"data": 4.0', '"data": NaN'), "NaN is not a JSON number"),
         ("[" * 100_000, "is not JSON"),
         ("[1]", "is not a report"),
         ('{"a": 1}', "is not a report"),
         (GOOD.replace('"schema": 1', f'"schema": {SCHEMA + 1}'), "pip install --upgrade autograd-inspector"),
-        (GOOD.replace('"roots"', '"rots"'), "backward_calls[0].graph.rots: no such key"),
+        (GOOD.replace('"roots"', '"rots"'), "backward_calls[0].graph.rots: unknown key"),
         (GOOD.replace('"roots": ["t0"]', '"roots": ["t9"]'), "graph.roots[0]: no node has the id 't9'"),
         (GOOD.replace('"kind": "tensor", ', ""), "backward_calls[0].graph.nodes[1].kind: missing"),
         ('{"schema": 1, "script": "a"}', "exit: missing"),
@@ -252,7 +252,7 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, said: str)
 
 
 def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="cannot be read: No such file"):
+    with pytest.raises(ReportError, match=r"cannot read .*: No such file"):
         load(tmp_path / "none.json")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ReportError, match="is not JSON"):
@@ -343,7 +343,7 @@ def test_a_large_graph_is_saved_folded_and_whole(tmp_path: Path) -> None:
     VALIDATOR.validate(folded)
     said = folded["backward_calls"][0]["graph"]["folded"]
     assert said["whole"] == "report.full.json.gz"
-    assert said["note"].endswith("; report.full.json.gz holds all of them")
+    assert said["note"].endswith("; report.full.json.gz has all of them")
     shown = load(path).calls[0].graph
     members = [id for _, node in shown.network.nodes(data=True) for id in node.get("members", [])]
     functions = [id for id, _ in shown.functions()]
@@ -363,8 +363,8 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_folded_report_is_drawn_as_it_is(tmp_path: Path) -> None:
     save(report_of(transformer(4)), tmp_path / "report.json")
     figure = draw(load(tmp_path / "report.json").calls[0].graph)
-    assert any("report.full.json.gz holds all of them" in remark for remark in figure.remarks)
-    with pytest.raises(ValueError, match="draws no folded modules"):
+    assert any("report.full.json.gz has all of them" in remark for remark in figure.remarks)
+    with pytest.raises(ValueError, match="cannot draw folded modules"):
         draw(load(tmp_path / "report.json").calls[0].graph, FigureOptions(style="attributes"))
 
 
@@ -375,7 +375,7 @@ def test_a_small_graph_has_no_second_file(tmp_path: Path) -> None:
 
 def test_what_is_no_gzip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.full.json.gz").write_text("{}")
-    with pytest.raises(ReportError, match="no gzip file"):
+    with pytest.raises(ReportError, match="not a gzip file"):
         load(tmp_path / "report.full.json.gz")
 
 

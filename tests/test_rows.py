@@ -189,10 +189,10 @@ def test_a_variational_autoencoder_is_a_slide_with_all_of_its_modules() -> None:
 
 def test_neighbours_join_where_nothing_else_fits() -> None:
     figure = draw(one_level.recorded("unet"), FigureOptions(canvas="half"))
-    assert figure.remarks[0].endswith("more than a half canvas has: neighbours are folded into one box")
+    assert figure.remarks[0].endswith("; neighbouring Nodes share a box")
     assert "boxes of neighbours; --depth full opens all" in figure.remarks[-1]
     wide = draw(one_level.recorded("unet"), FigureOptions(canvas="half"), depth="full")
-    assert wide.scene.width > 480 and "more than a half canvas has: fold it" in wide.remarks[0]
+    assert wide.scene.width > 480 and "; fold the graph" in wide.remarks[0]
 
 
 def test_a_graph_without_modules_is_a_slide_as_well() -> None:
@@ -212,10 +212,10 @@ def test_what_no_canvas_holds_is_drawn_folded_unless_all_is_wished() -> None:
     graph = saved("lstm")
     figure = draw(graph, FigureOptions(style="circuit", canvas="16:9"))
     assert {(panel.width, panel.height) for panel in figure.panels.values()} == {(960.0, 540.0)}
-    assert "more than a 16:9 canvas has: it is drawn folded, in the style modules" in figure.remarks[0]
+    assert "; drawn folded, in the style modules" in figure.remarks[0]
     figure = draw(graph, FigureOptions(style="circuit", canvas="16:9"), depth="full")
     assert figure.scene.width > 960
-    assert "more than a 16:9 canvas has: fold it" in figure.remarks[0]
+    assert "; fold the graph" in figure.remarks[0]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -36,7 +36,7 @@ def rules(report: Any) -> list[str]:
         (lambda model: F.cross_entropy(model(X).softmax(1), CLASSES), "the loss applies log_softmax"),
         (lambda model: F.cross_entropy(model(X).softmax(-1).reshape(8, 3), CLASSES), "log_softmax"),
         (lambda model: F.nll_loss(model(X).softmax(1).softmax(1).log(), CLASSES), "a second softmax"),
-        (lambda model: F.nll_loss(model(X).softmax(1), CLASSES), "nll_loss is given probabilities"),
+        (lambda model: F.nll_loss(model(X).softmax(1), CLASSES), "nll_loss expects log probabilities"),
     ],
 )
 def test_double_softmax(loss: Callable[[nn.Module], torch.Tensor], message: str) -> None:

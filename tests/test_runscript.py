@@ -235,7 +235,7 @@ def test_stop(tmp_path):
         ("trian.py", None, "no such file: trian.py (did you mean train.py?)"),
         ("quite_another", None, "no such file: quite_another"),
         ("nowhere/x.py", None, "no such file: nowhere/x.py"),
-        ("image.py", b"\x89PNG\0\0", "not a Python file: image.py (it holds null bytes)"),
+        ("image.py", b"\x89PNG\0\0", "not a Python file: image.py (it contains null bytes)"),
         (
             "latin.py",
             b"x\ny = '\xe9'",
@@ -360,7 +360,7 @@ def test_error_of_ours_is_one_line(tmp_path):
     script = torch_script(tmp_path, "import torch\nprint('goes on')")
     ours = python(HARNESS, script, 0, cwd=tmp_path, HARNESS_FAIL=1)
     assert (ours.status, ours.stdout) == (0, "goes on\n")
-    assert ours.stderr == "inspect: torch is not watched: RuntimeError: deliberate\n"
+    assert ours.stderr == "inspect: torch cannot be observed: RuntimeError: deliberate\n"
 
 
 def test_real_torch(tmp_path):

@@ -208,7 +208,7 @@ def test_the_report_and_the_terminal_say_it() -> None:
     assert [row["bytes"] for row in saved["modules"]] == sorted(found.modules.values(), reverse=True)
     text = "\n".join(line.plain for line in summary_lines(graph, 100))
     share = round(100 * found.modules["blocks.*"] / found.total)
-    assert f"saved tensors keep {bytes_text(found.total)} alive: blocks.* {share} %" in text
+    assert f"saved tensors hold {bytes_text(found.total)}: blocks.* {share}%" in text
 
 
 def test_the_terminal_says_what_a_hook_has_packed() -> None:
@@ -216,7 +216,7 @@ def test_the_terminal_says_what_a_hook_has_packed() -> None:
     with torch.autograd.graph.save_on_cpu():
         h = w.exp()
     text = "\n".join(line.plain for line in summary_lines(inspector.trace(F.relu(h).sum()), 100))
-    assert "saved tensors keep 32 B alive, and what a hook has packed of 1 more" in text
+    assert "saved tensors hold 32 B, not counting 1 packed by hooks" in text
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_all_that_a_node_holds() -> None:
     found = rows_of(plan(graph, "after", "engine"), "n0")
     assert found["exponent"] == "2"
     assert found["saved self"] == "x = 2, released"
-    assert found["slot 1"] == "leads nowhere"
+    assert found["slot 1"] == "no next function"
     assert found["∂ self"].replace("\N{NO-BREAK SPACE}", "") == "pow_backward(grad, self, exponent)"
     assert rows_of(plan(graph, "before", "engine"), "n0")["saved self"] == "x = 2, held"
 

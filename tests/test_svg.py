@@ -373,7 +373,7 @@ def test_a_head_may_be_longer_than_the_last_segment() -> None:
 
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_a_wire_that_is_no_spline_is_told(count: int) -> None:
-    with pytest.raises(ValueError, match="a spline has 4, 7, 10"):
+    with pytest.raises(ValueError, match="a spline must have 4, 7, 10"):
         with_head([(0.0, 0.0)] * count)
 
 

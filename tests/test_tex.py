@@ -65,7 +65,7 @@ def test_text_is_set_letter_by_letter(text: str, expected: str) -> None:
 def test_a_picture_that_tex_cannot_hold_is_refused() -> None:
     from inspector.scene import Scene
 
-    with pytest.raises(ValueError, match="nothing longer than 16,000 pt"):
+    with pytest.raises(ValueError, match="cannot draw a figure longer than 16,000 pt"):
         write_tex([Scene(20_000, 100, ())])
 
 

@@ -1,1 +1,1 @@
-"""The doors for notebooks, tests and other programs: trace, draw, record, load."""
+"""The public functions for notebooks, tests and other programs: trace, draw, record, load."""

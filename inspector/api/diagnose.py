@@ -1,4 +1,4 @@
-"""`inspector.diagnose` and `inspector.assert_gradients`: what is wrong with the gradients of a loss."""
+"""`inspector.diagnose` and `inspector.assert_gradients`: find what is wrong with the gradients of a loss."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from inspector.typography import pluralize
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
-_NO_LINE = unknown("backward was not watched")
+_NO_LINE = unknown("backward was not recorded")
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, worst first; and what was checked and found nothing, or was not checked and why."""
+    """The findings, worst first, and the rules that found nothing or were not checked, with the reason."""
 
     findings: list[Finding]
     checked: list[Check]
 
     def __str__(self) -> str:
-        lines = [_line(finding) for finding in self.findings] or ["nothing was found"]
+        lines = [_line(finding) for finding in self.findings] or ["no findings"]
         fine = sum(1 for check in self.checked if check.status == "nothing found")
         unseen = [check.rule for check in self.checked if check.status == "not checked"]
         lines.append(
-            f"{pluralize(fine, 'rule')} found nothing; {pluralize(len(unseen), 'was', 'were')} not checked"
+            f"{pluralize(fine, 'rule')} without findings, {len(unseen)} not checked"
         )
         return "\n".join(lines)
 
 
 class GradientError(AssertionError):
-    """Something is wrong with gradients. findings: what; the text says each in one line."""
+    """Something is wrong with the gradients. findings: all of them; the message has one line for each."""
 
     def __init__(self, findings: list[Finding]) -> None:
         super().__init__("\n".join(_line(finding) for finding in findings))
@@ -57,12 +57,12 @@ class GradientError(AssertionError):
 
 
 def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
-    """What is wrong with the graph of a loss as it is now, before or after `backward()`.
+    """Find what is wrong with the graph of a loss in its current state, before or after `backward()`.
 
-    loss: a tensor (or several, as `trace` takes them). model: an nn.Module, or a list or dict of them; optimizer:
-    one or several. With neither only the graph is looked at. Rules that need more than the graph (the forward's
-    operations, the gradients on the way, the steps) are listed as not checked: `inspector.record` sees those.
-    Raises TypeError for what is no tensor, no module, no optimizer.
+    loss: a tensor (or several, as in `trace`). model: an nn.Module, or a list or dict of them; optimizer: one or
+    several. Without them only the graph is examined. Rules that need more than the graph (the operations of the
+    forward, intermediate gradients, the steps) are listed as not checked; use `inspector.record` for those.
+    Raises TypeError for arguments of other types.
     """
     names = names_from(sys._getframe(1), UserFiles(str(Path.cwd())), list(_alive(given_modules(model))))
     leaves = LeafRegistry()
@@ -85,7 +85,7 @@ def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
 
 
 def _graph(loss: Any, names: Names) -> Graph:
-    """The graph of a loss; of one without a grad_fn an empty one that says so."""
+    """The graph of a loss; if it has no grad_fn, an empty graph with that fact."""
     try:
         return trace_named(loss, names)
     except NoGraphError as error:
@@ -93,14 +93,14 @@ def _graph(loss: Any, names: Names) -> Graph:
 
 
 def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "warning") -> None:
-    """In a test: raise GradientError if something is wrong with the gradients of a loss.
+    """For tests: raise GradientError if something is wrong with the gradients of a loss.
 
-    Runs `loss.backward(retain_graph=True)` once, watched, and puts the grads back as they were. Every parameter of
-    `model` (an nn.Module, or a list or dict of them) that needs a gradient must get one.
+    Runs and records `loss.backward(retain_graph=True)` once, and restores the grads afterwards. Every parameter of
+    `model` (an nn.Module, or a list or dict of them) that requires a gradient must get one.
     fail_on: "warning" or "error".
     """
     if fail_on not in ("warning", "error"):
-        raise ValueError(f"fail_on={fail_on!r}; choose from: warning, error")
+        raise ValueError(f"unknown fail_on {fail_on!r}; choose from: warning, error")
     roots_of(loss)
     named = list(_named_parameters(model))
     with _restored([tensor for _, tensor in named]), record(model, watch=1) as recording:
@@ -116,10 +116,10 @@ def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "w
 
 
 def _missing(names: list[str]) -> Finding:
-    """Parameters of the given model that got no gradient, whatever the forward was, which nobody watched."""
+    """The finding for parameters of the given model without a gradient; the forward was not recorded."""
     return RULES["unreachable-parameter"].found(
         f"{pluralize(len(names), 'parameter')} got no gradient from this loss",
-        "use what their modules compute in the loss, or give assert_gradients the part that is trained",
+        "use the output of their modules in the loss, or pass only the trained part of the model",
         parameters=names,
     )
 
@@ -132,7 +132,7 @@ def _named_parameters(model: Any) -> Iterator[tuple[str, torch.nn.Parameter]]:
 
 @contextlib.contextmanager
 def _restored(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
-    """The grads of these tensors are None within, and what they were afterwards."""
+    """Set the grads of these tensors to None within the block, and restore them afterwards."""
     kept = [tensor.grad for tensor in tensors]
     for tensor in tensors:
         tensor.grad = None
@@ -151,13 +151,13 @@ def _alive(given: Any) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _line(finding: Finding) -> str:
-    """`error detached at model.py:12: h is detached here (harms encoder.weight)`."""
+    """`error detached at model.py:12: h is detached here (affects encoder.weight); use h itself`."""
     location = finding.location
     at = f" at {location['file']}:{location['line']}" if location is not None and "line" in location else ""
     names = finding.parameters
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    harms = f" (harms {', '.join(names[:3])}{more})" if names else ""
-    return f"{finding.severity} {finding.rule}{at}: {finding.message}{harms}; {finding.advice}"
+    affects = f" (affects {', '.join(names[:3])}{more})" if names else ""
+    return f"{finding.severity} {finding.rule}{at}: {finding.message}{affects}; {finding.advice}"
 
 
 def _raise(error: Exception) -> None:

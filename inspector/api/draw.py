@@ -1,4 +1,4 @@
-"""`inspector.draw`: the picture of a tensor's graph."""
+"""`inspector.draw`: draw the graph of a tensor."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
 
 
 class Picture:
-    """A drawn graph. In a notebook it shows itself."""
+    """A drawn graph. Notebooks display it as a picture."""
 
     def __init__(self, graph: Graph, figure: Figure) -> None:
         self.graph = graph
         self.figure = figure
 
     def svg(self, *, theme: Theme = "light", text: Text = "path") -> str:
-        """The picture as the text of an SVG file."""
+        """The picture as SVG text."""
         return write_svg(self.figure.scene, theme=theme, text=text)
 
     def save(self, path: str | Path, *, theme: Theme = "light", text: Text = "path") -> None:
-        """Write the picture to a file, whose suffix is the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
+        """Write the picture to a file. The suffix selects the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
 
-        text: of an svg; the other formats have their own way with text.
-        Raises ValueError for another suffix, MissingExtra for a format whose packages are not installed, OSError.
+        text: how an SVG stores text; other formats ignore it.
+        Raises ValueError for an unknown suffix, MissingExtra for a format whose packages are not installed,
+        OSError.
         """
         target = Path(path)
         format = format_of(target.name)
         if format is None:
             suffixes = ", ".join(known.suffix for known in WRITERS.values())
-            raise ValueError(f"{target.name}: no format {target.suffix!r}; the formats: {suffixes}")
+            raise ValueError(f"{target.name}: unknown format {target.suffix!r}; choose from: {suffixes}")
         holds = WRITERS[format].holds
         if holds == "original":
-            raise ValueError(f"{target.name}: torchviz draws live graphs: inspector.make_dot(z, original=True)")
+            raise ValueError(f"{target.name}: torchviz needs a live graph: inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
         else:
@@ -57,14 +58,14 @@ class Picture:
 def draw(
     thing: Any, style: str = "", *, look: FigureOptions | None = None, depth: Depth = "auto", **options: Any
 ) -> Picture:
-    """Draw a Graph, or what `trace` takes: a tensor, several of them, a model's output.
+    """Draw a Graph, or anything `trace` accepts: a tensor, several tensors, a model's output.
 
-    style: a key of `inspector.styles.STYLES`; without one `attributes`, and `modules` above 30 Nodes.
-    depth: how far a model is folded: "auto", a number of path parts, or "full".
-    look: all wishes in one value; or wishes by name, the fields of
+    style: a key of `inspector.styles.STYLES`; by default `attributes`, and `modules` above 30 Nodes.
+    depth: how far to fold a model: "auto", a number of levels, or "full".
+    look: all options in one value; or pass them by name, as the fields of
     `inspector.options.figure_options.FigureOptions`: `detail="beginner"`, `direction="TB"`, `path="x:loss"`, ….
-    Raises what `trace` raises; ValueError for an unknown style, wish or path; TooManyBoxes and LayoutFailed where
-    the graph is too large to be drawn.
+    Raises the errors of `trace`; ValueError for an unknown style, option or path; TooManyBoxes and LayoutFailed if
+    the graph is too large to draw.
     """
     graph = thing if isinstance(thing, Graph) else _trace(thing)
     return Picture(
@@ -76,7 +77,7 @@ def _figure_options(style: str, options: dict[str, Any]) -> FigureOptions:
     known = [field.name for field in fields(FigureOptions)]
     for name in options:
         if name not in known:
-            raise ValueError(f"no wish {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"unknown option {name!r}; choose from: {', '.join(known)}")
     return FigureOptions(style=style, **options)
 
 

@@ -1,7 +1,7 @@
-"""What a graph was when it was first traced, remembered for as long as the graph itself lives.
+"""Remember the first trace of a graph for as long as the graph lives.
 
-The first TracedGraph of a graph lies in the `metadata` of its root Node, which torch keeps with the Node. It holds
-plain values and weak references: a tensor in there would be a cycle that nothing frees.
+The first TracedGraph of a graph is stored in the `metadata` of its root Node, which torch keeps with the Node. It
+holds plain values and weak references only: a tensor in it would form a cycle that is never freed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from inspector.tracing.snapshot import NodeFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
 
 _KEY = "autograd-inspector"
-_NOT_WATCHED = "backward ran while nothing was recorded"
+_NOT_WATCHED = "backward ran without being recorded"
 _NOT_TRACED = "it was not traced before backward"
 
 
 def with_first_trace(root: Any, record: TracedGraph) -> tuple[TracedGraph, GradientFlow | None]:
-    """`record` joined with the first one of the same graph: (record, flow).
+    """Join `record` with the first trace of the same graph: (record, flow).
 
-    root: the root Node. The flow is None as long as no backward went through.
+    root: the root Node. The flow is None until backward has run.
     """
     first: TracedGraph | None = root.metadata.get(_KEY)
     if first is None or not _is_same_graph(first, record):
@@ -47,7 +47,8 @@ def _is_released(record: TracedGraph) -> bool:
 
 
 def _may_be_released(record: TracedGraph) -> bool:
-    """Whether backward may have run, where torch does not tell what Nodes still hold: there is a grad."""
+    """Whether backward may have run (a leaf has a grad), if torch does not show which saved tensors are still
+    held."""
     if record.is_structure_only or not any(
         saved.before == "unknown" for node in record.nodes for saved in node.saved
     ):
@@ -56,7 +57,7 @@ def _may_be_released(record: TracedGraph) -> bool:
 
 
 def _grads_differ(first: TracedGraph, now: TracedGraph) -> bool:
-    """Whether a leaf's grad is another than at first (NaN is the same as NaN)."""
+    """Whether the grad of a leaf differs from the first trace (NaN equals NaN)."""
     for pair, seen in now.tensors.items():
         earlier = first.tensors.get(pair)
         if earlier is not None and repr(earlier.before["grad"].value) != repr(seen.before["grad"].value):
@@ -65,7 +66,7 @@ def _grads_differ(first: TracedGraph, now: TracedGraph) -> bool:
 
 
 def _without_states(record: TracedGraph) -> TracedGraph:
-    """A record of which nothing is known before backward, but for the data that tensors hold."""
+    """A record in which nothing is known before backward except the data of tensors."""
     seen = {pair: _without_grad(item) for pair, item in record.tensors.items()}
     if record.is_structure_only:
         return replace(record, tensors=seen)
@@ -81,7 +82,7 @@ def _without_grad(seen: TensorSnapshot) -> TensorSnapshot:
 
 
 def _joined(first: TracedGraph, now: TracedGraph) -> TracedGraph:
-    """Before from the first record, after from the one of now."""
+    """Take `before` from the first record and `after` from the current one."""
     seen = {pair: _joined_seen(item, now.tensors.get(pair)) for pair, item in first.tensors.items()}
     seen |= {
         pair: _joined_seen(_without_grad(item), item) for pair, item in now.tensors.items() if pair not in seen

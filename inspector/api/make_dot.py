@@ -1,4 +1,4 @@
-"""`inspector.make_dot`: torchviz's function, for code that calls it today."""
+"""`inspector.make_dot`: a drop-in replacement for torchviz's function."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def make_dot(
     max_attr_chars: int = 50,
     original: bool = False,
 ) -> Any:
-    """The backward graph of a tensor, or of several in a tuple, as a `graphviz.Digraph`: what torchviz draws.
+    """Draw the backward graph of a tensor, or of a tuple of tensors, as a `graphviz.Digraph` like torchviz's.
 
-    params: names of tensors that need a gradient. show_attrs: what a Node saved beside tensors. show_saved: the
-    saved tensors, which of custom Functions are always shown. max_attr_chars: the longest text of an attribute.
-    original: whether torchviz itself draws it, from the live graph, with its limits.
-    Unlike torchviz's it has no depth limit and works after backward. Ids of nodes are `n0`, `t0`, …, the same in
-    every run. Raises NoOriginal (a ValueError) where torchviz itself is to draw and cannot.
+    params: names for tensors that require a gradient. show_attrs: show the non-tensor attributes of Nodes.
+    show_saved: show saved tensors (those of custom Functions are always shown). max_attr_chars: maximum length of
+    an attribute. original: let torchviz itself draw the live graph, with its limits.
+    Unlike torchviz's function, this one has no depth limit and works after backward. Node ids are `n0`, `t0`, …,
+    the same in every run. Raises NoOriginal (a ValueError) if torchviz itself cannot draw the graph.
     """
     outputs = list(dict.fromkeys(var if isinstance(var, tuple) else (var,)))
     shown = {"show_attrs": show_attrs, "show_saved": show_saved, "max_attr_chars": max_attr_chars}
@@ -75,7 +75,7 @@ def make_dot(
 
 
 def _fill(dot: Any, graph: Graph, shown: ShownAttributes, outputs: int) -> None:
-    """Nodes and edges. outputs: how many of the roots are outputs; the others are bases of views."""
+    """Add the nodes and edges. outputs: how many of the roots are outputs; the others are bases of views."""
     named = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
     nodes, edges = torchviz_graph(graph, named, shown)
     bases = set(graph.roots[outputs:]) - set(graph.roots[:outputs])
@@ -90,7 +90,7 @@ def _colour(node: DotNode, bases: set[str]) -> str | None:
 
 
 def _bases(outputs: list[torch.Tensor]) -> dict[int, torch.Tensor]:
-    """Position of an output that is a view → the tensor that it is a view of."""
+    """Map the position of each output that is a view to the tensor that it is a view of."""
     return {
         position: base
         for position, output in enumerate(outputs)

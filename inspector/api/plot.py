@@ -1,4 +1,4 @@
-"""`inspector.plot`: the slope at a point, along the leaves; `inspector.plot_norms`: gradients by layer."""
+"""`inspector.plot`: the root as a curve along each leaf; `inspector.plot_norms`: gradient norms by layer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from inspector.report import Report
 
 
 def plot(thing: Any, *leaves: Any) -> Picture:
-    """Draw the curve of a root along each of its scalar leaves, the others fixed, with its tangent at the point.
+    """Plot the root along each of its scalar leaves, with the other leaves fixed, and the tangent at the leaf's
+    value.
 
-    thing: a tensor, or a Graph. leaves: which of its leaves, as tensors or by name (of a Graph: by name);
-    without any all of them, up to four. What the script computed is not computed again: the curve is evaluated
-    from what the graph holds. So plot before `backward()`, which releases it, or what was traced before.
-    Raises what `trace` raises, ValueError for a leaf that the graph does not have, and
-    `inspector.derivatives.finite_differences.NotEvaluable` with a line that says why no curve can be drawn.
+    thing: a tensor or a Graph. leaves: the leaves to plot, as tensors or by name (for a Graph: by name); by
+    default all, up to four. The script's computation does not run again: the curve is evaluated from the saved
+    tensors of the graph. So call plot before `backward()`, which frees them, or plot a Graph traced before.
+    Raises the errors of `trace`, ValueError for an unknown leaf, and
+    `inspector.derivatives.finite_differences.NotEvaluable`, with the reason, if no curve can be drawn.
     """
     if isinstance(thing, Graph):
         graph, names = thing, [str(leaf) for leaf in leaves]
@@ -28,27 +29,27 @@ def plot(thing: Any, *leaves: Any) -> Picture:
     known = {row["name"]: key for key, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
     for name in names:
         if name not in known:
-            raise ValueError(f"no leaf {name!r}; the leaves are: {', '.join(map(str, known))}")
+            raise ValueError(f"unknown leaf {name!r}; choose from: {', '.join(map(str, known))}")
     return Picture(graph, plot_graph(graph, [known[name] for name in names] or None))
 
 
 def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
-    """Draw the norm of the gradient at each layer, from the root to the leaves, as bars on a logarithmic axis.
+    """Plot the gradient norm of each layer, from the root to the leaves, as bars on a logarithmic axis.
 
-    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: which
-    of a report's backward calls, by its index from 1; the scale of a GradScaler is divided out.
-    Raises ValueError for a call that the report does not have, and where no gradient norm is known.
+    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: the
+    index of the backward call in the report, from 1; gradients are divided by the scale of a GradScaler.
+    Raises ValueError for an unknown call, and if there are no gradient norms.
     """
     if isinstance(thing, Graph):
         return Picture(thing, plot_layers(thing))
     calls = {item.index: item for item in thing.calls}
     if call not in calls:
-        raise ValueError(f"no backward call {call}; there are: {', '.join(map(str, calls)) or 'none'}")
+        raise ValueError(f"no backward call {call}; recorded calls: {', '.join(map(str, calls)) or 'none'}")
     return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].setting.scale))
 
 
 def _traced(thing: Any, leaves: tuple[Any, ...], frame: Any) -> tuple[Graph, list[str]]:
-    """The graph of a tensor, and the names of leaves that are given as tensors or by name."""
+    """The graph of a tensor, and the names of leaves given as tensors or by name."""
     from inspector.api.trace import trace_named
     from inspector.user_code.paths import UserFiles
     from inspector.user_code.variable_names import names_from

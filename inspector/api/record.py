@@ -1,4 +1,4 @@
-"""`inspector.record`: the backward calls of a block of code."""
+"""`inspector.record`: record the backward calls of a block of code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.user_code.paths import UserFiles
 
 
 class BlockRecording:
-    """What `inspector.record` watches: `with inspector.record() as recording: ...`."""
+    """The recording of a block: `with inspector.record() as recording: ...`."""
 
     def __init__(self, model: Any, optimizer: Any, watch: int, mode: Mode) -> None:
         optimizers = given_optimizers(optimizer)
@@ -37,26 +37,26 @@ class BlockRecording:
 
     @property
     def calls(self) -> list[BackwardCall]:
-        """The backward calls so far, in order."""
+        """The recorded backward calls, in order."""
         return self._session.calls
 
     @property
     def failure(self) -> str | None:
-        """What went wrong on our side, if anything did: the block itself goes on."""
+        """The internal error that stopped the recording, if any. The block itself is not affected."""
         return self._session.failure
 
     @property
     def before(self) -> Any:
-        """The first call's networkx graph before backward. Raises IndexError where there was no call."""
+        """The networkx graph of the first call, before backward. Raises IndexError if there was no call."""
         return self._first.graph.at("before")
 
     @property
     def after(self) -> Any:
-        """The first call's networkx graph after backward. Raises IndexError where there was no call."""
+        """The networkx graph of the first call, after backward. Raises IndexError if there was no call."""
         return self._first.graph.at("after")
 
     def report(self) -> Report:
-        """All of it as a Report."""
+        """The whole recording as a Report."""
         report = Report(
             script=self._script,
             exit=Exit(status=None if self._error is None else 1, exception=self._error),
@@ -69,7 +69,7 @@ class BlockRecording:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong with the flow of gradients, worst first."""
+        """What is wrong with the gradients, worst first."""
         return self.report().findings
 
     def save(self, path: str | Path) -> None:
@@ -79,27 +79,27 @@ class BlockRecording:
     @property
     def _first(self) -> BackwardCall:
         if not self.calls:
-            raise IndexError("no backward() was called within the block")
+            raise IndexError("backward() was not called within the block")
         return self.calls[0]
 
 
 def record(
     model: Any = None, optimizer: Any = None, *, watch: int = DEFAULT_WATCH, mode: Mode = "full"
 ) -> BlockRecording:
-    """Watch the backward calls of a `with` block: `recording.calls[0].graph`.
+    """Record the backward calls of a `with` block: `recording.calls[0].graph`.
 
-    model: an nn.Module, or a list or dict of them: they name their parameters, which the report lists; by default
-    the modules that the caller's variables hold do. optimizer: one or several, for the report's list.
-    watch: after how many calls everything of ours comes off. mode: how the forward is recorded: "full" (the first
-    call; the others light), "light" (lines and modules) or "none" (structure).
-    Raises TypeError and ValueError for arguments that are none of these.
+    model: an nn.Module, or a list or dict of them, whose parameters get names and are listed in the report; by
+    default the modules in the caller's variables. optimizer: one or several, for the report.
+    watch: number of backward calls to record; all hooks are removed afterwards. mode: how to record the forward:
+    "full" (the first call; light for the others), "light" (lines and modules) or "none" (structure only).
+    Raises TypeError and ValueError for other arguments.
     """
     if isinstance(watch, bool) or not isinstance(watch, int):
-        raise TypeError(f"record(watch) takes a number of backward calls, no {type(watch).__name__}")
+        raise TypeError(f"record(watch=...) must be an int, got {type(watch).__name__}")
     if watch < 1:
-        raise ValueError(f"record(watch={watch}) would watch nothing: give 1 or more")
+        raise ValueError(f"record(watch=...) must be at least 1, got {watch}")
     if mode not in _MODES:
-        raise ValueError(f"no mode {mode!r}; the modes are: {', '.join(_MODES)}")
+        raise ValueError(f"unknown mode {mode!r}; choose from: {', '.join(_MODES)}")
     return BlockRecording(model, optimizer, watch, mode)
 
 

@@ -1,4 +1,4 @@
-"""`inspector.trace`: the Graph of a tensor."""
+"""`inspector.trace`: build the Graph of a tensor."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from inspector.user_code.variable_names import Names, names_from
 
 
 def trace(thing: Any) -> Graph:
-    """The backward graph of a tensor, of several in a list, dict or dataclass, or of a model's output.
+    """Build the backward graph of a tensor, of several tensors in a list, dict or dataclass, or of a model's
+    output.
 
-    Traced again after `backward()`, it shows before and after: what a graph was at first is remembered for as long
-    as it lives. Tensors are named as the caller's variables are.
-    Raises TypeError where there is no tensor, NoGraphError (a ValueError) where none has a graph.
+    If traced again after `backward()`, the Graph shows before and after: the first trace of a graph is remembered
+    for as long as the graph lives. Tensors are named after the caller's variables.
+    Raises TypeError if there is no tensor, NoGraphError (a ValueError) if none has a graph.
     """
     return trace_from(thing, sys._getframe(1))
 
@@ -36,7 +37,7 @@ def trace_from(thing: Any, frame: Any) -> Graph:
 
 
 def trace_named(thing: Any, names: Names) -> Graph:
-    """`trace`, with names that are known."""
+    """`trace`, with known names."""
     DEEP_GRAPHS.release()
     roots = roots_of(thing)
     outputs = [output for output, _ in roots]

@@ -1,1 +1,1 @@
-"""What the command does once its options are parsed: inspect a script, draw a saved inspection, look at itself."""
+"""The commands, run after their options are parsed: inspect a script, redraw a report, check the installation."""

@@ -1,4 +1,4 @@
-"""What becomes of findings beside the text in the terminal: an exit status, and annotations for a CI service."""
+"""The exit status for findings, and annotations for a CI service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from inspector.report import Finding
 
 FOUND = 3
-"""The exit status under `--fail-on`."""
+"""Exit status under `--fail-on` if there are findings."""
 
 _LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 
@@ -33,9 +33,9 @@ def first_call(findings: list[Finding]) -> int | None:
 
 
 def workflow_commands(findings: list[Finding], folder: str) -> Iterator[str]:
-    """The findings as workflow commands of GitHub Actions, with paths from the working directory.
+    """The findings as workflow commands of GitHub Actions, with paths relative to the working directory.
 
-    folder: that of the script, from which a report writes its paths.
+    folder: the script's folder, to which the paths in a report are relative.
     """
     for finding in findings:
         place = ""

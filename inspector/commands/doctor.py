@@ -1,4 +1,4 @@
-"""`inspect doctor`: what this installation is made of, whether it can draw, and what this torch lets it see."""
+"""`inspect doctor`: show the installed versions, whether figures can be drawn, and what this torch offers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from inspector import __version__
 from inspector.util.dependencies import requirements
 
 _OPTIONAL = "slides"
-"""The extra that some formats need."""
+"""The extra for the formats with optional dependencies."""
 _NEWEST_TESTED = (2, 15)
 """The newest release of torch that the tests run with."""
 
 
 def doctor() -> int:
-    """Print versions, the layout engine, whose `inspect` is on PATH, and the capabilities of this torch.
+    """Print the versions, the layout engine, which `inspect` is on PATH, and torch's capabilities.
 
-    1 if a package or the layout engine is missing. A capability that is missing costs only what the table says.
+    Returns 1 if a package or the layout engine is missing. A missing capability costs only what the table says.
     """
     lines = [("autograd-inspector", __version__, ""), ("python", platform.python_version(), sys.executable)]
     lines += [(name, *_package(name)) for name in requirements()]
@@ -74,7 +74,7 @@ def _print_capabilities() -> None:
 def _optional(name: str) -> tuple[str, str]:
     state, remark = _package(name)
     if state == "missing":
-        return "none", f'for some formats: pip install "autograd-inspector[{_OPTIONAL}]"'
+        return "none", f'needed for some formats: pip install "autograd-inspector[{_OPTIONAL}]"'
     return state, remark
 
 
@@ -87,7 +87,7 @@ def _layout() -> tuple[str, str]:
         graph.layout("dot")
     except (ImportError, OSError, ValueError) as error:
         return "missing", f"{error}; pip install --force-reinstall pygraphviz"
-    return "works", "Graphviz, by pygraphviz"
+    return "works", "Graphviz, through pygraphviz"
 
 
 def _on_path() -> tuple[str, str]:

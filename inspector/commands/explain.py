@@ -1,4 +1,4 @@
-"""`inspect explain [RULE]`: what the rules of the diagnosis find, from their own docstrings."""
+"""`inspect explain [RULE]`: print the docstrings of the rules."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from inspector.util.stderr import say
 
 _USAGE = 2
 _WIDEST = 100
-_HEADS = ("Why it matters:", "How to mend it:", "Example:")
+_HEADS = ("Why it matters:", "How to fix it:", "Example:")
 
 
 def explain(names: Sequence[str]) -> int:
-    """Print the table of the rules, or all that is to be said of those that are named; the exit status."""
+    """Print the table of the rules, or the documentation of the named ones; return the exit status."""
     console = Console(highlight=False, width=min(Console().width, _WIDEST))
     unknown = [name for name in names if name not in RULES]
     if unknown:
         close = difflib.get_close_matches(unknown[0], RULES, n=1)
         meant = f" (did you mean {close[0]}?)" if close else ""
         known = ", ".join(RULES)
-        say(f"no rule {unknown[0]!r}{meant}; the rules are: {known}")
+        say(f"unknown rule {unknown[0]!r}{meant}; choose from: {known}")
         return _USAGE
     if not names:
         console.print(_table())
@@ -35,10 +35,10 @@ def explain(names: Sequence[str]) -> int:
 
 
 def markdown() -> str:
-    """docs/rules.md: every rule, as `inspect explain RULE` tells it."""
+    """docs/rules.md: the text of `inspect explain` for every rule."""
     parts = [
-        "# The rules of the diagnosis\n",
-        "What `inspect explain` prints. A rule whose evidence was not recorded is listed as not checked.\n",
+        "# Rules\n",
+        "The text of `inspect explain`. A rule whose evidence was not recorded is reported as not checked.\n",
         *(_section(rule) for rule in RULES.values()),
     ]
     return "\n".join(parts)
@@ -61,7 +61,7 @@ def _explained(rule: Rule) -> Text:
 
 
 def _reflowed(rule: Rule) -> str:
-    """The docstring, a paragraph a line: the terminal breaks it. The code of the example stays as it is."""
+    """The docstring with one line per paragraph, for the terminal to wrap. The example code is unchanged."""
     paragraphs, example, code = rule.text.strip().partition("Example:")
     joined = "\n\n".join(" ".join(part.split()) for part in paragraphs.strip().split("\n\n"))
     return f"{joined}\n\n{example}{code}"

@@ -1,4 +1,4 @@
-"""The pictures of one backward call, written to files."""
+"""Write the figures of one backward call to files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from inspector.util.os_errors import with_path
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The files of a call's pictures, and what did not come out as it was wished, one line each."""
+    """The files of a call's pictures, and one remark for each deviation from the options."""
 
     files: list[Path]
     remarks: list[str]
@@ -38,9 +38,9 @@ def write_pictures(
 ) -> Written:
     """Draw a call and write its files.
 
-    original: torchviz's picture of the call, for its format; where there is none, that is a remark.
-    Raises TooManyBoxes or LayoutFailed where it cannot be drawn, ValueError for a path that the graph does not
-    have, MissingExtra for a format that is not installed, OSError where it cannot be written.
+    original: torchviz's picture of the call, for its format; if there is none, a remark says so.
+    Raises TooManyBoxes or LayoutFailed if the call cannot be drawn, ValueError for an unknown path, MissingExtra
+    for a format that is not installed, OSError if a file cannot be written.
     """
     drawn = _Drawn(call, options)
     destination.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,8 @@ def write_pictures(
 
 
 def _write_original(original: Original, index: int, destination: Destination, written: Written) -> None:
-    """torchviz's own picture, or a remark on why there is none: the other pictures are drawn all the same."""
+    """Write torchviz's own picture, or return a remark on why there is none. The other pictures are not affected.
+    """
     path = destination.file or destination.folder / f"backward-{index}{WRITERS['torchviz'].suffix}"
     reason = original.reason
     if original.source is not None:
@@ -69,7 +70,7 @@ def _write_original(original: Original, index: int, destination: Destination, wr
             return
         except LayoutFailed as error:
             reason = str(error)
-    written.remarks.append(f"torchviz has no picture of backward call {index}: {reason}")
+    written.remarks.append(f"no torchviz picture of backward call {index}: {reason}")
 
 
 def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
@@ -86,7 +87,7 @@ def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
 
 
 def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
-    """The figure of a call step by step."""
+    """The figure of a call, step by step."""
     script = _script(call.graph, options)
     return frames(
         call.graph, options.figure, call=_code(call), order=options.order, script=script, depth=options.depth
@@ -98,7 +99,7 @@ def _code(call: BackwardCall) -> str | None:
 
 
 def _script(graph: Graph, options: DrawOptions) -> str | None:
-    """The text of the file that made the graph; None where it is not at hand or not wanted."""
+    """The source of the file that created the graph; None if it is unavailable or not needed."""
     if options.folder is None or not options.figure.code:
         return None
     try:
@@ -108,7 +109,7 @@ def _script(graph: Graph, options: DrawOptions) -> str | None:
 
 
 class _Drawn:
-    """What is drawn of a call, each figure when it is first needed."""
+    """The figures of a call, each drawn on first use."""
 
     def __init__(self, call: BackwardCall, options: DrawOptions) -> None:
         self.call = call
@@ -128,7 +129,7 @@ class _Drawn:
 
     @property
     def remarks(self) -> list[str]:
-        """Those of the figures that were needed, each once, and why there is no plot where one was wished."""
+        """The remarks of all figures drawn, without duplicates, and why a plot is missing."""
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
         reason = why_no_plot(self.call.graph) if self.look.plot else None
@@ -136,11 +137,11 @@ class _Drawn:
 
 
 _Scenes = Callable[[_Drawn], list[Scene]]
-"""Picks the Scenes of one file."""
+"""Selects the Scenes of one file."""
 
 
 def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[Path, _Scenes]]:
-    """The files of a format, and what each holds."""
+    """The files of a format, and the content of each."""
     call, options = drawn.call, drawn.look
     sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
     plot = options.plot and WRITERS[format].holds != "graph" and why_no_plot(call.graph) is None
@@ -148,16 +149,16 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
     if destination.file is None:
         start = f"backward-{call.index}"
         return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
-    # One file holds both panels; where it has room for pages and steps are wished, it holds those.
+    # One file holds both panels, or all steps if they are requested and the format has pages.
     picture = (destination.file, sheets[-1 if options.frames and WRITERS[format].holds == "pages" else 0][1])
     name = destination.file.name[: -len(end)]
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
 
 
 def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scenes]]:
-    """The middle part of each file's name, and what the file holds. Before is step 0, after the last step.
+    """The infix of each file's name, and its content. Before is step 0, after is the last step.
 
-    alone: whether one picture is written, so that nothing is to be drawn for the names of the steps.
+    alone: whether only one picture is written, so that the step names need not be drawn.
     """
     holds, options = WRITERS[format].holds, drawn.look
     ran = drawn.call.graph.ran

@@ -1,4 +1,4 @@
-"""The options of the command line, parsed. No torch, no drawing: `inspect --help` must be quick."""
+"""Typed options of the command line. Imports neither torch nor drawing code: `inspect --help` must be fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Record = Literal["full", "light", "none"]
 
 FORMATS = tuple(WRITERS)
 ORIGINAL = "torchviz"
-"""The format that torchviz draws, while the script runs."""
+"""The format drawn by torchviz itself, while the script runs."""
 THEMES: tuple[Theme, ...] = get_args(Theme)
 TEXTS: tuple[Text, ...] = get_args(Text)
 RECORDS: tuple[Record, ...] = get_args(Record)
@@ -30,10 +30,10 @@ DEFAULT_WATCH = 3
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """How pictures look, and what they show (`figure`).
+    """What figures look like and what they show (`figure`).
 
-    frames: whether there is a picture for each step as well, in which order. folder: where the script lies, for
-    the code beside the graph; None where nobody knows. plot: whether there are curves, with tangents.
+    frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
+    beside the graph; None if unknown. plot: also draw curves with tangents.
     """
 
     theme: Theme = "light"
@@ -48,11 +48,11 @@ class DrawOptions:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What is checked beside the rules of the diagnosis, and what becomes of findings.
+    """Additional checks, and what to do with findings.
 
-    derivatives: each leaf's, by rules, by autograd and by finite differences.
-    functions: custom ones, by gradcheck.
-    fail_on: from which severity on the exit status is 3. annotate: the CI service that is told, None for none.
+    derivatives: compare each leaf's derivative by rules, autograd and finite differences.
+    functions: run gradcheck on custom Functions.
+    fail_on: lowest severity that gives exit status 3. annotate: the CI service to print annotations for, or None.
     """
 
     derivatives: bool = False
@@ -63,10 +63,10 @@ class CheckOptions:
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """Which backward calls are watched and which are drawn.
+    """Which backward calls to record, and which to draw.
 
-    backward: a number as text, "all" or "last"; None for the first with a finding, else the first.
-    limit: after how many calls everything of ours comes off. record: how the first call's forward is recorded.
+    backward: a number as text, "all" or "last"; None for the first call with a finding, else the first call.
+    limit: number of calls to record. record: how to record the forward of the first call.
     """
 
     backward: str | None = None
@@ -76,20 +76,20 @@ class WatchOptions:
 
     @property
     def calls(self) -> int | None:
-        """How many calls must be watched; None for all until the script ends."""
+        """Number of calls that must be recorded; None for all until the script ends."""
         if self.backward == "last":
             return None
         wanted = int(self.backward) if self.backward is not None and self.backward.isdigit() else 1
         return max(self.limit, wanted)
 
     def is_drawn(self, index: int) -> bool:
-        """Whether a call may be one that is drawn, before it is known which calls there will be."""
+        """Whether a call may be drawn, before all calls are known."""
         return self.backward in ("all", "last") or index == int(self.backward or 1)
 
     def drawn(self, indexes: list[int], found: int | None = None) -> list[int]:
-        """Which of the watched calls are drawn: of `indexes`, those that `backward` asks for.
+        """Select the calls to draw from the recorded `indexes`.
 
-        found: the first call with a finding, None where there is none.
+        found: the first call with a finding, or None.
         """
         if self.backward == "all":
             return indexes
@@ -102,7 +102,7 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the output goes: a folder, or one file whose suffix is the format. Both absolute."""
+    """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute."""
 
     folder: Path
     file: Path | None
@@ -110,13 +110,13 @@ class Destination:
 
     @property
     def report(self) -> Path | None:
-        """report.json; None where only one picture is written."""
+        """The path of report.json; None if only one picture is written."""
         return None if self.file is not None else self.folder / "report.json"
 
 
 @dataclass(frozen=True)
 class Options:
-    """All options of one run. hint: what is said of them in the end, or nothing."""
+    """All options of one run. hint: a last line to print, or an empty text."""
 
     watch: WatchOptions
     draw: DrawOptions
@@ -126,13 +126,13 @@ class Options:
 
 
 class OptionError(ValueError):
-    """A wrong value, with the right ones in the message."""
+    """An invalid value; the message lists the valid ones."""
 
 
 def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
-    """From `--output` and `--format`. Raises OptionError for a file whose suffix is no format.
+    """The destination given by `--output` and `--format`. Raises OptionError for a file with an unknown suffix.
 
-    The place is fixed now: a script that changes its working directory does not move it.
+    The path is made absolute now, so that a script that changes its working directory does not affect it.
     """
     path = Path(output or DEFAULT_FOLDER).absolute()
     if not path.suffix or path.is_dir() or (output or "").endswith("/"):
@@ -140,16 +140,17 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     format = format_of(path.name)
     if format is None:
         raise OptionError(
-            f"--output {output}: no format {path.suffix}; a file ends in "
-            f"{', '.join(known.suffix for known in WRITERS.values())}, a folder in none of them (or in a slash)"
+            f"--output {output}: unknown format {path.suffix}; use "
+            f"{', '.join(known.suffix for known in WRITERS.values())}, or a folder (a name without suffix)"
         )
     if formats and formats != (format,):
-        raise OptionError(f"--output {output} is one file, so --format {formats[0]} cannot hold too")
+        raise OptionError(f"--output {output} is a single file and cannot be combined with --format {formats[0]}")
     return Destination(path.parent, path, _installed((format,)))
 
 
 def _installed(formats: tuple[str, ...]) -> tuple[str, ...]:
-    """The formats, each once. Told before the script has run for an hour: what is missing to write them."""
+    """The formats without duplicates. Raises OptionError now, not after an hour of training, if a package is
+    missing."""
     for format in formats:
         if not WRITERS[format].is_installed():
             raise OptionError(str(MissingExtra(format, "slides")))

@@ -1,4 +1,4 @@
-"""The output folder: made when there is something to write, and kept from holding two runs mixed."""
+"""The output folder: created on first use, and cleared of the previous run's files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ENDS = (".json", ".full.json.gz", ".torchviz.json")
 
 
 def open_folder(folder: Path) -> None:
-    """Make the folder, with a `.gitignore` of its own; the report of the last run becomes previous.json.
+    """Create the folder with its own `.gitignore`, and keep the last run's report as previous.json.
 
-    Raises OSError where it cannot be made or written.
+    Raises OSError if it cannot be created or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
@@ -32,7 +32,7 @@ def open_folder(folder: Path) -> None:
 
 
 def display_path(path: Path) -> str:
-    """A path for the user: relative to the working directory where that is shorter."""
+    """A path for display, relative to the working directory if that is shorter."""
     try:
         relative = os.path.relpath(path)
     except (ValueError, OSError):  # another drive, or a working directory that is gone
@@ -43,7 +43,7 @@ def display_path(path: Path) -> str:
 def cannot_write(error: OSError, otherwise: Path) -> str:
     """`cannot write inspect-out/backward-1.svg: No space left on device`.
 
-    otherwise: what was to be written, for an error that names no file.
+    otherwise: the path to name if the error has none.
     """
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else otherwise
     return f"cannot write {display_path(path)}: {reason(error)}"

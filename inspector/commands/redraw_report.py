@@ -1,4 +1,4 @@
-"""`inspect SAVED.json`: draw a saved inspection again. Nothing is run, and torch is not imported."""
+"""`inspect REPORT.json`: draw a saved report again, without running the script or importing torch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ INTERRUPTED = 130
 
 
 def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
-    """Draw the calls of a report that are asked for; the exit status.
+    """Draw the selected calls of a report; return the exit status.
 
-    quiet: print nothing but what goes wrong and which files there are, a line each (for the inspection, which has
-    printed the rest).
+    quiet: print only errors and the names of the files written, one per line (for an inspection that has printed
+    everything else).
     """
     from inspector.terminal import show, stderr_console
     from inspector.terminal.print_call import Shown
@@ -47,7 +47,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     except (ReportError, LookupError, ValueError) as error:  # the last: a path between tensors that are not there
         return _complain(str(error.args[0]), USAGE)
     except KeyboardInterrupt:  # every file is whole, or not there
-        return _complain("interrupted: the pictures are not finished", INTERRUPTED)
+        return _complain("interrupted before the pictures were finished", INTERRUPTED)
     if quiet:
         for file in files:
             _print(f"{FILE}{json.dumps(str(file))}")
@@ -66,14 +66,14 @@ def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
     wanted = options.watch.drawn(indexes) if options.watch.backward else report.recording["drawn"]
     calls = [call for call in report.calls if call.index in wanted]
     if not calls:
-        held = f"it holds {', '.join(map(str, indexes))}" if indexes else "it holds none"
+        held = f"it has {', '.join(map(str, indexes))}" if indexes else "it has none"
         asked = f" {options.watch.backward}" if options.watch.backward else ""
         raise LookupError(f"{report.script}: no backward call{asked} in this report: {held}")
     return calls
 
 
 def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
-    """Draw a call, and add what was written to `files`; the exit status."""
+    """Draw one call and add the files written to `files`; return the exit status."""
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
@@ -82,7 +82,7 @@ def _draw(call: BackwardCall, options: Options, files: list[Path], original: Ori
             drawn = replace(call, graph=without_grad_scale(call.graph, call.setting.scale))
             written = write_pictures(drawn, options.destination, options.draw, original)
     except (TooManyBoxes, LayoutFailed) as error:
-        return _complain(f"backward call {call.index} is not drawn: {error}", FAILED)
+        return _complain(f"backward call {call.index} cannot be drawn: {error}", FAILED)
     except OSError as error:
         return _complain(cannot_write(error, options.destination.folder), FAILED)
     for remark in written.remarks:

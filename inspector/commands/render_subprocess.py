@@ -1,4 +1,4 @@
-"""Drawing in a child process: Graphviz can crash, and must not take a training run along."""
+"""Draw in a child process, so that a crash of Graphviz cannot end a training run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from inspector.util.child_python import python_command
 from inspector.util.exit_status import describe_exit_status
 
 REMARK = "inspect: note: "
-"""Before a line of the child's that is no failure."""
+"""Prefix of a line of the child that is not an error."""
 FILE = "inspect: file: "
-"""Before the name of a file that the child wrote, as JSON: it may hold anything."""
+"""Prefix of the name of a file that the child wrote, encoded as JSON because it may contain anything."""
 TIME_LIMIT = 60.0
-"""Seconds for the pictures of one run."""
+"""Seconds for all pictures of one run."""
 
 
 class RenderProcess:
-    """A child that draws a saved report while the script goes on."""
+    """A child process that draws a saved report while the script goes on."""
 
     def __init__(self, report: Path, options: Options) -> None:
-        """Start to draw `report`. Raises OSError where no process can be started."""
+        """Start drawing `report`. Raises OSError if no process can be started."""
         self._limit = time.monotonic() + TIME_LIMIT
         self._report = report
         self.remarks: list[str] = []
@@ -43,12 +43,12 @@ class RenderProcess:
         )
 
     def wait(self) -> str | None:
-        """Wait for the end of the drawing; what went wrong, as one line, or None."""
+        """Wait for the drawing to finish; return the error in one line, or None."""
         try:
             _, said = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.stop()
-            return f"drawing took longer than {TIME_LIMIT:.0f} s and was given up"
+            return f"drawing was stopped after {TIME_LIMIT:.0f} s"
         except BaseException:
             self.stop()
             raise
@@ -63,7 +63,7 @@ class RenderProcess:
         return lines[-1].removeprefix("inspect: ")
 
     def stop(self) -> None:
-        """End the child now. Pictures are written whole or not at all."""
+        """Kill the child. Pictures are written atomically."""
         self._child.kill()
         self._child.communicate()
 
@@ -89,7 +89,7 @@ def _arguments(options: Options) -> list[str]:
 
 
 def _figure_arguments(look: FigureOptions) -> list[str]:
-    """A Look as options; what it leaves open is left out."""
+    """The figure options as command line arguments, without those at their default."""
     chosen = {field.name: getattr(look, field.name) for field in fields(look)}
     flags = [f"--{name}" for name, value in chosen.items() if value is True]
     pairs = [(f"--{name}", value) for name, value in chosen.items() if value and isinstance(value, str)]
@@ -97,8 +97,8 @@ def _figure_arguments(look: FigureOptions) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The child finds this very package, also in a checkout that is not installed, and no settings of the
-    script's for its interpreter (`-W error` in PYTHONWARNINGS, a start-up file)."""
+    """The child's environment: it finds this package even in a checkout that is not installed, without the
+    script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file)."""
     ours = str(Path(__file__).resolve().parents[2])
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return kept | {"PYTHONPATH": ours, "PYTHONSAFEPATH": "1"}

@@ -1,4 +1,4 @@
-"""`inspect SCRIPT`: run it, watch its backward calls, write what was seen, and end as the script ended."""
+"""`inspect SCRIPT`: run a script, record its backward calls, write the results and exit as the script did."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
-_OTHER_PLACE = "choose another place with --output"
-_OTHER_TEMPORARY = "TMPDIR chooses another place for temporary files"
+"""Exit status after Ctrl-C, as in shells."""
+_OTHER_PLACE = "choose another folder with --output"
+_OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
 
 
 def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
-    """Run the script and say what autograd did in it; how the script ended.
+    """Run the script and show what autograd did in it; return how the script ended.
 
-    Raises ScriptError when there is nothing to run. Nothing that goes wrong on our side changes the Exit.
+    Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
     inspection = _Inspection(target, options)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
@@ -46,17 +46,17 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
             try:
                 inspection.finish(exit)
             except KeyboardInterrupt:
-                inspection.say("interrupted: the pictures are not finished")
+                inspection.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
-                inspection.say(f"an error of ours, not of the script: {type(error).__name__}: {error}")
+                inspection.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
             if exit.status == 0 and inspection.fails:
                 return replace(exit, status=FOUND)
     return exit
 
 
 class _Inspection:
-    """From the script's `import torch` to its end."""
+    """The inspection, from the script's `import torch` to its end."""
 
     def __init__(self, target: ScriptTarget, options: Options) -> None:
         self._target = target
@@ -77,7 +77,7 @@ class _Inspection:
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
 
     def begin(self) -> None:
-        """torch is there: begin to watch."""
+        """Start recording, once torch is imported."""
         from inspector.recording.session import Session, WatchPlan
         from inspector.user_code.paths import UserFiles
 
@@ -98,7 +98,7 @@ class _Inspection:
         self._session.open()
 
     def not_watched(self, reason: str) -> None:
-        """torch is there, and could not be watched: told at once, since the script may run for hours."""
+        """torch cannot be observed. Reported at once, since the script may run for hours."""
         self._not_watched = reason
         self.say(reason)
         if self._session is not None:
@@ -107,11 +107,11 @@ class _Inspection:
             self._functions.remove()
 
     def say(self, line: str) -> None:
-        """One line on the stderr that the command began with."""
+        """Print one line on the stderr that the command started with."""
         say(line, self._stderr)
 
     def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
-        """torchviz's picture of a call's roots, before backward frees their graph."""
+        """Let torchviz draw a call's roots, before backward frees their graph."""
         from inspector.report.originals import Original
         from inspector.tracing.torchviz import NoOriginal, original_dot
 
@@ -125,20 +125,20 @@ class _Inspection:
 
     @property
     def fails(self) -> bool:
-        """Whether there are findings on which the command is to fail (`--fail-on`)."""
+        """Whether `--fail-on` makes the command fail."""
         found = [] if self._report is None else self._report.findings
         return fails(found, self._options.checks.fail_on)
 
     def finish(self, exit: ScriptExit) -> None:
-        """The script has ended: show what was not shown yet, and complete the report."""
+        """After the script: show what was not shown yet, and complete the report."""
         if (nothing := self._why_nothing(exit)) is not None:
-            self.say(f"{nothing}: there is nothing to show")
+            self.say(f"nothing to show: {nothing}")
             return
         assert self._session is not None
         self._session.close()
         if self._session.failure is not None:
-            ended = "" if self._session.is_done else ", ended the watching"
-            self.say(f"an error of ours, not of the script's{ended}: {self._session.failure}")
+            stopped = "" if self._session.is_done else ", recording stopped"
+            self.say(f"internal error{stopped} (your script is not affected): {self._session.failure}")
         if self._report is None:
             self._show(exit)
         else:
@@ -153,9 +153,9 @@ class _Inspection:
         self._temporary.close()
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
-        """Why nothing was watched; None where torch was."""
+        """Why nothing was recorded; None if torch was observed."""
         if self._not_watched is not None:
-            return f"{self._name_call} imported torch, which could not be watched"
+            return f"{self._name_call} imported torch, but it could not be observed"
         if self._session is not None:
             return None
         return f"{self._name_call} {'could' if exit.torch_failed else 'did'} not import torch"
@@ -166,19 +166,19 @@ class _Inspection:
         if self._options.watch.drawn([call.index for call in session.calls]):
             return
         if session.failure is not None:  # there may have been others since
-            self.say(f"there is nothing to draw: {calls if seen else 'no backward call'} had been watched by then")
+            self.say(f"nothing to draw: {calls if seen else 'no backward call'} had been recorded by then")
         elif seen == 0:
             ended = "" if exit.exception is None else f" before {self._name_call} ended"
-            self.say(f"no backward() was seen{ended}: there is nothing to draw")
+            self.say(f"nothing to draw: backward() was not called{ended}")
         else:
-            self.say(f"there is no backward call {wanted} to draw: {calls} of {self._name_call} were seen")
+            self.say(f"nothing to draw: there is no backward call {wanted}, {self._name_call} made {calls}")
 
     @property
     def _name_call(self) -> str:
         return Path(self._target.path).name if self._target.path is not None else str(self._target.module)
 
     def _show(self, exit: ScriptExit | None = None) -> None:
-        """Write the report, start to draw, and print: when the watched calls are done, or at the end."""
+        """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
         if self._report is not None or os.getpid() != self._process:
             return
         if self._functions is not None:  # what it runs is the user's, with the user's modules
@@ -187,7 +187,7 @@ class _Inspection:
         with our_modules():
             from inspector.report.originals import originals_path
 
-            with self._progress_sign("looking for what is wrong"):
+            with self._progress_sign("checking the gradients"):
                 report = self._report = self._reported(exit)
             path = self._open_destination()
             written = path is not None and self._write(report, path)
@@ -199,7 +199,7 @@ class _Inspection:
 
     @contextlib.contextmanager
     def _progress_sign(self, text: str) -> Iterator[None]:
-        """A sign of life for work of ours that takes long; our own modules are in view meanwhile."""
+        """A progress indicator for slow work, with the inspector's own modules importable meanwhile."""
         with our_modules():
             from inspector.terminal import stderr_console
             from inspector.terminal.progress import working
@@ -231,7 +231,7 @@ class _Inspection:
         return replace(report, recording=recording_of(self._session, drawn))
 
     def _give_drawn_names(self, calls: list[BackwardCall]) -> None:
-        """Tensors get the names that comments of the script (`# inspect: w0 = w_0`) give them in figures."""
+        """Give tensors the names from the script's comments (`# inspect: w0 = w_0`), for figures."""
         from inspector.runscript.name_comments import drawn_names
 
         try:
@@ -247,7 +247,7 @@ class _Inspection:
                     tensor["symbol"] = names[tensor["name"]]
                     unused.discard(tensor["name"])
         self._remarks += [
-            f"no tensor is called {name}, which a comment names {names[name]}" for name in sorted(unused)
+            f"a comment writes {name} as {names[name]}, but no tensor is called {name}" for name in sorted(unused)
         ]
 
     def _gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
@@ -258,7 +258,7 @@ class _Inspection:
         return rows_of(self._checked, calls)
 
     def _open_destination(self) -> Path | None:
-        """Where the report is written; None, and a line, where that cannot be."""
+        """The path of the report; None, after printing an error, if it cannot be written."""
         destination = self._options.destination
         instead = _OTHER_TEMPORARY if destination.report is None else _OTHER_PLACE
         try:
@@ -295,7 +295,7 @@ class _Inspection:
         try:
             self._drawing = RenderProcess(path, options)
         except OSError as error:
-            self.say(f"no picture: no process can be started to draw it: {reason(error)}")
+            self.say(f"no picture: cannot start a process to draw it: {reason(error)}")
 
     def _print(self, report: Report) -> None:
         from inspector.terminal import show, show_gradcheck, stderr_console
@@ -316,7 +316,7 @@ class _Inspection:
                     print(line, file=self._stderr)
 
     def _end_drawing(self) -> None:
-        """Wait for the pictures, and say which files there are."""
+        """Wait for the pictures, and print which files were written."""
         from inspector.terminal import show_files, stderr_console
         from inspector.terminal.progress import working
 
@@ -324,7 +324,7 @@ class _Inspection:
             failure = None if self._drawing is None else self._drawing.wait()
         if failure is not None:
             report = self._options.destination.report
-            kept = f"; {display_path(report)} holds the numbers" if report is not None else ""
+            kept = f"; the numbers are in {display_path(report)}" if report is not None else ""
             self.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
             self._files += self._drawing.files
@@ -334,7 +334,7 @@ class _Inspection:
             show_files(stderr_console(self._stderr), [display_path(path) for path in self._files])
 
     def _hint(self) -> None:
-        """The last line, a quiet one."""
+        """Print the hint as the last line."""
         from inspector.terminal import show_hint, stderr_console
 
         if self._options.hint:
@@ -343,7 +343,7 @@ class _Inspection:
 
 
 def _exit_of(exit: ScriptExit | None) -> ReportExit:
-    """How the script ended, as a report has it; None while it runs."""
+    """How the script ended, for the report; None while it runs."""
     return {
         "status": None if exit is None else exit.status,
         "exception": None if exit is None else exit.describe(),
@@ -351,5 +351,5 @@ def _exit_of(exit: ScriptExit | None) -> ReportExit:
 
 
 def _unless_closed() -> contextlib.AbstractContextManager[None]:
-    """The script may have closed stderr, or the reader of a pipe may have gone."""
+    """Ignore a stderr that the script closed, or whose reader is gone."""
     return contextlib.suppress(ValueError, OSError)

@@ -1,6 +1,6 @@
-"""Derivatives of elementary functions, as symbols and numbers: on each edge, and of the root by its leaves.
+"""Derivatives of elementary functions as symbols and numbers: local ones on each edge, total ones for each leaf.
 
-Nothing here needs torch; sympy is imported when a graph has an edge that can have a symbol.
+No torch needed. sympy is only imported if a graph has an edge that can have a symbol.
 """
 
 from inspector.derivatives.edge_derivatives import add_local_derivatives

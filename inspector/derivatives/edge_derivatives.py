@@ -1,8 +1,8 @@
-"""The local derivative of each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
+"""The local derivative on each edge between small tensors: `{"symbol": "2*x", "value": 4.0}`.
 
-The rules of the tables say what it should be; it is kept only if it, times what came from upstream, is the
-gradient that was measured on the edge. Where the rules say nothing, or something else (a hook, a kink, a custom
-Function), an edge between numbers has its measured ratio and no symbol.
+The tables give the expected derivative. It is kept only if, multiplied by the upstream gradient, it equals the
+gradient measured on the edge. If the tables have no entry, or a different value (a hook, a kink, a custom
+Function), an edge between scalars gets the measured ratio and no symbol.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 """Relative; a few units in the last place of a float32 (1.2e-7)."""
 
 MOST_EDGES = 300
-"""A figure with more symbols is read by nobody, and each takes sympy half a millisecond."""
+"""Maximum edges with symbols; more would be unreadable, and each takes sympy half a millisecond."""
 
 
 @dataclass(slots=True)

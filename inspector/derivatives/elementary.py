@@ -1,9 +1,10 @@
-"""The elementary backward functions of torch: the forward of each, and its derivative by each input.
+"""Table of torch's elementary backward functions: the forward of each, and its derivative by each input.
 
-An expression is Python text over the names of `functions.NUMERIC`, the inputs, the attributes that the Node saved
-(or their defaults) and `result`, which is the function's output. One text serves three times: of numbers it is
-evaluated, of sympy's symbols it becomes the symbol on an edge, and the tests hold it against torch's gradient.
-The derivatives are written out, not left to sympy, since `s(1 - s)` is what the blackboard says of a sigmoid.
+An expression is Python text over the names in `functions.NUMERIC`, the inputs, the attributes saved by the Node
+(or their defaults) and `result`, the output of the function. The same text is evaluated with numbers, becomes the
+symbol on an edge when evaluated with sympy symbols, and is compared with torch's gradients in the tests.
+Derivatives are written out instead of computed by sympy because `s(1 - s)` is the form that textbooks use for a
+sigmoid.
 """
 
 from __future__ import annotations

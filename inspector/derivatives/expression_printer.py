@@ -1,6 +1,7 @@
-"""A sympy expression as text that sympy, and Python, can read again: simple factors first, sums last.
+"""Print a sympy expression as text that sympy and Python can parse, in textbook order: simple factors first, sums
+last.
 
-Sympy's own printer sorts by its own rules, `(1 - sigmoid(p))*sigmoid(p)`; the blackboard's order is another.
+sympy's own printer has a different order, such as `(1 - sigmoid(p))*sigmoid(p)`.
 """
 
 from __future__ import annotations

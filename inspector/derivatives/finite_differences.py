@@ -1,6 +1,6 @@
-"""The root of a graph as a function of its leaves, evaluated again from what was recorded.
+"""The root of a graph as a function of its leaves, re-evaluated from the recorded operations.
 
-The user's code is never run a second time.
+User code never runs a second time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Evaluation:
         self._leaf = leaf
         at = forward.value(leaf)
         if at is None:
-            raise NotEvaluable("its value is not known in full (more than 9 elements, or not recorded)")
+            raise NotEvaluable("its full value is unknown (more than 9 elements, or not recorded)")
         self.at = at
         self._steps = self._dependent()
         if not self._steps and root != leaf:
@@ -99,12 +99,12 @@ class Evaluation:
         """The root must come out as it was recorded: an in-place write or a lost constant may be in the way."""
         recorded, again = self._forward.value(self._root), self(self.at)
         if len(again.items) != 1:
-            raise NotEvaluable("the root is not one number")
+            raise NotEvaluable("the root is not a single number")
         if recorded is None or (math.isnan(recorded.items[0]) and math.isnan(again.items[0])):
             return
         if not values_agree(again.items[0], recorded.items[0], REPRODUCED):
             shown = f"{again.items[0]:.6g} instead of {recorded.items[0]:.6g}"
-            raise NotEvaluable(f"evaluated again from what was recorded the root is {shown}")
+            raise NotEvaluable(f"re-evaluating the recorded operations gives {shown} for the root")
 
 
 def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float) -> dict[Pair, SmallTensor]:
@@ -235,5 +235,5 @@ def _sides(function: Callable[[float], float], at: float) -> tuple[float, float]
 def _why_not(forward: ForwardReconstruction, function: str) -> str:
     name = forward.network.nodes[function]["name"]
     if forward.inputs(function):
-        return f"an input of {name} was not recorded, or is no small tensor"
-    return f"{name} is no elementary function"
+        return f"an input of {name} was not recorded or is too large"
+    return f"{name} is not an elementary function"

@@ -1,4 +1,4 @@
-"""The forward of a graph, read back from its backward functions: which function made what from which inputs."""
+"""Reconstruct the forward of a graph from its backward functions: each output's function and inputs."""
 
 from __future__ import annotations
 

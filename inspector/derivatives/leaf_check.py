@@ -1,4 +1,4 @@
-"""`--check`: the derivative of the root by each leaf, by rules, by autograd and by finite differences."""
+"""`--check`: compare the derivative for each leaf by rules, by autograd and by finite differences."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_derivatives(graph: Graph) -> list[LeafCheck]:
     forward = ForwardReconstruction(graph.network)
     root = root_pair(forward)
     if root is None:
-        raise NotEvaluable("backward did not start from one number")
+        raise NotEvaluable("backward did not start from a single number")
     seed = small_tensor(graph[root[0]]["gradient"])
     if seed is None:
         raise NotEvaluable("backward has not run")
@@ -66,7 +66,7 @@ def _checked(
         slopes = evaluation.slopes()
         differences = SmallTensor(slopes.shape, tuple(seed * item for item in slopes.items))
         kinks = evaluation.kinks()
-        remark = f"a kink: {kinks[0][0]:.4g} from the left, {kinks[0][1]:.4g} from the right" if kinks else ""
+        remark = f"kink: slope {kinks[0][0]:.4g} on the left, {kinks[0][1]:.4g} on the right" if kinks else ""
     except NotEvaluable as reason:
         remark = f"no finite differences: {reason}"
     # At a kink each side has its own slope, and torch takes one of them, or one between.

@@ -1,4 +1,4 @@
-"""Functions that rearrange or combine small tensors, linear in each of their inputs: select, stack, product."""
+"""Functions that rearrange or combine small tensors and are linear in each input: select, stack, product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions that may stand in an expression of the tables, of numbers; they take the side that torch takes."""
+"""The functions allowed in the tables' expressions, for numbers; at kinks they follow torch."""
 
 from __future__ import annotations
 

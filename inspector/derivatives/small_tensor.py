@@ -1,4 +1,4 @@
-"""Small tensors in plain Python: a shape and the elements in one row. Nobody needs numpy for nine numbers."""
+"""Small tensors in plain Python: a shape and a flat tuple of elements. Nine numbers do not need numpy."""
 
 from __future__ import annotations
 

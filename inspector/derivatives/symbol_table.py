@@ -1,6 +1,6 @@
-"""What the tensors of a graph are called in a formula: by name, by the expression that made them, or v1, v2, …
+"""Symbols for the tensors of a graph: the name, the source expression, or v1, v2, …
 
-Only this module and `local` and `total`, which use it, need sympy; it is imported when a graph has a scalar edge.
+Only this module, `edge_derivatives` and `total_derivative` need sympy, imported if a graph has a scalar edge.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The derivative of the root by each scalar leaf, in symbols: `v + 2*u` for f = u*v + u**2.
 
-Backward once more, in sympy: the local derivatives of the tables are multiplied along the edges and added up where
-edges meet. What comes out is written in leaves where that is short, else in the names of the script; it is kept
-only if its value is the gradient that was measured at the leaf.
+This is backward in sympy: local derivatives from the tables are multiplied along edges and added where edges meet.
+The result is written in terms of the leaves if that is short, otherwise with the names of the script. It is kept
+only if its value equals the gradient measured at the leaf.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Report -> findings: why a gradient is None, NaN, zero, huge or wrong, and on which line.
+"""From Report to findings: why a gradient is None, NaN, zero, huge or wrong, and on which line.
 
-A table of rules (`inspector.diagnosis.rules`), each a module that looks at the evidence in a Report and yields
-Findings. Nothing here needs torch: a saved report is diagnosed as a fresh one is.
+The rules (`inspector.diagnosis.rules`) are modules that examine the evidence in a Report and yield Findings. No
+torch needed: a saved report is diagnosed like a fresh one.
 """
 
 from inspector.diagnosis.rule import SEVERITIES, Rule

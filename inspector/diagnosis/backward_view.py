@@ -1,4 +1,4 @@
-"""One backward call as the rules look at it: its graph with ways through it."""
+"""A backward call with the lookups that rules need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCUMULATE_GRAD = "AccumulateGrad"
 
 @dataclass(frozen=True, slots=True)
 class GradientEdge:
-    """A `next` edge: from a Node (`source`) to one that its gradient flows on to (`target`)."""
+    """A `next` edge from a Node (`source`) to the one its gradient flows to (`target`)."""
 
     source: str
     target: str
@@ -28,7 +28,7 @@ class GradientEdge:
 
 
 class BackwardView:
-    """Ways through the graph of one backward call. All ids are those of report.json."""
+    """Lookups in the graph of one backward call. All ids are those of report.json."""
 
     def __init__(self, call: BackwardCall) -> None:
         self.row = call
@@ -40,17 +40,17 @@ class BackwardView:
 
     @functools.cached_property
     def next_edges(self) -> dict[str, list[GradientEdge]]:
-        """The edges that leave each Node, by slot: to the Nodes of its inputs."""
+        """The edges that leave each Node, by slot, to the Nodes of its inputs."""
         return self._edges_by("source")
 
     @functools.cached_property
     def incoming(self) -> dict[str, list[GradientEdge]]:
-        """The edges that arrive at each Node: from the Nodes that used its output."""
+        """The edges that arrive at each Node, from the Nodes that used its output."""
         return self._edges_by("target")
 
     @functools.cached_property
     def outputs(self) -> dict[str, list[str]]:
-        """The tensors that each Node made and that are known, by output number."""
+        """The known output tensors of each Node, by output number."""
         found: dict[str, list[str]] = defaultdict(list)
         for identifier, tensor in self.tensors.items():
             if tensor["grad_fn"] is not None:
@@ -64,34 +64,34 @@ class BackwardView:
 
     @functools.cached_property
     def knows_saved(self) -> bool:
-        """Whether it was read what Nodes saved: of a large graph in a light call at most what the one did at which
-        backward has failed."""
+        """Whether saved tensors were read; for a large graph in a light call at most those of the Node at which
+        backward failed."""
         with_some = sum(bool(function["saved"]) for function in self.functions.values())
         return with_some > (self.graph.error is not None)
 
     @functools.cached_property
     def saved(self) -> dict[str, dict[str, str]]:
-        """For each Node, the tensors that it saved by their names: `{"self": "t3"}`."""
+        """The saved tensors of each Node, by name: `{"self": "t3"}`."""
         return {
             identifier: {row["name"]: row["tensor"] for row in function["saved"] if row["tensor"] is not None}
             for identifier, function in self.functions.items()
         }
 
     def towards_leaves(self, starts: Iterable[str]) -> Iterator[str]:
-        """All Nodes that the gradient of these reaches, themselves included, breadth first."""
+        """All Nodes that the gradient of these Nodes reaches, including themselves, breadth first."""
         return _reached(starts, lambda node: (edge.target for edge in self.next_edges.get(node, ())))
 
     def towards_root(self, starts: Iterable[str]) -> Iterator[str]:
-        """All Nodes whose gradient reaches these, themselves included, breadth first."""
+        """All Nodes whose gradient reaches these Nodes, including themselves, breadth first."""
         return _reached(starts, lambda node: (edge.source for edge in self.incoming.get(node, ())))
 
     def leaves_under(self, starts: Iterable[str]) -> list[str]:
-        """The ids of the leaves whose gradient passes one of these Nodes, in walk order."""
+        """The ids of the leaves whose gradient passes through one of these Nodes, in walk order."""
         reached = set(self.towards_leaves(starts))
         return [leaf for node, leaf in self.leaf_of.items() if node in reached]
 
     def names(self, tensors: Iterable[str]) -> list[str]:
-        """What these tensors are called: the script's name, else the text that made it, else the id."""
+        """The names of these tensors: the script's name, else the source text, else the id."""
         return [self.name(identifier) for identifier in tensors]
 
     def name(self, tensor: str) -> str:
@@ -103,7 +103,7 @@ class BackwardView:
         return self.names(self.leaves_under(nodes))
 
     def location(self, node: str) -> Any:
-        """The line that made a Node, and which part; where it is not known, that of the nearest Node above."""
+        """The line that created a Node, and the part of it; if unknown, that of the nearest Node above."""
         for other in self.towards_root([node]):
             source = self.functions[other]["source"]
             if source is not None and not is_unknown(source):
@@ -112,12 +112,12 @@ class BackwardView:
         return self.functions[node]["source"]
 
     def _part(self, node: str, code: str) -> str | None:
-        """The source text that computed the output of a Node, if it stands in its line."""
+        """The source text that computed the output of a Node, if it is part of its line."""
         texts = [self.tensors[output].get("expression") for output in self.outputs.get(node, ())]
         return next((text for text in texts if text and text in code), None)
 
     def arrived(self, node: str) -> float | None:
-        """The norm of what arrived at a Node (of all its outputs); None where it is not known or None."""
+        """The norm of the gradient that arrived at a Node (of all its outputs); None if unknown or None."""
         return value_norm(self.functions[node]["gradient"])
 
     def _edges_by(self, end: str) -> dict[str, list[GradientEdge]]:

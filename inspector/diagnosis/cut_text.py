@@ -1,4 +1,4 @@
-"""Cuts in words: what the rules say of a place where a tensor left the graph."""
+"""Sentences about cuts: places where a tensor left the graph."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from inspector.report.row_types import CutRow, Fault
 
 _TEXTS = {
     "detach": "is detached here",
-    "data": "is taken as .data here",
-    "item": "becomes a Python number here",
-    "tolist": "becomes Python numbers here",
-    "numpy": "becomes a NumPy array here",
+    "data": "is read through .data here",
+    "item": "is converted to a Python number here",
+    "tolist": "is converted to Python numbers here",
+    "numpy": "is converted to a NumPy array here",
     "tensor": "is copied into a new tensor here",
-    "comparison": "is compared here, which has no derivative",
-    "integer": "becomes integers here, which have no derivative",
-    "no_grad": "is computed while gradients are turned off",
+    "comparison": "is compared here, and a comparison has no derivative",
+    "integer": "is converted to integers here, and integers have no derivative",
+    "no_grad": "is computed with gradients turned off",
     "inference_mode": "is computed in inference mode",
 }
 
@@ -31,7 +31,7 @@ def described(cut: CutRow) -> str:
 
 
 def location(cut: CutRow) -> Fault | Place:
-    """The line at fault: where gradients were turned off, else the cut's own, and which part of it."""
+    """The faulty line (where gradients were turned off, else the cut's own), and the part of it."""
     source, code = cut["source"], cut.get("code")
     if cut["region"] is not None or source is None or "unknown" in source or code is None:
         return cut["region"] or source
@@ -39,7 +39,7 @@ def location(cut: CutRow) -> Fault | Place:
 
 
 def by_place(cuts: Iterable[CutRow]) -> list[list[CutRow]]:
-    """The cuts of one place together, in the order of the places."""
+    """Group cuts by location, in order."""
     places: dict[tuple[str, int] | None, list[CutRow]] = {}
     for cut in cuts:
         places.setdefault(file_and_line(cut["region"] or cut["source"]), []).append(cut)

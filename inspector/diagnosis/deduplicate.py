@@ -1,4 +1,4 @@
-"""One defect, one finding: what follows from another finding is left out."""
+"""One finding per defect: drop findings that are consequences of another one."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ HIDES: dict[str, tuple[str, ...]] = {
     "saturated-activation": ("vanishing-gradient",),
     "step-without-gradient": ("clip-order",),
 }
-"""Rule -> the rules whose findings it explains, if they harm nothing that it does not harm itself."""
+"""Rule -> the rules whose findings it explains, if they affect no other parameters."""
 
 
 def deduplicate(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings without those that another one explains, and without repetitions in later calls."""
+    """Drop findings explained by another one, and repetitions in later calls."""
     once = list(_once(findings))
     return [finding for finding in once if not any(_explains(cause, finding) for cause in once)]
 
 
 def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """A defect that every step shows, or several Nodes of a line, is one: the first finding of a rule at a place.
+    """A defect that appears in every step, or at several Nodes of a line, counts once: keep a rule's first finding
+    per location.
 
-    One that harms other parameters and none of the first's is another defect.
+    A finding that affects none of the first one's parameters is another defect.
     """
     seen: dict[object, list[set[str]]] = defaultdict(list)
     for finding in findings:

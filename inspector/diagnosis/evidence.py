@@ -1,4 +1,4 @@
-"""What the rules judge by: a Report, with ways through it. Nothing here needs torch."""
+"""The evidence for the rules: a Report with lookups. No torch needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GRADCHECK = "wrong-backward"
 
 
 class Evidence:
-    """A report as the rules look at it."""
+    """A report with the lookups that rules need."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -29,12 +29,12 @@ class Evidence:
 
     @functools.cached_property
     def calls_with_all_gradients(self) -> list[BackwardView]:
-        """Those of them in which the engine was to run all of the graph: `backward()` for all leaves."""
+        """Those of them in which the engine ran the whole graph: `backward()` for all leaves."""
         return [call for call in self.calls_with_gradients if call.row.setting.wanted is None]
 
     @functools.cached_property
     def calls_recorded_in_full(self) -> list[BackwardView]:
-        """The calls whose forward was recorded op by op, with values."""
+        """The calls whose forward was recorded operation by operation, with values."""
         return [call for call in self.calls if call.row.setting.recording == "full"]
 
     @property
@@ -54,16 +54,16 @@ class Evidence:
 
     @property
     def events(self) -> list[EventRow]:
-        """What happened around the backward calls, in order (`Report.events`)."""
+        """The events around the backward calls, in order (`Report.events`)."""
         return self.report.events
 
     @functools.cached_property
     def trained(self) -> set[str]:
-        """The names of the parameters that an optimizer of the script holds; empty where none was seen."""
+        """The names of the parameters held by an optimizer of the script; empty if no optimizer was seen."""
         return {name for row in self.optimizers for group in row["groups"] for name in group["parameters"]}
 
     def is_trained(self, name: str) -> bool:
-        """Whether somebody wants the gradient of this leaf: an optimizer holds it, or no optimizer was seen."""
+        """Whether the gradient of this leaf is needed: an optimizer holds it, or no optimizer was seen."""
         return not self.optimizers or name in self.trained
 
     def in_optimizer(self, name: str) -> bool:
@@ -71,7 +71,7 @@ class Evidence:
         return name in self.trained
 
     def is_stepped(self, name: str) -> bool:
-        """Whether this leaf was to be trained in the calls: its optimizer stepped, or no step was seen."""
+        """Whether this leaf was meant to be trained in the calls: its optimizer stepped, or no step was seen."""
         if not self.optimizers:
             return True
         return any(
@@ -83,26 +83,26 @@ class Evidence:
 
     @functools.cached_property
     def reached(self) -> set[str]:
-        """The names of the leaves that are under a root of some watched call."""
+        """The names of the leaves under a root of some recorded call."""
         return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
 
     @functools.cached_property
     def steps(self) -> list[EventRow]:
-        """The steps of optimizers among the events."""
+        """The optimizer steps among the events."""
         return [event for event in self.events if event["event"] == "step"]
 
     @functools.cached_property
     def stepped(self) -> set[int]:
-        """The numbers of the optimizers that have stepped."""
+        """The numbers of the optimizers that stepped."""
         return {event["optimizer"] for event in self.steps if event["optimizer"] is not None}
 
     def optimizer_name(self, number: int) -> str:
-        """What the script calls an optimizer, else its class."""
+        """The script's name for an optimizer, else its class."""
         row = self.optimizers[number]
         return str(row["name"] or row["class"])
 
     def missing_requirement(self, need: Need) -> str | None:
-        """Why evidence of this kind is not there; None where it is."""
+        """Why evidence of this kind is missing; None if it is there."""
         return _REQUIREMENTS[need](self)
 
 
@@ -123,24 +123,24 @@ def _not_in_full(evidence: Evidence) -> str | None:
 def _no_saved(evidence: Evidence) -> str | None:
     if any(call.knows_saved for call in evidence.calls):
         return None
-    return _no_call(evidence) or f"what Nodes saved was not read (--record {_mode(evidence)})"
+    return _no_call(evidence) or f"saved tensors were not read (--record {_mode(evidence)})"
 
 
 def _no_step(evidence: Evidence) -> str | None:
     if any(event["event"] == "step" for event in evidence.events):
         return None
-    return _no_optimizer(evidence) or "no optimizer has stepped within the watched calls"
+    return _no_optimizer(evidence) or "no optimizer stepped during the recorded calls"
 
 
 def _no_optimizer(evidence: Evidence) -> str | None:
     if evidence.optimizers:
         return None
     mode = _mode(evidence)
-    return f"optimizers were not watched (--record {mode})" if mode == "none" else "no optimizer was used"
+    return f"optimizers were not recorded (--record {mode})" if mode == "none" else "no optimizer was used"
 
 
 def _no_gradcheck(evidence: Evidence) -> str | None:
-    """It runs the user's code, so its findings are in the report already, or why it could not look."""
+    """gradcheck runs user code, so its findings, or the reason for their absence, are already in the report."""
     if any(finding.rule == _GRADCHECK for finding in evidence.report.findings):
         return None
     said = [check for check in evidence.report.checked if check.rule == _GRADCHECK]
@@ -148,7 +148,7 @@ def _no_gradcheck(evidence: Evidence) -> str | None:
 
 
 def _no_call(evidence: Evidence) -> str | None:
-    return None if evidence.calls else "no backward call was seen"
+    return None if evidence.calls else "backward was not called"
 
 
 def _mode(evidence: Evidence) -> str:

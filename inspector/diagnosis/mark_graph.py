@@ -1,4 +1,4 @@
-"""What findings say of a graph, for its picture: a word on the Node at fault, and the way to what it harms."""
+"""Mark findings in a graph for its figure: a label on the faulty Node, and the path to the affected leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inspector.report import Finding, Report
 
 
 def mark_graph(report: Report) -> None:
-    """Set `marks` and `harmed` of the graphs of a report by its findings; notes are left out."""
+    """Set `marks` and `harmed` in the graphs of a report according to its findings, except notes."""
     for row in report.calls:
         findings = [item for item in report.findings if item.backward_call == row.index]
         call = BackwardView(row)
@@ -33,6 +33,6 @@ def _mark(call: BackwardView, graph: Graph, finding: Finding) -> None:
 
 
 def _function(call: BackwardView, identifier: str) -> str:
-    """The Node of an id; of a tensor's, the one that made it."""
+    """The Node with this id; for a tensor's id, the Node that created it."""
     tensor = call.tensors.get(identifier)
     return identifier if tensor is None or tensor["grad_fn"] is None else str(tensor["grad_fn"])

@@ -1,4 +1,4 @@
-"""What a rule of the diagnosis is, and what it gives."""
+"""Types of a rule and of its findings."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
 
 Need: TypeAlias = Literal["gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck"]
-"""What a rule judges by. gradients: what flowed in a backward call; values: what the forward's tensors held;
-forward: operations, cuts and writes; saved: what Nodes saved; optimizers: that one was made; steps: that one has
-stepped; gradcheck: that `--gradcheck` ran. `Evidence.missing_requirement` says which is missing."""
+"""The evidence a rule needs. gradients: the gradients of a backward call; values: values of the forward; forward:
+operations, cuts and writes; saved: saved tensors; optimizers: that there is an optimizer; steps: that an
+optimizer stepped; gradcheck: that `--gradcheck` ran. `Evidence.missing_requirement` says what is missing."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """A rule: one module of `inspector.diagnosis.rules`.
 
-    name: `blocked-gradient`. severity: of its findings. needs: without which it is not checked.
-    check: yields the findings. text: the docstring of its module: what it finds, why it matters, how to mend it,
-    an example.
+    name: `blocked-gradient`. severity: that of its findings. needs: evidence without which it is not checked.
+    check: yields the findings. text: the docstring of its module: what it finds, why it matters, how to fix it, an
+    example.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Rule:
         parameters: Iterable[str] = (),
         evidence: Mapping[str, Value] | None = None,
     ) -> Finding:
-        """A Finding of this rule. message: what is wrong, with numbers; advice: what to change."""
+        """Create a Finding of this rule. message: what is wrong, with numbers; advice: what to change."""
         at = at or Place()
         return Finding(
             rule=self.name,
@@ -63,10 +63,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a finding is.
+    """The location of a finding.
 
-    location: the line at fault: {"file", "line", "code"}, None or unknown. call: the index of the backward call,
-    None for a finding of none. nodes: ids in the graph of that call, the one at fault first.
+    location: the faulty line: {"file", "line", "code"}, None or unknown. call: the index of the backward call, or
+    None. nodes: ids in the graph of that call, the faulty one first.
     """
 
     location: Any = None

@@ -1,4 +1,4 @@
-"""Runs the rules on a report."""
+"""Run the rules on a report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from inspector.report import Check, Finding, Report
 
 
 def diagnose_report(report: Report) -> Report:
-    """The report with its findings, worst first, and with what was checked and what was not, and why.
+    """The report with its findings, worst first, and with the rules that were or were not checked.
 
-    A rule that fails on an error of its own is listed as not checked.
+    A rule that raises an exception is listed as not checked.
     """
     evidence = Evidence(report)
     found: list[Finding] = []
@@ -32,7 +32,7 @@ def diagnose_report(report: Report) -> Report:
 
 
 def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:
-    """The findings of a rule, and why it could not look (None: it could)."""
+    """The findings of a rule, and why it was not checked (None if it was)."""
     for need in rule.needs:
         reason = evidence.missing_requirement(need)
         if reason is not None:
@@ -40,4 +40,4 @@ def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:
     try:
         return list(rule.check(evidence)), None
     except Exception as error:
-        return [], f"an error of ours: {type(error).__name__}: {error}"
+        return [], f"internal error: {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Parts of sentences that several rules say."""
+"""Phrases shared by several rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports: Scenes (or the Graph itself) as the bytes of a file, one module a format. None of them needs torch."""
+"""Write Scenes (or the Graph itself) as files, one module per format. No torch needed."""
 
 from inspector.export.formats import WRITERS, Format, format_of, write_graph, write_scenes
 

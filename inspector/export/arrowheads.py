@@ -1,5 +1,7 @@
-"""Where a wire's line ends and its arrow head begins. Format-independent: every writer draws heads itself,
-since markers are lost on the way into slide programs."""
+"""Geometry of arrow heads: where the line ends and the head begins.
+
+Each writer draws its own heads, because markers are lost on the way into slide programs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def with_head(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
     Raises ValueError unless there are 3k + 1 points.
     """
     if len(points) < 4 or len(points) % 3 != 1:
-        raise ValueError(f"a spline has 4, 7, 10, … points, not {len(points)}")
+        raise ValueError(f"a spline must have 4, 7, 10, … points, got {len(points)}")
     tip = points[-1]
     reach = max([dist(point, tip) for point in points[::3]])
     if reach == 0:

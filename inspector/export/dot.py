@@ -1,4 +1,4 @@
-"""A Graph in the DOT language, for those who want to lay it out or style it themselves. Needs no `dot`."""
+"""Write a Graph in the DOT language, for users who do their own layout or styling. Does not need `dot`."""
 
 from __future__ import annotations
 

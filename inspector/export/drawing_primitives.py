@@ -1,6 +1,6 @@
-"""What every drawing writer draws: the parts of a Scene taken apart into areas, lines, arrow heads and texts.
+"""Split a Scene into the primitives that every writer draws: areas, lines, arrow heads and texts.
 
-Radii, strokes and the order of drawing are settled here, once, so that all formats show the same picture.
+Radii, strokes and drawing order are decided here once, so that all formats show the same picture.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def runs(scenes: Sequence[Scene]) -> Iterator[TextRun]:
 def colour_of(theme: Theme, ink: str) -> str:
     """The colour `#RRGGBB` of an ink. Raises ValueError with the inks there are."""
     if ink not in theme:
-        raise ValueError(f"no ink {ink!r}; the inks are: {', '.join(theme)}")
+        raise ValueError(f"unknown ink {ink!r}; choose from: {', '.join(theme)}")
     return theme[ink]
 
 

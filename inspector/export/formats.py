@@ -1,4 +1,4 @@
-"""The table of formats, and writing in one of them by its name."""
+"""Table of the formats, and writing by format name."""
 
 from __future__ import annotations
 

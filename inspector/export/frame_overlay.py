@@ -1,7 +1,7 @@
-"""Moments laid over each other: which pieces are always there, and in which frames the others are seen.
+"""Overlay the frames of a figure: which pieces are always visible, and which only in some frames.
 
-Only Scenes with the same geometry can be laid over each other: every format that steps through one picture
-(TikZ, reveal.js) writes a piece once for all frames that show it.
+The Scenes must have the same geometry. Formats that step through one picture (TikZ, reveal.js) write a piece once
+for all frames that show it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def same_size(scenes: Sequence[Scene]) -> None:
     """Raises ValueError unless all Scenes are equally large, and there is one."""
     sizes = {(scene.width, scene.height) for scene in scenes}
     if len(sizes) != 1:
-        raise ValueError(f"moments that follow each other have one size, not {len(sizes)}")
+        raise ValueError(f"all frames must have the same size, got {len(sizes)} different sizes")
 
 
 def lay_over(scenes: Sequence[Scene]) -> list[LayeredPart]:

@@ -1,4 +1,4 @@
-"""The moments of a figure as an animated GIF (the extra `slides`): each for a while, then all over again."""
+"""Write the frames of a figure as an animated GIF that loops (the extra `slides`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of gradients as HTML. A Scene carries it as the lines of its description, one a tensor."""
+"""The table of gradients as HTML, read from the description lines of a Scene, one line per tensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Graph's nodes and edges as lines of text, for the languages that lay graphs out themselves."""
+"""The nodes and edges of a Graph as lines of text, for languages with their own layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def node_lines(graph: Graph, attributes: NodeRow) -> list[str]:
     """What is written in a function (its turn, its name, what it keeps) or in a tensor (its name and rows)."""
     if attributes["kind"] == "function":
         return _function(attributes)
-    assert attributes["kind"] == "tensor", "a folded graph is not written as text"
+    assert attributes["kind"] == "tensor", "a folded graph cannot be written as text"
     return _tensor(graph, attributes)
 
 

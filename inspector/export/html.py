@@ -1,7 +1,7 @@
-"""The moments of a figure as one HTML page that needs nothing else: no network, no script, its fonts inside.
+"""Write the frames of a figure as one self-contained HTML page: no network, no script, embedded fonts.
 
-One moment is seen at a time; radio buttons choose it, which the arrow keys move. The policy of the page allows
-the one style sheet that is in it and nothing else.
+Radio buttons (and so the arrow keys) select the visible frame. The page's content security policy allows only its
+own style sheet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Graph as a Mermaid flowchart: text that GitHub, GitLab, Quarto and Obsidian draw."""
+"""Write a Graph as a Mermaid flowchart, which GitHub, GitLab, Quarto and Obsidian render."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats whose libraries come with an extra: what is said where it is not installed."""
+"""The error for formats whose optional dependencies are not installed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Scenes as PDF: one page each, vector shapes, real text in the bundled fonts, cut down to what is used.
+"""Write Scenes as PDF: one page per Scene, vector shapes, real text in subsets of the bundled fonts.
 
-By reportlab. Its file carries no dates here, so that the same Scenes give the same bytes.
+Uses reportlab, without dates, so that the same Scenes give the same bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A Scene as PNG with a clear ground, two pixels a point, by resvg: no system library is needed."""
+"""Write a Scene as PNG with a transparent background, two pixels per point. Uses resvg, so no system library is
+needed."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def rasterise(scene: Scene, theme: str, *, ground: bool = False) -> bytes:
     """A Scene in pixels, as PNG. ground: whether the canvas is filled. Raises ValueError if it is too large."""
     wide, high = round(SCALE * scene.width), round(SCALE * scene.height)
     if wide * high > LARGEST:
-        raise ValueError(f"a PNG of {wide:,} by {high:,} pixels is too large: fold the graph, or take svg or pdf")
+        raise ValueError(f"a PNG of {wide:,} by {high:,} pixels is too large; fold the graph, or use svg or pdf")
     svg = write_svg(scene, theme=theme, text="path", ground=ground)
     # Only what the bundled fonts lack is text here: then the system's fonts are worth the time to load them.
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=SCALE, skip_system_fonts="<text" not in svg))

@@ -1,9 +1,9 @@
-"""The moments of a figure as slides (the extra `slides`): native shapes, nothing is a picture.
+"""Write the frames of a figure as slides of native shapes, without images (the extra `slides`).
 
-A slide a moment. Shapes of the same thing have the same name on every slide, which begins with `!!`, so that
-the transition Morph turns one moment into the next. Wires are connectors that stay glued when a box is moved; one
-that winds around others is several, with joints between them. The curve of a plot is a freeform. Text is in fonts
-that slide programs have, none of which is wider than the figure's own.
+One slide per frame. The same thing has the same shape name on every slide, with the prefix `!!`, so that the Morph
+transition turns one frame into the next. Wires are connectors that stay glued when a box is moved; a winding wire
+is several connectors with joints between them. A plotted curve is a freeform. Text uses fonts that slide programs
+have and that are never wider than the figure's own.
 """
 
 from __future__ import annotations

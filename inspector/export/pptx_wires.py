@@ -1,4 +1,4 @@
-"""Wires as PowerPoint's own connectors, glued at both ends; where one winds, several with joints between them."""
+"""Wires as PowerPoint connectors, glued at both ends; a winding wire is several connectors with joints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What python-pptx has no words for: Morph, arrow heads, shapes without the theme's shadow."""
+"""XML that python-pptx has no API for: Morph, arrow heads, shapes without the theme's shadow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The moments of a figure as a fragment of HTML for reveal.js and Quarto: one picture, steps as its fragments.
+"""Write the frames of a figure as an HTML fragment for reveal.js and Quarto: one picture with its steps as
+fragments.
 
-What all moments show is drawn once; what differs is a group of class `fragment` with the turn at which it comes
-or goes (`data-fragment-index`). The ground is left clear, so that the slide's own shows.
+What all frames share is drawn once. What differs is a group of class `fragment`, whose `data-fragment-index` says
+when it appears or disappears. The background is transparent, so that the slide's own shows.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
 
 _NOTE = (
-    "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture is\n"
-    "     as it was before; the fragments turn it step by step into what it is after. -->\n"
+    "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture\n"
+    "     shows the state before; its fragments change it step by step into the state after. -->\n"
 )
 _SIZE = ".inspector-figure > svg { max-width: 100%; height: auto; }"
 

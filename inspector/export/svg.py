@@ -1,8 +1,8 @@
-"""A Scene as SVG that slide programs, browsers and printers all draw alike.
+"""Write a Scene as SVG that slide programs, browsers and printers all render alike.
 
-The profile: presentation attributes only; no style sheet (the fonts of `embed` are the one exception),
-`rgba()`, `transparent`, foreignObject, nested svg, dominant-baseline, marker or filter. Arrow heads and text
-are paths of their own. One unit is one point of the canvas.
+The profile: presentation attributes only; no style sheet (except the fonts of `embed`), `rgba()`, `transparent`,
+foreignObject, nested svg, dominant-baseline, marker or filter. Arrow heads and text are paths. One unit is one
+point of the canvas.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", gr
     no spline.
     """
     if text not in MODES:
-        raise ValueError(f"no text mode {text!r}; the modes are: {', '.join(MODES)}")
+        raise ValueError(f"unknown text mode {text!r}; choose from: {', '.join(MODES)}")
     prefix = identifier(scene.prefix)
     drawing = SvgDrawing(find_theme(theme), text, prefix, prefix)
     fonts = f"<style>{font_rules(runs([scene]), prefix)}</style>\n" if text == "embed" else ""

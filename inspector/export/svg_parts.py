@@ -1,4 +1,4 @@
-"""The parts of a Scene as SVG elements: presentation attributes only, each part a group with an id of its own."""
+"""The parts of a Scene as SVG elements: presentation attributes only, each part a group with a unique id."""
 
 from __future__ import annotations
 

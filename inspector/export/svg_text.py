@@ -1,8 +1,8 @@
-"""Text in an SVG file: as outlines, as text in an embedded font, or as text in a font hoped for.
+"""Text in an SVG file: as outlines, in an embedded font, or in a font that the reader must have.
 
-The outlines look the same everywhere, slide programs included. `embed` keeps text as text for browsers
-(PowerPoint, cairo and resvg do not honour embedded fonts). `plain` is for those who have Inter and Fira Code
-installed and want to edit; a renderer may then apply the installed font's own kerning.
+Outlines look the same everywhere, including slide programs. `embed` keeps text selectable in browsers (PowerPoint,
+cairo and resvg ignore embedded fonts). `plain` is for readers who have Inter and Fira Code installed and want to
+edit; a renderer may then apply the installed font's own kerning.
 """
 
 from __future__ import annotations

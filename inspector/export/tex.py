@@ -1,8 +1,9 @@
-r"""The moments of a figure as TikZ for Beamer: one picture, in which every box stands once and steps are overlays.
+r"""Write the frames of a figure as TikZ for Beamer: one picture that contains every box once, with steps as
+overlays.
 
-The file can be compiled alone (`pdflatex backward-1.tex`) and put into a frame (`\input{backward-1}`, with
-`\usepackage{tikz}`). Boxes are nodes under the names of the Graph, so that a lecturer's own arrows find them.
-Text is set in the document's own sans serif and typewriter, squeezed where those are wider than the figure's.
+The file compiles alone (`pdflatex backward-1.tex`) and inside a frame (`\input{backward-1}`, with
+`\usepackage{tikz}`). Boxes are nodes named like those of the Graph, so that a lecturer can attach arrows to them.
+Text uses the document's sans serif and typewriter fonts, squeezed where they are wider than the figure's.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def write_tex(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
     layers = lay_over(scenes)
     scene = scenes[0]
     if max(scene.width, scene.height) > _LARGEST:
-        raise ValueError(f"TeX draws nothing longer than {_LARGEST:,.0f} pt: fold the graph")
+        raise ValueError(f"TeX cannot draw a figure longer than {_LARGEST:,.0f} pt; fold the graph")
     moments = "; ".join(f"{number} {sanitize(one.title)}" for number, one in enumerate(scenes, 1))
     values = {
         "TITLE": sanitize(scene.title),

@@ -1,7 +1,7 @@
-r"""Text for LaTeX: every character is set as itself or as a symbol, none as a command.
+r"""Text for LaTeX: every character becomes itself or a symbol, never a command.
 
-pdflatex knows Latin letters by itself; Greek, arrows and signs are set in mathematics; what is neither goes to
-`\inspectorcharacter`, which asks the font under lualatex and xelatex and draws a small frame under pdflatex.
+pdflatex knows Latin letters; Greek letters, arrows and signs are set in math mode; anything else goes to
+`\inspectorcharacter`, which uses the font under lualatex and xelatex and draws a small frame under pdflatex.
 """
 
 from __future__ import annotations

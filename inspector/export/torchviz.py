@@ -1,6 +1,6 @@
-"""torchviz's own picture as SVG: Graphviz draws the text that torchviz made.
+"""torchviz's own picture as SVG: Graphviz draws the DOT text that torchviz produced.
 
-In a process of its own: dot lays out every Node, with text labels, which can take minutes and has crashed.
+In a separate process: dot lays out every Node with its text label, which can take minutes and has crashed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def write_original(source: str, *, limit: float = TIME_LIMIT) -> bytes:
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        raise LayoutFailed(f"Graphviz took longer than {limit:g} seconds for it and was stopped") from None
+        raise LayoutFailed(f"Graphviz was stopped after {limit:g} seconds") from None
     except OSError as error:
-        raise LayoutFailed(f"no process can be started to draw it ({error})") from error
+        raise LayoutFailed(f"cannot start a process to draw it ({error})") from error
     if done.returncode or not done.stdout.rstrip().endswith(b"</svg>"):
-        raise LayoutFailed(f"the process that draws it {describe_exit_status(done.returncode)}")
+        raise LayoutFailed(f"the drawing process {describe_exit_status(done.returncode)}")
     return done.stdout

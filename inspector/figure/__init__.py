@@ -1,4 +1,4 @@
-"""Figures: a Graph in a style becomes Scenes with places in points. Needs no torch."""
+"""Figures: a Graph drawn in a style becomes Scenes with positions in points. No torch needed."""
 
 from inspector.figure.drawing import Figure, draw, draw_plans, frames
 

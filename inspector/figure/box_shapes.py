@@ -1,7 +1,7 @@
-"""How large planned boxes are, and planned boxes dressed as Scene boxes once they have a place.
+"""Sizes of planned boxes, and Scene boxes at their positions.
 
-Texts are fitted first: names are shortened and expressions wrapped, so that one long line in a script does
-not make a picture that no slide can hold.
+Texts are fitted first: names are shortened and expressions wrapped, so that one long line in a script does not
+make the picture too large for any slide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Panels on a canvas: a slide of 960 by 540 points, another shape, or as large as they need to be.
+"""Panels on a canvas: a slide of 960 by 540 points, another aspect ratio, or the size of the content.
 
-A panel that is a little too large is drawn smaller, as long as its smallest text stays legible. What is larger
-still keeps the size of its text; the canvas grows in its shape, and a remark says so.
+A panel that is slightly too large is scaled down while its smallest text stays legible. Anything larger keeps its
+text size; the canvas grows in proportion, and a remark says so.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from inspector.options.figure_options import Canvas
 from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, TextRun, Wire
 
 SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}
-"""Points, as slide programs have them."""
+"""In points, as in slide programs."""
 SMALLEST = 14.0
-"""Points: no text on a canvas is smaller."""
+"""Smallest text on a canvas, in points."""
 
 _HOPELESS = 0.4
-"""The share of its size below which nothing is left out of a figure: it would not fit all the same."""
+"""Scale below which nothing is left out of a figure, since it would not fit anyway."""
 _BADGE_SIZE = 12.0
 _SPARE = 12.0
-"""Points of each margin that a canvas may take."""
+"""Points of each margin that a canvas may use."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutChoice:
     """One way to lay out the panels of a figure, all of one size.
 
-    remark: what it gives up, or nothing. least: the share of its size at which a figure must fit by other ways,
-    for this one to be worth trying. broken: whether it breaks the figure into rows, as is done only to those that
-    fit in no other way.
+    remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
+    choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort.
     """
 
     lay_out: Callable[[], Composed]
@@ -42,16 +41,16 @@ class LayoutChoice:
 
 
 def frame(canvas: Canvas) -> tuple[float, float]:
-    """How large a panel may be that fits the canvas as it is."""
+    """The maximum size of a panel on the canvas."""
     width, height = SIZES[canvas]
     return width + 2 * _SPARE, height + 2 * _SPARE
 
 
 @dataclass(frozen=True, slots=True)
 class FittedPanels:
-    """Panels on their canvas. remark: what they give up, or nothing.
+    """Panels on their canvas. remark: what was left out, or an empty text.
 
-    needs: the size of the canvas that they would need, and have, where they do not fit the one that was wished.
+    needs: the canvas size that the panels need and have, if they do not fit the requested canvas.
     """
 
     panels: list[Panel]
@@ -60,9 +59,9 @@ class FittedPanels:
 
 
 def fit_canvas(choices: Sequence[LayoutChoice], canvas: Canvas) -> FittedPanels:
-    """The panels of the first choice that fits the canvas, the larger of those that give up the same.
+    """The panels of the first choice that fits the canvas; among choices with the same remark, the larger panels.
 
-    Where none fits, those of the first choices are drawn on a larger canvas of the same shape.
+    If none fits, the panels of the first choices are drawn on a larger canvas of the same shape.
     """
     nearest: list[tuple[float, Composed]] = []
     for remark, group in groupby(choices, key=lambda choice: choice.remark):
@@ -81,7 +80,7 @@ def fit_canvas(choices: Sequence[LayoutChoice], canvas: Canvas) -> FittedPanels:
 
 
 def _fitting(choices: Iterable[LayoutChoice], canvas: Canvas) -> Iterator[tuple[float, Composed]]:
-    """The panels of each choice, with the share of their size that fits; none behind one that fits as it is."""
+    """The panels of each choice and the scale at which they fit; none after one that fits unscaled."""
     best, fits = 0.0, False
     for choice in choices:
         if best < choice.least or (choice.broken and fits):
@@ -96,24 +95,24 @@ def _fitting(choices: Iterable[LayoutChoice], canvas: Canvas) -> Iterator[tuple[
 
 
 def _least(composed: Composed) -> float:
-    """How much smaller panels may be drawn for their smallest text's sake."""
+    """The smallest scale at which the smallest text stays legible."""
     return SMALLEST / (composed.smallest or SMALLEST)
 
 
 def _share(composed: Composed, canvas: Canvas) -> float:
-    """By how much a panel has to be drawn smaller to fit."""
+    """The scale at which a panel fits."""
     needs = (length - 2 * _SPARE for length in composed.size)
     return min(1.0, *(room / need for room, need in zip(SIZES[canvas], needs, strict=True)))
 
 
 def _centred(panel: Panel, size: tuple[float, float]) -> Panel:
-    """The panel in the middle of a canvas."""
+    """The panel in the centre of a canvas."""
     dx, dy = (size[0] - panel.area.width) / 2, (size[1] - panel.area.height) / 2
     return replace(move_panel(panel, dx, dy), area=Rectangle(0.0, 0.0, *size))
 
 
 def _scaled(panel: Panel, share: float) -> Panel:
-    """The panel with every length times `share`."""
+    """The panel with every length multiplied by `share`."""
     if share == 1.0:
         return panel
     return Panel(
@@ -152,6 +151,6 @@ def _scaled_wire(wire: Wire, share: float) -> Wire:
 
 
 def _scaled_badge(badge: Badge, share: float) -> Badge:
-    """A badge keeps its size, so it moves out to the corner by what its box lost."""
+    """A badge keeps its size, so it moves towards the corner by as much as its box shrank."""
     lost = (1 - share) * _BADGE_SIZE
     return replace(badge, x=badge.x * share - lost, y=badge.y * share - lost)

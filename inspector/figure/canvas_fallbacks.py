@@ -1,7 +1,7 @@
-"""The ways to lay a figure out on its canvas, from the one that shows all in comfort to ever barer ones.
+"""The fallbacks for fitting a figure onto its canvas, from complete and spacious to sparse.
 
-Each is a Choice; `fit_canvas` takes the first that fits. What does not fit stands closer together, has its leaves
-side by side, gives up its legend, has all text in one size, gives up its local derivatives, then its details.
+Each is a LayoutChoice; `fit_canvas` takes the first that fits. A figure is packed tighter, puts its leaves side by
+side, loses its legend, gets a uniform text size, loses its local derivatives and finally its details.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from inspector.options.figure_options import Canvas, Direction, FigureOptions
 from inspector.styles import Plan, find_style
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
-"""Fitted plans, where everything lies, and the question that this answers."""
+"""Fitted plans, all positions, and the layout problem they solve."""
 Placing = Callable[[list[Plan], Direction | None, Spacing], PlacedPlans]
 
 _SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6), (IN_TWO_ROWS, 0.35), (IN_THREE_ROWS, 0.25))
-"""How the parts of a figure may stand, each with the share of its size from which on it is tried."""
+"""Spacings to try, each with the scale above which it is tried."""
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
@@ -50,12 +50,12 @@ _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
     "TB": ("RL",),
     "BT": ("LR",),
 }
-"""Other ways to lay a figure out, where the usual one does not fit the canvas."""
+"""Other directions to try if the usual one does not fit the canvas."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What a figure shows, and what it gives up. evened: whether all text has one size."""
+    """What a figure shows. evened: whether all text has one size. remark: what is left out."""
 
     look: FigureOptions
     legend: bool = True
@@ -66,9 +66,9 @@ class _Attempt:
 def fit(
     make: Callable[[FigureOptions], list[Plan]], look: FigureOptions, canvas: Canvas, place: Placing
 ) -> FittedPanels:
-    """The panels on their canvas, in the direction that is wished or else the one that fits it best.
+    """The panels on their canvas, in the requested direction or the one that fits best.
 
-    make: plans the panels in a look. place: answers where everything lies.
+    make: plans the panels for given options. place: computes the positions.
     """
     usual = look.direction or find_style(look.style).direction
     if canvas == "tight":
@@ -98,14 +98,14 @@ def fit(
 
 
 def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, legend: bool) -> Composed:
-    """The panels with title and legend around the graph, or beside it in panels of a size."""
+    """The panels with title and legend around the graph, or beside it in panels of a given size."""
     plans, placement, problem = placed()
     shown = plans if legend else [replace(plan, legend=()) for plan in plans]
     return compose(shown, placement, problem, size)
 
 
 def _shown(look: FigureOptions) -> Iterator[_Attempt]:
-    """What is shown, from all to ever less."""
+    """The attempts, from complete to sparse."""
     yield _Attempt(look)
     yield _Attempt(look, False, False, _LEFT_OUT.format("the legend is"))
     yield _Attempt(look, True, True, _ONE_SIZE)
@@ -119,7 +119,7 @@ def _shown(look: FigureOptions) -> Iterator[_Attempt]:
 
 
 def _less(look: FigureOptions) -> Iterator[tuple[FigureOptions, str]]:
-    """The look without what was not wished for, and what that is."""
+    """The options without details that were not requested, and the name of what is left out."""
     details = _DETAILS.get(look.style) if look.detail is None else None
     derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
     if derived:

@@ -1,4 +1,4 @@
-"""What of a graph is drawn: all of it in a style for few Nodes, or folded in the style of models."""
+"""Choose what to draw: small graphs whole, large graphs folded in the `modules` style."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from inspector.graph import Graph
 from inspector.options.figure_options import Depth, FigureOptions
 
 MOST_UNFOLDED = 30
-"""Nodes; above this a figure without a wish for a style is drawn folded."""
+"""Maximum Nodes drawn unfolded by default."""
 FOLDED_STYLE = "modules"
 UNFOLDED_STYLE = "attributes"
 
 
 def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph, FigureOptions]:
-    """The graph as it is drawn, and the look with its style settled.
+    """The graph to draw, and the options with a definite style.
 
-    A graph that is folded already, by whatever view, is drawn as it is. Raises ValueError for an unknown depth,
-    and for a number with a style that draws no boxes of several Nodes.
+    A graph that is already folded is drawn as it is. Raises ValueError for an invalid depth, and for a number with
+    a style that cannot draw boxes of several Nodes.
     """
     style = look.style or _style(graph, depth)
     if style == FOLDED_STYLE:
         shown = graph if is_folded(graph) else fold(graph, depth)
         return shown, replace(look, style=style)
     if depth not in ("auto", "full") or is_folded(graph):
-        raise ValueError(f"the style {style} draws no folded modules; --style {FOLDED_STYLE} does")
+        raise ValueError(f"the style {style} cannot draw folded modules; use --style {FOLDED_STYLE}")
     return graph, replace(look, style=style)
 
 

@@ -1,4 +1,4 @@
-"""Panels: a plan's boxes and wires in their places, with the title above and the legend in a free corner."""
+"""Compose panels: a plan's boxes and wires at their positions, the title above, the legend in a free corner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BADGE_REACH = 12.0
 
 @dataclass(frozen=True, slots=True)
 class _SheetParts:
-    """What all panels share: where everything lies, the rooms of title, legend and code, the size."""
+    """The parts shared by all panels: positions, the areas of title, legend and code, the size."""
 
     plans: Sequence[Plan]
     problem: Problem
@@ -50,21 +50,21 @@ class Composed:
 
     @property
     def smallest(self) -> float:
-        """The size of their smallest text, 0 where they have none."""
+        """The size of their smallest text, or 0."""
         return min((size for plan in self.sheet.plans for size in _text_sizes(plan)), default=0.0)
 
     def panels(self) -> list[Panel]:
-        """One a plan."""
+        """One panel per plan."""
         return [_panel(plan, self.sheet) for plan in self.sheet.plans]
 
 
 def compose(
     plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size | None = None
 ) -> Composed:
-    """The panels of some plans, which share their geometry.
+    """The panels of plans with a common geometry.
 
-    plans: the fitted plans whose `problem` is answered by `placement`. frame: the size of a panel that is to be
-    filled: where the graph is narrow, title and legend stand beside it.
+    plans: the fitted plans whose `problem` is solved by `placement`. frame: the size of a panel to fill: beside a
+    narrow graph go title and legend.
     """
     beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
     return Composed(beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0))
@@ -85,7 +85,7 @@ def _text_sizes(plan: Plan) -> Iterator[float]:
 
 
 def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
-    """The same panel elsewhere on its canvas."""
+    """The same panel at another position of its canvas."""
     if not dx and not dy:
         return panel
     return Panel(
@@ -129,7 +129,7 @@ def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest
 def _sheet_with_column(
     plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size
 ) -> _SheetParts | None:
-    """Title and legend in a column left of the graph; None where there is no room for one."""
+    """Title and legend in a column left of the graph; None if there is no room for one."""
     bounds = _bounds(list(_obstacles(plans, placement, problem)))
     room = frame[0] - 2 * MARGIN - bounds.width - _COLUMN_GAP
     found = legend.find_column(plans, room)

@@ -1,4 +1,4 @@
-"""Draws a Graph: as one figure, before and after, or as frames, step by step. Needs no torch."""
+"""Draw a Graph as one figure (before and after) or as frames (step by step). No torch needed."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
 MOST_BOXES = 3_000
-"""Above this a graph has to be folded first."""
+"""Maximum boxes of an unfolded graph."""
 MOST_BOXES_IN_PROCESS = 100
-"""Above this the engine runs in a child process."""
+"""Maximum boxes for layout in this process; above this a child process runs the engine."""
 MOST_FRAMES = 100
-"""Above this several steps share a frame."""
+"""Maximum frames; above this several steps share a frame."""
 _FURTHER = (3, 2, 1)
-"""Depths that are tried where the automatic one is too large for the canvas."""
+"""Depths to try if automatic depth is too large for the canvas."""
 _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
-"""So many boxes at most are tried where no depth is small enough: neighbours join."""
+"""Maximum boxes to try if no depth is small enough: neighbours are merged."""
 
 _HOPELESS = 8.0
-"""Canvases: a figure wider than these is a wall to walk along, and no picture of a slide."""
+"""Width in canvases above which a figure is folded in any case."""
 _TALL = 1.3
-"""Panels that are so much taller than wide stand side by side."""
+"""Panels this many times taller than wide are placed side by side."""
 
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The pictures of a graph: `scene` with all panels, and each panel as a Scene of its own.
+    """The pictures of a graph: `scene` with all panels, and each panel as its own Scene.
 
-    remarks: what did not come out as it was wished, one line each.
+    remarks: deviations from the options, one line each.
     """
 
     scene: Scene
@@ -60,9 +60,9 @@ class Figure:
     remarks: tuple[str, ...] = ()
 
     def panel(self, moment: str) -> Scene:
-        """The Scene of one moment, alone. Raises KeyError with the moments that there are."""
+        """The Scene of one moment. Raises KeyError with the existing moments."""
         if moment not in self.panels:
-            raise KeyError(f"no panel {moment!r}; the panels are: {', '.join(self.panels)}")
+            raise KeyError(f"unknown panel {moment!r}; choose from: {', '.join(self.panels)}")
         return self.panels[moment]
 
 
@@ -76,11 +76,11 @@ def draw(
     script: str | None = None,
     depth: Depth = "auto",
 ) -> Figure:
-    """The figure of a graph, before and after; of one that no backward went through, only before.
+    """The figure of a graph, before and after; only before if backward has not run.
 
-    look: how it is to look. call: the code of the backward call, None for what the root's name suggests.
-    title: of the Scene, None for one made of the code. script: the text of the script, for the code beside the
-    graph. depth: how far a model is folded (`inspector.folding.fold`); its `scene` shows only after.
+    look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
+    of the Scene, by default from the code. script: the source of the script, for the listing beside the graph.
+    depth: how far to fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
@@ -101,7 +101,7 @@ def draw(
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
         return _with_remark(
-            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}: it is drawn folded"
+            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}; drawn folded"
         )
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
@@ -117,20 +117,21 @@ def _figure(
     table: str,
     remarks: tuple[str, ...],
 ) -> Figure:
-    """together: the panels of its `scene`. title_of: the title of panels with these ids. table: of gradients."""
+    """together: the panels of its `scene`. title_of: makes the title of panels with these ids. table: of
+    gradients."""
     alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
 _Redraw: TypeAlias = Callable[..., Figure]
-"""`draw` or `frames` once more: takes a graph, a look and a depth."""
+"""`draw` or `frames` again, with a graph, a look and a depth."""
 
 
 def _draw_smaller(
     graph: Graph, look: FigureOptions, fitted: FittedPanels, depth: Depth, redraw: _Redraw
 ) -> Figure | None:
-    """The figure folded, or folded further, which says so; None if it may not be, or is not on the canvas then
-    (unless all of it is hopeless)."""
+    """The figure folded, or folded further, with a remark; None if that is not allowed, or would still not fit
+    (unless the whole figure is hopelessly wide)."""
     if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
         return None  # all of it, a path, or the lines of single Nodes were asked for
     if look.style == FOLDED_STYLE:
@@ -143,12 +144,12 @@ def _draw_smaller(
 
 
 def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, redraw: _Redraw) -> Figure | None:
-    """The figure folded to a lesser depth, else with neighbours joined, as much as the canvas needs."""
+    """The figure folded to a smaller depth, else with neighbours merged, as far as the canvas needs."""
     tried = {_items_shown(fold(graph))}
     for further in _FURTHER:
         shown = _items_shown(fold(graph, further))
         if shown not in tried and _fits_canvas(figure := redraw(graph, look, depth=further), look):
-            return _with_remark(figure, f"{_needs_text(look, fitted)}: it is folded to depth {further}")
+            return _with_remark(figure, f"{_needs_text(look, fitted)}; folded to depth {further}")
         tried.add(shown)
     found, first, last = None, 0, len(_FEWER)
     while first < last:
@@ -158,21 +159,21 @@ def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, red
             found, last = figure, middle
         else:
             first = middle + 1
-    return found and _with_remark(found, f"{_needs_text(look, fitted)}: neighbours are folded into one box")
+    return found and _with_remark(found, f"{_needs_text(look, fitted)}; neighbouring Nodes share a box")
 
 
 def _items_shown(graph: Graph) -> tuple[tuple[int, ...], ...]:
-    """What each item of a view holds: views that show the same are the same figure."""
+    """The contents of each item: foldings with the same items give the same figure."""
     return tuple(tuple(members(item)) for item in items_of(graph))
 
 
 def _with_remark(figure: Figure, remark: str) -> Figure:
-    """The figure with one more remark, the first."""
+    """The figure with one more remark, placed first."""
     return replace(figure, remarks=(remark, *figure.remarks))
 
 
 def _refuse_too_many(graph: Graph) -> None:
-    """Raise TooManyBoxes before much is planned: leaves hang on boxes and do not count."""
+    """Raise TooManyBoxes before the expensive planning. Leaves are attached to boxes and do not count."""
     count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
@@ -187,12 +188,12 @@ def frames(
     script: str | None = None,
     depth: Depth = "auto",
 ) -> Figure:
-    """The figure of a graph step by step: before, one panel for each step of the engine, after.
+    """The figure of a graph step by step: before, one panel per step of the engine, after.
 
-    The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last of them. Where
-    backward raised, the last panel says what. order: the engine's, or level by level as in textbooks. The style
-    of models has a panel for each of its boxes, in the order of their first steps; of more than 100 steps
-    several share a panel. depth: as of `draw`. Raises what `draw` does.
+    The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last one. If backward
+    raised, the last panel shows the error. order: the engine's, or level by level as in textbooks. The `modules`
+    style has one panel per box, in the order of their first steps; above 100 steps several share a panel. depth:
+    as in `draw`. Raises the errors of `draw`.
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
@@ -220,17 +221,17 @@ def frames(
 
 
 def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str, ...]:
-    """That several steps share a frame, where they do."""
+    """A remark if several steps share a frame."""
     most = max((len(turn.shown) for turn in found), default=0)
     if most < 2:
         return ()
-    return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} of them in one",)
+    return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} steps in each",)
 
 
 def draw_plans(
     plans: Sequence[Plan], direction: Direction | None = None, spacing: Spacing = ROOMY
 ) -> list[Panel]:
-    """One panel a plan, all with the same geometry, each with its top left corner at (0, 0).
+    """One panel per plan, all with the same geometry, each with its top left corner at (0, 0).
 
     Raises TooManyBoxes and LayoutFailed.
     """
@@ -250,7 +251,7 @@ def _place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
 
 
 def _part_placed(problem: Problem) -> Placement:
-    """The places of a whole problem, or of a part of one."""
+    """The positions of a whole problem, or of a part of it."""
     count = len(problem.sizes) - len(problem.texts)
     return place_in_subprocess(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
@@ -264,29 +265,28 @@ def _fits_canvas(figure: Figure, look: FigureOptions) -> bool:
 
 
 def _is_hopeless(fitted: FittedPanels, look: FigureOptions) -> bool:
-    """Whether a figure would be many times as wide as its canvas: folded it is nearer to one, if not on it."""
+    """Whether a figure is so many canvases wide that folding it is better in any case."""
     return fitted.needs is not None and fitted.needs[0] > _HOPELESS * SIZES[look.canvas or "16:9"][0]
 
 
 def _folded_for(look: FigureOptions, fitted: FittedPanels) -> str:
     return (
-        f"{_needs_text(look, fitted)}: it is drawn folded, in the style {FOLDED_STYLE}; --depth full draws all "
-        "of it"
+        f"{_needs_text(look, fitted)}; drawn folded, in the style {FOLDED_STYLE} (--depth full draws every Node)"
     )
 
 
 def _remarks(fitted: FittedPanels, look: FigureOptions) -> tuple[str, ...]:
     if fitted.needs:
-        advice = "fold it (--depth), show less (--detail beginner) or choose another style"
-        return (f"{_needs_text(look, fitted)}: {advice}",)
+        advice = "fold the graph (--depth), show less (--detail beginner) or choose another style"
+        return (f"{_needs_text(look, fitted)}; {advice}",)
     return (fitted.remark,) if fitted.remark else ()
 
 
 def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
     width, height = fitted.needs or (0.0, 0.0)
     return (
-        f"with text of {SMALLEST:g} points the figure in the style {look.style} takes {width:.0f} by {height:.0f} "
-        f"points, more than a {look.canvas} canvas has"
+        f"the figure does not fit a {look.canvas} canvas: with {SMALLEST:g} pt text the style {look.style} needs "
+        f"{width:.0f} by {height:.0f} points"
     )
 
 

@@ -1,4 +1,4 @@
-"""The moments of a figure as plans: before and after, or every step of the engine."""
+"""The plans of a figure's frames: before and after, or one for each step of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands above the graph: the code that made the root, the moment and the call; and what was raised."""
+"""The heading of a figure: the code that created the root, the moment, the call and any error."""
 
 from __future__ import annotations
 

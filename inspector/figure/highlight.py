@@ -1,6 +1,6 @@
-"""What a plan lights: the paths between two tensors while the rest fades, or the function that runs now.
+"""Highlight the paths between two tensors (fading the rest), or the function that is running.
 
-Works for every style, by the ids that `inspector.styles.plan` lays down.
+Works for every style, by the ids described in `inspector.styles.plan`.
 """
 
 from __future__ import annotations

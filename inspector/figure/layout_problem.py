@@ -1,4 +1,4 @@
-"""The union of a figure's moments: one layout problem, so that every moment has the same geometry."""
+"""One layout problem for all frames of a figure, so that every frame has the same geometry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the signs of a picture mean: in a corner that the graph leaves free, else below it, or in a column."""
+"""Place the legend: in a free corner of the graph, below it, or in a column."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Names in mathematics: where a comment of the script gave a tensor another name for the figure, that is written.
+"""Mathematical names: write the name that a comment in the script gave a tensor.
 
-Code stays code: titles, listings and source texts are set in the fixed-width face, and are the script's.
+Code stays as it is: titles, listings and source expressions use the monospaced font and the script's own names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u2
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:
-    """The plan with the drawn names of the graph's tensors in the place of the script's."""
+    """The plan with mathematical names instead of the script's."""
     named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
     names = {name: symbol for name, symbol in named if name and symbol}
     if not names:

@@ -1,6 +1,6 @@
-"""A plan in one size of text: where a figure is tight, keys and remarks may be as large as what it says.
+"""Set all text of a plan to one size, so that keys and remarks are as large as the content.
 
-The whole is then drawn smaller, until all of it is as small as keys may be: a fifth more has room.
+The figure is then scaled down until all its text has the smallest legible size, which fits a fifth more.
 """
 
 from __future__ import annotations

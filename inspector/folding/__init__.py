@@ -1,7 +1,7 @@
-"""Views: a Graph becomes a smaller Graph. None of them needs torch, none of them loses a Node.
+"""Folding: turn a Graph into a smaller Graph without losing a Node. No torch needed.
 
-Views compose: `fold(hide_tensor_views(graph))` folds a graph without its transposes. `unfold` undoes all of them
-at once.
+Foldings compose: `fold(hide_tensor_views(graph))` folds a graph without its transposes. `unfold` undoes all of
+them.
 """
 
 from inspector.folding.by_merging_neighbours import merge_neighbours

@@ -1,4 +1,4 @@
-"""What a box and an edge between boxes say of all that is in them: counts, bytes, ranges of norms."""
+"""Statistics of a box, and of the edges between boxes: counts, bytes, ranges of norms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.graph.saved_memory import saved_bytes
 from inspector.graph.topology import Arrivals, Topology
 from inspector.graph.values import Value, unknown
 
-_IN_A_BOX = unknown("it is a box of several Nodes")
+_IN_A_BOX = unknown("the box holds several Nodes")
 
 
 def norm_range(values: Iterable[Value]) -> Norms:

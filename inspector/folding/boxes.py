@@ -1,4 +1,4 @@
-"""What a view shows: functions, and boxes that stand for several of them."""
+"""The items of a folded graph: functions, and boxes that stand for several functions."""
 
 from __future__ import annotations
 

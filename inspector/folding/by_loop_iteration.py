@@ -1,9 +1,9 @@
-"""Unrolled loops: the passes of a loop in the script, found in the graph without any module's help.
+"""Fold unrolled loops: find the iterations of a loop in the graph, without using modules.
 
-A loop repeats what it does, so its functions come in kinds (name, module, line of code) whose counts are
-multiples of its length. A kind beats the time if the way through the graph with most functions of that kind has
-so many for each pass: what lies behind those of the k-th pass on such a way, and not behind those of the next,
-belongs to the k-th pass. Passes found so never feed each other in a circle.
+A loop repeats its operations, so its functions come in kinds (name, module, source line) whose counts are
+multiples of its length. A kind marks the iterations if the path with most functions of that kind has the same
+number for each iteration: what is reachable from the k-th group on such a path, but not from the next, belongs to
+iteration k. Iterations found this way never form a cycle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Folding what no module folds: neighbours join, step by step, until a graph has few enough boxes for a picture.
+"""Fold without modules: merge neighbours until the graph has few enough boxes for a picture.
 
-Two may join where one sends all its gradients to the other, or gets all of them from it: no circle comes of that.
-Functions join their modules first, then the smallest parts, so that all boxes hold about as much.
+Two items may merge if one sends all its gradients to the other, or gets all of them from it, since this cannot
+create a cycle. Functions first join their modules, then the smallest parts merge, so that all boxes are of similar
+size.
 """
 
 from __future__ import annotations

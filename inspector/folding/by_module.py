@@ -1,4 +1,4 @@
-"""Folding by module: what lies right below a module's path, as one box a module, or one box a call of it."""
+"""Fold by module: each child module, or each call of one, becomes a box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Folding what is equal: numbered siblings in a row (`blocks.0`, `blocks.1`, …) that are isomorphic: one box."""
+"""Fold repetition: consecutive numbered siblings (`blocks.0`, `blocks.1`, …) that are isomorphic become one box.
+"""
 
 from __future__ import annotations
 

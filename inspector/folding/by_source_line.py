@@ -1,4 +1,4 @@
-"""Folding by line: what one line of code outside of inner modules made, as one box: `loss = cross_entropy(…)`."""
+"""Fold by source line: what one line outside of inner modules created becomes a box: `loss = cross_entropy(…)`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all ways of folding ask of one Graph: where its functions are, what feeds what, which boxes stay whole."""
+"""Context for folding one Graph: positions of functions, connections, and boxes that stay closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far to fold: which boxes are opened, and the line that says so."""
+"""Fold to a depth: choose the boxes to open, and describe the result in one line."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ from inspector.util.gc_pause import gc_paused
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 COMFORTABLE = 30
-"""`auto` opens one level more as long as a picture then holds no more boxes than this, leaves not counted."""
+"""Maximum boxes (leaves excluded) for which automatic depth opens another level."""
 LITTLE = 10
 AUTO_BOXES = 40
-"""A picture of fewer boxes than LITTLE, or without an open block, may grow up to AUTO_BOXES."""
+"""Maximum boxes of a picture that has fewer than LITTLE boxes or no open block."""
 MOST_BOXES = 60
-"""Above this, what is farthest from the root goes into one box."""
+"""Maximum boxes; above this, everything farthest from the root goes into one box."""
 REST_FROM = 30
-"""So many items nearest to the root stay when it does."""
+"""Number of items nearest to the root that are then kept."""
 MOST_AT_A_DEPTH = 300
-"""Above this a depth that was asked for folds as `auto` does: no engine is quick with so many in a tangle."""
+"""Maximum boxes at a requested depth; above this it folds like `auto`, since no layout engine is fast with more.
+"""
 
 
 def fold(graph: Graph, depth: Depth = "auto") -> Graph:
-    """The Graph with modules deeper than `depth` as boxes, and of equal siblings in a row one box.
+    """Fold modules deeper than `depth` into boxes, and consecutive equal siblings into one box.
 
-    depth: a number of path parts (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal ones only the first);
+    depth: a number of levels (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal siblings only the first);
     "auto" opens what a picture has room for; "full" folds nothing.
-    Boxes of earlier views stay whole; a number that leaves too many boxes for a picture folds as "auto" does, and
-    the note says so. Raises ValueError for another depth.
+    Boxes of earlier foldings stay closed. A depth that gives too many boxes folds like "auto", and the note says
+    so. Raises ValueError for an invalid depth.
     """
     if depth == "full":
         return graph
     if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
-        raise ValueError(f"no depth {depth!r}; a depth is a number from 1, 'auto' or 'full'")
+        raise ValueError(f"invalid depth {depth!r}; it must be a positive integer, 'auto' or 'full'")
     whole = whole_of(graph)
     with gc_paused():
         atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]
@@ -49,17 +50,17 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
         items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
         count, remark = _count(folder, items, {}), ""
         if count > MOST_AT_A_DEPTH:
-            remark = f"depth {depth} would be {count:,} boxes and is folded further: "
+            remark = f"depth {depth} would give {count:,} boxes, so the graph is folded further: "
             items, depth = _auto(folder), "auto"
         return make_folded_graph(whole, items, remark + note(folder, items, depth))
 
 
 def open_box(graph: Graph, identifier: str) -> Graph:
-    """The view with one box replaced by what it holds. Raises KeyError with the boxes there are."""
+    """The folded graph with one box replaced by its contents. Raises KeyError with the existing boxes."""
     whole = whole_of(graph)
     boxes = getattr(graph, "boxes", {})
     if identifier not in boxes:
-        raise KeyError(f"no box {identifier!r}; the boxes are: {', '.join(boxes) or 'none'}")
+        raise KeyError(f"unknown box {identifier!r}; choose from: {', '.join(boxes) or 'none'}")
     box = boxes[identifier]
     others = [item for item in items_of(graph) if item is not box]
     inner = Grouping(whole, [item for item in others if isinstance(item, FoldedBox)]).open(box)
@@ -67,7 +68,7 @@ def open_box(graph: Graph, identifier: str) -> Graph:
 
 
 def unfold(graph: Graph) -> Graph:
-    """The whole graph of a view: the inverse of every view. Raises ValueError for one that was saved folded."""
+    """The whole graph of a folded one. Raises ValueError for a graph that was saved folded."""
     return whole_of(graph)
 
 
@@ -90,9 +91,9 @@ def _to_depth(folder: Grouping, depth: int) -> list[Item]:
 
 
 def _shows_something(box: FoldedBox, inner: Sequence[Item]) -> bool:
-    """Whether a box holds modules, or is a pass of a loop; a Linear tells no more when it is opened.
+    """Whether a box holds modules or is a loop iteration; opening a Linear shows nothing new.
 
-    A box of an earlier view, which stays whole, holds but itself.
+    A box of an earlier folding stays closed and holds only itself.
     """
     if any(item is box for item in inner):
         return False
@@ -104,12 +105,12 @@ def _shows_something(box: FoldedBox, inner: Sequence[Item]) -> bool:
 
 
 def _depth(box: FoldedBox) -> int:
-    """How deep the parts lie that a box holds; a pass of a loop lies below the module that runs it."""
+    """The depth of a box's contents; a loop iteration is below the module that runs it."""
     return len(box.path) + (box.kind == "step")
 
 
 def _without_first(box: FoldedBox) -> Item:
-    """Equal parts but for the one nearest to the root."""
+    """Equal parts except the one nearest to the root."""
     parts = box.repeats[1:]
     if len(parts) == 1:
         return parts[0]
@@ -121,7 +122,7 @@ def _without_first(box: FoldedBox) -> Item:
 
 
 def _auto(folder: Grouping) -> list[Item]:
-    """Open level by level, as long as a level fits; of equal parts only the first."""
+    """Open level by level while a level fits; of equal parts only the first."""
     items = folder.all()
     level = items
     while True:
@@ -137,30 +138,30 @@ def _auto(folder: Grouping) -> list[Item]:
 
 
 def _opened(folder: Grouping, item: Item, level: Sequence[Item]) -> list[Item]:
-    """What stands in the place of an item once it is opened; empty where that shows nothing new."""
+    """The items that replace an opened item; empty if they show nothing new."""
     if not isinstance(item, FoldedBox) or item.kind not in ("equal", "module") or _is_like_a_stack(item, level):
         return []
     part = item.repeats[0] if item.kind == "equal" else item
-    inner = folder.open(part) if part.kind == "module" else []  # passes of a loop are open to a wish only
+    inner = folder.open(part) if part.kind == "module" else []  # loop iterations are opened on request only
     if not _shows_something(part, inner):
         return []
     return [*inner, _without_first(item)] if item.repeats else inner
 
 
 def _next_level(item: Item, opened: list[Item]) -> list[Item]:
-    """What may be opened after an item: not the other ones of equal parts."""
+    """The items that may be opened after an item: only one of several equal parts."""
     return opened[:-1] if isinstance(item, FoldedBox) and item.repeats else opened
 
 
 def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
-    """How many items there are once some are opened; leaves are chips and do not count."""
+    """Number of items after opening some; leaves are chips and do not count."""
     return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
 
 
 def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
-    """What is opened of a level that does not fit: what takes no more room opened, then one of the most equal
-    parts, for which there is more room: what flows through a model is seen in one of its blocks only; and if there
-    is little to be seen so far, as much as there is room for."""
+    """What to open of a level that does not fit: first what takes no more room when opened; then one of the most
+    equal parts, for which there is more room, because one block shows how a model works; then, if little is
+    visible so far, as much as fits."""
     stacks = {id(item): len(item.repeats) for item in items if isinstance(item, FoldedBox) and item.repeats}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
@@ -177,7 +178,7 @@ def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]])
 
 
 def _is_like_a_stack(box: FoldedBox, level: Sequence[Item]) -> bool:
-    """Whether it is a sibling of equal parts, of which one is opened instead."""
+    """Whether it is one of several equal siblings, of which another is opened."""
     if box.kind == "equal":
         return False
     siblings = (item.repeats[0] for item in level if isinstance(item, FoldedBox) and item.repeats)
@@ -188,7 +189,7 @@ def _is_like_a_stack(box: FoldedBox, level: Sequence[Item]) -> bool:
 
 
 def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
-    """The items nearest to the root, and one box for all others: the graph has no structure that folds."""
+    """The items nearest to the root, and one box for the rest, for a graph without structure to fold."""
     context = folder.ground
     functions = [item for item in items if not context.is_leaf(item)]
     functions.sort(key=lambda item: context.order[context.first(item)])
@@ -210,7 +211,7 @@ def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
 
 
 def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
-    """One line: what was folded, and how to unfold. Empty where nothing was."""
+    """What was folded, and how to unfold it, in one line. Empty if nothing was folded."""
     boxes = [item for item in items if isinstance(item, FoldedBox)]
     if not boxes:
         return ""
@@ -220,19 +221,19 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
     ]
     parts += _stacks_in_words(boxes)
     if folder.ground.paths_from_names and any(box.path for box in boxes):
-        parts.append("modules by the names of parameters")
+        parts.append("modules inferred from parameter names")
     if any(box.kind == "rest" for box in boxes):
-        parts.append("no modules or loops that fold: what is nearest to the root is shown, the rest is one box")
+        parts.append("no modules or loops to fold: the Nodes nearest to the root are shown, the rest is one box")
     if has_cycle(folder.ground.following(items)):
-        parts.append("boxes that feed each other are drawn with dashed wires back")
+        parts.append("dashed wires lead back between boxes that feed each other")
     parts.append(_deeper(folder, boxes, depth))
     return "; ".join(parts)
 
 
 def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
-    """How to see more: by a greater depth where that opens a box, else by none at all.
+    """How to see more: with a greater depth if that opens a box, else with `--depth full`.
 
-    What lies less deep than the depth that was asked for is a Linear or the rest of equal parts, and stays shut.
+    Boxes above the requested depth are Linears or the rest of equal parts, and stay closed.
     """
     parts = [part for box in boxes if isinstance(part := box.repeats[0] if box.repeats else box, FoldedBox)]
     if isinstance(depth, int):
@@ -241,7 +242,7 @@ def _deeper(folder: Grouping, boxes: Sequence[FoldedBox], depth: Depth) -> str:
     opens = next((part for part in modules if _shows_something(part, folder.open(part))), None)
     if opens is None:
         return "--depth full opens all"
-    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, --depth full all"
+    return f"--depth {_depth(opens) + 1 if isinstance(depth, int) else 'N'} opens more, full opens all"
 
 
 def _stacks_in_words(boxes: Sequence[FoldedBox]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Marks: a word on a Node (what a finding says of it) stands on the box that holds the Node."""
+"""Marks of findings: a mark on a Node is shown on the box that contains the Node."""
 
 from __future__ import annotations
 

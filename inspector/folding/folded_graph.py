@@ -1,4 +1,4 @@
-"""A folded Graph: the network of what a view shows, made when it is asked for."""
+"""A folded Graph, whose network is built on first use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def whole_of(graph: Graph) -> Graph:
     if isinstance(graph, FoldedGraph):
         return graph.whole
     if any(attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)):
-        raise ValueError("this graph was saved folded: the Nodes in its boxes are not in it")
+        raise ValueError("this graph was saved folded, without the Nodes inside its boxes")
     return graph
 
 

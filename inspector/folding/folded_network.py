@@ -1,4 +1,4 @@
-"""The networkx graph of what a view shows."""
+"""Build the networkx graph of a folded graph."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The folder: it arranges what a box holds into fewer items, by module, pass of a loop, likeness and line.
+"""Group the contents of a box into fewer items: by module, loop iteration, repetition and source line.
 
-Nothing is arranged before a box is opened: a picture of a million Nodes opens a handful of boxes.
+Contents are grouped only when a box is opened: a picture of a million Nodes opens a handful of boxes.
 """
 
 from __future__ import annotations

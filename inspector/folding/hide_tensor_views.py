@@ -1,4 +1,4 @@
-"""Views and transposes out of sight: each goes into the function beside it."""
+"""Hide views and transposes: each is merged into a neighbouring function."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Parts that are the same: isomorphic in names, module-relative paths, shapes of parameters, slots and ports.
+"""Find isomorphic parts: equal names, module-relative paths, parameter shapes, slots and ports.
 
-A certificate is the part written down in a canonical walk from its entrances, so that equal certificates *are*
-an isomorphism: nothing is called equal by the luck of a hash. (Two equal parts whose entrances cannot be told
-apart may in theory get different certificates, and then are shown as two.)
+A certificate is the part written down in a canonical walk from its entrances, so equal certificates *are* an
+isomorphism and do not rely on a hash. (Two equal parts whose entrances cannot be distinguished may in theory get
+different certificates, and are then shown as two.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Modules by the names of parameters, for a graph whose forward nobody recorded: `blocks.3.fc.weight` tells which
-module its user is of.
+"""Infer modules from parameter names if the forward was not recorded: `blocks.3.fc.weight` names its user's
+module.
 
-A function that takes parameters belongs to the innermost module that holds all of them; any other belongs to the
-module around that which made its latest operand (an activation behind a Linear to the block of both). This is how
-boxes are drawn; what the model says of a function's module stays unknown.
+A function that uses parameters belongs to the innermost module that holds all of them; any other function belongs
+to the module around the one that produced its latest operand (an activation after a Linear belongs to the block of
+both). Only boxes use this; in the model the module of the function stays unknown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Parts of a graph: the paths between two tensors, what lies around a Node, what a finding touches.
+"""Parts of a graph: the paths between two tensors, the surroundings of a Node, the Nodes of a finding.
 
-What is not in the part goes into at most four boxes, by where it lies, so that no Node is lost.
+Everything else goes into at most four boxes, by position, so that no Node is lost.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Surroundings:
             function = self._function(tensor)
             if function is not None:
                 return self._owner[self._of.index[function]]
-        raise KeyError(f"no tensor or Node {name!r} that a gradient flows through")
+        raise KeyError(f"no gradient flows through a tensor or Node called {name!r}")
 
     def near(self, start: Collection[int], distance: int) -> set[int]:
         """Items at most so many edges away, either way; not by way of a leaf, which may be shared by thousands."""

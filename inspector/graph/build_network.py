@@ -1,5 +1,7 @@
-"""A networkx graph from rows, made at once: its own `add_edges_from` takes 3 microseconds an edge, and a graph may
-have millions of them."""
+"""Build a networkx graph from rows in one go.
+
+`add_edges_from` takes 3 microseconds per edge, and a graph may have millions of edges.
+"""
 
 from __future__ import annotations
 

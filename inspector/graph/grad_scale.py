@@ -1,4 +1,4 @@
-"""A graph as it is shown when a GradScaler had multiplied its root: the scale divided out of every gradient."""
+"""A graph with the scale of a GradScaler divided out of every gradient."""
 
 from __future__ import annotations
 

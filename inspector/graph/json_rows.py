@@ -1,4 +1,5 @@
-"""A Graph as the rows of `report.json`, or in columns as in `report.full.json.gz`, and back. None needs torch."""
+"""Convert a Graph to and from the rows of `report.json`, or the columns of `report.full.json.gz`. No torch needed.
+"""
 
 from __future__ import annotations
 

@@ -32,16 +32,16 @@ MOMENTS: tuple[Moment, Moment] = ("before", "after")
 
 
 class Graph:
-    """A backward graph: functions and tensors, with what they held before and after `backward()`.
+    """A backward graph: functions and tensors, with their states before and after `backward()`.
 
-    roots: ids of the tensors that backward starts from.
+    roots: ids of the tensors where backward starts.
     steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
-    error: what backward raised, as one line, or None.
-    note: of a folded graph, what was folded, in words.
-    marks: texts by the ids of functions and tensors, which pictures show on what holds these.
-    scale: of a GradScaler, where it is divided out of the gradients here.
-    order: what the numbers of the steps mean: torch's order, or the one of textbooks (`playback.reordered`).
-    harmed: ids of functions and leaves on the way from what is marked to what suffers from it.
+    error: the exception raised by backward, as one line, or None.
+    note: what was folded, for a folded graph.
+    marks: texts by the ids of functions and tensors, which figures show at the boxes that contain them.
+    scale: the GradScaler's scale, if the gradients are divided by it.
+    order: the meaning of the step numbers: torch's order, or the textbook order (`playback.reordered`).
+    harmed: ids of functions and leaves on the path from a marked node to the affected leaves.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Graph:
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:
-        """The networkx graph, made when it is first asked for."""
+        """The networkx graph, built on first use."""
         if self._network is None:
             assert self._build is not None
             self._network = self._build()
@@ -79,7 +79,7 @@ class Graph:
 
     @property
     def ran(self) -> bool:
-        """Whether backward went through it, as far as that is known: of a large graph there are no steps."""
+        """Whether backward went through the graph, as far as known: large graphs have no steps."""
         if self.steps or self.error is not None:
             return True
         if any(not is_unknown(function["step"]) for _, function in self.functions()):
@@ -88,11 +88,11 @@ class Graph:
         return any(not is_unknown(value) for value in held)
 
     def make(self) -> None:
-        """Make the network now, while what it is made from is at hand."""
+        """Build the network now, while its source is available."""
         _ = self.network
 
     def refine(self, step: Callable[[networkx.MultiDiGraph[Any]], None]) -> None:
-        """Have `step` complete the attributes of the network, now or when it is made."""
+        """Let `step` complete the attributes of the network, now or when it is built."""
         if self._network is not None:
             step(self._network)
         else:
@@ -104,7 +104,7 @@ class Graph:
         moment: "before" or "after".
         """
         if moment not in MOMENTS:
-            raise ValueError(f"no moment {moment!r}; the moments are: {', '.join(MOMENTS)}")
+            raise ValueError(f"unknown moment {moment!r}; choose from: {', '.join(MOMENTS)}")
         view: Any = networkx.MultiDiGraph()  # of its edges with keys the stubs know nothing
         for identifier, attributes in self.network.nodes(data=True):
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
@@ -114,7 +114,7 @@ class Graph:
         return frozen
 
     def __getitem__(self, identifier: str) -> NodeRow:
-        """The attributes of the node with this id. `function` and `tensor` say of which kind they are."""
+        """The attributes of the node with this id, a `function` or a `tensor`."""
         return cast(NodeRow, self.network.nodes[identifier])
 
     def function(self, identifier: str) -> FunctionRow:

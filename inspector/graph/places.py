@@ -1,4 +1,4 @@
-"""Where something stands in the user's code, as far as that is known."""
+"""Source locations in user code, where they are known."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ Id: TypeAlias = Annotated[
     str,
     Meta(
         pattern="^(n[0-9]+|t[0-9]+|g:.+)$",
-        description="n0, n1, … functions and t0, t1, … tensors, in pre-order from the roots; g: a folded box, by"
-        " its first member.",
+        description="n0, n1, … are functions and t0, t1, … tensors, in pre-order from the roots; g: a folded box,"
+        " named after its first member.",
     ),
 ]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -27,47 +27,47 @@ Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 @final
 class Source(TypedDict):
-    """A place in the code."""
+    """A location in the source code."""
 
     file: str
     """Relative to the script's folder, `site-packages/…`, or a base name."""
     line: Count
     code: str
-    """The line, or the statement, as it is written."""
+    """The source line or statement."""
 
 
 Place: TypeAlias = Source | Unknown | None
 
 
 class State(TypedDict):
-    """What differs before and after backward."""
+    """The state before or after backward."""
 
     data: Value
     grad: Value
-    """torch's grad attribute; a list by output number where there are several."""
+    """torch's grad attribute; a list by output number if there are several outputs."""
 
 
 SavedState: TypeAlias = Literal["held", "released", "modified", "packed", "empty", "unknown"]
 
 
 class SavedTensor(TypedDict):
-    """A tensor that a function keeps for its backward."""
+    """A tensor saved by a function for backward."""
 
     name: str
-    """As torch names it: self, other, result, …"""
+    """torch's name for it: self, other, result, …"""
     tensor: Id | None
-    """The tensor, null where the slot is empty or the tensor is not in the graph."""
+    """The tensor; null if the slot is empty or the tensor is not in the graph."""
     before: SavedState
     after: SavedState
     bytes: NotRequired[Count]
-    """What it adds to the memory that the graph keeps alive: the bytes of its storage; 0 where a leaf or an
-    earlier function has the same one. Missing where it is not held, or a hook has packed it."""
+    """Memory that the graph holds because of it: the bytes of its storage, or 0 if a leaf or an earlier function
+    holds the same storage. Missing if it is not held, or if a hook packed it."""
     shape: NotRequired[Shape]
     dtype: NotRequired[str]
 
 
 class Alias(TypedDict):
-    """A name of ours for a tensor that has none."""
+    """A generated name for a tensor without one."""
 
     name: str
     """v1, v2, …"""
@@ -75,19 +75,19 @@ class Alias(TypedDict):
 
 
 class Given(TypedDict):
-    """An operation that has no Node, and whose result was not finite."""
+    """An operation without a Node whose result was not finite."""
 
     operation: str
     source: Place
     name: str | None
-    """The text of what it was applied to."""
+    """The source text of its argument."""
     code: str | None
-    """Its text."""
+    """Its source text."""
 
 
 @final
 class Local(TypedDict):
-    """The local derivative: as a formula in the script's names, and as a number."""
+    """The local derivative, as a formula in the script's names and as a number."""
 
     symbol: str | None
     value: Value
@@ -100,51 +100,49 @@ class FunctionRow(TypedDict):
     name: str
     """PowBackward0"""
     is_leaf: bool
-    """Of the tensor that it made (AccumulateGrad: of its leaf)."""
+    """Of the tensor it created (AccumulateGrad: of its leaf)."""
     requires_grad: bool
     module: str | Unknown | None
-    """Path of the nn.Module that made it; null outside of modules."""
+    """Path of the nn.Module that created it; null outside of modules."""
     source: Place
-    """The line that made it; null for an AccumulateGrad."""
+    """The line that created it; null for an AccumulateGrad."""
     made_in: NotRequired[Positive]
-    """The index of the backward call during which it was made: by create_graph, in a hook, in a checkpointed
-    forward that ran again. Its source is the line that called that backward. Missing for a Node of the
-    forward, and where it is not known."""
+    """The index of the backward call during which it was created: by create_graph, in a hook, or in a checkpointed
+    forward that ran again. Its source is the line that called that backward. Missing for a Node of the forward,
+    and if unknown."""
     step: Positive | Unknown | None
-    """Its turn in the engine's order; null if the engine did not run it."""
+    """Its step in the engine's order; null if the engine did not run it."""
     attributes: dict[str, Any]
-    """What it saved beside tensors: {"exponent": 2}."""
+    """The non-tensor values it saved: {"exponent": 2}."""
     empty_slots: list[Count]
-    """Slots of next_functions that lead nowhere."""
+    """Slots of next_functions without a function."""
     formula: dict[str, str]
-    """torch's own derivative, by input."""
+    """torch's derivative formula for each input."""
     saved: list[SavedTensor]
     before: State
-    """What it held when backward was called."""
+    """Its state when backward was called."""
     after: State
-    """What it held when backward had returned or raised."""
+    """Its state after backward returned or raised."""
     gradient: Value
-    """What arrived for its output."""
+    """The gradient that arrived for its output."""
     operands: NotRequired[list[Shape]]
-    """The shapes of its two operands, where they were broadcast to a shape that neither has (full
-    recording)."""
+    """The shapes of its two operands, if they were broadcast to a shape that neither has (full recording)."""
     given: NotRequired[Given]
-    """What first made an input without a gradient NaN or infinite, where that was seen: an operation that has
-    no Node (full recording, on the CPU)."""
+    """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
+    the CPU)."""
     alias: NotRequired[Alias]
-    """What the symbols of local derivatives call the tensor that it made, where that has no name and its
-    expression is long."""
+    """The name that local derivatives use for its output, if that has no name and a long expression."""
 
 
 class Naming(TypedDict):
-    """What a tensor is called."""
+    """The name of a tensor."""
 
     name: str | None
     expression: NotRequired[str]
 
 
 class TensorFacts(TypedDict):
-    """What a tensor says of itself."""
+    """The attributes of a tensor."""
 
     retains_grad: bool | Unknown
     dtype: str
@@ -154,7 +152,7 @@ class TensorFacts(TypedDict):
 
 
 class TensorRow(TypedDict):
-    """A leaf, a root, a tensor with a name, a saved or a recorded one."""
+    """A leaf, a root, or a named, saved or recorded tensor."""
 
     kind: Literal["tensor"]
     name: str | None
@@ -162,7 +160,7 @@ class TensorRow(TypedDict):
     expression: NotRequired[str]
     """The source text that computed a tensor without a name."""
     symbol: NotRequired[str]
-    """The name that figures write, where a comment of the script gives one."""
+    """The name used in figures, if a comment in the script gives one."""
     is_leaf: bool
     requires_grad: bool
     grad_fn: Id | None
@@ -176,28 +174,28 @@ class TensorRow(TypedDict):
     """torch's version counter."""
     source: Place
     before: State
-    """What it held when backward was called."""
+    """Its state when backward was called."""
     after: State
-    """What it held when backward had returned or raised."""
+    """Its state after backward returned or raised."""
     gradient: Value
-    """d root / d tensor, where it was measured; not to be confused with grad."""
+    """d root / d tensor, if measured; not to be confused with grad."""
     derivative: NotRequired[Local]
-    """Of a scalar leaf of a small graph: d root / d leaf as a formula, composed over all paths, and as a
-    number."""
+    """For a scalar leaf of a small graph: d root / d leaf as a formula, composed over all paths, and as a number.
+    """
 
 
 class Norms(TypedDict):
     """The range of the norms of several gradients."""
 
     low: Real | None
-    """null where no norm is known"""
+    """null if no norm is known."""
     high: Real | None
     zeros: Count
-    """Exactly zero; they are in the range."""
+    """Number of zero gradients, which are part of the range."""
     nans: Count
-    """NaN or infinite; they are not."""
+    """Number of NaN or infinite gradients, which are not part of the range."""
     none: Count
-    """torch's None."""
+    """Number of gradients that are None."""
     unknown: Count
 
 
@@ -205,7 +203,7 @@ Members: TypeAlias = Annotated[
     list[str],
     Meta(
         title="members",
-        description="The functions in it, in walk order; [first, last] stands for all from the one to the other.",
+        description="The functions in it, in walk order; [first, last] stands for a range of functions.",
     ),
 ]
 
@@ -215,26 +213,26 @@ class FoldRow(TypedDict):
 
     kind: Literal["fold"]
     why: Literal["module", "call", "step", "equal", "line", "views", "joined", "rest"]
-    """What its members have in common: a module, one call of it, a pass of a loop, equal parts, a line of
-    code, a function with its views, neighbours, or that they are all that is not shown."""
+    """What its members share: a module, one call of a module, a loop iteration, equality, a source line, a
+    function with its views, neighbourhood, or that they are the rest."""
     name: str
     module: str
-    """The innermost module that holds all of it."""
+    """The innermost module that contains all members."""
     host: Id | None
-    """The function that it is drawn as."""
+    """The function it is drawn as."""
     count: Positive
-    """How many equal parts it stands for."""
+    """Number of equal parts it stands for."""
     members: Members
     nodes: Count
     parameters: Count
-    """Leaves that belong to it."""
+    """Number of leaves that belong to it."""
     elements: Count
     saved_bytes: Count
     norms: Norms
     arriving: Norms
     grads: Norms
     steps: Annotated[list[int], Meta(min_length=2, max_length=2)] | None
-    """Its first and last turn in the engine's order."""
+    """Its first and last step in the engine's order."""
     is_leaf: Literal[False]
     requires_grad: Literal[True]
     before: State
@@ -243,47 +241,47 @@ class FoldRow(TypedDict):
 
 
 class NextEdge(TypedDict):
-    """Function to function."""
+    """From a function to a function."""
 
     kind: Literal["next"]
     slot: Count
     """Position in next_functions."""
     input_nr: Count
-    """Which input of the target: the output_nr of the forward tensor."""
+    """The input of the target, which is the output_nr of the forward tensor."""
     gradient: NotRequired[Value]
-    """What flows along this edge alone."""
+    """The gradient that flows along this edge alone."""
     local: NotRequired[Local | Unknown | None]
 
 
 class GradFnEdge(TypedDict):
-    """Tensor to its function."""
+    """From a tensor to its function."""
 
     kind: Literal["grad_fn"]
 
 
 class AccumulateEdge(TypedDict):
-    """AccumulateGrad to its leaf."""
+    """From an AccumulateGrad to its leaf."""
 
     kind: Literal["accumulate"]
     gradient: NotRequired[Value]
 
 
 class SavedEdge(TypedDict):
-    """Function to a tensor that it saved."""
+    """From a function to a tensor it saved."""
 
     kind: Literal["saved"]
     name: str
 
 
 class FlowEdge(TypedDict):
-    """All edges from one box, or function, to another."""
+    """All edges from one box or function to another."""
 
     kind: Literal["flow"]
     count: Positive
-    """How many edges it stands for."""
+    """Number of edges it stands for."""
     norms: Norms
     back: bool
-    """Whether it closes a circle of boxes."""
+    """Whether it closes a cycle of boxes."""
 
 
 NodeRow: TypeAlias = FunctionRow | TensorRow | FoldRow

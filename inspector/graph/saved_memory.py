@@ -1,4 +1,4 @@
-"""What the saved tensors of a graph keep alive: by function, by module, in total."""
+"""Memory held by the saved tensors of a graph: by function, by module, in total."""
 
 from __future__ import annotations
 

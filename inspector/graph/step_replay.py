@@ -1,4 +1,4 @@
-"""A graph as it was while backward ran: after so many steps, and with its steps in another order."""
+"""Replay backward: a graph after a number of steps, and with its steps in another order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import unknown
 from inspector.options.figure_options import ORDERS, Order
 
-_NOT_YET = "it has not run yet"
+_NOT_YET = "not run yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def reordered(graph: Graph, order: Order) -> Graph:
     On a level the functions stand in walk order. Raises ValueError for another order.
     """
     if order not in ORDERS:
-        raise ValueError(f"no order {order!r}; choose from: {', '.join(ORDERS)}")
+        raise ValueError(f"unknown order {order!r}; choose from: {', '.join(ORDERS)}")
     if order == "engine" or not graph.steps:
         return graph
     levels = _levels(graph)

@@ -1,4 +1,4 @@
-"""Cycles between boxes: a folded graph can have some, though a backward graph has none."""
+"""Find cycles between boxes: a folded graph can have cycles, although a backward graph has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of one value, whether it is kept in full or as a summary."""
+"""Norms of values, stored in full or as a summary."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ Value: TypeAlias = Annotated[
 
 @final
 class Unknown(TypedDict):
-    """Something that was not seen. Never a guess, and never null."""
+    """Something that was not recorded. Never a guess, and never null."""
 
     unknown: str
-    """Why it was not seen."""
+    """Why it was not recorded."""
 
 
 class Complex(TypedDict):
@@ -61,12 +61,12 @@ class Histogram(TypedDict):
     """Magnitudes of a sample of the elements, by powers of two; in a full recording."""
 
     counted: Count
-    """How many elements are in the sample, taken at even distances: all of a tensor of up to 511. Zeros, NaN
-    and infinities among them are in no bucket."""
+    """Number of elements in the sample, taken at even distances; a tensor of up to 511 elements is counted
+    completely. Zeros, NaN and infinities are not in any bucket."""
     exponent: int | None
-    """Of the first bucket; null where there is no bucket."""
+    """Exponent of the first bucket; null if there are no buckets."""
     counts: list[Count]
-    """counts[k]: elements with 2**(exponent + k) <= |element| < 2**(exponent + k + 1)."""
+    """counts[k]: number of elements with 2**(exponent + k) <= |element| < 2**(exponent + k + 1)."""
 
 
 Statistic: TypeAlias = Annotated[Any, Meta(title="statistic")]
@@ -83,12 +83,12 @@ class Summary(TypedDict):
     min: NotRequired[Statistic]
     max: NotRequired[Statistic]
     zeros: NotRequired[Count]
-    """How many elements are exactly zero."""
+    """Number of elements that are exactly zero."""
     nans: NotRequired[Count]
     infinities: NotRequired[Count]
     histogram: NotRequired[Histogram]
     computed: NotRequired[str]
-    """Where the numbers come from, if nobody saw the tensor itself: a view with the same elements."""
+    """The source of the numbers, if the tensor itself was not seen: a view with the same elements."""
 
 
 _NotFinite: TypeAlias = Literal["nan", "inf", "-inf"]
@@ -105,17 +105,17 @@ _NAMED_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def unknown(reason: str) -> Unknown:
-    """The value of what was not seen, with the reason why."""
+    """The value for something that was not recorded, with the reason."""
     return {"unknown": reason}
 
 
 def is_unknown(value: Value) -> TypeIs[Unknown]:
-    """Whether `value` says that it is not known."""
+    """Whether `value` is unknown."""
     return isinstance(value, dict) and "unknown" in value
 
 
 def is_summary(value: Value) -> TypeIs[Summary]:
-    """Whether `value` is the summary of a tensor that is too large to be kept in full."""
+    """Whether `value` is the summary of a tensor too large to be stored in full."""
     return isinstance(value, dict) and "norm" in value
 
 

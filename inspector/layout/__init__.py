@@ -1,2 +1,1 @@
-"""Layout: boxes of known sizes and their wires get places, in points. It knows sizes and wires, no Graph and no
-text."""
+"""Layout: positions, in points, for boxes of known sizes and their wires. Knows neither Graphs nor text."""

@@ -1,8 +1,8 @@
-"""Large problems in parts: cut where everything runs through one box, equal parts laid out once and stamped.
+"""Lay out large problems in parts: cut where everything passes through one box, and lay out equal parts once.
 
-A waist is a box that all gradients pass which reach anything below it: the sum at the end of a residual block, a
-layer of a chain. Above it and below it a graph can be laid out by itself; the parts meet in the waist. The twelve
-blocks of a transformer are so two small layouts, twelve times in their places.
+A waist is a box through which every gradient to anything below it passes: the sum at the end of a residual block,
+or a layer of a chain. The graph above it and below it can be laid out separately; the parts meet in the waist. So
+the twelve blocks of a transformer are two small layouts, placed twelve times.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from inspector.layout.problem import Placement, Problem, Route
 from inspector.scene.scene import Point
 
 LEAST = 8
-"""Boxes of a part."""
+"""Minimum boxes of a part."""
 _TIE = "tie "
-"""Before the id of a route that only keeps the waist behind all else in its part; it is not drawn."""
+"""Prefix of a route that only keeps the waist behind everything else in its part; it is not drawn."""
 
 Place = Callable[[Problem], Placement]
 
 
 def place_segments(problem: Problem, place: Place) -> Placement:
-    """`place(problem)`, by parts. What `place` raises is raised."""
+    """`place(problem)`, part by part. Raises the errors of `place`."""
     parts = [_part(problem, members, ends) for members, ends in _cut(problem)]
     known: dict[object, Placement] = {}
     whole = Placement({}, {}, {}, {})
@@ -39,7 +39,7 @@ def place_segments(problem: Problem, place: Place) -> Placement:
 # ---- where to cut -----------------------------------------------------------------------------------------
 
 _Part = tuple[list[str], tuple[str, str]]
-"""Boxes with wires, in their order; and the waists that they begin and end with, empty at an end of the graph."""
+"""Boxes with wires, in order; and the waists at its start and end, empty at an end of the graph."""
 
 
 def _cut(problem: Problem) -> list[_Part]:
@@ -106,7 +106,7 @@ def _ordered(following: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tuple[Problem, str]:
-    """The problem of one part, and the waist that it hangs on."""
+    """The problem of one part, and the waist it starts with."""
     top, bottom = ends
     inside = set(members)
     hanging = {box: host for box, host in problem.hanging.items() if host in inside and host != top}
@@ -130,7 +130,7 @@ def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tu
 
 
 def _renamed(part: Problem, names: dict[str, str]) -> Problem:
-    """The part with boxes and routes called by their numbers, so that equal parts are equal."""
+    """The part with boxes and routes named by number, so that equal parts are equal."""
     routes = [
         replace(route, id=f"{number:06d}", source=names[route.source], target=names[route.target])
         for number, route in enumerate(part.routes)
@@ -146,7 +146,7 @@ def _renamed(part: Problem, names: dict[str, str]) -> Problem:
 
 
 def _key(part: Problem) -> object:
-    """What two parts have in common that look the same."""
+    """What two parts that look the same have in common."""
     return (
         part.direction,
         tuple(part.sizes.items()),
@@ -158,7 +158,7 @@ def _key(part: Problem) -> object:
 
 
 def _stamp(whole: Placement, placed: Placement, part: Problem, names: dict[str, str], top: str) -> None:
-    """Add a part to the whole, where the waist that both have lies in it."""
+    """Add a part to the whole, at the waist they share."""
     dx = dy = 0.0
     if top:
         here, there = placed.boxes[names[top]], whole.boxes[top]

@@ -19,7 +19,7 @@ from inspector.util.fast_dataclass import fast_dataclass
 
 _POINTS_PER_INCH = 72
 _MANY_NODES = 300
-"""From here on dot's placing and crossing minimisation are cut short."""
+"""Number of blocks above which dot's placement and crossing minimisation are shortened."""
 _TABLE = (
     '<<TABLE FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}" BORDER="0" CELLBORDER="0" CELLSPACING="0" '
     'CELLPADDING="0">{rows}</TABLE>>'
@@ -29,10 +29,10 @@ _CELL = '<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}></TD>'
 
 @fast_dataclass
 class DotBlock:
-    """A rectangle to be placed. All lengths are whole points.
+    """A rectangle to place. All lengths are whole points.
 
-    bands: the extents, across the flow, of what lies before the port, the port, and what lies behind it; they
-    add up to the height (LR, RL) or the width (TB, BT). Wires enter and leave at the middle of the port.
+    bands: the extents, across the flow, before the port, of the port, and after it; they add up to the height (LR,
+    RL) or the width (TB, BT). Wires enter and leave at the middle of the port.
     """
 
     width: int
@@ -42,9 +42,9 @@ class DotBlock:
 
 @fast_dataclass
 class DotLink:
-    """A wire between the blocks of these positions in the list.
+    """A wire between the blocks at these positions of the list.
 
-    weight: how much it should be straight. ranks: how many ranks further its target lies at least.
+    weight: how strongly it should be straight. ranks: minimum number of ranks to its target.
     """
 
     source: int
@@ -55,11 +55,11 @@ class DotLink:
 
 @fast_dataclass
 class DotSettings:
-    """How the blocks are to lie.
+    """Options of a layout.
 
-    horizontal: whether wires run from left to right, else from top to bottom. gaps: least room between ranks
-    and between blocks of one rank, in points. rough: only ranks and the order within each are wanted.
-    outermost: blocks that share the last rank (`sink`) or the first (`source`) with no others.
+    horizontal: whether wires run from left to right, else from top to bottom. gaps: minimum room between ranks and
+    between blocks of one rank, in points. rough: only compute ranks and the order within each. outermost: blocks
+    that have the last rank (`sink`) or the first (`source`) to themselves.
     """
 
     horizontal: bool
@@ -71,7 +71,7 @@ class DotSettings:
 def arrange(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSettings) -> list[Point]:
     """The top left corners of the blocks, the same in every process. The origin is top left.
 
-    Raises LayoutFailed if dot does not answer with a place for everything.
+    Raises LayoutFailed if dot does not place everything.
     """
     if not blocks:
         return []
@@ -109,7 +109,7 @@ def _source(blocks: Sequence[DotBlock], links: Sequence[DotLink], room: DotSetti
 
 
 def _node(index: int, block: DotBlock, horizontal: bool) -> str:
-    """A node of a fixed size; where its port is not in its middle, a table with a cell for it."""
+    """A node of a fixed size; if its port is not in its middle, a table with a cell for it."""
     if _is_even(block):
         size = f"width={block.width / _POINTS_PER_INCH} height={block.height / _POINTS_PER_INCH}"
         return f'{index} [shape=box fixedsize=true label="" {size}]\n'

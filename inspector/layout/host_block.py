@@ -1,6 +1,6 @@
-"""A station: a box with what hangs on it, as one block for the layout engine.
+"""A station: a box and everything attached to it, as one block for the layout engine.
 
-Tensor cards and texts hang beside their function, across the flow, so that a graph is as deep as its
+Tensor cards and texts are attached beside their function, across the flow, so that the graph is as deep as its
 functions and wires never meet a card.
 """
 
@@ -21,12 +21,13 @@ SHELF_GAP = 16.0
 
 @fast_dataclass
 class Orientation:
-    """Lengths along the flow and across it. Backwards (RL, BT) is laid out forwards and mirrored in the end."""
+    """Lengths along and across the flow. Backward directions (RL, BT) are laid out forwards and mirrored at the
+    end."""
 
     horizontal: bool
 
     def turned(self, pair: tuple[float, float]) -> tuple[float, float]:
-        """(x, y) as (along, across), and the other way round."""
+        """(x, y) as (along, across), and vice versa."""
         return pair if self.horizontal else (pair[1], pair[0])
 
 
@@ -39,9 +40,9 @@ class HostBlock:
 
 
 def make_host_block(problem: Problem, host: str, hung: Sequence[str], upper: bool) -> HostBlock:
-    """The station of `host` with the boxes `hung` on it.
+    """The station of `host` with the boxes attached to it, `hung`.
 
-    upper: whether it lies in an upper (TB: left) lane of its rank, where things hang above rather than below.
+    upper: whether it is in an upper (TB: left) lane of its rank, where attachments go above rather than below.
     """
     flow = Orientation(problem.horizontal)
     sizes = {identifier: flow.turned(problem.sizes[identifier]) for identifier in (host, *hung)}
@@ -78,7 +79,7 @@ def end_blocks(problem: Problem, hung: Mapping[str, Sequence[str]]) -> dict[str,
 
 
 def _beyond(problem: Problem, flow: Orientation, hung: Sequence[str]) -> float:
-    """How far the cards among what hangs on a box reach beyond it."""
+    """How far the cards attached to a box extend beyond it."""
     cards = [flow.turned(problem.sizes[card])[0] for card in hung if card not in problem.texts]
     return CARD_GAP + max(cards) if cards else 0.0
 
@@ -120,9 +121,9 @@ def label_block(problem: Problem, route: Route, upper: bool) -> DotBlock:
 
 
 def _sides(problem: Problem, hung: Sequence[str], upper: bool) -> tuple[list[list[str]], list[list[str]]]:
-    """What hangs before and behind the host: shelves from the host outwards, each a row along the flow.
+    """The attachments before and after the host: shelves from the host outwards, each a row along the flow.
 
-    Lines of text lie one below the other in either orientation.
+    Lines of text are stacked in either orientation.
     """
     lines = [identifier for identifier in hung if identifier in problem.texts]
     texts = [[line] for line in lines] if problem.horizontal else [lines] if lines else []
@@ -171,5 +172,5 @@ def _gap(shelf: Sequence[str], problem: Problem, room: tuple[float, float], firs
 
 
 def _even(length: float) -> int:
-    """The next even whole number: dot's tables have whole points, and a middle should be one too."""
+    """The next even whole number: dot's tables use whole points, and a middle should be one too."""
     return 2 * math.ceil(length / 2)

@@ -23,11 +23,11 @@ from inspector.layout.wire_routes import ObstacleMap, RouteStop, box_obstacle, m
 from inspector.scene.scene import Point, Rectangle
 
 _LEVEL = 8
-"""The weight of a stretch that should be straight, against 1."""
+"""Weight of a stretch that should be straight, relative to 1."""
 _SPREADING = ("circle", "box")
 _PORT_GAP = 18.0
 _PORT_SHARE = 0.8
-"""Wires that enter one box lie so far apart, and on no more than this share of its side."""
+"""Distance of wires that enter one box, on at most this share of its side."""
 _PASSING = DotBlock(4, 4, (0, 4, 0))
 """A stop of a wire that runs past a rank."""
 
@@ -36,8 +36,8 @@ _PASSING = DotBlock(4, 4, (0, 4, 0))
 class _Draft:
     """One run of dot. Blocks are named by their index in the list.
 
-    stations: host → block. ways: wire → the blocks that it runs through, ends included. texts: wire → the
-    block of its text. ranks: block → its rank from 0.
+    stations: host → block. ways: wire → the blocks it runs through, ends included. texts: wire → the block of its
+    text. ranks: block → its rank from 0.
     """
 
     blocks: list[DotBlock]
@@ -49,9 +49,9 @@ class _Draft:
 
 
 def place(problem: Problem) -> Placement:
-    """The places of all boxes, the routes of all wires and the rooms of their texts.
+    """The positions of all boxes, the routes of all wires and the areas of their texts.
 
-    Raises LayoutFailed if the engine gives no usable answer.
+    Raises LayoutFailed if the engine gives no usable result.
     """
     hung: dict[str, list[str]] = defaultdict(list)
     for identifier, host in problem.hanging.items():
@@ -78,8 +78,8 @@ def _run(
     upper: dict[str, bool],
     ended: Collection[int] = (),
 ) -> _Draft:
-    """One run of dot. first: the run that knows the ranks, so that wires get stops where they pass one. ended: the
-    ranks behind which wires need not run straight on: there a row ends."""
+    """One run of dot. first: the run that determined the ranks, so that wires get stops where they pass one.
+    ended: the ranks that end a row, after which wires need not be straight."""
     blocks = [station.block for station in stations.values()]
     indices = {host: index for index, host in enumerate(stations)}
     ways, texts, links = {}, {}, []
@@ -133,7 +133,7 @@ def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
 
 
 def _weights(stops: int, leaves_alone: bool, arrives_alone: bool) -> list[int]:
-    """How much each stretch of a wire should be straight: the one that it shares with no other most."""
+    """How strongly each stretch of a wire should be straight: most for the one it shares with no other wire."""
     if not stops:
         return [1]
     ahead = _LEVEL if arrives_alone or not leaves_alone else 1
@@ -158,7 +158,7 @@ def _center(problem: Problem, block: DotBlock, corner: Point) -> Point:
 
 
 def _ranks(problem: Problem, blocks: Sequence[DotBlock], corners: Sequence[Point]) -> list[int]:
-    """The rank of every block: dot puts the middles of a rank's blocks on one line."""
+    """The rank of every block: dot aligns the middles of a rank's blocks."""
     lines = [round(_center(problem, block, corner)[0]) for block, corner in zip(blocks, corners, strict=True)]
     numbers = {line: number for number, line in enumerate(sorted(set(lines)))}
     return [numbers[line] for line in lines]
@@ -179,7 +179,7 @@ def _upper_lanes(problem: Problem, draft: _Draft) -> dict[str, bool]:
 
 
 def _spread(problem: Problem, draft: _Draft) -> _Draft:
-    """The draft with its ranks so far apart that no wire swings too steeply."""
+    """The draft with its ranks far enough apart that no wire is too steep."""
     flow, spacing = Orientation(problem.horizontal), problem.spacing
     lengths: dict[int, float] = defaultdict(float)
     for block, rank in zip(draft.blocks, draft.ranks, strict=True):
@@ -201,7 +201,7 @@ def _spread(problem: Problem, draft: _Draft) -> _Draft:
 
 
 def _port(draft: _Draft, index: int, flow: Orientation) -> float:
-    """Where, across the flow, wires meet a block."""
+    """The position, across the flow, where wires meet a block."""
     bands = draft.blocks[index].bands
     return flow.turned(draft.corners[index])[1] + bands[0] + bands[1] / 2
 

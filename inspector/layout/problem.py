@@ -1,4 +1,4 @@
-"""The question that layout answers: boxes of known sizes, what hangs on what, wires. Plain data, no text."""
+"""The layout problem: box sizes, attachments and wires. Plain data without text."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Spacing:
 
 ROOMY = Spacing()
 CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0, badge=20.0)
-"""For a figure that would otherwise not fit its canvas; badges keep their size when it is drawn smaller."""
+"""For a figure that would otherwise not fit its canvas; badges keep their size when it is scaled down."""
 IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
 ALIGNED = replace(CLOSE, aligned=True)
-"""The same for one that is deep and has leaves on many of its ranks."""
+"""The same for a deep figure with leaves on many of its ranks."""
 
 
 @fast_dataclass
 class Route:
-    """A wire to be routed.
+    """A wire to route.
 
-    label: the size of what is written beside it, (0, 0) for nothing. below: of what is written on its other side;
-    then the label lies above it (of an upright wire: left of it).
+    label: the size of the text beside it, (0, 0) for none. below: of the text on its other side; then the label is
+    above it (for a vertical wire: left of it).
     """
 
     id: str
@@ -59,12 +59,11 @@ class Route:
 
 @fast_dataclass
 class Problem:
-    """What is to be placed.
+    """A layout problem.
 
-    sizes: box id → size. hanging: id of a box → id of its host; `texts`: those among them that are mere text
-    and need no link. routes: the wires between boxes that do not hang. shapes: box id → its shape. flipped:
-    whether routes run from the leaves to the root, so that they end where their arrowheads are. spacing: how
-    much room is left between them.
+    sizes: box id → size. hanging: id of a box → id of its host; `texts`: those of them that are plain text and
+    need no link. routes: the wires between boxes that do not hang. shapes: box id → its shape. flipped: whether
+    routes run from the leaves to the root, so that they end at their arrowheads. spacing: the room between them.
     """
 
     direction: Direction
@@ -78,7 +77,7 @@ class Problem:
 
     @property
     def ends(self) -> frozenset[str]:
-        """The boxes that no gradient flows on from, if they stand in a rank of their own."""
+        """The boxes at which the gradient ends, if they have a rank of their own."""
         if not self.spacing.aligned:
             return frozenset()
         left = {route.target if self.flipped else route.source for route in self.routes}
@@ -92,7 +91,7 @@ class Problem:
 
 @fast_dataclass
 class Placement:
-    """Where everything is, in points from the top left. labels, below: wire id → the room of its text."""
+    """All positions, in points from the top left. labels, below: wire id → the area of its text."""
 
     boxes: dict[str, Rectangle]
     wires: dict[str, tuple[Point, ...]]

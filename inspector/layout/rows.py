@@ -1,8 +1,7 @@
-"""A long figure in rows, as a text is: cut between two ranks, the parts one below the other.
+"""Break a long figure into rows, like text: cut between two ranks, and stack the parts.
 
-The wires that a cut meets run back from the end of a row to the start of the next one, side by side and never
-across each other: what leaves a row above another enters the next one above it. Of an upright figure the rows are
-columns.
+Wires across a cut run back from the end of a row to the start of the next, side by side and without crossings: the
+order at the end of a row is the order at the start of the next. In an upright figure the rows are columns.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ from inspector.scene.scene import Point, Rectangle
 from inspector.scene.splines import Curve, joined, straight
 
 _GAP = 20.0
-"""Between a row and the wires that run back below it, and between those and the next row."""
+"""Between a row and the returning wires below it, and between those and the next row."""
 _TURN = 10.0
-"""The radius of the bends of a wire that runs back."""
+"""Radius of the bends of a returning wire."""
 _LANE = 12.0
-"""Between two wires that run back."""
+"""Distance of two returning wires."""
 _MOST_WIRES = 4
-"""That a cut may meet: more side by side are read by nobody."""
+"""Maximum wires across a cut; more side by side are unreadable."""
 _LEAST_BOXES = 2
-"""In a row."""
+"""Minimum boxes of a row."""
 _COST = 1.5 * _LANE
-"""Points of length that a row may have more, to be spared a wire that runs back."""
+"""Extra length of a row, in points, that is accepted to avoid one returning wire."""
 
 _CLOSE = 0.01
 """Points, for rounding."""
 
 Stretch = tuple[float, float]
-"""Where something begins and ends along the flow."""
+"""The start and end of something along the flow."""
 TextRow = tuple[Stretch, Stretch]
 """Where wires leave a row and where they enter the next one: nothing else lies there, and they are level."""
 
@@ -40,9 +39,9 @@ TextRow = tuple[Stretch, Stretch]
 def best_cuts(
     ranks: Sequence[Stretch], hosts: Sequence[int], wires: Sequence[tuple[int, int]], rows: int
 ) -> tuple[int, ...]:
-    """The ranks that end a row (but the last), so that the rows are as short as can be; none where that is no way.
+    """The ranks that end a row (except the last), for rows as short as possible; empty if there is no way.
 
-    hosts: the rank of each box that wires lead to. wires: the ranks of the ends of each.
+    hosts: the rank of each box with wires. wires: the ranks of the ends of each.
     """
     met = [sum(source <= rank < target for source, target in wires) for rank in range(len(ranks))]
     options = [rank for rank in range(len(ranks) - 1) if 0 < met[rank] <= _MOST_WIRES]
@@ -60,9 +59,9 @@ def best_cuts(
 
 
 def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> Placement:
-    """The rows one below the other, as the eye reads them, and the wires that lead from one to the next.
+    """The rows stacked in reading order, and the wires between them.
 
-    lines: where rows end. backwards: whether wires run against the reading.
+    lines: where rows end. backwards: whether wires run against the reading order.
     """
     whole = Placement({}, {}, {}, {})
     courses: dict[str, list[Curve]] = {}
@@ -91,7 +90,7 @@ def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, b
 
 
 def _rows(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> list[Placement]:
-    """What lies in each row, with the pieces of wires in it, which run as one reads."""
+    """The contents of each row, with its pieces of wires, in reading order."""
     rows = [Placement({}, {}, {}, {}) for _ in range(len(lines) + 1)]
 
     def row_of(area: Rectangle) -> Placement:

@@ -1,7 +1,7 @@
-"""Layout in a process of its own: a crash of the engine or an endless run cannot hurt the user's program.
+"""Layout in a child process: a crash or an endless run of the engine cannot harm the user's program.
 
-The child reads a pickled Problem from stdin and writes a pickled Placement, or the text of what went wrong,
-to stdout. It never imports torch.
+The child reads a pickled Problem from stdin and writes a pickled Placement, or the text of an error, to stdout. It
+never imports torch.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ COMMAND = python_command(_LAUNCHER, str(Path(__file__).resolve().parent.parent))
 def place_in_subprocess(
     problem: Problem, *, limit: float = TIME_LIMIT, command: Sequence[str] = COMMAND
 ) -> Placement:
-    """`place(problem)`, computed by another process.
+    """`place(problem)`, computed by a child process.
 
-    limit: seconds until it is stopped. command: what to run in its place, for tests.
+    limit: seconds until it is stopped. command: the command to run instead, for tests.
     Raises LayoutFailed if it crashes, is stopped or fails.
     """
     try:
@@ -48,9 +48,9 @@ def place_in_subprocess(
             command, input=pickle.dumps(problem), capture_output=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
-        raise LayoutFailed(f"layout took longer than {limit:g} seconds and was stopped") from None
+        raise LayoutFailed(f"layout was stopped after {limit:g} seconds") from None
     except OSError as error:
-        raise LayoutFailed(f"layout could not be started ({error})") from error
+        raise LayoutFailed(f"cannot start the layout process ({error})") from error
     if done.returncode:
         raise LayoutFailed(f"the layout process {describe_exit_status(done.returncode)}")
     try:
@@ -63,7 +63,7 @@ def place_in_subprocess(
 
 
 def main() -> None:
-    """Answers one Problem: the child's whole life."""
+    """Solve one Problem: the entry point of the child."""
     problem = pickle.load(sys.stdin.buffer)
     answer: Placement | str
     try:

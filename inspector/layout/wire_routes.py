@@ -16,9 +16,9 @@ from inspector.util.fast_dataclass import fast_dataclass
 
 _CLEARANCE = 5.0
 _SHORT_TEXT = 50.0
-"""An S may reach past a text as short as this, not only to its middle."""
+"""Length up to which an S may pass a text completely, not only its middle."""
 _LEVEL = 0.75
-"""Points: what differs less across the flow is a straight line."""
+"""Points: smaller differences across the flow give a straight line."""
 
 
 @fast_dataclass
@@ -40,7 +40,7 @@ class RouteStop:
 
 @fast_dataclass
 class ObstacleMap:
-    """What wires stay clear of. areas: rank → (id of a box or empty for a text, its area)."""
+    """The areas that wires avoid. areas: rank → (id of a box or empty for a text, its area)."""
 
     flow: Orientation
     areas: Mapping[int, Sequence[tuple[str, Rectangle]]]
@@ -69,8 +69,8 @@ def make_wire(
 ) -> Curve:
     """The spline of a wire, forwards, from the side of its source to the side of its target.
 
-    stops: its blocks, those of source and target included. ends: the boxes of source and target; own: their
-    ids. inset: how far within the target's area its border is met (of a circle beside its middle).
+    stops: its blocks, including those of source and target. ends: the boxes of source and target; own: their ids.
+    inset: how far inside the target's area its border is (for a circle beside its middle).
     """
     flow = obstacle_map.flow
     source, target = (flow.turned((end.x, end.y))[0] for end in ends)

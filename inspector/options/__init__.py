@@ -1,1 +1,1 @@
-"""The choices that a user has, as values. Imports nothing of ours."""
+"""The options of a user, as values. Imports nothing else of the package."""

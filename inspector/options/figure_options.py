@@ -1,6 +1,6 @@
-"""How a figure is to look: one value for all that a reader may choose, with the words that may be chosen.
+"""The options of a figure as one value, and the allowed words.
 
-Nothing is imported here: `inspect --help` offers these words and must be quick.
+Imports nothing else of the package: `inspect --help` uses these words and must be fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Canvas = Literal["tight", "16:9", "4:3", "half"]
 Derivatives = Literal["symbols", "numbers", "both", "none"]
 Order = Literal["engine", "textbook"]
 Depth = int | Literal["auto", "full"]
-"""How far a model is folded: modules deeper than so many parts of a path; to what a picture has room for; not."""
+"""How far to fold a model: below this many levels, as far as a picture needs ("auto"), or not at all ("full")."""
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 DETAILS: tuple[Detail, ...] = get_args(Detail)
@@ -38,13 +38,12 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FigureOptions:
-    """What a reader may choose. None leaves a choice to the style and to the size of the graph.
+    """The options of a figure. None leaves a choice to the style and to the size of the graph.
 
-    style: a key of STYLES, or an empty text. direction: the way from the root to the leaves. arrows: whether they
-    point as the gradient flows (backward) or as the values did. canvas: None for tight, and for 16:9 of frames.
-    path: `u:f`, the tensors whose paths are lit, or an empty text. code: whether the source stands beside the
-    graph.
-    Raises ValueError for a word that may not be chosen (of the style, `find_style` does).
+    style: a key of STYLES, or an empty text. direction: from the root to the leaves. arrows: along the gradient
+    (backward) or along the values (forward). canvas: None for tight, and for 16:9 with frames. path: `u:f`, the
+    tensors whose paths are highlighted, or an empty text. code: show the source beside the graph.
+    Raises ValueError for an invalid value (of the style, `find_style` does).
     """
 
     style: str = ""
@@ -60,4 +59,4 @@ class FigureOptions:
         for name, choices in _CHOICES.items():
             chosen = getattr(self, name)
             if chosen is not None and chosen not in choices:
-                raise ValueError(f"no {name} {chosen!r}; choose from: {', '.join(choices)}")
+                raise ValueError(f"unknown {name} {chosen!r}; choose from: {', '.join(choices)}")

@@ -1,4 +1,4 @@
-"""Plots of a graph: the root along its scalar leaves, with the tangent; norms by layer. Needs no torch."""
+"""Plots of a graph: the root along its scalar leaves, and gradient norms by layer. No torch needed."""
 
 from inspector.plots.curve_plot import plot_graph
 from inspector.plots.layer_norms_plot import plot_layers

@@ -1,4 +1,4 @@
-"""A few round numbers on an axis."""
+"""Round tick values for an axis."""
 
 from __future__ import annotations
 

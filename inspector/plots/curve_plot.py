@@ -1,4 +1,4 @@
-"""A plot as a Scene: curve, tangent and point on axes with few ticks, in the dress of the graph's own figure."""
+"""A plot as a Scene: curve, tangent and point on axes with few ticks, in the look of the graph's figure."""
 
 from __future__ import annotations
 

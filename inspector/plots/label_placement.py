@@ -1,4 +1,4 @@
-"""A label beside a point where no line runs through it."""
+"""Place a label beside a point where no line crosses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient norm of each layer as a Scene: a bar a layer on a logarithmic axis, from the root to the leaves."""
+"""Gradient norms by layer as a Scene: one bar per layer on a logarithmic axis, from the root to the leaves."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plot_layers(graph: Graph, scale: float | None = None) -> Figure:
     layers = _few(layers_of(graph, scale))
     sizes = [layer.size for layer in layers if layer.size is not None and math.isfinite(layer.size) and layer.size]
     if not any(layer.size is not None for layer in layers):
-        raise ValueError("no gradient norm is known: backward has not run, or it was not recorded")
+        raise ValueError("no gradient norms: backward has not run, or its gradients were not recorded")
     low = math.floor(math.log10(min(sizes, default=1.0)))
     high = max(low + 1, math.ceil(math.log10(max(sizes, default=1.0))))
     names = [shorten_name(layer.name, _NAME_WIDTH, SMALL_SIZE) for layer in layers]

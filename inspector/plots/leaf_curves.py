@@ -1,4 +1,4 @@
-"""What a plot shows of a graph: the root along each of its scalar leaves, and the slope at the point."""
+"""The curves of a plot: the root along each scalar leaf, and the slope at the leaf's value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _evaluations(
 ) -> tuple[list[tuple[str, Evaluation]], list[str]]:
     root = root_pair(forward)
     if root is None:
-        raise NotEvaluable("no curve: backward did not start from one number that a function made")
+        raise NotEvaluable("no curve: backward did not start from a single number with a grad_fn")
     pairs, network = dict(forward.leaves()), forward.network
     wanted = [leaf for leaf in (leaves if leaves is not None else pairs) if leaf in pairs]
     numbers = [leaf for leaf in wanted if network.nodes[leaf]["shape"] in ([], [1])]
@@ -79,7 +79,7 @@ def _evaluations(
     if not found:
         raise NotEvaluable(remarks[0])
     if len(numbers) > MOST_SLICES:
-        remarks.append(f"curves along the first {MOST_SLICES} of {len(numbers)} leaves")
+        remarks.append(f"only the first {MOST_SLICES} of {len(numbers)} leaves have a curve")
     return found, remarks
 
 
@@ -105,8 +105,8 @@ def _slice(
     if seed is not None and gradient is not None and seed.items[0]:
         slope = gradient.items[0] / seed.items[0]
         if not (values_agree(slope, of_curve, _AGREEMENT) or abs(slope - of_curve) < 1e-6 or evaluation.kinks()):
-            told = f"autograd's slope {slope:.4g} is not that of the curve, {of_curve:.4g}"
-            remarks.append(f"{told}: a hook or a custom Function stands between")
+            difference = f"autograd's slope {slope:.4g} differs from the slope of the curve, {of_curve:.4g}"
+            remarks.append(f"{difference}: a hook or a custom Function is on the path")
     symbol = row["derivative"]["symbol"] if "derivative" in row else None
     curve = sample(evaluation.along, at)
     return Slice(leaf, at, height, slope + 0.0, symbol, row["after"]["grad"], curve)

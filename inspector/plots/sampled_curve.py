@@ -1,4 +1,4 @@
-"""The curve of a root along one leaf, sampled around the point where the script was."""
+"""Sample the root along one leaf, around the leaf's value in the script."""
 
 from __future__ import annotations
 

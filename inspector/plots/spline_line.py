@@ -1,4 +1,4 @@
-"""Lines of a plot."""
+"""Lines of a plot as splines."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Holds the Nodes of deep graphs until nobody else does, and then lets them go root first.
+"""Keep the Nodes of deep graphs alive until they can be released root first.
 
-Torch 2.13 frees a Node that Python has seen by recursion in C: beyond some 40,000 such Nodes in a chain the
-statement of the user that drops the graph dies of SIGSEGV. While a list holds every Node nothing recurses, and
-a list that is emptied from the root frees one Node at a time. Holding them longer than the user does would keep
-the user's saved tensors alive, so they go as soon as the root is theirs no more.
+torch 2.13 frees Nodes that Python has seen recursively in C: in a chain of more than about 40,000 such Nodes, the
+user's statement that drops the graph dies of SIGSEGV. While a list holds every Node nothing recurses, and emptying
+the list from the root frees one Node at a time. Keeping the Nodes longer than the user does would keep the user's
+saved tensors alive, so they are released as soon as only the list holds the root.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from typing import Any
 from inspector.tracing.walk import EMPTY, AutogradNode, Walk
 
 DEPTH = 5_000
-"""Nodes in a chain from which a graph is kept: what the smallest usual stack (1 MB, a thread on some systems)
-survives, measured at 4,980."""
+"""Length of a chain of Nodes from which a graph is kept: what the smallest common stack (1 MB, a thread on some
+systems) survives, measured at 4,980."""
 
 _OWNED_HERE = 2
-"""What sys.getrefcount says of a Node that only one list or one local variable of ours owns: that and its
-own argument."""
+"""sys.getrefcount of a Node owned only by one list or one local variable here: that reference and its own
+argument."""
 
 _PENDING_CALL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _add_pending_call = ctypes.PYFUNCTYPE(ctypes.c_int, _PENDING_CALL, ctypes.c_void_p, ctypes.py_object)(
     ("Py_AddPendingCall", ctypes.pythonapi)
 )
-"""Called by a weak reference, whose argument C ignores. No Python of ours runs while a tensor is being dropped:
-the interpreter would find time for the pending call there and then, when the tensor still owns its Node."""
+"""Called by a weak reference, whose argument C ignores. No Python code of the inspector may run while a tensor is
+being dropped: the interpreter would run the pending call right then, when the tensor still owns its Node."""
 
 
 class DeepGraphKeepalive:
-    """Process-wide: there is one, `DEEP_GRAPHS`, since a Node in two lists would look owned for ever."""
+    """The keeper of deep graphs. There is only one, `DEEP_GRAPHS`, since a Node in two lists would look owned for
+    ever."""
 
     def __init__(self) -> None:
         self._lists: list[list[AutogradNode]] = []  # each leaf first; a later list may sit on an earlier one
@@ -47,7 +48,7 @@ class DeepGraphKeepalive:
         return sum(len(nodes) for nodes in self._lists)
 
     def keep(self, walk: Walk, roots: Iterable[Any]) -> None:
-        """Take over the Nodes of `walk` if its graph is deep. roots: the tensors it was walked from."""
+        """Keep the Nodes of `walk` if its graph is deep. roots: the tensors from which it was walked."""
         self.release()
         if len(walk.nodes) <= DEPTH:
             return
@@ -62,7 +63,7 @@ class DeepGraphKeepalive:
             gc.callbacks.append(self._on_collection)
 
     def release(self) -> None:
-        """Let go of what nobody else owns."""
+        """Release the Nodes that have no other owner."""
         for position in range(len(self._lists) - 1, -1, -1):
             self._lists[position] = reap(self._lists[position])
         self._lists = [nodes for nodes in self._lists if nodes]
@@ -81,9 +82,9 @@ class DeepGraphKeepalive:
 
 
 def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
-    """Empty `nodes` (leaf first) from the root; the Nodes that somebody else still owns, in the same order.
+    """Empty `nodes` (leaf first) from the root; return the Nodes with other owners, in the same order.
 
-    While the last one, the root, is owned all those below it are, and nothing needs to be looked at.
+    While the last one, the root, has another owner, all Nodes below it do too, and nothing else needs checking.
     """
     if nodes and sys.getrefcount(nodes[-1]) != _OWNED_HERE:
         return nodes

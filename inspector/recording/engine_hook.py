@@ -1,6 +1,6 @@
-"""Sees every call of the autograd engine from Python, at the entrance that all of them pass.
+"""Intercept every call of the autograd engine from Python, at its common entry point.
 
-Calls from TorchScript and from C++ extensions do not pass there.
+Calls from TorchScript and C++ extensions do not pass through it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ _BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep)
 
 @dataclass(frozen=True, slots=True)
 class EngineCall:
-    """One call of the engine: what it was given, and the frame that called it, outside of torch."""
+    """One call of the engine: its arguments, and the frame outside of torch that called it."""
 
     given: EngineArguments
     frame: FrameType | None
 
 
 class EngineObserver(Protocol):
-    """Who is told of engine calls. Nothing it raises reaches the script, except what `instead_of_return`
-    returns."""
+    """Observer of engine calls. Its exceptions never reach the script, except those of the function that
+    `instead_of_return` returns."""
 
     def before_backward(self, call: EngineCall) -> Any:
-        """Before the engine runs; what it returns is handed to `after_backward`."""
+        """Called before the engine runs; the result is passed to `after_backward`."""
 
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
-        """After the engine ran or raised. result: what `torch.autograd.grad` returns."""
+        """Called after the engine ran or raised. result: the return value of `torch.autograd.grad`."""
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """Asked after `after_backward`: what to call in the place of the return (it may raise), None to go on."""
+        """Called after `after_backward`: a function to call instead of returning (it may raise), or None."""
 
 
 class EngineHook:
-    """Stands in the entrances of the engine from `install` to `uninstall`."""
+    """Wraps the entry points of the engine from `install` to `uninstall`."""
 
     def __init__(self, observer: EngineObserver) -> None:
         self._observer = observer
@@ -58,7 +58,7 @@ class EngineHook:
         self._busy = threading.local()
 
     def install(self) -> None:
-        """Begin to watch. Does nothing if it watches already."""
+        """Install the wrappers. Does nothing if they are installed."""
         if self._patches:
             return
         self._patches = [
@@ -69,7 +69,7 @@ class EngineHook:
             patch.install()
 
     def uninstall(self) -> None:
-        """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
+        """Remove the wrappers. If other code has wrapped one since, it stays and only passes calls on."""
         for patch in self._patches:
             patch.uninstall()
         self._patches = []
@@ -86,8 +86,8 @@ class EngineHook:
         return functools.wraps(original)(enter)
 
     def _arguments(self, entrance: Entrance, args: Any, kwargs: Any) -> EngineArguments | None:
-        """What a call is given; None for one that is not the script's own: one within another, a trace of the
-        compiler, `torch.func`, and one that torch is about to refuse."""
+        """The arguments of a call; None for a call that is not the script's own: nested calls, compiler traces,
+        `torch.func`, and calls that torch is about to refuse."""
         if not self._patches or getattr(self._busy, "here", False):
             return None
         if in_backward():
@@ -131,7 +131,7 @@ class EngineHook:
 def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     """The frame that called torch, and whether torch's gradcheck did.
 
-    A call that passes a TorchFunctionMode of ours on its way has frames of ours between those of torch.
+    If the call passed through a TorchFunctionMode of the inspector, its frames are between those of torch.
     """
     while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
         if frame.f_code.co_filename == GRADCHECK_FILE:

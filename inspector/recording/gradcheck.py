@@ -1,8 +1,8 @@
-"""`--gradcheck`: custom Functions, checked at the inputs that the script gave them.
+"""`--gradcheck`: check custom Functions at the inputs that the script used.
 
-While the script is watched the first calls of each Function are noted: double precision copies of its tensors, all
-else as it was given. Afterwards torch's own gradcheck runs the user's forward and backward on them. That is the
-one place where user code runs that the script did not ask for, so it happens on request only.
+The first calls of each Function are recorded: double precision copies of its tensors, and all other arguments as
+given. Afterwards torch's gradcheck runs the user's forward and backward on them. Only here does user code run that
+the script did not call, so it must be requested.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from inspector.user_code.paths import UserFiles
 RULE = "wrong-backward"
 
 _CALLS_OF_ONE = 2
-"""How many calls of one Function are checked: a second one may have other arguments."""
+"""Number of calls of one Function that are checked; a second may have other arguments."""
 
 _ONE_BY_ONE = 256
-"""Elements of all inputs together, up to which every derivative is compared: the forward runs twice for each."""
+"""Maximum elements of all inputs for comparing every derivative, which runs the forward twice for each."""
 
 _MOST_ELEMENTS = 1 << 20
 """Up to which the derivative along one random direction is compared (gradcheck's fast mode); beyond, nothing: the
@@ -44,7 +44,7 @@ Status = Literal["agrees", "disagrees", "not checked"]
 
 @dataclass(frozen=True, slots=True)
 class FunctionCheck:
-    """One call of a custom Function. reason: what gradcheck said, or why it could not look.
+    """One call of a custom Function. reason: gradcheck's message, or why it was not checked.
 
     source: the line that called it.
     """
@@ -64,7 +64,7 @@ class _FunctionCall:
 
 
 class CustomFunctions:
-    """Notes the calls of `torch.autograd.Function.apply` from `install` to `remove`."""
+    """Records the calls of `torch.autograd.Function.apply` from `install` to `remove`."""
 
     def __init__(self, files: UserFiles) -> None:
         self._files = files
@@ -72,24 +72,24 @@ class CustomFunctions:
         self._patch = Patch((torch.autograd.Function,), "apply", self._noting)
 
     def install(self) -> None:
-        """Begin to watch."""
+        """Install the wrapper."""
         self._patch.install()
 
     def remove(self) -> None:
-        """Watch no more. Where somebody has wrapped our function since, it stays and passes calls on."""
+        """Remove the wrapper. If other code has wrapped it since, it stays and only passes calls on."""
         self._patch.uninstall()
 
     def _noting(self, original: Any) -> Any:
         def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
             if not kwargs and not torch.compiler.is_compiling():
-                with contextlib.suppress(Exception):  # an error of ours is no error of the script's
+                with contextlib.suppress(Exception):  # an internal error must not reach the script
                     self._note(cls, args)
             return original.__get__(None, cls)(*args, **kwargs)  # a classmethod of Python's or C's
 
         return classmethod(apply)
 
     def check(self) -> list[FunctionCheck]:
-        """Run gradcheck on what was noted. The state of torch's random numbers is as before afterwards."""
+        """Run gradcheck on the recorded calls. The state of torch's random numbers is restored afterwards."""
         calls, self._calls = self._calls, []
         return [_checked(call) for call in calls]
 
@@ -108,7 +108,7 @@ class CustomFunctions:
         self._calls.append(_FunctionCall(function, copies, source, elements))
 
     def _source(self) -> dict[str, Any] | None:
-        """The user's line that is running; None where a library calls a Function of its own."""
+        """The user's line that is running; None if a library calls its own Function."""
         frame = sys._getframe(3)
         if not self._files.is_users(frame.f_code.co_filename):
             return None
@@ -117,16 +117,17 @@ class CustomFunctions:
 
 
 def rows_of(results: list[FunctionCheck], calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
-    """The results for a report: a finding for each Function with a wrong backward, else what was looked at.
+    """The rows for a report: a finding for each Function with a wrong backward, else what was checked.
 
-    calls: the backward calls of the report; a finding names the Nodes of the first that has some of its Function.
+    calls: the backward calls of the report; a finding names the Nodes of the first call that contains the
+    Function.
     """
     wrong = {result.name: result for result in reversed(results) if result.status == "disagrees"}
     if wrong:
         return [_finding(result, calls) for result in reversed(wrong.values())], []
     if any(result.status == "agrees" for result in results):
         return [], [Check(rule=RULE, status="nothing found", reason=None)]
-    reason = results[0].reason if results else "no custom Function was called"
+    reason = results[0].reason if results else "the script called no custom Function"
     return [], [Check(rule=RULE, status="not checked", reason=reason)]
 
 
@@ -141,7 +142,7 @@ def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
         rule=RULE,
         severity="error",
         message=f"the backward of {result.name} is not the derivative of its forward: {result.reason}",
-        advice=f"mend {result.name}.backward; a deliberate surrogate (straight-through) can stay as it is",
+        advice=f"fix {result.name}.backward, unless it is a deliberate surrogate (a straight-through estimator)",
         location=result.source,
         backward_call=index,
         nodes=nodes,
@@ -151,7 +152,7 @@ def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
 
 
 def _copied(item: Any) -> Any:
-    """A tensor of its own in double precision, one of integers or flags as it is, all else as given."""
+    """A copy in double precision; integers and flags keep their dtype, other arguments are returned as given."""
     if not isinstance(item, torch.Tensor):
         return item
     copy = item.detach().clone()
@@ -163,7 +164,7 @@ def _copied(item: Any) -> Any:
 def _checked(call: _FunctionCall) -> FunctionCheck:
     name = call.function.__name__
     if call.elements > _MOST_ELEMENTS:
-        reason = f"its inputs have more than {_MOST_ELEMENTS:,} elements: gradcheck would take too long"
+        reason = f"gradcheck would take too long: its inputs have more than {_MOST_ELEMENTS:,} elements"
         return FunctionCheck(name, call.source, "not checked", reason)
     try:
         with _undisturbed(), without_recount():
@@ -179,7 +180,7 @@ def _checked(call: _FunctionCall) -> FunctionCheck:
 
 
 def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None:
-    """What gradcheck says against a Function at these arguments; None if nothing."""
+    """gradcheck's objection to a Function at these arguments, or None."""
     function: Any = call.function
     try:
         if call.elements > _ONE_BY_ONE:
@@ -192,7 +193,7 @@ def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None
 
 
 def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same arguments, but those that need a gradient a little beside their values."""
+    """The same arguments, with those that require a gradient moved slightly."""
 
     def moved(item: Any) -> Any:
         if not isinstance(item, torch.Tensor) or not item.requires_grad:
@@ -204,14 +205,14 @@ def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """The user's random numbers go on as if nothing had run, and no warning of gradcheck's comes out."""
+    """Restore the user's random numbers afterwards, and suppress gradcheck's warnings."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _one_line(error: BaseException) -> str:
-    """The first sentence of what gradcheck says, and the two numbers where it compares one element."""
+    """The first sentence of gradcheck's message, with the two numbers if it compares one element."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0].rstrip(".,:") if lines else type(error).__name__
     values = [

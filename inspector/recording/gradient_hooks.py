@@ -1,8 +1,8 @@
-"""What flows: hooks on every Node of a walk, for the time of one backward call.
+"""Record gradients: hooks on every Node of a walk, during one backward call.
 
-The hooks are a few functions for all Nodes, which ask the engine whose turn it is: one for each Node would take as
-long to make as to run. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it, since that
-would make torch copy the gradient of every parameter instead of handing it over.
+The same few hook functions serve all Nodes and ask the engine for the current one: creating one function per Node
+would take as long as running it. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it,
+because a reference would make torch copy the gradient of every parameter instead of moving it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class GradientCapture:
         self._errors: list[Exception] = []
 
     def install(self, walk: Walk, *, runs_all: bool) -> None:
-        """Put our hooks on every Node: on its way in, and in a full recording on its way out.
+        """Install hooks on every Node: for incoming gradients, and in a full recording also for outgoing ones.
 
-        runs_all: the call is for all leaves, so that the engine stops at none of the Nodes.
+        runs_all: the call is for all leaves, so that the engine runs every Node.
         """
         self._index |= walk.index
         at_work = CURRENT_NODE.parts
@@ -68,7 +68,7 @@ class GradientCapture:
                 self._handles.append(node.register_prehook(several))
 
     def _install_one_by_one(self, walk: Walk) -> None:
-        """Where torch does not say which Node is at work: a pair of hooks for each."""
+        """Fallback if torch does not say which Node is running: a pair of hooks for each."""
         for node in walk.nodes:
             at_work = functools.partial(_same, node)
             self._hook(node, self._arriving(at_work)[1], self._leaving(at_work))
@@ -98,7 +98,7 @@ class GradientCapture:
             raise self._errors[0]
 
     def captured(self, pairs: list[tuple[int, int] | None], gradients: Any) -> None:
-        """Note what `torch.autograd.grad` returned: no hook fires for a tensor that is only captured."""
+        """Note the result of `torch.autograd.grad`: no hook runs for a tensor that is only captured."""
         for pair, gradient in zip(pairs, gradients, strict=True):
             if pair is not None:
                 self.flow.captured[pair] = self._batch.add(gradient)

@@ -1,4 +1,4 @@
-"""The parts of a recording, each of which may fail without the others."""
+"""The parts of a recording; each may fail without affecting the others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 
 
 class Parts:
-    """Runs the work of each part; one that has raised an error of its own is not asked again.
+    """Runs the work of each part; a part that raised an internal error is not run again.
 
-    remarks: a sentence for each part that has failed.
+    remarks: one sentence for each part that has failed.
     """
 
     def __init__(self) -> None:
@@ -22,9 +22,9 @@ class Parts:
         self.remarks: list[str] = []
 
     def run(self, part: str, work: Callable[[], Result], default: Result) -> Result:
-        """What `work` returns; `default` where it fails, or this part has failed before.
+        """The result of `work`, or `default` if it fails or the part has failed before.
 
-        part: what the remark says is unknown: "names of tensors".
+        part: the name for the remark: "names of tensors".
         """
         if part in self._failed:
             return default
@@ -35,16 +35,16 @@ class Parts:
             return default
 
     def fail(self, part: str, error: Exception) -> None:
-        """A part has failed with `error`."""
+        """Note that a part has failed with `error`."""
         if part not in self._failed:
             self._failed.add(part)
-            self.remarks.append(f"{part} are unknown from here on: {described(error)}")
+            self.remarks.append(f"{part} are not recorded any more: internal error, {described(error)}")
 
 
 def described(error: BaseException) -> str:
-    """An error of the inspector's own in one line: what, and where it was raised."""
+    """An error in one line: `ValueError: no (in observe, line 4)`."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"an error of the inspector's own, {one_line(error)} (in {last.name}, line {last.lineno})"
+    return f"{one_line(error)} (in {last.name}, line {last.lineno})"
 
 
 def one_line(error: BaseException) -> str:

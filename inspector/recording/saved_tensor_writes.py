@@ -1,4 +1,4 @@
-"""Which saved tensors were written over, in place or by an array that shares their memory."""
+"""Find saved tensors that were overwritten, in place or through an array that shares their memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from inspector.tracing.tensor_facts import TensorSnapshot
 
 
 class SavedMemory:
-    """Where the saved tensors of a graph lay when backward was called.
+    """The memory of the saved tensors of a graph when backward was called.
 
-    moment: from the number of a Node to what the script's thread had counted to when it was made.
+    moment: from the number of a Node to the counter of the script's thread when it was created.
     """
 
     def __init__(self, record: TracedGraph, ids: Ids, moment: Callable[[int], int]) -> None:
@@ -32,9 +32,10 @@ class SavedMemory:
                     self._by_storage[saved.memory[0]].append(entry)
 
     def saved_in(self, write: dict[str, Any]) -> list[Overwritten]:
-        """The saved tensors in the storage that was written after they were saved, as rows.
+        """The saved tensors in the overwritten storage that were saved before the write, as rows.
 
-        Where one Node is older than the write, its storage is the one that was written: it has lived since then.
+        If a Node is older than the write, its storage is the one that was written, since it has been alive since
+        then.
         """
         memory: Memory | None = write["memory"]
         if memory is None:
@@ -58,9 +59,9 @@ class SourceLookup(Protocol):
 
 
 def written_by_arrays(record: TracedGraph, ids: Ids, forward: SourceLookup) -> list[WriteRow]:
-    """Rows for the saved tensors that no longer hold what they held in the forward because numpy wrote them.
+    """Rows for the saved tensors that no longer have their content of the forward because numpy overwrote them.
 
-    Nobody sees such a write: that it happened is known from the values, its line from the script's text.
+    No hook sees such a write: it is detected by the values, and its line is taken from the source text.
     """
     rows: list[WriteRow] = []
     for position, node in enumerate(record.nodes):
@@ -86,7 +87,7 @@ def written_by_arrays(record: TracedGraph, ids: Ids, forward: SourceLookup) -> l
 
 
 def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLookup) -> bool:
-    """Whether a saved tensor whose memory is shared holds something else than in the forward."""
+    """Whether the content of a saved tensor with shared memory has changed since the forward."""
     if saved.before != "held" or saved.tensor is None:
         return False
     if isinstance(saved.tensor, int):
@@ -103,7 +104,7 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
 
 
 def _array_write(forward: SourceLookup, sequence_nr: int) -> Source | None:
-    """The statement that may have written what a Node saved: the next in its file, else the first in it."""
+    """The statement that may have written what a Node saved: the next one in its file, else the first in it."""
     saver = forward.source(sequence_nr)
     found = [source for source in forward.array_writes if source["file"] == saver.get("file")]
     return next((source for source in found if source["line"] >= saver["line"]), found[0] if found else None)

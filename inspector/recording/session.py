@@ -1,4 +1,4 @@
-"""Watches the backward calls of a program and makes a Graph of each, without ever being the program's problem."""
+"""Records every backward call and builds its Graph. Internal errors never reach the user's program."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ from inspector.user_code.paths import UserFiles, column_of
 from inspector.user_code.variable_names import Names, names_from
 
 _NAMES, _PARAMETERS = "names of tensors", "parameters and modules"
-_TRAINING, _RETAINED = "optimizers and what happens to grads between the calls", "graphs that are kept alive"
-_ORIGINAL = "torchviz's own pictures"
-_CUTS, _FORWARD = "cuts and writes in place", "lines, modules and values of the forward"
-"""Parts of a recording: what is unknown where one fails."""
+_TRAINING, _RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
+_ORIGINAL = "torchviz's pictures"
+_CUTS, _FORWARD = "cuts and in-place writes", "lines, modules and values of the forward"
+"""Parts of a recording, as named in a remark when one fails."""
 
 Row = TypeVar("Row")
 
 DEFAULT_WATCH = 3
-"""How many backward calls are watched: enough to see what differs from step to step."""
+"""Number of backward calls to record: enough to see what changes from step to step."""
 
 SMALL_NODES = 100
-"""Graphs of up to this many Nodes are traced in full in every call: it costs a few milliseconds at most."""
+"""Graphs of up to this many Nodes are traced in full in every call, which costs a few milliseconds at most."""
 
 _ASKS_FOR_GRAD = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.grad\b")
-"""`coeffs.grad` in the text of a script."""
+"""Matches `coeffs.grad` in the source of a script."""
 
 _ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
@@ -70,7 +70,7 @@ _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What is known of a backward call when it begins, see `BackwardCall`."""
+    """What is known of a backward call when it starts, see `BackwardCall`."""
 
     index: int
     location: Source | Unknown
@@ -83,7 +83,7 @@ class CallInfo:
 
 @dataclass(slots=True)
 class OpenCall:
-    """A backward call that is under way."""
+    """A backward call in progress."""
 
     head: CallInfo
     tracing: GraphSnapshot
@@ -97,10 +97,11 @@ class OpenCall:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """Which backward calls are watched, and how their forward is recorded.
+    """Which backward calls to record, and how to record their forward.
 
-    limit: how many; None: all until `close`, of which the last is kept. mode: "full" for the calls that are
-    `drawn` (by their index, from 1) and light for the others, "light" for all, "none" for nothing of the forward.
+    limit: number of calls; None: record all until `close` and keep the last. mode: "full" records calls that will
+    be `drawn` (by index, from 1) in full and others in light mode, "light" records all in light mode, "none"
+    records nothing of the forward.
     """
 
     limit: int | None = DEFAULT_WATCH
@@ -109,13 +110,13 @@ class WatchPlan:
 
 
 class Session:
-    """Watches the backward calls that are `wanted`.
+    """Records the `wanted` backward calls.
 
-    calls: what was seen so far. on_done is called once, when the last watched call has ended. `on_stop`, if given,
-    is then called in the place of that call's return (`--stop`).
-    given: the modules whose parameters are noted; by default those that the script's variables hold.
-    sign: is open, with what we do as text, while the script waits for us.
-    before: is told of each watched call before backward runs: its index, its roots, the script's names.
+    calls: the calls so far. on_done is called once, when the last wanted call has ended. `on_stop`, if given, is
+    then called instead of returning from that call (`--stop`).
+    given: the modules whose parameters are listed; by default the modules in the script's variables.
+    sign: a context manager, open with a text while the script waits for the inspector.
+    before: called for each recorded call before backward runs, with its index, its roots and the script's names.
     """
 
     def __init__(
@@ -160,11 +161,11 @@ class Session:
         self._reads: list[int] = []  # how many readings of grads there were when each call ended
 
     def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Watch an optimizer of the script that was made before."""
+        """Record an optimizer that the script created earlier."""
         self._training.add_optimizer(optimizer)
 
     def open(self) -> None:
-        """Begin to watch."""
+        """Start recording."""
         HOOKS.install()
         self._engine.install()
         if self._forward is not None:
@@ -174,7 +175,7 @@ class Session:
             self._parts.run(_FORWARD, self._forward.start, None)
 
     def close(self) -> None:
-        """Take everything of ours off. May be called again."""
+        """Remove all hooks. May be called again."""
         steps = [self._training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
         for step in steps if self._forward is None else [self._forward.stop, *steps]:
             try:
@@ -184,7 +185,8 @@ class Session:
 
     @property
     def remarks(self) -> list[str]:
-        """Why something was not seen: torch.compile, another tracer, what this torch lacks, an error of ours."""
+        """Why something was not recorded: torch.compile, another tracer, a capability that this torch lacks, an
+        internal error."""
         if self.watched and not FORMULAS.is_here:  # they are read when a graph is written, which may be later
             FORMULAS.miss()
         forward = [] if self._forward is None else self._forward.unknown
@@ -193,23 +195,23 @@ class Session:
 
     @property
     def inventory(self) -> Inventory:
-        """What the script has beside graphs, as far as it was seen."""
+        """The script's models, parameters and optimizers, as far as they were seen."""
         optimizers = self._training.optimizers
         leaves = self._provenance.rows(optimizers.of_leaves())
         return Inventory(self._inventory.parameters(), self._inventory.modules(), optimizers.rows(), leaves)
 
     @property
     def events(self) -> list[EventRow]:
-        """What happened around the backward calls: what optimizers did, in order, then what was read."""
+        """The events around the backward calls: actions of optimizers, in order, then reads of grads."""
         return [*self._training.events(), *self._calls_without_graph, *self._read_events()]
 
     @property
     def is_done(self) -> bool:
-        """Whether all the calls that were to be watched have ended."""
+        """Whether all wanted calls have ended."""
         return self._watch is not None and self.watched >= self._watch
 
     def before_backward(self, call: EngineCall) -> OpenCall | None:
-        """Look at the graph before backward."""
+        """Trace the graph before backward."""
         if self.is_done:
             return None
         pause = contextlib.ExitStack()
@@ -226,7 +228,7 @@ class Session:
             return None
 
     def after_backward(self, token: OpenCall | None, result: Any, error: BaseException | None) -> None:
-        """Look at it again, after backward."""
+        """Trace the graph after backward."""
         if token is None:
             return
         try:
@@ -241,7 +243,7 @@ class Session:
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """`--stop`, once all watched calls have ended."""
+        """`--stop`, once all wanted calls have ended."""
         return self._on_stop if self.is_done else None
 
     def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
@@ -284,7 +286,7 @@ class Session:
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _note_training(self, index: int, names: Names) -> None:
-        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        """Update the names of the parameters, the modules that ran, and the replaced parameters."""
         self._leaves.update_names(names)
         if self._forward is not None:
             ran = [module for reference in self._forward.roots if (module := reference()) is not None]
@@ -317,7 +319,8 @@ class Session:
         DEEP_GRAPHS.keep(token.tracing.walk, token.outputs)
 
     def _note_created_graph(self, token: OpenCall, result: Any) -> None:
-        """A call under create_graph has ended: what it gave has a graph, which on a device another thread made."""
+        """After a call under create_graph: note the graph of its results, which another thread creates on a
+        device."""
         assert self._forward is not None and token.created_from is not None
         gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
         on_device = [item for item in gave if item is not None and not item.is_cpu]
@@ -359,7 +362,7 @@ class Session:
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _record(self, token: OpenCall, flow: GradientFlow) -> tuple[TracedGraph, Ids]:
-        """What the graph and the parameters hold after backward, read back from a device at once."""
+        """The graph and the parameters after backward, read back from a device in one go."""
         run, grads = self._parts.run, token.grads
         beside = [self._values]
         if grads is not None:
@@ -373,18 +376,19 @@ class Session:
 
     @property
     def _recording(self) -> Mode:
-        """How the forward is recorded at this moment, in this thread."""
+        """The current recording mode of the forward in this thread."""
         if self._forward is None:
             return "none"
         is_here = threading.current_thread() is threading.main_thread()
         return self._forward.mode if is_here else "light"
 
     def _is_full(self, index: int) -> bool:
-        """Whether a call is recorded in full: those that are drawn are."""
+        """Whether a call is recorded in full, which only drawn calls are."""
         return self.mode == "full" and self._drawn(index)
 
     def _set_forward(self, index: int, *, small: bool = False) -> None:
-        """Record the forward of a call in full or lightly. small: whether the graph of the last call was."""
+        """Record the forward of a call in full or light mode. small: whether the graph of the last call was small.
+        """
         assert self._forward is not None
         if self._is_full(index) or (small and self.mode == "full"):
             self._forward.switch_to_full()
@@ -392,7 +396,7 @@ class Session:
             self._forward.switch_to_light(_ONLY_DRAWN)
 
     def _read_events(self) -> Iterator[EventRow]:
-        """Where the script read the grad of a tensor of an earlier call that is no leaf."""
+        """The places where the script read the grad of a non-leaf tensor of an earlier call."""
         for position, read in enumerate([] if self._forward is None else self._forward.reads):
             ended = sum(1 for count in self._reads if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
@@ -406,7 +410,8 @@ class Session:
                 }
 
     def _note_without_graph(self, call: EngineCall, names: Names) -> None:
-        """No root needs a gradient: which tensors did the script mean to have one, as it asks for their grad?"""
+        """No root requires a gradient: find the tensors that the script meant to require one, since it reads their
+        grad."""
         location = self._location(call)
         frame = call.frame
         text = "" if frame is None else "".join(linecache.getlines(frame.f_code.co_filename))
@@ -423,16 +428,16 @@ class Session:
         )
 
     def _made_by(self, tensor: torch.Tensor) -> Any:
-        """The line that made a tensor that is no leaf, or unknown."""
+        """The line that created a non-leaf tensor, or unknown."""
         source = None if self._forward is None else self._forward.made_at(tensor)
-        return source or unknown("its making was not recorded")
+        return source or unknown("the operation that created it was not recorded")
 
     def _cuts_of_roots(self, call: EngineCall) -> frozenset[int]:
         roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
         return frozenset() if self._forward is None else self._forward.cut_ancestry(roots)
 
     def _cut_rows(self, head: CallInfo, record: TracedGraph, ids: Ids, tracing: GraphSnapshot) -> list[CutRow]:
-        """The cuts since the last call, each with how often it happened since, and where its data went."""
+        """The cuts since the last call, with their counts and the functions that used their results."""
         assert self._forward is not None
         cuts = self._forward.cuts
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
@@ -454,9 +459,9 @@ class Session:
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: GraphSnapshot) -> dict[str, list[str] | None]:
-        """The names of the leaves under a cut, and which of them are not under the roots of this call.
+        """The names of the leaves before a cut that are not reachable from the roots of this call.
 
-        One that nobody holds any more, as a tied weight had before it was tied, is nobody's to train.
+        A leaf that nothing holds any more, such as a weight before it was tied, is not counted.
         """
         if leaves is None:
             return {"leaves": None, "beyond": None}
@@ -465,7 +470,7 @@ class Session:
         return {"leaves": self._leaves.names(leaves), "beyond": self._leaves.names(beyond)}
 
     def _reached(self, record: TracedGraph, ids: Ids) -> dict[int, list[str]]:
-        """For each cut by its index, the functions of the graph that its data went into."""
+        """For each cut by index, the functions of the graph that used its result."""
         forward, into = ThreadBoundForward(self._forward), defaultdict(list)  # type: ignore[arg-type]
         for position, node in enumerate(record.nodes):
             for output_nr in range(len(node.outputs)):
@@ -475,14 +480,14 @@ class Session:
         return into
 
     def _write_rows(self, head: CallInfo, record: TracedGraph, ids: Ids, tracing: GraphSnapshot) -> list[WriteRow]:
-        """The writes that `_new_writes` finds, and those by way of arrays."""
+        """The writes found by `_new_writes`, and writes through arrays."""
         assert self._forward is not None
         writes = self._new_writes(SavedMemory(record, ids, self._forward.thread_counter_at))
         by_arrays = written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()
         return [*(cast(WriteRow, self._row(write, "to", ids, tracing)) for write in writes), *by_arrays]
 
     def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
-        """The writes since the last call, and earlier ones that went over what this graph had saved."""
+        """The writes since the last call, and earlier writes that overwrote saved tensors of this graph."""
         assert self._forward is not None
         writes = [write | {"saved": saved.saved_in(write)} for write in self._forward.writes]
         new, self._writes = self._writes, len(writes)
@@ -493,11 +498,11 @@ class Session:
         ]
 
     def _paused(self) -> contextlib.AbstractContextManager[None]:
-        """While it is open, our own Python is not traced as the script's is."""
+        """Exclude the inspector's own Python code from line tracing while open."""
         return contextlib.nullcontext() if self._forward is None else self._forward.lines_paused()
 
     def _row(self, found: dict[str, Any], key: str, ids: Ids, tracing: GraphSnapshot) -> dict[str, Any]:
-        """A cut or a write for the report, its tensor by its id in the graph (None for one outside of it)."""
+        """The row of a cut or write; its tensor by id in the graph (None outside of the graph)."""
         row = {name: item for name, item in found.items() if name not in (key, *_NOT_IN_ROWS)}
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None and self._forward is not None:
@@ -522,12 +527,12 @@ class Session:
         }
 
     def _fail(self, error: Exception) -> None:
-        """An error of ours: remember it, take everything off, and let the script go on."""
+        """After an internal error: remember it, remove all hooks, and let the script go on."""
         self.failure = described(error)
         self.close()
 
     def _training_failed(self, error: Exception) -> None:
-        """An error of ours in the watching of optimizers: that ends, all else goes on."""
+        """After an internal error while recording optimizers: stop that part only."""
         self._parts.fail(_TRAINING, error)
         self._training.uninstall()
 
@@ -542,12 +547,12 @@ class Session:
 
 
 def _no_rows(kind: type[Row]) -> list[Row]:
-    """What a part gives that has failed: rows of this kind, and none of them."""
+    """The result of a part that has failed: an empty list of these rows."""
     return []
 
 
 def possible_mode(wanted: Mode) -> Mode:
-    """The mode that this torch allows: the forward cannot be told apart without numbers and versions."""
+    """The mode that this torch allows: without sequence numbers and versions the forward cannot be recorded."""
     if wanted != "none" and any(capability.parts is None for capability in (SEQUENCE_NUMBERS, VERSIONS)):
         return "none"
     if wanted == "full" and any(capability.parts is None for capability in (FUNCTION_MODES, FAST_PATHS, VIEWS)):
@@ -556,17 +561,17 @@ def possible_mode(wanted: Mode) -> Mode:
 
 
 def recording_of(session: Session, drawn: list[int]) -> Recording:
-    """The `recording` object of report.json: what was watched, and what of the forward was not seen."""
+    """The `recording` object of report.json: what was recorded, and what of the forward was not."""
     recording = Recording(mode=session.mode, watched=session.watched, drawn=drawn)
     return Recording(**recording, remarks=session.remarks) if session.remarks else recording
 
 
 _NOT_IN_ROWS = ("leaf", "memory", "number")
-"""What is known of a cut or a write while its tensor lives, and means nothing afterwards."""
+"""Facts about a cut or write that only hold while its tensor is alive."""
 
 
 def _are_finite(outputs: tuple[Any, ...]) -> bool:
-    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    """Whether the roots are finite; if not, a full recording is worth its cost."""
     with unobserved():
         numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
         return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)

@@ -1,4 +1,4 @@
-"""The recorded forward, to be asked later."""
+"""The recorded forward, for queries from the thread that recorded it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 from inspector.graph.values import unknown
 from inspector.recording.forward import ForwardRecorder, OutputRow
 
-_ELSEWHERE = "asked for in another thread than the one that ran backward"
+_ELSEWHERE = "requested from another thread than the one that ran backward"
 
 
 class ThreadBoundForward:
-    """What a ForwardRecorder knows of the Nodes of one thread.
+    """The Nodes of one thread, as recorded by a ForwardRecorder.
 
-    Sequence numbers start anew in every thread, so another thread's questions would be answered with this one's
-    lines.
+    Sequence numbers start anew in every thread, so queries from another thread would get the lines of this one.
     """
 
     def __init__(self, forward: ForwardRecorder) -> None:
@@ -23,19 +22,19 @@ class ThreadBoundForward:
         self._thread = threading.get_ident()
 
     def source(self, sequence_nr: int) -> Any:
-        """The line that made a Node."""
+        """The line that created a Node."""
         return self._forward.source(sequence_nr) if self._is_here() else unknown(_ELSEWHERE)
 
     def module(self, sequence_nr: int) -> Any:
-        """The module that made it."""
+        """The module that created a Node."""
         return self._forward.module(sequence_nr) if self._is_here() else unknown(_ELSEWHERE)
 
     def made_in(self, sequence_nr: int) -> int | None:
-        """The backward call during which it was made."""
+        """The backward call during which a Node was created."""
         return self._forward.made_in(sequence_nr) if self._is_here() else None
 
     def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
-        """What was recorded of one of its outputs."""
+        """The record of one output of a Node."""
         return self._forward.output(sequence_nr, output_nr) if self._is_here() else None
 
     def _is_here(self) -> bool:

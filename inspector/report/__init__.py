@@ -1,4 +1,4 @@
-"""A saved inspection: `report.json`, written and read. Nothing here needs torch or the script."""
+"""A saved inspection: writes and reads `report.json`. Needs neither torch nor the script."""
 
 from inspector.report.json_file import ReportError, from_json, load, save, to_json
 from inspector.report.json_rows import schema

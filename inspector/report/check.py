@@ -1,4 +1,4 @@
-"""Whether what a file holds is a report: every value of its type, every id that of a node."""
+"""Check that a file contains a report: types of all values, and ids that refer to existing nodes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether plain values, as JSON gives them, are of a type: that of a row, of a key in it, of a whole report.
+"""Check plain JSON values against types: of a row, a key or a whole report.
 
-A type becomes an `Accepted` once: which Python types a value may have, and what is looked at further in each. The
-check of a file is then a lookup for most of its values.
+A type is compiled once into an `Accepted`: the Python types a value may have, and what to check further for each.
+Most values then need a single lookup.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _row(row: Any) -> Look:
             error.path.append(key)
             raise
         except KeyError:
-            raise Mismatch("no such key; a newer version may have written it", key) from None
+            raise Mismatch("unknown key; the report may be from a newer version", key) from None
         if not required <= values.keys():
             raise Mismatch("missing", min(required - values.keys(), key=list(keys).index))
 

@@ -1,4 +1,4 @@
-"""Whether rows in columns are of their types: a value that many rows share is looked at once."""
+"""Check rows stored in columns: a value shared by many rows is checked once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _check_rows(columns: dict[str, Any], count: int, types: Mapping[str, Any]) -
                 raise Mismatch("missing", key)
         for key, column in columns.items():
             if key not in keys:
-                raise Mismatch("no such key; a newer version may have written it", key)
+                raise Mismatch("unknown key; the report may be from a newer version", key)
             if key != "kind":
                 _check_values(column, keys[key][0], key)
 

@@ -1,4 +1,4 @@
-"""report.json: its text, and the file; and report.full.json.gz, where a graph is too large for it."""
+"""Read and write report.json, and report.full.json.gz for graphs too large for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from inspector.util.gc_pause import gc_paused
 from inspector.util.os_errors import reason
 
 LARGE = 50_000
-"""Functions; report.json holds a larger graph folded, and report.full.json.gz the whole of it, in columns."""
+"""Number of functions above which report.json holds the folded graph, and report.full.json.gz the whole in
+columns."""
 FULL = ".full.json.gz"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -38,28 +39,29 @@ _OPENED: dict[str, Any] = {
     "findings": _ROWS,
     "checked": _ROWS,
 }
-"""What takes several lines. All else is one line: a node, an edge, a finding, so that a diff shows rows."""
+"""What is broken into several lines. Everything else is one line (a node, an edge, a finding), which suits diffs.
+"""
 
 
 class ReportError(Exception):
-    """A file that cannot be read as a report. Its text is one line: what is wrong, where, and what to do.
+    """A file cannot be read as a report. The message is one line: what is wrong, where, and what to do.
 
     `run.json is a damaged report: backward_calls[0].graph.edges[1].slot: expected int, got str; run inspect …`
     """
 
 
 def to_json(report: Report) -> str:
-    """The text of report.json: one row a line, the same for the same report.
+    """The text of report.json: one row per line, the same for the same report.
 
-    Raises TypeError for a value that is not plain and ValueError for a NaN outside of the values.
+    Raises TypeError for a value that is not plain and ValueError for a NaN outside of tensor values.
     """
     return _text(to_rows(report), _OPENED, "") + "\n"
 
 
 def save(report: Report, path: str | Path) -> None:
-    """Write report.json, and beside it report.full.json.gz where a graph has more than `LARGE` functions.
+    """Write report.json, and report.full.json.gz beside it if a graph has more than `LARGE` functions.
 
-    Each file is there as a whole or not at all. Raises OSError.
+    The files are written atomically. Raises OSError.
     """
     path = Path(path)
     if any(map(_is_large, report.calls)):
@@ -86,29 +88,29 @@ def _folded(call: BackwardCall, whole: str) -> BackwardCall:
     if not _is_large(call):
         return call
     graph = fold(call.graph)
-    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} holds all of them"  # not how to unfold: it cannot
+    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} has all of them"  # not how to unfold: it cannot
     return replace(call, graph=graph, whole=whole)
 
 
 def load(path: str | Path) -> Report:
-    """The report in a file that `save` wrote, report.json or report.full.json.gz.
+    """Read the report in a file written by `save`, report.json or report.full.json.gz.
 
-    Raises ReportError, which says what is wrong with it.
+    Raises ReportError with the reason.
     """
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO waits for who writes it
-            raise ReportError(f"{path} cannot be read: it is no file, but {_kind_of(Path(path))}")
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a FIFO blocks until there is a writer
+            raise ReportError(f"cannot read {path}: it is {_kind_of(Path(path))}, not a file")
         content = Path(path).read_bytes()
         content = gzip.decompress(content) if str(path).endswith(".gz") else content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ReportError(f"{path} is no gzip file ({error}); give a file that inspect wrote") from error
+        raise ReportError(f"{path} is not a gzip file ({error}); expected a report written by inspect") from error
     except OSError as error:
-        raise ReportError(f"{path} cannot be read: {reason(error)}") from error
+        raise ReportError(f"cannot read {path}: {reason(error)}") from error
     return from_json(content, str(path))
 
 
 def from_json(text: str | bytes, origin: str = "the text") -> Report:
-    """The report in a text of `to_json`. Raises ReportError, which calls the text `origin`."""
+    """Parse the output of `to_json`. Raises ReportError, which calls the text `origin`."""
     with gc_paused():
         return _checked(_parsed(text, origin), origin)
 
@@ -119,26 +121,26 @@ def _kind_of(path: Path) -> str:
 
 
 def _parsed(text: str | bytes, origin: str) -> Any:
-    """What a text of JSON holds."""
+    """The value of a JSON text."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass  # it takes no lone surrogate, and json says better than it what is wrong
+        pass  # msgspec refuses lone surrogates, and json has the better error messages
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         return json.loads(decoded, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise ReportError(f"{origin} is not JSON: it is no UTF-8 text; give a report.json") from error
+        raise ReportError(f"{origin} is not JSON (not UTF-8); expected a report written by inspect") from error
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{origin} is not JSON ({error}); give a report.json that inspect wrote") from error
+        raise ReportError(f"{origin} is not JSON ({error}); expected a report written by inspect") from error
 
 
 def _checked(rows: Any, origin: str) -> Report:
     if not isinstance(rows, dict) or type(version := rows.get("schema")) is not int:
-        raise ReportError(f"{origin} is not a report; give a report.json that inspect wrote")
+        raise ReportError(f"{origin} is not a report; expected a report.json written by inspect")
     if version > SCHEMA:
         raise ReportError(
-            f"{origin} was written by a newer version (schema {version}, this one reads up to {SCHEMA}):"
+            f"{origin} was written by a newer version (schema {version}; this version reads up to {SCHEMA}):"
             " pip install --upgrade autograd-inspector"
         )
     try:
@@ -149,7 +151,7 @@ def _checked(rows: Any, origin: str) -> Report:
 
 
 def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
-    """`value` as JSON, containers named in `opened` broken into one line for each item."""
+    """`value` as JSON, with containers named in `opened` broken into one line per item."""
     if opened is None or not value:
         return _ENCODER.encode(value)
     inner = indent + " "
@@ -164,4 +166,4 @@ def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,4 +1,4 @@
-"""A Report as the rows of report.json, and back."""
+"""Convert a Report to and from the rows of report.json."""
 
 from __future__ import annotations
 
@@ -36,10 +36,7 @@ def schema() -> dict[str, Any]:
 
 
 def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
-    """The report as JSON has it: top-level keys in their documented order, addresses masked.
-
-    columns: whether nodes and edges are tables of `inspector.graph.columnar`.
-    """
+    """The report as JSON rows: top-level keys in their documented order, addresses masked."""
     return {
         "schema": SCHEMA,
         "script": report.script,

@@ -1,4 +1,4 @@
-"""Whether the ids in the graph of a report are those of its nodes: networkx would make up what is missing."""
+"""Check that the ids in a report's graph refer to its nodes: networkx would silently create missing ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _kinds(nodes: list[dict[str, Any]]) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for position, row in enumerate(nodes):
         if kinds.setdefault(row["id"], row["kind"]) is not row["kind"] or len(kinds) <= position:
-            raise Mismatch(f"a second node has the id {row['id']!r}", "id", position, "nodes")
+            raise Mismatch(f"duplicate id {row['id']!r}", "id", position, "nodes")
     return kinds
 
 

@@ -1,4 +1,4 @@
-"""Texts of exceptions, the same in every run."""
+"""Mask addresses in exception texts, so that every run gives the same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inspection found, in plain values: the Report and its backward calls."""
+"""The result of an inspection in plain values: the Report and its backward calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from inspector.report.row_types import (
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the script has beside graphs; each a row of report.json."""
+    """The script's modules, parameters and optimizers; each is a row of report.json."""
 
     parameters: list[ParameterRow] = field(default_factory=list)
     modules: list[ModuleRow] = field(default_factory=list)
@@ -37,12 +37,13 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Setting:
-    """What surrounds a backward call.
+    """The circumstances of a backward call.
 
-    recording: how its forward was recorded. scale: what a GradScaler had multiplied the root by, None if nothing.
-    wanted: ids of the tensors whose gradients were asked for (`torch.autograd.grad`, `backward(inputs=…)`), None
-        for all leaves.
-    contains: which earlier calls' Nodes its graph contains; alive: which earlier graphs still lived when it began.
+    recording: how its forward was recorded. scale: the scale of a GradScaler, or None.
+    wanted: ids of the tensors whose gradients were requested (`torch.autograd.grad`, `backward(inputs=…)`), or
+    None for all leaves.
+    contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
+    started.
     """
 
     recording: Mode = "none"
@@ -54,12 +55,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class BackwardCall:
-    """One call of backward (or `torch.autograd.grad`) that was watched.
+    """One recorded call of backward (or `torch.autograd.grad`).
 
     index: 1 for the first call of the script.
-    location: {"file", "line", "code"} of the call in the user's code, or unknown.
-    cuts: where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writers.
-    whole: the name of the file beside report.json that holds all Nodes, where the graph is folded for its size.
+    location: {"file", "line", "code"} of the call in user code, or unknown.
+    cuts: places where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writes.
+    whole: name of the file beside report.json with all Nodes, if the graph is stored folded because of its size.
     """
 
     index: int
@@ -73,10 +74,10 @@ class BackwardCall:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole inspection, as `report.json` holds it.
+    """A whole inspection, as in `report.json`.
 
-    script: the script's file name, or the module's name, as it was given.
-    events: what happened around the backward calls, in order: steps, zero_grad, clipping.
+    script: the script's file name, or the module's name, as given.
+    events: events around the backward calls, in order: steps, zero_grad, clipping.
     """
 
     script: str

@@ -1,7 +1,7 @@
-"""report.torchviz.json: torchviz's own pictures of the roots, as texts, beside report.json.
+"""report.torchviz.json: torchviz's pictures of the roots, as DOT text, beside report.json.
 
-They are taken while the script runs, before backward frees the graph, and only where they were asked for. With the
-file a saved report can be drawn again.
+They are taken while the script runs, before backward frees the graph, and only on request. With this file a saved
+report can be drawn again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Original:
     reason: str | None = None
 
 
-NOT_TAKEN = Original(reason="it is taken before backward runs: run inspect -f torchviz on the script")
+NOT_TAKEN = Original(reason="the saved report has none; run inspect -f torchviz on the script")
 
 
 def originals_path(report: Path) -> Path:
@@ -51,7 +51,7 @@ def load_originals(report: Path) -> dict[int, Original]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        return {0: Original(reason=f"{path.name} cannot be read: {reason(error)}")}
+        return {0: Original(reason=f"cannot read {path.name}: {reason(error)}")}
     except (ValueError, TypeError, AttributeError):
         return {0: Original(reason=f"{path.name} is damaged; run inspect -f torchviz on the script again")}
 

@@ -1,7 +1,7 @@
-"""The check of `checking`, ten times as fast and without a word: the same types, handed to msgspec.
+"""A fast check of a report with msgspec, ten times as fast as `checking` but without messages.
 
-msgspec tells objects of several types apart by a tag alone. Where a key does (a source from what is unknown, a
-summary from a complex number), it calls `_look`.
+msgspec distinguishes objects of several types by a tag only. Where a key distinguishes them (a source from an
+unknown, a summary from a complex number), it calls `_look`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The rows of a report that are not of a graph: what `report.json` says of calls, cuts, events, parameters, ….
+"""The rows of report.json outside of graphs: calls, cuts, events, parameters and so on.
 
-As in `inspector.graph.row_types`, the schema and the check of a file follow from these types.
+As in `inspector.graph.row_types`, the schema and the checks are generated from these types.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from inspector.graph.row_types import EdgeRow, Id, NodeRow, Place, Positive, Sou
 from inspector.graph.values import Count, Real, Shape, Statistic, Unknown
 
 SCHEMA = 1
-"""The version of report.json that is written, and the newest that is read."""
+"""The version of report.json that is written, and the newest version that can be read."""
 
 Mode: TypeAlias = Literal["full", "light", "none"]
 """full: op by op; light: modules, lines and gradients; none: structure."""
@@ -25,65 +25,65 @@ class Exit(TypedDict):
     """How the script ended."""
 
     status: int | None
-    """The script's exit status; null while it still ran."""
+    """The script's exit status; null while it is running."""
     exception: str | None
-    """What it raised, as one line, addresses masked."""
+    """The exception the script raised, as one line with masked addresses."""
 
 
 class Recording(TypedDict):
-    """What was watched."""
+    """What was recorded."""
 
     mode: Mode
     """full: op by op; light: modules, lines and gradients; none: structure."""
     watched: Count
-    """How many backward calls were watched."""
+    """Number of recorded backward calls."""
     drawn: list[Positive]
-    """The indexes of the calls that are drawn."""
+    """The indexes of the drawn calls."""
     remarks: NotRequired[list[str]]
-    """Why something of the forward was not seen, if so."""
+    """Why parts of the forward were not recorded, if so."""
 
 
 @final
 class Fault(TypedDict):
-    """The line at fault."""
+    """The faulty line."""
 
     file: str
     """Relative to the script's folder, `site-packages/…`, or a base name."""
     line: Count
     code: str
-    """The line, or the statement, as it is written."""
+    """The source line or statement."""
     part: NotRequired[str]
-    """The text in its code that is meant."""
+    """The part of the code that is at fault."""
 
 
 class Finding(Struct):
     """One defect, at its cause."""
 
     rule: str
-    """`inspect explain RULE` says more."""
+    """The rule; see `inspect explain RULE`."""
     severity: Severity
     message: str
     advice: str
     location: Fault | Source | Unknown | None
-    """The line at fault. part: the text in its code that is meant."""
+    """The faulty line. part: the part of the code that is at fault."""
     backward_call: Positive | None
     nodes: list[Id]
     parameters: list[str]
     evidence: dict[str, Any]
-    """The values that the rule judged by."""
+    """The values on which the rule based the finding."""
 
 
 class Check(Struct):
-    """A rule that gave no finding: because nothing was wrong, or because it could not look."""
+    """A rule without findings: because nothing was wrong, or because it was not checked."""
 
     rule: str
     status: Literal["nothing found", "not checked"]
     reason: str | None
-    """Why it could not look."""
+    """Why it was not checked."""
 
 
 class CutRow(TypedDict):
-    """A place where a tensor that needs a gradient gave one that needs none."""
+    """A place where a tensor that requires a gradient gave one that does not."""
 
     kind: Literal[
         "detach", "data", "item", "numpy", "tolist", "tensor", "comparison", "integer", "no_grad", "inference_mode"
@@ -91,63 +91,63 @@ class CutRow(TypedDict):
     operation: str
     source: Place
     direct: bool
-    """Whether the user's code called the operation itself."""
+    """Whether user code called the operation itself."""
     name: NotRequired[str | None]
     """The source text of the tensor."""
     assigned: NotRequired[str | None]
-    """What the statement assigns the result to."""
+    """The target to which the statement assigns the result."""
     code: NotRequired[str | None]
     """The source text of the expression."""
     tensor: NotRequired[Id | None]
     """The tensor, if it is in this graph."""
     count: Positive
     leaves: list[str] | None
-    """The leaves that a gradient would have reached; null: too many Nodes to look."""
+    """The leaves that a gradient would have reached; null: too many Nodes to search."""
     region: Place
-    """Where gradients were turned off, if that is why."""
+    """The place where gradients were turned off, if that is the reason."""
     into: list[Id]
-    """The functions that the data went into."""
+    """The functions that used the data."""
     root: bool
-    """Whether a root without a grad_fn holds the data."""
+    """Whether a root without a grad_fn contains the data."""
     beyond: list[str] | None
-    """Those of them that are not under the roots of this call."""
+    """Those of the leaves that are not under the roots of this call."""
     early: bool
-    """Whether it happened before the root was made."""
+    """Whether it happened before the root was created."""
 
 
 class Overwritten(TypedDict):
-    """A saved tensor in the storage that was written, of a Node that is older than the write."""
+    """A saved tensor in the overwritten storage, of a Node that is older than the write."""
 
     node: Id
     name: str
-    """As the Node calls it: self, result, ..."""
+    """The Node's name for it: self, result, ..."""
     overlaps: bool
-    """Whether the write reached its elements, not only the same storage."""
+    """Whether the write changed its elements, and not only other parts of the storage."""
 
 
 class WriteRow(TypedDict):
     """One in-place write."""
 
     operation: str
-    """torch's name of it: mul_, __setitem__; data.__set__ for `h.data = x`; numpy for a write by an array that
-    shares the memory, of which the values tell, and the script's text where."""
+    """torch's name: mul_, __setitem__; data.__set__ for `h.data = x`; numpy for a write through an array that
+    shares the memory, detected by the values, with the line from the source text."""
     source: Place
     direct: bool
-    """Whether the script's code called it itself."""
+    """Whether user code called it itself."""
     name: str | None
-    """The text of what was written."""
+    """The source text of the overwritten tensor."""
     code: str | None
-    """The text of the operation."""
+    """The source text of the operation."""
     tensor: Id | None
-    """Which tensor of the graph it was before; null for one outside of it."""
+    """The tensor of the graph that it was before; null for a tensor outside of the graph."""
     before: Count
     """Its version before the write."""
     after: Count
-    """Its version after it; the same where no version counter saw it."""
+    """Its version after the write; the same if the write bypassed the version counter."""
     saved: list[Overwritten]
-    """The saved tensors in the storage that was written, of Nodes that are older than the write."""
+    """The saved tensors in the overwritten storage, of Nodes that are older than the write."""
     assigned: NotRequired[str | None]
-    """What the statement assigns the result to."""
+    """The target to which the statement assigns the result."""
 
 
 class GradContent(TypedDict):
@@ -158,65 +158,64 @@ class GradContent(TypedDict):
 
 
 class EventRow(TypedDict):
-    """Something that happened around the backward calls."""
+    """An event around the backward calls."""
 
     event: Literal[
         "step", "skipped_step", "zero_grad", "clip", "unscale", "refused", "without_graph", "read_grad", "hook"
     ]
-    """refused: a tensor that is no leaf was given to an optimizer (source: where it was made). without_graph:
-    backward was called on roots that need no gradient (parameters: tensors that need none and whose grad the
-    script asks for). read_grad: the script read the grad of a tensor that is no leaf and does not retain
-    it."""
+    """refused: an optimizer was given a non-leaf tensor (source: where it was created). without_graph: backward
+    was called on roots that do not require a gradient (parameters: tensors that do not require one but whose
+    grad the script reads). read_grad: the script read the grad of a non-leaf tensor that does not retain it."""
     after_call: Count
-    """How many backward calls had ended."""
+    """Number of backward calls that had ended."""
     optimizer: Count | None
-    """Its number in optimizers, from 0; null where there is none."""
+    """Its number in optimizers, from 0; null if there is none."""
     source: Place
     parameters: NotRequired[list[str]]
-    """What was zeroed or clipped, where that is known; the leaf that got a hook."""
+    """The parameters that were zeroed or clipped, if known; the leaf that got a hook."""
     without_gradient: NotRequired[list[str]]
-    """Of a step: parameters of the optimizer whose grad was None."""
+    """For a step: parameters of the optimizer whose grad was None."""
     frozen: NotRequired[list[str]]
-    """Of a step: parameters that need no gradient, and whose grad is not None."""
+    """For a step: parameters that do not require a gradient but have a grad."""
     moved: NotRequired[list[str]]
-    """Of a step: those of `frozen` whose elements it changed; left out where there are none."""
+    """For a step: those of `frozen` that it changed; omitted if there are none."""
     content: NotRequired[list[GradContent]]
-    """Of a step, a clip and a zero_grad: the backward calls whose gradients its parameters held in their grads
-    (before zero_grad emptied them), of those that held any."""
+    """For a step, a clip and a zero_grad: the backward calls whose gradients were in the grads of the parameters
+    (before zero_grad cleared them), for parameters that had any."""
     limit: NotRequired[Real]
-    """Of a clip: the largest norm or value that it lets through."""
+    """For a clip: the maximum norm or value."""
     empty: NotRequired[bool]
-    """Of a step: whether all grads of its parameters were None or zero."""
+    """For a step: whether all grads of its parameters were None or zero."""
     tensor: NotRequired[Id]
-    """Whose grad was read: its id in the graph of the last call before that has it."""
+    """The tensor whose grad was read: its id in the last earlier graph that contains it."""
 
 
 class GradNorms(TypedDict):
-    """What one backward call gave a parameter."""
+    """The grad of a parameter in one backward call."""
 
     backward_call: Positive
     tensor: Id | None
     """Its id in the graph of that call; null if it is not under the root."""
     before: Statistic
-    """The 2-norm of its grad when backward was called; null where that was None."""
+    """The 2-norm of its grad when backward was called; null if the grad was None."""
     after: Statistic
-    """And when it had returned or raised."""
+    """The same after backward returned or raised."""
 
 
 class ParameterRow(TypedDict):
     """A parameter, by its first name."""
 
     name: str
-    """Its path in the model; where there are several models, behind the name of its own."""
+    """Its path in the model; with several models, prefixed by the name of its model."""
     module: str
     """The name of the module that holds it."""
     shape: Shape
     dtype: str
     requires_grad: bool
-    """When the last watched call began."""
+    """When the last recorded call started."""
     elements: Count
     calls: list[GradNorms]
-    """What each watched backward call gave it."""
+    """Its grad in each recorded backward call."""
 
 
 ModuleRow = TypedDict(
@@ -225,21 +224,21 @@ ModuleRow = TypedDict(
         "name": Annotated[
             str,
             Meta(
-                description='Its path in the model, "" for that itself; where there are several models, behind the'
-                " name of its own."
+                description='Its path in the model, "" for the model itself; with several models, prefixed by the'
+                " name of its model."
             ),
         ],
         "class": str,
-        "training": Annotated[bool, Meta(description="When the last watched call began.")],
-        "parameters": Annotated[Count, Meta(description="How many it holds itself.")],
-        "elements": Annotated[Count, Meta(description="Of those.")],
+        "training": Annotated[bool, Meta(description="When the last recorded call started.")],
+        "parameters": Annotated[Count, Meta(description="Number of parameters it holds itself.")],
+        "elements": Annotated[Count, Meta(description="Number of elements of these parameters.")],
     },
 )
 ModuleRow.__doc__ = "An nn.Module."
 
 
 class OptimizerGroup(TypedDict):
-    """Parameters that an optimizer steps in the same way."""
+    """A parameter group of an optimizer."""
 
     parameters: list[str]
     options: dict[str, Any]
@@ -247,46 +246,45 @@ class OptimizerGroup(TypedDict):
 
 
 class Replaced(TypedDict):
-    """A parameter of an optimizer that its module holds no more."""
+    """A parameter of an optimizer that its module no longer holds."""
 
     parameter: str
     backward_call: Positive
     """The first such call."""
     source: Place
-    """Where the parameter was made that is now in its place; null where none is, or where that was not
-    seen."""
+    """Where the parameter that replaced it was created; null if there is none or that was not seen."""
 
 
 OptimizerRow = TypedDict(
     "OptimizerRow",
     {
-        "name": Annotated[str | None, Meta(description="What the script calls it, where it steps.")],
+        "name": Annotated[str | None, Meta(description="The script's name for it at its steps.")],
         "class": str,
-        "source": Annotated[Place, Meta(description="Where it was made.")],
+        "source": Annotated[Place, Meta(description="Where it was created.")],
         "groups": list[OptimizerGroup],
         "replaced": NotRequired[
             Annotated[
                 list[Replaced],
                 Meta(
-                    description="Its parameters that their module held no more when a backward call began; left"
-                    " out where there are none."
+                    description="Its parameters that had been replaced in their module when a call started;"
+                    " omitted if there are none."
                 ),
             ]
         ],
     },
 )
-OptimizerRow.__doc__ = "An optimizer, in the order in which they were made or first stepped."
+OptimizerRow.__doc__ = "An optimizer, in the order of creation or first step."
 
 
 class LeafCall(TypedDict):
-    """A watched call whose graph holds a leaf, or that gave it a gradient."""
+    """A recorded call whose graph contains a leaf, or that gave it a gradient."""
 
     backward_call: Positive
     tensor: Id | None
-    """Its tensor; null where it is not in the graph and got a gradient all the same, from a backward within
-    this one (a reentrant checkpoint)."""
+    """Its tensor; null if it is not in the graph but got a gradient from a nested backward (a reentrant
+    checkpoint)."""
     gradient: bool
-    """Whether the call added to its grad, and that was still there when it had ended."""
+    """Whether the call added to its grad, and the grad was still there when the call had ended."""
 
 
 class LeafRow(TypedDict):
@@ -294,79 +292,77 @@ class LeafRow(TypedDict):
 
     name: str
     requires_grad: bool
-    """When it was last looked at."""
+    """At the last time it was examined."""
     model: str | None
-    """What the script calls the outermost module that it belongs to; null where it belongs to none."""
+    """The script's name for the outermost module that contains it; null if there is none."""
     registered: bool | None
-    """Whether it is in the parameters() of that module; false for one of a module in a plain list or dict;
-    null where it belongs to none."""
+    """Whether it is in the parameters() of that module; false for a parameter of a module in a plain list or dict;
+    null if it is not in a module."""
     ran: bool
-    """Whether an outermost module that has run holds it."""
+    """Whether an outermost module that ran contains it."""
     optimizers: list[Count]
     """The numbers of the optimizers that hold it, from 0."""
     written: bool
-    """Whether it was written in place between two watched calls."""
+    """Whether it was written in place between two recorded calls."""
     calls: list[LeafCall]
-    """The watched calls whose graphs hold it, or that gave it a gradient."""
+    """The recorded calls whose graphs contain it, or that gave it a gradient."""
     source: Source | None
-    """Where it was made; null where that was not seen."""
+    """Where it was created; null if that was not seen."""
     without_graph: Source | None
-    """Where its module was called, if it never was while grad was enabled; null otherwise, and where that was
-    not seen."""
+    """Where its module was called, if it was only called with grad disabled; null otherwise, and if that was not
+    seen."""
 
 
 class Contained(TypedDict):
-    """An earlier watched call whose Nodes a graph contains."""
+    """An earlier recorded call whose Nodes a graph contains."""
 
     backward_call: Positive
     nodes: Positive
-    """How many of them, AccumulateGrad aside."""
+    """Number of these Nodes, without AccumulateGrad."""
     root: bool
-    """Whether the earlier call's first root is among them."""
+    """Whether the first root of the earlier call is among them."""
     through: list[Id]
     """The first Nodes of this graph that lead to one of them."""
 
 
 class Alive(TypedDict):
-    """An earlier watched call whose graph still lived when another began."""
+    """An earlier recorded call whose graph was still alive when another started."""
 
     backward_call: Positive
     holder: str | None
-    """A tensor of the script's outside of this graph whose graph leads to that one; null where none was
-    found."""
+    """A tensor of the script, outside of this graph, whose graph leads to that one; null if none was found."""
     source: Place
-    """Where that tensor was made."""
+    """Where that tensor was created."""
 
 
 class Folded(TypedDict):
-    """Only of a graph that is folded because it has more than 50,000 Nodes."""
+    """Only for a graph that is folded because it has more than 50,000 Nodes."""
 
     note: str
-    """What was folded, in words."""
+    """What was folded."""
     whole: str | None
-    """The file beside this one that holds every Node. Its keys are those of this file, but nodes and edges are
-    in columns: {count, kinds, kind}. Rows with the same keys are of one kind; kinds[k] is {key: column} for
-    them, in the order of the rows; kind is a column that says of which kind each row is. A column is {all:
-    value} where every row has the same, {values, codes} where row k has values[codes[k]], or {list} where row
-    k has the k-th."""
+    """The file beside this one that contains every Node. It has the same keys, but nodes and edges are in columns:
+    {count, kinds, kind}. Rows with the same keys are of one kind; kinds[k] is {key: column} for them, in the
+    order of the rows; kind is a column with the kind of each row. A column is {all: value} if every row has the
+    same value, {values, codes} if row k has values[codes[k]], or {list} if row k has the k-th item."""
 
 
 class ModuleBytes(TypedDict):
-    """What the saved tensors of one module keep alive."""
+    """The memory held by the saved tensors of one module."""
 
     module: str
     bytes: Count
 
 
 class SavedBytes(TypedDict):
-    """What the saved tensors kept alive when backward was called; missing where that was not recorded."""
+    """The memory held by saved tensors when backward was called; missing if not recorded."""
 
     bytes: Count
-    """Of all their storages, each once, without those of leaves."""
+    """Of all their storages, each counted once, without those of leaves."""
     packed: Count
-    """How many lay in the hands of an unpack hook: their bytes are not known."""
+    """Number of tensors packed by a saved-tensor hook, whose bytes are unknown."""
     modules: list[ModuleBytes]
-    """By module at the top, the largest first, the items of one list together: blocks.*"""
+    """By top-level module, largest first, with the items of one list together: blocks.*"""
 
 
 class GraphRows(TypedDict):
@@ -374,18 +370,18 @@ class GraphRows(TypedDict):
 
     nodes: list[NodeRow]
     edges: list[EdgeRow]
-    """Every edge points the way the gradient flows, from root to leaf."""
+    """Edges point the way the gradient flows, from root to leaf."""
     roots: list[Id]
-    """Where backward starts."""
+    """The tensors where backward starts."""
     steps: list[Id]
     """The functions in the order in which the engine ran them."""
     error: str | None
-    """What backward raised, as one line."""
+    """The exception raised by backward, as one line."""
     folded: NotRequired[Folded]
 
 
 class CallRow(TypedDict):
-    """A watched call of backward."""
+    """A recorded backward call."""
 
     index: Positive
     """1 for the script's first backward call."""
@@ -394,21 +390,21 @@ class CallRow(TypedDict):
     recording: Mode
     """How the forward of this call was recorded. full: op by op; light: modules and lines; none: structure."""
     scale: NotRequired[Real]
-    """What a GradScaler had multiplied the root by."""
+    """The scale by which a GradScaler had multiplied the root."""
     wanted: NotRequired[list[Id]]
-    """The tensors whose gradients were asked for (torch.autograd.grad, backward(inputs=...)); left out: all
-    leaves."""
+    """The tensors whose gradients were requested (torch.autograd.grad, backward(inputs=...)); omitted: all leaves.
+    """
     contains: NotRequired[list[Contained]]
-    """The earlier watched calls whose Nodes this graph contains; left out where there are none."""
+    """The earlier recorded calls whose Nodes this graph contains; omitted if there are none."""
     alive: NotRequired[list[Alive]]
-    """The earlier watched calls whose graphs still lived when this one began; left out where there are
-    none."""
+    """The earlier recorded calls whose graphs were still alive when this one started; omitted if there are none.
+    """
     graph: GraphRows
     saved: NotRequired[SavedBytes]
     cuts: list[CutRow]
-    """Where the forward left the graph: detach, no_grad, …"""
+    """Places where the forward left the graph: detach, no_grad, …"""
     writes: list[WriteRow]
-    """In-place writes since the last call, and earlier ones over what this graph had saved."""
+    """In-place writes since the last call, and earlier ones that overwrote saved tensors of this graph."""
 
 
 class ReportRows(TypedDict):
@@ -418,23 +414,23 @@ class ReportRows(TypedDict):
     schema: Literal[1]
     """The version of this format."""
     script: str
-    """The script, as its file name, or the module that was run."""
+    """The file name of the script, or the name of the module that was run."""
     exit: Exit
     recording: Recording
     backward_calls: list[CallRow]
-    """The watched calls of backward, in order."""
+    """The recorded backward calls, in order."""
     parameters: list[ParameterRow]
-    """The parameters of the script's modules: those that inspector.record was given, else those of the modules
-    that its variables held."""
+    """The parameters of the script's modules: the modules given to inspector.record, or those in the script's
+    variables."""
     modules: list[ModuleRow]
-    """Those modules, each before what is in it."""
+    """These modules, each before its children."""
     optimizers: list[OptimizerRow]
     """The script's optimizers."""
     leaves: NotRequired[list[LeafRow]]
-    """The parameters that a module or an optimizer holds; left out where there are none."""
+    """The parameters that a module or an optimizer holds; omitted if there are none."""
     events: list[EventRow]
-    """What happened around the backward calls, in order."""
+    """Events around the backward calls, in order."""
     findings: list[Finding]
-    """What is wrong with the flow of gradients, worst first."""
+    """What is wrong with the gradients, worst first."""
     checked: list[Check]
-    """The rules that found nothing, and those that could not look."""
+    """The rules without findings, and those that were not checked."""

@@ -1,4 +1,4 @@
-"""The JSON Schema of report.json, from the types of its rows and the texts below their keys."""
+"""The JSON Schema of report.json, generated from the types of its rows and the texts below their keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comments of a script that are for us: `# inspect: w0 = w_0` gives a tensor the name that is drawn."""
+"""Comments for the inspector: `# inspect: w0 = w_0` gives a tensor a mathematical name for figures."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def drawn_names(source: str) -> tuple[dict[str, str], list[str]]:
             found = _NAMING.fullmatch(part.strip())
             drawn = math_notation(found[2]) if found else None
             if found is None:
-                remarks.append(f"line {line}: '# inspect: {text}' names nothing; write '# inspect: w0 = w_0'")
+                remarks.append(f"line {line}: '# inspect: {text}' is not a name; write '# inspect: w0 = w_0'")
             elif drawn is None:
                 remarks.append(
-                    f"line {line}: '{found[2]}' cannot be drawn; there are \\alpha to \\Omega, \\hat y, w_0, x^2"
+                    f"line {line}: '{found[2]}' cannot be drawn; use \\alpha to \\Omega, \\hat y, w_0, x^2"
                 )
             else:
                 names[found[1]] = drawn

@@ -1,4 +1,4 @@
-"""Runs a script in this process, as ``__main__``."""
+"""Run a script in this process, as ``__main__``."""
 
 from __future__ import annotations
 

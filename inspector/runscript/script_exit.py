@@ -1,4 +1,4 @@
-"""How a script ends: what the interpreter would print and return, and the end of the process itself."""
+"""The end of a script: what the interpreter would print and return, and ending the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _display = sys.__excepthook__
 
 
 class ScriptStopped(SystemExit):
-    """Our own end of the script (`stop_script`); to the script it is `sys.exit()`."""
+    """The inspector ends the script (`stop_script`); to the script it is `sys.exit()`."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def end_with(error: BaseException) -> ScriptExit:
 
 
 def finish(exit: ScriptExit) -> NoReturn:
-    """End this process as plain python ends after such a script. Nothing more is printed by us.
+    """End this process as plain python ends after such a script. Prints nothing.
 
-    By raising SystemExit, so that the interpreter waits for threads, runs atexit and flushes; or, after
-    Ctrl-C, KeyboardInterrupt, for which the interpreter then ends itself by SIGINT.
+    Raises SystemExit, so that the interpreter waits for threads, runs atexit and flushes; or, after Ctrl-C,
+    KeyboardInterrupt, for which the interpreter ends itself by SIGINT.
     """
     if exit.status == _INTERRUPTED and type(exit.exception) is KeyboardInterrupt:
         sys.excepthook = _say_nothing  # its traceback was shown when the script ended
@@ -109,7 +109,7 @@ def _call_excepthook(error: BaseException) -> BaseException | None:
 
 
 def _status_of(error: SystemExit) -> int:
-    """The exit status of `error`; a code that is no number is printed, as the interpreter does."""
+    """The exit status for `error`; a code that is not a number is printed, as the interpreter does."""
     code = error.code
     if code is None:
         return 0

@@ -1,10 +1,10 @@
-"""Two views of `sys.modules`, where a name of the script's folder collides with a module of ours.
+"""Two views of `sys.modules`, for scripts with a module of the same name as one of the inspector's.
 
-A script that has its own ``inspector.py`` (or ``click/``, or ``random.py``) beside it gets its own, as with
-plain python. While the script runs, our modules of such names are out of `sys.modules`. Our functions still
-work, since they hold what they imported; only an ``import`` statement that runs later would find the user's
-module. So every callback of ours that may import goes inside ``with our_modules():``, which puts our view
-back for as long as it lasts. Without a collision, which is nearly always, it does nothing.
+A script with its own ``inspector.py`` (or ``click/``, or ``random.py``) beside it imports its own, as with plain
+python. While the script runs, the inspector's modules of such names are removed from `sys.modules`. Functions of
+the inspector still work, since they hold what they imported; only an ``import`` statement that runs later would
+find the user's module. So every callback that may import runs inside ``with our_modules():``, which restores the
+inspector's view. Without a collision, which is the usual case, it does nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is to be run, found and read before anything of the process is changed."""
+"""The script to run, found and read before anything in the process is changed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from inspector.util.os_errors import reason
 
 
 class ScriptError(Exception):
-    """Nothing can be run; the message is one line, without a prefix and without a stop at its end."""
+    """There is nothing to run; the message is one line, without a prefix or final full stop."""
 
 
 @dataclass(frozen=True)
 class ScriptTarget:
-    """What the user asked to run: a file (or a folder or zip with a ``__main__.py``), or a module.
+    """What to run: a file (or a folder or zip with a ``__main__.py``), or a module.
 
     path: as the user wrote it; None for a module.
     module: the name after ``-m``; None for a file.
-    arguments: what the script sees after ``sys.argv[0]``.
+    arguments: the script's arguments after ``sys.argv[0]``.
     """
 
     path: str | None
@@ -120,7 +120,7 @@ def find(target: ScriptTarget) -> SourceFile | ModuleByName:
     if target.module is not None:
         return ModuleByName(target.module, str(Path.cwd()))
     if target.path is None:
-        raise ScriptError("no script was given")
+        raise ScriptError("missing argument SCRIPT")
     # Joined as text: plain python, too, keeps `./` and `..` in ``__file__``.
     is_absolute = Path(target.path).is_absolute()
     path = target.path if is_absolute else f"{Path.cwd()}{os.sep}{target.path}"
@@ -142,7 +142,7 @@ def _read(path: str, shown: str) -> bytes:
             raise ScriptError(f"not compiled by this Python ({version}): {shown}")
         return content
     if b"\0" in content:
-        raise ScriptError(f"not a Python file: {shown} (it holds null bytes)")
+        raise ScriptError(f"not a Python file: {shown} (it contains null bytes)")
     _check_text(content, shown)
     return content
 

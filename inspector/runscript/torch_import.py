@@ -1,4 +1,4 @@
-"""Calls back as soon as the script has imported torch, which nothing of ours does before the script."""
+"""Call back as soon as the script has imported torch, which the inspector never imports first."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TorchImport:
         try:
             loader.exec_module = exec_module  # type: ignore[method-assign]
         except AttributeError:
-            self._warn(f"torch is not watched: {type(loader).__name__} takes no attributes")
+            self._warn(f"torch cannot be observed: {type(loader).__name__} takes no attributes")
 
     def _imported(self) -> None:
         self.remove()
@@ -83,4 +83,4 @@ class TorchImport:
             with our_modules():
                 self._on_torch()
         except Exception as error:
-            self._warn(f"torch is not watched: {type(error).__name__}: {error}")
+            self._warn(f"torch cannot be observed: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Takes our frames out of the tracebacks of the user's exceptions."""
+"""Remove the inspector's frames from the tracebacks of the user's exceptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A warning whose ``stacklevel`` reaches past the script is credited by plain pyth
 it meets this frame, and says the same.
 """
 
-# Only what stands between the user's code and python or torch: an exception of ours that the user's own call
+# Only frames between the user's code and python or torch: an exception of the inspector that the user's call
 # of the library raises keeps its frames.
 _OVERRIDES = f"torch{os.sep}overrides.py"
 _HIDDEN = tuple(

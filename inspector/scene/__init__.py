@@ -1,4 +1,4 @@
-"""The Scene: everything that is drawn, in points, with nothing left of the Graph."""
+"""The Scene: everything that is drawn, in points, independent of the Graph."""
 
 from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, Scene, TextRun, WeightedWire, Wire
 

@@ -1,8 +1,8 @@
-"""What a Scene is made of. Lengths are points, the origin is top left, y grows downwards.
+"""The parts of a Scene. Lengths are in points, the origin is top left, y grows downwards.
 
-An `ink` is the name of a role (`value`, `gradient`, `ink`, `quiet`, `line`, …) that the Theme turns into a
-colour, so that one Scene can be worn light, dark or printed. Ids are those of the Graph's nodes and edges, so
-that figures, frames and slides of the same graph name the same thing alike.
+An `ink` is the name of a role (`value`, `gradient`, `ink`, `quiet`, `line`, …) that the Theme maps to a colour, so
+one Scene can be light, dark or for print. Ids are those of the Graph's nodes and edges, so that figures, frames
+and slides of one graph use the same names.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The themes: which colour each ink of a Scene is. Looks only; what is drawn is the Scene's business.
+"""The themes: a colour for each ink of a Scene.
 
-Inks for text keep a contrast of 4.5 or more on every fill of their theme, strokes 3 or more on the ground
-(tests/test_theme.py). Value and gradient differ in hue under the three common kinds of colour blindness. In
-`light` and `dark` both are equally bright, so that on a grey copy only place and weight tell them apart;
-`print` is for grey paper and tells them apart by brightness.
+Text inks have a contrast of at least 4.5 on every fill of their theme, strokes at least 3 on the background
+(tests/test_theme.py). Value and gradient differ in hue for the three common kinds of colour blindness. In `light`
+and `dark` both have the same brightness, so that a grey copy distinguishes them by position and weight only;
+`print` is for grey paper and distinguishes them by brightness.
 """
 
 from __future__ import annotations
@@ -74,5 +74,5 @@ THEMES: Mapping[str, Theme] = {
 def find_theme(name: str) -> Theme:
     """The Theme of this name. Raises ValueError with the names there are."""
     if name not in THEMES:
-        raise ValueError(f"no theme {name!r}; the themes are: {', '.join(THEMES)}")
+        raise ValueError(f"unknown theme {name!r}; choose from: {', '.join(THEMES)}")
     return THEMES[name]

@@ -1,4 +1,4 @@
-"""A figure in words, for those who cannot see it: its title, and its table of gradients."""
+"""The alternative text of a figure, for screen readers: its title and its table of gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `attributes` style: tensors as cards of data, grad, grad_fn, is_leaf, requires_grad on their functions."""
+"""The `attributes` style: tensor cards with data, grad, grad_fn, is_leaf, requires_grad beside their functions."""
 
 from __future__ import annotations
 
@@ -327,6 +327,6 @@ def _legend(subject: Subject, has_chips: bool) -> tuple[LegendEntry, ...]:
         LegendEntry("dashed", text, "line"),
     ]
     if has_chips:
-        text = "a leaf that many functions use; its card stands at one of them"
+        text = "leaf used by many functions; its card is drawn at one of them"
         entries.append(LegendEntry("text", text, "value", "w"))
     return tuple(entries)

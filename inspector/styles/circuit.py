@@ -1,7 +1,7 @@
-"""The `circuit` style: gates and wires, the value above a wire and the gradient below it (Stanford's CS231n).
+"""The `circuit` style: gates and wires, with values above and gradients below a wire (Stanford's CS231n).
 
-Constants are folded into gates. A tensor that several gates read branches at a dot: its branches carry what
-each contributes, and the wire before the dot their sum.
+Constants are folded into gates. A tensor used by several gates branches at a dot: each branch carries its
+contribution, and the wire before the dot carries the sum.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The code beside the graph: the lines of the script that made functions, with the numbers of those functions."""
+"""The source listing beside the graph: the lines that created functions, with the functions' numbers."""
 
 from __future__ import annotations
 

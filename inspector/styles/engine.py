@@ -1,7 +1,7 @@
-"""The `engine` style: all that torch's engine has, from the root to the leaves (after torchviz).
+"""The `engine` style: everything torch's engine works with, from the root to the leaves (after torchviz).
 
-Every Node with its full name, its step, what it saved and whether that is still held, its empty slots and
-torch's own formula for each input's derivative, which a beginner does not see.
+Every Node with its full name, its step, its saved tensors and their state, its empty slots and, unless for
+beginners, torch's formula for the derivative of each input.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def plan_engine(subject: Subject) -> Plan:
         legend=(
             *title_and_legend.badge_entry(subject),
             title_and_legend.arrow_entry(subject),
-            LegendEntry("dashed", "tensor that a Node made, or adds its gradient to", "line"),
+            LegendEntry("dashed", "tensor that the Node created or accumulates into", "line"),
         ),
     )
 
@@ -73,7 +73,7 @@ def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
         yield CardRow(f"∂ {key}", tuple(StyledText(line, "ink", "mono", SMALL_SIZE) for line in code))
     for slot in node["empty_slots"]:
-        yield CardRow(f"slot {slot}", (StyledText("leads nowhere", "quiet"),))
+        yield CardRow(f"slot {slot}", (StyledText("no next function", "quiet"),))
 
 
 def _broken(formula: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""The `modules` style, the default of a model: folded modules, the functions between them, and how much flows.
+"""The `modules` style, the default for models: folded modules, the functions between them, and gradient norms.
 
-A box says what it holds, how large the gradient is that arrives at it, and where that lies among all boxes (the
-bar, on a logarithmic scale). Wires are as wide as the gradient on them is large. A leaf that several boxes share
-is drawn as a chip on each of them: one long wire a user would hide everything else.
+A box shows its contents, the norm of the gradient that arrives, and its rank among all boxes (the bar, on a
+logarithmic scale). Wires are as wide as their gradient is large. A leaf shared by several boxes is drawn as a chip
+on each of them, which avoids long wires.
 """
 
 from __future__ import annotations
@@ -314,6 +314,6 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
         ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"
         yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}", "gradient", "wide")
     if any(node["count"] > 1 for node in folds):
-        yield LegendEntry("text", "so many equal parts, with the range of their norms", "value", f"{TIMES}N")
+        yield LegendEntry("text", "number of equal parts, with the range of their norms", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):
-        yield LegendEntry("dashed", "back into a box that comes before", "gradient")
+        yield LegendEntry("dashed", "wire back to an earlier box", "gradient")

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, RUF002 (the signs are those of figures)
-"""What the functions of a graph compute, as one writes it by hand: `×`, `^2`, `{0}·{1}`. Needs no torch."""
+"""The operations of functions as written by hand: `×`, `^2`, `{0}·{1}`. No torch needed."""
 
 from __future__ import annotations
 

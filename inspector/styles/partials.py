@@ -1,6 +1,6 @@
-"""The `partials` style: tensors as boxes `e = c·d`, 6; each edge carries its partial derivative (Olah).
+"""The `partials` style: tensors as boxes `e = c·d`, 6, with a partial derivative on each edge (Olah).
 
-What the chain rule adds up is written out: the sum over all paths from the root to each leaf.
+The sum of the chain rule, over all paths from the root to each leaf, is written out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The paths between two tensors of a graph, and the sum over them. Needs no torch."""
+"""The paths between two tensors of a graph, and the sum over them. No torch needed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_paths(graph: Graph, path: str) -> PathHighlight:
     shown, graph = graph, getattr(graph, "whole", graph)
     one, colon, other = path.partition(":")
     if not colon or not one.strip() or not other.strip():
-        raise PathError(f"--path {path}: give two tensors, as in --path x:loss")
+        raise PathError(f"--path {path}: expected two tensors, as in --path x:loss")
     ends = [_find(graph, name.strip()) for name in (one, other)]
     for leaf, root in (ends, ends[::-1]):
         functions = _between(graph, _function(graph, root), _function(graph, leaf))
@@ -84,7 +84,7 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
 
 
 def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> PathHighlight:
-    """What is lit of a view (`shown`) of a graph, by the functions on the way."""
+    """The highlighted parts of a folded graph (`shown`), by the functions on the path."""
     leaf, root = ends
     holders = _holders(shown)
     nodes = {holders.get(function, function) for function in functions}

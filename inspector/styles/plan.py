@@ -1,12 +1,11 @@
-"""A plan: what a style wants to see in a picture, before anything has a size or a place.
+"""A plan: the content of a picture, before anything has a size or a position.
 
-A style answers one Plan for each moment (before, after, one for each step of the engine). The plans of
-one figure name the same things by the same ids, so that layout can lay out their union once and every moment
-has the same geometry. Nothing here knows which style made it.
+A style returns one Plan per moment (before, after, one for each step of the engine). The plans of one figure use
+the same ids for the same things, so that layout can lay out their union once and every moment has the same
+geometry. Nothing here depends on the style that made the plan.
 
-The id of a box is that of the node of the Graph that it stands for, if there is one, or begins with it and a
-dot; the id of a wire is `SOURCE.SLOT` of the `next` edge that it stands for. So frames and paths find what they
-light in any style.
+The id of a box is that of the Graph node it stands for, or begins with it and a dot; the id of a wire is
+`SOURCE.SLOT` of its `next` edge. Frames and paths use these ids to highlight parts in any style.
 """
 
 from __future__ import annotations

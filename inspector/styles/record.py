@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 (the signs are those of figures)
-"""The `record` style: `name | data v | grad g` for every tensor, and a small node for each operation (micrograd).
+"""The `record` style: `name | data v | grad g` for every tensor, and a small node per operation (micrograd).
 
-As in micrograd, `grad` of a tensor between is the gradient that reached it; torch keeps it for leaves only.
+As in micrograd, `grad` of an intermediate tensor is the gradient that reached it; torch keeps it for leaves only.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str,
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
     entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     if subject.ran:
-        text = "of a leaf torch's grad, else the gradient that reached it (torch: None)"
+        text = "leaf: torch's grad; other tensors: the gradient that reached them (torch's grad is None)"
         entries.append(LegendEntry("text", text, "gradient", "grad"))
     return tuple(entries)
 

@@ -1,4 +1,4 @@
-"""What a style is given: a graph at one moment and how it is to look; and what every style asks of them."""
+"""The input of a style: a graph at one moment and the chosen options, with lookups shared by all styles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.styles.plan import Head
 from inspector.styles.value_text import edge_text, plain_text, sum_text
 
 MANY_FUNCTIONS = 30
-"""Above this a figure without a wish for detail leaves the AccumulateGrads out."""
+"""Maximum functions for which a figure shows AccumulateGrads by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Subject:
     moment: Moment
     call: str = ""
     look: FigureOptions = field(default_factory=FigureOptions)
-    arrows: Arrows = "backward"  # of the style, where the look has no wish
+    arrows: Arrows = "backward"  # the style's, unless the options say otherwise
     final: Graph | None = None  # after all steps, where the graph is in the middle of them
 
     @property

@@ -1,4 +1,4 @@
-"""The table of styles: each is a function from a Subject (a Graph at a moment) to a Plan."""
+"""Table of the styles: each is a function from a Subject (a Graph at one moment) to a Plan."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def find_style(name: str) -> Style:
     """The Style of this name; of none, the first. Raises ValueError with the names there are."""
     name = name or next(iter(STYLES))
     if name not in STYLES:
-        raise ValueError(f"no style {name!r}; the styles are: {', '.join(STYLES)}")
+        raise ValueError(f"unknown style {name!r}; choose from: {', '.join(STYLES)}")
     return STYLES[name]

@@ -1,4 +1,4 @@
-"""What stands around the graph in every style: the title, what was raised, the meaning of arrows and discs."""
+"""The title and legend of every style: title, error, and the meaning of arrows and step numbers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
     if subject.graph.scale is None:
         return ()
     return (
-        StyledText(f"the scale {format_number(subject.graph.scale)} is divided out", "quiet", size=SMALL_SIZE),
+        StyledText(f"gradients divided by scale {format_number(subject.graph.scale)}", "quiet", size=SMALL_SIZE),
     )
 
 

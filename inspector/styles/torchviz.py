@@ -1,8 +1,8 @@
-"""The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, from the Graph.
+"""The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, built from the Graph.
 
-So it also works after backward, where torchviz raises on what is released, and from a saved file. Names are
-those of the script, as if they had been handed to `make_dot` as `params`. As there, edges run from the tensors
-to the output: against `next_functions`.
+It also works after backward, where torchviz raises because saved tensors are released, and for saved reports.
+Names are those of the script, as if passed to `make_dot` as `params`. As in torchviz, edges run from the tensors
+to the output, against `next_functions`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal["function", "leaf", "output", "saved"]
 SAVED_BY_CUSTOM = "saved_tensors"
 _FILLS: dict[Kind, str] = {"function": "function", "leaf": "leaf_header", "output": "header", "saved": "changed"}
 _MEANINGS: dict[Kind, tuple[str, str]] = {
-    "leaf": ("a leaf, whose grad is filled", "value"),
+    "leaf": ("leaf, accumulates grad", "value"),
     "saved": ("a saved tensor", "gradient"),
 }
 
@@ -150,7 +150,8 @@ def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[s
 
 
 def plan_torchviz(subject: Subject) -> Plan:
-    """torchviz's picture in our figure's dress. The same at every moment, since it shows structure only."""
+    """torchviz's picture in the look of the inspector's figures. It is the same at every moment, since it shows
+    the structure only."""
     graph = subject.graph
     names = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
     nodes, edges = torchviz_graph(graph, names)
@@ -185,7 +186,7 @@ def _wires(subject: Subject, edges: list[DotEdge]) -> Iterator[PlannedWire]:
 
 def _legend(subject: Subject, kinds: set[Kind]) -> tuple[LegendEntry, ...]:
     forward = subject.pointing == "forward"
-    text = "from what went in to what came out" if forward else "the gradient flows"
+    text = "from inputs to outputs" if forward else "the gradient flows"
     entries = [LegendEntry("arrow", text, "ink")]
     entries += [LegendEntry("text", *_MEANINGS[kind], "x") for kind in _MEANINGS if kind in kinds]
     return tuple(entries)

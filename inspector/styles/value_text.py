@@ -1,4 +1,4 @@
-"""Values, names and gradients as the short texts of a picture. Style-independent; nothing here has a size."""
+"""Short texts for values, names and gradients, for all styles. Nothing here has a size."""
 
 from __future__ import annotations
 

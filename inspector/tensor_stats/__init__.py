@@ -1,8 +1,8 @@
-"""Tensors to plain values (`inspector.graph.values`), with one read-back from a device for many tensors.
+"""Convert tensors to plain values (`inspector.graph.values`), with one read-back from a device for many tensors.
 
-A tensor handed to a `Batch` is reduced at once, where it lives, so that it need not be kept; the numbers come
-back together at `Batch.read`. Nothing here is seen by the user's program: no grad mode, no modes, no random
-numbers, no version counter.
+A tensor added to a `Batch` is reduced at once on its own device, so that it need not be kept; the numbers are read
+back together by `Batch.read`. The user's program is not affected: no change to grad mode, modes, random numbers or
+version counters.
 """
 
 from inspector.tensor_stats.batch import NOTHING, Batch, Level, Pending, PendingNorm

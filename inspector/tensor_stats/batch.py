@@ -1,4 +1,4 @@
-"""Values of tensors, collected and read back together."""
+"""Collect values of tensors and read them back together."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The histogram of a tensor by powers of two, from a sample of its elements.
 
-To count all elements in buckets takes longer than all other statistics together (torch.histc: 15 microseconds at
-4,096 elements, 3 milliseconds at a million). Magnitudes differ by powers of ten, which some hundred elements show.
+Counting all elements would take longer than all other statistics together (torch.histc: 15 microseconds for 4,096
+elements, 3 milliseconds for a million). Magnitudes differ by powers of ten, which a few hundred elements show.
 """
 
 from __future__ import annotations

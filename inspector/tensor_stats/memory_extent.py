@@ -1,4 +1,4 @@
-"""Where the elements of a tensor lie, apart from how it arranges them."""
+"""The memory range of a tensor's elements, whatever their arrangement."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Statistics of a tensor on a device, where it lives: as tensors, so that nobody waits for the device.
+"""Statistics of a tensor on its device, as tensors, so that nothing waits for the device.
 
-They are taken in the widest type that the device has: in float32 the squares of large elements overflow where the
-elements do not, and to ask whether they did would make the device wait.
+They are computed in the widest dtype of the device: in float32 the squares of large elements overflow although the
+elements do not, and testing for that would have to wait for the device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from inspector.tensor_stats.histogram import sample
 
 CHUNK_BYTES = 64 << 20
-"""No temporary of ours is larger."""
+"""Maximum size of a temporary tensor."""
 
 
 def summary_on_device(tensor: torch.Tensor, implied: int) -> torch.Tensor:

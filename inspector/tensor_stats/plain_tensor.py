@@ -1,4 +1,4 @@
-"""The elements of a tensor, as an ordinary tensor that our own operations can read."""
+"""The elements of a tensor as an ordinary tensor that the inspector's operations can read."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
         elif _is_wrapper(tensor):
             return None, f"a {type(tensor).__name__} wraps its data"
     if tensor.is_meta:
-        return None, "no data: a meta tensor"
+        return None, "a meta tensor has no data"
     if tensor.is_quantized:
         return None, "quantized tensor"
     if tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0:
-        return None, "its storage is empty now (sharded or freed)"
+        return None, "its storage is empty (sharded or freed)"
     return tensor.detach() if tensor.requires_grad and torch.is_grad_enabled() else tensor, ""
 
 

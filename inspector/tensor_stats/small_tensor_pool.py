@@ -1,8 +1,7 @@
-"""Small tensors, measured many at a time: a reduction of one costs as much as that of sixteen.
+"""Measure small tensors in groups: reducing one costs as much as reducing sixteen.
 
-A step of a small model has a thousand of them, and torch takes a microsecond or two to begin with any of the five
-reductions that a summary needs. So they are copied, those of a kind into the rows of one matrix, and measured row
-by row.
+A step of a small model has a thousand of them, and each of the five reductions of a summary has an overhead of a
+microsecond or two. So tensors of one kind are copied into the rows of a matrix and reduced row by row.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Statistics of a tensor on the processor, in one pass over its memory.
+"""Statistics of a CPU tensor in one pass over its memory.
 
-All numbers of a block are taken while it lies in the processor's cache, so that a large tensor costs little more
-than reading it once. Torch reduces float32 and float64 in their own type by pairs, which is exact to a few units
-in the last place; what cannot be reduced as it is (integers, complex and 8-bit numbers) is converted block by
-block.
+All numbers of a block are computed while the block is in the processor's cache, so a large tensor costs little
+more than reading it once. torch sums float32 and float64 pairwise in their own dtype, which is exact to a few
+units in the last place; other dtypes (integers, complex and 8-bit numbers) are converted block by block.
 """
 
 from __future__ import annotations

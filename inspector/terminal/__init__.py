@@ -1,4 +1,4 @@
-"""What the command prints on stderr about a backward call."""
+"""The terminal output for a backward call, on stderr."""
 
 from inspector.terminal.console import stderr_console
 from inspector.terminal.print_call import lines, show, show_files, show_gradcheck, show_hint

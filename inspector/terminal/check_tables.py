@@ -1,4 +1,4 @@
-"""What `--check` and `--gradcheck` print."""
+"""The tables of `--check` and `--gradcheck`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inspector.typography.formula_format import format_formula
 _HEADINGS = ("leaf", "by rules", "by autograd", "by finite differences", "")
 _MOST_ROWS = 20
 _SHRINK = ((1, 12), (2, 8), (3, 8), (0, 8))
-_DIFFERENCE = "a hook, a custom Function or an in-place write may stand between"
+_DIFFERENCE = "a hook, a custom Function or an in-place write may be the cause"
 _AGREE = {True: "agree", False: "differ", None: ""}
 
 
@@ -85,7 +85,7 @@ def gradcheck_lines(results: Sequence[Any], width: int) -> list[Text]:
     results: `inspector.recording.gradcheck.FunctionCheck`.
     """
     if not results:
-        return [Text.assemble(("gradcheck  ", QUIET), "no custom Function of the script's was called")]
+        return [Text.assemble(("gradcheck  ", QUIET), "the script called no custom Function")]
     lines = []
     for result in results:
         style = f"{STRONG} {GRADIENT}" if result.status == "disagrees" else ""

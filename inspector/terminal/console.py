@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (the signs are those of mathematics)
-"""The console: stderr, and how a line gets there."""
+"""The console: rich on stderr, one line at a time."""
 
 from __future__ import annotations
 

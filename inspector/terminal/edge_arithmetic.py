@@ -1,4 +1,4 @@
-"""What flows along an edge and what arrives, as it is worked out: `2x · 1 = 4`, `4 + 2 = 6`."""
+"""The arithmetic of an edge and of a sum of gradients: `2x · 1 = 4`, `4 + 2 = 6`."""
 
 from __future__ import annotations
 

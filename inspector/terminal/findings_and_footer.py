@@ -1,4 +1,4 @@
-"""What stands around a call's picture: findings, the error of backward, what was checked, the files."""
+"""The output around a call: findings, the error of backward, the checks, the files."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def without_functions(graph: Graph, width: int) -> list[Text]:
     """What to say of a graph that has no Node to draw."""
     label = root_labels(graph)
     if not label:
-        return wrapped(Text(), Text("backward was given no tensor: there is nothing to show"), width)
-    text = f"{label} has no grad_fn: no operation that autograd records made it, so backward has no way to go"
+        return wrapped(Text(), Text("nothing to show: backward was called without a tensor"), width)
+    text = f"{label} has no grad_fn: no operation recorded by autograd created it, so there is no graph"
     return wrapped(Text(), Text(text), width)
 
 
@@ -66,7 +66,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
     for finding, calls in found[:most]:
         lines += _finding(finding, width)
         if calls and (len(drawn) > 1 or not set(calls) & set(drawn)):
-            lines += wrapped(Text("  in     ", style=QUIET), Text(_call_names(calls)), width)
+            lines += wrapped(Text("  in      ", style=QUIET), Text(_call_names(calls)), width)
     return lines
 
 
@@ -101,24 +101,24 @@ def _call_names(calls: Sequence[int]) -> str:
 
 def _finding(finding: Finding, width: int) -> list[Text]:
     style = QUIET if finding.severity == "note" else f"{STRONG} {GRADIENT}"
-    title = Text(f"{finding.severity:9}", style=style)
+    title = Text(f"{finding.severity:10}", style=style)
     lines = wrapped(title, Text(fit_text(finding.message, 2 * width)), width)
     location = finding.location
     if location is not None and not is_unknown(location):
         lines += _code(location, width)
     if finding.parameters:
-        lines += wrapped(Text("  harms  ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
-    return lines + wrapped(Text("  mend   ", style=QUIET), Text(fit_text(finding.advice, 2 * width)), width)
+        lines += wrapped(Text("  affects ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
+    return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, 2 * width)), width)
 
 
 def _code(location: Source | Fault, width: int) -> list[Text]:
     """The line at fault, and signs below the part of it that is meant; on a line of its own where it is long."""
-    head = f"  at     {place(location)}  "
+    head = f"  at      {place(location)}  "
     code = " ".join(sanitize(location["code"]).split())
     part = str(location.get("part") or "")
     lines = []
     if cell_len(head) + cell_len(code) > width:
-        lines, head = [Text(head.rstrip(), style=QUIET)], " " * 9
+        lines, head = [Text(head.rstrip(), style=QUIET)], " " * 10
     lines.append(Text.assemble((head, QUIET), fit_text(code, width - cell_len(head))))
     start = code.find(part) if part else -1
     if part and start >= 0 and part != code and cell_len(head) + cell_len(code) <= width:
@@ -146,11 +146,11 @@ def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
     for check in report.checked:
         if check.status == "not checked":
             unseen[check.reason or "no reason given"].append(check.rule)
-    parts = [f"{fine} rule{'s' * (fine != 1)} found nothing"] if fine else []
+    parts = [f"{fine} rule{'s' * (fine != 1)} without findings"] if fine else []
     explained = [f"{_few(rules)} ({fit_text(reason, width)})" for reason, rules in unseen.items()]
     if len(explained) > _REASONS:
         rest = sum(len(rules) for rules in [*unseen.values()][_REASONS:])
-        explained[_REASONS:] = [f"{rest} more for other reasons"]
+        explained[_REASONS:] = [f"{rest} more (other reasons)"]
     if explained:
         parts.append(f"not checked: {', '.join(explained)}")
     if not report.checked:

@@ -1,4 +1,4 @@
-"""How Nodes, tensors and local derivatives are called in the terminal."""
+"""Labels of Nodes, tensors and local derivatives in the terminal."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def header(index: int, location: Any) -> Text:
     """`backward 1  z.backward()  saddle.py:7`: which call this is about."""
     line = Text.assemble((f"backward {index}", STRONG), "  ")
     if is_unknown(location):
-        return line.append(f"called at an unknown place: {fit_text(location['unknown'], 40)}", style=QUIET)
+        return line.append(f"called from an unknown line: {fit_text(location['unknown'], 40)}", style=QUIET)
     return line.append(fit_text(location["code"], 40)).append(f"  {place(location)}", style=QUIET)
 
 

@@ -1,4 +1,4 @@
-"""A model on one screen: the size of its backward graph, which leaves got a gradient, and how large it is."""
+"""A model on one screen: the size of its backward graph, and the gradients of its leaves."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from inspector.typography import bytes_text, format_number, pluralize
 
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
-"""How many norms are named at either end."""
+"""Number of norms shown at either end."""
 
 _LAYERS = 2
-"""From so many on norms are told by layer."""
+"""Number of modules from which norms are shown by layer."""
 
 _NAMES = 6
 _COUNTS = 36
-"""What the columns before the names take."""
+"""Width of the columns before the names."""
 
 
 def summary_lines(graph: Graph, width: int) -> list[Text]:
-    """At most 14 lines on the graph of a model."""
+    """At most 14 lines about the graph of a model."""
     leaves = [tensor for _, tensor in graph.tensors() if tensor["is_leaf"] and tensor["requires_grad"]]
     depths = depth_of_functions(graph)
     return [
@@ -53,7 +53,7 @@ def _size(graph: Graph, depth: int, width: int) -> list[Text]:
 
 
 def _leaves(leaves: Sequence[TensorRow], width: int) -> list[Text]:
-    """How many leaves there are, and how many got a gradient, zero, NaN or None, with names of the few."""
+    """Number of leaves, and of those with a gradient, with zero, NaN and None, with some of their names."""
     elements = sum(math.prod(leaf["shape"]) for leaf in leaves)
     groups: dict[str, list[str]] = defaultdict(list)
     for leaf in leaves:
@@ -71,22 +71,22 @@ def _leaves(leaves: Sequence[TensorRow], width: int) -> list[Text]:
 
 
 def _memory(graph: Graph, width: int) -> list[Text]:
-    """`saved tensors keep 12.3 MiB alive: blocks.* 80 %, head 12 %`."""
+    """`saved tensors hold 12.3 MiB: blocks.* 80%, head 12%`."""
     kept = saved_memory(graph)
     if kept is None:
         return []
-    text = f"saved tensors keep {bytes_text(kept.total)} alive"
+    text = f"saved tensors hold {bytes_text(kept.total)}"
     if kept.packed:
-        text += f", and what a hook has packed of {kept.packed:,} more"
+        text += f", not counting {kept.packed:,} packed by hooks"
     largest = list(kept.modules.items())[:_LARGEST] if kept.modules.keys() != {OUTSIDE} else []
     shares = [f"{name} {share}" for name, size in largest if (share := _percent(size, kept.total))]
     return wrapped(Text(), Text(text + (": " if shares else "") + ", ".join(shares)), width)
 
 
 def _percent(part: int, whole: int) -> str:
-    """Nothing for less than half of one."""
+    """Empty below half a percent."""
     percent = round(100 * part / whole)
-    return f"{percent} %" if percent else ""
+    return f"{percent}%" if percent else ""
 
 
 _WITH = "with gradient"
@@ -94,14 +94,14 @@ _OUTCOMES = {
     _WITH: GRADIENT,
     "NaN or Inf": f"{STRONG} {GRADIENT}",
     "zero": STRONG,
-    "without (grad is None)": STRONG,
+    "no gradient (grad is None)": STRONG,
     "not known": QUIET,
 }
 
 
 def _outcome(grad: Value) -> str:
     if grad is None:
-        return "without (grad is None)"
+        return "no gradient (grad is None)"
     if is_unknown(grad):
         return "not known"
     if not is_finite(grad):
@@ -124,7 +124,7 @@ def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     measured = [(value_norm(leaf["gradient"]), leaf) for leaf in leaves]
     found = [(size, leaf) for size, leaf in measured if size is not None and math.isfinite(size) and size > 0]
     if not found:
-        return [Text("no gradient norm is known", style=QUIET)]
+        return [Text("no gradient norms", style=QUIET)]
     found.sort(key=lambda pair: -pair[0])
     largest = found[:_LARGEST]
     smallest = found[_LARGEST:][-_LARGEST:][::-1]
@@ -168,7 +168,7 @@ def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
 
 
 def _bars(by_depth: dict[int, float], room: int, ends: tuple[float, float]) -> str:
-    """A sign for each stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
+    """One sign per stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
     deepest = max(by_depth)
     stretches: dict[int, float] = {}
     for depth, size in by_depth.items():

@@ -1,4 +1,4 @@
-"""Prints a backward call, and what belongs to it, on stderr."""
+"""Print a backward call with its findings on stderr."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _scale(graph: Graph) -> list[Text]:
     if graph.scale is None:
         return []
     return [
-        Text(f"the GradScaler's scale {format_number(graph.scale)} is divided out of all gradients", style=QUIET)
+        Text(f"all gradients are divided by the GradScaler's scale, {format_number(graph.scale)}", style=QUIET)
     ]
 
 

@@ -1,4 +1,4 @@
-"""A sign of life while our own work takes longer than a second: on a terminal only, and never over a tqdm bar."""
+"""A progress indicator for work that takes longer than a second, on a terminal only and never over a tqdm bar."""
 
 from __future__ import annotations
 

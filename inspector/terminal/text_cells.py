@@ -1,4 +1,4 @@
-"""Lines of terminal text: names made harmless, columns that keep to a width.
+"""Lines of terminal text: sanitized names, and columns of limited width.
 
 Widths are in terminal cells: a wide character (漢) takes two, a combining one none.
 """

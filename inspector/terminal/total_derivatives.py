@@ -1,4 +1,4 @@
-"""The derivative of the root by each leaf, composed: `∂f/∂u = v + 2u = 4`; and what v1, v2, … stand for."""
+"""The total derivative of the root by each leaf: `∂f/∂u = v + 2u = 4`, and the definitions of v1, v2, …"""
 
 from __future__ import annotations
 

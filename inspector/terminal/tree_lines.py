@@ -1,4 +1,4 @@
-"""The backward graph as a tree of text lines: one line for each edge, a shared function drawn once."""
+"""The backward graph as a tree of text lines: one line per edge, with shared functions drawn once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The one door to what torch has beyond its documented interface.
+"""The only access to torch beyond its documented interface.
 
-Each `Capability` is one part of it: torch is asked whether it has it when it is first needed, and what needs it is
-turned off where it is missing or fails. Nothing else in `inspector` touches a private name of torch.
+Each `Capability` is one part of it. It is looked up on first use, and what depends on it is turned off if it is
+missing or fails. Nothing else in `inspector` uses a private name of torch.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A thing that torch can do beyond its documented interface, and what is lost where it cannot."""
+"""A part of torch's undocumented interface, and what an inspection loses if this torch lacks it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Parts = TypeVar("Parts")
 class Capability(Generic[Parts]):
     """One part of torch's undocumented interface.
 
-    name: what it is, as `inspect doctor` and remarks call it. lost: what an inspection loses without it, a clause.
-    find: returns the functions and classes that the capability consists of. It asks torch itself, never for a
-        version number, and raises whatever it raises where one is missing.
+    name: a noun phrase for `inspect doctor` and remarks. lost: what an inspection loses without it, a clause.
+    find: returns the functions and classes of the capability, and raises any exception if one is missing. It
+        looks for them in torch itself and never compares version numbers.
 
-    torch is asked once, when somebody first wants to know. One that is missing, or that fails in use, stays off
-    for the rest of the process.
+    `find` is called once, on first use. A capability that is missing, or that fails in use, stays off for the
+    rest of the process.
     """
 
     def __init__(self, name: str, lost: str, find: Callable[[], Parts]) -> None:
@@ -31,14 +31,14 @@ class Capability(Generic[Parts]):
 
     @property
     def parts(self) -> Parts | None:
-        """The functions and classes, for somebody who needs them; None where this torch lacks one of them."""
+        """The functions and classes; None if this torch lacks one of them. Asking counts as needing them."""
         if self._parts is None:
             self._is_missed = not self.is_here
         return self._parts
 
     @property
     def is_here(self) -> bool:
-        """Whether this torch has it, and it has not failed."""
+        """Whether this torch has the capability and it has not failed."""
         if self._parts is None and self._reason is None:
             try:
                 self._parts = self.find()
@@ -48,18 +48,18 @@ class Capability(Generic[Parts]):
 
     @property
     def remark(self) -> str | None:
-        """What is lost and why; None while nothing is: the capability is there, or nobody has needed it."""
+        """What is lost and why; None if the capability is there or was never needed."""
         if not self._is_missed:
             return None
-        return f"{self.lost}: torch {torch.__version__} gives no access to its {self.name} ({self._reason})"
+        return f"{self.lost}: no access to the {self.name} of torch {torch.__version__} ({self._reason})"
 
     def turn_off(self, error: Exception) -> None:
-        """Use it no more: it has failed with `error`."""
+        """Turn the capability off after it failed with `error`."""
         self._parts, self._is_missed = None, True
         self._reason = self._reason or _described(error)
 
     def miss(self) -> None:
-        """Something is lost because it is not there."""
+        """Note that something was lost because the capability is missing."""
         self._is_missed = True
 
 

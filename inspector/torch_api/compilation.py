@@ -1,7 +1,6 @@
-"""torch.compile: whether it is in use, and how our functions stay out of its sight.
+"""torch.compile: whether it is in use, and how functions of the inspector stay invisible to it.
 
-Dynamo looks at every frame while compiled code of the user's runs. A script that compiles nothing notices none of
-this.
+Dynamo examines every frame while compiled user code runs. A script that compiles nothing is not affected.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from inspector.torch_api.capability import Capability
 
 
 class _Evaluation(NamedTuple):
-    """How Dynamo is told which frames to look at.
+    """How to tell Dynamo which frames to skip.
 
-    look: sets what looks at frames (None: nobody) and returns what did. skip: has a code object never looked at,
-    while what it calls is.
+    look: sets the callback that evaluates frames (None: no callback) and returns the previous one. skip: makes
+    Dynamo skip a code object, but not the functions it calls.
     """
 
     look: Callable[[Any], Any]
@@ -45,7 +44,7 @@ def _with_strategy(set_strategy: Callable[[CodeType, Any], None], strategy: Any,
 
 
 FRAME_EVALUATION = Capability(
-    "switch of Dynamo", "torch.compile compiles frames of the inspector as well", _find_evaluation
+    "Dynamo switch", "torch.compile also compiles frames of the inspector", _find_evaluation
 )
 
 
@@ -55,7 +54,7 @@ _look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUA
 
 
 def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of ours, and all that it calls, where Dynamo does not look."""
+    """Call a function, and everything it calls, without Dynamo evaluating their frames."""
     if _look is None:
         return function(*arguments)
     try:
@@ -70,7 +69,7 @@ def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
-    """Let Dynamo not look at these functions; what they call it sees as it would without them."""
+    """Make Dynamo skip these functions; it evaluates the functions they call as usual."""
     parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
     if parts is None:
         return
@@ -112,15 +111,15 @@ _EVAL_FRAME = "torch._dynamo.eval_frame"
 
 COMPILER = Capability(
     "record of compilations",
-    "torch.compile is only noticed where the script calls it, and lines are not traced after a compilation",
+    "torch.compile is only detected where the script calls it, and lines are not traced after a compilation",
     _find_compiler,
 )
 
 
 def is_entrance(code: CodeType) -> bool:
-    """Whether a function with this code means that something is compiled: however the script came to it.
+    """Whether a function with this code means that something is compiled, however the script called it.
 
-    `torch._dynamo.disable`, which optimizers call, is none.
+    `torch._dynamo.disable`, which optimizers call, is not one.
     """
     if not code.co_filename.endswith("eval_frame.py") or code.co_name not in ("__init__", "compile_wrapper"):
         return False
@@ -130,13 +129,13 @@ def is_entrance(code: CodeType) -> bool:
 
 
 def was_compiled() -> bool:
-    """Whether something was made for compilation already; importing `torch._dynamo` alone is no sign of it."""
+    """Whether something was prepared for compilation; an import of `torch._dynamo` alone does not count."""
     return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
 
 
 def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:
-    """Have `function` called after each compilation. What ends that; None where Dynamo is not imported yet, or
-    tells nobody."""
+    """Call `function` after each compilation. Returns a function that ends this; None if Dynamo is not imported
+    yet or has no such callback."""
 
     def register(parts: _Compiler) -> Callable[[], None] | None:
         handler = parts.callbacks()

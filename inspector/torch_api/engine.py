@@ -1,4 +1,4 @@
-"""The autograd engine: where it is entered, whether it runs, which Node it is at."""
+"""The autograd engine: its entry point, whether it is running, and its current Node."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch.autograd.graph
 from inspector.torch_api.capability import Capability
 
 _OUTSIDE = -1
-"""What torch says is the graph task where the engine does not run."""
+"""torch's graph task id while the engine is not running."""
 
 
 class EngineArguments(NamedTuple):
-    """What a call of the engine was given.
+    """The arguments of an engine call.
 
-    outputs: the tensors and GradientEdges that it starts from. inputs: those whose gradients are wanted, empty for
-    all leaves. accumulates: whether the leaves' `grad` is added to. starts_with: under create_graph the gradients
-    that backward starts with; None where it makes no graph.
+    outputs: the tensors and GradientEdges it starts from. inputs: the tensors whose gradients are requested, empty
+    for all leaves. accumulates: whether it adds to the leaves' `grad`. starts_with: the initial gradients under
+    create_graph; None otherwise.
     """
 
     outputs: tuple[Any, ...]
@@ -29,8 +29,8 @@ class EngineArguments(NamedTuple):
 
 
 class Entrance(NamedTuple):
-    """A function of torch through which the engine is entered: in which modules and classes it stands, under which
-    name, and how to read its arguments."""
+    """An entry point of the engine: the modules and classes that hold the function, its name, and how to read its
+    arguments."""
 
     owners: tuple[Any, ...]
     name: str
@@ -96,8 +96,8 @@ def _find_entrance() -> Entrance:
 
 ENTRANCE = Capability(
     "entrance of the engine",
-    "only backward(), torch.autograd.backward and torch.autograd.grad are seen, no other use of the engine, and "
-    "not always which inputs they were given",
+    "only backward(), torch.autograd.backward and torch.autograd.grad are recorded, no other use of the engine, "
+    "and their inputs are not always known",
     _find_entrance,
 )
 
@@ -108,13 +108,14 @@ _DOCUMENTED = (
 
 
 def entrances() -> tuple[Entrance, ...]:
-    """The functions that every engine call from Python passes, the documented ones where torch has no better."""
+    """The functions that every engine call from Python passes through; the documented ones if torch has no common
+    one."""
     found = ENTRANCE.parts
     return _DOCUMENTED if found is None else (found,)
 
 
 def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EngineArguments | None:
-    """What a call of an entrance was given; None for arguments that torch is about to refuse."""
+    """The arguments of an entry point's call; None for arguments that torch is about to refuse."""
     try:
         return entrance.read(*args, **kwargs)
     except Exception as error:
@@ -127,20 +128,20 @@ def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, 
 def _find_graph_task() -> Callable[[], int]:
     current: Callable[[], int] = torch._C._current_graph_task_id
     if not isinstance(current(), int):
-        raise TypeError("the graph task has no number")
+        raise TypeError("the graph task has no id")
     return current
 
 
 GRAPH_TASK = Capability(
     "current graph task",
-    "a backward() within a hook on a device counts as a call of its own, and what hooks compute as part of the "
+    "a backward() inside a hook on a device counts as a separate call, and what hooks compute as part of the "
     "forward",
     _find_graph_task,
 )
 
 
 def in_backward() -> bool:
-    """Whether the calling thread is inside of a backward pass; False where torch cannot tell."""
+    """Whether the calling thread is inside a backward pass; False if torch cannot tell."""
     current = GRAPH_TASK.parts
     if current is None:
         return False
@@ -160,7 +161,7 @@ def _find_current_node() -> Callable[[], Any]:
 
 CURRENT_NODE = Capability(
     "current Node",
-    "gradients are captured by hooks made for each Node, which takes longer",
+    "gradients are captured by one hook per Node, which is slower",
     _find_current_node,
 )
 
@@ -188,9 +189,9 @@ HOOK_DICT = Capability(
 
 
 def register_shared(node: Any, carrier: torch.Tensor) -> bool:
-    """Have the hooks that `carrier` holds (`hook_carrier`) run when a gradient arrives at output 0 of `node`.
+    """Run the hooks of `carrier` (`hook_carrier`) when a gradient arrives at output 0 of `node`.
 
-    False where torch does not let us.
+    Returns False if torch does not allow it.
     """
     parts = HOOK_DICT.parts
     if parts is None:

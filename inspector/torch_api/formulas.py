@@ -1,8 +1,8 @@
-"""Torch's own derivative formulas: for `PowBackward0`, `{"self": "pow_backward(grad, self, exponent)"}`.
+"""torch's derivative formulas: for `PowBackward0`, `{"self": "pow_backward(grad, self, exponent)"}`.
 
-They come from `derivatives.yaml`, which the torch wheel carries (in `torchgen`) and from which torch generated
-its backward functions. The class names are made as `torchgen`'s `load_derivatives.py` makes them: the name of the
-operator in title case, and a number that counts its overloads in the order of the file.
+They come from `derivatives.yaml`, which the torch wheel includes (in `torchgen`) and from which torch generated
+its backward functions. The class names are built as in `torchgen`'s `load_derivatives.py`: the operator's name in
+title case, and the index of its overload in the order of the file.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _formulas() -> dict[str, dict[str, str]]:
     return found
 
 
-FORMULAS = Capability("derivatives.yaml", "torch's own formulas are unknown", _formulas)
+FORMULAS = Capability("derivatives.yaml", "torch's derivative formulas are unknown", _formulas)
 
 
 def _path() -> Path:

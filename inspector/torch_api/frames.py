@@ -1,4 +1,4 @@
-"""Frames of torch's own: who called an operation, seen from below."""
+"""Frames of torch: which user frame called an operation, as seen from below."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.torch_api.modules import MODULE_FILE
 from inspector.util.frame_locals import variables_of
 
 DISPATCHERS = ("__torch_function__", "__torch_dispatch__")
-"""Functions of the user's own modes and tensor classes: they pass on what some other line has called."""
+"""Methods of the user's own modes and tensor classes, which pass on calls made elsewhere."""
 
 TORCH = torch.__path__[0] + os.sep
 """The folder of torch, with a separator at its end."""
@@ -29,9 +29,9 @@ GRADCHECK_FILE: str = torch.autograd.gradcheck.__code__.co_filename
 
 
 def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
-    """From the frame that called a mode to the one that called the operation.
+    """From the frame that called a mode to the frame that called the operation.
 
-    A mode of the user's above ours calls a function of Python once more, and that hands itself over once more.
+    A mode of the user above the inspector's calls a Python function once more, which dispatches itself once more.
     """
     while frame is not None:
         if frame.f_code.co_name in DISPATCHERS:
@@ -54,7 +54,7 @@ def _beyond_function(frame: FrameType | None) -> FrameType | None:
 
 
 def in_constructor(frame: FrameType | None) -> bool:
-    """Whether a module of torch's is being made, and initialises the parameter that it has just got."""
+    """Whether a torch module is being constructed and initialises the parameter it has just created."""
     while frame is not None and frame.f_code.co_filename != MODULE_FILE:
         if frame.f_code.co_name == "__init__" and isinstance(variables_of(frame).get("self"), nn.Module):
             return True
@@ -65,7 +65,7 @@ def in_constructor(frame: FrameType | None) -> bool:
 def imports_within(code: CodeType, frame: FrameType | None) -> bool:
     """Whether a frame runs because the function with this code made torch import a module.
 
-    An optimizer of torch 2.6 imports its compiler, which tries operations out on tensors of its own.
+    An optimizer of torch 2.6 imports its compiler, which tries operations on its own tensors.
     """
     while frame is not None and frame.f_code is not code:
         if frame.f_code.co_filename == _IMPORT_FILE:
@@ -78,14 +78,14 @@ _IMPORT_FILE = "<frozen importlib._bootstrap>"
 
 
 def outside_of_modules(frame: FrameType | None) -> FrameType | None:
-    """From inside of a module's call to the frame that called the module."""
+    """From inside a module's call to the frame that called the module."""
     while frame is not None and frame.f_code.co_filename == MODULE_FILE:
         frame = frame.f_back
     return frame
 
 
 def decorated_function(frame: FrameType | None) -> CodeType | None:
-    """The function that a decorator of torch's (`@torch.no_grad()`) wraps, if its wrapper calls `frame`."""
+    """The function wrapped by a torch decorator (`@torch.no_grad()`), if its wrapper calls `frame`."""
     while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
         if "func" in frame.f_code.co_freevars:  # the name of its code may be that of the function
             return getattr(frame.f_locals.get("func"), "__code__", None)
@@ -127,7 +127,7 @@ is_forward = _Forwards().has
 
 
 def forward_code(node: Any) -> CodeType | None:
-    """The code of the forward that a custom Function's Node belongs to; None of every other Node."""
+    """The code of the forward of a custom Function's Node; None for other Nodes."""
     function = getattr(type(node), "_forward_cls", None)
     return None if function is None else getattr(getattr(function, "forward", None), "__code__", None)
 
@@ -144,7 +144,7 @@ _FUNCTION_FILE = torch.autograd.Function.mark_dirty.__code__.co_filename
 
 
 def in_custom_function(frame: FrameType | None) -> bool:
-    """Whether a custom Function's forward is running, where torch has turned gradients off, not the user."""
+    """Whether a custom Function's forward is running, where torch, not the user, has turned gradients off."""
     while frame is not None and not is_forward(frame.f_code):
         frame = frame.f_back
     return frame is not None

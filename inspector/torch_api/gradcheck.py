@@ -1,4 +1,4 @@
-"""torch's gradcheck, without the part that only lengthens its message."""
+"""torch's gradcheck without the second pass, which only extends its message."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _find_recount() -> tuple[Any, Callable[..., Any]]:
 
 
 RECOUNT = Capability(
-    "second pass of gradcheck", "--gradcheck takes longer where a backward is wrong", _find_recount
+    "second pass of gradcheck", "--gradcheck takes longer if a backward is wrong", _find_recount
 )
 
 
 @contextlib.contextmanager
 def without_recount() -> Iterator[None]:
-    """For its message a check in fast mode that has failed goes through all elements after all: not here."""
+    """Skip the check of all elements that a failed check in fast mode would run only for its message."""
     found = RECOUNT.parts
     if found is None:
         yield

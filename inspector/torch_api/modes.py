@@ -1,4 +1,4 @@
-"""The stacks of modes, and how to work unseen by them."""
+"""The stacks of modes, and how to run operations without the modes seeing them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _find_unseen() -> _Unseen:
 
 UNSEEN_OPERATIONS = Capability(
     "switches that hide operations from modes",
-    "modes and tensor classes of the script see the operations of the inspector too",
+    "modes and tensor classes of the script also see the inspector's operations",
     _find_unseen,
 )
 
@@ -59,12 +59,12 @@ def _set_grad_enabled(enabled: bool) -> Any:
 
 
 _DOCUMENTED = _Unseen(_nothing, _set_grad_enabled, _one, _one, _nothing)
-"""What serves where torch lacks one of them: somebody is always taken to look, and grad is disabled."""
+"""Fallbacks if torch lacks one of them: assume that modes observe, and that grad is disabled."""
 
 # Bound once: they are called for every tensor that is read.
 _hide = UNSEEN_OPERATIONS.parts or _DOCUMENTED
 without_functions = _hide.without_functions
-"""A context manager, per call: operations on tensors within it are seen by no function mode and no subclass."""
+"""A context manager, one per call: function modes and subclasses do not see operations on tensors within it."""
 set_grad_enabled = _hide.set_grad_enabled
 functions_observed = _hide.count_function_modes
 operations_observed = _hide.count_dispatch_modes
@@ -72,7 +72,7 @@ _without_dispatch_modes = _hide.without_dispatch_modes
 
 
 class unobserved:
-    """While it is open: not recorded by autograd, not seen by the user's modes and subclasses.
+    """A block that autograd does not record and that the user's modes and subclasses do not see.
 
     Entered for every tensor, so it is written out: contextlib alone costs 7 microseconds.
     """
@@ -99,12 +99,12 @@ class unobserved:
 
 
 def somebody_observes() -> bool:
-    """Whether a mode would see a question about an ordinary tensor, or an operation on it."""
+    """Whether a mode would see an attribute access or an operation on an ordinary tensor."""
     return bool(functions_observed() or operations_observed())
 
 
 def nobody_observes(tensor: torch.Tensor) -> bool:
-    """Whether an operation on an ordinary tensor is seen by nobody: within backward, mostly."""
+    """Whether no mode sees operations on ordinary tensors, as usually within backward."""
     return not (
         functions_observed()  # first: they would see that we ask for requires_grad
         or operations_observed()
@@ -139,7 +139,7 @@ def _find_stack() -> _Stack:
 
 
 FUNCTION_MODES = Capability(
-    "stack of function modes", "values and names of the forward, cuts and writes are unknown", _find_stack
+    "stack of function modes", "values and names of the forward, cuts and in-place writes are unknown", _find_stack
 )
 
 
@@ -156,8 +156,8 @@ def modes_on_stack() -> list[Any]:
 
 
 def push_at_bottom(mode: TorchFunctionMode) -> None:
-    """Put a mode under all modes but the default device, so that a mode of the user that leaves by popping the top
-    never takes ours."""
+    """Put a mode below all modes except the default device, so that a user's mode that exits by popping the top
+    never removes this one."""
     stack = FUNCTION_MODES.parts
     if stack is None:
         return
@@ -167,14 +167,14 @@ def push_at_bottom(mode: TorchFunctionMode) -> None:
 
 
 def take_off(mode: TorchFunctionMode) -> None:
-    """Take a mode off the stack of the calling thread, whatever lies above."""
+    """Remove a mode from the stack of the calling thread, whatever is above it."""
     modes = modes_on_stack()
     if any(other is mode for other in modes):
         _rearrange([other for other in modes if other is not mode])
 
 
 def _rearrange(modes: list[Any]) -> None:
-    """Have these modes on the stack of the calling thread, from the bottom up."""
+    """Set the modes on the stack of the calling thread, from the bottom up."""
     stack = FUNCTION_MODES.parts
     if stack is None:
         return
@@ -188,15 +188,15 @@ def _rearrange(modes: list[Any]) -> None:
 
 
 HANDLE = torch.overrides.handle_torch_function.__code__
-"""The code with which torch's functions in Python hand themselves over to a mode."""
+"""The code with which torch's Python functions dispatch to a mode."""
 
 
 def take_off_after(mode: TorchFunctionMode, caller: FrameType) -> None:
-    """A mode was stopped by what it handles at this moment (`loss.backward()`), as called by the frame `caller`:
-    see that torch does not put it back on the stack.
+    """Keep torch from putting a mode back on the stack after it was stopped by the call that it is handling
+    (`loss.backward()`, called by the frame `caller`).
 
-    Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called
-    from C++ it is put back and lies there, doing nothing, until somebody takes it off.
+    Called from Python, `torch.overrides._pop_mode_temporarily` puts it back with `_push_mode`, once. Called from
+    C++ it is put back and stays there without effect until it is removed.
     """
     if caller.f_code is not HANDLE:
         return
@@ -231,18 +231,18 @@ _NAME = "aten::has_torch_function"
 """What TorchScript compiles a call of it to."""
 
 FAST_PATHS = Capability(
-    "table of TorchScript's functions",
-    "values and names of the forward, cuts and writes are unknown",
+    "table of TorchScript functions",
+    "values and names of the forward, cuts and in-place writes are unknown",
     _find_builtins,
 )
 
 
 class FastPaths:
-    """From `open` to `close`, `torch.overrides.has_torch_function` does not count `mode`.
+    """From `open` to `close`, `torch.overrides.has_torch_function` ignores `mode`.
 
-    `nn.TransformerEncoderLayer`, `nn.TransformerEncoder` and `nn.MultiheadAttention` ask it before they take a
-    fast path, whose last bits differ; where a mode is, the answer is yes for every tensor. All others in torch
-    that ask it only call the mode then, which calls the same function.
+    `nn.TransformerEncoderLayer`, `nn.TransformerEncoder` and `nn.MultiheadAttention` call it before they take a
+    fast path, whose last bits differ; with a mode installed it returns True for every tensor. All other callers in
+    torch only pass the call to the mode, which calls the same function.
     """
 
     def __init__(self, mode: TorchFunctionMode) -> None:
@@ -251,7 +251,7 @@ class FastPaths:
         self._installed: Any = None
 
     def open(self) -> None:
-        """Stand in the place of the function. Does nothing if it does already."""
+        """Replace the function. Does nothing if it is replaced."""
         builtins, stack = FAST_PATHS.parts, FUNCTION_MODES.parts
         if self._installed is not None or builtins is None or stack is None:
             return
@@ -272,7 +272,7 @@ class FastPaths:
         torch.overrides.has_torch_function = has_torch_function  # type: ignore[assignment]
 
     def close(self) -> None:
-        """Put the original back. Where somebody has wrapped ours since, it stays and passes calls on."""
+        """Restore the function. If other code has wrapped the replacement since, it stays and passes calls on."""
         builtins = FAST_PATHS.parts
         if self._installed is None or builtins is None:
             return

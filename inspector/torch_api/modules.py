@@ -1,6 +1,6 @@
-"""What an `nn.Module` holds, read from where torch keeps it.
+"""The contents of an `nn.Module`, read from torch's own dictionaries.
 
-The documented methods (`named_children` and its like) are the user's to override, and take ten times as long.
+The documented methods (`named_children` and so on) can be overridden by the user and take ten times as long.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _buffers(module: nn.Module) -> Any:
 
 HOLDINGS = Capability(
     "dictionaries of a module",
-    "modules that override named_children or named_parameters are seen as these methods show them",
+    "modules that override named_children or named_parameters are recorded as these methods return them",
     _find_holdings,
 )
 
@@ -93,6 +93,6 @@ def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
 
 
 CALL: CodeType = nn.Module.__call__.__code__
-"""The code of every call of a module: there is one frame of it for each module that runs."""
+"""The code of every call of a module: each running module has one frame of it."""
 
 MODULE_FILE: str = CALL.co_filename

@@ -1,4 +1,4 @@
-"""What torch says of a Node beyond its documented interface: its number, its outputs, what it saved."""
+"""Undocumented attributes of a Node: its sequence number, its outputs, what it saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from inspector.torch_api.capability import Capability
 
 ACCUMULATE_GRAD_NUMBER = 2**64 - 1
-"""The sequence number of every AccumulateGrad: the engine runs it before all else."""
+"""The sequence number of every AccumulateGrad: the engine runs it first."""
 
 
 class _Numbers(NamedTuple):
@@ -39,9 +39,10 @@ SEQUENCE_NUMBERS = Capability(
 
 
 def sequence_counter() -> Callable[[], int]:
-    """The function that returns the number which the next Node of the calling thread will get.
+    """The function that returns the number of the next Node of the calling thread.
 
-    torch's own function, since it is called at every line of the script. 0 for ever where torch has none.
+    This is torch's own function, since it is called at every line of the script. If torch has none, it always
+    returns 0.
     """
     parts = SEQUENCE_NUMBERS.parts
     return _no_number if parts is None else parts.counter
@@ -52,7 +53,7 @@ def _no_number() -> int:
 
 
 def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
-    """The number of each Node. Where torch has none: 0, and that of an AccumulateGrad for what holds a leaf."""
+    """The number of each Node. If torch has none: 0, and for what holds a leaf that of an AccumulateGrad."""
     parts = SEQUENCE_NUMBERS.parts
     if parts is not None:
         try:
@@ -81,13 +82,13 @@ def _metadata_of(node: Any) -> Sequence[Any]:
 
 OUTPUT_METADATA = Capability(
     "metadata of a Node's outputs",
-    "shapes and types are unknown of tensors that only the graph holds",
+    "shapes and dtypes are unknown for tensors that only the graph holds",
     _find_metadata,
 )
 
 
 def output_metadata(node: Any) -> Sequence[Any] | None:
-    """One object for each output of the forward, with `shape`, `dtype`, `device`; None where torch cannot tell."""
+    """One object per output of the forward, with `shape`, `dtype`, `device`; None if torch cannot tell."""
     parts = OUTPUT_METADATA.parts
     if parts is None:
         return None

@@ -1,4 +1,4 @@
-"""A function of torch with a wrapper of ours around it, for a while."""
+"""Temporarily wrap a function of torch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Patch:
-    """From `install` to `uninstall` a wrapper stands in the place of a function.
+    """Replaces a function with a wrapper from `install` to `uninstall`.
 
-    owners: the modules or classes that hold the function, all under `name`. wrapper: makes the wrapper from the
-    function, as the first owner holds it.
+    owners: the modules or classes that hold the function as `name`. wrapper: makes the wrapper from the original
+    function of the first owner.
     """
 
     def __init__(self, owners: tuple[Any, ...], name: str, wrapper: Callable[[Any], Any]) -> None:
@@ -20,11 +20,11 @@ class Patch:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the wrapper is there, or at least calls us still."""
+        """Whether the wrapper is in place, or is still called by other wrappers."""
         return self._installed is not None
 
     def install(self) -> None:
-        """Put the wrapper there. Does nothing if it is there already."""
+        """Install the wrapper. Does nothing if it is installed."""
         if self._installed is not None:
             return
         self._original = vars(self._owners[0])[self._name]
@@ -33,7 +33,8 @@ class Patch:
             setattr(owner, self._name, self._installed)
 
     def uninstall(self) -> None:
-        """Put the function back. Where somebody has wrapped ours since, it stays, and is to pass calls on."""
+        """Restore the function. If other code has wrapped the wrapper since, it stays and must only pass calls on.
+        """
         for owner in self._owners:
             if self._installed is not None and vars(owner).get(self._name) is self._installed:
                 setattr(owner, self._name, self._original)

@@ -1,10 +1,10 @@
-"""What a Node saved for its backward: tensors, and values beside them.
+"""What a Node saved for backward: tensors and other values.
 
-Reading must never run the user's code: a saved tensor with an unpack hook (checkpointing, save_on_cpu) is not
-read, and a custom Function's `saved_tensors` never is, since one access may forbid the next.
+Reading must never run user code: a saved tensor with an unpack hook (checkpointing, save_on_cpu) is not read, and
+a custom Function's `saved_tensors` never is, since one access may forbid the next.
 
-torch shows what a Node saved as `_saved_self`, and the wrapper around it as `_raw_saved_self`. Newer releases tell
-by the wrapper whether a hook packed the tensor. On older ones `_saved_self` is read only of Nodes that were made
+torch exposes a saved tensor as `_saved_self`, and the wrapper around it as `_raw_saved_self`. In newer releases
+the wrapper shows whether a hook packed the tensor. In older ones `_saved_self` is only read for Nodes created
 while `HookWatch` saw that the script used no such hook.
 """
 
@@ -29,12 +29,12 @@ _RAW, _SAVED, _OF_CUSTOM = "_raw_saved_", "_saved_", "_raw_saved_tensors"
 _UNSIGNED_END = 1 << 64
 _SIGN = 1 << 63
 _MODIFIED = "modified by an inplace operation"
-"""What torch says of a saved tensor that was overwritten, where nothing but the text of its error tells."""
+"""torch's error for an overwritten saved tensor, if only the text of the error shows it."""
 
 
 @dataclass(slots=True)
 class SavedTensorState:
-    """One tensor that a Node keeps. `tensor` is alive, and None where the state is not held or modified."""
+    """One tensor saved by a Node. `tensor` is alive, and None unless the state is held or modified."""
 
     name: str
     state: SavedState  # held, modified (in place since), packed (by a hook), released, empty, unknown
@@ -76,7 +76,7 @@ def _names_of(node_type: type) -> _Names:
 
 @functools.cache
 def _example() -> tuple[torch.Tensor, Any]:
-    """A leaf, and the Node of its square: what torch is asked by, once."""
+    """A leaf, and the Node of its square, for probing torch once."""
     with unobserved(), torch.enable_grad():
         leaf = torch.ones((), device="cpu", requires_grad=True)
         return leaf, (leaf**2).grad_fn
@@ -103,7 +103,7 @@ def _attributes(node: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A saved attribute as JSON can hold it. Torch hands out negative integers as unsigned ones."""
+    """A saved attribute as JSON can hold it. torch returns negative integers as unsigned ones."""
     if isinstance(value, bool) or value is None or isinstance(value, (str, float, complex)):
         return value
     if isinstance(value, int):
@@ -121,7 +121,7 @@ ATTRIBUTES = Capability(
 
 
 def attributes_of(node: Any) -> dict[str, Any]:
-    """What a Node saved beside tensors, as plain values: `{"exponent": 2}`. Empty where torch cannot tell."""
+    """The non-tensor values a Node saved: `{"exponent": 2}`. Empty if torch cannot tell."""
     parts = ATTRIBUTES.parts
     if parts is None:
         return {}
@@ -161,8 +161,8 @@ def _data_of(wrapper: Any) -> Any:
 
 WRAPPERS = Capability(
     "wrappers of saved tensors",
-    "what Nodes saved is unknown of custom Functions, of graphs that were made before they were watched, and "
-    "where the script uses hooks on saved tensors (checkpointing, save_on_cpu)",
+    "saved tensors are unknown for custom Functions, for graphs created before recording, and where the script "
+    "uses saved-tensor hooks (checkpointing, save_on_cpu)",
     _find_wrappers,
 )
 
@@ -178,11 +178,11 @@ def _value(node: Any, name: str) -> Any:
     return getattr(node, _SAVED + name)
 
 
-SAVED_TENSORS = Capability("saved tensors", "what Nodes saved is unknown", _find_values)
+SAVED_TENSORS = Capability("saved tensors", "saved tensors are unknown", _find_values)
 
 
 def saved_by(node: Any) -> list[SavedTensorState]:
-    """The tensors a Node saved, and the state each is in now. Empty where torch does not show them at all."""
+    """The tensors a Node saved, with their current state. Empty if torch does not show them."""
     value = SAVED_TENSORS.parts
     if value is None:
         return []
@@ -282,9 +282,9 @@ def _or_empty(name: str, tensor: Any, node: Any) -> SavedTensorState:
 
 
 class HookWatch:
-    """Sees whether the script uses hooks on saved tensors, from `install` to `uninstall`.
+    """Detects whether the script uses saved-tensor hooks, from `install` to `uninstall`.
 
-    Only where torch's wrappers do not tell: else it does nothing.
+    Only needed if torch's wrappers do not show it; otherwise it does nothing.
     """
 
     def __init__(self) -> None:
@@ -294,7 +294,7 @@ class HookWatch:
         self._first = 0
 
     def install(self) -> None:
-        """Begin to watch, in the calling thread. Does nothing if it watches already."""
+        """Start watching, in the calling thread. Does nothing if it is watching."""
         if self._patch is not None or WRAPPERS.is_here:
             return
         self._used, self._thread, self._first = False, threading.get_ident(), sequence_counter()()
@@ -302,7 +302,7 @@ class HookWatch:
         self._patch.install()
 
     def uninstall(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._patch is not None:
             self._patch.uninstall()
             self._patch = None
@@ -322,4 +322,4 @@ class HookWatch:
 
 
 HOOKS = HookWatch()
-"""Of the process, as torch's hooks are."""
+"""Process-wide, like torch's hooks."""

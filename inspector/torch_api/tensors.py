@@ -1,4 +1,4 @@
-"""What torch says of a tensor beyond its documented interface: version, base, memory, what wraps it."""
+"""Undocumented attributes of a tensor: version, base, memory, wrappers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from inspector.torch_api.capability import Capability
 
 
 class NotCountedError(RuntimeError):
-    """torch counts no versions of this tensor, or of none."""
+    """torch has no version counter for this tensor, or for any."""
 
 
 def getter(name: str) -> Callable[[torch.Tensor], Any]:
-    """The function in C by which torch reads an attribute of a tensor: as fast as the attribute itself.
+    """The C function by which torch reads an attribute of a tensor, as fast as the attribute itself.
 
-    Raises AttributeError where tensors have no such attribute.
+    Raises AttributeError if tensors have no such attribute.
     """
     descriptor: Any = getattr(torch.Tensor, name)
     read: Callable[[torch.Tensor], Any] = descriptor.__get__
@@ -33,20 +33,20 @@ def _find_versions() -> Callable[[torch.Tensor], int]:
 
 VERSIONS = Capability(
     "version counters",
-    "writes in place, and values and names of the forward, are unknown",
+    "in-place writes, and values and names of the forward, are unknown",
     _find_versions,
 )
 
 
 def _no_version(tensor: torch.Tensor) -> int:
-    raise NotCountedError("this torch shows no version counters")
+    raise NotCountedError("this torch has no version counters")
 
 
 def version_counter() -> Callable[[torch.Tensor], int]:
-    """The function that returns how often a tensor was written in place.
+    """The function that returns the number of in-place writes to a tensor.
 
-    torch's own function, since it is called for every operand. It raises RuntimeError for an inference tensor, and
-    for every tensor where torch shows no versions.
+    This is torch's own function, since it is called for every operand. It raises RuntimeError for an inference
+    tensor, and for every tensor if torch has no version counters.
     """
     return VERSIONS.parts or _no_version
 
@@ -62,13 +62,13 @@ def _find_views() -> _Views:
 
 VIEWS = Capability(
     "record of views",
-    "values and names of the forward, and how much memory a graph keeps, are unknown",
+    "values and names of the forward, and the memory that a graph holds, are unknown",
     _find_views,
 )
 
 
 def base_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The tensor that this one is a view of; None where it is not a view, or torch cannot tell."""
+    """The tensor that this one is a view of; None if it is not a view, or torch cannot tell."""
     parts = VIEWS.parts
     if parts is None:
         return None
@@ -80,8 +80,8 @@ def base_of(tensor: torch.Tensor) -> torch.Tensor | None:
 
 
 def is_changed_view(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is a view of memory that was written in place since: to ask it for its `grad_fn` could make
-    a new Node (torch: `VariableHooks::grad_fn`). True where torch cannot tell."""
+    """Whether a tensor is a view of memory that has been written in place since, so that reading its `grad_fn`
+    could create a new Node (torch: `VariableHooks::grad_fn`). True if torch cannot tell."""
     parts, version = VIEWS.parts, VERSIONS.parts
     if parts is None or version is None:
         return True
@@ -104,12 +104,12 @@ def _cdata(storage: torch.UntypedStorage) -> int:
 
 
 STORAGE_IDENTITY = Capability(
-    "identity of storages", "storages without memory (meta tensors) are not told apart", _find_storage_id
+    "identity of storages", "storages without memory (meta tensors) cannot be distinguished", _find_storage_id
 )
 
 
 def storage_id(storage: torch.UntypedStorage) -> int:
-    """A number that tells this storage from all others, good while it lives."""
+    """A number that identifies this storage while it is alive."""
     parts = STORAGE_IDENTITY.parts
     if parts is not None:
         try:
@@ -129,7 +129,7 @@ _SPARSE_PARTS = {
 
 
 def sparse_parts(tensor: torch.Tensor) -> list[torch.Tensor] | None:
-    """The dense tensors that a sparse one consists of; None of every other layout, and where torch has no such."""
+    """The dense tensors of a sparse tensor; None for other layouts, and if torch has no such access."""
     try:
         return [getattr(tensor, part)() for part in _SPARSE_PARTS[tensor.layout]]
     except (KeyError, AttributeError):
@@ -153,13 +153,13 @@ def _find_transforms() -> _Transforms:
 
 TRANSFORMS = Capability(
     "record of torch.func transforms",
-    "what runs inside of torch.func transforms is taken for a part of the script's own graph",
+    "operations inside torch.func transforms are recorded as part of the script's graph",
     _find_transforms,
 )
 
 
 def in_transform() -> bool:
-    """Whether the calling thread is inside of a `torch.func` transform; False where torch cannot tell."""
+    """Whether the calling thread is inside a `torch.func` transform; False if torch cannot tell."""
     parts = TRANSFORMS.parts
     if parts is None:
         return False
@@ -200,7 +200,7 @@ def _find_fakes() -> _Fakes:
 
 FAKE_TENSORS = Capability(
     "tensors of a trace",
-    "backward calls that torch.compile and torch.export trace are taken for calls of the script",
+    "backward calls traced by torch.compile or torch.export are recorded as calls of the script",
     _find_fakes,
 )
 
@@ -212,6 +212,6 @@ def is_fake(tensor: Any) -> bool:
 
 
 def is_traced(tensor: Any) -> bool:
-    """Whether a tensor stands for one in a trace of the compiler: a FakeTensor or a FunctionalTensor."""
+    """Whether a tensor belongs to a trace of the compiler: a FakeTensor or a FunctionalTensor."""
     parts = FAKE_TENSORS.parts
     return parts is not None and isinstance(tensor, parts)

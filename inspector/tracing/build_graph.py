@@ -1,5 +1,4 @@
-"""From a TracedGraph and what flowed to a Graph: the attribute dictionaries that `inspector.graph.model`
-describes."""
+"""Build a Graph from a TracedGraph and the recorded gradients, with the rows of `inspector.graph.model`."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.walk import EMPTY
 from inspector.util.gc_pause import gc_paused
 
-_NOT_MADE = unknown("the making of the leaf was not recorded")
-_NOT_WANTED = unknown("it needs no gradient")
+_NOT_MADE = unknown("the operation that created the leaf was not recorded")
+_NOT_WANTED = unknown("it does not require a gradient")
 _NO_SLOTS: list[int] = []
 _Edge = tuple[str, str, EdgeRow]
 _Output = tuple[Pair, tuple[State, State]]
@@ -37,8 +36,7 @@ def build_graph(
 ) -> Graph:
     """The Graph of a traced backward call.
 
-    ids: of the record. flow: what the engine did, None if backward has not run. forward: what was recorded of the
-    forward.
+    ids: of the record. flow: the engine's gradients, None if backward has not run. forward: the recorded forward.
     """
     return Graph(
         lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
@@ -113,7 +111,7 @@ class _Builder:
                     yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
     def _plain_function(self, position: int, name: str) -> FunctionRow:
-        """A function of which nothing but the structure is known: alike in all of a name."""
+        """A function of which only the structure is known: equal for all Nodes of one name."""
         found = self._plain.get(name)
         if found is None:
             unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._answers.ran else UNSEEN_YET)
@@ -215,7 +213,7 @@ class _Builder:
         }
 
     def _constant(self, seen: TensorSnapshot) -> TensorRow:
-        """A tensor that a function saved and that no gradient is wanted for."""
+        """A saved tensor that does not require a gradient."""
         facts, after = seen.facts.row(), seen.after or seen.before
         return {
             "kind": "tensor",

@@ -1,4 +1,4 @@
-"""What flowed during one backward call, by positions in a Walk."""
+"""The gradients of one backward call, by positions in a Walk."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class GradientFlow:
     """Gradients and the order of the Nodes.
 
     steps: positions of the Nodes in the order in which the engine ran them.
-    arrived: position -> the accumulated gradient of each output of the forward. norms: in its place, what a light
-        recording notes of most Nodes. See `at`.
-    contributions: (position, slot) -> what went along that edge.
-    captured: (position, output number) -> what `torch.autograd.grad` returned for that tensor.
-    error: what backward raised, as one line, or None.
-    not_recorded: why there are no gradients and steps here, None if there are.
+    arrived: position -> the accumulated gradient of each output of the forward. norms: used instead by a light
+    recording for most Nodes. See `at`.
+    contributions: (position, slot) -> the gradient along that edge.
+    captured: (position, output number) -> the gradient that `torch.autograd.grad` returned for that tensor.
+    error: the exception raised by backward, as one line, or None.
+    not_recorded: why there are no gradients and steps, or None.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -30,7 +30,7 @@ class GradientFlow:
     not_recorded: str | None = None
 
     def arrived_at(self, position: int) -> Sequence[Pending] | None:
-        """The accumulated gradient of each output, None of a Node that the engine did not run."""
+        """The accumulated gradient of each output; None for a Node that the engine did not run."""
         facts = self.norms.get(position)
         return self.arrived.get(position) if facts is None else [PendingNorm(*facts)]
 

@@ -1,4 +1,4 @@
-"""Ids: the same program gives the same ones in every run, and before, after and all frames share them."""
+"""Ids that are the same in every run of a program, and shared by before, after and all frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Ids:
         return f"t{first + output_nr}"
 
     def recorded(self, key: tuple[int, int] | None) -> str | None:
-        """The id of the tensor that the recorder of the forward knows by (sequence number, output number); None
-        for one that is not of this graph."""
+        """The id of the tensor that the recorder knows as (sequence number, output number); None for a tensor
+        outside of this graph."""
         position = None if key is None else self._positions.get(key[0])
         return None if key is None or position is None else self.tensor((position, key[1]))

@@ -1,4 +1,4 @@
-"""Kinds of Nodes, and what one says of its outputs, in plain values."""
+"""Kinds of Nodes, and plain values about their outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REARRANGES = {
     "SqueezeBackward2",
     "CloneBackward0",
 }
-"""Functions whose output holds the elements of their input, each once, perhaps in another order."""
+"""Functions whose output contains each element of their input once, possibly in another order."""
 
 ONE_OUTPUT = frozenset(
     {
@@ -118,7 +118,7 @@ ONE_OUTPUT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OutputFacts:
-    """What a Node knows of one of its forward outputs."""
+    """What a Node knows about one of its forward outputs."""
 
     dtype: str
     shape: list[int] | None  # None where torch cannot tell (nested tensors)
@@ -126,11 +126,11 @@ class OutputFacts:
 
 
 UNREAD = OutputFacts("unknown", None, "unknown")
-"""Of an output that was not looked at."""
+"""For an output that was not read."""
 
 
 def outputs_of(node: AutogradNode) -> list[OutputFacts] | None:
-    """One entry for each output of the forward, by output number; None where torch cannot tell."""
+    """One entry per output of the forward, by output number; None if torch cannot tell."""
     metadata = output_metadata(node)
     return None if metadata is None else [_output(item) for item in metadata]
 

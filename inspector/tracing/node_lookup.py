@@ -1,5 +1,5 @@
-"""Values by position: what a TracedGraph, a GradientFlow and the recorded forward answer for a Node, an output or
-an edge."""
+"""Look up values by position: a Node's, an output's or an edge's, from the trace, the gradients and the forward.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
 NOT_RUN = unknown("backward has not run")
 _NOT_REACHED = unknown("the engine did not run it")
 _NOT_RECORDED = unknown("the forward was not recorded")
-_LIGHT = unknown("a light recording measures sums, not what each edge adds to them")
-NOT_SEEN = unknown("no tensor of the script's was left to ask")
+_LIGHT = unknown("not measured per edge in light mode (only sums)")
+NOT_SEEN = unknown("the script no longer held the tensor")
 UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 
@@ -40,7 +40,7 @@ class RecordedOutput(Protocol):
 
 
 class RecordedForward(Protocol):
-    """What the recorder of the forward knows, by the sequence numbers of Nodes."""
+    """The recorded forward, by the sequence numbers of Nodes."""
 
     def source(self, sequence_nr: int) -> Any: ...
 
@@ -52,7 +52,7 @@ class RecordedForward(Protocol):
 
 
 class NodeLookup:
-    """Answers for one Graph. What was not seen is `{"unknown": reason}`."""
+    """Lookups for one Graph. What was not recorded is `{"unknown": reason}`."""
 
     def __init__(self, record: TracedGraph, flow: GradientFlow | None, forward: RecordedForward | None) -> None:
         self._record = record
@@ -89,8 +89,8 @@ class NodeLookup:
 
     @property
     def has_no_values(self) -> bool:
-        """Whether the same is known of every function: backward did not run or was too large, nor was the forward
-        recorded."""
+        """Whether the same is known of every function: backward did not run or was too large, and the forward was
+        not recorded."""
         return self._forward is None and self._not_recorded is not None and not self._flow.captured
 
     def is_met(self, pair: Pair) -> bool:
@@ -102,7 +102,7 @@ class NodeLookup:
         return not self.is_met(pair) and (pair not in self._views or self._computed(pair) is NOT_SEEN)
 
     def step(self, position: int) -> Value:
-        """The turn of a Node in the engine's order, from 1; None if the engine did not run it."""
+        """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
 
     def source(self, node: NodeFacts) -> Any:
@@ -148,7 +148,7 @@ class NodeLookup:
         return before, before if self.ran else UNSEEN_YET
 
     def _computed(self, pair: Pair) -> Value:
-        """The statistics of a tensor that nobody saw, by a view of it that was seen: the elements are the same."""
+        """The statistics of a tensor that was not seen, from a view of it that was: the elements are the same."""
         view = pair
         while view in self._views:
             view = (self._views[view], 0)
@@ -161,7 +161,7 @@ class NodeLookup:
         return NOT_SEEN
 
     def gradient(self, pair: Pair) -> Value:
-        """What arrived for a tensor: the sum over the edges into it."""
+        """The gradient of a tensor: the sum over the edges into it."""
         if pair in self._flow.captured:
             return self._flow.captured[pair].value
         if self._not_recorded:
@@ -172,7 +172,7 @@ class NodeLookup:
         return arrived[pair[1]].value
 
     def contribution(self, source: int, slot: int) -> Value:
-        """What went along one edge."""
+        """The gradient along one edge."""
         if self._not_recorded:
             return self._not_recorded
         pending = self._flow.contributions.get((source, slot))

@@ -1,4 +1,4 @@
-"""What a graph keeps alive: the bytes of the storages that its Nodes saved, each counted once."""
+"""Memory held by a graph: the bytes of the storages saved by its Nodes, each counted once."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from inspector.torch_api.tensors import VIEWS, base_of, sparse_parts, storage_id
 
 
 class RetainedBytes:
-    """Which storages are counted already, or belong to leaves, which live without the graph as well.
+    """The storages that are already counted, or that belong to leaves, which live without the graph.
 
-    By the identity of the storage, so only for as long as the Nodes that saved them are held.
+    Storages are identified by their identity, which is only valid while the Nodes that saved them are held.
     """
 
     def __init__(self) -> None:
         self._known: set[int] = set()
 
     def add_leaf(self, leaf: torch.Tensor) -> None:
-        """The memory of a leaf is not the graph's."""
+        """Exclude the memory of a leaf, which does not belong to the graph."""
         for storage in _storages(leaf) or ():
             self._known.add(storage_id(storage))
 
     def count(self, tensor: torch.Tensor) -> int | None:
-        """The bytes that a saved tensor adds: 0 where a leaf or a tensor before it has the same storage, None
-        where torch cannot tell."""
+        """The bytes that a saved tensor adds: 0 if a leaf or an earlier tensor has the same storage, None if torch
+        cannot tell."""
         found = _storages(tensor) if VIEWS.is_here else None
         if found is None:
             return None
@@ -37,7 +37,7 @@ class RetainedBytes:
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:
-    """Whether it is a parameter or a view of one: frozen ones are no leaves of the graph."""
+    """Whether it is a parameter or a view of one: frozen parameters are not leaves of the graph."""
     return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
 
 

@@ -1,4 +1,4 @@
-"""From what a caller hands over (a tensor, a dictionary of losses, a model's output) to roots of a walk."""
+"""Convert the caller's object (a tensor, a dictionary of losses, a model's output) to roots of a walk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.tracing.walk import AutogradNode
 
 
 class NoGraphError(ValueError):
-    """Nothing that was handed over has a graph."""
+    """None of the given tensors has a graph."""
 
 
 def tensors_in(thing: Any) -> list[Any]:
@@ -50,27 +50,26 @@ def gradient_edge(output: Any) -> tuple[AutogradNode, int] | None:
 
 
 def edges_of(tensors: Iterable[torch.Tensor | None]) -> list[tuple[AutogradNode, int]]:
-    """The gradient edges of those that were computed with a graph."""
+    """The gradient edges of the tensors that have a graph."""
     computed = [tensor for tensor in tensors if tensor is not None and tensor.grad_fn is not None]
     return [edge for tensor in computed if (edge := gradient_edge(tensor)) is not None]
 
 
 def roots_of(thing: Any) -> list[tuple[Any, tuple[AutogradNode, int]]]:
-    """(tensor or GradientEdge, its gradient edge) for all in `thing` that have a graph.
+    """(tensor or GradientEdge, its gradient edge) for everything in `thing` that has a graph.
 
-    Raises TypeError where there is no tensor at all, NoGraphError where none of them has a graph.
+    Raises TypeError if there is no tensor, NoGraphError if none has a graph.
     """
     outputs = tensors_in(thing)
     if not outputs:
         raise TypeError(
-            f"no tensor in {type(thing).__name__}: "
-            "hand over a tensor, or a list, dict or dataclass of tensors"
+            f"no tensor in {type(thing).__name__}; pass a tensor, or a list, dict or dataclass of tensors"
         )
     edges = [(output, edge) for output in outputs if (edge := gradient_edge(output)) is not None]
     if not edges:
         shapes = ", ".join(str(list(output.shape)) for output in outputs[:3])
         raise NoGraphError(
-            f"no graph: the tensor has no grad_fn and does not require a gradient (shape {shapes}); it was "
-            "made from tensors without requires_grad, under no_grad, or cut by detach(), .data or item()"
+            f"tensor has no graph: grad_fn is None and requires_grad is False (shape {shapes}); it was computed "
+            "from tensors without requires_grad, under no_grad(), or cut by detach(), .data or item()"
         )
     return edges

@@ -1,7 +1,7 @@
-"""One graph between two moments: what it holds before backward, and again after.
+"""Snapshots of one graph, before and after backward.
 
-`GraphSnapshot` is open for as long as one backward call: it holds Nodes, so it holds the graph. What it leaves
-behind, a `TracedGraph`, holds plain values only.
+A `GraphSnapshot` lives for one backward call: it holds Nodes, so it holds the graph. Its result, a `TracedGraph`,
+holds plain values only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tensors of a graph as they were seen: what each says of itself, before and after."""
+"""Facts about the tensors of a graph, before and after backward."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from inspector.tensor_stats.plain_tensor import is_ordinary
 from inspector.torch_api.tensors import NotCountedError, version_counter
 
 _count = version_counter()
-_LIGHT = Pending(unknown("a light recording reads no large tensors but gradients"))
+_LIGHT = Pending(unknown("large tensors are not read in light mode (gradients only)"))
 _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
 """What most leaves hold before backward, as far as a light recording looks: one for all of them."""
-_GONE = Pending(unknown("the script had dropped the tensor by then"))
+_GONE = Pending(unknown("the script had already deleted the tensor"))
 
 
 class TensorFacts(NamedTuple):
-    """The attributes of a tensor, in torch's names and as torch gives them: written out when somebody asks."""
+    """The attributes of a tensor, with torch's names and values; written out on request."""
 
     dtype: torch.dtype
     shape: Sequence[int]
@@ -127,4 +127,4 @@ def _version(tensor: torch.Tensor) -> Any:
     except NotCountedError as error:
         return unknown(str(error))
     except RuntimeError:  # inference tensors count no versions
-        return unknown("an inference tensor counts no versions")
+        return unknown("an inference tensor has no version counter")

@@ -1,8 +1,7 @@
-"""torchviz's own picture of a root, as the text that it gives to Graphviz.
+"""torchviz's own picture of a root, as the DOT text that it gives to Graphviz.
 
-Taken before backward frees what torchviz reads. torchviz walks by recursion, and always reads the saved tensors of
-custom Functions: where that needs a deeper stack than there is, or would run code of the user's, there is a reason
-instead of a picture.
+It is taken before backward frees what torchviz reads. torchviz is recursive and always reads the saved tensors of
+custom Functions: where that would exceed the stack or run user code, the result is a reason instead of a picture.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
     """
     tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
     if not tensors:
-        raise NoOriginal("backward began at a Node, and torchviz takes tensors only")
+        raise NoOriginal("backward started at a Node, but torchviz only takes tensors")
     bases = [base for tensor in tensors if (base := base_of(tensor)) is not None]  # which torchviz draws as well
     _refuse(walk(edges_of([*tensors, *bases])).nodes)
     try:
@@ -50,7 +49,7 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
     except ImportError as error:
         raise NoOriginal(f"torchviz cannot be imported: {error}") from error
     except RecursionError:
-        raise NoOriginal("torchviz walks by recursion, and the graph is deeper than Python's stack") from None
+        raise NoOriginal("torchviz is recursive, and the graph is deeper than Python's stack") from None
     except Exception as error:
         text = " ".join(str(error).split())
         raise NoOriginal(f"torchviz raised {type(error).__name__}: {text}") from error
@@ -60,16 +59,17 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
 
 def _refuse(nodes: Sequence[AutogradNode]) -> None:
     if len(nodes) > MOST_NODES:
-        raise NoOriginal(f"the graph has {len(nodes):,} Nodes; torchviz is asked for up to {MOST_NODES:,}")
+        raise NoOriginal(f"the graph has {len(nodes):,} Nodes; torchviz is only used up to {MOST_NODES:,}")
     for node in nodes:
         if hasattr(type(node), "_raw_saved_tensors") and any(saved.state == "packed" for saved in saved_by(node)):
             raise NoOriginal(
-                f"torchviz would unpack what {type(node).__name__} saved, which runs an unpack hook of the script"
+                f"torchviz would unpack the saved tensors of {type(node).__name__}, which runs the script's "
+                "unpack hook"
             )
 
 
 def _renamed(statements: Iterable[str]) -> list[str]:
-    """With `n0`, `n1`, … in the place of ids, so that the same program gives the same text."""
+    """Replace ids by `n0`, `n1`, …, so that the same program gives the same text."""
     known: dict[str, str] = {}
 
     def name(identifier: str) -> str:

@@ -1,4 +1,4 @@
-"""The walk over `next_functions`, with a stack of its own: no recursion, each Node once, in pre-order."""
+"""Walk `next_functions` with an explicit stack: no recursion, each Node once, in pre-order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text without a screen: how wide it is, what its outline is, how a number is written. Needs no torch."""
+"""Text without a screen: widths, glyph outlines, number formats. No torch needed."""
 
 from inspector.typography.fonts import FACES, Face
 from inspector.typography.glyph_paths import glyph_path

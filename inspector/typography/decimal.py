@@ -1,4 +1,4 @@
-"""Lengths as text: the same two decimals in every file and every process."""
+"""Lengths as text with two decimals, the same in every file and every process."""
 
 from __future__ import annotations
 

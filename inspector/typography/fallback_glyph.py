@@ -1,4 +1,4 @@
-"""What is written where a format cannot ask the reader's fonts for a character that ours lack."""
+"""Replacement for characters missing in the bundled fonts, in formats that cannot use the reader's fonts."""
 
 from __future__ import annotations
 

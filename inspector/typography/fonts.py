@@ -1,7 +1,7 @@
-"""The bundled fonts: Inter for words, Fira Code for code. Opened when they are first needed.
+"""The bundled fonts: Inter for text, Fira Code for code. Opened on first use.
 
-They carry no kerning and no ligatures (fonts/README.md), so that outlines, embedded text and the metrics
-here agree to the last bit, whoever draws.
+They contain no kerning and no ligatures (fonts/README.md), so that outlines, embedded text and metrics agree
+exactly.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FACES: Mapping[str, Face] = {
 def find_face(name: str) -> Face:
     """The Face of this name. Raises ValueError with the names there are."""
     if name not in FACES:
-        raise ValueError(f"no face {name!r}; the faces are: {', '.join(FACES)}")
+        raise ValueError(f"unknown font face {name!r}; choose from: {', '.join(FACES)}")
     return FACES[name]
 
 

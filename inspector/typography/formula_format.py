@@ -1,4 +1,4 @@
-"""A formula of sympy's as it is written by hand: `2*x**2` as 2x², `sigmoid(p)` with a Greek sigma."""
+"""Write a sympy formula as by hand: `2*x**2` as 2x², `sigmoid(p)` with a Greek sigma."""
 
 from __future__ import annotations
 

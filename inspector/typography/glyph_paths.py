@@ -1,4 +1,4 @@
-"""Text as the outlines of its glyphs: the same picture wherever it is opened."""
+"""Text as glyph outlines, which look the same everywhere."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Names as mathematics writes them: `w_0` as w₀, `\\theta` as θ, `\\hat y` as ŷ. Single characters, so that every
-format can write them, and every measure of a text holds."""
+r"""Mathematical names: `w_0` as w₀, `\theta` as θ, `\hat y` as ŷ.
+
+They are single Unicode characters, so that every format can write them and text widths are correct.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How large text is, in points, from the bundled fonts' own tables.
+"""Text sizes in points, from the tables of the bundled fonts.
 
-A width is the sum of the advances: no kerning, no ligatures, and the bundled fonts hold none, so that
-outlines, embedded and real text are equally wide. A character that a face lacks (Chinese, Arabic, an emoji)
-counts as one em; a writer of outlines sets a run that holds one as real text (`covers`).
+A width is the sum of the advances, without kerning and ligatures, which the bundled fonts do not contain; so
+outlines, embedded and real text have the same width. A character missing in a font (Chinese, Arabic, an emoji)
+counts as one em; a writer of outlines sets a run that contains one as real text (`covers`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers and tensors as figures and the terminal write them."""
+"""Numbers and tensors as written in figures and in the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a script's text may be drawn: names, source and error messages can hold anything."""
+"""Remove unsafe characters from the script's text: names, source and error messages can contain anything."""
 
 from __future__ import annotations
 

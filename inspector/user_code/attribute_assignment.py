@@ -1,4 +1,4 @@
-"""Where a class assigns an attribute, by its source text."""
+"""Find where a class assigns an attribute, in its source text."""
 
 from __future__ import annotations
 

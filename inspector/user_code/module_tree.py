@@ -1,7 +1,7 @@
-"""What an nn.Module holds: the modules in it and their tensors, each by its path.
+"""The modules and tensors in an nn.Module, by path.
 
-Read from where torch keeps them, not by `named_modules()` and its like: those are the user's to override, do not
-end where a module contains itself, and take ten times as long at every backward call.
+Read from torch's own dictionaries, not with `named_modules()` and similar methods: users can override those, they
+do not end if a module contains itself, and they take ten times as long at every backward call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_KEPT = 1_000
 """How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
 
 DEPTH = 3
-"""`self.layers[0].gain` is found; what lies deeper hides in a structure that nobody would write out."""
+"""`self.layers[0].gain` is found; anything nested deeper is not worth a name."""
 
 CONTAINERS = (list, tuple, dict)
 

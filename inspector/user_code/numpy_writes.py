@@ -1,4 +1,5 @@
-"""Where a program writes into memory that tensors share with numpy: nobody is told of it, so its text is read."""
+"""Find lines that write into memory shared between tensors and numpy. No hook reports them, so the source is read.
+"""
 
 from __future__ import annotations
 

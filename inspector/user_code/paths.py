@@ -1,6 +1,6 @@
-"""Which files are the user's, and how a report writes the path of a file.
+"""Which files belong to the user, and how reports write file paths.
 
-No torch here: the questions are asked before the script has imported it.
+No torch here: this is used before the script has imported it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From a place in running code to source text: the line, the statement, the expression and its name.
+"""From a position in running code to source text: the line, the statement, the expression and its name.
 
-A place is a code object and the index of one of its instructions. It holds no frame, so no tensor.
+A position is a code object and the index of one of its instructions. It holds no frame, so no tensor.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class SourceExpressions:
     def _text(self, path: str) -> _SourceText | None:
         if path not in self._texts:
             tracer = sys.gettrace()
-            sys.settrace(None)  # some 100,000 events of ours, over which our own tracer would fall asleep
+            sys.settrace(None)  # parsing makes 100,000 events, after which line tracing would be suspended
             try:
                 self._texts[path] = _parsed("".join(linecache.getlines(path)))
             except (SyntaxError, ValueError, RecursionError):
@@ -124,7 +124,7 @@ class _SourceText:
         self._targets: dict[ast.AST, ast.expr] = {}
         self._looked_at: set[int] = set()
         self._found: dict[Span, Expression | None] = {}
-        self._waiting: list[ast.stmt] = ast.parse(text).body  # those whose lines nobody has asked for
+        self._waiting: list[ast.stmt] = ast.parse(text).body  # not looked up yet
 
     def _look_around(self, line: int | None) -> None:
         """Index what stands around a line: of the module, and of a class, only the statement there."""

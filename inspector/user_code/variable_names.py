@@ -1,7 +1,7 @@
-"""The user's own names for tensors: variables, attributes, items, and parameters of modules.
+"""The user's names for tensors: variables, attributes, items, and parameters of modules.
 
-Names are looked for in the frames that are alive when backward is called, the innermost first, then in the
-globals. None of what is found is kept: names come out as text, by the identity of the tensor.
+Names are looked up in the frames that are alive when backward is called, innermost first, then in the globals. No
+object is kept: the result is text, by the identity of the tensor.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of graphs or of torch."""
+"""Small helpers that know neither graphs nor torch."""

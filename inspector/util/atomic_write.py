@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def _remove(temporary: Path) -> None:
-    """Also where the folder cannot be reached: the error that is told is the first one."""
+    """Ignores errors of its own, since the first error is the one to report."""
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)

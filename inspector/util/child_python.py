@@ -1,4 +1,4 @@
-"""Python processes of our own, which import nothing from the folder that they start in."""
+"""Python child processes that import nothing from the current folder."""
 
 from __future__ import annotations
 

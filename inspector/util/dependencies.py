@@ -1,4 +1,4 @@
-"""The packages that this one needs, from its own metadata: the list is kept in pyproject.toml alone."""
+"""The dependencies of this package, from its metadata: the only list is in pyproject.toml."""
 
 from __future__ import annotations
 

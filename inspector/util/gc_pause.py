@@ -1,4 +1,4 @@
-"""Python's garbage collector, held back where millions of objects are made that are all kept."""
+"""Pause garbage collection while many long-lived objects are created."""
 
 from __future__ import annotations
 

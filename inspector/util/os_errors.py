@@ -1,4 +1,4 @@
-"""What the system could not do, in words for one line."""
+"""Describe errors of the operating system in one line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where our own text goes: to stderr, and never to stdout, which is the script's.
+"""Write to stderr. stdout belongs to the script.
 
-Python sets `sys.stderr` to None where the command was started without one (`2>&-`); print and rich then write to
-stdout. What the script opens next becomes file descriptor 2, so nothing is written to that number either.
+Python sets `sys.stderr` to None if the command was started without one (`2>&-`); print and rich then write to
+stdout. The next file the script opens becomes file descriptor 2, so nothing is written to that number either.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the rules ask of a backward call: origins of NaN and zeros, norms along paths, what feeds what."""
+"""Analyses shared by the rules: origins of NaN and zeros, norms along paths, upstream Nodes."""

@@ -1,4 +1,4 @@
-"""How much of a gradient an activation lets through."""
+"""How much of a gradient an activation passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEEPEST = {"SigmoidBackward0": 0.25, "TanhBackward0": 1.0}
 
 
 def elements(value: Value) -> tuple[int, int | None]:
-    """How many elements a value has, and how many of them are exactly zero (None: not known)."""
+    """Number of elements of a value, and of those that are exactly zero (None: unknown)."""
     if is_summary(value):
         return math.prod(value["shape"]), value.get("zeros")
     if isinstance(value, list):
@@ -23,7 +23,7 @@ def elements(value: Value) -> tuple[int, int | None]:
 
 
 def alive(call: BackwardView, node: str) -> float | None:
-    """The share of an activation's output that is not exactly zero; None where it is not known."""
+    """The share of an activation's output that is not exactly zero; None if unknown."""
     for tensor in call.outputs.get(node, ()):
         count, zeros = elements(call.tensors[tensor]["before"]["data"])
         if count and zeros is not None:
@@ -32,7 +32,7 @@ def alive(call: BackwardView, node: str) -> float | None:
 
 
 def passed(call: BackwardView, node: str) -> float | None:
-    """The norm of the gradient behind an activation by that before it; None where one of them is not known or not
+    """The ratio of the gradient norm after an activation to that before it; None if either is unknown or not
     finite, as in a step that a GradScaler skips."""
     arrived, edges = call.arrived(node), call.next_edges.get(node, ())
     left = value_norm(edges[0].gradient) if edges else None
@@ -42,10 +42,10 @@ def passed(call: BackwardView, node: str) -> float | None:
 
 
 def slope(call: BackwardView, node: str) -> float | None:
-    """The mean derivative of a sigmoid, tanh or softmax at its output, as a share of what it can be at most.
+    """The mean derivative of a sigmoid, tanh or softmax at its output, as a share of its maximum.
 
-    Of a sigmoid s: the mean of s(1 - s) by 1/4; of a tanh t: that of 1 - t^2; of a softmax: one less the mean of
-    the sum of squares of a row, which is 1 where each row is all at one place. None where it is not known.
+    For a sigmoid s: the mean of s(1 - s), divided by 1/4; for a tanh t: that of 1 - t^2; for a softmax: one minus
+    the mean sum of squares of a row, which is 1 if each row has a single entry. None if unknown.
     """
     value = result(call, node)
     if value is None:
@@ -60,7 +60,7 @@ def slope(call: BackwardView, node: str) -> float | None:
 
 
 def result(call: BackwardView, node: str) -> Any:
-    """The statistics of an activation's output; None where they are not known or the output is small."""
+    """The statistics of an activation's output; None if unknown or if the output is small."""
     for tensor in call.outputs.get(node, ()):
         value = call.tensors[tensor]["before"]["data"]
         if is_summary(value) and "zeros" in value:

@@ -1,4 +1,4 @@
-"""What Nodes do to a gradient, by their names."""
+"""Classify Nodes by name: what each kind does to a gradient."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECTIFIERS = frozenset(
         "GluBackward0",
     ]
 )
-"""Activations that are flat, or nearly so, on one side."""
+"""Activations that are flat, or nearly flat, on one side."""
 
 SQUASHERS = frozenset(["SigmoidBackward0", "TanhBackward0", "SoftmaxBackward0"])
 """Activations that are flat at both ends."""
@@ -56,12 +56,12 @@ ADDED_SLOT = {
     "NativeGroupNormBackward0": 2,
     "LinearBackward0": 2,
 }
-"""Where something is only added (a bias): its gradient is a sum, which may cancel but is never masked."""
+"""Inputs that are only added (a bias): their gradient is a sum, which may cancel but is never masked."""
 
 SUMS = frozenset(
     ["AddBackward0", "SubBackward0", "RsubBackward1", "ExpandBackward0", "RepeatBackward0", "CatBackward0"]
 )
-"""Functions whose gradient is passed on or summed: zero only where the parts of the sum cancel."""
+"""Functions whose gradient is passed on or summed: it is zero only if the terms of the sum cancel."""
 
 DISTANCES = frozenset(
     [
@@ -77,23 +77,23 @@ DISTANCES = frozenset(
         "DistBackward0",
     ]
 )
-"""Functions whose gradient is zero at their minimum: equal inputs, an input of zero."""
+"""Functions whose gradient is zero at their minimum: equal inputs, or an input of zero."""
 
 MASKS = ("Where", "MaskedFill", "MaskedScatter", "Clamp")
-"""How the names begin of functions that let a gradient through at some elements only."""
+"""Prefixes of functions that pass a gradient at some elements only."""
 
 CHOOSERS = ("Maximum", "Minimum", "Max", "Min", "Index", "Select", "Slice", "Gather", "Amax", "Amin")
-"""How the names begin of functions that give the gradient to what was chosen, and rightly zeros to all else."""
+"""Prefixes of functions that pass the gradient to the chosen elements, and intentionally zeros to all others."""
 
 HALF = "float16"
-"""The dtype whose smallest number is 6e-8; bfloat16 reaches as far down as float32."""
+"""The dtype whose smallest number is 6e-8; bfloat16 has the range of float32."""
 
 VIEWS = ("TBackward", "ViewBackward", "TransposeBackward", "ExpandBackward", "ToCopyBackward", "PermuteBackward")
-"""How the names begin of functions that show a leaf in another form (`weight.t()`)."""
+"""Prefixes of functions that show a leaf in another form (`weight.t()`)."""
 
 
 def is_flat_softmax(call: BackwardView, node: str) -> bool:
-    """Whether a Node is a softmax over a dimension of size 1, which is 1 whatever its input."""
+    """Whether a Node is a softmax over a dimension of size 1, which is always 1."""
     function = call.functions[node]
     if function["name"] not in ("SoftmaxBackward0", "LogSoftmaxBackward0"):
         return False
@@ -118,7 +118,7 @@ def _is_summed_over(call: BackwardView, node: str) -> bool:
 
 
 def dtype(call: BackwardView, node: str, value: Any) -> str | None:
-    """The dtype of a gradient for the output of `node`; None where it is not known."""
+    """The dtype of a gradient for the output of `node`; None if unknown."""
     if is_summary(value):
         return str(value["dtype"])
     known = [call.tensors[tensor]["dtype"] for tensor in call.outputs.get(node, ())]

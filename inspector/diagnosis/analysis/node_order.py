@@ -1,4 +1,4 @@
-"""The Nodes of a call in an order, and what lies behind one of them alone."""
+"""The Nodes of a call in topological order, and the Nodes reachable only through one of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inspector.diagnosis.backward_view import BackwardView
 
 
 def topological_order(call: BackwardView) -> list[str]:
-    """The Nodes from the roots on, each after all that lead to it."""
+    """The Nodes in topological order from the roots."""
     waiting = Counter(edge.target for edges in call.next_edges.values() for edge in edges)
     ready = [node for node in call.functions if not waiting[node]]
     for node in ready:  # grows while it is walked
@@ -21,7 +21,7 @@ def topological_order(call: BackwardView) -> list[str]:
 
 
 def only_behind(call: BackwardView, nodes: Iterable[str]) -> list[str]:
-    """The leaves to which every way from the roots leads over one of these Nodes, in walk order."""
+    """The leaves that can only be reached from the roots through one of these Nodes, in walk order."""
     barred = set(nodes)
     around = {node for node in call.functions if not call.incoming.get(node)} - barred
     waiting = list(around)

@@ -1,4 +1,4 @@
-"""Where what is not finite began: among what the Nodes made in the forward, and among the gradients."""
+"""Find the first non-finite value, in the forward outputs and in the gradients."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MASKS = (
     "WhereBackward0",
     "IndexPutBackward0",
 )
-"""What puts infinities into a tensor on purpose."""
+"""Functions that put infinities into a tensor on purpose."""
 
 _SUMS = ("AddBackward0", "SubBackward0")
-"""What puts infinities into a tensor on purpose where one of the summands holds them: `scores + mask`."""
+"""Functions that do so if one of the summands holds infinities: `scores + mask`."""
 
 _CREATORS = frozenset(
     [
@@ -58,27 +58,27 @@ _CREATORS = frozenset(
         "XlogyBackward0",
     ]
 )
-"""Operations that make NaN or infinities of ordinary numbers: of several that may have, these are named first."""
+"""Operations that can create NaN or infinities from ordinary numbers. Among several candidates they are named
+first."""
 
 
 def forward_origin_starts(call: BackwardView) -> list[str]:
-    """The Nodes from whose outputs down the forward is to be searched: the roots, if they are not finite; else
-    those that made a gradient NaN or infinite because what they were given was so. Empty: the forward was finite,
-    or what was not did no harm.
-    """
+    """The Nodes from whose outputs the search in the forward starts: the roots, if they are not finite; otherwise
+    the Nodes that made a gradient non-finite because their inputs were. Empty if the forward was finite, or if
+    its non-finite values had no effect."""
     if root_kind(call) in ("inf", "nan"):
         return root_nodes(call)
     return [node for node in gradient_origins(call) if has_bad_input(call, node)]
 
 
 def has_bad_input(call: BackwardView, node: str) -> bool:
-    """Whether a Node is known to have been given NaN or infinities in the forward."""
+    """Whether a Node is known to have had non-finite inputs in the forward."""
     constants = (tensor["before"]["data"] for _, tensor in saved_constants(call, node))
     return any(map(is_nonfinite, (*(output(call, other) for other in known_inputs(call, node)), *constants)))
 
 
 def saved_constants(call: BackwardView, node: str) -> Iterator[tuple[str, TensorRow]]:
-    """What a Node saved and what needs no gradient, by the name that the Node gives it."""
+    """The saved tensors of a Node that do not require a gradient, by name."""
     for name, identifier in call.saved[node].items():
         if not call.tensors[identifier]["requires_grad"]:
             yield name, call.tensors[identifier]
@@ -92,7 +92,7 @@ def root_nodes(call: BackwardView) -> list[str]:
 
 
 def forward_origins(call: BackwardView, starts: Iterable[str]) -> Iterator[str]:
-    """The Nodes at which that began which is not finite in the outputs of `starts`."""
+    """The Nodes that first produced non-finite outputs among those below `starts`."""
     waiting = list(dict.fromkeys(node for start in starts for node in _bad_at(call, start)))
     seen = set(waiting)
     for node in waiting:  # grows while it is walked
@@ -106,13 +106,13 @@ def forward_origins(call: BackwardView, starts: Iterable[str]) -> Iterator[str]:
 
 
 def _bad_at(call: BackwardView, node: str) -> list[str]:
-    """A Node, if its output is known not to be finite; else those of its inputs that are."""
+    """A Node, if its output is known to be non-finite; otherwise those of its inputs that are."""
     nodes = [node, *known_inputs(call, node)] if kind_of(call, node) in ("finite", None) else [node]
     return [other for other in nodes if is_nonfinite(output(call, other))]
 
 
 def _nonfinite_inputs(call: BackwardView, node: str) -> list[str]:
-    """The inputs of a Node, if they are known, that explain what it holds."""
+    """The known inputs of a Node that explain its non-finite output."""
     inputs = known_inputs(call, node)
     nans = [other for other in inputs if kind_of(call, other) == "nan"]
     infinite = [other for other in inputs if kind_of(call, other) == "inf"]
@@ -127,7 +127,7 @@ def known_inputs(call: BackwardView, node: str) -> list[str]:
 
 
 def _below(call: BackwardView, node: str) -> Iterator[str]:
-    """The Nodes below, down to the nearest on each way whose output is known."""
+    """The Nodes below, down to the nearest one on each path whose output is known."""
     waiting = [edge.target for edge in call.next_edges.get(node, ())]
     seen = set(waiting)
     for other in waiting:  # grows while it is walked
@@ -139,15 +139,15 @@ def _below(call: BackwardView, node: str) -> Iterator[str]:
 
 
 def _likely_origin(call: BackwardView, node: str) -> str:
-    """Where it began, if the Nodes between a bad output and the finite ones below were not all seen: the lowest of
-    them that can make such numbers."""
+    """The origin, if not all Nodes between a bad output and the finite ones below are known: the lowest that can
+    create non-finite values."""
     unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
     creators = [other for other in (node, *unseen) if call.functions[other]["name"] in _CREATORS]
     return creators[-1] if creators else node
 
 
 def _is_mask(call: BackwardView, node: str) -> bool:
-    """Whether a Node holds infinities on purpose: it put them there, or handed on what did."""
+    """Whether a Node holds infinities on purpose: it inserted them, or passed on what another one inserted."""
     while call.functions[node]["name"] not in _MASKS:
         if call.functions[node]["name"] in _SUMS and not any(
             is_nonfinite(output(call, other)) for other in known_inputs(call, node)
@@ -161,7 +161,7 @@ def _is_mask(call: BackwardView, node: str) -> bool:
 
 
 def gradient_origins(call: BackwardView) -> Iterator[str]:
-    """The Nodes that were given finite gradients only and gave one that is not, and that came out."""
+    """The Nodes that received only finite gradients and produced a non-finite one that reached a leaf."""
     waiting = nonfinite_ends(call)
     seen = set(waiting)
     for node in waiting:  # grows while it is walked
@@ -194,5 +194,5 @@ def _makes_nonfinite(call: BackwardView, edge: GradientEdge) -> bool:
 
 
 def kind_of(call: BackwardView, node: str) -> Kind | None:
-    """What the output of a Node holds at worst."""
+    """The worst kind of value in the output of a Node."""
     return kind(output(call, node))

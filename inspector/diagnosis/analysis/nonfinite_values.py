@@ -1,4 +1,4 @@
-"""NaN and infinities in a backward call: which values hold them, and in which call they come up first."""
+"""Non-finite values in a backward call: where they are, and the first call that has any."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _WORST: tuple[Kind, ...] = ("finite", "inf", "nan")
 
 
 def kind(value: Value) -> Kind | None:
-    """What a value holds at worst: NaN, an infinity, only finite numbers; None where it is not known (or None)."""
+    """The worst kind of number in a value: NaN, infinite, or finite; None if unknown (or None)."""
     found = [_kind_of_item(item) for item in _items(value)]
     return max(found, key=_WORST.index) if found else None
 
 
 def is_nonfinite(value: Value) -> bool:
-    """Whether a value is known to hold NaN or an infinity."""
+    """Whether a value is known to contain NaN or an infinity."""
     return kind(value) in ("inf", "nan")
 
 
@@ -31,20 +31,20 @@ def is_finite(value: Value) -> bool:
 
 
 def output(call: BackwardView, node: str) -> Value:
-    """What a Node made in the forward; of an AccumulateGrad the data of its leaf."""
+    """The output of a Node in the forward; for an AccumulateGrad the data of its leaf."""
     return call.functions[node]["before"]["data"]
 
 
 def root_kind(call: BackwardView) -> Kind | None:
-    """What the roots of a call hold at worst."""
+    """The worst kind of number in the roots of a call."""
     found = [known for root in call.graph.roots if (known := kind(call.tensors[root]["before"]["data"]))]
     return max(found, key=_WORST.index) if found else None
 
 
 def nonfinite_ends(call: BackwardView) -> list[str]:
-    """The Nodes at which a gradient that is not finite came out: those of the leaves, or of what was asked for.
+    """The Nodes at which a non-finite gradient came out: those of the leaves, or of the requested tensors.
 
-    One that was lost on its way (`inf` into a relu that is off) harms nobody.
+    One that is lost on its path (`inf` into a relu that is off) has no effect.
     """
     asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
     ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
@@ -52,9 +52,9 @@ def nonfinite_ends(call: BackwardView) -> list[str]:
 
 
 def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
-    """The first call with a root or a gradient that is not finite: what comes later may follow from it.
+    """The first call with a non-finite root or gradient; later ones may be consequences.
 
-    What a GradScaler sees in the gradients it skips, so that nothing follows.
+    Calls whose step a GradScaler skips are excluded, since they have none.
     """
     for call in evidence.calls:
         if root_kind(call) in ("inf", "nan") or (call.row.setting.scale is None and nonfinite_ends(call)):
@@ -63,13 +63,13 @@ def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
 
 
 def affected_leaves(call: BackwardView, node: str) -> list[str]:
-    """The names of the leaves that got a gradient which is not finite; if none is known, those under a Node."""
+    """The names of the leaves with a non-finite gradient; if none is known, those under a Node."""
     bad = [leaf for function, leaf in call.leaf_of.items() if is_nonfinite(call.functions[function]["gradient"])]
     return call.names(bad) or call.leaves_affected_by([node])
 
 
 def holds(value: Value) -> str:
-    """`3 NaN and 1 infinite of 12 elements`; `NaN` of one number."""
+    """`3 NaN and 1 infinite of 12 elements`; `NaN` for a single number."""
     items = list(_items(value))
     if len(items) == 1 and is_summary(items[0]) and "nans" in items[0]:
         row = items[0]

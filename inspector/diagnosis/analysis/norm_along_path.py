@@ -1,11 +1,11 @@
-"""How the norm of the gradient changes on its way from the root to each layer.
+"""How the gradient norm changes on the path from the root to each layer.
 
-Norms of whole tensors, not of an element: a layer whose weights are drawn for its number of inputs (all of torch's
-and transformers' are) keeps the norm whatever its shape, while the size of an element changes with every width.
-`benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size of an
-element to 2e-6.
+Norms are those of whole tensors, not per element: a layer whose weights are scaled by its number of inputs (as in
+torch and transformers) preserves the norm whatever its shape, while the size of an element changes with every
+width. `benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size
+of an element to 2e-6.
 
-The way to a layer is the one along which most of the gradient came: on a residual stream the stream, not its
+The path to a layer is the one that carries most of the gradient: on a residual stream the stream, not its
 branches.
 """
 
@@ -24,12 +24,12 @@ from inspector.graph.values import is_unknown
 
 @dataclass(frozen=True)
 class NormAtNode:
-    """A Node on the way of most of the gradient.
+    """A Node on the path of most of the gradient.
 
-    size: the norm that arrived. above: the Node before it on the way; None at a root, and where that is not known.
-    highest, lowest: the largest and the smallest norm at the layers on the way, this Node included if it is one;
-    None where no layer has been passed. Not at what lies between them: within a norm layer, say, the gradient of
-    the variance is far smaller and that of the squares far larger.
+    size: the norm that arrived. above: the previous Node on the path; None at a root, and if unknown.
+    highest, lowest: the largest and the smallest norm at the layers on the path, including this Node if it is one;
+    None before the first layer. Norms between layers do not count: within a norm layer, for example, the gradient
+    of the variance is far smaller and that of the squares far larger.
     """
 
     node: str
@@ -41,14 +41,14 @@ class NormAtNode:
 
 @dataclass(frozen=True)
 class LayerEnd:
-    """A leaf and the Node that uses it: where the gradient arrives that moves the leaf."""
+    """A leaf and the Node that uses it, where the gradient of the leaf arrives."""
 
     leaf: str
     step: NormAtNode
 
 
 class NormAlongPath:
-    """The ways of most of the gradient through one call."""
+    """The paths of most of the gradient through one call."""
 
     def __init__(self, call: BackwardView) -> None:
         self.call = call
@@ -64,7 +64,7 @@ class NormAlongPath:
 
     @property
     def layers(self) -> list[LayerEnd]:
-        """Every leaf at every Node that uses it and was given a gradient, in walk order."""
+        """Every leaf at every Node that uses it and received a gradient, in walk order."""
         return [
             LayerEnd(self.call.leaf_of[user.accumulate], self.steps[user.node])
             for user in self._users
@@ -101,7 +101,7 @@ class NormAlongPath:
         return step is not None and step.highest is None and step.size >= most
 
     def path_to_root(self, node: str) -> Iterator[NormAtNode]:
-        """The steps of the way to a Node, from it to the root."""
+        """The steps of the path to a Node, from the Node to the root."""
         above: str | None = node
         while above is not None and above in self.steps:
             yield self.steps[above]
@@ -116,7 +116,8 @@ class NormAlongPath:
         return NormAtNode(node, size, above, highest, lowest)
 
     def _above(self, node: str) -> str | None:
-        """From where most of the gradient came; None at a root, and where a light recording does not know it."""
+        """The Node from which most of the gradient came; None at a root, and if a light recording does not show
+        it."""
         sizes = [(value_norm(edge.gradient), edge.source) for edge in self.call.incoming.get(node, ())]
         known = [(size, source) for size, source in sizes if size is not None and math.isfinite(size)]
         if any(is_unknown(edge.gradient) for edge in self.call.incoming.get(node, ())):

@@ -1,4 +1,4 @@
-"""Where on its way the norm of a gradient changes: what vanishing-gradient and exploding-gradient tell."""
+"""Where the gradient norm changes on its path, for vanishing-gradient and exploding-gradient."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.graph.values import is_unknown
 
 _NAMED = 5
-"""So many Nodes are named."""
+"""Maximum number of Nodes named in a finding."""
 
 
 @dataclass(frozen=True)
 class NormChange:
-    """A way on which the norm changes.
+    """A path on which the norm changes.
 
-    first, last: the norm at its ends, a GradScaler's scale divided out. count: its Nodes. location: the line with
-    most of the change. nodes: those of that line with most of it, and names what they are. factor: what a Node of
-    them multiplies the norm by. parameters: the harmed ones.
+    first, last: the norm at its ends, divided by a GradScaler's scale. count: its Nodes. location: the line with
+    most of the change. nodes: the Nodes of that line with most of it, and names what they are. factor: by which
+    such a Node multiplies the norm. parameters: the affected ones.
     """
 
     first: float
@@ -59,7 +59,7 @@ def norm_changes(
 
 
 def _way(depth: NormAlongPath, layer: LayerEnd) -> list[NormAtNode]:
-    """The steps from a layer up to the first layer of its way."""
+    """The steps from a layer up to the first layer of its path."""
     return [step for step in depth.path_to_root(layer.step.node) if step.highest is not None]
 
 
@@ -98,7 +98,7 @@ def _log(size: float) -> float:
 
 
 def _line(call: BackwardView, node: str) -> str:
-    """A key for the line that made a Node; where it is not known for all Nodes of its kind."""
+    """A key for the line that created a Node; if it is not known for all, for all Nodes of its kind."""
     source = call.functions[node]["source"]
     if source and not is_unknown(source):
         return f"{source['file']}:{source['line']}"

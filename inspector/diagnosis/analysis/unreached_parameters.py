@@ -1,4 +1,4 @@
-"""The trained parameters that no watched backward call reached."""
+"""The trained parameters that no recorded backward call reached."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from inspector.report.row_types import LeafRow
 
 @dataclass(frozen=True, slots=True)
 class UnreachedParameter:
-    """leaf: its row. of_a_model_in_use: whether its model has run, or others of it were reached.
-    others_reached: whether its optimizer (where there is none, its model) holds parameters that were reached."""
+    """leaf: its row. of_a_model_in_use: whether its model ran, or others of its parameters were reached.
+    others_reached: whether its optimizer (or, without one, its model) holds parameters that were reached."""
 
     leaf: LeafRow
     of_a_model_in_use: bool
@@ -22,7 +22,7 @@ class UnreachedParameter:
 
 
 def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
-    """Of optimizers that have stepped, else of the modules that ran, those that are in no watched graph."""
+    """The parameters, of optimizers that stepped or else of modules that ran, that are in no recorded graph."""
     used = {leaf["model"] for leaf in evidence.leaves if leaf["model"] and (leaf["ran"] or leaf["calls"])}
     reached_by = {number for leaf in evidence.leaves if leaf["calls"] for number in leaf["optimizers"]}
     for leaf in evidence.leaves:
@@ -36,14 +36,14 @@ def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
 
 
 def is_idle(evidence: Evidence, leaf: LeafRow) -> bool:
-    """Whether it may come in another call: another head's turn, an expert that no sample was sent to."""
+    """Whether it may be used in another call: another head's turn, an expert that got no sample."""
     if leaf["without_graph"] is not None:  # its turn came
         return False
     return _takes_turns(evidence, leaf) or _is_one_of_several(evidence, leaf)
 
 
 def _takes_turns(evidence: Evidence, leaf: LeafRow) -> bool:
-    """Whether calls from one line reached now these, now those parameters of its model."""
+    """Whether calls from one line reach different parameters of its model in turn."""
     lines: dict[tuple[Any, ...], set[int]] = {}
     for call in evidence.calls_with_all_gradients:
         location = call.row.location
@@ -57,9 +57,9 @@ def _takes_turns(evidence: Evidence, leaf: LeafRow) -> bool:
 
 
 def _is_one_of_several(evidence: Evidence, leaf: LeafRow) -> bool:
-    """Whether it is one of several equals side by side, `experts.3.weight`, of which others were reached.
+    """Whether it is one of several equal siblings, such as `experts.3.weight`, of which others were reached.
 
-    A layer that a chain of layers left out is none: there one of the others lies under another.
+    A layer that was left out of a chain of layers is not, because there each layer is under the next.
     """
     parts = leaf["name"].split(".")
     for position, part in enumerate(parts):
@@ -83,7 +83,7 @@ def _differ_at(some: list[str], others: list[str], position: int) -> bool:
 
 
 def _are_chained(evidence: Evidence, leaves: list[LeafRow]) -> bool:
-    """Whether the gradient of one of these leaves comes through a Node that uses another one."""
+    """Whether the gradient of one of these leaves passes through a Node that uses another one."""
     for call in evidence.calls_with_all_gradients:
         of_call = [row["tensor"] for leaf in leaves for row in leaf["calls"] if row["backward_call"] == call.index]
         nodes = {node for node, tensor in call.leaf_of.items() if tensor in of_call}

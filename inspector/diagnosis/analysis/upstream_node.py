@@ -1,4 +1,4 @@
-"""Which Node's output another one was really given: through views, selections and casts."""
+"""Find the Node whose output a Node used, looking through views, selections and casts."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ SELECTS = frozenset(
         "ViewBackward0",
     ]
 )
-"""Nodes whose output holds elements of their input, unchanged: all of them or some, in another shape or type."""
+"""Nodes whose output consists of elements of their input, unchanged: all or some, in another shape or dtype."""
 
 GUARDS = frozenset(["AddBackward0", "ClampBackward0", "ClampBackward1", "ClampMinBackward0", "ClampMinBackward1"])
-"""What keeps a logarithm from zero: `p + 1e-8`, `p.clamp(min=1e-8)`."""
+"""Operations that keep the argument of a logarithm above zero: `p + 1e-8`, `p.clamp(min=1e-8)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """node: whose output an input is. between: the Nodes that it went through on its way."""
+    """node: the Node that produced an input. between: the Nodes it passed through."""
 
     node: str
     between: tuple[str, ...]
 
 
 def find_producer(call: BackwardView, node: str, through: Collection[str] = SELECTS) -> Producer | None:
-    """What the first input of a Node is made by; None where that is a leaf or a constant.
+    """The Node that produced the first input of a Node; None for a leaf or a constant.
 
-    through: names of Nodes that are gone through, if they have one input with a graph.
+    through: names of Nodes to look through, if they have one input with a graph.
     """
     between: list[str] = []
     edges = call.next_edges.get(node, ())
@@ -64,13 +64,13 @@ def find_producer(call: BackwardView, node: str, through: Collection[str] = SELE
 
 
 class SeenModules:
-    """Modules that were found at fault: `nn.Sigmoid` in a discriminator that three losses use is one defect."""
+    """Modules with a known defect: an `nn.Sigmoid` in a discriminator used by three losses is one defect."""
 
     def __init__(self) -> None:
         self._found: list[tuple[str, set[str]]] = []
 
     def add(self, call: BackwardView, node: str) -> bool:
-        """Whether the module that made a Node is not one of them yet; outside of modules it always is."""
+        """Whether the module that created a Node is new; outside of modules it always is."""
         module = call.functions[node]["module"]
         if not isinstance(module, str) or not module:
             return True
@@ -81,7 +81,7 @@ class SeenModules:
 
 
 def dimension(call: BackwardView, node: str) -> int | None:
-    """Along which dimension a softmax goes, counted from the front; None where that was not recorded."""
+    """The dimension of a softmax, counted from the front; None if not recorded."""
     row = call.functions[node]
     given = row["attributes"].get("dim")
     result = call.saved[node].get("result")
@@ -92,7 +92,7 @@ def dimension(call: BackwardView, node: str) -> int | None:
 
 
 def same_dimension(call: BackwardView, upper: str, producer: Producer) -> bool:
-    """Whether two softmaxes normalise the same elements, as far as that is known."""
+    """Whether two softmaxes normalise over the same elements, as far as known."""
     if producer.between:  # in another shape, a dimension has another number
         return True
     over, under = dimension(call, upper), dimension(call, producer.node)

@@ -1,4 +1,4 @@
-"""Where gradients became exactly zero: for each trained leaf whose gradient is zeros, the Node that made it so."""
+"""Find the Node that made a gradient exactly zero, for each trained leaf with a zero gradient."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ TINY = 1e-30
 zeros was not cut but has vanished."""
 
 _FLAT = (*ROUNDERS, *RECTIFIERS, *SQUASHERS)
-"""Functions that need no other operand to give zeros."""
+"""Functions that produce zeros without another operand."""
 
 _MOST_CAUSES = 8
-"""So many are kept of one Node: enough to see whether one of them is in order."""
+"""Maximum causes kept per Node: enough to see whether one of them is intended."""
 
 
 @dataclass(frozen=True)
 class ZeroCause:
-    """A gradient arrived at `node` and zeros went on.
+    """A gradient arrived at `node`, and zeros left it.
 
-    edge: the way on. hooked: a hook between its ends made it so. operand: the id of a tensor of zeros that it was
-    multiplied by. leaves: the ids of the trained leaves whose gradient is zeros for it.
+    edge: the edge they left by. hooked: a hook on that edge made the zeros. operand: the id of a tensor of zeros
+    by which the Node multiplied. leaves: the ids of the trained leaves whose gradient is therefore zero.
     """
 
     node: str
@@ -60,7 +60,7 @@ class _ZeroSource:
 
 
 def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
-    """Why gradients of trained leaves are zeros, in walk order; without what is as it should be."""
+    """Why gradients of trained leaves are zero, in walk order, without intended zeros."""
     causes = _causes(call)
     found: dict[tuple[str, bool], list[tuple[ZeroCause, str]]] = {}
     for node, leaf in call.leaf_of.items():
@@ -76,7 +76,7 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
 
 
 def rule_for(call: BackwardView, zero: ZeroCause) -> str:
-    """Which rule speaks of it."""
+    """The rule that reports a cause."""
     name = call.functions[zero.node]["name"]
     if zero.hooked:
         return "zero-gradient"
@@ -92,12 +92,12 @@ def rule_for(call: BackwardView, zero: ZeroCause) -> str:
 
 
 def data(call: BackwardView, tensor: str) -> Any:
-    """What a tensor held before backward."""
+    """The data of a tensor before backward."""
     return call.tensors[tensor]["before"]["data"]
 
 
 def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
-    """For each Node at which zeros arrived, where they began to be zeros. Empty: that is not known."""
+    """For each Node at which zeros arrived, where they started. Empty if unknown."""
     causes: dict[str, list[_ZeroSource]] = {}
     for node in topological_order(call):
         if not is_zero(call.functions[node]["gradient"]):
@@ -120,7 +120,7 @@ def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
 
 
 def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | None:
-    """What a cause did to a leaf; None where that is no defect."""
+    """The effect of a cause on a leaf; None if it is not a defect."""
     edge, node = cause.edge, cause.edge.source
     if cause.hooked:
         return ZeroCause(node, edge, True, None, (leaf,))
@@ -143,7 +143,7 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
 
 
 def _is_sum(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether the gradient that went this way is a sum of what arrived, so that zero means that it cancels."""
+    """Whether the gradient on this edge is a sum of what arrived, so that a zero means it cancelled."""
     function = call.functions[edge.source]
     if function["name"] in SUMS:
         return bool(function["attributes"].get("alpha", 1) != 0)
@@ -155,7 +155,7 @@ def _has_vanished(call: BackwardView, node: str) -> bool:
 
 
 def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether something else was chosen here: by the function, a router, or a loss that is at its minimum."""
+    """Whether something else was chosen here: by the function, a router, or a loss at its minimum."""
     name = call.functions[edge.source]["name"]
     if name.startswith(CHOOSERS) or is_idle(call, edge.source, edge.slot):
         return True
@@ -163,7 +163,7 @@ def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
 
 
 def at_minimum(call: BackwardView) -> bool:
-    """Whether the loss is exactly zero: a hinge that no sample passes has no slope, and needs none."""
+    """Whether the loss is exactly zero: a hinge loss without violations has zero slope, as intended."""
     return all(is_zero(data(call, root)) for root in call.graph.roots if root in call.tensors)
 
 
@@ -188,14 +188,14 @@ def is_idle(call: BackwardView, node: str, slot: int = 0) -> bool:
 
 
 def _is_empty(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether a Node has worked on no elements at all: an expert without a token."""
+    """Whether a Node worked on no elements: an expert without a token."""
     values = [edge.gradient, call.functions[edge.source]["gradient"]]
     values += [data(call, tensor) for tensor in call.saved.get(edge.source, {}).values()]
     return any(is_summary(value) and 0 in value["shape"] for value in values) or [] in values
 
 
 def _input(call: BackwardView, edge: GradientEdge) -> str | None:
-    """The tensor that the gradient of an edge belongs to."""
+    """The tensor to which the gradient of an edge belongs."""
     if edge.target in call.leaf_of:
         return call.leaf_of[edge.target]
     for tensor in call.outputs.get(edge.target, ()):
@@ -205,7 +205,8 @@ def _input(call: BackwardView, edge: GradientEdge) -> str | None:
 
 
 def _operands(call: BackwardView, edge: GradientEdge) -> Iterator[str]:
-    """What a Node may have multiplied a gradient by: what it saved, but its input there, its result, a mean."""
+    """The tensors by which a Node may have multiplied a gradient: its saved tensors, except its input there, its
+    result and a mean."""
     own, outputs = _input(call, edge), call.outputs.get(edge.source, ())
     for name, tensor in call.saved.get(edge.source, {}).items():
         if tensor != own and tensor not in outputs and not name.startswith(("result", "running_mean")):
@@ -256,8 +257,8 @@ def _known(tensors: Iterable[str | None]) -> Iterator[str]:
 
 
 def _is_learning(call: BackwardView, leaf: str) -> bool:
-    """Whether a leaf gets a gradient that will move it from zero: a zero-initialised branch opens with the first
-    step."""
+    """Whether a leaf gets a gradient that will move it away from zero: a zero-initialised branch opens with the
+    first step."""
     size = value_norm(call.tensors[leaf]["gradient"])
     return size is not None and (size > 0 or math.isnan(size))
 

@@ -1,10 +1,10 @@
-"""A column [n, 1] and a vector [n] were broadcast to [n, n] on their way into the loss.
+"""A column [n, 1] and a vector [n] were broadcast to [n, n] on the path to the loss.
 
-Why it matters: a model's output of shape [n, 1] and targets of shape [n] give, by broadcasting, all n * n
-pairs. The loss then compares each prediction with every target, and is least where all predictions are the
-targets' mean: the model learns the mean and nothing else, without an error.
+Why it matters: a model output of shape [n, 1] and targets of shape [n] broadcast to all n * n pairs. The loss
+then compares each prediction with every target, and its minimum is the mean of the targets: the model learns
+that mean and nothing else, without an error.
 
-How to mend it: give both the same shape: `prediction.squeeze(1)`, or `target.unsqueeze(1)`.
+How to fix it: give both the same shape: `prediction.squeeze(1)` or `target.unsqueeze(1)`.
 
 Example:
 
@@ -55,15 +55,15 @@ _ON_THE_WAY = {
     "ViewBackward0",
     "WhereBackward0",
 }
-"""What a loss does with a difference: element by element, then one number. Anything else (a matrix product,
-a selection, a softmax over the pairs) means that the pairs are meant."""
+"""What a loss does with a difference: elementwise operations, then a reduction to one number. Anything else (a
+matrix product, a selection, a softmax over the pairs) means that the pairs are intended."""
 
 _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
-"""Text that says that the writer knew of the shapes."""
+"""Source text which shows that the author knew the shapes."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every operation of [n, 1] and [n] from which all ways lead straight to a root."""
+    """Every operation of [n, 1] and [n] whose result only goes straight into a root."""
     for call in evidence.calls_recorded_in_full:
         for node, row in call.functions.items():
             shapes = row.get("operands")
@@ -72,7 +72,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _is_column_and_vector(first: list[int], second: list[int]) -> bool:
-    """As many elements, but not as many dimensions, of which the longer shape ends in 1."""
+    """Whether they have the same number of elements but not of dimensions, and the longer shape ends in 1."""
     longer, shorter = (first, second) if len(first) > len(second) else (second, first)
     return len(longer) != len(shorter) and longer[-1] == 1 and longer[:-1] == shorter
 
@@ -94,9 +94,9 @@ def _found(call: BackwardView, node: str, shapes: list[list[int]]) -> Finding:
     longer = first if len(first) > len(second) else second
     pairs = [*longer[:-1], longer[-2]]
     return RULE.found(
-        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on its way "
-        f"into the loss: {math.prod(pairs):,} pairs in the place of {math.prod(longer):,}",
-        "give both the same shape: squeeze(-1) the one that ends in 1, or unsqueeze(-1) the other",
+        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on the path "
+        f"to the loss: {math.prod(pairs):,} elements instead of {math.prod(longer):,}",
+        "give both the same shape: call squeeze(-1) on the one that ends in 1, or unsqueeze(-1) on the other",
         at=Place(call.location(node), call.index, (node,)),
         parameters=call.leaves_affected_by([node]),
         evidence={"operands": shapes},

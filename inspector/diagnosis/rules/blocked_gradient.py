@@ -1,10 +1,10 @@
-"""A Node returned None for an input that needs a gradient.
+"""A Node returned None for an input that requires a gradient.
 
-Why it matters: to autograd None means zero. All that lies behind that input gets no gradient from here, and
-no error says so: its parameters stay as they are, or learn from other paths only.
+Why it matters: autograd treats None as zero. Everything before that input gets no gradient through this Node,
+and no error is raised: its parameters do not change, or learn through other paths only.
 
-How to mend it: return a gradient from `backward` for every input that `ctx.needs_input_grad` asks for, in the
-order of the arguments of `forward`.
+How to fix it: return a gradient from `backward` for every input with `ctx.needs_input_grad`, in the order of
+the arguments of `forward`.
 
 Example:
 
@@ -32,8 +32,8 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every Node that was given a gradient and gave None to an input of which leaves are harmed."""
-    for call in evidence.calls_with_all_gradients:  # elsewhere None also means that nobody asked
+    """Every Node that received a gradient and returned None for an input with leaves."""
+    for call in evidence.calls_with_all_gradients:  # elsewhere None also means that it was not requested
         for node in call.functions:
             yield from _blocked(evidence, call, node)
 
@@ -51,7 +51,7 @@ def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Find
     name = call.functions[node]["name"]
     slots = ", ".join(str(edge.slot) for edge in blocked)
     yield RULE.found(
-        f"{name} was given a gradient and returned None for input {slots}, which needs one",
+        f"{name} received a gradient and returned None for input {slots}, which requires one",
         f"return a gradient for input {slots} from {name.removesuffix('Backward')}.backward",
         at=Place(call.location(node), call.index, (node, *(edge.target for edge in blocked))),
         parameters=harmed,

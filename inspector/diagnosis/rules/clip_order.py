@@ -1,10 +1,10 @@
-"""Gradients are clipped before backward, after the step, or while a GradScaler's scale is still in them.
+"""Gradients are clipped before backward, after the step, or while still scaled by a GradScaler.
 
-Why it matters: clipping changes what `grad` holds at that moment. Before backward there is nothing to clip, or
-what is left of the last step; after the step it is too late; and before `scaler.unscale_` the norm is some
-65,536 times too large, so that the threshold cuts every gradient down to almost nothing. None of it raises.
+Why it matters: clipping changes the current content of `grad`. Before backward, there is nothing to clip, or
+only old gradients; after the step it is too late; before `scaler.unscale_` the norm is about 65,536 times too
+large, so the threshold reduces every gradient to almost nothing. None of this raises.
 
-How to mend it: the order is backward, `scaler.unscale_(optimizer)` where there is a GradScaler, clip, step.
+How to fix it: the order is backward, `scaler.unscale_(optimizer)` if there is a GradScaler, clip, step.
 
 Example:
 
@@ -26,7 +26,7 @@ from inspector.report.row_types import EventRow
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first clip at each line whose gradients were not there yet, used already, or scaled."""
+    """The first clip at each line whose gradients were missing, already used, or scaled."""
     told: set[tuple[str, int] | None] = set()
     for position, event in enumerate(evidence.events):
         names = event.get("parameters", [])
@@ -59,14 +59,14 @@ def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
         unclipped = _calls(step, names) - held
         if unclipped and not _clipped_between(evidence, position, step):
             return (
-                f"there was nothing to clip yet: backward call {min(unclipped)} came afterwards, and its "
-                "gradients went into the step unclipped",
+                f"there was nothing to clip yet: backward call {min(unclipped)} ran afterwards, and its "
+                "gradients were not clipped before the step",
                 "clip between backward() and step()",
             )
     scale = _scale(evidence, position, held)
     if scale is not None:
         return (
-            f"the gradients were clipped while they were still multiplied by the GradScaler's scale, {scale:g}",
+            f"the gradients were clipped while still multiplied by the GradScaler's scale, {scale:g}",
             "call scaler.unscale_(optimizer) before clipping",
         )
     return None
@@ -107,7 +107,7 @@ def _clipped_between(evidence: Evidence, position: int, step: EventRow) -> bool:
 
 
 def _scale(evidence: Evidence, position: int, held: set[int]) -> float | None:
-    """The scale that is still in the gradients of these calls; None if there is none."""
+    """The scale still in the gradients of these calls; None if there is none."""
     scaled = {call.index: call.row.setting.scale for call in evidence.calls if call.row.setting.scale is not None}
     names = set(evidence.events[position].get("parameters", ()))
     for index in sorted(held, reverse=True):

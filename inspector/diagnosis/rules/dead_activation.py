@@ -1,11 +1,12 @@
-"""An activation lets (almost) no gradient through.
+"""An activation passes (almost) no gradient.
 
-Why it matters: a relu gives no gradient where its input is negative. Where that is so for every unit and every
-sample the layers before it get nothing, and since they do not move it stays so: the units are dead.
+Why it matters: relu passes no gradient where its input is negative. If all inputs are negative for every
+sample, the layers before it get no gradient, do not change, and so the inputs stay negative: the units are
+dead.
 
-How to mend it: look at what makes the inputs negative: a bias that starts far below zero, inputs that are not
-normalised, a step that was too large. Normalise before the activation, lower the learning rate, or use one with a
-slope on both sides (leaky_relu, gelu).
+How to fix it: find out why the inputs are negative: a bias initialised far below zero, inputs that are not
+normalised, a step that was too large. Normalise before the activation, lower the learning rate, or use an
+activation with a slope on both sides (leaky_relu, gelu).
 
 Example:
 
@@ -28,26 +29,26 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 LEAST_PASSED = 0.1
-"""Norm of the gradient behind an activation by that before it. Healthy models at initialisation: 0.44 and more,
-0.7 as a rule (`benchmarks/healthy_norms.py`); of a relu with one element in a hundred alive it is 0.1."""
+"""Ratio of the gradient norm after an activation to that before it. Healthy models at initialisation have at least
+0.44, usually 0.7 (`benchmarks/healthy_norms.py`); a relu with one element in a hundred alive has 0.1."""
 
 LEAST_ALIVE = 0.05
-"""Share of a relu's outputs that are not zero. Healthy models at initialisation: 0.33 and more, one half as a
-rule; trained ones may be sparse, though seldom below a tenth."""
+"""Share of non-zero outputs of a relu. Healthy models at initialisation have at least 0.33, usually one half;
+trained models may be sparse, but seldom below a tenth."""
 
 FEWEST = 8
-"""Elements of which there is something to say: all of eight are negative by chance once in 256 times."""
+"""Minimum number of elements: all of eight are negative by chance once in 256 times."""
 
 _DYING = RECTIFIERS - {"SoftplusBackward0"}
-"""The slope of a softplus falls with its output: what was made small by it (a variance, the step of Mamba's state
-space) still moves by its share."""
+"""The slope of a softplus falls with its output: a small output (a variance, the step of Mamba's state space)
+still changes in proportion."""
 
 _EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0", "HardsigmoidBackward0"])
-"""Whose outputs are exactly zero where they are flat (hardsigmoid: at its lower end)."""
+"""Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every activation behind which next to nothing is left, with the leaves that lie behind it alone."""
+    """Every activation that passes almost no gradient, with the leaves that depend on it alone."""
     for call in evidence.calls_with_all_gradients:
         if at_minimum(call):
             continue
@@ -72,11 +73,11 @@ def _is_dead(call: BackwardView, node: str) -> bool:
 
 def _found(call: BackwardView, node: str, share: float, harmed: list[str]) -> Finding:
     name, living = call.functions[node]["name"], alive(call, node)
-    outputs = "" if living is None else f"; {format_number(100 * living)} % of its outputs are not zero"
-    through = "nothing" if share == 0 else f"{format_number(100 * share)} %"
+    outputs = "" if living is None else f"; {format_number(100 * living)}% of its outputs are not zero"
+    through = "nothing" if share == 0 else f"{format_number(100 * share)}%"
     return RULE.found(
-        f"{name} lets {through} of its gradient through{outputs}",
-        "see why its inputs are so far on the flat side: a bias far below zero, inputs that are not normalised, a "
+        f"{name} passes {through} of its gradient{outputs}",
+        "find out why its inputs are on the flat side: a bias far below zero, inputs that are not normalised, a "
         "learning rate that is too large; normalise before it, or use leaky_relu or gelu",
         at=Place(call.location(node), call.index, (node,)),
         parameters=harmed,

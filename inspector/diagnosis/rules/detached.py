@@ -1,11 +1,10 @@
-"""A trained parameter gets no gradient because a tensor between it and the root was cut off.
+"""A trained parameter gets no gradient because a tensor between it and the root was detached.
 
 Why it matters: `detach`, `.data`, `.item()`, `.numpy()`, `torch.tensor(t)`, `no_grad` and `inference_mode`
-give a tensor that no longer knows where it came from. What lies behind it is not trained, and nothing says
-so: the loss falls a little, as the rest of the model learns.
+return a tensor that is not connected to the graph. The parameters before it are not trained, and no error is
+raised: the loss still falls a little because the rest of the model learns.
 
-How to mend it: use the tensor itself; move what is only for logging (`.item()`, `.detach()`) off the way to
-the loss.
+How to fix it: use the tensor itself in the loss. Keep `.item()` and `.detach()` for logging only.
 
 Example:
 
@@ -26,13 +25,13 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
-"""Cuts that may end in plain numbers, of which nobody sees where they go."""
+"""Cuts that may end in plain numbers, whose further use is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each place that cut off parameters which nothing else brings a gradient to.
+    """One finding for each location that cut off parameters without another source of gradient.
 
-    A cut whose result is known to go on to the root comes first, then those whose result went out of sight.
+    Cuts whose result is known to reach the root come first, then those whose result is not recorded further.
     """
     left = _without_gradient(evidence)
     for goes_on in (_reaches, _may_reach):
@@ -48,8 +47,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
     nodes = tuple(dict.fromkeys(node for cut in cuts for node in cut["into"]))
     return RULE.found(
-        f"{described(cuts[0])}: no gradient goes back from there, and what lies behind gets none in any other way",
-        "let the tensor itself go on to the loss" if cuts[0]["region"] is None else "run this part with gradients",
+        f"{described(cuts[0])}: no gradient passes this point, and the parameters before it get none by any "
+        "other path",
+        "use the tensor itself in the loss, not a detached copy"
+        if cuts[0]["region"] is None
+        else "run this part with gradients enabled",
         at=Place(location(cuts[0]), index, nodes),
         parameters=names,
         evidence={"kind": cuts[0]["kind"], "times": sum(cut["count"] for cut in cuts)},
@@ -65,9 +67,9 @@ def _may_reach(cut: CutRow) -> bool:
 
 
 def _without_gradient(evidence: Evidence) -> set[str]:
-    """Leaves under a cut that come under no root, and that somebody trains.
+    """Trained leaves under a cut that are not under any root.
 
-    An optimizer none of whose parameters gets a gradient, while some do that nobody holds, has the wrong ones.
+    An optimizer whose parameters get no gradient, while parameters in no optimizer do, has the wrong parameters.
     """
     under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
     wrong: set[str] = set()

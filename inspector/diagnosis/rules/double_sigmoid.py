@@ -1,10 +1,10 @@
-"""A probability is fed to a loss that expects logits: sigmoid is applied twice.
+"""Probabilities are passed to a loss that expects logits: sigmoid is applied twice.
 
-Why it matters: `binary_cross_entropy_with_logits` applies sigmoid itself. The second sigmoid makes 0.5 to 0.73
-of what was 0 to 1, so the model can never be certain of either class and its gradients are small.
+Why it matters: `binary_cross_entropy_with_logits` applies sigmoid itself. The second sigmoid maps 0 to 1 onto
+0.5 to 0.73, so the model can never be certain of either class, and its gradients are small.
 
-How to mend it: give the loss the logits, and keep the sigmoid for the predictions; or use
-`binary_cross_entropy` on the probabilities.
+How to fix it: pass logits to the loss and apply the sigmoid to predictions only; or use
+`binary_cross_entropy` with the probabilities.
 
 Example:
 
@@ -28,7 +28,8 @@ _OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every sigmoid whose result a loss takes for logits, and every second one before a loss on probabilities."""
+    """Every sigmoid whose result a loss uses as logits, and every second sigmoid before a loss on probabilities.
+    """
     defects = SeenModules()
     for call in evidence.calls:
         for loss, row in call.functions.items():
@@ -46,11 +47,12 @@ def _sigmoid_before(call: BackwardView, node: str) -> str | None:
 
 
 def _found(call: BackwardView, loss: str, node: str, producer: str) -> Finding:
-    """node: what takes its input for logits: the loss itself, or the sigmoid before it. fed: the first sigmoid."""
+    """node: what uses its input as logits: the loss itself, or the sigmoid before it. producer: the first sigmoid.
+    """
     again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
     return RULE.found(
-        f"sigmoid twice: its probabilities are taken for logits, {again} to them",
-        "give the loss the logits: without this sigmoid, which belongs to the predictions",
+        f"sigmoid is applied twice: its probabilities are used as logits, and {again} to them",
+        "pass logits to the loss, and apply this sigmoid to predictions only",
         at=Place(call.location(producer), call.index, (producer, *dict.fromkeys((node, loss)))),
         parameters=call.leaves_affected_by([producer]),
     )

@@ -1,10 +1,10 @@
-"""A probability is fed to a loss that expects logits: softmax is applied twice.
+"""Probabilities are passed to a loss that expects logits: softmax is applied twice.
 
-Why it matters: `cross_entropy` applies log_softmax itself. Of probabilities between 0 and 1 the second softmax
-makes nearly equal ones, so the loss cannot come near zero and its gradients are small: the model learns slowly,
-or stops well before it could.
+Why it matters: `cross_entropy` applies log_softmax itself. The second softmax turns probabilities between 0
+and 1 into nearly equal ones, so the loss cannot approach zero and its gradients are small: the model learns
+slowly, or stops well before it could.
 
-How to mend it: give the loss the logits. Take the softmax out of the model (keep it for the predictions), or
+How to fix it: pass logits to the loss. Remove the softmax from the model (apply it to predictions only), or
 use `log_softmax` with `nll_loss`.
 
 Example:
@@ -29,11 +29,11 @@ _AGAIN = {
     "SoftmaxBackward0": "a second softmax is applied",
 }
 _LOGS_WANTED = ("NllLossBackward0", "NllLoss2DBackward0")
-_ADVICE = "give the loss the logits: without this softmax, which belongs to the predictions"
+_ADVICE = "pass logits to the loss, and apply this softmax to predictions only"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every softmax whose result goes straight into another, or into a loss that expects logarithms."""
+    """Every softmax whose result goes straight into another one, or into a loss that expects logarithms."""
     defects = SeenModules()
     for call in evidence.calls:
         for node, row in call.functions.items():
@@ -51,10 +51,11 @@ def _found(call: BackwardView, node: str, producer: Producer) -> Iterator[Findin
     if name in _AGAIN and not same_dimension(call, node, producer):
         return
     if name in _LOGS_WANTED:
-        problem = "nll_loss is given probabilities, and expects their logarithms"
-        advice = "use log_softmax in the place of this softmax, or cross_entropy of the logits"
+        problem = "nll_loss expects log probabilities, but got probabilities"
+        advice = "use log_softmax instead of this softmax, or cross_entropy with logits"
     else:
-        problem, advice = f"softmax twice: its probabilities are taken for logits, {_AGAIN[name]} to them", _ADVICE
+        problem = f"softmax is applied twice: its probabilities are used as logits, and {_AGAIN[name]} to them"
+        advice = _ADVICE
     yield RULE.found(
         problem,
         advice,

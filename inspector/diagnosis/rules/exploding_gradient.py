@@ -1,10 +1,11 @@
 """The gradient grows by orders of magnitude on its way to the first layers.
 
-Why it matters: each layer multiplies the gradient on its way back. With factors above one it grows with depth, the
-first layers get steps that throw them far off, and after a few more steps all is Inf or NaN.
+Why it matters: each layer multiplies the gradient on its way back. With factors above one it grows with
+depth, the first layers take huge steps, and after a few more steps everything is Inf or NaN.
 
-How to mend it: draw the weights for their number of inputs (He, Xavier; orthogonal for recurrent ones), normalise
-between the layers, do not divide by next to nothing; clipping helps where the rise is rare.
+How to fix it: scale the initial weights by the number of inputs (He, Xavier; orthogonal for recurrent
+layers), normalise between the layers, and do not divide by numbers close to zero. Clipping helps if large
+gradients are rare.
 
 Example:
 
@@ -31,7 +32,8 @@ have 5e4."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every chain of layers at whose end far more arrives than in the midst, at the line where it grows most."""
+    """Every chain of layers whose end receives a far larger gradient than its middle, at the line with most
+    growth."""
     for call in evidence.calls_with_all_gradients:
         depth = NormAlongPath(call)
         risen = {
@@ -41,7 +43,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield RULE.found(
                 f"the gradient grows from a norm of {format_number(change.first)} to "
                 f"{format_number(change.last)} over "
-                f"{change.count} Nodes; most at {change.names} (times {format_number(change.factor)} each)",
+                f"{change.count} Nodes; mostly at {change.names} (times {format_number(change.factor)} each)",
                 "draw the weights for their number of inputs (He, Xavier, orthogonal), normalise between the "
                 "layers, and do not divide by next to nothing",
                 at=Place(change.location, call.index, change.nodes),

@@ -1,12 +1,12 @@
-"""Backward went through a graph that an earlier backward had released.
+"""backward() went through a graph whose buffers an earlier backward had already freed.
 
-Why it matters: backward frees the tensors that a graph has saved while it goes. A second backward that comes to
-the same Nodes cannot go on, and torch raises. Most often the graph was not meant to be shared: a hidden state, a
-running loss or a tensor computed once before the loop carries the last iteration's graph into the next.
+Why it matters: backward frees the saved tensors of a graph as it runs. A second backward that reaches the
+same Nodes cannot continue, and torch raises. Usually the graph was shared by mistake: a hidden state, a
+running loss or a tensor computed once before the loop carries the graph of the last iteration into the next.
 
-How to mend it: cut the old graph off (`hidden = hidden.detach()`), compute what is shared anew in each
-iteration, or add the losses and call backward once. `retain_graph=True` is right only where one graph is to be
-gone through twice.
+How to fix it: detach what is carried over (`hidden = hidden.detach()`), recompute what is shared in each
+iteration, or add the losses and call backward once. Use `retain_graph=True` only if backward is meant to run
+twice through one graph.
 
 Example:
 
@@ -28,7 +28,7 @@ _SECOND_TIME = "Trying to backward through the graph a second time"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The call that torch refused, and the earlier one that had released its graph."""
+    """The call that torch refused, and the earlier call that freed its graph."""
     for call in evidence.calls:
         if call.graph.error is not None and _SECOND_TIME in call.graph.error:
             yield _found(evidence, call)
@@ -44,12 +44,12 @@ def _found(evidence: Evidence, call: BackwardView) -> Finding:
     nodes = [*(shared["through"] if shared else ()), *released]
     earlier = None if shared is None else _line(evidence, shared["backward_call"])
     which = "an earlier backward call" if shared is None else f"backward call {shared['backward_call']}{earlier}"
-    count = "" if shared is None else f" {shared['nodes']} of its {len(call.functions)} Nodes are of that graph."
+    count = "" if shared is None else f" {shared['nodes']} of its {len(call.functions)} Nodes are in that graph."
     through = f" They are reached through {call.functions[nodes[0]]['name']}." if nodes and shared else ""
     return RULE.found(
-        f"backward came to Nodes that {which} had released.{count}{through}",
-        "detach what is carried over from the earlier graph, or compute it anew; retain_graph=True in the earlier "
-        "call only if both are to go through it",
+        f"backward reached Nodes whose buffers {which} had already freed.{count}{through}",
+        "detach what is carried over from the earlier graph, or recompute it; retain_graph=True in the earlier "
+        "call only if both are meant to use it",
         at=Place(call.row.location, call.index, tuple(nodes)),
         parameters=call.leaves_affected_by(nodes or call.functions),
         evidence={"released_by": None if shared is None else shared["backward_call"]},

@@ -1,10 +1,11 @@
 """Half-precision gradients are flushed to zero.
 
-Why it matters: the smallest number of float16 is 6e-8. Gradients are often smaller: a mean over many elements
-makes them so. What lies below is zero, silently, and its parameters do not learn. bfloat16 does not have this.
+Why it matters: the smallest positive float16 number is 6e-8. Gradients are often smaller, for example after a
+mean over many elements. Smaller values silently become zero, and their parameters do not learn. bfloat16 does
+not have this problem.
 
-How to mend it: `torch.amp.GradScaler`, which multiplies the loss and divides the grads again before the step; or
-bfloat16; keep the loss in float32.
+How to fix it: use `torch.amp.GradScaler`, which multiplies the loss and divides the grads before the step; or
+use bfloat16; or compute the loss in float32.
 
 Example:
 
@@ -34,14 +35,14 @@ SMALLEST = 2.0**-24
 """The smallest number of float16."""
 
 AT_THE_END = 4 * SMALLEST
-"""Root mean square of what is not zero: of numbers spread a quarter as wide one in four is flushed."""
+"""Root mean square of the non-zero elements: with numbers a quarter as large, one in four is flushed."""
 
 MOST_FLUSHED = 0.25
-"""Share of zeros. A relu makes half of its gradient zero by itself, so zeros alone say nothing."""
+"""Share of zeros. A relu zeroes half of its gradient by itself, so zeros alone prove nothing."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first Node of a call whose float16 gradients are at the end of their range, with all that it harms."""
+    """The first Node of a call whose float16 gradients are at the end of their range, with the affected leaves."""
     for call in evidence.calls_with_all_gradients:
         blamed = [zero for zero in find_zero_causes(evidence, call) if rule_for(call, zero) == RULE.name]
         flushing = {zero.node: zero.leaves for zero in blamed} | dict.fromkeys(_flushing(call), ())
@@ -54,7 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _flushing(call: BackwardView) -> Iterator[str]:
-    """The Nodes that were given what float16 can hold and gave on what it cannot."""
+    """The Nodes whose incoming gradient fits into float16 and whose outgoing gradient does not."""
     for node, edges in call.next_edges.items():
         if _is_flushed(call.functions[node]["gradient"]):
             continue
@@ -63,7 +64,7 @@ def _flushing(call: BackwardView) -> Iterator[str]:
 
 
 def _is_flushed(value: Any) -> bool:
-    """Whether many elements are zero and the others are next to it."""
+    """Whether many elements are zero and the others close to it."""
     if not is_summary(value) or "zeros" not in value:
         return False
     count = math.prod(value["shape"])
@@ -74,12 +75,12 @@ def _is_flushed(value: Any) -> bool:
 
 
 def _found(call: BackwardView, node: str, harmed: list[str]) -> Finding:
-    """At the line of backward(), where the loss wants to be scaled, whatever Node is the first to flush."""
+    """The finding, at the line of backward(), where the loss should be scaled, whichever Node flushes first."""
     name, scale = call.functions[node]["name"], call.row.setting.scale
     scaled = f" (scaled by {format_number(scale)})" if scale else ""
     return RULE.found(
-        f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest that it can hold is 6e-8",
-        "scale the loss with torch.amp.GradScaler, or use bfloat16, and take the mean of the loss in float32",
+        f"float16 gradients{scaled} are flushed to zero from {name} on: the smallest float16 number is 6e-8",
+        "scale the loss with torch.amp.GradScaler, or use bfloat16, and compute the mean of the loss in float32",
         at=Place(call.row.location, call.index, (node,)),
         parameters=harmed,
         evidence={"norm": call.arrived(node)} | ({} if scale is None else {"scale": scale}),

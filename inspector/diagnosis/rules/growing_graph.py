@@ -1,11 +1,11 @@
-"""The graph grows from step to step: it contains the last step's, or something keeps the earlier ones alive.
+"""The graph grows from step to step: it contains the previous graph, or something keeps old graphs alive.
 
-Why it matters: a graph holds every tensor that its backward needs. If each step's graph hangs on the last one's,
-backward takes longer in every iteration and computes gradients of the past; if a running sum keeps the old
-graphs, memory grows until it is used up.
+Why it matters: a graph holds every tensor that its backward needs. If the graph of each step contains the
+previous one, backward takes longer in every iteration and computes gradients for past steps. If a running sum
+keeps the old graphs alive, memory use grows until none is left.
 
-How to mend it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`;
-detach what is carried into the next step: `hidden = hidden.detach()`.
+How to fix it: keep numbers, not tensors with a graph: `total += loss.item()`, `losses.append(loss.detach())`.
+Detach what is carried into the next step: `hidden = hidden.detach()`.
 
 Example:
 
@@ -29,15 +29,15 @@ from inspector.report import Finding
 from inspector.report.row_types import Alive, Contained
 
 FEWEST_ALIVE = 2
-"""So many earlier graphs of the same line must live on: one does wherever a variable is overwritten only in the
-next iteration (`loss`, `output`), and stays one."""
+"""Minimum number of earlier graphs of the same line that are alive: a single one is normal if a variable (`loss`,
+`output`) is only overwritten in the next iteration."""
 
 
 _Row = TypeVar("_Row", Contained, Alive)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first call that contains an earlier one of its own line, or finds several of them alive."""
+    """The first call that contains an earlier one of the same line, or finds several of them alive."""
     for call in evidence.calls_with_all_gradients:
         if call.graph.error is not None:
             continue
@@ -48,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """The graph holds one of an earlier step: with an update between the two, or with its whole loss."""
+    """The graph contains that of an earlier step: with an update between the two, or with its whole loss."""
     rows = [
         row
         for row in _of_its_line(evidence, call, call.row.setting.contains)
@@ -62,8 +62,8 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
         return None
     sizes = [len(other.functions) for other in evidence.calls_with_all_gradients if other.index <= call.index]
     return RULE.found(
-        f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of that of backward call "
-        f"{rows[-1]['backward_call']}, through {call.functions[node]['name']}",
+        f"the graph of backward call {call.index} contains {rows[-1]['nodes']} Nodes of the graph of backward "
+        f"call {rows[-1]['backward_call']}, through {call.functions[node]['name']}",
         "detach what is carried over from one step to the next",
         at=Place(call.location(node), call.index, (node,)),
         parameters=_carried(call, node),
@@ -72,7 +72,7 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """Earlier graphs of the same line live on outside of this one."""
+    """Earlier graphs of the same line that are alive outside of this one."""
     contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
     rows = [
         row
@@ -99,12 +99,12 @@ def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> li
 
 
 def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
-    """Whether parameters were updated between two calls: what came before belongs to another step."""
+    """Whether parameters were updated between two calls, so that they belong to different steps."""
     return any(earlier <= step["after_call"] < later for step in evidence.steps)
 
 
 def _carried(call: BackwardView, node: str) -> list[str]:
-    """What goes into that Node from the script: the tensors with a name, nearest first."""
+    """The named tensors of the script that feed into that Node, nearest first."""
     for other in call.towards_leaves([node]):
         names = [call.tensors[tensor]["name"] for tensor in call.outputs.get(other, ())]
         if any(names):

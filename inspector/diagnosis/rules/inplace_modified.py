@@ -1,11 +1,11 @@
-"""A saved tensor was overwritten in place before backward could use it.
+"""A saved tensor was overwritten in place before backward used it.
 
-Why it matters: the derivative of an operation is computed from what it saved in the forward. Torch counts in-
-place writes, sees that the saved values are gone, and raises, naming neither the line that saved nor the line
-that wrote.
+Why it matters: an operation computes its derivative from the tensors it saved in the forward. torch counts
+in-place writes, notices that a saved value is gone and raises, but names neither the line that saved the
+tensor nor the line that overwrote it.
 
-How to mend it: compute a new tensor (`h = h + 1` in the place of `h += 1`), or write a `clone()`. Where the
-writer is `optimizer.step()`: run every backward through the old graph before the step, or run the forward
+How to fix it: compute a new tensor (`h = h + 1` instead of `h += 1`), or write to a `clone()`. If
+`optimizer.step()` is the writer, run every backward through the old graph before the step, or run the forward
 again.
 
 Example:
@@ -28,12 +28,12 @@ from inspector.diagnosis.wording import at_line, operation
 from inspector.report import Finding
 
 _RAISED = "has been modified by an inplace operation"
-_ADVICE = "make a new tensor in the place of writing this one (`h = h + 1`, not `h += 1`), or write a clone of it"
+_ADVICE = "compute a new tensor (`h = h + 1`, not `h += 1`), or write to a clone"
 _STEP_ADVICE = "call backward before the optimizer steps, or run the forward again after the step"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The Node at which backward stopped with torch's error, and who wrote what it had saved."""
+    """The Node at which backward stopped with torch's error, and what overwrote its saved tensor."""
     for call in evidence.calls:
         if _RAISED in (call.graph.error or "") and call.graph.steps:
             yield _found(evidence, call, call.graph.steps[-1])
@@ -50,14 +50,14 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     source, advice = call.location(node), _ADVICE
     if write is not None:
         source = write["source"] or source
-        who = f"{write['code'] or write['operation']}{at_line(write['source'])} wrote into it before backward"
+        who = f"{write['code'] or write['operation']}{at_line(write['source'])} overwrote it before backward"
     elif step is not None:
         source, advice = step["source"], _STEP_ADVICE
         who = (
-            f"{step['source'].get('code', 'an optimizer')}{at_line(step['source'])} wrote into it before backward"
+            f"{step['source'].get('code', 'an optimizer')}{at_line(step['source'])} overwrote it before backward"
         )
     else:
-        who = "it was written in place before backward, by a line that was not recorded"
+        who = "a line that was not recorded overwrote it before backward"
     return RULE.found(
         f"{saver}, and {who}",
         advice,
@@ -68,7 +68,7 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
 
 
 def _writer(call: BackwardView, node: str, saved: list[str]) -> Any:
-    """The first write, after the Node was made, into the storage of what it saved."""
+    """The first write, after the Node was created, to the storage of its saved tensor."""
     for write in call.row.writes:
         if any(item["node"] == node and (not saved or item["name"] in saved) for item in write.get("saved", ())):
             return write
@@ -87,7 +87,7 @@ def _step(evidence: Evidence, call: BackwardView, node: str) -> Any:
 
 
 def _direct_leaves(call: BackwardView, node: str) -> Iterator[str]:
-    """The leaves whose elements a Node was given, as they are or as a view."""
+    """The leaves that a Node used, directly or as a view."""
     waiting = [edge.target for edge in call.next_edges.get(node, ())]
     for below in waiting:  # grows while it is walked
         if below in call.leaf_of:

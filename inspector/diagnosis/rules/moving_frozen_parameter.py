@@ -1,9 +1,10 @@
-"""A frozen parameter moves: requires_grad is off, yet an old grad keeps the optimizer moving it.
+"""A frozen parameter changes: requires_grad is False, but the optimizer still uses its old grad.
 
-Why it matters: `requires_grad = False` stops new gradients and nothing else. An optimizer moves whatever has a
-`grad`: with one left from before, weight decay and momentum included, the parameter that was to stay goes on.
+Why it matters: `requires_grad = False` only stops new gradients. An optimizer updates every parameter that
+has a `grad`: with an old grad left, the frozen parameter keeps changing, weight decay and momentum included.
 
-How to mend it: set `grad = None` when you freeze, or build the optimizer of the parameters that are to learn.
+How to fix it: set `grad = None` when you freeze a parameter, or give the optimizer only the parameters to
+train.
 
 Example:
 
@@ -26,7 +27,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first step of each optimizer that changed elements of parameters that need no gradient."""
+    """The first step of each optimizer that changed parameters which do not require a gradient."""
     told: set[int] = set()
     for event in evidence.steps:
         moved, number = event.get("moved"), event["optimizer"]

@@ -1,11 +1,11 @@
-"""Backward is called on a root that no operation with a gradient leads to.
+"""backward() is called on a tensor that does not depend on any tensor that requires a gradient.
 
-Why it matters: torch raises "element 0 of tensors does not require grad and does not have a grad_fn", which
-says what is missing, and not where it was lost.
+Why it matters: torch raises "element 0 of tensors does not require grad and does not have a grad_fn". The
+message says what is missing, but not where it was lost.
 
-How to mend it: find what cut the loss off from the parameters: an argmax or a comparison on the way,
-`no_grad` around the forward, a detour by NumPy or `.item()`, a new tensor made of numbers; or no tensor that
-needs a gradient at all.
+How to fix it: find the operation that cuts the loss off from the parameters: an argmax or a comparison,
+`no_grad` around the forward, a conversion to NumPy or `.item()`, a new tensor built from numbers. If there is
+none, no input requires a gradient.
 
 Example:
 
@@ -26,11 +26,11 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OFF_THE_GRAPH = ("item", "tolist", "numpy", "detach", "data", "tensor")
-"""Cuts after which nobody sees where the numbers go."""
+"""Cuts after which the further use of the numbers is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Calls without a Node to start from, and what cut their root off."""
+    """Calls without a Node to start from, and what cut off their root."""
     for call in evidence.calls:
         if call.graph.roots or call.graph.error is None:
             continue
@@ -50,7 +50,7 @@ def _at_fault(call: BackwardView) -> list[CutRow]:
 def _cut_off(call: BackwardView, cuts: list[CutRow]) -> Finding:
     return RULE.found(
         f"the root has no grad_fn: {described(cuts[0])}",
-        "keep to operations that have a derivative, from the parameters to the loss",
+        "use only differentiable operations between the parameters and the loss",
         at=Place(location(cuts[0]), call.index),
         parameters=[name for cut in cuts for name in cut["leaves"] or ()],
         evidence={"kind": cuts[0]["kind"]},
@@ -65,8 +65,8 @@ def _nothing_needs_one(evidence: Evidence, call: BackwardView) -> Finding:
         for name in event["parameters"]
     ]
     return RULE.found(
-        "the root has no grad_fn: nothing that it was computed from needs a gradient",
-        f"make {', '.join(asked) or 'what is to be learned'} with requires_grad=True",
+        "the root has no grad_fn: it was computed from tensors that do not require a gradient",
+        f"create {', '.join(asked) or 'the tensors to train'} with requires_grad=True",
         at=Place(call.row.location, call.index),
         parameters=asked,
     )

@@ -1,12 +1,12 @@
 """The first operation whose output is NaN or infinite, or the input that was not finite.
 
-Why it matters: NaN spreads to everything that is computed from it. One step with it makes every parameter NaN,
-and the run is lost; the loss only shows that it happened, not where.
+Why it matters: NaN spreads to everything computed from it. A single step with NaN gradients makes every
+parameter NaN. The loss shows that this happened, but not where.
 
-How to mend it: keep the operation away from where it is not defined (log and division at 0, sqrt below 0, exp
-of large numbers): clamp its input, add a small number inside of it, or use the stable form (`log_softmax`,
-`logsumexp`, `binary_cross_entropy_with_logits`). Clean data before it is used: `torch.nan_to_num`, a check with
-`torch.isfinite`.
+How to fix it: keep the operation inside its domain (log and division at 0, sqrt below 0, exp of large
+numbers): clamp its input, add a small number to the input, or use a stable form (`log_softmax`, `logsumexp`,
+`binary_cross_entropy_with_logits`). Clean the data first: check it with `torch.isfinite` or use
+`torch.nan_to_num`.
 
 Example:
 
@@ -48,17 +48,17 @@ _ADVICE = {
     "DivBackward0": "keep the divisor away from 0: add a small number, or clamp it",
     "ReciprocalBackward0": "keep the divisor away from 0: add a small number, or clamp it",
     "SqrtBackward0": "keep its argument at or above 0: clamp(min=0), or add a small number",
-    "RsqrtBackward0": "keep its argument above 0: add a small number inside of it",
+    "RsqrtBackward0": "keep its argument above 0: add a small number to it",
     "ExpBackward0": "keep its argument below 88 (the largest float32 is exp(88.7)): clamp it, or use logsumexp",
-    "SoftmaxBackward0": "leave at least one entry of every row unmasked, or replace the NaN of rows without any",
-    "StdBackward0": "give it more than one element: the standard deviation of a single one is NaN",
-    "VarBackward0": "give it more than one element: the variance of a single one is NaN",
+    "SoftmaxBackward0": "leave at least one entry unmasked in every row, or replace the NaN of fully masked rows",
+    "StdBackward0": "pass more than one element: the standard deviation of a single element is NaN",
+    "VarBackward0": "pass more than one element: the variance of a single element is NaN",
 }
-_OTHER_ADVICE = "keep its input where it is defined and not too large for its type"
+_OTHER_ADVICE = "keep its input inside its domain and small enough for its dtype"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The birth of what made a root NaN or infinite, in the first call that is not finite."""
+    """The origin of what made a root NaN or infinite, in the first non-finite call."""
     call = first_nonfinite_call(evidence)
     births = [] if call is None else list(forward_origins(call, forward_origin_starts(call)))
     if call is None or not births:
@@ -86,7 +86,7 @@ def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     else:
         when, advice = " before the forward", "initialise it with finite numbers"
     return RULE.found(
-        f"`{call.name(leaf)}` holds {holds(row['before']['data'])}{when}, and so does what is computed from it",
+        f"`{call.name(leaf)}` holds {holds(row['before']['data'])}{when}, and so does everything computed from it",
         advice,
         at=Place(source, call.index, (leaf, node)),
         parameters=affected_leaves(call, node),
@@ -102,18 +102,18 @@ def _of_node(call: BackwardView, node: str) -> Finding:
     source, advice = call.location(node), _ADVICE.get(row["name"], _OTHER_ADVICE)
     made = f"{operation(row['name'])}{at_line(source)}"
     if given is not None and not masked:
-        source, advice = given["source"] or source, "keep it finite, or clean it before it is used"
+        source, advice = given["source"] or source, "keep it finite, or clean it before use"
         called = given["code"] or given["operation"]
-        message = f"{called} gave NaN or infinity where no gradient is recorded, and {made} used it"
+        message = f"{called} returned NaN or infinity where no gradient is recorded, and {made} used it"
     elif constants and not masked:
         name, tensor = constants[0]
         called = tensor["name"] or name
-        message = f"`{called}`, which {made} was given, holds {holds(tensor['before']['data'])}"
-        advice = "clean the data before it is used: torch.isfinite shows where, torch.nan_to_num replaces"
+        message = f"`{called}`, an input of {made}, holds {holds(tensor['before']['data'])}"
+        advice = "clean the data before use: torch.isfinite finds the entries, torch.nan_to_num replaces them"
     else:
-        reaches = "reaches the root" if root_kind(call) != "finite" else "spoils the gradients"
-        inputs = "inputs that a mask made infinite" if masked else "finite inputs"
-        message = f"{made} made {holds(output(call, node))} of {inputs}, and it {reaches}"
+        reaches = "reaches the root" if root_kind(call) != "finite" else "makes the gradients NaN"
+        inputs = "inputs made infinite by a mask" if masked else "finite inputs"
+        message = f"{made} computed {holds(output(call, node))} from {inputs}, and this {reaches}"
     return RULE.found(
         message,
         advice,
@@ -124,7 +124,7 @@ def _of_node(call: BackwardView, node: str) -> Finding:
 
 
 def _given(call: BackwardView, node: str) -> Given | None:
-    """What made an input without a graph not finite; of several Nodes of an operation the last one says so."""
+    """What made an input without a graph non-finite; of several Nodes of an operation the last one has it."""
     source = call.functions[node]["source"]
     for other in call.towards_root([node]):
         if call.functions[other]["source"] != source:
@@ -136,7 +136,7 @@ def _given(call: BackwardView, node: str) -> Given | None:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """The engine runs last what the forward made first."""
+    """The engine runs last what the forward computed first."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 

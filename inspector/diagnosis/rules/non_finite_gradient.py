@@ -1,10 +1,10 @@
 """The Node where a finite gradient became NaN or infinite, although the forward was finite.
 
-Why it matters: the loss looks well, and the step that follows makes parameters NaN. `torch.where` does not
-help: the gradient of the branch that it did not choose is 0, and 0 times infinity is NaN.
+Why it matters: the loss looks normal, but the next step makes parameters NaN. `torch.where` does not help:
+the gradient of the branch it did not choose is 0, and 0 times infinity is NaN.
 
-How to mend it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
-0.999))`. Behind a `where` choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
+How to fix it: change the input of the operation, not its result: `sqrt(x + 1e-12)`, `acos(x.clamp(-0.999,
+0.999))`. With `where`, choose a safe input first: `torch.where(x > 0, torch.where(x > 0, x, 1.0).log(),
 0.0)`.
 
 Example:
@@ -46,25 +46,25 @@ _WHY = {
     "LinalgSvdBackward0": ("two singular values are equal", "use the singular values only"),
     "LogBackward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
     "Log2Backward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
-    "LogitBackward0": ("the derivative of logit at 0 and 1 is infinite", "give it eps=1e-6"),
+    "LogitBackward0": ("the derivative of logit at 0 and 1 is infinite", "pass eps=1e-6"),
     "PowBackward0": (
         "the derivative of a power below 1 at 0 is infinite",
         "add a small number to its base",
     ),
     "PowBackward1": ("the derivative of this power at 0 is infinite", "keep its base above 0"),
     "ReciprocalBackward0": ("its argument is 0", "add a small number to its argument"),
-    "RsqrtBackward0": ("the derivative of 1 / sqrt at 0 is infinite", "add a small number inside of it"),
+    "RsqrtBackward0": ("the derivative of 1 / sqrt at 0 is infinite", "add a small number to its argument"),
     "SqrtBackward0": (
         "the derivative of sqrt at 0 is infinite",
-        "add a small number inside of it: sqrt(x + 1e-12)",
+        "add a small number to its argument: sqrt(x + 1e-12)",
     ),
 }
 _OTHER_ADVICE = "keep its input where its derivative is finite"
-_BEHIND = "; to mask its result does not help, as 0 times infinity is NaN: choose a safe input before it"
+_BEHIND = "; masking its result does not help, because 0 times infinity is NaN: mask its input instead"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The Node where it began, in the first call with a gradient that is not finite and a root that is."""
+    """The origin, in the first call with a non-finite gradient and a finite root."""
     for call in evidence.calls_with_gradients:
         if call.row.setting.scale is not None and root_kind(call) == "finite" and nonfinite_ends(call):
             yield from _found(call, skipped=True)
@@ -74,7 +74,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
-    """skipped: whether a GradScaler sees to it that no step uses these gradients."""
+    """skipped: whether a GradScaler skips the step with these gradients."""
     births = sorted(gradient_origins(call), key=lambda node: _turn(call, node))
     if not births:
         return
@@ -89,7 +89,7 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
     arrived = call.arrived(node)
     given = "" if arrived is None else f" (norm {number(arrived)})"
     finding = RULE.found(
-        f"{operation(name)}{at_line(source)} was given a finite gradient{given} and made it {became}: {why}",
+        f"{operation(name)}{at_line(source)} received a finite gradient{given} and made it {became}: {why}",
         advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
         at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
         parameters=affected_leaves(call, node),
@@ -102,20 +102,20 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """Its turn in the engine's order: what a gradient was born in has run."""
+    """The Node's step in the engine's order; the origin of a gradient has run."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 
 
 def _overflow(call: BackwardView, node: str, edges: list[GradientEdge]) -> str:
     if is_nonfinite(output(call, node)):
-        return "its result is not finite, and was not used for the root"
+        return "its result is not finite and was not used for the root"
     for name, identifier in call.saved[node].items():
         if is_nonfinite(call.tensors[identifier]["before"]["data"]):
-            return f"`{name}`, which it had saved, is not finite"
+            return f"the saved tensor `{name}` is not finite"
     if any(kind(edge.gradient) == "nan" for edge in edges):
-        return "its derivative is not defined at its input"
-    return "the product is too large for its type"
+        return "its derivative is undefined at its input"
+    return "the product is too large for its dtype"
 
 
 def _may_be_masked(call: BackwardView, node: str) -> bool:

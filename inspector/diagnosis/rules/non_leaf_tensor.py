@@ -1,10 +1,11 @@
-"""A tensor that the script treats as a parameter is no leaf.
+"""A tensor that the script treats as a parameter is not a leaf.
 
-Why it matters: only leaves get a grad. `torch.randn(3, requires_grad=True) * 0.1` is the result of a
-multiplication: its grad stays None, and an optimizer refuses it.
+Why it matters: only leaves accumulate a grad. `torch.randn(3, requires_grad=True) * 0.1` is the result of a
+multiplication: its grad stays None, and optimizers refuse it.
 
-How to mend it: make the tensor first and let it need a gradient last (`w = (torch.randn(3) *
-0.1).requires_grad_()`); for a gradient of an intermediate result call its `retain_grad()` before backward.
+How to fix it: create the tensor first and call `requires_grad_()` last (`w = (torch.randn(3) *
+0.1).requires_grad_()`). To get the gradient of an intermediate result, call its `retain_grad()` before
+backward.
 
 Example:
 
@@ -27,17 +28,17 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Tensors whose grad was read, and those that an optimizer was given, though they are no leaves."""
+    """Non-leaf tensors whose grad was read, or that were given to an optimizer."""
     for event in evidence.events:
         if event["event"] == "refused":
             yield _finding(event.get("parameters", []), "given to an optimizer", Place(event["source"]))
     for places in _read(evidence).values():
         names = [name for name, _ in places]
-        yield _finding(names, "treated as having a grad, which is read", places[0][1])
+        yield _finding(names, "read for its grad", places[0][1])
 
 
 def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
-    """The tensors whose grad was read, by the line that made them."""
+    """The tensors whose grad was read, by the line that created them."""
     found: dict[Any, list[tuple[str, Place]]] = {}
     for event in evidence.events:
         tensor = event.get("tensor")
@@ -53,8 +54,8 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
 
 def _finding(names: list[str], what: str, place: Place) -> Finding:
     shown = ", ".join(dict.fromkeys(names))
-    message = f"{shown} is {what}, but an operation made it: it is no leaf, and torch keeps no grad for it"
-    advice = "let it need a gradient as the last thing that is done to it (requires_grad_()), or retain_grad()"
+    message = f"{shown} is {what}, but it is not a leaf (an operation computed it), so torch keeps no grad for it"
+    advice = "call requires_grad_() after all other operations on it, or retain_grad() before backward"
     return RULE.found(message, advice, at=place, parameters=names)
 
 

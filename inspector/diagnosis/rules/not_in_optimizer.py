@@ -1,10 +1,11 @@
-"""Parameters get gradients and are in no optimizer, while others of their model are.
+"""Parameters get gradients but are not in any optimizer, although other parameters of the same model are.
 
-Why it matters: backward fills their `grad`, nothing reads it, and they stay as they were initialised. The loss
-falls all the same, by what the others can do.
+Why it matters: backward fills their `grad`, but nothing uses it, and they keep their initial values. The loss
+falls anyway, because the other parameters learn.
 
-How to mend it: give the optimizer all of them, `model.parameters()`, or the missing part as another group; if
-they are to stay, say so with `requires_grad_(False)`, which also saves computing their gradients.
+How to fix it: give the optimizer all parameters (`model.parameters()`), or add the missing ones as another
+group. If they are meant to stay fixed, call `requires_grad_(False)`, which also saves computing their
+gradients.
 
 Example:
 
@@ -22,7 +23,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each model of which an optimizer that has stepped holds parameters: those that none holds."""
+    """For each model partly held by an optimizer that stepped: the parameters that no optimizer holds."""
     learning = {
         leaf["model"]: number
         for leaf in evidence.leaves
@@ -43,10 +44,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if rows:
             first = next(row for row in rows[0]["calls"] if row["gradient"])
             made = evidence.optimizers[number]["source"]
-            one = f"parameter of {model} gets a gradient and is"
-            many = f"parameters of {model} get gradients and are"
+            one = f"parameter of {model} gets a gradient but is"
+            many = f"parameters of {model} get gradients but are"
             yield RULE.found(
-                f"{pluralize(len(rows), one, many)} in no optimizer, while others of it are",
+                f"{pluralize(len(rows), one, many)} not in any optimizer, although other parameters of the same "
+                "model are",
                 f"give them to {evidence.optimizer_name(number)}, or freeze them with requires_grad_(False)",
                 at=Place(made, first["backward_call"], (first["tensor"],) if first["tensor"] else ()),
                 parameters=[row["name"] for row in rows],

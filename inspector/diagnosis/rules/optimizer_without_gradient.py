@@ -1,11 +1,10 @@
-"""An optimizer steps and holds parameters that never got a gradient, of a model that is not in use.
+"""An optimizer steps, but its parameters never got a gradient: they belong to a model that is not in use.
 
-Why it matters: it was made for another model than the one that is trained: a copy from before `deepcopy`, the
-model of an earlier experiment, one that was built anew since. It steps without an error, and the model in use
-stays as it is.
+Why it matters: the optimizer was created for another model than the one that is trained: the original of a
+`deepcopy`, the model of an earlier experiment, or one that was rebuilt since. It steps without an error, and
+the model in use does not change.
 
-How to mend it: make the optimizer of the parameters of the model whose loss you compute, after that model is
-made.
+How to fix it: create the optimizer after the model, with the parameters of the model you train.
 
 Example:
 
@@ -27,7 +26,8 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each optimizer that has stepped: what no watched call reached, of models that are not in use."""
+    """For each optimizer that stepped: its parameters that no recorded call reached, of models that are not in
+    use."""
     rows = [row for row in unreached_parameters(evidence) if not (row.of_a_model_in_use and row.others_reached)]
     for number in sorted(evidence.stepped):
         names = [row.leaf["name"] for row in rows if number in row.leaf["optimizers"]]
@@ -36,9 +36,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             held = sum(len(group["parameters"]) for group in optimizer["groups"])
             steps = sum(1 for step in evidence.steps if step["optimizer"] == number)
             yield RULE.found(
-                f"{evidence.optimizer_name(number)} has stepped {pluralize(steps, 'time')}, and {len(names)} of "
-                f"the {pluralize(held, 'parameter')} that it holds never got a gradient",
-                "make it of the parameters of the model whose loss is computed",
+                f"{evidence.optimizer_name(number)} stepped {pluralize(steps, 'time')}, but {len(names)} of "
+                f"its {pluralize(held, 'parameter')} never got a gradient",
+                "create the optimizer with the parameters of the model you train",
                 at=Place(optimizer["source"]),
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},

@@ -1,9 +1,9 @@
-"""The name of a parameter was given to the result of an update, which is a tensor without grad.
+"""The name of a parameter was assigned to the result of an update, a tensor that does not require a gradient.
 
-Why it matters: `w = w - lr * w.grad` under `no_grad` makes a new tensor that needs no gradient, and calls it
-`w`. The parameter itself stays as it was. The next backward finds nothing to train, or trains the rest.
+Why it matters: `w = w - lr * w.grad` under `no_grad` creates a new tensor that does not require a gradient
+and calls it `w`. The parameter itself does not change, and the next backward no longer reaches it.
 
-How to mend it: update in place (`w -= lr * w.grad` under `no_grad`), or use an optimizer.
+How to fix it: update in place (`w -= lr * w.grad` under `no_grad`), or use an optimizer.
 
 Example:
 
@@ -26,14 +26,14 @@ _UPDATES = ("no_grad", "detach", "data", "inference_mode")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Leaves of one call whose name is assigned a cut result, and which are no leaves of the next call."""
+    """Leaves of one call whose name is assigned the result of a cut, and that are not leaves of the next call."""
     for before, after in zip(evidence.calls, evidence.calls[1:], strict=False):
         lost = _leaves(before) - _leaves(after)
         cuts = [cut for cut in after.row.cuts if cut["kind"] in _UPDATES and _names(cut, lost)]
         names = [name for cut in cuts for name in _names(cut, lost)]
         if cuts:
             yield RULE.found(
-                f"{_target(cuts[0])} is now the result of {cuts[0].get('code')}, which needs no gradient",
+                f"{_target(cuts[0])} is now the result of {cuts[0].get('code')}, which does not require grad",
                 "update in place under no_grad: name -= step, or name.sub_(step)",
                 at=Place(cuts[0]["source"], after.index),  # not the line that turned gradients off
                 parameters=names,

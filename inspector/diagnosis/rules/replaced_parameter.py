@@ -1,9 +1,9 @@
-"""The optimizer holds a parameter that its module has replaced since.
+"""The optimizer holds a parameter that has since been replaced in its module.
 
-Why it matters: an optimizer holds the Parameters that it was given. A new layer, or a new Parameter, in their
-place is unknown to it: it steps the old ones, which nobody uses any more, and the new ones never learn.
+Why it matters: an optimizer holds the Parameters it was given and does not notice when a module gets a new
+layer or a new Parameter. It updates the old ones, which are no longer used, and the new ones never learn.
 
-How to mend it: change the model first and make the optimizer afterwards; or give it the new parameters with
+How to fix it: change the model first and create the optimizer afterwards; or add the new parameters with
 `optimizer.add_param_group`; or write into the old ones: `with torch.no_grad(): weight.copy_(new)`.
 
 Example:
@@ -39,10 +39,10 @@ def _found(evidence: Evidence, number: int, rows: list[Replaced]) -> Finding:
     name = evidence.optimizer_name(number)
     line = line_of(made)
     where = f" in line {line}" if line is not None else ""
-    held = pluralize(len(rows), "parameter that its module has", "parameters that their modules have")
+    held = pluralize(len(rows), "parameter that its module", "parameters that their modules")
     return RULE.found(
-        f"{name} holds {held} replaced since it was made{where}",
-        f"make {name} after the last change of the model, or add the new parameters with add_param_group",
+        f"{name} holds {held} replaced after the optimizer was created{where}",
+        f"create {name} after the last change to the model, or add the new parameters with add_param_group",
         at=Place(new or made, rows[0]["backward_call"]),
         parameters=[row["parameter"] for row in rows],
         evidence={"optimizer_made": line, "replaced": line_of(new)},

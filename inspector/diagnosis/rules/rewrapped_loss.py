@@ -1,9 +1,9 @@
-"""The root is a new leaf that was made from a loss, so backward ends where it begins.
+"""The root is a new leaf created from the value of a loss, so backward ends where it starts.
 
-Why it matters: `torch.tensor(loss, requires_grad=True)` and `loss.requires_grad_()` silence torch's error,
-and only that: the new tensor knows nothing of the parameters. Its own grad becomes 1, theirs stay None.
+Why it matters: `torch.tensor(loss, requires_grad=True)` and `loss.requires_grad_()` only silence torch's
+error. The new tensor has no connection to the parameters: its own grad becomes 1, and theirs stay None.
 
-How to mend it: call backward on the loss itself, and find out why it had no grad_fn if it had none.
+How to fix it: call backward on the loss itself. If it has no grad_fn, find out why.
 
 Example:
 
@@ -25,7 +25,7 @@ from inspector.report import Finding
 from inspector.report.row_types import CutRow
 
 _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
-"""Cuts after which nobody sees where the numbers go."""
+"""Cuts after which the further use of the numbers is not recorded."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -45,8 +45,8 @@ def _rewrapped(evidence: Evidence, call: BackwardView, root: str) -> Iterator[Fi
         return
     leaves = [leaf for cut in cuts for leaf in cut["leaves"] or () if leaf != name]
     yield RULE.found(
-        f"{name} is a new leaf made from numbers: backward reaches nothing but {name} itself",
-        f"call backward on what {name} was made from",
+        f"{name} is a new leaf created from numbers: backward reaches only {name} itself",
+        f"call backward on the tensor {name} was created from",
         at=Place(_line(call, root, cuts), call.index, (root,)),
         parameters=[leaf for leaf in leaves if evidence.is_stepped(leaf)],
     )

@@ -1,11 +1,11 @@
-"""A sigmoid, tanh or softmax works at its flat end.
+"""A sigmoid, tanh or softmax is saturated.
 
-Why it matters: far from zero a sigmoid or tanh is flat, and so is a softmax whose rows have all their weight at
-one place. Little of the gradient passes, whatever the loss says, and the layers before it hardly learn.
+Why it matters: sigmoid and tanh are flat far from zero, and so is a softmax whose rows put all weight on one
+entry. Little gradient passes, whatever the loss, and the layers before it hardly learn.
 
-How to mend it: make its inputs smaller: normalise the data, draw the weights for their number of inputs, divide
-attention scores by the square root of the width, raise the temperature. For a loss on probabilities use the one
-that takes logits.
+How to fix it: reduce the scale of its inputs: normalise the data, scale the initial weights by the number of
+inputs, divide attention scores by the square root of the width, raise the temperature. For a loss on
+probabilities, use the version that takes logits.
 
 Example:
 
@@ -86,10 +86,10 @@ def _largest(gradient: object) -> float:
 def _found(call: BackwardView, node: str, share: float, harmed: list[str]) -> Finding:
     name, value, through = call.functions[node]["name"], result(call, node), passed(call, node)
     return RULE.found(
-        f"{name} works at its flat end: its mean slope is {format_number(100 * share)} % of the steepest, and "
-        f"{format_number(100 * (through or 0.0))} % of the gradient's norm passes",
-        "make its inputs smaller: normalise the data, scale the initialisation or the scores (for attention by "
-        "the square root of the width), or use a loss that takes logits",
+        f"{name} is saturated: its mean slope is {format_number(100 * share)}% of its maximum, and "
+        f"{format_number(100 * (through or 0.0))}% of the gradient's norm passes",
+        "reduce the scale of its inputs: normalise the data, scale the initial weights or the scores (for "
+        "attention by the square root of the width), or use a loss that takes logits",
         at=Place(call.location(node), call.index, (node,)),
         parameters=harmed,
         evidence={"slope": share, "passed": through, "min": value["min"], "max": value["max"]},

@@ -1,11 +1,11 @@
-"""A saved tensor was changed through `.data` (or an alias of its memory), which no version counter sees.
+"""A saved tensor was changed through `.data` (or an alias of its memory), which bypasses the version counter.
 
-Why it matters: the derivative of an operation is computed from what it saved in the forward. A write through
-`.data` is not counted, so torch raises nothing and computes the gradient from the new values: it is wrong,
-silently.
+Why it matters: an operation computes its derivative from the tensors it saved in the forward. A write through
+`.data` is not counted, so torch does not raise and computes the gradient from the new values: the gradient is
+silently wrong.
 
-How to mend it: compute a new tensor; or write under `torch.no_grad()` before the forward or after backward. Do
-not use `.data`: under `no_grad` torch would have raised.
+How to fix it: compute a new tensor, or write under `torch.no_grad()` before the forward or after backward.
+Avoid `.data`: under `no_grad` torch would have raised.
 
 Example:
 
@@ -41,7 +41,7 @@ _LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
 }
 """Nodes whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
 
-_ADVICE = "make a new tensor in the place of writing this one; without `.data` torch sees such a write and raises"
+_ADVICE = "compute a new tensor instead of overwriting this one (without `.data` torch detects it and raises)"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -75,8 +75,8 @@ def _found(call: BackwardView, write: WriteRow, saved: list[_Saved]) -> Iterator
     saver = f"{operation(call.functions[node]['name'])}{at_line(call.location(node))}"
     more = f" (and {len(saved) - 1} more)" if len(saved) > 1 else ""
     yield RULE.found(
-        f"{wrote}{at_line(write['source'])} changed `{name}`, which {saver} had saved for its backward{more}, "
-        "and no version counter saw it: its gradient was computed from the new values",
+        f"{wrote}{at_line(write['source'])} changed `{name}`, which {saver} had saved for backward{more}, "
+        "bypassing the version counter: the gradient was computed from the new values",
         _ADVICE,
         at=Place(
             write["source"] or call.location(node), call.index, tuple(dict.fromkeys(key for key, _ in saved))

@@ -1,11 +1,11 @@
-"""A step uses gradients that an earlier step has used already.
+"""A step uses gradients that an earlier step has already used.
 
-Why it matters: backward adds to `grad`. Where nothing empties it between two steps, every step moves along the
-sum of all gradients so far, most of them of weights that are no more: the step grows with every iteration, and
-points to the past.
+Why it matters: backward adds to `grad`. If nothing resets it between two steps, every step uses the sum of
+all gradients so far, most of them computed with old weights: the steps grow with every iteration and point in
+an outdated direction.
 
-How to mend it: call `optimizer.zero_grad()` once for each step, before backward or after the step. Gradients
-that several backward calls add up before one step are right as they are.
+How to fix it: call `optimizer.zero_grad()` once per step, before backward or after the step. Accumulating the
+gradients of several backward calls before one step is fine.
 
 Example:
 
@@ -56,8 +56,8 @@ def _found(evidence: Evidence, event: EventRow, stale: dict[str, set[int]]) -> F
     assert isinstance(last, int)
     which = ", ".join(str(call) for call in calls)
     return RULE.found(
-        f"{name}.step() after backward call {last} uses the gradients of backward call {which} again, which an "
-        f"earlier step of it has used: {pluralize(len(stale), 'parameter')} still held them in grad",
+        f"{name}.step() after backward call {last} uses the gradients of backward call {which} again: an "
+        f"earlier step has already used them, and {pluralize(len(stale), 'parameter')} still had them in grad",
         f"call {name}.zero_grad() before each backward(), or after each step",
         at=Place(event["source"], last),
         parameters=stale,

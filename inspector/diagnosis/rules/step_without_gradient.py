@@ -1,9 +1,9 @@
-"""A step that did nothing: what backward had computed was thrown away before it.
+"""A step had no effect: the gradients computed by backward were cleared before it.
 
-Why it matters: a parameter whose `grad` is None is left alone, and one whose `grad` is zero stays where it is or
-coasts on its momentum. The loss is computed, backward runs, nothing raises, and the model never learns.
+Why it matters: a parameter whose `grad` is None is skipped, and one whose `grad` is zero does not move (or
+only by momentum). The loss is computed, backward runs, nothing raises, and the model never learns.
 
-How to mend it: the order is zero_grad, backward, step. Move `zero_grad()` before `backward()`, or after
+How to fix it: the order is zero_grad, backward, step. Move `zero_grad()` before `backward()` or after
 `step()`.
 
 Example:
@@ -56,7 +56,7 @@ def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, 
 
 
 def _gave_zero(evidence: Evidence, row: LeafCall) -> bool:
-    """Whether the grad was zero when the call had ended: nobody threw it away."""
+    """Whether the grad was zero when the call ended, so that it was not cleared later."""
     if row["tensor"] is None:
         return False
     calls = [call for call in evidence.calls if call.index == row["backward_call"]]
@@ -70,11 +70,11 @@ def _found(
     zeroed = [item for item in between if item["event"] == "zero_grad" and _emptied(item, set(lost), last)]
     at = zeroed[-1] if zeroed else event
     name = evidence.optimizer_name(event["optimizer"] or 0)
-    how = "and zero_grad() emptied them" if zeroed else "and they were emptied by hand"
+    how = "and zero_grad() cleared them" if zeroed else "and the script cleared them"
     given = pluralize(len(lost), "parameter")
     return RULE.found(
-        f"{name}.step() did nothing: backward call {last} had given gradients to {given}, {how}",
-        "zero the grads before backward() or after step(), not between the two",
+        f"{name}.step() had no effect: backward call {last} computed gradients for {given}, {how}",
+        "call zero_grad() before backward() or after step(), not between them",
         at=Place(at["source"], last),
         parameters=lost,
         evidence={"step": line_of(event["source"])},

@@ -1,10 +1,10 @@
-"""A trained parameter is not under the root at all: no path leads from the loss to it.
+"""A trained parameter is not part of the graph: no path leads from the loss to it.
 
-Why it matters: its `grad` stays None, and the optimizer passes it by. Nothing raises: a layer that `forward`
-forgot, a head whose loss was never added, and a block that was checkpointed from inputs that need no gradient
-look the same as a model that learns slowly.
+Why it matters: its `grad` stays None and the optimizer skips it. Nothing raises: a layer that `forward` does
+not use, a head whose loss was never added, or a block checkpointed with inputs that do not require a gradient
+all look like a model that learns slowly.
 
-How to mend it: use what the module computes in the loss; or take it out of the optimizer. With
+How to fix it: use the module's output in the loss, or remove the module's parameters from the optimizer. With
 `torch.utils.checkpoint`, pass `use_reentrant=False`.
 
 Example:
@@ -45,13 +45,13 @@ def _found(evidence: Evidence, leaves: list[LeafRow], idle: bool) -> Finding:
     no_graph = next((leaf["without_graph"] for leaf in leaves if leaf["without_graph"] is not None), None)
     source = no_graph or next((leaf["source"] for leaf in leaves if leaf["source"] is not None), None)
     call = evidence.calls_with_all_gradients[0]
-    why = ", and their modules were called where grad is disabled" if no_graph else ""
+    why = ", and their modules were called with gradients disabled" if no_graph else ""
     return rule.found(
-        f"{pluralize(len(leaves), 'parameter is', 'parameters are')} not under the root of any watched backward "
+        f"{pluralize(len(leaves), 'parameter is', 'parameters are')} not in the graph of any recorded backward "
         f"call ({calls}){why}",
-        "pass use_reentrant=False to checkpoint(), or call them where grad is enabled"
+        "pass use_reentrant=False to checkpoint(), or call them with gradients enabled"
         if no_graph
-        else "use what their modules compute in the loss, or take them out of the optimizer",
+        else "use the output of their modules in the loss, or remove them from the optimizer",
         at=Place(source or call.row.location, call.index),
         parameters=[leaf["name"] for leaf in leaves],
         evidence={"parameters": len(leaves)},

@@ -1,10 +1,11 @@
-"""Modules are kept in a plain list or dict: their parameters are in no `parameters()`.
+"""Modules are kept in a plain list or dict, so `parameters()` does not include their parameters.
 
-Why it matters: `nn.Module` finds its submodules among its attributes. What lies in a list, tuple or dict it does
-not see: `model.parameters()`, `state_dict()`, `to(device)` and `train()` pass it by. Such modules run and get
-gradients, but no optimizer made from `model.parameters()` moves them, and no checkpoint saves them.
+Why it matters: `nn.Module` finds its submodules among its attributes, but not inside a list, tuple or dict:
+`model.parameters()`, `state_dict()`, `to(device)` and `train()` skip them. Such modules run and get
+gradients, but an optimizer created from `model.parameters()` does not update them, and no checkpoint contains
+them.
 
-How to mend it: `nn.ModuleList`, `nn.ModuleDict`, `nn.ParameterList`, or `nn.Sequential`.
+How to fix it: use `nn.ModuleList`, `nn.ModuleDict`, `nn.ParameterList` or `nn.Sequential`.
 
 Example:
 
@@ -24,7 +25,7 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each model, the parameters that get gradients, are not registered, and that nobody moves."""
+    """For each model, the unregistered parameters that get gradients but are in no optimizer."""
     lost = [
         leaf
         for leaf in evidence.leaves

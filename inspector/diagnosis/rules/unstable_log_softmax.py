@@ -1,10 +1,10 @@
-"""log(softmax(x)) where log_softmax(x) is meant.
+"""log(softmax(x)) is used instead of log_softmax(x).
 
-Why it matters: in float32 the softmax of a logit some 104 below the largest is exactly 0. Its logarithm is
--inf, and the gradient NaN. A small number added to it hides that, and gives those entries no gradient.
-`log_softmax` never leaves the logarithms, and is exact.
+Why it matters: in float32 the softmax of a logit that is more than about 104 below the largest one is exactly
+0. Its logarithm is -inf, and the gradient NaN. Adding a small number hides this and gives those entries no
+gradient. `log_softmax` stays in log space and is exact.
 
-How to mend it: `F.log_softmax(x, dim)` in the place of both.
+How to fix it: use `F.log_softmax(x, dim)` instead of both.
 
 Example:
 
@@ -37,8 +37,8 @@ def _found(call: BackwardView, node: str) -> Iterator[Finding]:
     if producer is None or call.functions[producer.node]["name"] != "SoftmaxBackward0":
         return
     yield RULE.found(
-        "the logarithm of a softmax: -inf where a probability is rounded to zero",
-        "use log_softmax in the place of both",
+        "log of a softmax: -inf where a probability is rounded to zero",
+        "use log_softmax instead of both",
         at=Place(call.location(node), call.index, (node, producer.node)),
         parameters=call.leaves_affected_by([node]),
     )

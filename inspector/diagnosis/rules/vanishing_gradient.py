@@ -1,11 +1,11 @@
-"""The gradient of the first layers is next to nothing beside that of the last.
+"""The gradient of the first layers is tiny compared to that of the last layers.
 
-Why it matters: each layer multiplies the gradient on its way back. With factors below one (a sigmoid gives a
-quarter at most, torch's default initialisation 0.6) it shrinks with depth, and the layers near the input stay as
-they were drawn, while the loss still falls a little by the last ones.
+Why it matters: each layer multiplies the gradient on its way back. With factors below one (at most 1/4 for a
+sigmoid, about 0.6 for torch's default initialisation) it shrinks with depth. The layers near the input keep
+their initial weights, while the loss still falls a little because of the last layers.
 
-How to mend it: relu or gelu with He initialisation in the place of sigmoids, batch or layer norm between the
-layers, residual connections; fewer layers.
+How to fix it: use relu or gelu with He initialisation instead of sigmoids, batch or layer norm between the
+layers, residual connections, or fewer layers.
 
 Example:
 
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield RULE.found(
                 f"the gradient falls from a norm of {format_number(change.first)} to "
                 f"{format_number(change.last)} over "
-                f"{change.count} Nodes; most of it is lost at {change.names} (times "
+                f"{change.count} Nodes; mostly at {change.names} (times "
                 f"{format_number(change.factor)} each)",
                 "use activations that keep the gradient (relu with He initialisation), normalise between the "
                 "layers, or add residual connections",

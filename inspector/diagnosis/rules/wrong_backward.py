@@ -1,10 +1,10 @@
-"""A custom Function's backward is not the derivative of its forward.
+"""The backward of a custom Function is not the derivative of its forward.
 
-Why it matters: torch takes whatever `backward` returns. A wrong sign, a forgotten factor or a missing sum
-over the batch gives gradients that look like gradients, and a model that learns slowly, or something else.
+Why it matters: torch uses whatever `backward` returns. A wrong sign, a forgotten factor or a missing sum over
+the batch gives plausible gradients, and a model that learns slowly or learns something else.
 
-How to mend it: derive it again; `inspect --gradcheck script.py` compares it with finite differences at the
-inputs that the script gave. A backward that differs on purpose (straight-through, gradient reversal) may
+How to fix it: derive it again; `inspect --gradcheck script.py` compares it with finite differences at the
+inputs that the script used. A backward that differs on purpose (straight-through, gradient reversal) can
 stay.
 
 Example:
@@ -31,7 +31,7 @@ from inspector.report import Finding
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """What `--gradcheck` found while the script ran: nobody can run the user's Functions from a report."""
+    """The findings of `--gradcheck`, made while the script ran: a report does not contain the user's Functions."""
     yield from (finding for finding in evidence.report.findings if finding.rule == RULE.name)
 
 

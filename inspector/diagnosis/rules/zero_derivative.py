@@ -1,11 +1,12 @@
-"""A function whose derivative is zero everywhere lies on the way to a trained parameter.
+"""A function whose derivative is zero everywhere is on the path to a trained parameter.
 
-Why it matters: round, floor, ceil, trunc and sign are steps: flat wherever they have a derivative, so autograd
-gives zeros. A softmax over a dimension of size 1 is 1 whatever its input. Nothing behind such a Node learns.
+Why it matters: round, floor, ceil, trunc and sign are step functions: their derivative is zero wherever it
+exists, so autograd returns zeros. A softmax over a dimension of size 1 is always 1. Nothing before such a
+Node learns.
 
-How to mend it: round outside of the loss, for the metric only; or pass the gradient straight through:
-`x + (x.round() - x).detach()`; or use a smooth stand-in (tanh for sign). Give softmax the dimension of the
-classes; for one output use sigmoid.
+How to fix it: round outside of the loss, for metrics only; or use a straight-through gradient, `x +
+(x.round() - x).detach()`; or a smooth replacement (tanh for sign). Apply softmax over the class dimension;
+for a single output use sigmoid.
 
 Example:
 
@@ -39,10 +40,10 @@ def _found(call: BackwardView, zero: ZeroCause) -> Finding:
         operation = ROUNDERS[function["name"]]
         wrong = f"{operation} has a derivative of zero everywhere: no gradient passes"
         straight = f"x + (x.{operation}() - x).detach()"
-        advice = f"keep {operation} out of the loss, or pass the gradient straight through: {straight}"
+        advice = f"keep {operation} out of the loss, or use a straight-through gradient: {straight}"
     else:
         wrong = "a softmax over a dimension of size 1 is always 1: no gradient passes"
-        advice = "give it the dimension that holds the classes; for one output use sigmoid and a loss with logits"
+        advice = "apply it over the class dimension; for a single output use sigmoid and a loss with logits"
     return RULE.found(
         wrong,
         advice,

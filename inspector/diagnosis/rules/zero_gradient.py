@@ -1,11 +1,12 @@
-"""All of a trained parameter's gradient is exactly zero.
+"""The whole gradient of a trained parameter is exactly zero.
 
-Why it matters: the parameter gets a grad, so nothing looks wrong, but no step moves it. Unlike a small gradient
-zeros do not come by chance: a Node on the way multiplied by zeros, masked every element, or a hook replaced it.
+Why it matters: the parameter has a grad, so nothing looks wrong, but no step changes it. Unlike small
+gradients, exact zeros have a cause: a Node multiplied by zeros or masked every element, or a hook replaced
+the gradient.
 
-How to mend it: look at the named Node: a mask that is zero everywhere (inverted, or an integer division of it), a
-clamp whose bounds lie beside all values, a weight of the loss that is 0, two factors that both start at zero. One
-zero factor that learns itself (the B of LoRA, a zero-initialised gate) is as it should be and is not reported.
+How to fix it: look at the named Node: a mask that is zero everywhere (inverted, or the result of an integer
+division), a clamp whose bounds exclude all values, a loss weight of 0, two factors both initialised to zero.
+One zero factor that is itself trained (the B of LoRA, a zero-initialised gate) is intended and not reported.
 
 Example:
 
@@ -63,27 +64,27 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
     name, size = function["name"], format_number(call.arrived(zero.node) or 0.0)
     if zero.hooked:
         return (
-            f"a hook replaced by zeros what {name} gave to {_behind(call, zero)}",
-            "look at the hooks of that tensor: one returns zeros, or multiplies by a mask that is all zeros",
+            f"a hook replaced with zeros the gradient from {name} to {_behind(call, zero)}",
+            "check the hooks of that tensor: one returns zeros, or multiplies by a mask that is all zeros",
         )
     if zero.operand is not None:
         factor = call.name(zero.operand)
         return (
-            f"{name} was given a gradient of norm {size} and multiplied it by {factor}, which is all zeros",
-            f"see why {factor} is all zeros here: an inverted or empty mask, a weight of 0, a zero initialisation "
-            "of both factors",
+            f"{name} received a gradient of norm {size} and multiplied it by {factor}, which is all zeros",
+            f"find out why {factor} is all zeros here: an inverted or empty mask, a weight of 0, both factors "
+            "initialised to zero",
         )
     if name.startswith("Clamp"):
         bounds = [function["attributes"].get(end) for end in ("min", "max")]
         within = " and ".join(format_number(float(bound)) for bound in bounds if isinstance(bound, (int, float)))
         return (
-            f"{name} was given a gradient of norm {size} and let none of it through: every element lies beyond "
+            f"{name} received a gradient of norm {size} and passed none of it: every element is outside "
             f"its bound{'s' if ' and ' in within else ''} {within}".rstrip(),
-            "widen the bounds, or bring the values between them, so that some elements can learn",
+            "widen the bounds, or move the values between them, so that some elements can learn",
         )
     return (
-        f"{name} was given a gradient of norm {size} and let only zeros through to {_behind(call, zero)}",
-        "see which values it got in the forward: all masked, all out of bounds, or all equal",
+        f"{name} received a gradient of norm {size} and passed only zeros to {_behind(call, zero)}",
+        "check its inputs in the forward: all masked, all out of bounds, or all equal",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is recorded while the forward runs: lines, modules, values, names, cuts and in-place writes."""
+"""Record the forward: lines, modules, values, names, cuts and in-place writes."""
 
 from inspector.recording.forward.module_hooks import ModuleCall
 from inspector.recording.forward.outputs import OutputRow

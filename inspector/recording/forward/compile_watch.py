@@ -1,7 +1,7 @@
-"""Sees that a script uses `torch.compile`, before the first frame is compiled.
+"""Detect that a script uses `torch.compile` before the first frame is compiled.
 
-Global module hooks and modes of ours would be guarded on by Dynamo: frames would be compiled again when they
-come or go, and `torch.compile(module)` warns of global hooks. So they come off first.
+Dynamo adds guards for global module hooks and modes: frames would be compiled again when they are installed or
+removed, and `torch.compile(module)` warns about global hooks. So they are removed first.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ REASON = "torch.compile is in use"
 
 
 class CompileWatch:
-    """Stands before `torch.compile`, which `nn.Module.compile` calls too, and hears when a compilation ends.
+    """Wraps `torch.compile`, which `nn.Module.compile` also calls, and is notified when a compilation ends.
 
-    seen: is called once, before anything is compiled.
-    compiled: is called after each compilation, which takes seconds of Python, before the compiled frame runs.
+    seen: called once, before anything is compiled.
+    compiled: called after each compilation (seconds of Python), before the compiled frame runs.
     """
 
     def __init__(self, seen: Callable[[], None], compiled: Callable[[], None]) -> None:
@@ -38,21 +38,21 @@ class CompileWatch:
         self._hear_no_more: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """Put the wrapper there."""
+        """Install the wrapper."""
         skip_in_dynamo(CompileWatch._end)
         self._patch.install()
         if was_compiled():
             self.check()
 
     def stop(self) -> None:
-        """Put the original back, unless somebody has put theirs over ours; ours then only calls it."""
+        """Restore the original. If other code has wrapped the wrapper, it stays and only passes calls on."""
         self._seen = self._compiled = None
         self._patch.uninstall()
         if self._hear_no_more is not None:
             self._hear_no_more()
 
     def check(self) -> None:
-        """Something is, or is about to be, made for compilation."""
+        """Something was, or is about to be, prepared for compilation."""
         if self._seen is None:
             return
         if not FRAME_EVALUATION.is_here:

@@ -1,4 +1,4 @@
-"""The results of custom Functions: torch gives them their Node when their forward has returned already."""
+"""The results of custom Functions, which get their Node only after their forward has returned."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from inspector.torch_api.frames import forward_code
 from inspector.user_code.source_expressions import Expression, Place
 
 _MOST = 100
-"""So many wait at most: results that the script does not use are never seen again."""
+"""Maximum number of pending results; results that the script does not use never get a Node."""
 
 
 @dataclass(slots=True)
 class _Applied:
     """A custom Function whose forward has returned.
 
-    results: the tensors that it returned; apply may return others, as for an input that is returned as it is.
-    numbers: that of its Node is among them.
+    results: the tensors it returned; apply may return others, for example for an input returned unchanged.
+    numbers: the range of sequence numbers that contains its Node.
     """
 
     code: CodeType
@@ -48,7 +48,7 @@ class AppliedFunctions:
     def returned(
         self, code: CodeType, results: Sequence[torch.Tensor], expression: Expression, place: Place
     ) -> None:
-        """The forward of a custom Function, which this code is, has returned to the user's code."""
+        """The forward of a custom Function, which this code object is, has returned to user code."""
         number = sequence_number()
         references = [weakref.ref(item) for item in results]
         self._waiting.append(_Applied(code, references, range(self._last, number), expression, place))
@@ -56,12 +56,12 @@ class AppliedFunctions:
         del self._waiting[:-_MOST]
 
     def settle(self, used: Iterable[Any] = ()) -> None:
-        """Give names and text to the results that have their Node by now. used: tensors that are used next."""
+        """Name the results that have their Node by now. used: tensors that are used next."""
         tensors = [item for item in used if isinstance(item, torch.Tensor)]
         self._waiting = [applied for applied in self._waiting if not self._settled(applied, tensors)]
 
     def clear(self) -> None:
-        """Those that still wait will not be seen."""
+        """Drop the pending results."""
         self._waiting.clear()
 
     def _settled(self, applied: _Applied, used: list[torch.Tensor]) -> bool:
@@ -79,7 +79,7 @@ class AppliedFunctions:
         return bool(found)
 
     def _is_of(self, applied: _Applied, tensor: torch.Tensor) -> bool:
-        """Whether a tensor is a result of this application."""
+        """Whether a tensor is a result of this call."""
         key = self._outputs.key(tensor)
         if key is None or key[0] not in applied.numbers:
             return False

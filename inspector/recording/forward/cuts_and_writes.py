@@ -1,4 +1,4 @@
-"""What leaves no trace in the graph: places where a gradient was cut off, and in-place writes."""
+"""Record what leaves no trace in the graph: cuts (detached tensors) and in-place writes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from inspector.torch_api.tensors import is_changed_view
 from inspector.user_code.source_expressions import Place, SourceExpressions
 
 Key: TypeAlias = tuple[int, int]
-"""Which tensor: the sequence number of its Node, and which output of it."""
+"""A tensor: the sequence number of its Node, and its output number."""
 
 NO_CUTS: frozenset[int] = frozenset()
-"""One for all: each new one would be an object that the garbage collector looks at."""
+"""Shared, because every new one would be an object that the garbage collector visits."""
 
 LIMIT = 20_000
-"""So many cuts, and so many writes, are kept; a loop that evaluates for hours must not fill the memory."""
+"""Maximum number of cuts, and of writes, so that a loop that runs for hours does not fill the memory."""
 
 CUTS_TO_NUMBERS = {
     "item": "item",
@@ -34,7 +34,7 @@ CUTS_TO_NUMBERS = {
     "__bool__": "item",
     "__complex__": "item",
 }
-"""Operations whose result is no tensor: the kind of their cut."""
+"""Operations whose result is not a tensor, with the kind of their cut."""
 
 CUTS_TO_TENSORS = {
     "detach": "detach",
@@ -44,16 +44,15 @@ CUTS_TO_TENSORS = {
     "as_tensor": "tensor",
     "new_tensor": "tensor",
 }
-"""Operations that are made to cut: the kind of their cut."""
+"""Operations meant to detach a tensor, with the kind of their cut."""
 
 _CARRY_NOTHING = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
 
 
 def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
-    """The kind of the cut by an operation whose input needs a gradient and whose result has none.
+    """The kind of cut made by an operation whose input requires a gradient and whose result does not.
 
-    result: its first tensor, None if it gives none. None: this is no cut (its result carries no data of the
-    input).
+    result: its first tensor, or None. Returns None if it is not a cut (its result contains no data of the input).
     """
     if result is None:
         return CUTS_TO_NUMBERS.get(operation)
@@ -72,10 +71,10 @@ def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
 
 @dataclass(slots=True)
 class Where:
-    """A tensor and the place where something happened to it.
+    """A tensor and the location of an event.
 
-    key: the tensor, if it has a Node that is known. leaf: its number in `CutsAndWrites.leaves`, if it is a leaf.
-    direct: whether the user's code called the operation itself, so that the place is exact.
+    key: the tensor, if its Node is known. leaf: its number in `CutsAndWrites.leaves`, if it is a leaf. direct:
+    whether user code called the operation itself, so that the location is exact.
     """
 
     operation: str
@@ -99,10 +98,10 @@ class Where:
 
 @dataclass(slots=True)
 class Cut:
-    """A tensor that needs a gradient gave one that needs none, `count` times at this place.
+    """A tensor that requires a gradient gave one that does not, `count` times at this location.
 
     leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
-    region: where gradients were turned off, if that is why. number: the sequence number when it happened first
+    region: where gradients were turned off, if that is the reason. number: the sequence number at its first time
     since the last report.
     """
 
@@ -116,9 +115,10 @@ class Cut:
 
 @dataclass(slots=True)
 class Write:
-    """A tensor was written in place.
+    """An in-place write to a tensor.
 
-    memory: where its elements lie while it lives. number: that of the next Node; 0 inside of a custom Function.
+    memory: the range of its elements, valid while it is alive. number: that of the next Node; 0 inside a custom
+    Function.
     """
 
     where: Where
@@ -142,7 +142,7 @@ class CutsAndWrites:
         self._came_from: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        """Remember a cut of those `inputs` that need a gradient, and that `results` hold what was cut off."""
+        """Record a cut of the `inputs` that require a gradient, and that `results` contain the detached data."""
         code, instruction = where.place or (None, 0)
         same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
@@ -159,22 +159,23 @@ class CutsAndWrites:
             self._carry(results, self.cut_ancestry(inputs, []) | {index})
 
     def mark_reported(self) -> None:
-        """The cuts so far were reported: what is cut again is cut anew."""
+        """The cuts so far were reported; a repetition counts as a new cut."""
         for cut in self._cuts:
             cut.number = None
 
     def add_write(self, write: Write) -> None:
-        """Remember an in-place write."""
+        """Record an in-place write."""
         if len(self._writes) < LIMIT:
             self._writes.append(write)
 
     def add_read(self, where: Where) -> None:
-        """Remember that the script read the grad of a tensor that is no leaf."""
+        """Record that the script read the grad of a non-leaf tensor."""
         if len(self._reads) < LIMIT:
             self._reads.append(where)
 
     def cut_ancestry(self, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> frozenset[int]:
-        """Which cuts the data of `inputs` went through; `results` hold it as well if they need no gradient."""
+        """The cuts that the data of `inputs` went through; `results` inherit them if they do not require a
+        gradient."""
         if not self._came_from:
             return NO_CUTS
         found = NO_CUTS
@@ -216,7 +217,7 @@ class CutsAndWrites:
         ]
 
     def reads(self, sources: SourceExpressions) -> list[dict[str, Any]]:
-        """The readings of grads as plain dictionaries."""
+        """The reads of grads as plain dictionaries."""
         return [{**where.described(sources), "of": where.key} for where in self._reads]
 
     def _carry(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
@@ -225,13 +226,13 @@ class CutsAndWrites:
 
 
 _MOST_NODES = 2_000
-"""So many are walked from a cut tensor: enough for an encoder of a hundred layers, and a millisecond."""
+"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers, in a millisecond."""
 
 
 def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int] | None:
-    """The numbers of the leaves that these tensors were computed from, None if there are too many Nodes to look.
+    """The numbers of the leaves from which these tensors were computed, or None if there are too many Nodes.
 
-    Nodes that Python has walked are freed recursively (some 40,000 in a chain are too many), so few are.
+    Nodes that Python has walked are freed recursively (about 40,000 in a chain are too many), so few are walked.
     """
     found: dict[int, None] = {}
     waiting: list[Any] = []

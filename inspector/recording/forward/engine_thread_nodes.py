@@ -1,7 +1,7 @@
-"""Nodes that the engine made in a thread of its own, as it does on a device, to be differentiated again.
+"""Nodes created by the engine's own threads (double backward on a device).
 
-Each thread counts its Nodes from 0, so those have the numbers of Nodes of the script's thread as well. They are
-told from these by a mark in their `metadata`, which torch keeps with a Node, and get numbers of their own.
+Each thread numbers its Nodes from 0, so these collide with the numbers of the script's thread. They are marked in
+their `metadata`, which torch keeps with a Node, and get separate numbers.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from inspector.tracing.walk import AutogradNode, Walk
 _KEY = "autograd-inspector made in"
 _FOREIGN = 1 << 63
 _CALL = 32
-"""A number of ours: the index of the call from this bit on, below it the number in the engine's thread."""
+"""Layout of a generated number: the index of the call from this bit up, and the number in the engine's thread
+below."""
 
 
 class EngineThreadNodes:
-    """What the engine's threads made in the backward calls of one thread of the script."""
+    """The Nodes created by the engine's threads in the backward calls of one thread of the script."""
 
     def __init__(self) -> None:
         self._highest = -1
         self._ends: dict[int, int] = {}
 
     def note_created_graph(self, call: int, result: Walk, known: Set[AutogradNode], here: range) -> bool:
-        """A call has ended on a device; whether it made Nodes in another thread.
+        """After a call on a device: note whether it created Nodes in another thread.
 
-        result: the graph of what it gave, its Nodes with the numbers that torch says. known: what was there before
-        it. here: the numbers that the calling thread gave away meanwhile.
+        result: the graph of its result, with torch's sequence numbers. known: the Nodes from before the call.
+        here: the numbers used by the calling thread meanwhile.
         """
         made = [
             (node, number)
@@ -44,13 +45,13 @@ class EngineThreadNodes:
         return bool(new)
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
-        """Give the Nodes of a graph that the engine made numbers of their own."""
+        """Give separate numbers to the Nodes of a graph that the engine created."""
         if self._highest >= 0:
             for position, node in enumerate(walk.nodes):
                 walk.structure.sequence_nrs[position] = self.sequence_number_of(node)
 
     def sequence_number_of(self, node: AutogradNode) -> int:
-        """The number of one Node, as `renumber_engine_nodes` gives it."""
+        """The number of one Node, as set by `renumber_engine_nodes`."""
         number = sequence_number_of(node)
         if number > self._highest:  # most often
             return number
@@ -58,13 +59,13 @@ class EngineThreadNodes:
         return _FOREIGN + (call << _CALL) + number if owner is self else number
 
     def thread_counter_at(self, number: int) -> int:
-        """What the script's own thread had counted to when the Node with this number was made."""
+        """The counter of the script's own thread when the Node with this number was created."""
         call = call_of(number)
         return number if call is None else self._ends[call]
 
 
 def call_of(number: int) -> int | None:
-    """The index of the backward call in which a Node was made that `renumber_engine_nodes` has found."""
+    """The index of the backward call in which a Node found by `renumber_engine_nodes` was created."""
     if number < _FOREIGN or number == ACCUMULATE_GRAD_NUMBER:
         return None
     return (number - _FOREIGN) >> _CALL

@@ -1,7 +1,8 @@
-"""Op by op: a TorchFunctionMode that sees what the user's thread calls while gradients are recorded.
+"""Record single operations: a TorchFunctionMode that sees the calls of the user's thread while grad mode is on.
 
-It lies at the bottom of the mode stack, so that a mode of the user that leaves by popping the top (as
-`TorchFunctionMode.__exit__` does) never takes ours instead of its own, and what it sees is what really ran.
+It sits at the bottom of the mode stack. A mode of the user that exits by popping the top (as
+`TorchFunctionMode.__exit__` does) therefore never removes this one by mistake, and this one sees the calls that
+actually run.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from inspector.torch_api.tensors import getter, in_trace, in_transform, is_chang
 from inspector.user_code.source_expressions import Place, SourceExpressions
 
 _WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
-"""Functions in C: what such a one makes belongs to the operation that it is, so no line need be traced within."""
+"""Functions in C: what they create belongs to their operation, so no line needs tracing inside."""
 
 GET_GRAD = getter("grad")
 
@@ -64,8 +65,8 @@ _version = version_counter()
 class OperationMode(TorchFunctionMode):
     """Records the outputs, cuts and writes of one thread.
 
-    before: is called at each operation, before it runs, with what it is given.
-    fail: is given an error of ours.
+    before: called before each operation, with its arguments.
+    fail: called with an internal error.
     """
 
     def __init__(
@@ -89,13 +90,13 @@ class OperationMode(TorchFunctionMode):
     # On and off the stack
 
     def start(self) -> None:
-        """Lie on the calling thread's mode stack, under all modes but the default device."""
+        """Put the mode on the calling thread's stack, below all modes except the default device."""
         self._recording = True
         self._fast_paths.open()
         self._push_at_bottom()
 
     def stop(self) -> None:
-        """Record nothing more and leave the stack, now or when the operation that runs now ends."""
+        """Stop recording and leave the stack, now or when the current operation ends."""
         if not self._recording:
             return
         self._recording = False
@@ -103,7 +104,7 @@ class OperationMode(TorchFunctionMode):
         self._remove_from_stack()
 
     def _remove_from_stack(self) -> None:
-        """Leave the stack of the calling thread, whatever lies above."""
+        """Leave the stack of the calling thread, whatever is above."""
         take_off(self)
 
     def _push_at_bottom(self) -> None:
@@ -113,7 +114,7 @@ class OperationMode(TorchFunctionMode):
 
     @property
     def is_stale_on_stack(self) -> bool:
-        """Whether it still lies on the stack although it was stopped."""
+        """Whether it is still on the stack although it was stopped."""
         return not self._recording and any(mode is self for mode in modes_on_stack())
 
     # An operation
@@ -154,7 +155,7 @@ class OperationMode(TorchFunctionMode):
     def _before(
         self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[_CurrentOperation | None, FrameType | None]:
-        """What is about to run, None for what is no operation; and the frame of the user that it runs in."""
+        """The operation about to run, None if it is not an operation; and the user's frame in which it runs."""
         if not self._recording or not_ours():
             return None, None
         user = None
@@ -244,7 +245,7 @@ class OperationMode(TorchFunctionMode):
     def _find_leaves(
         self, operation: _CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
     ) -> None:
-        """Remember where the user's code made a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
+        """Note where user code created a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
         for tensor in results:
             if operation.place is None or not tensor.requires_grad or not is_leaf(tensor):
                 continue
@@ -280,7 +281,7 @@ class OperationMode(TorchFunctionMode):
         self.flow.add_cut(kind, where, [*sources, *inputs], results)
 
     def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
-        """The grad of a tensor is read: one that is no leaf has none, unless somebody asked for it."""
+        """Note that the grad of a tensor is read: a non-leaf has none, unless it retains it."""
         user = self._lines.user_frame(frame)
         if user is None or user is not frame:
             return
@@ -290,7 +291,7 @@ class OperationMode(TorchFunctionMode):
                 self.flow.add_read(Where("grad", place, True, self._outputs.key(tensor), None))
 
     def _note_region(self, enabled: bool, frame: FrameType | None) -> None:
-        """Gradients are turned on, or off: where, is what a cut by it is put down to."""
+        """Note where gradients are turned on or off, which is the location of the cuts it causes."""
         if enabled:
             self.flow.region = None
         elif torch.is_grad_enabled():
@@ -318,7 +319,7 @@ class OperationMode(TorchFunctionMode):
 
 @dataclass(slots=True)
 class _CurrentOperation:
-    """An operation that is running. Kept while it runs, so it may hold tensors; no frame."""
+    """An operation that is running. It only lives as long, so it may hold tensors, but no frame."""
 
     name: str
     place: Place | None

@@ -1,11 +1,11 @@
-"""The user's line that made each Node, by `sys.settrace`.
+"""Find the user's line that created each Node, with `sys.settrace`.
 
-At each line of the user's code the sequence number is read; the Nodes made since the last reading belong to
-the line that ran until now. Dynamo is not disturbed by a trace function.
+The sequence number is read at each line of user code; Nodes created since the last reading belong to the line that
+just ran. Dynamo is not affected by a trace function.
 
-While a trace function is set, Python 3.11 runs every instruction slowly, also in frames that are not traced.
-So a thread whose events move no sequence number for a while falls asleep (`sys.settrace(None)`) until somebody
-calls `resume`: the module hooks, the operations, the engine.
+While a trace function is set, Python 3.11 runs every instruction slowly, even in frames that are not traced. So in
+a thread whose events do not change the sequence number for a while, tracing is suspended (`sys.settrace(None)`)
+until `resume` is called by the module hooks, the operations or the engine.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ Returned: TypeAlias = Callable[[FrameType, Any], None]
 FOREIGN_TRACER = "another tracer (a debugger, coverage) is in use"
 
 IDLE_BUDGET = 1_000
-"""After so many lines and calls without a new Node a thread is traced no more until it is woken."""
+"""Number of lines and calls without a new Node after which tracing of a thread is suspended."""
 
 COMPILATION_BUDGET = 500_000
-"""As many when Dynamo has just compiled: it goes on for some 100,000 before the compiled frame runs."""
+"""The same after a compilation: Dynamo continues for about 100,000 before the compiled frame runs."""
 
 
 class LineTracer:
     """Traces the user's lines in every thread.
 
-    files: tells the user's code.
-    fail: is given an error of ours; the script never sees it.
+    files: recognises user code.
+    fail: called with an internal error; the script never sees it.
     """
 
     def __init__(self, files: UserFiles, fail: Callable[[Exception], None]) -> None:
@@ -65,7 +65,7 @@ class LineTracer:
         self._enter: Trace = self._new_thread
 
     def start(self) -> None:
-        """Trace the calling thread, the functions that it is in, and the threads that start later."""
+        """Trace the calling thread, the functions it is in, and threads that start later."""
         self.running = True
         skip_in_dynamo(_ThreadTracer._call, _ThreadTracer._line, _ThreadTracer._applied, LineTracer._new_thread)
         self.resume(sys._getframe(1))
@@ -73,7 +73,7 @@ class LineTracer:
             threading.settrace(self._enter)
 
     def stop(self) -> None:
-        """Trace nothing more. Other threads take the function off when they next call it."""
+        """Stop tracing. Other threads remove the function at their next call."""
         self.running = False
         if threading.gettrace() is self._enter:
             threading.settrace(None)
@@ -89,39 +89,41 @@ class LineTracer:
             frame = frame.f_back
 
     def resume(self, frame: FrameType | None, idle_budget: int = IDLE_BUDGET) -> None:
-        """Trace the calling thread again, in `frame` and the functions of the user that called it.
+        """Resume tracing of the calling thread, in `frame` and the user's functions that called it.
 
-        patience: how many events without a Node it stays awake for.
+        patience: number of events without a Node after which tracing is suspended again.
         """
         if self.running:
             self._thread().resume(frame, idle_budget)
 
     def pause(self) -> bool:
-        """Trace nothing while we work, which is three times slower under a trace function; whether it was on."""
+        """Stop tracing while the inspector works, which is three times slower under a trace function; returns
+        whether it was on."""
         paused = sys.gettrace() is self._thread().call
         if paused:
             sys.settrace(None)
         return paused
 
     def unpause(self, paused: bool, frame: FrameType | None) -> None:
-        """Our work is done. If `frame`, of the user, is not traced or the thread sleeps, it is woken."""
+        """End a pause. If `frame`, of the user, is not traced or tracing of the thread is suspended, it is
+        resumed."""
         if paused and self.running:
             sys.settrace(self._thread().call)
         if frame is not None and (not paused or frame.f_trace is None):
             self.resume(frame)
 
     def flush(self) -> None:
-        """Give the Nodes made until now to the line that runs now."""
+        """Attribute the Nodes created until now to the current line."""
         self._thread().flush()
 
     def user_frame(self, frame: FrameType | None) -> FrameType | None:
-        """The innermost frame of the user's code, from `frame` up."""
+        """The innermost frame of user code, from `frame` up."""
         while frame is not None and not self.is_users(frame.f_code):
             frame = frame.f_back
         return frame
 
     def is_users(self, code: CodeType) -> bool:
-        """Whether a code object is the user's."""
+        """Whether a code object belongs to the user."""
         known = self._is_users.get(id(code))
         if known is None:
             users = self._files.is_users(code.co_filename) and code.co_name not in DISPATCHERS
@@ -137,7 +139,7 @@ class LineTracer:
         return thread
 
     def _new_thread(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """What `threading` sets as the trace function of a new thread."""
+        """The function that `threading` sets as the trace function of a new thread."""
         sys.settrace(None)
         if not self.running:
             return None
@@ -150,7 +152,7 @@ class LineTracer:
 class _ThreadTracer:
     """The trace functions of one thread.
 
-    call, line, applied: the bound methods, each made once, so that they are known again by identity.
+    call, line, applied: the bound methods, created once so that they can be compared by identity.
     """
 
     def __init__(self, lines: LineTracer, ranges: SequenceRanges[Place]) -> None:
@@ -173,7 +175,7 @@ class _ThreadTracer:
             self._lines.unknown = FOREIGN_TRACER
             return
         self._events, self._idle_budget = 0, idle_budget
-        self.flush()  # what was made in its sleep is nobody's
+        self.flush()  # Nodes created while suspended belong to no line
         user = self._lines.user_frame(frame)
         self._place = None if user is None else (user.f_code, user.f_lasti)
         while user is not None and user.f_trace is None:
@@ -183,7 +185,7 @@ class _ThreadTracer:
             sys.settrace(self.call)
 
     def suspend(self) -> None:
-        """Trace this thread no more, if it is we who do."""
+        """Stop tracing this thread, if the trace function is the inspector's."""
         self._place = None
         if sys.gettrace() is self.call:
             sys.settrace(None)
@@ -217,7 +219,7 @@ class _ThreadTracer:
         return self._on_applied(frame, event, argument)
 
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """A function is called: trace its lines if it is the user's."""
+        """A function is called: trace its lines if it belongs to the user."""
         try:
             if self._events > self._idle_budget and self._suspend_if_idle():
                 return None
@@ -228,7 +230,7 @@ class _ThreadTracer:
             return None
 
     def _on_line(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """A line of the user begins, or a function of the user returns."""
+        """A line of user code starts, or a user's function returns."""
         try:
             number = sequence_number()
             if number != self._number:
@@ -253,7 +255,7 @@ class _ThreadTracer:
             return None
 
     def _on_applied(self, frame: FrameType, event: str, argument: Any) -> Trace | None:
-        """The forward of a library's custom Function is running: only what it returns matters."""
+        """The forward of a library's custom Function is running; only its return value matters."""
         if event == "return" and self._lines.returned is not None:
             try:
                 self._lines.returned(frame, argument)
@@ -262,7 +264,7 @@ class _ThreadTracer:
         return self.applied
 
     def _yield_to_other_tracer(self, frame: FrameType) -> None:
-        """Somebody has set another trace function, or ours sleeps: what new functions do is not seen."""
+        """Another trace function was set, or tracing is suspended: new functions are not seen."""
         frame.f_trace = None
         self._place = None
         if sys.gettrace() is not None:
@@ -284,7 +286,7 @@ class _ThreadTracer:
         return code, trace
 
     def _suspend_if_idle(self) -> bool:
-        """Patience is at its end: fall asleep if none of them made a Node, or give way to another tracer."""
+        """The budget is used up: suspend tracing if no event created a Node, or yield to another tracer."""
         self._events, self._idle_budget = 0, IDLE_BUDGET
         number = sequence_number()
         if self._lines.running and number != self._number_then:

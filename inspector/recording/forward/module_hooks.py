@@ -1,4 +1,4 @@
-"""The `nn.Module` that made each Node, by two global hooks and ranges of sequence numbers."""
+"""Find the `nn.Module` that created each Node, with two global hooks and ranges of sequence numbers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from inspector.user_code.module_tree import modules_below
 
 @dataclass(slots=True)  # frozen would take a microsecond more of every call
 class ModuleCall:
-    """A module that is running.
+    """A running module.
 
-    path: from the outermost module that was called, `blocks.3.attn`; "" for that one itself. A module that no
-        enclosing one has registered is written by its class, `(Linear)`.
+    path: from the outermost module that was called, `blocks.3.attn`; "" for that module itself. A module not
+    registered in any enclosing one is written as its class, `(Linear)`.
     kind: the name of its class.
-    root: index in `ModulePaths.roots` of the outermost module.
+    root: index of the outermost module in `ModulePaths.roots`.
     """
 
     path: str
@@ -46,7 +46,7 @@ class _Running:
 
 
 class _ModuleStacks(threading.local):
-    """What runs in a thread, the innermost last."""
+    """The running modules of a thread, innermost last."""
 
     def __init__(self, ranges: RangesByThread[ModuleCall]) -> None:
         self.stack: list[_Running] = []
@@ -56,10 +56,10 @@ class _ModuleStacks(threading.local):
 class ModulePaths:
     """Follows module calls in every thread.
 
-    entered: is called before each forward and told whether its module is the outermost.
-    left: is called after each forward with its output.
-    tells_all: whether they are; else only `entered` is, for the outermost.
-    lines: are not traced while we work; where they sleep, a module wakes them.
+    entered: called before each forward, with whether its module is the outermost.
+    left: called after each forward with its output.
+    tells_all: whether both are called; otherwise only `entered`, for the outermost module.
+    lines: paused while this works; resumed by a module if suspended.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ModulePaths:
         ]
 
     def stop(self) -> None:
-        """Remove the hooks; what runs now runs on outside of modules, as far as is known."""
+        """Remove the hooks; modules that are running count as left."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -179,9 +179,10 @@ def _knowing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
 
 
 def _drop_ended(stack: list[_Running], frame: FrameType | None) -> None:
-    """Take off the stack what ended without its hook: a KeyboardInterrupt, say, that the script caught.
+    """Remove calls from the stack that ended without their hook, for example by a KeyboardInterrupt that the
+    script caught.
 
-    Only asked where a new outermost module appears inside of another, which is rare.
+    Only called when a new outermost module appears inside another one, which is rare.
     """
     calls = 0
     while frame is not None:

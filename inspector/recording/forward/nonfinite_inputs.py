@@ -1,4 +1,4 @@
-"""Where NaN and infinities come from in what needs no gradient, and so has no Node: data as it is prepared."""
+"""Find NaN and infinities in tensors that do not require a gradient, and so have no Node, such as input data."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from inspector.recording.forward.cuts_and_writes import Where
 from inspector.user_code.source_expressions import SourceExpressions
 
 _LARGEST = 1 << 24
-"""Elements of the largest result that is looked at: one pass over 64 MiB."""
+"""Maximum elements of a result that is checked: one pass over 64 MiB."""
 
 _LIMIT = 20_000
-"""So many tensors that are not finite are remembered."""
+"""Maximum number of non-finite tensors remembered."""
 
 
 class NonFiniteInputs:
-    """The first operations whose results were not finite, and which tensors hold what they gave."""
+    """The first operations with non-finite results, and the tensors that contain these results."""
 
     def __init__(self) -> None:
         self._births: list[Where] = []
         self._carried: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
 
     def of(self, inputs: list[torch.Tensor]) -> int | None:
-        """The birth that one of `inputs` carries; a number for `described`."""
+        """The origin of a non-finite value in `inputs`, as a number for `described`."""
         for tensor in inputs if self._carried else ():
             kept = self._carried.get(id(tensor))
             if kept is not None and kept[0]() is tensor:
@@ -34,7 +34,7 @@ class NonFiniteInputs:
         return None
 
     def note(self, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        """Look at the results of an operation that made no Node."""
+        """Check the results of an operation that created no Node."""
         for tensor in results:
             if len(self._carried) >= _LIMIT or _is_finite(tensor):
                 continue
@@ -47,13 +47,13 @@ class NonFiniteInputs:
             self._carried[id(tensor)] = (weakref.ref(tensor), birth)
 
     def described(self, birth: int, sources: SourceExpressions) -> Given:
-        """A birth as a plain dictionary: operation, source, name, code."""
+        """An origin as a plain dictionary: operation, source, name, code."""
         row = self._births[birth].described(sources)
         return {"operation": row["operation"], "source": row["source"], "name": row["name"], "code": row["code"]}
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
-    """Whether all elements are; True of what is not looked at. On a device to ask would make it wait."""
+    """Whether all elements are finite; True for what is not checked. On a device the check would have to wait."""
     if not tensor.is_floating_point() or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
         return True
     if tensor.is_nested or type(tensor) is not torch.Tensor or tensor.is_inference():

@@ -1,4 +1,4 @@
-"""What an operation is called, which tensors it is given, and which of them it may write."""
+"""The name of an operation, its tensor arguments, and the arguments that it may overwrite."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from inspector.user_code.module_tree import PLAIN
 _version = version_counter()
 
 _PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
-"""Attributes of a tensor that give a new one; the others (`shape`, `grad`) are no operations."""
+"""Attributes of a tensor that return a new one; the others (`shape`, `grad`) are not operations."""
 
 SET_DATA = "data.__set__"
-"""The name of `h.data = x`, which gives a tensor other elements and leaves its version as it is."""
+"""The name of `h.data = x`, which gives a tensor other elements but keeps its version."""
 
 
 NO_OPERATIONS = frozenset(
@@ -61,12 +61,12 @@ UNCOUNTED = frozenset(
         "set_",
     ]
 )
-"""What gives a way to write to a tensor that no version counts, or another memory."""
+"""Operations that give access to memory without version counting, or replace the memory."""
 
 
 @dataclass(slots=True)
 class WriteTarget:
-    """A tensor that an operation may write: its version, and which tensor it was, before."""
+    """A tensor that an operation may write: its version and its identity before."""
 
     tensor: torch.Tensor
     version: int
@@ -75,7 +75,7 @@ class WriteTarget:
 
 
 def name_of(function: Any) -> str | None:
-    """Torch's name of an operation; None for what is none."""
+    """torch's name of an operation; None if it is not one."""
     name = getattr(function, "__name__", None)
     if name in ("__get__", "__set__", "__delete__"):
         attribute = getattr(function.__self__, "__name__", None)
@@ -115,7 +115,7 @@ def _is_in_place(name: str) -> bool:
 
 
 def _is_plain_index(index: Any) -> bool:
-    """Whether an index is one of numbers and slices, which gives a view."""
+    """Whether an index consists of numbers and slices, which give a view."""
     items = index if isinstance(index, tuple) else (index,)
     return all(item is Ellipsis or type(item) is int or isinstance(item, slice) for item in items)
 
@@ -162,7 +162,7 @@ BROADCASTING = frozenset(
         "gaussian_nll_loss",
     ]
 )
-"""Operations on two tensors that fit their shapes to one another."""
+"""Operations that broadcast their two tensors."""
 
 _IN_PLACE_OPERATORS = frozenset(
     [

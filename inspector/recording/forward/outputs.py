@@ -1,4 +1,4 @@
-"""The outputs of Nodes, op by op: value, name, expression, place."""
+"""The outputs of Nodes, operation by operation: value, name, expression, source location."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _version = version_counter()
 
 @dataclass(frozen=True, slots=True)
 class OutputRow:
-    """One output of a Node, when the forward made it.
+    """One output of a Node, as created in the forward.
 
-    name: what the statement assigns it to: `h`, `self.h`; None if nothing.
-    expression: the source text that computed it: `u * v`; None for an operation inside of a library.
-    operation: torch's name of it: `mul`.
+    name: the target the statement assigns it to: `h`, `self.h`; or None.
+    expression: the source text that computed it: `u * v`; None for an operation inside a library.
+    operation: torch's name: `mul`.
     cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
-    operands: the shapes of its two operands, where they were broadcast to one that neither has.
-    given: what made an input without a gradient NaN or infinite: operation, source, name, code; None if nothing.
+    operands: the shapes of its two operands, if they were broadcast to a shape that neither has.
+    given: what made an input without a gradient NaN or infinite: operation, source, name, code; or None.
     """
 
     name: str | None
@@ -44,7 +44,7 @@ class OutputRow:
 
 @dataclass(slots=True)
 class _RecordedOutput:
-    """An Output as it is kept: the text is looked up when somebody asks."""
+    """A stored output; its text is looked up on request."""
 
     operation: str
     place: Place | None
@@ -57,7 +57,7 @@ class _RecordedOutput:
 
 
 class Outputs:
-    """The recorded outputs of one thread, and which live tensor is which."""
+    """The recorded outputs of one thread, and the identities of live tensors."""
 
     def __init__(self, batch: Batch, sources: SourceExpressions) -> None:
         self._batch, self._sources = batch, sources
@@ -72,7 +72,7 @@ class Outputs:
         return len(self._recorded)
 
     def get(self, key: Key) -> OutputRow | None:
-        """What was recorded for an output of a Node."""
+        """The record of an output of a Node."""
         kept = self._recorded.get(key)
         if kept is None:
             return None
@@ -82,49 +82,49 @@ class Outputs:
         return OutputRow(kept.name, kept.expression, kept.value, source, *described)
 
     def add(self, tensor: torch.Tensor, key: Key, recorded: _RecordedOutput) -> None:
-        """Record an output; its value is read now. An earlier tensor with the same key is forgotten."""
+        """Record an output; its value is read now. An earlier tensor with the same key is dropped."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
         self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
 
     def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
-        """Remember where a leaf was made: the first place that is told."""
+        """Note where a leaf was created; the first location counts."""
         kept = self._leaves.get(id(tensor))
         if kept is None or kept[0]() is not tensor:
             self._leaves[id(tensor)] = (weakref.ref(tensor), place)
 
     def leaf_source(self, tensor: torch.Tensor) -> Source | None:
-        """Where a leaf was made; None if that was not seen."""
+        """Where a leaf was created; None if not seen."""
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
     def made_at(self, tensor: torch.Tensor) -> Source | None:
-        """Where a tensor was made that is an output of a Node; None if that was not seen."""
+        """Where a non-leaf tensor was created; None if not seen."""
         key = self.key(tensor)
         output = None if key is None else self.get(key)
         return None if output is None else output.source
 
     def note_shared(self, tensor: torch.Tensor) -> None:
-        """Note what a tensor without a gradient holds when a Node is given it, if its memory is shared.
+        """Note the content of a tensor without a gradient when a Node uses it, if its memory is shared.
 
-        That of the last time is kept: an array may be filled anew for every batch.
+        Only the latest is kept: an array may be filled anew for every batch.
         """
         if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
             self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
 
     def made(self, tensor: torch.Tensor) -> Pending | None:
-        """What `note_shared` noted of a tensor; None where it did not."""
+        """The content noted by `note_shared`, or None."""
         kept = self._shared.get(id(tensor))
         return kept[1] if kept is not None and kept[0]() is tensor else None
 
     def value(self, tensor: torch.Tensor) -> Pending:
-        """The value of a tensor; of one under CUDA graph capture, where reading is recorded too, none."""
+        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too."""
         if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
             return Pending({"unknown": "inside a CUDA graph capture"})
         return self._batch.add(tensor, counted=True)
 
     def shares(self) -> None:
-        """The script has taken something of a tensor through which it can write unseen."""
+        """The script has obtained access to a tensor's memory without version counting."""
         self._batch.counts_writes = False
 
     def call(
@@ -146,7 +146,7 @@ class Outputs:
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)
 
     def set_name(self, tensor: torch.Tensor, text: str) -> None:
-        """Give an output that was recorded this text, where it has none."""
+        """Set the text of a recorded output that has none."""
         key = self.key(tensor)
         kept = None if key is None else self._recorded.get(key)
         if kept is not None and kept.expression is None:
@@ -161,9 +161,9 @@ class Outputs:
                 recorded.name = recorded.expression = None
 
     def key(self, tensor: torch.Tensor) -> Key | None:
-        """Which output of which Node a tensor is, None for a leaf and where asking would change the graph.
+        """The Node and output number of a tensor; None for a leaf, and where reading them would change the graph.
 
-        Asking a view for its grad_fn after an in-place write makes a new Node (torch: `VariableHooks::grad_fn`).
+        Reading the grad_fn of a view after an in-place write creates a new Node (torch: `VariableHooks::grad_fn`).
         """
         if not tensor.requires_grad or is_leaf(tensor):
             return None

@@ -1,4 +1,4 @@
-"""The forward side of the recorder: which line, module and text made each Node, and what each output was."""
+"""Record the forward: the line, module and source text that created each Node, and its outputs."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ Mode = Literal["full", "light"]
 
 MOST_OUTPUTS = 20_000
 MOST_SECONDS = 30.0
-"""Beyond either, a full recording goes on as a light one. The time runs from the first output."""
+"""Limits of a full recording, which then continues in light mode. The time starts at the first output."""
 
-TWO_THREADS = "two threads made Nodes with this number"
-_MADE_IN_BACKWARD = "it was made during a backward that no line of the user's code called"
+TWO_THREADS = "two threads created Nodes with this sequence number"
+_MADE_IN_BACKWARD = "it was created during a backward that was not called from user code"
 
 
 @dataclass(frozen=True, slots=True)
 class _BackwardPlace:
-    """A backward call, and where the user's code called it, if it did."""
+    """A backward call, and where user code called it, if it did."""
 
     index: int
     place: Place | None
@@ -59,12 +59,12 @@ class ForwardRecorder:
     """Records a forward while the user's script runs it.
 
     mode: "light" for modules and lines; "full" also for every operation's value, name, expression, cuts and
-        in-place writes, in the thread that calls `start`.
-    batch: where values are read; `OutputRow.value` is filled in when the batch was.
-    files: tells the user's code.
+    in-place writes, in the thread that calls `start`.
+    batch: where values are read; `OutputRow.value` is filled in when the batch is read.
+    files: recognises user code.
 
-    No method raises on account of what the script does. An error of ours turns the recorder off and is said in
-    `unknown`. Sequence numbers are those of the calling thread.
+    No method raises, whatever the script does. An internal error turns the recorder off and is noted in `unknown`.
+    Sequence numbers are those of the calling thread.
     """
 
     def __init__(self, mode: Mode, batch: Batch, files: UserFiles) -> None:
@@ -93,7 +93,7 @@ class ForwardRecorder:
     # Installing and removing
 
     def start(self) -> None:
-        """Install what the mode needs, for the calling thread and the threads that start later. Idempotent."""
+        """Install what the mode needs, for the calling thread and threads that start later. Idempotent."""
         if self._compile_watch is not None:
             return
         _RUNNING.add(self)
@@ -116,7 +116,7 @@ class ForwardRecorder:
             self._fail(error)
 
     def stop(self) -> None:
-        """Remove everything of ours; what is not ours stays in its order. Idempotent."""
+        """Remove all hooks of the recorder; others stay in order. Idempotent."""
         self._drop_stale_mode()
         if self._compile_watch is None:
             return
@@ -127,12 +127,12 @@ class ForwardRecorder:
         self._compile_watch = None
         _RUNNING.discard(self)
         if self._lines.unknown:
-            self._add_remark(f"some lines are not known: {self._lines.unknown}")
+            self._add_remark(f"some source lines are unknown: {self._lines.unknown}")
         if self.mode == "full" and self._lines.ranges.others:
-            self._add_remark("values and names are not known of what other threads made")
+            self._add_remark("values and names of tensors created in other threads are unknown")
 
     def switch_to_light(self, reason: str) -> None:
-        """Go on as a light recording. What was recorded stays.
+        """Continue in light mode. What was recorded stays.
 
         reason: why, for `unknown`.
         """
@@ -141,10 +141,10 @@ class ForwardRecorder:
             self._lines.returned = None
             self._operations.stop()
             self._lines.pending_callback = self._drop_stale_mode
-            self._add_remark(f"values and names are not known from here on: {reason}")
+            self._add_remark(f"values and names are not recorded any more: {reason}")
 
     def switch_to_full(self) -> None:
-        """Go on as a full recording, where nothing forbids it: `torch.compile`, an error of ours."""
+        """Continue in full mode, unless `torch.compile` or an internal error forbids it."""
         if self.mode == "full" or self._compiled_from is not None:
             return
         self._set_mode("full")
@@ -154,16 +154,16 @@ class ForwardRecorder:
             self._start_operations()
 
     def resume_lines(self) -> None:
-        """Trace lines again in the calling thread, should that have fallen asleep over pure Python.
+        """Resume line tracing in the calling thread if it was suspended over pure Python.
 
-        To be called where a step begins, such as at the end of a backward call.
+        Call this where a step starts, such as at the end of a backward call.
         """
         self._drop_stale_mode()
         self._lines.resume(sys._getframe(1))
 
     @contextlib.contextmanager
     def lines_paused(self) -> Iterator[None]:
-        """Work of ours in the user's thread: not traced, which would make it three times slower."""
+        """Exclude the inspector's work from line tracing, which would make it three times slower."""
         paused = self._lines.pause()
         try:
             yield
@@ -171,8 +171,8 @@ class ForwardRecorder:
             self._lines.unpause(paused, None)
 
     def backward_begins(self, index: int, frame: FrameType | None, roots: Sequence[Any]) -> None:
-        """The engine is about to run: what it makes (create_graph), a hook computes or a checkpoint runs again is
-        no part of the forward. index: of the call; frame: who called it, on which tensors."""
+        """Before the engine runs: Nodes it creates (create_graph), or that hooks or re-run checkpoints create, do
+        not belong to the forward. index: of the call; frame: its caller; on which tensors."""
         self._lines.flush()
         user = self._lines.user_frame(frame)
         place = None if user is None else (user.f_code, user.f_lasti)
@@ -188,7 +188,7 @@ class ForwardRecorder:
         self._backwards.here.mark(sequence_number(), backward)
 
     def backward_ends(self) -> None:
-        """The engine has run: Nodes are those of a forward again."""
+        """After the engine has run: new Nodes belong to the forward again."""
         self._lines.flush()
         self._backwards.here.mark(sequence_number(), None)
 
@@ -205,31 +205,31 @@ class ForwardRecorder:
                 self._by_engine[backward.index] = backward
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
-        """Give the Nodes of a graph numbers by which they are told apart, before anything is asked of them."""
+        """Give unique numbers to the Nodes of a graph, before any other query."""
         if self._is_here():
             self._outputs.engine_threads.renumber_engine_nodes(walk)
 
     def sequence_number_of(self, node: AutogradNode) -> int:
-        """The number of one Node, as `renumber_engine_nodes` gives it."""
+        """The number of one Node, as set by `renumber_engine_nodes`."""
         return (
             self._outputs.engine_threads.sequence_number_of(node) if self._is_here() else sequence_number_of(node)
         )
 
     def thread_counter_at(self, sequence_nr: int) -> int:
-        """What the script's thread had counted to when the Node with this number was made."""
+        """The counter of the script's thread when the Node with this number was created."""
         return self._outputs.engine_threads.thread_counter_at(sequence_nr)
 
     # What was recorded
 
     def made_in(self, sequence_nr: int) -> int | None:
-        """The index of the backward call that made the Node with this number; None for one of a forward, and
-        where two threads made one with this number."""
+        """The index of the backward call that created the Node with this number; None for the forward, and if two
+        threads created one with this number."""
         made = self._backward_of(sequence_nr)
         return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
 
     def source(self, sequence_nr: int) -> Source | Unknown:
-        """The user's file, line and statement that made the Node with this number, or unknown. Of one that was
-        made during backward it is the statement that called that."""
+        """The user's file, line and statement that created the Node with this number, or unknown. For a Node
+        created during backward, the statement that called backward."""
         self._lines.flush()
         if self._lines.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
@@ -239,19 +239,19 @@ class ForwardRecorder:
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
         place = place or self._lines.ranges.at(sequence_nr)
         if place is None:
-            return unknown(self._lines.unknown or "no line of the user's code was running, or none was traced")
+            return unknown(self._lines.unknown or "no line of user code was running or being traced")
         return self._sources.source(place)
 
     def module(self, sequence_nr: int) -> str | Unknown | None:
-        """The path of the module that made the Node: `blocks.3.attn.q_proj`, relative to the outermost module,
-        "" for that one itself, None outside of all modules; or unknown."""
+        """The path of the module that created the Node: `blocks.3.attn.q_proj`, relative to the outermost module,
+        "" for that module itself, None outside of modules; or unknown."""
         call = self.module_call(sequence_nr)
         if isinstance(call, dict):
             return call
         return call.path if call is not None else None
 
     def module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
-        """Path, class and outermost module (an index in `roots`) of the module that made the Node."""
+        """Path, class and outermost module (an index in `roots`) of the module that created the Node."""
         if self._compiled_from is not None and (not self._is_here() or sequence_nr >= self._compiled_from):
             return unknown(compile_watch.REASON)
         if self._modules.ranges.elsewhere(sequence_nr):
@@ -263,30 +263,30 @@ class ForwardRecorder:
         return self._backwards.at(sequence_nr) if call is None else self._by_engine[call]
 
     def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
-        """What was recorded for one output of a Node; None if it was not seen."""
+        """The record of one output of a Node; None if it was not seen."""
         if not self._is_here() or self._lines.ranges.elsewhere(sequence_nr):
             return None
         return self._outputs.get((sequence_nr, output_nr))
 
     def made_at(self, tensor: torch.Tensor) -> Source | None:
-        """The user's line that made a tensor that is no leaf; None if that was not seen."""
+        """The user's line that created a non-leaf tensor; None if not seen."""
         return self._outputs.made_at(tensor)
 
     def leaf_source(self, leaf: torch.Tensor) -> Source | None:
-        """The user's line that made a leaf; None if that was not seen (a light recording sees none)."""
+        """The user's line that created a leaf; None if not seen (light recordings see none)."""
         return self._outputs.leaf_source(leaf)
 
     def made(self, tensor: torch.Tensor) -> Pending | None:
-        """What a tensor without a gradient, with shared memory, held when it was last used; None of others."""
+        """The content of a tensor without a gradient, with shared memory, at its last use; else None."""
         return self._outputs.made(tensor) if self._is_here() else None
 
     @property
     def array_writes(self) -> list[Source]:
-        """Where the script writes into arrays that share the memory of tensors, as far as its text tells."""
+        """Where the script writes to arrays that share memory with tensors, according to its source."""
         return self._sources.array_writes()
 
     def without_graph(self, module: nn.Module) -> Source | None:
-        """The user's line that called a module first, if it was never called while grad was enabled."""
+        """The user's line that first called a module, if it was never called with grad enabled."""
         kept = self._without_graph.get(id(module))
         if kept is None or kept[0]() is not module or kept[1] is None:
             return None
@@ -299,7 +299,7 @@ class ForwardRecorder:
 
     @property
     def leaves(self) -> LeafRegistry:
-        """The leaves that cuts and writes speak of by their number."""
+        """The leaves to which cuts and writes refer by number."""
         return self._operations.flow.leaves
 
     def cut_ancestry(self, tensors: list[torch.Tensor]) -> frozenset[int]:
@@ -340,7 +340,7 @@ class ForwardRecorder:
     # What the parts report
 
     def _before(self, given: Iterable[Any]) -> None:
-        """An operation is about to run on these arguments."""
+        """An operation is about to run with these arguments."""
         if self._applied:
             self._applied.settle(given)
         count = len(self._outputs)
@@ -354,7 +354,7 @@ class ForwardRecorder:
             self.switch_to_light(f"more than {MOST_SECONDS:.0f} seconds")
 
     def _on_module_enter(self, module: nn.Module, outermost: bool) -> None:
-        """A module's forward begins."""
+        """A module's forward starts."""
         if outermost:
             self._drop_stale_mode()
             if self._compile_watch is not None and was_compiled():
@@ -387,7 +387,7 @@ class ForwardRecorder:
             self._name_results(frame, output, "module")
 
     def _on_return(self, frame: FrameType, value: Any) -> None:
-        """A function of the user, or the forward of a custom Function, returns."""
+        """A user's function, or the forward of a custom Function, returns."""
         if not self._is_here() or frame.f_back is None:
             return
         if is_forward(frame.f_code):
@@ -442,12 +442,12 @@ class ForwardRecorder:
             self._compile_watch.check()
 
     def _on_compilation_start(self) -> None:
-        """Something is about to be compiled: everything that Dynamo would see comes off; lines stay."""
+        """Before a compilation: remove everything that Dynamo would see; line tracing stays."""
         if self._compiled_from is not None:
             return
         self._compiled_from = sequence_number() if self._is_here() else 0
         self._lines.hide_from_dynamo = True
-        self._add_remark(f"modules, values and names are not known from here on: {compile_watch.REASON}")
+        self._add_remark(f"modules, values and names are not recorded any more: {compile_watch.REASON}")
         self._set_mode("light")
         self._lines.returned = None
         self._operations.stop()
@@ -456,11 +456,11 @@ class ForwardRecorder:
             self.on_compile()
 
     def _on_compilation_end(self) -> None:
-        """A compilation has ended, over which the line tracer has fallen asleep."""
+        """After a compilation, during which line tracing was suspended."""
         self._lines.resume(sys._getframe(1), COMPILATION_BUDGET)
 
     def _drop_stale_mode(self) -> None:
-        """Take the operations off the mode stack if torch has put them back there after their end."""
+        """Remove the operations from the mode stack if torch has put them back after their end."""
         if self._is_here() and self._operations.is_stale_on_stack:
             self._operations._remove_from_stack()
 
@@ -476,7 +476,7 @@ class ForwardRecorder:
             self.unknown.append(reason)
 
     def _fail(self, error: Exception) -> None:
-        """An error of ours: the script goes on, without us."""
+        """After an internal error: stop, and let the script go on."""
         if not any(reason.startswith(_FAILED) for reason in self.unknown):
             first_line = (str(error).splitlines() or [""])[0]
             self._add_remark(f"{_FAILED}{type(error).__name__}: {first_line}")
@@ -484,7 +484,7 @@ class ForwardRecorder:
                 self.stop()
 
 
-_FAILED = "the forward recorder stopped with an error of its own: "
+_FAILED = "the forward recorder stopped, internal error:  "
 
 
 def _is_tensor(value: Any) -> bool:

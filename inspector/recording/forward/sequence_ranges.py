@@ -1,8 +1,8 @@
-"""Who made which Nodes, by ranges of sequence numbers.
+"""Attribute Nodes to code by ranges of sequence numbers.
 
-Every autograd Node takes the next number of its thread before its kernel runs, so that the Nodes made between
-two moments are those with the numbers in between (torch: `at::sequence_number::get_and_increment`). That
-holds also for Nodes that no Python tensor ever shows.
+Every autograd Node takes the next sequence number of its thread before its kernel runs, so the Nodes created
+between two moments have the numbers in between (torch: `at::sequence_number::get_and_increment`). This includes
+Nodes that no Python tensor ever refers to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from inspector.torch_api.nodes import sequence_counter
 Item = TypeVar("Item")
 
 sequence_number = sequence_counter()
-"""The number that the next Node of this thread will get."""
+"""The number of the next Node of this thread."""
 
 
 class SequenceRanges(Generic[Item]):
@@ -32,7 +32,7 @@ class SequenceRanges(Generic[Item]):
         return len(self._starts)
 
     def mark(self, number: int, item: Item | None) -> None:
-        """Nodes from `number` on belong to `item` (None: to nobody), until the next mark."""
+        """Attribute Nodes from `number` on to `item` (or to nothing), until the next mark."""
         if self._starts and self._starts[-1] == number:
             self._items[-1] = item
         elif not self._items or self._items[-1] is not item:
@@ -40,19 +40,19 @@ class SequenceRanges(Generic[Item]):
             self._items.append(item)
 
     def at(self, number: int) -> Item | None:
-        """To whom the Node with this number belongs."""
+        """The item of the Node with this number."""
         index = bisect_right(self._starts, number) - 1
         return self._items[index] if index >= 0 else None
 
     def closed_at(self, number: int) -> Item | None:
-        """Like `at`, for another thread, of which only the ranges that have ended are certain."""
+        """Like `at`, for another thread, of which only ended ranges are certain."""
         if not self._starts or number >= self._starts[-1]:
             return None
         return self.at(number)
 
 
 class RangesByThread(Generic[Item]):
-    """The ranges of every thread. Each thread counts its Nodes from 0."""
+    """The ranges of every thread. Each thread numbers its Nodes from 0."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -69,17 +69,17 @@ class RangesByThread(Generic[Item]):
         return ranges
 
     def at(self, number: int) -> Item | None:
-        """To whom the calling thread's Node with this number belongs."""
+        """The item of the calling thread's Node with this number."""
         return self.here.at(number)
 
     @property
     def others(self) -> bool:
-        """Whether another thread made Nodes."""
+        """Whether another thread created Nodes."""
         mine = self.here
         return any(ranges is not mine and len(ranges) > 0 for ranges in tuple(self._all))
 
     def elsewhere(self, number: int) -> bool:
-        """Whether another thread made a Node with this number as well, so that a number alone says nothing."""
+        """Whether another thread also created a Node with this number, so that the number alone is ambiguous."""
         mine = self.here
         if len(self._all) == 1:  # which is asked for every Node
             return False

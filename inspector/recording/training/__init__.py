@@ -1,1 +1,1 @@
-"""What happens around the backward calls: optimizers, grads, parameters and the graphs that stay alive."""
+"""Record what happens around the backward calls: optimizers, grads, parameters and graphs kept alive."""

@@ -1,4 +1,4 @@
-"""What the watched calls did to the grad of each leaf: whose gradients it holds."""
+"""Which backward calls contributed to the grad of each leaf."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Owner
 
 MOST_CALLS = 32
-"""So many calls are kept of each leaf."""
+"""Maximum calls kept for each leaf."""
 _HALF = MOST_CALLS // 2
 
 
 class _ProvenanceCall(NamedTuple):
-    """A watched call: which tensor of its graph the leaf was (None: none), and whether its grad got something."""
+    """A recorded call: the leaf's tensor in its graph (or None), and whether its grad was changed."""
 
     backward_call: int
     ids: Ids
@@ -63,7 +63,7 @@ class _LeafProvenance:
 class GradProvenance:
     """By the numbers of the leaves.
 
-    running: the index of the call that is under way: it has added to grads, but it is not known yet to which.
+    running: the index of the call in progress: it has added to grads, but it is not yet known to which.
     """
 
     def __init__(self, leaves: LeafRegistry, files: UserFiles) -> None:
@@ -75,7 +75,7 @@ class GradProvenance:
         self._before: dict[int, GradState | None] = {}
 
     def begins(self, index: int, tracing: GraphSnapshot) -> None:
-        """A call begins: note what grads there are outside of its graph."""
+        """A call starts: note the grads outside of its graph."""
         self.running = index
         self._before = {
             number: grad_state(tensor)
@@ -103,8 +103,8 @@ class GradProvenance:
         self._ended_outside(index, ids)
 
     def _ended_outside(self, index: int, ids: Ids) -> None:
-        """Leaves that are not in the graph get gradients too: from a backward within this one, as a reentrant
-        checkpoint calls it."""
+        """Leaves outside of the graph can get gradients too, from a nested backward as in a reentrant checkpoint.
+        """
         for number, before in self._before.items():
             after = grad_state(self.leaves.tensor(number))
             if after is not None and after != before:
@@ -114,7 +114,7 @@ class GradProvenance:
                 leaf.add(_ProvenanceCall(index, ids, None, True))
 
     def zeroed(self, numbers: Iterable[int]) -> None:
-        """The grads of these leaves are None or zero now."""
+        """The grads of these leaves are now None or zero."""
         for number in numbers:
             known = self._known.get(number)
             if known is not None:

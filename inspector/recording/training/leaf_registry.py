@@ -1,4 +1,4 @@
-"""Which leaf is which: a number and a name for every parameter that is spoken of, without keeping it alive."""
+"""Numbers and names for parameters, without keeping them alive."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ GradState: TypeAlias = tuple[int, int]
 
 @dataclass(slots=True)
 class Leaf:
-    """owner: the module whose parameter it is. ran: whether an outermost module that ran has it. source: where it
-    was made, if that was seen. without_graph: where its module was called, if it never was with grad enabled."""
+    """owner: the module whose parameter it is. ran: whether an outermost module that contains it has run. source:
+    where it was created, if seen. without_graph: where its module was called, if it never was with grad
+    enabled."""
 
     reference: weakref.ref[torch.Tensor]
     name: str | None = None
@@ -35,9 +36,9 @@ class Leaf:
 
 
 class LeafRegistry:
-    """Leaves by their number, in the order in which they were first met.
+    """Leaves by number, in the order in which they were first seen.
 
-    A step asks several times for the numbers of all parameters, so that is one pass in C.
+    A step needs the numbers of all parameters several times, so this is one pass in C.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class LeafRegistry:
         return self._leaves[number]
 
     def add(self, tensor: torch.Tensor) -> int:
-        """The number of a leaf; its requires_grad is looked at anew."""
+        """The number of a leaf; its requires_grad is updated."""
         return self.add_all([tensor])[0]
 
     def add_all(self, tensors: Sequence[torch.Tensor]) -> list[int]:
@@ -77,20 +78,20 @@ class LeafRegistry:
         return self._numbers[key]
 
     def requires_grad(self, number: int) -> bool:
-        """Whether a leaf needed a gradient when it was last looked at."""
+        """Whether a leaf required a gradient at the last update."""
         return number not in self._frozen
 
     def tensor(self, number: int) -> torch.Tensor | None:
-        """The leaf with this number, None if the script has dropped it."""
+        """The leaf with this number, or None if the script has deleted it."""
         return self._leaves[number].reference()
 
     def tensors(self, numbers: Iterable[int]) -> list[torch.Tensor | None]:
-        """Those with these numbers."""
+        """The leaves with these numbers."""
         leaves = self._leaves
         return [leaves[number].reference() for number in numbers]
 
     def update_names(self, names: Names) -> None:
-        """Take the names of the leaves among `names`: those of the latest backward call stand."""
+        """Set the names of the leaves found in `names`; those of the latest backward call win."""
         known, leaves = self._numbers, self._leaves
         rows = [row for row in names.rows() if id(row[0]) in known or (row[0].requires_grad and is_leaf(row[0]))]
         numbers = self.add_all([tensor for tensor, _, _ in rows])
@@ -107,14 +108,14 @@ class LeafRegistry:
                 leaf.has_run, leaf.without_graph = True, without_graph(module)
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
-        """Note where they were made; find: gives that, or None."""
+        """Note where the leaves were created; find: returns the location, or None."""
         for leaf in self._leaves:
             tensor = leaf.reference() if leaf.source is None else None
             if tensor is not None:
                 leaf.source = find(tensor)
 
     def name(self, number: int) -> str:
-        """What the script calls a leaf, else `leaf 3`."""
+        """The script's name for a leaf, else `leaf 3`."""
         return self._leaves[number].name or f"leaf {number}"
 
     def names(self, numbers: Iterable[int]) -> list[str]:
@@ -123,8 +124,8 @@ class LeafRegistry:
 
 
 def is_leaf(tensor: torch.Tensor) -> bool:
-    """`tensor.is_leaf`, which raises for a view made under no_grad whose base was written since (as the padding
-    row of an `nn.Embedding` is): that view is none."""
+    """`tensor.is_leaf`, which raises for a view created under no_grad whose base has been written since (as the
+    padding row of an `nn.Embedding`); such a view is not a leaf."""
     try:
         return tensor.is_leaf
     except RuntimeError:
@@ -132,7 +133,7 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 
 
 def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The grad of a leaf; of any other tensor torch would warn, so None."""
+    """The grad of a leaf; None for other tensors, for which torch would warn."""
     try:
         return tensor.grad if tensor.is_leaf else None
     except RuntimeError:  # see `is_leaf`
@@ -148,6 +149,6 @@ def grads_of(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None
 
 
 def grad_state(tensor: torch.Tensor | None) -> GradState | None:
-    """Which grad a leaf has, at which version; None where it has none."""
+    """The identity and version of a leaf's grad; None if it has none."""
     grad = None if tensor is None else grad_of(tensor)
     return None if grad is None else (id(grad), _version(grad))

@@ -1,7 +1,7 @@
-"""Sees optimizers, and what happens to grads between the backward calls: steps, zero_grad, clipping, a GradScaler.
+"""Record optimizers and changes to grads between backward calls: steps, zero_grad, clipping, GradScaler.
 
-Steps by torch's own hooks for all optimizers; all else by a wrapper around a function of torch that only looks.
-Parameters are held by weak references.
+Steps are recorded by torch's own global optimizer hooks, everything else by passive wrappers around functions of
+torch. Parameters are held by weak references.
 """
 
 from __future__ import annotations
@@ -35,22 +35,21 @@ from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
 MOST_EVENTS = 1_000
-"""So many are kept: a loop that zeroes grads for hours before its first backward must not fill the memory."""
+"""Maximum number of events, so that a loop that zeroes grads for hours before its first backward does not fill the
+memory."""
 
 MOST_COMPARED = 1_000_000
-"""So many elements of a frozen parameter are compared before and after a step: 4 MB."""
+"""Maximum elements of a frozen parameter compared before and after a step: 4 MB."""
 
-_OUTSIDE = unknown("it was not called from the user's code")
+_OUTSIDE = unknown("it was not called from user code")
 
 
 @dataclass(slots=True)
 class _OptimizerEvent:
-    """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: how many backward calls had ended.
-
-    optimizer: its number, None where there is none. facts: the numbers of leaves, by what is said of them.
-    content: of the leaves it is about, which hold gradients of which calls in their grads. limit: of a clip.
-    empty: of a step: whether all grads were None or zero.
-    """
+    """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: number of backward calls that had
+    ended. optimizer: its number, or None. facts: the numbers of leaves, by fact. content: the calls whose
+    gradients the leaves held in their grads. limit: of a clip. empty: of a step: whether all grads were None or
+    zero."""
 
     kind: str
     after_call: int
@@ -76,10 +75,10 @@ _Sample = tuple[weakref.ref[torch.Tensor], torch.Tensor]
 
 
 class OptimizerEvents:
-    """Watches from `install` to `uninstall`.
+    """Records optimizers from `install` to `uninstall`.
 
-    history: which parameter is which, and what their grads hold. made_by: the line that made a tensor that is no
-    leaf. ended: how many backward calls have ended. fail: is given an error of ours.
+    history: the registry of leaves and the origin of their grads. made_by: the line that created a non-leaf
+    tensor. ended: number of backward calls that have ended. fail: called with an internal error.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class OptimizerEvents:
     # Installing and removing
 
     def install(self) -> None:
-        """Begin to watch. Does nothing if it watches already."""
+        """Install the hooks and wrappers. Does nothing if they are installed."""
         if self._undo:
             return
         skip_in_dynamo(OptimizerEvents._before_step, OptimizerEvents._after_step)
@@ -132,7 +131,8 @@ class OptimizerEvents:
             self._wrap((nn.utils, nn.utils.clip_grad), name, self._clipped, before=self._clips)
 
     def uninstall(self) -> None:
-        """Watch no more. Where somebody has wrapped a function of ours since, it stays and passes calls on."""
+        """Remove the hooks and wrappers. If other code has wrapped one since, it stays and only passes calls on.
+        """
         while self._undo:
             self._undo.pop()()
 
@@ -143,10 +143,10 @@ class OptimizerEvents:
         after: Callable[[tuple[Any, ...], FrameType | None], None],
         before: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]] | None = None,
     ) -> None:
-        """Have `after` called after each call of a function, with its arguments and the frame that called it.
+        """Call `after` after each call of a function, with its arguments and the frame that called it.
 
-        before: gives the positional arguments that it is called with, from those it was given (and may change the
-        others). A call that raises is told of too: it may be the last that a script does.
+        before: returns the positional arguments to call it with, from those it was given (and may change the
+        others). Calls that raise count too: such a call may be the last of a script.
         """
         original = vars(owners[0])[name]
         watch = self
@@ -173,14 +173,14 @@ class OptimizerEvents:
 
     def _ask(self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            with without_functions():  # what we ask the tensors is nobody's operation
+            with without_functions():  # the script's modes must not see these queries
                 return before(args, kwargs) if self._undo else args
         except Exception as error:
             self._fail(error)
             return args
 
     def _look(self, look: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
-        if not self._undo:  # a wrapper of ours that somebody kept
+        if not self._undo:  # a wrapper that other code still holds
             return
         try:
             with without_functions():
@@ -191,12 +191,12 @@ class OptimizerEvents:
     # What was seen
 
     def take_scale(self) -> float | None:
-        """The scale of a GradScaler that multiplied a loss since the last question; None if none did."""
+        """The scale by which a GradScaler multiplied a loss since the last query; None if it did not."""
         scale, self._scale = self._scale, None
         return scale
 
     def events(self) -> list[EventRow]:
-        """The rows of the events, in their order; last the tensors that optimizers refused."""
+        """The rows of the events, in order; then the tensors that optimizers refused."""
         refused: list[EventRow] = [
             {
                 "event": "refused",
@@ -248,7 +248,7 @@ class OptimizerEvents:
         without_dynamo(self._look, self._has_moved, (optimizer,), {}, None)
 
     def _steps(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """A step begins: remember parameters that need no gradient and yet have a grad."""
+        """A step starts: remember parameters that do not require a gradient but have a grad."""
         frozen = [tensor for tensor in _held(args[0]) if tensor.grad is not None and not tensor.requires_grad]
         with unobserved():
             samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
@@ -263,7 +263,7 @@ class OptimizerEvents:
         grads = {number: tensor.grad for number, tensor in held.items()}
         empty = are_empty(grad for grad in grads.values() if grad is not None)
         if empty:
-            self._history.zeroed(held)  # by hand, as torch tells nobody
+            self._history.zeroed(held)  # by hand: torch has no hook for it
         self._step = self._add(
             "step",
             frame,
@@ -279,7 +279,7 @@ class OptimizerEvents:
             self._step.empty = empty
 
     def _has_moved(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """A step has ended: which of the frozen parameters has it moved?"""
+        """A step has ended: find the frozen parameters that it changed."""
         frozen, self._frozen = self._frozen, []
         with unobserved():
             moved = [
@@ -314,7 +314,7 @@ class OptimizerEvents:
             self._add("hook", frame, None, parameters=[number])
 
     def _zeroes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """What is to be zeroed: see what it holds while it is there."""
+        """Note the content of what is about to be zeroed."""
         self._zeroed_leaves = self._leaves.add_all(_of(args[0]))
         self._thrown_away = self._history.content(self._zeroed_leaves)
         return args
@@ -328,7 +328,7 @@ class OptimizerEvents:
             event.content = self._thrown_away
 
     def _clips(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """What is to be clipped. An iterator passes through one of ours, which sees what it gives."""
+        """Note what is to be clipped. An iterator is replaced by one that also notes its items."""
         leaves: list[int] = []
         self._clipped_leaves = leaves
         given = args[0] if args else kwargs.get("parameters")
@@ -412,8 +412,8 @@ class OptimizerEvents:
     def add_optimizer(
         self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
     ) -> int:
-        """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
-        return self._number(optimizer, unknown("it was made before recording"), frame, held)
+        """The number of an optimizer; if it is new, its creation was not seen. held: the numbers of its leaves."""
+        return self._number(optimizer, unknown("it was created before recording started"), frame, held)
 
     def _number(
         self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None
@@ -433,13 +433,13 @@ class OptimizerEvents:
 
 
 _ABOUT_GRADS = ("step", "zero_grad", "clip")
-"""The kinds of events that read grads or empty them."""
+"""The kinds of events that read or clear grads."""
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
 
 def _name_in(source: Any) -> str | None:
-    """What a line calls the optimizer that it uses: `optimizer.step()`, `scaler.step(self.optimizer)`."""
+    """The name that a line uses for the optimizer: `optimizer.step()`, `scaler.step(self.optimizer)`."""
     found = _NAMED.search(source.get("code", ""))
     if found is None:
         return None
@@ -460,5 +460,5 @@ def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:
 
 
 def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a step was given a closure, which runs backward within it."""
+    """Whether a step was given a closure, which runs backward inside it."""
     return kwargs.get("closure") is not None or any(callable(item) for item in args[1:])

@@ -1,4 +1,4 @@
-"""The optimizers of a script: what each holds, and which of its parameters have been replaced since.
+"""The optimizers of a script: their parameters, and which of these have since been replaced.
 
 Weak references only.
 """
@@ -23,10 +23,10 @@ from inspector.user_code.variable_names import Names
 
 @dataclass(slots=True)
 class _KnownOptimizer:
-    """An optimizer: what it is, where it was made, the leaves that each of its groups holds, the script's name.
+    """An optimizer: its class, its source, the leaves of each of its groups, the script's name.
 
-    paths: where each leaf was when the optimizer got it: in which outermost module, by which path.
-    replaced: the rows of those that are there no more.
+    paths: the outermost module and path of each leaf when the optimizer got it. replaced: the rows of those that
+    are no longer there.
     """
 
     optimizer: weakref.ref[Optimizer]
@@ -39,7 +39,7 @@ class _KnownOptimizer:
 
 
 class Optimizers:
-    """Optimizers by their number, in the order in which they were made or first stepped."""
+    """Optimizers by number, in the order of creation or first step."""
 
     def __init__(self, leaves: LeafRegistry) -> None:
         self._leaves = leaves
@@ -75,13 +75,13 @@ class Optimizers:
         return number
 
     def set_name(self, number: int, name: str | None) -> None:
-        """What the script calls an optimizer; the first name stands."""
+        """Set the script's name for an optimizer; the first name counts."""
         self._seen[number].name = self._seen[number].name or name
 
     def update(self, index: int, names: Names, source: Callable[[torch.Tensor], Any]) -> None:
-        """A backward call begins: note which parameters their modules hold no more.
+        """A backward call starts: note the parameters that their modules no longer hold.
 
-        names: those of this moment. source: where a leaf was made.
+        names: the current ones. source: where a leaf was created.
         """
         for seen in self._seen:
             for outermost, leaves in _by_model(seen):
@@ -151,7 +151,7 @@ def _by_model(seen: _KnownOptimizer) -> Iterator[tuple[nn.Module, list[tuple[int
 
 
 def _at(outermost: nn.Module, path: str) -> torch.Tensor | None:
-    """The parameter that is now where `path` leads."""
+    """The current parameter at `path`."""
     owner, _, name = path.rpartition(".")
     try:
         found = parameters_in(outermost.get_submodule(owner)).get(name)

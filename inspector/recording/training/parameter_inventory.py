@@ -1,7 +1,7 @@
-"""Whose parameters there are, in which modules, and what each watched backward call gave them.
+"""Inventory of modules and parameters, and the gradient each recorded call produced.
 
-The modules are those that `inspector.record` was given, else those that the script's variables hold when backward
-is called. Weak references only.
+The modules are those given to `inspector.record`, otherwise those in the script's variables when backward is
+called. Weak references only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.user_code.variable_names import Names
 
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
-"""Modules by the name that stands before those of their parameters; "" for a single one."""
+"""Modules by the prefix of their parameters' names; "" for a single one."""
 
-_HELD_NO_MORE = Pending(unknown("the script had dropped it by then"))
+_HELD_NO_MORE = Pending(unknown("the script had already deleted it"))
 
 
 @dataclass(slots=True)
 class _Parameter:
-    """What a parameter was when it was last seen."""
+    """A parameter as last seen."""
 
     name: str
     shape: torch.Size | None  # None until a lazy one is made
@@ -59,7 +59,7 @@ class _Parameter:
 
 @dataclass(slots=True)
 class _Module:
-    """What a module was when it was last seen. parameters: the numbers of those that it has itself."""
+    """A module as last seen. parameters: the numbers of those it holds itself."""
 
     reference: weakref.ref[nn.Module]
     name: str
@@ -106,10 +106,9 @@ class _EndedCall(NamedTuple):
 
 
 class ModuleInventory:
-    """Notes parameters and modules around each watched call: `begins`, then `ends`.
+    """Lists parameters and modules around each recorded call: `begins`, then `ends`.
 
-    leaves: which number each parameter has. given: the modules to note; empty for those that the script's
-    variables hold.
+    leaves: the numbers of the parameters. given: the modules to list; empty for those in the script's variables.
     """
 
     def __init__(self, leaves: LeafRegistry, given: Given | None = None) -> None:
@@ -124,7 +123,7 @@ class ModuleInventory:
         return [(name, module) for name, held in self._given.items() if (module := held()) is not None]
 
     def note(self, names: Names) -> None:
-        """Note the modules that there are; names: those of the variables."""
+        """Update the list of modules; names: those of the variables."""
         for prefix, outermost in self.given() if self._given else names.modules():
             tree = names.tree(outermost)
             for path, module in tree.modules:
@@ -138,7 +137,7 @@ class ModuleInventory:
                     self._note_parameter(number, prefix, path, name, tensor)
 
     def begins(self, names: Names, tracing: GraphSnapshot) -> Grads:
-        """A backward call begins; names: those of its tensors."""
+        """A backward call starts; names: those of its tensors."""
         self.note(names)
         grads = Grads(Batch("light"))
         for number, tensor in zip(self._parameters, self._leaves.tensors(self._parameters), strict=True):
@@ -151,7 +150,7 @@ class ModuleInventory:
         return grads
 
     def look_again(self, grads: Grads) -> None:
-        """It has ended: what became of the grads, which `grads.batch` is to read."""
+        """After the call: read the grads again, through `grads.batch`."""
         for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
             if tensor is None:
@@ -166,7 +165,7 @@ class ModuleInventory:
         self._ended.append(_EndedCall(index, grads, seen, ids))
 
     def forget_calls(self) -> None:
-        """Only what the next call shows is wanted."""
+        """Drop all calls, since only the next one is needed."""
         self._ended.clear()
 
     def parameters(self) -> list[ParameterRow]:
@@ -207,7 +206,7 @@ class ModuleInventory:
 
 
 def given_modules(model: Any) -> Given:
-    """The modules that `inspector.record` is given. Raises TypeError for what are none."""
+    """The modules given to `inspector.record`. Raises TypeError for other objects."""
     if model is None:
         return {}
     if isinstance(model, nn.Module):
@@ -217,17 +216,17 @@ def given_modules(model: Any) -> Given:
     elif isinstance(model, (list, tuple)):
         named = {str(position): item for position, item in enumerate(model)}
     else:
-        raise TypeError(f"record(model) takes an nn.Module, or a list or dict of them, no {_kind(model)}")
+        raise TypeError(f"record(model) must be an nn.Module, or a list or dict of them, got {_kind(model)}")
     for name, item in named.items():
         if not isinstance(item, nn.Module):
-            raise TypeError(f"record(model) takes nn.Modules, and [{name}] is no nn.Module but {_kind(item)}")
+            raise TypeError(f"record(model)[{name}] must be an nn.Module, got {_kind(item)}")
     if len(named) == 1:
         named = {"": next(iter(named.values()))}
     return {name: weakref.ref(item) for name, item in named.items()}
 
 
 def given_optimizers(optimizer: Any) -> list[Optimizer]:
-    """The optimizers that `inspector.record` is given. Raises TypeError for what are none."""
+    """The optimizers given to `inspector.record`. Raises TypeError for other objects."""
     if optimizer is None:
         return []
     if isinstance(optimizer, Mapping):
@@ -236,7 +235,7 @@ def given_optimizers(optimizer: Any) -> list[Optimizer]:
     for item in found:
         if not isinstance(item, Optimizer):
             raise TypeError(
-                f"record(…, optimizer) takes a torch.optim.Optimizer, or a list or dict of them, no {_kind(item)}"
+                f"record(…, optimizer) must be an Optimizer, or a list or dict of them, got {_kind(item)}"
             )
     return found
 

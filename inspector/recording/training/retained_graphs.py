@@ -1,8 +1,8 @@
-"""Which Nodes of earlier calls a graph contains, and which earlier graphs are still alive, and by whom.
+"""Find Nodes of earlier calls in a graph, and earlier graphs that are still alive, with their holders.
 
-A graph is told from others by the sequence numbers of its Nodes, which are unique in a thread. Whether it lives is
-told by an object in the `metadata` of its root Node, which torch keeps with the Node: we hold a weak reference to
-that object, and nothing of the graph.
+Graphs are identified by the sequence numbers of their Nodes, which are unique per thread. A graph is alive as long
+as an object in the `metadata` of its root Node is, which torch keeps with the Node: only a weak reference to that
+object is held, and nothing of the graph.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
 from inspector.user_code.variable_names import Names
 
 MOST_CALLS = 16
-"""So many earlier calls are remembered: `--watch` may ask for all calls of a script."""
+"""Maximum number of earlier calls remembered: `--watch` may ask for all calls of a script."""
 
 MOST_LOOKED_AT = 1_000
-"""Nodes that are looked at in search of who holds earlier graphs. A running sum has one a call."""
+"""Maximum Nodes searched for holders of earlier graphs. A running sum has one per call."""
 
 MOST_SHOWN = 9
-"""So many Nodes that lead into an earlier graph are named."""
+"""Maximum Nodes listed that lead into an earlier graph."""
 
 _KEY = "autograd-inspector call"
 
 
 class _Mark:
-    """Lies in the metadata of a root Node."""
+    """An object in the metadata of a root Node."""
 
     __slots__ = ("__weakref__", "index")
 
@@ -66,9 +66,9 @@ class _Known:
 
 
 class RetainedGraphs:
-    """Remembers the watched calls: `begins` and `ends` around each.
+    """Remembers the recorded calls: `begins` and `ends` around each.
 
-    source: the user's line that made a Node.
+    source: the user's line that created a Node.
     """
 
     def __init__(self, source: Callable[[AutogradNode], Any]) -> None:
@@ -77,7 +77,7 @@ class RetainedGraphs:
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
-        """A call begins: rows for the earlier graphs that are alive, each with who holds it, if that was found."""
+        """A call starts: rows for the earlier graphs that are alive, each with its holder, if found."""
         if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
             return []
         alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
@@ -90,7 +90,7 @@ class RetainedGraphs:
         return [{"backward_call": call, "holder": holder, "source": source} for call, holder, source in found]
 
     def ends(self, index: int, record: TracedGraph) -> list[Contained]:
-        """It has ended: rows for the earlier calls whose Nodes its graph contains."""
+        """A call has ended: rows for the earlier calls whose Nodes its graph contains."""
         if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
             return []
         structure = record.structure
@@ -144,7 +144,7 @@ def _keys(structure: Structure) -> list[tuple[int, str]]:
 
 
 def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
-    """The ids of the first Nodes that are not among these and lead to one of them."""
+    """The ids of the first Nodes outside of this set that lead to one in it."""
     keys = _keys(record.structure)
     sources = [
         source
