@@ -100,12 +100,6 @@ def test_every_capability_is_asked_once() -> None:
 EVERYWHERE = ("saddle", "classifier")
 """Scripts of the gallery that every run of the tests breaks every capability under; the slow ones take all."""
 
-UNUSED = {
-    "second pass of gradcheck": "only with --gradcheck",
-}
-"""Capabilities that these scripts do not use, so that nothing is lost."""
-
-
 def broken(server: ForkServer, how: str, capability: Capability[Any], script: str, folder: Path) -> Completed:
     """`inspect` on a script of the gallery, with one capability broken."""
     (folder / f"{script}.py").write_text((GALLERY / f"{script}.py").read_text())
