@@ -17,14 +17,9 @@ import click
 
 from inspector import __version__
 from inspector.commands.options import (
-    ANNOTATIONS,
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
-    FAIL_ON,
     FORMATS,
-    RECORDS,
-    TEXTS,
-    THEMES,
     CheckOptions,
     DrawOptions,
     OptionError,
@@ -32,7 +27,8 @@ from inspector.commands.options import (
     WatchOptions,
     destination,
 )
-from inspector.options import figure_options as figures
+from inspector.options.choices import CHOICES
+from inspector.options.figure_options import FigureOptions
 from inspector.util.os_errors import reason
 from inspector.util.stderr import discard, say
 
@@ -95,7 +91,6 @@ class _Command(click.Command):
         return args
 
 
-_FIGURE_OPTIONS = ("style", "detail", "direction", "arrows", "canvas", "derivatives", "path", "code")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 
 
@@ -131,16 +126,16 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--stop", is_flag=True, help="End the script after the watched calls.")
 @click.option(
     "--record",
-    type=click.Choice(RECORDS),
+    type=click.Choice(CHOICES["record"]),
     default="full",
     show_default=True,
     help="The forward: full: values, names, lines and modules of the drawn calls, light of the others; "
     "light: lines and modules; none: structure.",
 )
-@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colours.")
+@click.option("--theme", type=click.Choice(CHOICES["theme"]), default="light", show_default=True, help="Colours.")
 @click.option(
     "--style",
-    type=click.Choice(figures.STYLE_NAMES),
+    type=click.Choice(CHOICES["style"]),
     help="What a picture shows, and in whose dress.  [default: attributes; modules above 30 Nodes]",
 )
 @click.option(
@@ -152,27 +147,27 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option(
     "--detail",
-    type=click.Choice(figures.DETAILS),
+    type=click.Choice(CHOICES["detail"]),
     help="How much: without AccumulateGrad, every Node, all that a Node holds.  [default: by size]",
 )
 @click.option(
     "--direction",
-    type=click.Choice(figures.DIRECTIONS, case_sensitive=False),
+    type=click.Choice(CHOICES["direction"], case_sensitive=False),
     help="The way from the root to the leaves.  [default: by style and shape]",
 )
 @click.option(
     "--arrows",
-    type=click.Choice(figures.ARROWS),
+    type=click.Choice(CHOICES["arrows"]),
     help="Which way arrows point: as the values flow or as the gradient does.  [default: by style]",
 )
 @click.option(
     "--canvas",
-    type=click.Choice(figures.CANVASES),
+    type=click.Choice(CHOICES["canvas"]),
     help="A slide, half of one, or as large as the figure.  [default: tight; 16:9 for frames]",
 )
 @click.option(
     "--derivatives",
-    type=click.Choice(figures.DERIVATIVES),
+    type=click.Choice(CHOICES["derivatives"]),
     help="Local derivatives on the edges.  [default: both]",
 )
 @click.option("--path", metavar="FROM:TO", help="Light the paths between two tensors, and add them up.")
@@ -180,14 +175,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--frames", is_flag=True, help="Also a picture for each step: before, every step, after.")
 @click.option(
     "--order",
-    type=click.Choice(figures.ORDERS),
+    type=click.Choice(CHOICES["order"]),
     default="engine",
     show_default=True,
     help="The order of the steps of --frames: torch's, or level by level.",
 )
 @click.option(
     "--text",
-    type=click.Choice(TEXTS),
+    type=click.Choice(CHOICES["text"]),
     default="path",
     show_default=True,
     help="Glyph outlines, an embedded font, or plain text.",
@@ -198,13 +193,15 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions at their live inputs.")
 @click.option(
     "--fail-on",
-    type=click.Choice(FAIL_ON),
+    type=click.Choice(CHOICES["fail_on"]),
     default="never",
     show_default=True,
     help="Exit with status 3 on findings of this severity or worse, if the script's own is 0.",
 )
 @click.option(
-    "--annotate", type=click.Choice(ANNOTATIONS), help="Print the findings as annotations for a CI service, too."
+    "--annotate",
+    type=click.Choice(CHOICES["annotate"]),
+    help="Print the findings as annotations for a CI service, too.",
 )
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
@@ -331,12 +328,20 @@ def _options(parameters: dict[str, Any]) -> Options:
 
 
 def _look(parameters: dict[str, Any]) -> DrawOptions:
-    chosen = {name: parameters[name] for name in _FIGURE_OPTIONS if parameters[name] is not None}
     folder = Path(parameters["folder"]) if parameters["folder"] is not None else None
     return DrawOptions(
         theme=parameters["theme"],
         text=parameters["text"],
-        figure=figures.FigureOptions(**chosen),
+        figure=FigureOptions(
+            style=parameters["style"],
+            detail=parameters["detail"],
+            direction=parameters["direction"],
+            arrows=parameters["arrows"],
+            canvas=parameters["canvas"],
+            derivatives=parameters["derivatives"],
+            path=parameters["path"] or "",
+            code=parameters["code"],
+        ),
         frames=parameters["frames"],
         order=parameters["order"],
         depth=parameters["depth"],

@@ -19,7 +19,8 @@ from torch import nn
 import inspector
 from inspector.figure import Figure, draw, frames
 from inspector.figure.canvas import SIZES
-from inspector.options.figure_options import DIRECTIONS, STYLE_NAMES, FigureOptions
+from inspector.options.choices import DIRECTIONS, STYLE_NAMES
+from inspector.options.figure_options import FigureOptions
 from inspector.report import from_json
 from inspector.scene import Scene
 from inspector.styles import STYLES
@@ -190,7 +191,7 @@ def test_wrong_words_are_answered_with_the_right_ones(name: str, word: str) -> N
 
 def test_an_unknown_style_is_answered_with_the_styles() -> None:
     for door in (draw, frames):
-        with pytest.raises(ValueError, match="no style 'nice'; the styles are: attributes, circuit, "):
+        with pytest.raises(ValueError, match="no style 'nice'; choose from: attributes, circuit, "):
             door(graphs.square(), FigureOptions(style="nice"))
 
 

@@ -190,7 +190,7 @@ def test_a_parameter_that_is_dropped_while_backward_runs() -> None:
          "record(…, optimizer) takes a torch.optim.Optimizer, or a list or dict of them, no ReLU"),
         ((), {"watch": "3"}, TypeError, "record(watch) takes a number of backward calls, no str"),
         ((), {"watch": 0}, ValueError, "record(watch=0) would watch nothing: give 1 or more"),
-        ((), {"mode": "all"}, ValueError, "no mode 'all'; the modes are: full, light, none"),
+        ((), {"mode": "all"}, ValueError, "no mode 'all'; choose from: full, light, none"),
     ],
 )  # fmt: skip
 def test_what_is_none_of_it_is_said_in_one_line(

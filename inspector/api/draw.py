@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
 from inspector.figure import draw as lay_out
 from inspector.graph import Graph
-from inspector.options.figure_options import Depth, FigureOptions
+from inspector.options.choices import (
+    Arrows,
+    Canvas,
+    Depth,
+    Derivatives,
+    Detail,
+    Direction,
+    StyleName,
+    Text,
+    Theme,
+    check_choice,
+)
+from inspector.options.figure_options import FigureOptions
 from inspector.util.atomic_write import write_bytes_atomically
-
-if TYPE_CHECKING:
-    from inspector.commands.options import Text, Theme
 
 
 class Picture:
-    """A drawn graph. In a notebook it shows itself."""
+    """A drawn graph. In a notebook it shows itself.
 
-    def __init__(self, graph: Graph, figure: Figure) -> None:
+    theme, text: those of `svg` and `save` where these are given none. text: None for outlines in files and plain
+    text in a notebook.
+    """
+
+    def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
+        check_choice("theme", theme)
+        if text is not None:
+            check_choice("text", text)
         self.graph = graph
         self.figure = figure
+        self.theme: Theme = theme
+        self.text: Text | None = text
 
-    def svg(self, *, theme: Theme = "light", text: Text = "path") -> str:
+    def svg(self, *, theme: Theme | None = None, text: Text | None = None) -> str:
         """The picture as the text of an SVG file."""
-        return write_svg(self.figure.scene, theme=theme, text=text)
+        return write_svg(self.figure.scene, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
 
-    def save(self, path: str | Path, *, theme: Theme = "light", text: Text = "path") -> None:
+    def save(self, path: str | Path, *, theme: Theme | None = None, text: Text | None = None) -> None:
         """Write the picture to a file, whose suffix is the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
 
         text: of an svg; the other formats have their own way with text.
@@ -46,38 +63,58 @@ class Picture:
             raise ValueError(f"{target.name}: torchviz draws live graphs: inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
-        else:
-            scenes = list(self.figure.panels.values()) if holds == "moments" else [self.figure.scene]
-            write_bytes_atomically(target, write_scenes(format, scenes, theme=theme, text=text))
+            return
+        scenes = list(self.figure.panels.values()) if holds == "moments" else [self.figure.scene]
+        content = write_scenes(format, scenes, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
+        write_bytes_atomically(target, content)
 
     def _repr_svg_(self) -> str:
-        return self.svg(text="plain")
+        return self.svg(text=self.text or "plain")
+
+
+_TEXT_IN_FILES: Text = "path"
 
 
 def draw(
-    thing: Any, style: str = "", *, look: FigureOptions | None = None, depth: Depth = "auto", **options: Any
+    thing: Any,
+    *,
+    style: StyleName | None = None,
+    depth: Depth = "auto",
+    detail: Detail | None = None,
+    direction: Direction | None = None,
+    arrows: Arrows | None = None,
+    canvas: Canvas | None = None,
+    derivatives: Derivatives | None = None,
+    path: str = "",
+    code: bool = False,
+    theme: Theme = "light",
+    text: Text | None = None,
 ) -> Picture:
     """Draw a Graph, or what `trace` takes: a tensor, several of them, a model's output.
 
-    style: a key of `inspector.styles.STYLES`; without one `attributes`, and `modules` above 30 Nodes.
+    The options are those of the command, `inspect --help`.
+    style: what the picture shows; without one `attributes`, and `modules` above 30 Nodes.
     depth: how far a model is folded: "auto", a number of path parts, or "full".
-    look: all wishes in one value; or wishes by name, the fields of
-    `inspector.options.figure_options.FigureOptions`: `detail="beginner"`, `direction="TB"`, `path="x:loss"`, ….
-    Raises what `trace` raises; ValueError for an unknown style, wish or path; TooManyBoxes and LayoutFailed where
-    the graph is too large to be drawn.
+    detail: how much: without AccumulateGrad, every Node, all that a Node holds; by default by size.
+    direction: the way from the root to the leaves. arrows: as the values flow, or as the gradient does.
+    canvas: a slide, half of one, or as large as the figure. derivatives: local ones on the edges.
+    path: `x:loss`, the tensors whose paths are lit. code: whether the source stands beside the graph.
+    theme, text: colours and letters, unless `Picture.svg` and `Picture.save` are given others.
+    Raises what `trace` raises; ValueError, with the words there are, for a wrong one, and for an unknown path;
+    TooManyBoxes and LayoutFailed where the graph is too large to be drawn.
     """
-    graph = thing if isinstance(thing, Graph) else _trace(thing)
-    return Picture(
-        graph, lay_out(graph, look if look is not None else _figure_options(style, options), depth=depth)
+    options = FigureOptions(
+        style=style,
+        detail=detail,
+        direction=direction,
+        arrows=arrows,
+        canvas=canvas,
+        derivatives=derivatives,
+        path=path,
+        code=code,
     )
-
-
-def _figure_options(style: str, options: dict[str, Any]) -> FigureOptions:
-    known = [field.name for field in fields(FigureOptions)]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"no wish {name!r}; there are: {', '.join(known)}")
-    return FigureOptions(style=style, **options)
+    graph = thing if isinstance(thing, Graph) else _trace(thing)
+    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text)
 
 
 def _trace(thing: Any) -> Graph:

@@ -8,16 +8,18 @@ from typing import Any
 
 from inspector.api.draw import Picture
 from inspector.graph import Graph
+from inspector.options.choices import Text, Theme
 from inspector.plots import plot_graph, plot_layers
 from inspector.report import Report
 
 
-def plot(thing: Any, *leaves: Any) -> Picture:
+def plot(thing: Any, *leaves: Any, theme: Theme = "light", text: Text | None = None) -> Picture:
     """Draw the curve of a root along each of its scalar leaves, the others fixed, with its tangent at the point.
 
     thing: a tensor, or a Graph. leaves: which of its leaves, as tensors or by name (of a Graph: by name);
     without any all of them, up to four. What the script computed is not computed again: the curve is evaluated
     from what the graph holds. So plot before `backward()`, which releases it, or what was traced before.
+    theme, text: of the Picture, as `draw` takes them.
     Raises what `trace` raises, ValueError for a leaf that the graph does not have, and
     `inspector.derivatives.finite_differences.NotEvaluable` with a line that says why no curve can be drawn.
     """
@@ -29,22 +31,26 @@ def plot(thing: Any, *leaves: Any) -> Picture:
     for name in names:
         if name not in known:
             raise ValueError(f"no leaf {name!r}; the leaves are: {', '.join(map(str, known))}")
-    return Picture(graph, plot_graph(graph, [known[name] for name in names] or None))
+    return Picture(graph, plot_graph(graph, [known[name] for name in names] or None), theme=theme, text=text)
 
 
-def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
+def plot_norms(
+    thing: Graph | Report, call: int = 1, *, theme: Theme = "light", text: Text | None = None
+) -> Picture:
     """Draw the norm of the gradient at each layer, from the root to the leaves, as bars on a logarithmic axis.
 
     thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: which
     of a report's backward calls, by its index from 1; the scale of a GradScaler is divided out.
+    theme, text: of the Picture, as `draw` takes them.
     Raises ValueError for a call that the report does not have, and where no gradient norm is known.
     """
     if isinstance(thing, Graph):
-        return Picture(thing, plot_layers(thing))
+        return Picture(thing, plot_layers(thing), theme=theme, text=text)
     calls = {item.index: item for item in thing.calls}
     if call not in calls:
         raise ValueError(f"no backward call {call}; there are: {', '.join(map(str, calls)) or 'none'}")
-    return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].setting.scale))
+    graph, scale = calls[call].graph, calls[call].setting.scale
+    return Picture(graph, plot_layers(graph, scale), theme=theme, text=text)
 
 
 def _traced(thing: Any, leaves: tuple[Any, ...], frame: Any) -> tuple[Graph, list[str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
 from inspector.diagnosis import diagnose_report
+from inspector.options.choices import MODES, Mode, check_choice
 from inspector.recording.session import DEFAULT_WATCH, Session, WatchPlan, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
-from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
+from inspector.report import BackwardCall, Exit, Finding, Report, save
 from inspector.user_code.paths import UserFiles
 
 
@@ -98,9 +99,5 @@ def record(
         raise TypeError(f"record(watch) takes a number of backward calls, no {type(watch).__name__}")
     if watch < 1:
         raise ValueError(f"record(watch={watch}) would watch nothing: give 1 or more")
-    if mode not in _MODES:
-        raise ValueError(f"no mode {mode!r}; the modes are: {', '.join(_MODES)}")
+    check_choice("mode", mode, MODES)
     return BlockRecording(model, optimizer, watch, mode)
-
-
-_MODES = get_args(Mode)
