@@ -9,8 +9,9 @@ from typing import Any
 
 from inspector.diagnosis import diagnose_report
 from inspector.options.choices import MODES, Mode, check_choice
-from inspector.recording.session import DEFAULT_WATCH, Session, WatchPlan, recording_of
+from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
+from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
 from inspector.report import BackwardCall, Exit, Finding, Report, save
 from inspector.user_code.paths import UserFiles
 

@@ -78,7 +78,8 @@ class _Inspection:
 
     def begin(self) -> None:
         """torch is there: begin to watch."""
-        from inspector.recording.session import Session, WatchPlan
+        from inspector.recording.session import Session
+        from inspector.recording.watch_plan import WatchPlan
         from inspector.user_code.paths import UserFiles
 
         watch = self._options.watch
