@@ -17,14 +17,9 @@ import click
 
 from inspector import __version__
 from inspector.commands.options import (
-    ANNOTATIONS,
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
-    FAIL_ON,
     FORMATS,
-    RECORDS,
-    TEXTS,
-    THEMES,
     CheckOptions,
     DrawOptions,
     OptionError,
@@ -32,7 +27,8 @@ from inspector.commands.options import (
     WatchOptions,
     destination,
 )
-from inspector.options import figure_options as figures
+from inspector.options.choices import CHOICES
+from inspector.options.figure_options import FigureOptions
 from inspector.util.os_errors import reason
 from inspector.util.stderr import discard, say
 
@@ -95,7 +91,6 @@ class _Command(click.Command):
         return args
 
 
-_FIGURE_OPTIONS = ("style", "detail", "direction", "arrows", "canvas", "derivatives", "path", "code")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 
 
@@ -131,16 +126,18 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
     "--record",
-    type=click.Choice(RECORDS),
+    type=click.Choice(CHOICES["record"]),
     default="full",
     show_default=True,
     help="What to record of the forward. full: values, names, lines and modules (light for calls not drawn); "
     "light: lines and modules; none: only the structure of the graph.",
 )
-@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True, help="Colour theme.")
+@click.option(
+    "--theme", type=click.Choice(CHOICES["theme"]), default="light", show_default=True, help="Colour theme."
+)
 @click.option(
     "--style",
-    type=click.Choice(figures.STYLE_NAMES),
+    type=click.Choice(CHOICES["style"]),
     help="Visual style of the figure.  [default: attributes; modules above 30 Nodes]",
 )
 @click.option(
@@ -152,29 +149,29 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option(
     "--detail",
-    type=click.Choice(figures.DETAILS),
+    type=click.Choice(CHOICES["detail"]),
     help="beginner: hide AccumulateGrad; standard: show every Node; expert: also what each Node saved.  "
     "[default: by size]",
 )
 @click.option(
     "--direction",
-    type=click.Choice(figures.DIRECTIONS, case_sensitive=False),
+    type=click.Choice(CHOICES["direction"], case_sensitive=False),
     help="Direction from the root to the leaves.  [default: by style and shape]",
 )
 @click.option(
     "--arrows",
-    type=click.Choice(figures.ARROWS),
+    type=click.Choice(CHOICES["arrows"]),
     help="Direction of the arrows. forward: as values flow; backward: as the gradient flows.  [default: by style]",
 )
 @click.option(
     "--canvas",
-    type=click.Choice(figures.CANVASES),
+    type=click.Choice(CHOICES["canvas"]),
     help="Size of the figure: a slide, half a slide, or the size of its content (tight).  "
     "[default: tight; 16:9 for frames]",
 )
 @click.option(
     "--derivatives",
-    type=click.Choice(figures.DERIVATIVES),
+    type=click.Choice(CHOICES["derivatives"]),
     help="How to write the local derivatives on the edges.  [default: both]",
 )
 @click.option(
@@ -184,14 +181,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--frames", is_flag=True, help="Also draw one picture per step: before, each step, after.")
 @click.option(
     "--order",
-    type=click.Choice(figures.ORDERS),
+    type=click.Choice(CHOICES["order"]),
     default="engine",
     show_default=True,
     help="Order of the steps in --frames: the engine's, or level by level (textbook).",
 )
 @click.option(
     "--text",
-    type=click.Choice(TEXTS),
+    type=click.Choice(CHOICES["text"]),
     default="path",
     show_default=True,
     help="Write text as glyph outlines (path), with an embedded font (embed) or as plain text (plain).",
@@ -206,13 +203,15 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
 @click.option(
     "--fail-on",
-    type=click.Choice(FAIL_ON),
+    type=click.Choice(CHOICES["fail_on"]),
     default="never",
     show_default=True,
     help="Exit with status 3 on findings of this severity or worse, unless the script itself fails.",
 )
 @click.option(
-    "--annotate", type=click.Choice(ANNOTATIONS), help="Also print the findings as annotations for a CI service."
+    "--annotate",
+    type=click.Choice(CHOICES["annotate"]),
+    help="Also print the findings as annotations for a CI service.",
 )
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
@@ -339,12 +338,20 @@ def _options(parameters: dict[str, Any]) -> Options:
 
 
 def _look(parameters: dict[str, Any]) -> DrawOptions:
-    chosen = {name: parameters[name] for name in _FIGURE_OPTIONS if parameters[name] is not None}
     folder = Path(parameters["folder"]) if parameters["folder"] is not None else None
     return DrawOptions(
         theme=parameters["theme"],
         text=parameters["text"],
-        figure=figures.FigureOptions(**chosen),
+        figure=FigureOptions(
+            style=parameters["style"],
+            detail=parameters["detail"],
+            direction=parameters["direction"],
+            arrows=parameters["arrows"],
+            canvas=parameters["canvas"],
+            derivatives=parameters["derivatives"],
+            path=parameters["path"] or "",
+            code=parameters["code"],
+        ),
         frames=parameters["frames"],
         order=parameters["order"],
         depth=parameters["depth"],

@@ -1,5 +1,5 @@
 """Importing it has every graph recorded as a large one: in full where it is drawn, lightly in the other calls."""
 
-from inspector.recording import session
+from inspector.recording import watch_plan
 
-session.SMALL_NODES = 0
+watch_plan.SMALL_NODES = 0

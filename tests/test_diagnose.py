@@ -41,7 +41,7 @@ def test_a_parameter_without_a_gradient_raises_with_its_name() -> None:
 
 
 def test_what_is_no_level_lists_the_right_ones() -> None:
-    with pytest.raises(ValueError, match="fail_on='note'; choose from: warning, error"):
+    with pytest.raises(ValueError, match="no fail_on 'note'; choose from: error, warning"):
         inspector.assert_gradients(torch.ones(1, requires_grad=True).sum(), fail_on="note")
 
 

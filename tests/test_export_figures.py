@@ -19,7 +19,7 @@ from inspector.export import WRITERS
 from inspector.folding import fold
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph, unknown
-from inspector.options.figure_options import ORDERS
+from inspector.options.choices import ORDERS
 from inspector.options.figure_options import FigureOptions as Figured
 from inspector.report import BackwardCall
 from inspector.report.originals import Original

@@ -14,7 +14,8 @@ from inspector.folding import fold
 from inspector.graph import is_unknown
 from inspector.graph.json_rows import from_rows, to_rows
 from inspector.graph.step_replay import after_steps, reordered, replay_frames
-from inspector.options.figure_options import STYLE_NAMES, FigureOptions
+from inspector.options.choices import STYLE_NAMES
+from inspector.options.figure_options import FigureOptions
 from inspector.report import from_json
 from inspector.scene import Panel
 from inspector.styles.paths import PathError, find_paths, path_sum

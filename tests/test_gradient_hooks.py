@@ -11,7 +11,7 @@ from networks import NETWORKS, made
 from torch import nn
 
 import inspector
-from inspector.recording import session
+from inspector.recording import watch_plan
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.tensor_stats import Batch
 from inspector.tracing.node_facts import ONE_OUTPUT
@@ -164,7 +164,7 @@ def is_written_unseen(leaf: torch.Tensor) -> AutogradNode:
     "prepare", [lambda leaf: None, has_a_grad, is_hooked, is_replaced, is_written, is_written_unseen]
 )
 def test_a_light_recording_has_the_norm_of_each_grad(prepare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "SMALL_NODES", 0)
+    monkeypatch.setattr(watch_plan, "SMALL_NODES", 0)
     model = nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 4))
     kept = [prepare(leaf) for leaf in model.parameters()]
     with inspector.record(model, mode="light") as recording:

@@ -22,12 +22,12 @@ from inspector.layout import subprocess_layout
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Problem
-from inspector.options import figure_options
+from inspector.options import choices
 from inspector.options.figure_options import FigureOptions
 from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
 
-DIRECTIONS = [None, *figure_options.DIRECTIONS]
+DIRECTIONS = [None, *choices.DIRECTIONS]
 
 
 def texts_of(scene: Scene) -> set[str]:
@@ -44,7 +44,7 @@ def problem_of(graph: Graph) -> Problem:
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("shape", graphs.SHAPES)
-def test_nothing_collides(shape: str, direction: figure_options.Direction | None) -> None:
+def test_nothing_collides(shape: str, direction: choices.Direction | None) -> None:
     figure = draw(graphs.SHAPES[shape](), FigureOptions(direction=direction))
     for scene in (figure.scene, *figure.panels.values()):
         assert geometry.problems(scene) == []
@@ -92,7 +92,7 @@ def test_the_panels_of_a_wide_graph_stack_and_of_a_tall_one_stand_side_by_side()
 
 
 def test_directions_are_kept() -> None:
-    def root_and_leaf(direction: figure_options.Direction) -> tuple[Rectangle, Rectangle]:
+    def root_and_leaf(direction: choices.Direction) -> tuple[Rectangle, Rectangle]:
         scene = draw(graphs.square(), FigureOptions(direction=direction)).scene
         areas = {box.id: box.area for box in scene.panels[0].boxes}
         return areas["n0"], areas["n1"]
@@ -156,7 +156,7 @@ def test_a_later_style_can_hang_several_cards_on_one_box() -> None:
     hanging = {"q": "f", "k": "f", "v": "f", "t0": "g", "t1": "g"}
     wires = [PlannedWire("f.0", "f", "g"), PlannedWire("f.1", "f", "g")]
     wires += [PlannedWire(f"{name}-f", name, "f", dashed=True, head="none") for name in ("q", "k", "v")]
-    for direction in figure_options.DIRECTIONS:
+    for direction in choices.DIRECTIONS:
         (panel,) = draw_plans([Plan("one", tuple(boxes), tuple(wires), hanging)], direction)
         assert geometry.problems(Scene(panel.area.width, panel.area.height, (panel,))) == []
 

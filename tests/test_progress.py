@@ -80,15 +80,15 @@ _TRACE = """
 import atexit
 import sys
 from inspector.cli import run
-import inspector.recording.session as session
-begins, seen = session.Growth.begins, []
+from inspector.recording.training.retained_graphs import RetainedGraphs
+begins, seen = RetainedGraphs.begins, []
 def interrupted(*given):
     if seen:
         return begins(*given)
-    seen.append(sys._getframe(1).f_locals["capture"])
+    seen.append(sys._getframe(3).f_locals["capture"])
     print("hooks", len(seen[0]._handles) > 0)
     raise KeyboardInterrupt
-session.Growth.begins = interrupted
+RetainedGraphs.begins = interrupted
 atexit.register(lambda: print("left", len(seen[0]._handles)))
 sys.argv = ["inspect", "-o", "out/", "script.py"]
 run()

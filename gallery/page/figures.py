@@ -11,7 +11,8 @@ from pathlib import Path
 
 from inspector.export import write_scenes
 from inspector.figure import draw, frames
-from inspector.options.figure_options import STYLE_NAMES, FigureOptions
+from inspector.options.choices import STYLE_NAMES
+from inspector.options.figure_options import FigureOptions
 from inspector.report import load
 from inspector.report.model import BackwardCall
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from gallery.page.figures import THEMES, Drawn, Entry, picture, steps
-from inspector.options.figure_options import STYLE_NAMES
+from inspector.options.choices import STYLE_NAMES
 from inspector.scene.theme import THEMES as COLOURS
 
 _STYLE = """

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import networkx
 import torch
@@ -18,6 +18,7 @@ from inspector.api.trace import trace_named
 from inspector.diagnosis import RULES, diagnose_report
 from inspector.graph import Graph
 from inspector.graph.values import unknown
+from inspector.options.choices import check_choice
 from inspector.recording.training.grad_provenance import GradProvenance
 from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.recording.training.optimizer_events import OptimizerEvents
@@ -92,15 +93,16 @@ def _graph(loss: Any, names: Names) -> Graph:
         return Graph(networkx.MultiDiGraph, roots=[], error=str(error))
 
 
-def assert_gradients(loss: torch.Tensor, model: Any = None, *, fail_on: str = "warning") -> None:
-    """For tests: raise GradientError if something is wrong with the gradients of a loss.
+def assert_gradients(
+    loss: torch.Tensor, model: Any = None, *, fail_on: Literal["error", "warning"] = "warning"
+) -> None:
+    """In a test: raise GradientError if something is wrong with the gradients of a loss.
 
     Runs and records `loss.backward(retain_graph=True)` once, and restores the grads afterwards. Every parameter of
     `model` (an nn.Module, or a list or dict of them) that requires a gradient must get one.
     fail_on: "warning" or "error".
     """
-    if fail_on not in ("warning", "error"):
-        raise ValueError(f"unknown fail_on {fail_on!r}; choose from: warning, error")
+    check_choice("fail_on", fail_on, ("error", "warning"))
     roots_of(loss)
     named = list(_named_parameters(model))
     with _restored([tensor for _, tensor in named]), record(model, watch=1) as recording:

@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
 from inspector.figure import draw as lay_out
 from inspector.graph import Graph
-from inspector.options.figure_options import Depth, FigureOptions
+from inspector.options.choices import (
+    Arrows,
+    Canvas,
+    Depth,
+    Derivatives,
+    Detail,
+    Direction,
+    StyleName,
+    Text,
+    Theme,
+    check_choice,
+)
+from inspector.options.figure_options import FigureOptions
 from inspector.util.atomic_write import write_bytes_atomically
-
-if TYPE_CHECKING:
-    from inspector.commands.options import Text, Theme
 
 
 class Picture:
-    """A drawn graph. Notebooks display it as a picture."""
+    """A drawn graph. Notebooks display it as a picture.
 
-    def __init__(self, graph: Graph, figure: Figure) -> None:
+    theme, text: those of `svg` and `save` where these are given none. text: None for outlines in files and plain
+    text in a notebook.
+    """
+
+    def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
+        check_choice("theme", theme)
+        if text is not None:
+            check_choice("text", text)
         self.graph = graph
         self.figure = figure
+        self.theme: Theme = theme
+        self.text: Text | None = text
 
-    def svg(self, *, theme: Theme = "light", text: Text = "path") -> str:
+    def svg(self, *, theme: Theme | None = None, text: Text | None = None) -> str:
         """The picture as SVG text."""
-        return write_svg(self.figure.scene, theme=theme, text=text)
+        return write_svg(self.figure.scene, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
 
-    def save(self, path: str | Path, *, theme: Theme = "light", text: Text = "path") -> None:
+    def save(self, path: str | Path, *, theme: Theme | None = None, text: Text | None = None) -> None:
         """Write the picture to a file. The suffix selects the format: `.svg`, `.pdf`, `.png`, `.pptx`, ….
 
         text: how an SVG stores text; other formats ignore it.
@@ -47,38 +64,59 @@ class Picture:
             raise ValueError(f"{target.name}: torchviz needs a live graph: inspector.make_dot(z, original=True)")
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
-        else:
-            scenes = list(self.figure.panels.values()) if holds == "moments" else [self.figure.scene]
-            write_bytes_atomically(target, write_scenes(format, scenes, theme=theme, text=text))
+            return
+        scenes = list(self.figure.panels.values()) if holds == "moments" else [self.figure.scene]
+        content = write_scenes(format, scenes, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
+        write_bytes_atomically(target, content)
 
     def _repr_svg_(self) -> str:
-        return self.svg(text="plain")
+        return self.svg(text=self.text or "plain")
+
+
+_TEXT_IN_FILES: Text = "path"
 
 
 def draw(
-    thing: Any, style: str = "", *, look: FigureOptions | None = None, depth: Depth = "auto", **options: Any
+    thing: Any,
+    *,
+    style: StyleName | None = None,
+    depth: Depth = "auto",
+    detail: Detail | None = None,
+    direction: Direction | None = None,
+    arrows: Arrows | None = None,
+    canvas: Canvas | None = None,
+    derivatives: Derivatives | None = None,
+    path: str = "",
+    code: bool = False,
+    theme: Theme = "light",
+    text: Text | None = None,
 ) -> Picture:
     """Draw a Graph, or anything `trace` accepts: a tensor, several tensors, a model's output.
 
-    style: a key of `inspector.styles.STYLES`; by default `attributes`, and `modules` above 30 Nodes.
+    The options are those of the command, `inspect --help`.
+    style: the visual style; by default `attributes`, and `modules` above 30 Nodes.
     depth: how far to fold a model: "auto", a number of levels, or "full".
-    look: all options in one value; or pass them by name, as the fields of
-    `inspector.options.figure_options.FigureOptions`: `detail="beginner"`, `direction="TB"`, `path="x:loss"`, ….
-    Raises the errors of `trace`; ValueError for an unknown style, option or path; TooManyBoxes and LayoutFailed if
-    the graph is too large to draw.
+    detail: beginner hides AccumulateGrad, standard shows every Node, expert also what each Node saved; by default
+    chosen by size.
+    direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
+    canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
+    path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
+    theme, text: the defaults of `Picture.svg` and `Picture.save`.
+    Raises the errors of `trace`; ValueError, with the valid choices, for an invalid value or an unknown path;
+    TooManyBoxes and LayoutFailed if the graph is too large to draw.
     """
-    graph = thing if isinstance(thing, Graph) else _trace(thing)
-    return Picture(
-        graph, lay_out(graph, look if look is not None else _figure_options(style, options), depth=depth)
+    options = FigureOptions(
+        style=style,
+        detail=detail,
+        direction=direction,
+        arrows=arrows,
+        canvas=canvas,
+        derivatives=derivatives,
+        path=path,
+        code=code,
     )
-
-
-def _figure_options(style: str, options: dict[str, Any]) -> FigureOptions:
-    known = [field.name for field in fields(FigureOptions)]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"unknown option {name!r}; choose from: {', '.join(known)}")
-    return FigureOptions(style=style, **options)
+    graph = thing if isinstance(thing, Graph) else _trace(thing)
+    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text)
 
 
 def _trace(thing: Any) -> Graph:

@@ -52,9 +52,14 @@ def make_dot(
     the same in every run. Raises NoOriginal (a ValueError) if torchviz itself cannot draw the graph.
     """
     outputs = list(dict.fromkeys(var if isinstance(var, tuple) else (var,)))
-    shown = {"show_attrs": show_attrs, "show_saved": show_saved, "max_attr_chars": max_attr_chars}
     if original:
-        return original_dot(outputs, params or {}, **shown)
+        return original_dot(
+            outputs,
+            params or {},
+            show_attrs=show_attrs,
+            show_saved=show_saved,
+            max_attr_chars=max_attr_chars,
+        )
     names = Names()
     for name, tensor in (params or {}).items():
         names.add(name, tensor)
@@ -82,7 +87,7 @@ def _fill(dot: Any, graph: Graph, shown: ShownAttributes, outputs: int) -> None:
     for node in nodes:
         dot.node(node.id, node.label, fillcolor=_colour(node, bases))
     for edge in edges:
-        dot.edge(edge.tail, edge.head, **({} if edge.directed else {"dir": "none"}))
+        dot.edge(edge.tail, edge.head, dir=None if edge.directed else "none")
 
 
 def _colour(node: DotNode, bases: set[str]) -> str | None:

@@ -8,19 +8,20 @@ from typing import Any
 
 from inspector.api.draw import Picture
 from inspector.graph import Graph
+from inspector.options.choices import Text, Theme
 from inspector.plots import plot_graph, plot_layers
 from inspector.report import Report
 
 
-def plot(thing: Any, *leaves: Any) -> Picture:
-    """Plot the root along each of its scalar leaves, with the other leaves fixed, and the tangent at the leaf's
-    value.
+def plot(thing: Any, *leaves: Any, theme: Theme = "light", text: Text | None = None) -> Picture:
+    """Plot the root along each of its scalar leaves, the others fixed, with the tangent at the leaf's value.
 
-    thing: a tensor or a Graph. leaves: the leaves to plot, as tensors or by name (for a Graph: by name); by
-    default all, up to four. The script's computation does not run again: the curve is evaluated from the saved
-    tensors of the graph. So call plot before `backward()`, which frees them, or plot a Graph traced before.
-    Raises the errors of `trace`, ValueError for an unknown leaf, and
-    `inspector.derivatives.finite_differences.NotEvaluable`, with the reason, if no curve can be drawn.
+    thing: a tensor, or a Graph. leaves: which of its leaves, as tensors or by name (of a Graph: by name);
+    without any all of them, up to four. What the script computed is not computed again: the curve is evaluated
+    from what the graph holds. So plot before `backward()`, which releases it, or what was traced before.
+    theme, text: of the Picture, as `draw` takes them.
+    Raises what `trace` raises, ValueError for a leaf that the graph does not have, and
+    `inspector.derivatives.finite_differences.NotEvaluable` with a line that says why no curve can be drawn.
     """
     if isinstance(thing, Graph):
         graph, names = thing, [str(leaf) for leaf in leaves]
@@ -30,22 +31,26 @@ def plot(thing: Any, *leaves: Any) -> Picture:
     for name in names:
         if name not in known:
             raise ValueError(f"unknown leaf {name!r}; choose from: {', '.join(map(str, known))}")
-    return Picture(graph, plot_graph(graph, [known[name] for name in names] or None))
+    return Picture(graph, plot_graph(graph, [known[name] for name in names] or None), theme=theme, text=text)
 
 
-def plot_norms(thing: Graph | Report, call: int = 1) -> Picture:
+def plot_norms(
+    thing: Graph | Report, call: int = 1, *, theme: Theme = "light", text: Text | None = None
+) -> Picture:
     """Plot the gradient norm of each layer, from the root to the leaves, as bars on a logarithmic axis.
 
-    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: the
-    index of the backward call in the report, from 1; gradients are divided by the scale of a GradScaler.
-    Raises ValueError for an unknown call, and if there are no gradient norms.
+    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: which
+    of a report's backward calls, by its index from 1; the scale of a GradScaler is divided out.
+    theme, text: of the Picture, as `draw` takes them.
+    Raises ValueError for a call that the report does not have, and where no gradient norm is known.
     """
     if isinstance(thing, Graph):
-        return Picture(thing, plot_layers(thing))
+        return Picture(thing, plot_layers(thing), theme=theme, text=text)
     calls = {item.index: item for item in thing.calls}
     if call not in calls:
         raise ValueError(f"no backward call {call}; recorded calls: {', '.join(map(str, calls)) or 'none'}")
-    return Picture(calls[call].graph, plot_layers(calls[call].graph, calls[call].setting.scale))
+    graph, scale = calls[call].graph, calls[call].setting.scale
+    return Picture(graph, plot_layers(graph, scale), theme=theme, text=text)
 
 
 def _traced(thing: Any, leaves: tuple[Any, ...], frame: Any) -> tuple[Graph, list[str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
 from inspector.diagnosis import diagnose_report
-from inspector.recording.session import DEFAULT_WATCH, Session, WatchPlan, recording_of
+from inspector.options.choices import MODES, Mode, check_choice
+from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
-from inspector.report import BackwardCall, Exit, Finding, Mode, Report, save
+from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
+from inspector.report import BackwardCall, Exit, Finding, Report, save
 from inspector.user_code.paths import UserFiles
 
 
@@ -98,9 +100,5 @@ def record(
         raise TypeError(f"record(watch=...) must be an int, got {type(watch).__name__}")
     if watch < 1:
         raise ValueError(f"record(watch=...) must be at least 1, got {watch}")
-    if mode not in _MODES:
-        raise ValueError(f"unknown mode {mode!r}; choose from: {', '.join(_MODES)}")
+    check_choice("mode", mode, MODES)
     return BlockRecording(model, optimizer, watch, mode)
-
-
-_MODES = get_args(Mode)

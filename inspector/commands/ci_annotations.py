@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.commands.options import FAIL_ON, FailOn
+from inspector.options.choices import FAIL_ON, FailOn
 
 if TYPE_CHECKING:
     from inspector.report import Finding

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
-from inspector.options import figure_options as figures
-from inspector.options.figure_options import Depth, Order
-
-Theme = Literal["light", "dark", "print"]
-Text = Literal["path", "embed", "plain"]
-Record = Literal["full", "light", "none"]
+from inspector.options.choices import Annotate, Depth, FailOn, Mode, Order, Text, Theme
+from inspector.options.figure_options import FigureOptions
 
 FORMATS = tuple(WRITERS)
 ORIGINAL = "torchviz"
-"""The format drawn by torchviz itself, while the script runs."""
-THEMES: tuple[Theme, ...] = get_args(Theme)
-TEXTS: tuple[Text, ...] = get_args(Text)
-RECORDS: tuple[Record, ...] = get_args(Record)
-FailOn = Literal["error", "warning", "never"]
-FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
-ANNOTATIONS = ("github",)
+"""The format that torchviz draws, while the script runs."""
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
 
@@ -38,7 +27,7 @@ class DrawOptions:
 
     theme: Theme = "light"
     text: Text = "path"
-    figure: figures.FigureOptions = field(default_factory=figures.FigureOptions)
+    figure: FigureOptions = field(default_factory=FigureOptions)
     frames: bool = False
     order: Order = "engine"
     depth: Depth = "auto"
@@ -58,7 +47,7 @@ class CheckOptions:
     derivatives: bool = False
     functions: bool = False
     fail_on: FailOn = "never"
-    annotate: str | None = None
+    annotate: Annotate | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,7 @@ class WatchOptions:
     backward: str | None = None
     limit: int = DEFAULT_WATCH
     stop: bool = False
-    record: Record = "full"
+    record: Mode = "full"
 
     @property
     def calls(self) -> int | None:

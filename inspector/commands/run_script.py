@@ -77,8 +77,9 @@ class _Inspection:
         self._folder = str(Path.cwd() if target.path is None else Path(target.path).absolute().parent)
 
     def begin(self) -> None:
-        """Start recording, once torch is imported."""
-        from inspector.recording.session import Session, WatchPlan
+        """torch is there: begin to watch."""
+        from inspector.recording.session import Session
+        from inspector.recording.watch_plan import WatchPlan
         from inspector.user_code.paths import UserFiles
 
         watch = self._options.watch

@@ -12,7 +12,8 @@ from html import escape
 
 from inspector.export.drawing_primitives import parts, runs
 from inspector.export.svg_parts import SvgDrawing, identifier
-from inspector.export.svg_text import MODES, TextMode, font_rules
+from inspector.export.svg_text import font_rules
+from inspector.options.choices import Text, check_choice
 from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
 from inspector.typography.decimal import decimal
@@ -21,7 +22,7 @@ from inspector.util.gc_pause import gc_paused
 
 
 @gc_paused()
-def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", ground: bool = True) -> str:
+def write_svg(scene: Scene, *, theme: str = "light", text: Text = "path", ground: bool = True) -> str:
     """The Scene as the text of an SVG file; the same characters in every run.
 
     theme: light, dark or print. text: `path` draws glyphs as outlines, `embed` embeds the fonts, `plain`
@@ -29,8 +30,7 @@ def write_svg(scene: Scene, *, theme: str = "light", text: TextMode = "path", gr
     Raises ValueError for a theme, a text mode, an ink or a face that does not exist, and for a wire that is
     no spline.
     """
-    if text not in MODES:
-        raise ValueError(f"unknown text mode {text!r}; choose from: {', '.join(MODES)}")
+    check_choice("text", text)
     prefix = identifier(scene.prefix)
     drawing = SvgDrawing(find_theme(theme), text, prefix, prefix)
     fonts = f"<style>{font_rules(runs([scene]), prefix)}</style>\n" if text == "embed" else ""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from inspector.export.drawing_primitives import DASHES, ArrowHead, FilledArea, Part, Piece, colour_of
-from inspector.export.svg_text import TextMode, text_element
+from inspector.export.svg_text import text_element
+from inspector.options.choices import Text
 from inspector.scene.scene import Point, Rectangle, TextRun
 from inspector.scene.theme import Theme
 from inspector.typography.decimal import decimal
@@ -25,7 +26,7 @@ class SvgDrawing:
     """
 
     theme: Theme
-    mode: TextMode
+    mode: Text
     prefix: str
     fonts: str
     used: set[str] = field(default_factory=set)

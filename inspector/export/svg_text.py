@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from typing import Literal
 
 from inspector.export.drawing_primitives import start_of
+from inspector.options.choices import Text
 from inspector.scene.scene import TextRun
 from inspector.typography.decimal import decimal
 from inspector.typography.fonts import FACES, find_face, subset
@@ -20,11 +20,8 @@ from inspector.typography.glyph_paths import glyph_path
 from inspector.typography.metrics import covers
 from inspector.typography.sanitize import isolate_right_to_left, sanitize
 
-TextMode = Literal["path", "embed", "plain"]
-MODES: tuple[TextMode, ...] = ("path", "embed", "plain")
 
-
-def text_element(run: TextRun, colour: str, mode: TextMode, prefix: str) -> str:
+def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
     """One run of text as an SVG element, or "" for a run without anything to see.
 
     prefix: of the embedded fonts' family names. A run with characters that the face lacks (Chinese, Arabic,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from inspector.figure.compose import Composed, move_panel
-from inspector.options.figure_options import Canvas
+from inspector.options.choices import Canvas
 from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, TextRun, Wire
 
 SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}

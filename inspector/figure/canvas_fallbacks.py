@@ -24,7 +24,8 @@ from inspector.layout.problem import (
     Size,
     Spacing,
 )
-from inspector.options.figure_options import Canvas, Direction, FigureOptions
+from inspector.options.choices import Canvas, Direction
+from inspector.options.figure_options import FigureOptions
 from inspector.styles import Plan, find_style
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
@@ -119,8 +120,8 @@ def _shown(look: FigureOptions) -> Iterator[_Attempt]:
 
 
 def _less(look: FigureOptions) -> Iterator[tuple[FigureOptions, str]]:
-    """The options without details that were not requested, and the name of what is left out."""
-    details = _DETAILS.get(look.style) if look.detail is None else None
+    """The look without what was not wished for, and what that is."""
+    details = _DETAILS.get(look.style or "") if look.detail is None else None
     derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
     if derived:
         yield replace(look, derivatives="none"), "local derivatives"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from inspector.folding import FoldedGraph, fold
 from inspector.graph import Graph
-from inspector.options.figure_options import Depth, FigureOptions
+from inspector.options.choices import Depth, StyleName, check_depth
+from inspector.options.figure_options import FigureOptions
 
 MOST_UNFOLDED = 30
-"""Maximum Nodes drawn unfolded by default."""
-FOLDED_STYLE = "modules"
-UNFOLDED_STYLE = "attributes"
+"""Nodes; above this a figure without a wish for a style is drawn folded."""
+FOLDED_STYLE: Final = "modules"
+UNFOLDED_STYLE: Final = "attributes"
 
 
 def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph, FigureOptions]:
@@ -20,6 +22,7 @@ def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph
     A graph that is already folded is drawn as it is. Raises ValueError for an invalid depth, and for a number with
     a style that cannot draw boxes of several Nodes.
     """
+    check_depth(depth)
     style = look.style or _style(graph, depth)
     if style == FOLDED_STYLE:
         shown = graph if is_folded(graph) else fold(graph, depth)
@@ -41,7 +44,7 @@ def is_folded(graph: Graph) -> bool:
     )
 
 
-def _style(graph: Graph, depth: Depth) -> str:
+def _style(graph: Graph, depth: Depth) -> StyleName:
     wanted = isinstance(depth, int) or is_folded(graph)
     return FOLDED_STYLE if wanted or _is_large(graph) else UNFOLDED_STYLE
 

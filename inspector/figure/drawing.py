@@ -24,7 +24,8 @@ from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
-from inspector.options.figure_options import Depth, Direction, FigureOptions, Order
+from inspector.options.choices import Depth, Direction, Order
+from inspector.options.figure_options import FigureOptions
 from inspector.scene import Panel, Scene
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.typography import pluralize

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from inspector.figure.box_shapes import box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
-from inspector.options.figure_options import Direction
+from inspector.options.choices import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
 
 _OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}

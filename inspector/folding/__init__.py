@@ -10,7 +10,7 @@ from inspector.folding.finding_marks import finding_marks
 from inspector.folding.folded_graph import FoldedGraph
 from inspector.folding.hide_tensor_views import TENSOR_VIEWS, hide_tensor_views
 from inspector.folding.subgraphs import between, neighbourhood, on_paths, touched
-from inspector.options.figure_options import Depth
+from inspector.options.choices import Depth
 
 __all__ = [
     "TENSOR_VIEWS",

@@ -11,7 +11,7 @@ from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
 from inspector.graph import Graph
 from inspector.graph.strong_components import has_cycle
-from inspector.options.figure_options import Depth
+from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -39,10 +39,9 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
     Boxes of earlier foldings stay closed. A depth that gives too many boxes folds like "auto", and the note says
     so. Raises ValueError for an invalid depth.
     """
+    check_depth(depth)
     if depth == "full":
         return graph
-    if depth != "auto" and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
-        raise ValueError(f"invalid depth {depth!r}; it must be a positive integer, 'auto' or 'full'")
     whole = whole_of(graph)
     with gc_paused():
         atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]

@@ -9,7 +9,7 @@ from inspector.folding.folded_network import build_folded_network
 from inspector.graph import Graph
 from inspector.graph.step_replay import reordered
 from inspector.graph.topology import topology_of
-from inspector.options.figure_options import Order
+from inspector.options.choices import Order
 
 
 class FoldedGraph(Graph):

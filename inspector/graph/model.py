@@ -25,7 +25,7 @@ from inspector.graph.row_types import (
     TensorRow,
 )
 from inspector.graph.values import is_unknown
-from inspector.options.figure_options import Order
+from inspector.options.choices import Order
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")

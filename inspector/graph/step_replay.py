@@ -13,7 +13,7 @@ from inspector.graph.build_network import network_of
 from inspector.graph.model import Graph
 from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import unknown
-from inspector.options.figure_options import ORDERS, Order
+from inspector.options.choices import Order, check_choice
 
 _NOT_YET = "not run yet"
 
@@ -62,8 +62,7 @@ def reordered(graph: Graph, order: Order) -> Graph:
 
     On a level the functions stand in walk order. Raises ValueError for another order.
     """
-    if order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose from: {', '.join(ORDERS)}")
+    check_choice("order", order)
     if order == "engine" or not graph.steps:
         return graph
     levels = _levels(graph)

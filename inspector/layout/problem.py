@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 
-from inspector.options.figure_options import Direction
+from inspector.options.choices import Direction
 from inspector.scene.scene import Point, Rectangle
 from inspector.styles.plan import PlannedShape
 from inspector.util.fast_dataclass import fast_dataclass

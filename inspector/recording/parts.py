@@ -9,6 +9,13 @@ from typing import TypeVar
 from inspector.report import mask_addresses
 
 Result = TypeVar("Result")
+Row = TypeVar("Row")
+
+NAMES, PARAMETERS = "names of tensors", "parameters and modules"
+TRAINING, RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
+ORIGINAL = "torchviz's pictures"
+CUTS, FORWARD = "cuts and in-place writes", "lines, modules and values of the forward"
+"""The parts: what is unknown where one fails."""
 
 
 class Parts:
@@ -39,6 +46,11 @@ class Parts:
         if part not in self._failed:
             self._failed.add(part)
             self.remarks.append(f"{part} are not recorded any more: internal error, {described(error)}")
+
+
+def no_rows(kind: type[Row]) -> list[Row]:
+    """What a part gives that has failed: rows of this kind, and none of them."""
+    return []
 
 
 def described(error: BaseException) -> str:

@@ -12,11 +12,12 @@ from typing_extensions import NotRequired, TypedDict, final
 
 from inspector.graph.row_types import EdgeRow, Id, NodeRow, Place, Positive, Source
 from inspector.graph.values import Count, Real, Shape, Statistic, Unknown
+from inspector.options import choices
 
 SCHEMA = 1
 """The version of report.json that is written, and the newest version that can be read."""
 
-Mode: TypeAlias = Literal["full", "light", "none"]
+Mode: TypeAlias = choices.Mode
 """full: op by op; light: modules, lines and gradients; none: structure."""
 Severity: TypeAlias = Literal["error", "warning", "note"]
 

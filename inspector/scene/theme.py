@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inspector.options.choices import check_choice
+
 Theme = Mapping[str, str]
 """The colour (`#RRGGBB`) of every ink."""
 
@@ -73,6 +75,5 @@ THEMES: Mapping[str, Theme] = {
 
 def find_theme(name: str) -> Theme:
     """The Theme of this name. Raises ValueError with the names there are."""
-    if name not in THEMES:
-        raise ValueError(f"unknown theme {name!r}; choose from: {', '.join(THEMES)}")
+    check_choice("theme", name)
     return THEMES[name]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from inspector.graph import Graph, is_unknown
 from inspector.graph.model import Moment
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
-from inspector.options.figure_options import Arrows, Detail, FigureOptions
+from inspector.options.choices import Arrows, Detail
+from inspector.options.figure_options import FigureOptions
 from inspector.styles.plan import Head
 from inspector.styles.value_text import edge_text, plain_text, sum_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inspector.options.figure_options import Arrows, Direction
+from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
 from inspector.styles.engine import plan_engine
@@ -30,7 +30,7 @@ class Style:
     arrows: Arrows = "backward"
 
 
-STYLES: dict[str, Style] = {
+STYLES: dict[StyleName, Style] = {
     "attributes": Style(plan_attributes),
     "circuit": Style(plan_circuit, "RL", "forward"),
     "partials": Style(plan_partials, "TB", "forward"),
@@ -41,9 +41,6 @@ STYLES: dict[str, Style] = {
 }
 
 
-def find_style(name: str) -> Style:
-    """The Style of this name; of none, the first. Raises ValueError with the names there are."""
-    name = name or next(iter(STYLES))
-    if name not in STYLES:
-        raise ValueError(f"unknown style {name!r}; choose from: {', '.join(STYLES)}")
-    return STYLES[name]
+def find_style(name: StyleName | None) -> Style:
+    """The Style of this name; of none, `attributes`."""
+    return STYLES[name or "attributes"]

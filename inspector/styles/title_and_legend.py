@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.options.figure_options import Order
+from inspector.options.choices import Order
 from inspector.styles.alt_text import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
 from inspector.styles.subject import Subject

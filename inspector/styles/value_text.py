@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
-from inspector.options.figure_options import Derivatives
+from inspector.options.choices import Derivatives
 from inspector.typography import format_number, sanitize, shape_text
 from inspector.typography.formula_format import format_formula, is_sum
 from inspector.typography.number_format import MINUS

@@ -29,10 +29,17 @@ class NoOriginal(ValueError):
     """Why torchviz cannot draw a graph, in one line."""
 
 
-def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **options: Any) -> Any:
+def original_dot(
+    outputs: Sequence[Any],
+    names: Mapping[str, torch.Tensor],
+    *,
+    show_attrs: bool = False,
+    show_saved: bool = False,
+    max_attr_chars: int = 50,
+) -> Any:
     """What `torchviz.make_dot` returns, a `graphviz.Digraph`; nodes are called `n0`, `n1`, … in torchviz's order.
 
-    outputs: the roots. names: torchviz's `params`. options: torchviz's others.
+    outputs: the roots. names: torchviz's `params`. The others are torchviz's.
     Raises NoOriginal where torchviz cannot draw them, or would run code of the user's.
     """
     tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
@@ -45,7 +52,9 @@ def original_dot(outputs: Sequence[Any], names: Mapping[str, torch.Tensor], **op
             warnings.simplefilter("ignore", DeprecationWarning)  # it uses distutils
             import torchviz  # type: ignore[import-untyped]
 
-            dot = torchviz.make_dot(tensors, dict(names), **options)
+            dot = torchviz.make_dot(
+                tensors, dict(names), show_attrs=show_attrs, show_saved=show_saved, max_attr_chars=max_attr_chars
+            )
     except ImportError as error:
         raise NoOriginal(f"torchviz cannot be imported: {error}") from error
     except RecursionError:

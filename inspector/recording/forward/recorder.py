@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal
 
@@ -19,23 +18,24 @@ from torch import nn
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown, unknown
 from inspector.recording.forward import compile_watch
+from inspector.recording.forward.backward_marks import BackwardMarks
 from inspector.recording.forward.custom_functions import AppliedFunctions
 from inspector.recording.forward.engine_thread_nodes import call_of
 from inspector.recording.forward.function_mode import OperationMode, not_ours
 from inspector.recording.forward.line_tracer import COMPILATION_BUDGET, LineTracer
 from inspector.recording.forward.module_hooks import ModuleCall, ModulePaths
+from inspector.recording.forward.modules_without_graph import ModulesWithoutGraph
 from inspector.recording.forward.outputs import OutputRow, Outputs
-from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
+from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.tensor_stats import Batch, Pending
 from inspector.torch_api.compilation import is_entrance, was_compiled
-from inspector.torch_api.engine import in_backward
 from inspector.torch_api.frames import beyond_apply, is_forward, outside_of_modules
 from inspector.torch_api.modes import without_functions
 from inspector.torch_api.nodes import sequence_number_of
 from inspector.tracing.walk import AutogradNode, Walk
 from inspector.user_code.paths import UserFiles
-from inspector.user_code.source_expressions import Place, SourceExpressions
+from inspector.user_code.source_expressions import SourceExpressions
 
 Mode = Literal["full", "light"]
 
@@ -45,14 +45,6 @@ MOST_SECONDS = 30.0
 
 TWO_THREADS = "two threads created Nodes with this sequence number"
 _MADE_IN_BACKWARD = "it was created during a backward that was not called from user code"
-
-
-@dataclass(frozen=True, slots=True)
-class _BackwardPlace:
-    """A backward call, and where user code called it, if it did."""
-
-    index: int
-    place: Place | None
 
 
 class ForwardRecorder:
@@ -80,11 +72,9 @@ class ForwardRecorder:
         self._outputs = Outputs(batch, self._sources)
         self._applied = AppliedFunctions(self._outputs)
         self._operations = OperationMode(self._outputs, self._sources, self._lines, self._before, self._fail)
-        self._without_graph: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
+        self._without_graph = ModulesWithoutGraph(self._lines.is_users)
         self._compile_watch: compile_watch.CompileWatch | None = None
-        self._backwards: RangesByThread[_BackwardPlace] = RangesByThread()
-        self._begun: tuple[_BackwardPlace, int] | None = None
-        self._by_engine: dict[int, _BackwardPlace] = {}
+        self._backwards = BackwardMarks()
         self._thread = 0
         self._until: float | None = None
         self._most = MOST_OUTPUTS
@@ -182,27 +172,20 @@ class ForwardRecorder:
                 self._applied.clear()
         if user is not None and user is frame and len(roots) == 1 and _is_tensor(roots[0]):
             self._name_root(roots[0], user)
-        backward = _BackwardPlace(index, place)
-        if self._is_here():
-            self._begun = backward, sequence_number()
-        self._backwards.here.mark(sequence_number(), backward)
+        self._backwards.begin(index, place, is_here=self._is_here())
 
     def backward_ends(self) -> None:
         """After the engine has run: new Nodes belong to the forward again."""
         self._lines.flush()
-        self._backwards.here.mark(sequence_number(), None)
+        self._backwards.end()
 
     def note_created_graph(self, result: Walk, known: Set[AutogradNode]) -> None:
         """The call that has ended gave what has a graph of its own, on a device: `result`.
 
         known: Nodes from before the call.
         """
-        if self._is_here() and self._begun is not None:
-            backward, first = self._begun
-            if self._outputs.engine_threads.note_created_graph(
-                backward.index, result, known, range(first, sequence_number())
-            ):
-                self._by_engine[backward.index] = backward
+        if self._is_here():
+            self._backwards.note_created_graph(self._outputs.engine_threads, result, known)
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""
@@ -222,9 +205,9 @@ class ForwardRecorder:
     # What was recorded
 
     def made_in(self, sequence_nr: int) -> int | None:
-        """The index of the backward call that created the Node with this number; None for the forward, and if two
-        threads created one with this number."""
-        made = self._backward_of(sequence_nr)
+        """The index of the backward call that made the Node with this number; None for one of a forward, and
+        where two threads made one with this number."""
+        made = self._backwards.at(sequence_nr)
         return None if made is None or self._lines.ranges.elsewhere(sequence_nr) else made.index
 
     def source(self, sequence_nr: int) -> Source | Unknown:
@@ -233,7 +216,7 @@ class ForwardRecorder:
         self._lines.flush()
         if self._lines.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
-        made = self._backward_of(sequence_nr)
+        made = self._backwards.at(sequence_nr)
         if made is not None:
             return unknown(_MADE_IN_BACKWARD) if made.place is None else self._sources.source(made.place)
         place = self._operations.ranges.at(sequence_nr) if self._is_here() else None
@@ -257,10 +240,6 @@ class ForwardRecorder:
         if self._modules.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         return None if call_of(sequence_nr) is not None else self._modules.ranges.at(sequence_nr)
-
-    def _backward_of(self, sequence_nr: int) -> _BackwardPlace | None:
-        call = call_of(sequence_nr)
-        return self._backwards.at(sequence_nr) if call is None else self._by_engine[call]
 
     def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
         """The record of one output of a Node; None if it was not seen."""
@@ -286,11 +265,9 @@ class ForwardRecorder:
         return self._sources.array_writes()
 
     def without_graph(self, module: nn.Module) -> Source | None:
-        """The user's line that first called a module, if it was never called with grad enabled."""
-        kept = self._without_graph.get(id(module))
-        if kept is None or kept[0]() is not module or kept[1] is None:
-            return None
-        return self._sources.source(kept[1])
+        """The user's line that called a module first, if it was never called while grad was enabled."""
+        place = self._without_graph.place(module)
+        return None if place is None else self._sources.source(place)
 
     @property
     def roots(self) -> list[weakref.ref[nn.Module]]:
@@ -360,23 +337,7 @@ class ForwardRecorder:
             if self._compile_watch is not None and was_compiled():
                 self._compile_watch.check()
         if self.mode == "full" and self._is_here():
-            self._note_grad_mode(module)
-
-    def _note_grad_mode(self, module: nn.Module) -> None:
-        """Note where a module is called under no_grad, until it is called otherwise; what backward calls again for
-        a checkpoint does not count."""
-        kept = self._without_graph.get(id(module))
-        known = kept is not None and kept[0]() is module
-        if torch.is_grad_enabled():
-            is_noted = known and kept is not None and kept[1] is None
-            if not is_noted and not in_backward():
-                self._without_graph[id(module)] = weakref.ref(module), None
-        elif not known:
-            frame: FrameType | None = sys._getframe(1)
-            while frame is not None and not self._lines.is_users(frame.f_code):
-                frame = frame.f_back
-            if frame is not None:
-                self._without_graph[id(module)] = weakref.ref(module), (frame.f_code, frame.f_lasti)
+            self._without_graph.note(module)
 
     def _on_module_exit(self, output: Any) -> None:
         """A module's forward has ended."""

@@ -1,0 +1,150 @@
+"""The start of a backward call: its graph as it is before the engine runs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown
+from inspector.recording.calls_without_graph import without_graph_event
+from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
+from inspector.recording.engine_hook import EngineCall
+from inspector.recording.forward import ForwardRecorder
+from inspector.recording.gradient_hooks import GradientCapture
+from inspector.recording.open_call import CallInfo, OpenCall
+from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
+from inspector.recording.recorders import Recorders
+from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
+from inspector.report.row_types import Alive, EventRow
+from inspector.tensor_stats import Batch
+from inspector.torch_api.modes import unobserved
+from inspector.tracing.roots import edges_of, gradient_edge
+from inspector.tracing.snapshot import FULL_NODES, GraphSnapshot, Pair
+from inspector.tracing.walk import walk
+from inspector.user_code.paths import UserFiles, column_of
+from inspector.user_code.variable_names import Names, names_from
+
+Before: TypeAlias = Callable[[int, tuple[Any, ...], Names], None]
+"""Is told of each watched call before backward runs: its index, its roots, the script's names."""
+
+_TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
+
+
+class CallStart:
+    """Starts the calls of a session, by `start`.
+
+    ended: how many calls have ended. before: who else wants to see the roots.
+    without_graph: the events of calls that no root had a graph for.
+    """
+
+    def __init__(
+        self, recorders: Recorders, plan: WatchPlan, ended: Callable[[], int], before: Before | None
+    ) -> None:
+        self.without_graph: list[EventRow] = []
+        self._recorders = recorders
+        self._plan = plan
+        self._ended = ended
+        self._before = before
+        self._indexes = itertools.count(1)  # threads may start calls at the same time
+
+    def start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
+        """Look at the graph of a call. pause: closed when it has ended."""
+        DEEP_GRAPHS.release()
+        recorders = self._recorders
+        roots = [(output, edge) for output in call.given.outputs if (edge := gradient_edge(output)) is not None]
+        graph = walk(edge for _, edge in roots)
+        if (forward := recorders.forward) is not None:
+            forward.renumber_engine_nodes(graph)
+        index = next(self._indexes)
+        is_full = self._plan.is_full(index) or is_small(len(graph.nodes)) or not _are_finite(call.given.outputs)
+        batch = Batch("full" if is_full else "light", recorders.values)
+        outputs = [output for output, _ in roots]
+        run = recorders.parts.run
+        names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
+        run(TRAINING, lambda: self._note_training(index, names), None)
+        if (before := self._before) is not None:
+            run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
+        tracing = GraphSnapshot(graph, outputs, names, batch)
+        grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
+        run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
+        if forward is not None:
+            tracing.attach_forward_values(forward.made)
+        capture = _capture(call, tracing, batch, pause)
+        location = _location(call, recorders.files)
+        wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
+        captured = [] if call.given.accumulates else wanted
+        scale = recorders.training.take_scale()
+        if not roots:
+            self.without_graph.append(without_graph_event(call.frame, location, names, self._ended()))
+        if forward is not None:
+            forward.backward_begins(index, call.frame, call.given.outputs)
+        cuts_of_roots = _cuts_of_roots(call, forward)
+        alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
+        head = CallInfo(index, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive)
+        given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
+        return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+
+    def _note_training(self, index: int, names: Names) -> None:
+        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        forward, leaves = self._recorders.forward, self._recorders.provenance.leaves
+        leaves.update_names(names)
+        if forward is not None:
+            ran = [module for reference in forward.roots if (module := reference()) is not None]
+            leaves.mark_as_run(map(names.tree, ran), forward.without_graph)
+            leaves.find_sources(forward.leaf_source)
+            self._recorders.training.optimizers.update(index, names, forward.leaf_source)
+
+
+def _capture(
+    call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
+) -> GradientCapture:
+    """Hooks that see the gradients, where the graph is not too large for them."""
+    capture = GradientCapture(batch)
+    pause.callback(capture.remove)  # also if we are interrupted
+    if len(tracing.walk.nodes) <= FULL_NODES:
+        capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
+    else:
+        capture.flow.not_recorded = _TOO_LARGE
+    return capture
+
+
+def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
+    frame = call.frame
+    while frame is not None and not files.is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    frame = frame or call.frame
+    if frame is None:
+        return {"unknown": "backward was not called from Python"}
+    path, line = frame.f_code.co_filename, frame.f_lineno
+    column = column_of(frame)
+    return {
+        "file": files.display_path(path),
+        "line": line,
+        "code": files.statement_at(path, line, column),
+    }
+
+
+def _cuts_of_roots(call: EngineCall, forward: ForwardRecorder | None) -> frozenset[int]:
+    roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
+    return frozenset() if forward is None else forward.cut_ancestry(roots)
+
+
+def _are_finite(outputs: tuple[Any, ...]) -> bool:
+    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    with unobserved():
+        numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
+        return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
+
+
+def _pair_of_input(item: Any, tracing: GraphSnapshot) -> Pair | None:
+    if isinstance(item, torch.Tensor):  # torch's own get_gradient_edge fails for a sparse CSR leaf
+        return tracing.pair_of(item)
+    edge = gradient_edge(item)
+    if edge is None or edge[0] not in tracing.walk.index:
+        return None
+    return tracing.walk.index[edge[0]], edge[1]

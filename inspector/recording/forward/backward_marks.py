@@ -1,0 +1,55 @@
+"""Which Nodes were made during a backward call: by create_graph, a hook, or a checkpoint that runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes, call_of
+from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
+from inspector.tracing.walk import AutogradNode, Walk
+from inspector.user_code.source_expressions import Place
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardPlace:
+    """A backward call, and where the user's code called it, if it did."""
+
+    index: int
+    place: Place | None
+
+
+class BackwardMarks:
+    """Marks where a backward call begins and ends, in the numbers that Nodes get."""
+
+    def __init__(self) -> None:
+        self._ranges: RangesByThread[BackwardPlace] = RangesByThread()
+        self._begun: tuple[BackwardPlace, int] | None = None
+        self._by_engine: dict[int, BackwardPlace] = {}
+
+    def begin(self, index: int, place: Place | None, *, is_here: bool) -> None:
+        """A call begins in the calling thread; is_here: whether that is the recorder's."""
+        backward = BackwardPlace(index, place)
+        if is_here:
+            self._begun = backward, sequence_number()
+        self._ranges.here.mark(sequence_number(), backward)
+
+    def end(self) -> None:
+        """It has ended."""
+        self._ranges.here.mark(sequence_number(), None)
+
+    def note_created_graph(self, nodes: EngineThreadNodes, result: Walk, known: Set[AutogradNode]) -> None:
+        """The last call that began in the recorder's thread has ended, and gave what has a graph: `result`.
+
+        nodes: those of the engine's threads. known: Nodes from before the call.
+        """
+        if self._begun is None:
+            return
+        backward, first = self._begun
+        if nodes.note_created_graph(backward.index, result, known, range(first, sequence_number())):
+            self._by_engine[backward.index] = backward
+
+    def at(self, sequence_nr: int) -> BackwardPlace | None:
+        """The call that made the Node with this number; None for one of a forward."""
+        call = call_of(sequence_nr)
+        return self._ranges.at(sequence_nr) if call is None else self._by_engine[call]

@@ -1,0 +1,71 @@
+"""What listens to the script while its backward calls are watched."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inspector.graph.values import unknown
+from inspector.recording.forward import ForwardRecorder
+from inspector.recording.parts import TRAINING, Parts
+from inspector.recording.training.grad_provenance import GradProvenance
+from inspector.recording.training.leaf_registry import LeafRegistry
+from inspector.recording.training.optimizer_events import OptimizerEvents
+from inspector.recording.training.parameter_inventory import Given, ModuleInventory
+from inspector.recording.training.retained_graphs import RetainedGraphs
+from inspector.report import Mode
+from inspector.tensor_stats import Batch
+from inspector.tracing.walk import AutogradNode
+from inspector.user_code.paths import UserFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Recorders:
+    """One of each for all calls. forward: None where nothing of it is recorded. values: those of the forward.
+
+    parts: runs their work, so that one may fail without the others.
+    """
+
+    files: UserFiles
+    parts: Parts
+    values: Batch
+    forward: ForwardRecorder | None
+    inventory: ModuleInventory
+    provenance: GradProvenance
+    training: OptimizerEvents
+    retained: RetainedGraphs
+
+    def lines_paused(self) -> contextlib.AbstractContextManager[None]:
+        """While it is open, our own Python is not traced as the script's is."""
+        return contextlib.nullcontext() if self.forward is None else self.forward.lines_paused()
+
+
+def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Callable[[], int]) -> Recorders:
+    """Those of a session. given: the modules whose parameters are noted. ended: how many calls have ended."""
+    parts, values = Parts(), Batch()
+    forward = None if mode == "none" else ForwardRecorder(mode, values, files)
+    leaves = LeafRegistry() if forward is None else forward.leaves
+
+    def source(node: AutogradNode) -> Any:
+        return None if forward is None else forward.source(forward.sequence_number_of(node))
+
+    def made_by(tensor: torch.Tensor) -> Any:
+        """The line that made a tensor that is no leaf, or unknown."""
+        made = None if forward is None else forward.made_at(tensor)
+        return made or unknown("its making was not recorded")
+
+    def training_failed(error: Exception) -> None:
+        """An error of ours in the watching of optimizers: that ends, all else goes on."""
+        parts.fail(TRAINING, error)
+        training.uninstall()
+
+    provenance = GradProvenance(leaves, files)
+    training = OptimizerEvents(files, provenance, made_by, ended, training_failed)
+    if forward is not None:
+        forward.on_compile = training.uninstall
+    inventory = ModuleInventory(leaves, given)
+    return Recorders(files, parts, values, forward, inventory, provenance, training, RetainedGraphs(source))

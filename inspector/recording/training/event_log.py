@@ -1,0 +1,160 @@
+"""What happened to grads between the backward calls, in order: events, and their rows in a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, cast
+
+from torch.optim.optimizer import Optimizer
+
+from inspector.graph.values import unknown
+from inspector.recording.training.grad_provenance import GradProvenance
+from inspector.recording.training.optimizers import Optimizers
+from inspector.report.row_types import EventRow
+from inspector.user_code.paths import UserFiles
+from inspector.user_code.variable_names import Names, names_from
+
+MOST_EVENTS = 1_000
+"""So many are kept: a loop that zeroes grads for hours before its first backward must not fill the memory."""
+
+_OUTSIDE = unknown("it was not called from the user's code")
+
+_ABOUT_GRADS = ("step", "zero_grad", "clip")
+"""The kinds of events that read grads or empty them."""
+
+_NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
+
+
+@dataclass(slots=True)
+class OptimizerEvent:
+    """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: how many backward calls had ended.
+
+    optimizer: its number, None where there is none. facts: the numbers of leaves, by what is said of them.
+    content: of the leaves it is about, which hold gradients of which calls in their grads. limit: of a clip.
+    empty: of a step: whether all grads were None or zero.
+    """
+
+    kind: str
+    after_call: int
+    optimizer: int | None
+    source: Any
+    facts: dict[str, list[int]] = field(default_factory=dict)
+    content: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+    limit: float | None = None
+    empty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTensor:
+    """A tensor that is no leaf and was given to an optimizer. source: where it was made."""
+
+    name: str
+    source: Any
+    after_call: int
+
+
+class EventLog:
+    """Notes events, and the optimizers that they are of.
+
+    history: which parameter is which, and what their grads hold. ended: how many backward calls have ended.
+    """
+
+    def __init__(self, files: UserFiles, history: GradProvenance, ended: Callable[[], int]) -> None:
+        self.files, self.history, self.ended = files, history, ended
+        self.leaves = history.leaves
+        self.optimizers = Optimizers(self.leaves)
+        self.events: list[OptimizerEvent] = []
+        self.refused: list[RefusedTensor] = []
+
+    def add(
+        self,
+        kind: str,
+        frame: FrameType | None,
+        optimizer: Optimizer | None,
+        about: Iterable[int] = (),
+        held: list[int] | None = None,
+        **facts: list[int],
+    ) -> OptimizerEvent | None:
+        """Note an event, unless there are too many.
+
+        about: the leaves whose grads it reads, by their numbers. held: the numbers of all that the optimizer
+        holds, where they are known. facts: see `OptimizerEvent`.
+        """
+        content = self.history.content(tuple(about))
+        if len(self.events) >= MOST_EVENTS:
+            return None
+        source = self.source(frame)
+        number = None
+        if optimizer is not None:
+            number = self.add_optimizer(optimizer, frame, held)
+            self.optimizers.set_name(number, _name_in(source))
+        event = OptimizerEvent(kind, self.ended(), number, source, facts, content)
+        self.events.append(event)
+        return event
+
+    def add_optimizer(
+        self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
+    ) -> int:
+        """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
+        return self.number(optimizer, unknown("it was made before recording"), frame, held)
+
+    def number(
+        self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None
+    ) -> int:
+        """The number of an optimizer; source: where it was made, frame: whose variables name its parameters."""
+
+        def names() -> Names:
+            return names_from(frame, self.files)
+
+        return self.optimizers.number(optimizer, source, names, held)
+
+    def source(self, frame: FrameType | None) -> Any:
+        """The line of the user's code that a call came from, or unknown."""
+        while frame is not None and not self.files.is_users(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is None:
+            return _OUTSIDE
+        path, line = frame.f_code.co_filename, frame.f_lineno
+        return {"file": self.files.display_path(path), "line": line, "code": self.files.statement_at(path, line)}
+
+    def rows(self) -> list[EventRow]:
+        """The rows of the events, in their order; last the tensors that optimizers refused."""
+        refused: list[EventRow] = [
+            {
+                "event": "refused",
+                "after_call": item.after_call,
+                "optimizer": None,
+                "source": item.source,
+                "parameters": [item.name],
+            }
+            for item in self.refused
+        ]
+        return [self._row(event) for event in self.events] + refused
+
+    def _row(self, event: OptimizerEvent) -> EventRow:
+        content = [
+            {"backward_calls": list(calls), "parameters": self.leaves.names(leaves)}
+            for calls, leaves in event.content.items()
+        ]
+        row: dict[str, Any] = {
+            "event": event.kind,
+            "after_call": event.after_call,
+            "optimizer": event.optimizer,
+            "source": event.source,
+            **{key: self.leaves.names(numbers) for key, numbers in event.facts.items()},
+            **({"content": content} if event.kind in _ABOUT_GRADS else {}),
+            **({} if event.limit is None else {"limit": event.limit}),
+            **({} if event.empty is None else {"empty": event.empty}),
+        }
+        return cast(EventRow, row)
+
+
+def _name_in(source: Any) -> str | None:
+    """What a line calls the optimizer that it uses: `optimizer.step()`, `scaler.step(self.optimizer)`."""
+    found = _NAMED.search(source.get("code", ""))
+    if found is None:
+        return None
+    return found[2] if found[2] and "scaler" in found[1] else found[1]

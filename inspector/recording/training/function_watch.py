@@ -1,0 +1,81 @@
+"""Functions of torch that tell us of their calls, for a while."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
+from inspector.torch_api.modes import without_functions
+from inspector.torch_api.patch import Patch
+
+After = Callable[[tuple[Any, ...], FrameType | None], None]
+Before = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
+
+
+class FunctionWatch:
+    """Has us told of calls from `install` to `uninstall`. fail: is given an error of ours."""
+
+    def __init__(self, fail: Callable[[Exception], None]) -> None:
+        self._fail = fail
+        self._patches: list[Patch] = []
+        self._removers: list[Callable[[], None]] = []
+        self.is_on = False
+
+    def add(self, owners: tuple[Any, ...], name: str, after: After, before: Before | None = None) -> None:
+        """Have `after` called after each call of a function, with its arguments and the frame that called it.
+
+        before: gives the positional arguments that it is called with, from those it was given (and may change the
+        others). A call that raises is told of too: it may be the last that a script does.
+        """
+        patch = Patch(owners, name, functools.partial(self._watched, after, before))
+        self._patches.append(patch)
+        patch.install()
+
+    def add_hook(self, remove: Callable[[], None]) -> None:
+        """A hook that torch calls; remove: takes it off again."""
+        self._removers.append(remove)
+
+    def uninstall(self) -> None:
+        """Watch no more. Where somebody has wrapped a function of ours since, it stays and passes calls on."""
+        self.is_on = False
+        while self._removers:
+            self._removers.pop()()
+        while self._patches:
+            self._patches.pop().uninstall()
+
+    def _watched(self, after: After, before: Before | None, original: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @functools.wraps(original)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if before is not None:
+                args = without_dynamo(watch._ask, before, args, kwargs)
+            try:
+                return original(*args, **kwargs)
+            finally:
+                without_dynamo(watch.look, after, args, kwargs, sys._getframe(1))
+
+        skip_in_dynamo(watched)
+        return watched
+
+    def _ask(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            with without_functions():  # what we ask the tensors is nobody's operation
+                return before(args, kwargs) if self.is_on else args
+        except Exception as error:
+            self._fail(error)
+            return args
+
+    def look(self, after: After, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
+        """Call `after`, unless we watch no more: a wrapper of ours that somebody kept."""
+        if not self.is_on:
+            return
+        try:
+            with without_functions():
+                after((*args, *kwargs.values()), frame)
+        except Exception as error:
+            self._fail(error)

@@ -1,0 +1,127 @@
+"""Calls that empty grads or change them: zero_grad, clipping, a GradScaler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set, ValuesView
+from types import FrameType, GeneratorType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from inspector.recording.training.event_log import EventLog
+from inspector.recording.training.optimizer_steps import held_by
+
+
+class ZeroedGrads:
+    """Notes each `zero_grad`: `before` and `after` it."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._zeroed: list[int] = []
+        self._thrown_away: dict[tuple[int, ...], list[int]] = {}
+
+    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """What is to be zeroed: see what it holds while it is there."""
+        self._zeroed = self._log.leaves.add_all(_parameters_of(args[0]))
+        self._thrown_away = self._log.history.content(self._zeroed)
+        return args
+
+    def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """It was zeroed."""
+        leaves = self._zeroed
+        self._log.history.zeroed(leaves)
+        optimizer = args[0] if isinstance(args[0], Optimizer) else None
+        event = self._log.add("zero_grad", frame, optimizer, (), leaves, parameters=leaves)
+        if event is not None:
+            event.content = self._thrown_away
+
+
+class ClippedGrads:
+    """Notes each clipping: `before` and `after` it."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._given: list[int] = []
+
+    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """What is to be clipped. An iterator passes through one of ours, which sees what it gives."""
+        leaves: list[int] = []
+        self._given = leaves
+        given = args[0] if args else kwargs.get("parameters")
+        if isinstance(given, Iterator):
+            passed = self._passed(given, leaves) if type(given) is GeneratorType else self._mapped(given, leaves)
+            if args:
+                return passed, *args[1:]
+            kwargs["parameters"] = passed
+        elif isinstance(given, (torch.Tensor, list, tuple, Set, ValuesView)):
+            tensors = [given] if isinstance(given, torch.Tensor) else given
+            leaves += [self._log.leaves.add(item) for item in tensors if isinstance(item, torch.Tensor)]
+        return args
+
+    def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """It was clipped."""
+        clipped = [leaf for leaf in self._given if self._log.leaves.tensor(leaf) is not None]
+        event = self._log.add("clip", frame, None, clipped, parameters=clipped)
+        numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
+        if event is not None and numbers:
+            event.limit = float(numbers[0])
+
+    def _mapped(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
+        """No generator, as that was none: torch tells the two apart."""
+
+        def noted(item: Any) -> Any:
+            if isinstance(item, torch.Tensor):
+                leaves.append(self._log.leaves.add(item))
+            return item
+
+        return map(noted, given)
+
+    def _passed(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
+        for item in given:
+            if isinstance(item, torch.Tensor):
+                leaves.append(self._log.leaves.add(item))
+            yield item
+
+
+class ScaledGrads:
+    """Notes what a GradScaler does."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._in_step = False
+        self._scale: float | None = None
+        self._steps_before = 0
+
+    def take_scale(self) -> float | None:
+        """The scale of a GradScaler that multiplied a loss since the last question; None if none did."""
+        scale, self._scale = self._scale, None
+        return scale
+
+    def scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """The loss was scaled."""
+        if args[0].is_enabled():
+            self._scale = args[0].get_scale()
+
+    def unscaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """Grads were unscaled: noted where the script does it, not a step."""
+        if not self._in_step:
+            self._log.add("unscale", frame, args[1])
+
+    def before_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """A step begins, which may leave the optimizer's out."""
+        self._in_step = True
+        self._steps_before = len(self._log.events)
+        return args
+
+    def after_step(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """It has ended."""
+        self._in_step = False
+        since = self._log.events[self._steps_before :]
+        if args[0].is_enabled() and not any(event.kind == "step" for event in since):
+            self._log.add("skipped_step", frame, args[1])
+
+
+def _parameters_of(owner: Optimizer | nn.Module) -> list[torch.Tensor]:
+    return held_by(owner) if isinstance(owner, Optimizer) else list(owner.parameters())

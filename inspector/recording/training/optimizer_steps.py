@@ -1,0 +1,116 @@
+"""Steps of optimizers, and the frozen parameters that they move."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from inspector.recording.training.event_log import EventLog, OptimizerEvent
+from inspector.recording.training.function_watch import FunctionWatch
+from inspector.recording.training.grad_provenance import are_empty
+from inspector.tensor_stats.plain_tensor import plain_tensor
+from inspector.torch_api.compilation import without_dynamo
+from inspector.torch_api.modes import unobserved
+
+MOST_COMPARED = 1_000_000
+"""So many elements of a frozen parameter are compared before and after a step: 4 MB."""
+
+_Sample = tuple[weakref.ref[torch.Tensor], torch.Tensor]
+"""A frozen parameter, and its first elements before a step."""
+
+
+class OptimizerSteps:
+    """Notes each step, by torch's own hooks: `before_step`, `after_step`."""
+
+    def __init__(self, log: EventLog, watch: FunctionWatch) -> None:
+        self._log, self._watch = log, watch
+        self._frozen: list[_Sample] = []
+        self._step: OptimizerEvent | None = None
+        self._stepping: tuple[int, int] | None = None
+        self._steps_within = 0
+
+    def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Torch's hook before a step of any optimizer."""
+        moment = (id(optimizer), self._log.ended())
+        if moment == self._stepping:  # a step that calls that of its base class
+            self._steps_within += 1
+            return
+        self._stepping, self._steps_within = moment, 0
+        without_dynamo(self._watch.look, self._steps, (optimizer,), {}, None)
+        if not _closure(args, kwargs):
+            without_dynamo(self._watch.look, self._stepped, (optimizer,), {}, sys._getframe(1))
+
+    def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Torch's hook after it."""
+        if self._steps_within:
+            self._steps_within -= 1
+            return
+        self._stepping = None
+        if _closure(args, kwargs):
+            without_dynamo(self._watch.look, self._stepped, (optimizer,), {}, sys._getframe(1))
+        without_dynamo(self._watch.look, self._has_moved, (optimizer,), {}, None)
+
+    def _steps(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step begins: remember parameters that need no gradient and yet have a grad."""
+        frozen = [tensor for tensor in held_by(args[0]) if tensor.grad is not None and not tensor.requires_grad]
+        with unobserved():
+            samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
+            self._frozen = [(reference, sample.clone()) for reference, sample in samples if sample is not None]
+
+    def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step is about to use the grads (one with a closure has used them)."""
+        optimizer = args[0]
+        tensors = held_by(optimizer)
+        numbers = self._log.leaves.add_all(tensors)
+        held = dict(zip(numbers, tensors, strict=True))
+        grads = {number: tensor.grad for number, tensor in held.items()}
+        empty = are_empty(grad for grad in grads.values() if grad is not None)
+        if empty:
+            self._log.history.zeroed(held)  # by hand, as torch tells nobody
+        self._step = self._log.add(
+            "step",
+            frame,
+            optimizer,
+            held,
+            numbers,
+            without_gradient=[number for number, grad in grads.items() if grad is None],
+            frozen=[
+                number for number, grad in grads.items() if grad is not None and not held[number].requires_grad
+            ],
+        )
+        if self._step is not None:
+            self._step.empty = empty
+
+    def _has_moved(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step has ended: which of the frozen parameters has it moved?"""
+        frozen, self._frozen = self._frozen, []
+        with unobserved():
+            moved = [
+                self._log.leaves.add(tensor)
+                for reference, sample in frozen
+                if (tensor := reference()) is not None
+                and (now := _first_elements(tensor)) is not None
+                and not torch.equal(now, sample)
+            ]
+        if self._step is not None and moved:
+            self._step.facts["moved"] = moved
+
+
+def held_by(optimizer: Optimizer) -> list[torch.Tensor]:
+    """The parameters that an optimizer holds."""
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]
+
+
+def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:
+    elements, _ = plain_tensor(tensor)
+    return None if elements is None else elements.flatten()[:MOST_COMPARED]
+
+
+def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a step was given a closure, which runs backward within it."""
+    return kwargs.get("closure") is not None or any(callable(item) for item in args[1:])
