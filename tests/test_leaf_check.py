@@ -11,6 +11,7 @@ from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.leaf_check import check_derivatives
 from inspector.derivatives.total_derivative import root_pair
 from inspector.recording.gradcheck import CustomFunctions, rows_of
+from inspector.report import Check
 from inspector.terminal.check_tables import check_lines, gradcheck_lines
 from inspector.user_code.paths import UserFiles
 
@@ -259,7 +260,7 @@ def test_rows_for_the_report(functions):
     names = {recording.calls[0].graph[node]["name"] for node in finding.nodes}
     assert names == {"BadBackward"}
     assert rows_of([], [])[1] == [
-        {"rule": "wrong-backward", "status": "not checked", "reason": "the script called no custom Function"}
+        Check(rule="wrong-backward", status="not checked", reason="the script called no custom Function")
     ]
     assert "disagrees" in text(gradcheck_lines(results, 100))
 

@@ -46,7 +46,7 @@ _DRAW = """
 import sys
 from pathlib import Path
 import inspector.commands.export_figures as pictures
-write, count = pictures.write_bytes, 0
+write, count = pictures.write_bytes_atomically, 0
 def interrupted(path, content):
     global count
     count += 1
@@ -57,7 +57,7 @@ def interrupted(path, content):
             raise KeyboardInterrupt
         Path.write_bytes = half
     write(path, content)
-pictures.write_bytes = interrupted
+pictures.write_bytes_atomically = interrupted
 from inspector.cli import run
 sys.argv = ["inspect", "-o", "out/", "report.json"]
 run()
@@ -69,7 +69,7 @@ import inspector.commands.render_subprocess as drawing
 def interrupted(self):
     self.stop()
     raise KeyboardInterrupt
-drawing.Drawing.wait = interrupted
+drawing.RenderProcess.wait = interrupted
 from inspector.cli import run
 sys.argv = ["inspect", "script.py"]
 run()

@@ -529,7 +529,7 @@ def test_findings_of_calls_that_are_not_drawn_and_of_none_are_printed_once_after
     ]
     report = report_of(square(), findings=found)
     text = shown_text(report, Shown([1]))
-    assert [text.count(row["message"]) for row in found] == [1, 1, 1]
+    assert [text.count(row.message) for row in found] == [1, 1, 1]
     assert text.index("tensor   data") < text.index("error     of no call")
     assert text.index("error     of no call") < text.index("warning   of another call")
     assert (
@@ -537,10 +537,10 @@ def test_findings_of_calls_that_are_not_drawn_and_of_none_are_printed_once_after
     )
     assert text.count("  in      backward call 2") == text.count("  in      ") == 1
     both = shown_text(replace(report, calls=[report.calls[0], replace(report.calls[0], index=2)]), Shown([1, 2]))
-    assert [both.count(row["message"]) for row in found] == [1, 1, 1]
+    assert [both.count(row.message) for row in found] == [1, 1, 1]
     assert both.count("  in      backward call 1") == both.count("  in      backward call 2") == 1
     without = shown_text(report, Shown([]))
-    assert [without.count(row["message"]) for row in found] == [1, 1, 1] and "tensor   data" not in without
+    assert [without.count(row.message) for row in found] == [1, 1, 1] and "tensor   data" not in without
 
 
 def test_one_finding_of_several_calls_is_printed_once() -> None:
