@@ -51,12 +51,12 @@ def test_an_editor_completes_the_words(name):
 
 @pytest.mark.parametrize("name", sorted(DRAW.keys() & CHOICES.keys()))
 def test_a_wrong_word_is_answered_with_the_right_ones(name):
-    with pytest.raises(ValueError, match=f"^no {name} 'cubist'; choose from: {', '.join(CHOICES[name])}$"):
+    with pytest.raises(ValueError, match=f"^unknown {name} 'cubist'; choose from: {', '.join(CHOICES[name])}$"):
         inspector.draw(graphs.square(), **{name: "cubist"})
 
 
 def test_a_wrong_depth_is_answered_with_the_right_ones():
-    with pytest.raises(ValueError, match=r"^no depth 'deep'; .* 'auto' or 'full'$"):
+    with pytest.raises(ValueError, match=r"^invalid depth 'deep'; .* 'auto' or 'full'$"):
         inspector.draw(graphs.square(), depth="deep")
 
 
