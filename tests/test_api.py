@@ -314,7 +314,7 @@ def test_a_picture_is_saved_by_its_suffix(tmp_path):
     picture = inspector.draw(leaf() ** 2)
     picture.save(tmp_path / "z.svg")
     assert (tmp_path / "z.svg").read_text() == picture.svg()
-    with pytest.raises(ValueError, match=r"z\.jpeg2: no format '\.jpeg2'"):
+    with pytest.raises(ValueError, match=r"z\.jpeg2: unknown format '\.jpeg2'"):
         picture.save(tmp_path / "z.jpeg2")
     with pytest.raises(OSError):
         picture.save(tmp_path / "missing" / "z.svg")
