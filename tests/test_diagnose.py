@@ -41,7 +41,7 @@ def test_a_parameter_without_a_gradient_raises_with_its_name() -> None:
 
 
 def test_what_is_no_level_lists_the_right_ones() -> None:
-    with pytest.raises(ValueError, match="no fail_on 'note'; choose from: error, warning"):
+    with pytest.raises(ValueError, match="unknown fail_on 'note'; choose from: error, warning"):
         inspector.assert_gradients(torch.ones(1, requires_grad=True).sum(), fail_on="note")
 
 
@@ -62,7 +62,7 @@ def test_a_healthy_loss_is_diagnosed_and_what_was_not_checked_is_said() -> None:
 
 
 def test_what_is_no_optimizer_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"torch\.optim\.Optimizer"):
+    with pytest.raises(TypeError, match="must be an Optimizer"):
         inspector.diagnose(torch.ones(1, requires_grad=True).sum(), optimizer=3)
 
 

@@ -133,7 +133,7 @@ def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
     assert "the style modules needs" in figure.remarks[1] and "neighbouring Nodes share" in figure.remarks[1]
     assert (figure.panel("after").width, figure.panel("after").height) == (480.0, 540.0)
     whole = draw(graph, FigureOptions(style="attributes", canvas="half"), depth="full")
-    assert "it is drawn folded" not in "".join(whole.remarks)
+    assert "; drawn folded" not in "".join(whole.remarks)
     assert whole.panel("after").width > 2 * figure.panel("after").width
 
 

@@ -30,7 +30,7 @@ class RenderProcess:
         self._limit = time.monotonic() + TIME_LIMIT
         self._report = report
         self.remarks: list[str] = []
-        """What did not come out as it was wished, once the drawing is done."""
+        """What could not be drawn as requested, once the process has ended."""
         self.files: list[Path] = []
         """The pictures that there are then."""
         self._child = subprocess.Popen(

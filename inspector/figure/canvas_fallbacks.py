@@ -120,7 +120,7 @@ def _shown(look: FigureOptions) -> Iterator[_Attempt]:
 
 
 def _less(look: FigureOptions) -> Iterator[tuple[FigureOptions, str]]:
-    """The look without what was not wished for, and what that is."""
+    """The options without details that were not requested, and the name of what is left out."""
     details = _DETAILS.get(look.style or "") if look.detail is None else None
     derived = look.derivatives is None and look.style not in _WITHOUT_DERIVATIVES
     if derived:

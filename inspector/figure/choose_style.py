@@ -11,7 +11,7 @@ from inspector.options.choices import Depth, StyleName, check_depth
 from inspector.options.figure_options import FigureOptions
 
 MOST_UNFOLDED = 30
-"""Nodes; above this a figure without a wish for a style is drawn folded."""
+"""Maximum Nodes drawn unfolded by default."""
 FOLDED_STYLE: Final = "modules"
 UNFOLDED_STYLE: Final = "attributes"
 

@@ -59,7 +59,7 @@ def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Cal
         return made or unknown("its making was not recorded")
 
     def training_failed(error: Exception) -> None:
-        """An error of ours in the watching of optimizers: that ends, all else goes on."""
+        """After an internal error while recording optimizers: stop that part only."""
         parts.fail(TRAINING, error)
         training.uninstall()
 

@@ -28,7 +28,7 @@ from inspector.user_code.paths import UserFiles
 
 @dataclass(slots=True)
 class _Told:
-    """Who is told of what. See Session."""
+    """The callbacks of a Session, see there."""
 
     on_done: Callable[[], None] | None
     on_stop: Callable[[], None] | None
@@ -37,7 +37,7 @@ class _Told:
 
 @dataclass(slots=True)
 class _Seen:
-    """What a session has seen. watched: how many calls have ended. failure: the error of ours that ended it."""
+    """The calls so far. watched: how many have ended. failure: the internal error that ended the recording."""
 
     calls: list[BackwardCall]
     watched: int = 0
@@ -45,13 +45,13 @@ class _Seen:
 
 
 class Session:
-    """Watches the backward calls that its plan asks for.
+    """Records the backward calls of a plan.
 
-    calls: what was seen so far. on_done is called once, when the last watched call has ended. `on_stop`, if given,
-    is then called in the place of that call's return (`--stop`).
-    given: the modules whose parameters are noted; by default those that the script's variables hold.
-    progress: is open, with what we do as text, while the script waits for us.
-    before: is told of each watched call before backward runs: its index, its roots, the script's names.
+    calls: the calls so far. on_done is called once, when the last wanted call has ended. `on_stop`, if given, is
+    then called instead of returning from that call (`--stop`).
+    given: the modules whose parameters are listed; by default the modules in the script's variables.
+    progress: a context manager, open with a text while the script waits for the inspector.
+    before: called for each recorded call before backward runs, with its index, its roots and the script's names.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Session:
             run(FORWARD, forward.start, None)
 
     def close(self) -> None:
-        """Take everything of ours off. May be called again."""
+        """Remove all hooks. May be called again."""
         forward, training = self._recorders.forward, self._recorders.training
         steps = [training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
         for step in steps if forward is None else [forward.stop, *steps]:
@@ -119,7 +119,7 @@ class Session:
 
     @property
     def failure(self) -> str | None:
-        """The error of ours that ended the watching, in one line."""
+        """The internal error that ended the recording, in one line; None if there was none."""
         return self._seen.failure
 
     @property
@@ -203,7 +203,7 @@ class Session:
         DEEP_GRAPHS.keep(token.tracing.walk, token.outputs)
 
     def _fail(self, error: Exception) -> None:
-        """An error of ours: remember it, take everything off, and let the script go on."""
+        """After an internal error: remember it, remove all hooks, and let the script go on."""
         self._seen.failure = described(error)
         self.close()
 

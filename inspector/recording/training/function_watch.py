@@ -17,7 +17,7 @@ Before = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 
 
 class FunctionWatch:
-    """Has us told of calls from `install` to `uninstall`. fail: is given an error of ours."""
+    """Reports calls of functions from `install` to `uninstall`. fail: called with internal errors."""
 
     def __init__(self, fail: Callable[[Exception], None]) -> None:
         self._fail = fail
@@ -29,7 +29,7 @@ class FunctionWatch:
         """Have `after` called after each call of a function, with its arguments and the frame that called it.
 
         before: gives the positional arguments that it is called with, from those it was given (and may change the
-        others). A call that raises is told of too: it may be the last that a script does.
+        others). Calls that raise count too: such a call may be the last of a script.
         """
         patch = Patch(owners, name, functools.partial(self._watched, after, before))
         self._patches.append(patch)
@@ -40,7 +40,7 @@ class FunctionWatch:
         self._removers.append(remove)
 
     def uninstall(self) -> None:
-        """Watch no more. Where somebody has wrapped a function of ours since, it stays and passes calls on."""
+        """Remove the wrappers. If other code has wrapped one since, it stays and only passes calls on."""
         self.is_on = False
         while self._removers:
             self._removers.pop()()
@@ -64,14 +64,14 @@ class FunctionWatch:
 
     def _ask(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            with without_functions():  # what we ask the tensors is nobody's operation
+            with without_functions():  # the script's modes must not see these queries
                 return before(args, kwargs) if self.is_on else args
         except Exception as error:
             self._fail(error)
             return args
 
     def look(self, after: After, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
-        """Call `after`, unless we watch no more: a wrapper of ours that somebody kept."""
+        """Call `after`, unless the wrapper was removed and other code still holds it."""
         if not self.is_on:
             return
         try:

@@ -72,7 +72,7 @@ class OptimizerEvents:
             watch.add((nn.utils, nn.utils.clip_grad), name, self._clipped.after, self._clipped.before)
 
     def uninstall(self) -> None:
-        """Watch no more. Where somebody has wrapped a function of ours since, it stays and passes calls on."""
+        """Remove the hooks and wrappers, but for one that other code has wrapped since: it only passes calls on."""
         self._watch.uninstall()
 
     @property

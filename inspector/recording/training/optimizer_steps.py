@@ -71,7 +71,7 @@ class OptimizerSteps:
         grads = {number: tensor.grad for number, tensor in held.items()}
         empty = are_empty(grad for grad in grads.values() if grad is not None)
         if empty:
-            self._log.history.zeroed(held)  # by hand, as torch tells nobody
+            self._log.history.zeroed(held)  # by hand: torch has no hook for it
         self._step = self._log.add(
             "step",
             frame,
