@@ -410,7 +410,7 @@ def test_a_saved_report_without_the_call_asked_for(inspect_script):
     inspect_script(LOOP)
     ran = inspect_script.command("--backward", "7", f"{OUTPUT}/report.json")
     assert ran.status == 2
-    assert ran.said == ["inspect: script.py: no backward call 7 in this report: it holds 1, 2, 3"]
+    assert ran.said == ["inspect: script.py: no backward call 7 in this report: it has 1, 2, 3"]
 
 
 # ---- the script's own matters -----------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_orders() -> None:
     textbook = reordered(graph, "textbook")
     assert textbook.steps == ["n0", "n1", "n3", "n2", "n4"]
     assert [textbook[step]["step"] for step in textbook.steps] == [1, 2, 3, 4, 5]
-    with pytest.raises(ValueError, match="no order 'random'; choose from: engine, textbook"):
+    with pytest.raises(ValueError, match="unknown order 'random'; choose from: engine, textbook"):
         reordered(graph, "random")  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from fontTools.ttLib import TTFont
 
 from inspector.export.arrowheads import with_head
 from inspector.export.svg import write_svg
-from inspector.export.svg_text import MODES
+from inspector.options.choices import TEXTS as MODES
 from inspector.scene import Badge, Band, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.typography.metrics import width
 
@@ -245,10 +245,10 @@ def test_a_wrong_choice_is_told_with_the_choices(change: dict[str, str], words_o
 
 def test_an_ink_or_a_face_that_does_not_exist_is_told() -> None:
     box = Box("n0", Rectangle(0, 0, 10, 10), "pill", fill="no-such-ink")
-    with pytest.raises(ValueError, match="no ink 'no-such-ink'"):
+    with pytest.raises(ValueError, match="unknown ink 'no-such-ink'"):
         write_svg(small(panels=(Panel("p", Rectangle(0, 0, 9, 9), (box,)),)))
     for mode in MODES:
-        with pytest.raises(ValueError, match="no face 'italic'"):
+        with pytest.raises(ValueError, match="unknown font face 'italic'"):
             write_svg(saying("x", "italic"), text=mode)  # type: ignore[arg-type]
 
 

@@ -72,7 +72,7 @@ class OptimizerEvents:
             watch.add((nn.utils, nn.utils.clip_grad), name, self._clipped.after, self._clipped.before)
 
     def uninstall(self) -> None:
-        """Remove the hooks and wrappers, but for one that other code has wrapped since: it only passes calls on."""
+        """Remove the hooks, and the wrappers that no other code has wrapped since."""
         self._watch.uninstall()
 
     @property
