@@ -186,7 +186,7 @@ def test_two_drawings_are_equal(style: str) -> None:
     [("detail", "all"), ("direction", "up"), ("arrows", "both"), ("canvas", "A4"), ("derivatives", "some")],
 )
 def test_wrong_words_are_answered_with_the_right_ones(name: str, word: str) -> None:
-    with pytest.raises(ValueError, match=f"no {name} {word!r}; choose from: "):
+    with pytest.raises(ValueError, match=f"unknown {name} {word!r}; choose from: "):
         FigureOptions(**{name: word})  # type: ignore[arg-type]
 
 

@@ -146,8 +146,8 @@ def test_a_view_is_the_same_every_time(whole: Graph, view: str) -> None:
 @given(graphs(), st.sampled_from(["auto", 1, 2]))
 def test_what_is_called_equal_is_isomorphic(whole: Graph, depth: Any) -> None:
     for box in getattr(fold(whole, depth), "boxes", {}).values():
-        if box.parts and box.parts[0].kind == "module":
-            for one, other in itertools.pairwise(box.parts):
+        if box.repeats and box.repeats[0].kind == "module":
+            for one, other in itertools.pairwise(box.repeats):
                 assert _isomorphic(whole, one, other)
 
 
@@ -368,9 +368,9 @@ def test_a_neighbourhood_does_not_reach_through_a_shared_leaf() -> None:
 def test_wrong_depths_and_boxes_are_refused() -> None:
     whole = transformer(2)
     for wrong in (0, -1, True, "deep"):
-        with pytest.raises(ValueError, match="no depth"):
+        with pytest.raises(ValueError, match="invalid depth"):
             fold(whole, wrong)  # type: ignore[arg-type]
-    with pytest.raises(KeyError, match="no box 'g:n99'"):
+    with pytest.raises(KeyError, match="unknown box 'g:n99'"):
         open_box(fold(whole, 1), "g:n99")
     assert fold(whole, "full") is whole
 
