@@ -34,6 +34,7 @@ from inspector.report.quick_check import is_of
 from inspector.report.row_types import ReportRows
 from inspector.report.schema_of import schema_of_report
 from inspector.terminal import show
+from inspector.terminal.print_call import Shown
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[1]
@@ -159,7 +160,7 @@ def test_a_report_with_one_thing_wrong_is_refused_or_drawn(path: Path_, value: A
     mark_graph(report)
     for call in report.calls:
         draw(call.graph)
-        show(Console(file=io.StringIO(), width=100), report, call, [])
+    show(Console(file=io.StringIO(), width=100), report, Shown([call.index for call in report.calls]))
 
 
 @pytest.mark.parametrize(
