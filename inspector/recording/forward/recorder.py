@@ -445,7 +445,7 @@ class ForwardRecorder:
                 self.stop()
 
 
-_FAILED = "the forward recorder stopped, internal error:  "
+_FAILED = "the forward recorder stopped, internal error: "
 
 
 def _is_tensor(value: Any) -> bool:
