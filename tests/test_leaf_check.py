@@ -96,8 +96,8 @@ def test_at_a_kink_the_two_sides_are_told():
     x = leaf(0.0)
     graph = graph_of(lambda: torch.relu(x) * 2)
     (row,) = check_derivatives(graph)
-    assert row.agrees is True and row.remark == "a kink: 0 from the left, 2 from the right"
-    assert "a kink" in text(check_lines(graph, 100))
+    assert row.agrees is True and row.remark == "kink: slope 0 on the left, 2 on the right"
+    assert "kink" in text(check_lines(graph, 100))
 
 
 def test_a_hook_makes_a_difference_that_is_told():
@@ -131,7 +131,7 @@ def test_large_leaves_and_other_roots():
     x = leaf(2.0)
     with inspector.record() as recording:
         torch.autograd.backward([x**2, x**3])
-    with pytest.raises(NotEvaluable, match="one number"):
+    with pytest.raises(NotEvaluable, match="a single number"):
         check_derivatives(recording.calls[0].graph)
     assert "nothing to compare" in text(check_lines(inspector.trace(x**2), 100))
 
@@ -201,7 +201,7 @@ def test_functions_are_checked_at_their_inputs(functions):
         ("OnlySingle", "not checked"),
     ]
     assert "by finite differences 20, by backward 1" in results[1].reason
-    assert results[1].source["file"] == "test_check.py"
+    assert results[1].source["file"] == "test_leaf_check.py"
     assert large.grad is None
 
 

@@ -283,7 +283,7 @@ def test_what_graphviz_cannot_draw_is_told_and_the_rest_is_drawn(inspect_script:
     save_originals({1: Original(source="digraph { n0 -> ")}, report)
     ran = inspect_script.command(*OPTIONS, "-f", "dot", "report.json")
     (note,) = notes(ran)
-    assert ran.status == 0 and "the process that draws it " in note and "backward-1.dot" in ran.files
+    assert ran.status == 0 and "the drawing process " in note and "backward-1.dot" in ran.files
 
 
 def test_a_drawing_that_takes_too_long_is_stopped() -> None:
