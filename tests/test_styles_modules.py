@@ -67,8 +67,8 @@ def test_the_picture_of_a_model_says_what_was_folded_and_how_to_unfold() -> None
     figure = draw(transformer(12))
     shown = " ".join(words(after(figure)))
     assert "blocks.0–10" in shown and "×11" in shown  # noqa: RUF001
-    assert "--depth full" in shown
-    assert any("--depth full" in remark for remark in figure.remarks)
+    assert "--depth N opens more, full opens all" in shown
+    assert any("full opens all" in remark for remark in figure.remarks)
     assert [panel.id for panel in figure.scene.panels] == ["after"]
 
 
