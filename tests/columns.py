@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_rows
+from inspector.graph import Graph, from_rows, unknown
 
 
 @dataclass(frozen=True)

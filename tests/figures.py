@@ -7,7 +7,7 @@ from functools import cache
 import graphs
 
 from inspector.figure import Figure, draw, frames
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.scene import Box, Panel, Rectangle, Scene, TextRun
 
 HOSTILE = (

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_rows
+from inspector.graph import Graph, from_rows, unknown
 
 Input = tuple[str, str, float]  # key of the tensor, symbol and value of the local derivative
 

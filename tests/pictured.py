@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.scene import Panel
 from inspector.styles import Plan, call_code
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_rows
+from inspector.graph import Graph, from_rows, unknown
 from inspector.report import BackwardCall, Finding, Report
 
 FILES = ("inspect-out/report.json", "inspect-out/backward-1.svg", "inspect-out/backward-1.html")

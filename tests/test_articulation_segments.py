@@ -17,8 +17,8 @@ from inspector.layout.articulation_segments import place_segments
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.subprocess_layout import place_in_subprocess
+from inspector.options import FigureOptions
 from inspector.options.choices import Direction
-from inspector.options.figure_options import FigureOptions
 
 
 def chain(length: int, *, flipped: bool = False) -> Problem:

@@ -11,8 +11,7 @@ import pytest
 import inspector
 from inspector.cli import _parse
 from inspector.export import WRITERS
-from inspector.options.choices import CHOICES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import CHOICES, FigureOptions
 from inspector.scene.theme import THEMES
 from inspector.styles import STYLES
 

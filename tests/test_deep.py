@@ -136,7 +136,7 @@ def check_report(folder, watched, functions):
 
 def test_command(tmp_path):
     code = """
-        z = chain(100_000)
+        z = chain(50_000)
         z.backward()
         del z
         print(x.grad.item())
@@ -145,7 +145,7 @@ def test_command(tmp_path):
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
     assert "internal error" not in ended.stderr
-    check_report(tmp_path, 1, 100_001)
+    check_report(tmp_path, 1, 50_001)
 
 
 @pytest.mark.slow
@@ -184,7 +184,7 @@ def test_a_long_recurrent_network(tmp_path):
         seen = []
         for iteration in range(2):
             hidden, loss = torch.zeros(1, 2), 0
-            for step in range(1_500):
+            for step in range(900):
                 hidden = cell(torch.ones(1, 1), hidden)
                 loss = loss + hidden.sum()
             loss.backward()

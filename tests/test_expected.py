@@ -14,8 +14,7 @@ from running import ScriptRunner
 
 from inspector.figure import draw
 from inspector.graph import Graph
-from inspector.options.choices import STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.report import load
 from inspector.styles import Plan
 from inspector.typography import format_number

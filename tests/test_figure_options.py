@@ -19,8 +19,8 @@ from torch import nn
 import inspector
 from inspector.figure import Figure, draw, frames
 from inspector.figure.canvas import SIZES
+from inspector.options import FigureOptions
 from inspector.options.choices import DIRECTIONS, STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
 from inspector.report import from_json
 from inspector.scene import Scene
 from inspector.styles import STYLES
@@ -214,7 +214,7 @@ import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 import graphs
 from inspector.figure import draw, frames
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.export.svg import write_svg
 for style in sys.argv[2:]:
     lit = draw(graphs.fan_out(), FigureOptions(style=style, path="a:out"))

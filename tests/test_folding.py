@@ -33,8 +33,7 @@ from inspector.folding import (
 )
 from inspector.folding.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.folding.folded_network import build_folded_network
-from inspector.graph import Graph
-from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph import Graph, from_rows, to_rows
 from inspector.graph.topology import topology_of
 
 MODULES = [None, "", "a", "a.0", "a.1", "a.2", "a.1.x", "b", "b.0.y"]
@@ -384,7 +383,7 @@ def test_a_graph_that_was_saved_folded_cannot_be_unfolded() -> None:
 _ROWS_IN_ANOTHER_PROCESS = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from inspector.graph.json_rows import to_rows
+from inspector.graph import to_rows
 from inspector.folding import fold, hide_tensor_views
 from columns import loop, transformer
 print(json.dumps([to_rows(fold(item)) for item in (transformer(5), loop(40), hide_tensor_views(transformer(3)))]))

@@ -11,11 +11,9 @@ from pictured import badges, boxes, labels, panel_texts, plan
 
 from inspector.figure import Figure, draw, frames
 from inspector.folding import fold
-from inspector.graph import is_unknown
-from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph import from_rows, is_unknown, to_rows
 from inspector.graph.step_replay import after_steps, reordered, replay_frames
-from inspector.options.choices import STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.report import from_json
 from inspector.scene import Panel
 from inspector.styles.paths import PathError, find_paths, path_sum

@@ -10,7 +10,7 @@ from running import GALLERY, OUTPUT
 
 from inspector.export.svg import write_svg
 from inspector.figure import draw
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.report import load
 
 SEEDS = ("square", "polynomial", "product", "saddle", "saddle_origin")

@@ -11,7 +11,7 @@ import torch
 import inspector
 from inspector.figure import draw
 from inspector.graph.grad_scale import divide_by_scale, without_grad_scale
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.terminal import lines
 from inspector.terminal.print_call import Shown
 

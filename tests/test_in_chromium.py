@@ -23,8 +23,7 @@ from inspector.export.drawing_primitives import runs, start_of
 from inspector.export.html import write_html
 from inspector.export.reveal import write_reveal
 from inspector.figure import Figure, draw, frames
-from inspector.options.choices import STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import load
 from inspector.scene import Scene

@@ -16,14 +16,12 @@ import pytest
 from inspector.figure import Figure, draw, draw_plans, drawing
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
-from inspector.graph import Graph
-from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph import Graph, from_rows, to_rows
 from inspector.layout import subprocess_layout
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Problem
-from inspector.options import choices
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions, choices
 from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
 

@@ -12,8 +12,8 @@ import torch
 import inspector
 from inspector.api.trace import trace_named
 from inspector.figure import draw
-from inspector.graph.json_rows import from_rows, to_rows
-from inspector.options.figure_options import FigureOptions
+from inspector.graph import from_rows, to_rows
+from inspector.options import FigureOptions
 from inspector.styles.torchviz import torchviz_graph
 from inspector.user_code.variable_names import Names
 

@@ -11,7 +11,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.figure import draw
 from inspector.graph import Graph
 from inspector.graph.step_replay import after_steps
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.report import Report, from_json, to_json
 
 

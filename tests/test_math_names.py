@@ -8,8 +8,7 @@ from pictured import labels, panel_texts, plan
 from running import OUTPUT, ScriptRunner
 
 from inspector.figure import draw
-from inspector.options.choices import STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.report import load
 from inspector.runscript.name_comments import drawn_names
 from inspector.typography import covers

@@ -9,7 +9,7 @@ import pytest
 from chromium import PROGRAM, new_page, open_browser
 from running import GALLERY, ROOT
 
-from inspector.options.choices import STYLE_NAMES
+from inspector.options import STYLE_NAMES
 
 
 def python(*arguments):

@@ -10,8 +10,8 @@ from columns import transformer
 import inspector
 from inspector.figure import draw
 from inspector.folding import fold
-from inspector.graph.json_rows import from_rows, to_rows
-from inspector.options.figure_options import FigureOptions
+from inspector.graph import from_rows, to_rows
+from inspector.options import FigureOptions
 from inspector.styles.paths import PathError, find_paths
 
 

@@ -20,8 +20,7 @@ import inspector
 from inspector.export.pptx import write_pptx
 from inspector.export.pptx_wires import bend_of, pieces_of, side_of
 from inspector.figure import draw
-from inspector.options.choices import STYLE_NAMES
-from inspector.options.figure_options import FigureOptions
+from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import from_json
 from inspector.scene import Box, Panel, Rectangle, Scene

@@ -17,7 +17,7 @@ from running import GALLERY, ROOT, ScriptRunner
 from inspector.cli import _parse
 from inspector.diagnosis import RULES
 from inspector.export import WRITERS
-from inspector.options.choices import STYLE_NAMES
+from inspector.options import STYLE_NAMES
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"

@@ -23,7 +23,7 @@ from inspector.figure import draw
 from inspector.graph import Graph, unknown
 from inspector.graph.json_rows import from_columns, from_rows, shortened, spelt_out, to_columns
 from inspector.graph.values import encode
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.report import (
     SCHEMA,
     BackwardCall,

@@ -20,8 +20,8 @@ from inspector.graph import Graph
 from inspector.layout.layered import place
 from inspector.layout.problem import ALIGNED, CLOSE, IN_THREE_ROWS, IN_TWO_ROWS, Placement, Problem, Route, Spacing
 from inspector.layout.rows import best_cuts
+from inspector.options import FigureOptions
 from inspector.options.choices import DIRECTIONS, Canvas, Direction
-from inspector.options.figure_options import FigureOptions
 from inspector.report import from_json
 from inspector.scene import Panel, Scene
 from inspector.scene.scene import Point, Rectangle

@@ -12,9 +12,8 @@ import pytest
 from geometry import problems
 
 from inspector.figure import draw
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_rows, to_rows
-from inspector.options.figure_options import FigureOptions
+from inspector.graph import Graph, from_rows, to_rows, unknown
+from inspector.options import FigureOptions
 from inspector.styles.alt_text import call_code, figure_title, gradient_table
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.plan import Plan, PlannedBox, StyledText

@@ -9,7 +9,7 @@ import graphs
 import pytest
 from pictured import badges, labels, plan
 
-from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph import from_rows, to_rows
 
 
 def rows_of(shown: Any, identifier: str) -> dict[str, str]:

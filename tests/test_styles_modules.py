@@ -20,7 +20,7 @@ from inspector.folding import fold, hide_tensor_views
 from inspector.folding.boxes import FoldedBox
 from inspector.folding.folded_graph import FoldedGraph
 from inspector.graph import Graph
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 from inspector.scene import Panel, WeightedWire
 from inspector.styles.modules import THINNEST, WIDEST, _size_row
 

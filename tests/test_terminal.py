@@ -20,8 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 import inspector
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_rows
+from inspector.graph import Graph, from_rows, unknown
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.report import Check, Report
 from inspector.terminal import lines, show, stderr_console
