@@ -6,6 +6,7 @@ A page asks for one with a line `<!-- generated: NAME -->`, where NAME is a key 
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -165,6 +166,7 @@ def packages() -> list[str]:
     return sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
+@functools.cache
 def imports() -> dict[str, set[str]]:
     """Package of `inspector` -> the others that its modules import; what is only for types is left out."""
     found: dict[str, set[str]] = {}
@@ -178,6 +180,8 @@ def imports() -> dict[str, set[str]]:
 def _imported(tree: ast.AST) -> Iterator[str]:
     """The packages of `inspector` that a module imports, without the blocks `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):  # an import is a statement
+            continue
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("inspector."):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 from forkserver import Completed, ForkServer
 
 from inspector.report import from_json, schema
@@ -27,7 +27,7 @@ QUICK = ("-f", "dot")
 
 @functools.cache
 def _validator() -> Any:
-    return jsonschema.Draft202012Validator(schema())
+    return jsonschema_rs.Draft202012Validator(schema())
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from golden import FOLDER
 from graphs import SHAPES
@@ -38,9 +38,9 @@ from inspector.terminal.print_call import Shown
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[1]
-FIRST = jsonschema.Draft202012Validator(json.loads((DATA / "schema_1.json").read_text("utf-8")))
+FIRST = jsonschema_rs.Draft202012Validator(json.loads((DATA / "schema_1.json").read_text("utf-8")))
 """The schema as it was written by hand, before it followed from the types."""
-NOW = jsonschema.Draft202012Validator(schema())
+NOW = jsonschema_rs.Draft202012Validator(schema())
 TRAINING = json.loads((DATA / "training.json").read_text("utf-8"))
 """Two calls of a training loop with cuts, writes, events, optimizers and findings."""
 

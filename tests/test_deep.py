@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from running import command_line, environment
 
@@ -124,7 +124,7 @@ def test_who_holds_it_last(held, tmp_path):
 def check_report(folder, watched, functions):
     """report.json holds the graph folded; every Node is in report.full.json.gz."""
     report = json.loads((folder / "inspect-out" / "report.json").read_text())
-    jsonschema.validate(report, schema())
+    jsonschema_rs.validate(schema(), report)
     assert report["recording"]["watched"] == watched == len(report["backward_calls"])
     graph = report["backward_calls"][0]["graph"]
     nodes = [row["nodes"] if row["kind"] == "fold" else row["kind"] == "function" for row in graph["nodes"]]

@@ -8,7 +8,7 @@ import math
 import weakref
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import torch
 from networks import NETWORKS, made
@@ -19,7 +19,7 @@ from inspector.report import load, schema, to_json
 
 
 def rows_of(report: Any) -> dict[str, dict[str, Any]]:
-    jsonschema.Draft202012Validator(schema()).validate(json.loads(to_json(report)))
+    jsonschema_rs.Draft202012Validator(schema()).validate(json.loads(to_json(report)))
     return {row["name"]: row for row in report.inventory.parameters}
 
 

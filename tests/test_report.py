@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from columns import loop, transformer
 from graphs import SHAPES, square
@@ -40,7 +40,7 @@ from inspector.report import (
 from inspector.report import json_file as file
 from inspector.report.row_types import GradNorms, ParameterRow
 
-VALIDATOR = jsonschema.Draft202012Validator(schema())
+VALIDATOR = jsonschema_rs.Draft202012Validator(schema())
 
 # ---- graphs of every kind of value --------------------------------------------------------------------------
 
@@ -263,7 +263,7 @@ def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema_rs.meta.validate(schema())
     assert schema()["properties"]["schema"]["const"] == SCHEMA
 
 
@@ -299,7 +299,7 @@ def _edge_of(graph: dict[str, Any], kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("rows", [pytest.param(rows, id=name) for name, rows in _broken()])
 def test_the_schema_refuses(rows: Any) -> None:
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema_rs.ValidationError):
         VALIDATOR.validate(rows)
 
 
