@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,8 +16,22 @@ import yaml
 from torch import Tensor
 
 import inspector
+from inspector.derivatives.edge_derivatives import add_local_derivatives
+from inspector.derivatives.elementary import ELEMENTARY, REDUCTIONS
+from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
+from inspector.diagnosis.analysis import upstream_node, zero_origin
+from inspector.diagnosis.rules import (
+    accidental_broadcast,
+    non_finite_forward,
+    non_finite_gradient,
+    silent_overwrite,
+)
+from inspector.folding import hide_tensor_views
+from inspector.graph import Graph
+from inspector.graph.json_rows import from_rows, to_rows
 from inspector.graph.node_kinds import KINDS, NodeKind, has_one_output, is_kind
 from inspector.graph.node_names import name_of_custom, op_of, without_backward, without_number
+from inspector.styles import operations
 from inspector.torch_api import formulas
 
 PACKAGE = Path(inspector.__file__).parent
@@ -116,8 +131,26 @@ def test_an_op_is_its_own_op(op: str) -> None:
     assert op_of(op) == op
 
 
-def test_all_ops_of_the_table_are_torchs() -> None:
-    assert KINDS.keys() <= {op_of(name) for name in NAMES}
+def test_all_ops_of_the_tables_are_torchs() -> None:
+    known = {op_of(name) for name in NAMES}
+    tables: dict[str, Any] = {
+        "kinds": KINDS,
+        "elementary": ELEMENTARY,
+        "reductions": REDUCTIONS,
+        "linear": STRUCTURAL,
+        "inputs": STRUCTURAL_INPUTS,
+        "added slot": zero_origin._ADDED_SLOT,
+        "zero at zero": zero_origin._ZERO_AT_ZERO,
+        "guards": upstream_node.GUARDS,
+        "on the way": accidental_broadcast._ON_THE_WAY,
+        "advice": non_finite_forward._ADVICE,
+        "why": non_finite_gradient._WHY,
+        "layers": silent_overwrite._LAYERS,
+        "of tensors": operations._OF_TENSORS,
+        "of one": operations._OF_ONE,
+        "with a constant": operations._WITH_CONSTANT,
+    }
+    assert {name: set(table) - known for name, table in tables.items() if set(table) - known} == {}
 
 
 # ---- kinds --------------------------------------------------------------------------------------------------
@@ -502,3 +535,65 @@ def test_some_kinds_are_part_of_others() -> None:
     for op, kinds in KINDS.items():
         for kind, whole in parts.items():
             assert kind not in kinds or whole in kinds, op
+
+
+# ---- who asks -----------------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"Backward(?![A-Za-z ])")
+"""The end of a Node's name, also in a pattern."""
+
+_BEGINNINGS = {name.partition("Backward")[0] for name in NAMES} - {"Abs", "Max", "Min", "Mode", "T"}
+"""What the name of a Node may begin with, without the names that sympy and others use too."""
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, text) of the strings of a module, docstrings left out."""
+    tree = ast.parse(path.read_text("utf-8"))
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            yield node.lineno, node.value
+
+
+def test_no_other_module_knows_the_names_of_nodes() -> None:
+    own = {PACKAGE / "graph" / "node_names.py"}
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line} {text!r}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path not in own and path.relative_to(PACKAGE).parts[0] not in ("torch_api", "tracing")
+        for line, text in literals(path)
+        if _NAME.search(text) or text in _BEGINNINGS or text == "AccumulateGrad"
+    ]
+    assert found == []
+
+
+def renamed(graph: Graph) -> Graph:
+    """The graph as another front end might make it: its functions are named by their ops."""
+    rows = to_rows(graph)
+    for row in rows["nodes"]:
+        if row["kind"] == "function":
+            row["name"] = op_of(row["name"])
+    for row in rows["edges"]:
+        row.pop("local", None)
+    return from_rows(rows)
+
+
+def test_a_graph_whose_functions_are_named_by_ops_is_understood() -> None:
+    w, x = (torch.tensor(value, requires_grad=True) for value in (2.0, 3.0))
+    with inspector.record() as recording:
+        y = torch.stack([w * x**2, (1 - w).view(1)[0]]).unsqueeze(0)
+        (y.sigmoid().t().sum()).backward()
+    graph = recording.calls[0].graph
+    other = renamed(graph)
+    add_local_derivatives(other.network)
+    locals_ = [[edge.get("local") for _, _, edge in item.edges("next")] for item in (graph, other)]
+    assert locals_[0] == locals_[1] and any(locals_[0])
+    symbols = [
+        [operations.operation(item, key).formula for key, row in item.functions() if not row["is_leaf"]]
+        for item in (graph, other)
+    ]
+    assert symbols[0][0] == symbols[1][0] == "Σ {0}"
+    assert [row["count"] for _, row in hide_tensor_views(graph).folds()] == [
+        row["count"] for _, row in hide_tensor_views(other).folds()
+    ]
+    assert list(hide_tensor_views(other).folds())
