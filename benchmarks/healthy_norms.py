@@ -19,9 +19,10 @@ from torch import nn
 import inspector
 from benchmarks.models import GPT
 from inspector.diagnosis.analysis.activation_stats import alive, passed, slope
-from inspector.diagnosis.analysis.node_kinds import RECTIFIERS, SQUASHERS
+from inspector.diagnosis.analysis.node_ops import is_of_kind
 from inspector.diagnosis.analysis.norm_along_path import LayerEnd, NormAlongPath
 from inspector.diagnosis.backward_view import BackwardView
+from inspector.graph.node_kinds import NodeKind
 
 Case = tuple[str, Callable[[], torch.Tensor]]
 
@@ -74,11 +75,11 @@ def _elements(call: BackwardView, node: str) -> float:
 
 def _activations(call: BackwardView) -> tuple[float, float, float]:
     shares: tuple[list[float], list[float], list[float]] = ([1.0], [1.0], [1.0])
-    for node, function in call.functions.items():
-        if function["name"] in RECTIFIERS:
+    for node in call.functions:
+        if is_of_kind(call, node, NodeKind.RECTIFIES):
             shares[0].extend(_known(alive(call, node)))
             shares[1].extend(_known(passed(call, node)))
-        if function["name"] in SQUASHERS:
+        if is_of_kind(call, node, NodeKind.SQUASHES):
             shares[2].extend(_known(slope(call, node)))
     return min(shares[0]), min(shares[1]), min(shares[2])
 

@@ -331,6 +331,26 @@ def test_views_and_transposes_hide_in_their_neighbours() -> None:
     assert all(host in members and len(members) == 2 for host, members in hosts.items())
 
 
+class View(torch.autograd.Function):
+    """Doubles: a view by its name alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return 2 * gradient
+
+
+def test_a_custom_function_is_no_view_whatever_its_name() -> None:
+    x = torch.randn(3, requires_grad=True)
+    with inspector.record() as recording:
+        View.apply(x.exp().unsqueeze(0)).sum().backward()  # type: ignore[no-untyped-call]
+    shown = {node["name"] for _, node in hide_tensor_views(recording.calls[0].graph).functions()}
+    assert "ViewBackward" in shown and "UnsqueezeBackward0" not in shown
+
+
 def test_paths_between_two_tensors() -> None:
     whole = transformer(2)
     lit = on_paths(

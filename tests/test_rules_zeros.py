@@ -228,6 +228,16 @@ def test_zero_initialised_branches_are_silent(kind: type[nn.Module], accumulated
     silent(run)
 
 
+@pytest.mark.parametrize("mode", ["light", "full"])
+def test_a_gate_of_zeros_seen_through_two_views_is_silent(mode: Any) -> None:
+    model, x = net(nn.Tanh()), torch.randn(4, 8)
+    model.gate = nn.Parameter(torch.zeros(4))
+    with inspector.record(mode=mode) as recording:
+        hidden = model[1](model[0](x))
+        step(model, model[2](hidden * model.gate.unsqueeze(1).expand(4, 16)).pow(2).mean())
+    assert loud(recording) == []
+
+
 def test_a_bias_before_batch_norm_and_a_keys_bias_are_silent() -> None:
     normed = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
@@ -382,6 +392,15 @@ def test_next_to_nothing_is_dead_as_well() -> None:
     found = only(recording, "dead-activation")
     assert 0 < found.evidence["alive"] < 1 / 200
     assert 0 < found.evidence["passed"] < 0.1
+
+
+def test_a_leaky_relu_in_place_far_below_zero() -> None:
+    model, x = net(nn.LeakyReLU(0.001, inplace=True)), torch.randn(32, 8)
+    nn.init.constant_(model[0].bias, -20.0)
+    with inspector.record() as recording:
+        step(model, model(x).pow(2).mean())
+    found = only(recording, "dead-activation")
+    assert code(found) and set(found.parameters) == {"0.weight", "0.bias"}
 
 
 def test_a_gelu_far_below_zero() -> None:

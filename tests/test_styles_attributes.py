@@ -20,7 +20,6 @@ from inspector.styles.plan import Plan, PlannedBox, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import (
     edge_text,
-    function_name,
     gradient_text,
     sum_text,
     symbol_text,
@@ -232,12 +231,6 @@ def test_value_lines() -> None:
     assert value_lines([], "float32", [0]) == ("float32[0]",)
     assert value_lines([[[1.0]]], "float32", [1, 1, 1]) == ("float32[1, 1, 1]", "norm 1")
     assert value_inline([[1, 2], [3, 4]], "float32", [2, 2]) == "[[1, 2], [3, 4]]"
-
-
-def test_function_names_lose_torchs_number() -> None:
-    assert function_name("PowBackward0") == "PowBackward"
-    assert function_name("AccumulateGrad") == "AccumulateGrad"
-    assert function_name("123") == "123"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import networkx
 
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
-from inspector.derivatives.linear_ops import RESHAPING
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import FunctionRow, NextEdge
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeD
 
 def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | None:
     """(input, text of its derivative) of the tables; None for an edge that they say nothing of."""
-    if edge.upstream.shape == edge.gradient.shape and function["name"] in RESHAPING:
+    if edge.upstream.shape == edge.gradient.shape and is_kind(function["name"], NodeKind.RESHAPES):
         return "self", "1"
     elementary, reduction = find_elementary(function), find_reduction(function)
     # A function of each element is no rule for an input that was repeated: its gradient is a sum.

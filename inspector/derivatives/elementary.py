@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
 
 
@@ -54,150 +55,148 @@ _ELU = "scale*(relu(self) + Min(alpha*(exp(input_scale*self) - 1), 0))"
 _ELU_SLOPE = "scale*(Heaviside(self) + Heaviside(-self)*alpha*input_scale*exp(input_scale*self))"
 
 ELEMENTARY: dict[str, Elementary] = {
-    "AddBackward0": Elementary(
+    "add": Elementary(
         "self + alpha*other",
         {"self": "1", "other": "alpha"},
         {"alpha": 1},
         {"other": "(result - self)/alpha", "self": "result - alpha*other"},
     ),
-    "SubBackward0": Elementary(
+    "sub": Elementary(
         "self - alpha*other",
         {"self": "1", "other": "-alpha"},
         {"alpha": 1},
         {"other": "(self - result)/alpha", "self": "result + alpha*other"},
     ),
-    "RsubBackward0": Elementary(
+    "rsub": Elementary(
         "other - alpha*self",
         {"self": "-alpha", "other": "1"},
         {"alpha": 1},
         {"other": "result + alpha*self", "self": "(other - result)/alpha"},
     ),
-    "RsubBackward1": Elementary(
+    "rsub.Scalar": Elementary(
         "other - alpha*self", {"self": "-alpha"}, {"alpha": 1}, {"other": "result + alpha*self"}
     ),
-    "MulBackward0": Elementary(
+    "mul": Elementary(
         "self*other",
         {"self": "other", "other": "self"},
         missing={"other": "result/self", "self": "result/other"},
     ),
-    "DivBackward0": Elementary(
+    "div": Elementary(
         "self/other",
         {"self": "1/other", "other": "-self/other**2"},
         missing={"other": "self/result", "self": "result*other"},
     ),
-    "PowBackward0": Elementary("self**exponent", {"self": "exponent*self**(exponent - 1)"}),
-    "PowBackward1": Elementary(
+    "pow.Tensor_Scalar": Elementary("self**exponent", {"self": "exponent*self**(exponent - 1)"}),
+    "pow.Tensor_Tensor": Elementary(
         "self**exponent", {"self": "exponent*self**(exponent - 1)", "exponent": "self**exponent*log(self)"}
     ),
-    "PowBackward2": Elementary("self**exponent", {"exponent": "self**exponent*log(self)"}),
-    "NegBackward0": _unary("-self", "-1"),
-    "ReciprocalBackward0": _unary("1/self", "-1/self**2"),
-    "SqrtBackward0": _unary("sqrt(self)", "1/(2*sqrt(self))"),
-    "RsqrtBackward0": _unary("1/sqrt(self)", "-1/(2*self*sqrt(self))"),
-    "ExpBackward0": _unary("exp(self)", "exp(self)"),
-    "Exp2Backward0": _unary("2**self", "2**self*log(2)"),
-    "Expm1Backward0": _unary("exp(self) - 1", "exp(self)"),
-    "LogBackward0": _unary("log(self)", "1/self"),
-    "Log1PBackward0": _unary("log(1 + self)", "1/(1 + self)"),
-    "Log2Backward0": _unary("log(self)/log(2)", "1/(self*log(2))"),
-    "Log10Backward0": _unary("log(self)/log(10)", "1/(self*log(10))"),
-    "SinBackward0": _unary("sin(self)", "cos(self)"),
-    "CosBackward0": _unary("cos(self)", "-sin(self)"),
-    "TanBackward0": _unary("tan(self)", "1 + tan(self)**2"),
-    "AsinBackward0": _unary("asin(self)", "1/sqrt(1 - self**2)"),
-    "AcosBackward0": _unary("acos(self)", "-1/sqrt(1 - self**2)"),
-    "AtanBackward0": _unary("atan(self)", "1/(1 + self**2)"),
-    "Atan2Backward0": Elementary(
+    "pow.Scalar": Elementary("self**exponent", {"exponent": "self**exponent*log(self)"}),
+    "neg": _unary("-self", "-1"),
+    "reciprocal": _unary("1/self", "-1/self**2"),
+    "sqrt": _unary("sqrt(self)", "1/(2*sqrt(self))"),
+    "rsqrt": _unary("1/sqrt(self)", "-1/(2*self*sqrt(self))"),
+    "exp": _unary("exp(self)", "exp(self)"),
+    "exp2": _unary("2**self", "2**self*log(2)"),
+    "expm1": _unary("exp(self) - 1", "exp(self)"),
+    "log": _unary("log(self)", "1/self"),
+    "log1p": _unary("log(1 + self)", "1/(1 + self)"),
+    "log2": _unary("log(self)/log(2)", "1/(self*log(2))"),
+    "log10": _unary("log(self)/log(10)", "1/(self*log(10))"),
+    "sin": _unary("sin(self)", "cos(self)"),
+    "cos": _unary("cos(self)", "-sin(self)"),
+    "tan": _unary("tan(self)", "1 + tan(self)**2"),
+    "asin": _unary("asin(self)", "1/sqrt(1 - self**2)"),
+    "acos": _unary("acos(self)", "-1/sqrt(1 - self**2)"),
+    "atan": _unary("atan(self)", "1/(1 + self**2)"),
+    "atan2": Elementary(
         "atan2(self, other)",
         {"self": "other/(self**2 + other**2)", "other": "-self/(self**2 + other**2)"},
     ),
-    "SinhBackward0": _unary("sinh(self)", "cosh(self)"),
-    "CoshBackward0": _unary("cosh(self)", "sinh(self)"),
-    "TanhBackward0": _unary("tanh(self)", "1 - tanh(self)**2"),
-    "AsinhBackward0": _unary("asinh(self)", "1/sqrt(1 + self**2)"),
-    "AcoshBackward0": _unary("acosh(self)", "1/sqrt(self**2 - 1)"),
-    "AtanhBackward0": _unary("atanh(self)", "1/(1 - self**2)"),
-    "ErfBackward0": _unary("erf(self)", "2*exp(-self**2)/sqrt(pi)"),
-    "ErfcBackward0": _unary("erfc(self)", "-2*exp(-self**2)/sqrt(pi)"),
-    "SigmoidBackward0": _unary("sigmoid(self)", "sigmoid(self)*(1 - sigmoid(self))"),
-    "LogSigmoidBackward0": _unary("log(sigmoid(self))", "1 - sigmoid(self)"),
-    "LogitBackward0": _unary("log(self/(1 - self))", "1/(self*(1 - self))"),
-    "SoftplusBackward0": _unary("softplus(beta*self)/beta", "sigmoid(beta*self)", beta=1),
-    "SiluBackward0": _unary("self*sigmoid(self)", "sigmoid(self)*(1 + self*(1 - sigmoid(self)))"),
-    "GeluBackward0": Elementary(
+    "sinh": _unary("sinh(self)", "cosh(self)"),
+    "cosh": _unary("cosh(self)", "sinh(self)"),
+    "tanh": _unary("tanh(self)", "1 - tanh(self)**2"),
+    "asinh": _unary("asinh(self)", "1/sqrt(1 + self**2)"),
+    "acosh": _unary("acosh(self)", "1/sqrt(self**2 - 1)"),
+    "atanh": _unary("atanh(self)", "1/(1 - self**2)"),
+    "erf": _unary("erf(self)", "2*exp(-self**2)/sqrt(pi)"),
+    "erfc": _unary("erfc(self)", "-2*exp(-self**2)/sqrt(pi)"),
+    "sigmoid": _unary("sigmoid(self)", "sigmoid(self)*(1 - sigmoid(self))"),
+    "log_sigmoid": _unary("log(sigmoid(self))", "1 - sigmoid(self)"),
+    "logit": _unary("log(self/(1 - self))", "1/(self*(1 - self))"),
+    "softplus": _unary("softplus(beta*self)/beta", "sigmoid(beta*self)", beta=1),
+    "silu": _unary("self*sigmoid(self)", "sigmoid(self)*(1 + self*(1 - sigmoid(self)))"),
+    "gelu": Elementary(
         "self*(1 + erf(self/sqrt(2)))/2",
         {"self": "(1 + erf(self/sqrt(2)))/2 + self*exp(-self**2/2)/sqrt(2*pi)"},
         requires={"approximate": "none"},
     ),
-    "ReluBackward0": _unary("relu(self)", "Heaviside(self)"),
-    "LeakyReluBackward0": _unary(
+    "relu": _unary("relu(self)", "Heaviside(self)"),
+    "leaky_relu": _unary(
         "relu(self) - negative_slope*relu(-self)", "Heaviside(self) + negative_slope*(1 - Heaviside(self))"
     ),
-    "EluBackward0": _unary(_ELU, _ELU_SLOPE),
-    "CeluBackward0": _unary(
+    "elu": _unary(_ELU, _ELU_SLOPE),
+    "celu": _unary(
         "relu(self) + Min(alpha*(exp(self/alpha) - 1), 0)", "Heaviside(self) + Heaviside(-self)*exp(self/alpha)"
     ),
-    "HardtanhBackward0": _unary("Min(Max(self, min_val), max_val)", _HARD_TANH),
-    "HardsigmoidBackward0": _unary(
-        "Min(Max((self + 3)/6, 0), 1)", "Heaviside(self + 3)*Heaviside(3 - self)/6"
-    ),
-    "AbsBackward0": _unary("Abs(self)", "sign(self)"),
-    "MaximumBackward0": Elementary(
+    "hardtanh": _unary("Min(Max(self, min_val), max_val)", _HARD_TANH),
+    "hardsigmoid": _unary("Min(Max((self + 3)/6, 0), 1)", "Heaviside(self + 3)*Heaviside(3 - self)/6"),
+    "abs": _unary("Abs(self)", "sign(self)"),
+    "maximum": Elementary(
         "Max(self, other)", {"self": "Heaviside(self - other)", "other": "Heaviside(other - self)"}
     ),
-    "MinimumBackward0": Elementary(
+    "minimum": Elementary(
         "Min(self, other)", {"self": "Heaviside(other - self)", "other": "Heaviside(self - other)"}
     ),
-    "FmaxBackward0": Elementary(
+    "fmax": Elementary(
         "Max(self, other)", {"self": "Heaviside(self - other)", "other": "Heaviside(other - self)"}
     ),
-    "FminBackward0": Elementary(
+    "fmin": Elementary(
         "Min(self, other)", {"self": "Heaviside(other - self)", "other": "Heaviside(self - other)"}
     ),
-    "HypotBackward0": Elementary(
+    "hypot": Elementary(
         "sqrt(self**2 + other**2)",
         {"self": "self/sqrt(self**2 + other**2)", "other": "other/sqrt(self**2 + other**2)"},
     ),
-    "LogaddexpBackward0": Elementary(
+    "logaddexp": Elementary(
         "log(exp(self) + exp(other))", {"self": "sigmoid(self - other)", "other": "sigmoid(other - self)"}
     ),
-    "XlogyBackward0": Elementary("self*log(other)", {"self": "log(other)", "other": "self/other"}),
-    "LerpBackward0": Elementary(
+    "xlogy": Elementary("self*log(other)", {"self": "log(other)", "other": "self/other"}),
+    "lerp": Elementary(
         "self + weight*(end - self)", {"self": "1 - weight", "end": "weight"},
         missing={"end": "self + (result - self)/weight", "self": "(result - weight*end)/(1 - weight)"},
     ),
-    "AddcmulBackward0": Elementary(
+    "addcmul": Elementary(
         "self + value*tensor1*tensor2",
         {"self": "1", "tensor1": "value*tensor2", "tensor2": "value*tensor1"},
         missing={"self": "result - value*tensor1*tensor2"},
     ),
-    "AddcdivBackward0": Elementary(
+    "addcdiv": Elementary(
         "self + value*tensor1/tensor2",
         {"self": "1", "tensor1": "value/tensor2", "tensor2": "-value*tensor1/tensor2**2"},
         missing={"self": "result - value*tensor1/tensor2"},
     ),
-    "WhereBackward0": Elementary(
+    "where": Elementary(
         "condition*self + (1 - condition)*other",
         {"self": "condition", "other": "1 - condition"},
         missing={"other": "result", "self": "result"},
     ),
-    "BinaryCrossEntropyBackward0": Elementary(
+    "binary_cross_entropy": Elementary(
         "-target*log(self) - (1 - target)*log(1 - self)",
         {"self": "(1 - target)/(1 - self) - target/self", "target": "log(1 - self) - log(self)"},
         requires={"weight": None},
     ),
-    "BinaryCrossEntropyWithLogitsBackward0": Elementary(
+    "binary_cross_entropy_with_logits": Elementary(
         "softplus(self) - target*self",
         {"self": "sigmoid(self) - target", "target": "-self"},
         requires={"weight": None, "pos_weight": None},
     ),
-    "CloneBackward0": _HAND_ON,
-    "AliasBackward0": _HAND_ON,
-    "ToCopyBackward0": _HAND_ON,
-    "LiftFreshBackward0": _HAND_ON,
+    "clone": _HAND_ON,
+    "alias": _HAND_ON,
+    "to_copy": _HAND_ON,
+    "lift_fresh": _HAND_ON,
 }
-"""By the class name of the backward function. Where a derivative has a kink torch may choose another side (the tie
-of a max gives each input half): a symbol that disagrees with the measured gradient is not used."""
+"""By op. Where a derivative has a kink torch may choose another side (the tie of a max gives each input half): a
+symbol that disagrees with the measured gradient is not used."""
 
 CLAMPS: dict[tuple[bool, bool], Elementary] = {
     (True, True): _unary("Min(Max(self, min), max)", "Heaviside(self - min)*Heaviside(max - self)"),
@@ -206,40 +205,38 @@ CLAMPS: dict[tuple[bool, bool], Elementary] = {
 }
 """clamp, by whether it has a lower and an upper bound."""
 
-_CLAMP_NAMES = ("ClampBackward0", "ClampBackward1")
-
 REDUCTIONS: dict[str, Reduction] = {
-    "SumBackward0": Reduction("self", "total", {"self": "1"}),
-    "SumBackward1": Reduction("self", "total", {"self": "1"}),
-    "MeanBackward0": Reduction("self", "total/n", {"self": "1/n"}),
-    "MeanBackward1": Reduction("self", "total/n", {"self": "1/n"}),
-    "DotBackward0": Reduction("self*tensor", "total", {"self": "tensor", "tensor": "self"}),
-    "LinalgVectorNormBackward0": Reduction(
+    "sum": Reduction("self", "total", {"self": "1"}),
+    "sum.dim_IntList": Reduction("self", "total", {"self": "1"}),
+    "mean": Reduction("self", "total/n", {"self": "1/n"}),
+    "mean.dim": Reduction("self", "total/n", {"self": "1/n"}),
+    "dot": Reduction("self*tensor", "total", {"self": "tensor", "tensor": "self"}),
+    "linalg_vector_norm": Reduction(
         "self**2", "sqrt(total)", {"self": "self/result"}, requires={"ord": 2, "dim": None}
     ),
-    "LogsumexpBackward0": Reduction("exp(self)", "log(total)", {"self": "exp(self - result)"}),
-    "MseLossBackward0": Reduction(
+    "logsumexp": Reduction("exp(self)", "log(total)", {"self": "exp(self - result)"}),
+    "mse_loss": Reduction(
         "(self - target)**2",
         "total/n",
         {"self": "2*(self - target)/n", "target": "2*(target - self)/n"},
         requires={"reduction": 1},
     ),
 }
-"""Functions from a small tensor (or a number) to one number."""
+"""Functions from a small tensor (or a number) to one number, by op."""
 
 
 def find_elementary(function: FunctionRow) -> Elementary | None:
     """The entry for a function of the graph that is applied to each element; None where there is none."""
-    name, attributes = function["name"], function["attributes"]
-    if name in _CLAMP_NAMES:
+    op, attributes = op_of(function["name"]), function["attributes"]
+    if op == "clamp":
         return CLAMPS.get((_is_number(attributes.get("min")), _is_number(attributes.get("max"))))
-    entry = ELEMENTARY.get(name)
+    entry = ELEMENTARY.get(op)
     return entry if entry is not None and _holds(entry.requires, attributes) else None
 
 
 def find_reduction(function: FunctionRow) -> Reduction | None:
     """The entry for a function of the graph that makes one number of a tensor; None where there is none."""
-    entry = REDUCTIONS.get(function["name"])
+    entry = REDUCTIONS.get(op_of(function["name"]))
     return entry if entry is not None and _holds(entry.requires, function["attributes"]) else None
 
 

@@ -12,6 +12,7 @@ from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair, evaluate
 from inspector.derivatives.linear_ops import STRUCTURAL, transposed_product
 from inspector.derivatives.small_tensor import SmallTensor, values_agree
+from inspector.graph.node_names import op_of
 
 REPRODUCED = 1e-4
 """Relative: how well the recorded root must come out again. A long forward in float32 has lost some digits."""
@@ -164,7 +165,7 @@ def _flow_back(
     at = forward.value(into)
     if at is None:
         return None
-    if forward.network.nodes[function]["name"] in STRUCTURAL:
+    if op_of(forward.network.nodes[function]["name"]) in STRUCTURAL:
         return transposed_product(_moving(forward, function, into, slot), at, upstream)
     local = local_slope(forward, function, slot)
     if local is None:
@@ -194,7 +195,8 @@ def _moving(
     ]
     row = forward.network.nodes[function]
     operands = known_operands(forward, function)
-    is_sum = row["name"] in ("StackBackward0", "CatBackward0")
+    op = op_of(row["name"])
+    is_sum = op in ("stack", "cat")
 
     def function_of(moved: SmallTensor) -> SmallTensor | None:
         arrays = dict(operands)
@@ -205,9 +207,7 @@ def _moving(
         arrays[names[slot]] = moved
         if any(name not in arrays for name in names):
             return None
-        return STRUCTURAL[row["name"]](
-            [arrays[name] for name in names], row["attributes"], forward.shape((function, 0))
-        )
+        return STRUCTURAL[op]([arrays[name] for name in names], row["attributes"], forward.shape((function, 0)))
 
     return function_of
 

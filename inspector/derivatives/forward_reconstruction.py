@@ -15,6 +15,7 @@ from inspector.derivatives.elementary import Elementary, Reduction, find_element
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, elementwise, scalar, small_tensor
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 
 Pair = tuple[str, int]
@@ -93,10 +94,11 @@ class ForwardReconstruction:
         entry = find_elementary(row) or find_reduction(row)
         if entry is not None:
             return tuple(entry.derivatives)
-        if row["name"] not in STRUCTURAL:
+        op = op_of(row["name"])
+        if op not in STRUCTURAL:
             return ()
         slots = max((edge["slot"] for _, edge in self.edges(function)), default=0) + 1
-        return STRUCTURAL_INPUTS.get(row["name"]) or tuple(f"input{slot}" for slot in range(slots))
+        return STRUCTURAL_INPUTS.get(op) or tuple(f"input{slot}" for slot in range(slots))
 
     def operands(self, function: str) -> dict[str, Operand]:
         """What the names in the expression of a function stand for, inputs and attributes alike."""
@@ -139,7 +141,7 @@ class ForwardReconstruction:
             return None if result is None or shape not in (None, result.shape) else result
         if reduction is not None:
             return _reduced(reduction, arrays) if shape in (None, ()) else None
-        linear = STRUCTURAL.get(row["name"])
+        linear = STRUCTURAL.get(op_of(row["name"]))
         names = self.inputs(function)
         if linear is None or not all(name in arrays for name in names):
             return None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inspector.derivatives.small_tensor import SmallTensor, scalar
+from inspector.graph.node_kinds import KINDS, NodeKind
 
 Linear = Callable[[list[SmallTensor], dict[str, Any], tuple[int, ...] | None], "SmallTensor | None"]
 """(inputs by slot, attributes of the function, shape of its output if that is known) → the output."""
@@ -77,33 +78,23 @@ def _product(inputs: list[SmallTensor], _: dict[str, Any], __: tuple[int, ...] |
     return SmallTensor((rows, *other.shape[1:]), items)
 
 
-RESHAPING = (
-    "ViewBackward0",
-    "UnsafeViewBackward0",
-    "ReshapeAliasBackward0",
-    "SqueezeBackward0",
-    "SqueezeBackward1",
-    "UnsqueezeBackward0",
-)
-"""Functions that keep every element in its place."""
-
 STRUCTURAL: dict[str, Linear] = {
-    **dict.fromkeys(RESHAPING, _reshaped),
-    "ExpandBackward0": _expanded,
-    "SelectBackward0": _selected,
-    "StackBackward0": _stacked,
-    "CatBackward0": _joined,
-    "TBackward0": _transposed,
-    "MvBackward0": _product,
-    "MmBackward0": _product,
+    **{op: _reshaped for op, kinds in KINDS.items() if NodeKind.RESHAPES in kinds},
+    "expand": _expanded,
+    "select": _selected,
+    "stack": _stacked,
+    "cat": _joined,
+    "t": _transposed,
+    "mv": _product,
+    "mm": _product,
 }
-"""By the class name of the backward function."""
+"""By op."""
 
 STRUCTURAL_INPUTS: dict[str, tuple[str, ...]] = {
-    "MvBackward0": ("self", "vec"),
-    "MmBackward0": ("self", "mat2"),
+    "mv": ("self", "vec"),
+    "mm": ("self", "mat2"),
 }
-"""Names of the inputs by slot, where one of them may be a tensor without a gradient that the Node saved."""
+"""By op: names of the inputs by slot, where one of them may be a tensor without a gradient that the Node saved."""
 
 
 def transposed_product(

@@ -19,6 +19,7 @@ from inspector.derivatives.expression_printer import Names, print_expression
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Operand, Pair, compiled
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, number_or_nan
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
 
 LONGEST = 24
@@ -131,7 +132,7 @@ class SymbolTable:
 
     def _selected(self, pair: Pair, row: FunctionRow) -> Any:
         """`w[0]` for an element of a tensor with a name."""
-        if row["name"] != "SelectBackward0" or row["attributes"].get("dim") != 0:
+        if op_of(row["name"]) != "select" or row["attributes"].get("dim") != 0:
             return None
         for target, edge in self._forward.edges(pair[0]):
             tensor = self._forward.tensor((target, edge["input_nr"]))

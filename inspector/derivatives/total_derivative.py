@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from inspector.derivatives.edge_derivatives import TOLERANCE
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
-from inspector.derivatives.linear_ops import RESHAPING
 from inspector.derivatives.small_tensor import small_tensor, values_agree
 from inspector.graph import Graph
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import Local
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, 
     value = forward.value((function, 0))
     if value is None or value.shape:
         return None
-    if row["name"] in RESHAPING:
+    if is_kind(row["name"], NodeKind.RESHAPES):
         return symbols.derivative(function, "self", "1")
     entry = find_elementary(row) or find_reduction(row)
     if entry is None or slot >= len(entry.derivatives):

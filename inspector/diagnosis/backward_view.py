@@ -13,8 +13,6 @@ from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_unknown
 from inspector.report import BackwardCall
 
-ACCUMULATE_GRAD = "AccumulateGrad"
-
 
 @dataclass(frozen=True, slots=True)
 class GradientEdge:

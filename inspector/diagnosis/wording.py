@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-
-_NUMBERED = re.compile(r"Backward\d*$")
-
-
-def operation(name: str) -> str:
-    """`Sigmoid` for `SigmoidBackward0`: the operation of the forward that a Node belongs to."""
-    return _NUMBERED.sub("", name) or name
 
 
 def at_line(source: Any) -> str:

@@ -9,15 +9,15 @@ from inspector.figure.highlight import highlight_affected, highlight_current, hi
 from inspector.figure.math_names import with_math_names
 from inspector.graph import Graph
 from inspector.graph.model import Moment
+from inspector.graph.node_names import without_number
 from inspector.graph.step_replay import ReplayFrame
 from inspector.options.figure_options import FigureOptions
 from inspector.styles.alt_text import root_codes
 from inspector.styles.code_lines import make_listing
-from inspector.styles.operations import ACCUMULATE_GRAD
 from inspector.styles.paths import find_paths
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import function_name, plain_text, value_inline
+from inspector.styles.value_text import plain_text, value_inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ def _line(graph: Graph, turn: ReplayFrame) -> str:
     if source is not None and "line" in source:
         line = f"line {source['line']}"  # its code may be in the title already
         return line if source["code"] in root_codes(graph) else f"{line}: {plain_text(source['code'])}"
-    if node["name"] == ACCUMULATE_GRAD:
+    if node["is_leaf"]:
         for leaf in _drawn_as(graph, identifier)[1:]:
             tensor = graph.tensor(leaf)
             grad = value_inline(tensor["after"]["grad"], tensor["dtype"], tensor["shape"])
             return f"{plain_text(tensor['name'] or 'leaf')}.grad = {grad}"
-    return function_name(node["name"])
+    return without_number(node["name"])

@@ -17,6 +17,7 @@ from inspector.folding.by_source_line import by_source_line
 from inspector.folding.context import FoldingContext
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.graph import Graph
+from inspector.graph.node_names import without_backward
 from inspector.graph.strong_components import strong_components
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -122,7 +123,7 @@ def _label(context: FoldingContext, part: _Part) -> str:
 def _name(context: FoldingContext, item: Item) -> str:
     """A module's own; what a line assigns to, or how it begins; a function's."""
     if not isinstance(item, FoldedBox):
-        return str(context.function(item)["name"]).partition("Backward")[0]
+        return without_backward(context.function(item)["name"])
     if item.kind != "line":
         return item.label
     target, _, value = item.label.partition(" = ")

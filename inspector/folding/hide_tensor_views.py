@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections import defaultdict
-from collections.abc import Collection
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.graph import Graph
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.topology import arrivals, topological_order, topology_of
 
-TENSOR_VIEWS = (
-    "AliasBackward",
-    "ExpandBackward",
-    "PermuteBackward",
-    "ReshapeAliasBackward",
-    "SqueezeBackward",
-    "TBackward",
-    "TransposeBackward",
-    "UnsafeViewBackward",
-    "UnsqueezeBackward",
-    "ViewBackward",
-)
-"""Functions that only look at their input in another shape."""
 
-_DIGITS = re.compile(r"\d+$")
+@functools.cache
+def is_tensor_view(name: str) -> bool:
+    """Whether a function of this name only looks at its input, all of it, in another shape."""
+    return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 
-def is_tensor_view(name: str, names: Collection[str] = TENSOR_VIEWS) -> bool:
-    """Whether a function of this name is one of `names`, whatever torch's number at its end."""
-    return _DIGITS.sub("", name) in names
-
-
-def hide_tensor_views(graph: Graph, names: Collection[str] = TENSOR_VIEWS) -> Graph:
+def hide_tensor_views(graph: Graph) -> Graph:
     """The Graph with such functions as members of the function that their gradient goes to.
 
-    names: without torch's trailing number. One that leads to a leaf joins the function before it, if there is but
-    one; one that has no neighbour to join stays. Boxes of earlier views are left alone.
+    One that leads to a leaf joins the function before it, if there is but one; one that has no neighbour to join
+    stays. Boxes of earlier views are left alone.
     """
     whole = whole_of(graph)
     items = items_of(graph)
-    hosts = _hosts(whole, items, names)
+    hosts = _hosts(whole, items)
     groups: dict[int, list[int]] = defaultdict(list)
     for position, host in hosts.items():
         groups[host].append(position)
@@ -60,12 +45,12 @@ def hide_tensor_views(graph: Graph, names: Collection[str] = TENSOR_VIEWS) -> Gr
     return make_folded_graph(whole, shown)
 
 
-def _hosts(whole: Graph, items: tuple[Item, ...], names: Collection[str]) -> dict[int, int]:
+def _hosts(whole: Graph, items: tuple[Item, ...]) -> dict[int, int]:
     """Hidden function → the function that it joins."""
     of, turns = topology_of(whole), topological_order(topology_of(whole))
     into = arrivals(of)
     single = {item for item in items if not isinstance(item, FoldedBox)}
-    hidden = [item for item in single if is_tensor_view(of.functions[item]["name"], names)]
+    hidden = [item for item in single if is_tensor_view(of.functions[item]["name"])]
     hosts: dict[int, int] = {}
     upwards: set[int] = set()
     for position in sorted(hidden, key=turns.__getitem__, reverse=True):

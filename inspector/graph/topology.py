@@ -18,8 +18,6 @@ Path = tuple[str, ...]
 """The path of a module in parts: `blocks.3.attn` is ("blocks", "3", "attn"); () is the outermost module's, and
 that of what ran in no module."""
 
-ACCUMULATE_GRAD = "AccumulateGrad"
-
 
 @dataclass(slots=True)
 class Topology:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch.autograd.gradcheck import GradcheckError
 
+from inspector.graph.node_names import name_of_custom
 from inspector.report import BackwardCall, Check, Finding, mask_addresses
 from inspector.torch_api.gradcheck import without_recount
 from inspector.torch_api.patch import Patch
@@ -134,7 +135,7 @@ def rows_of(results: list[FunctionCheck], calls: list[BackwardCall]) -> tuple[li
 def _finding(result: FunctionCheck, calls: list[BackwardCall]) -> Finding:
     index, nodes = None, []
     for call in calls:
-        nodes = [key for key, row in call.graph.functions() if row["name"] == f"{result.name}Backward"]
+        nodes = [key for key, row in call.graph.functions() if row["name"] == name_of_custom(result.name)]
         if nodes:
             index = call.index
             break

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 import torch
 
+from inspector.graph.node_kinds import has_one_output
 from inspector.tensor_stats import Batch, quick_norm
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.node_facts import ONE_OUTPUT
 from inspector.tracing.walk import AutogradNode, Walk
 
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
@@ -64,7 +64,7 @@ class GradientCapture:
         with unobserved():
             carrier = hook_carrier(self._shared)
         for node, name in zip(walk.nodes, walk.structure.names, strict=True):
-            if name not in ONE_OUTPUT or not register_shared(node, carrier):
+            if not has_one_output(name) or not register_shared(node, carrier):
                 self._handles.append(node.register_prehook(several))
 
     def _install_one_by_one(self, walk: Walk) -> None:

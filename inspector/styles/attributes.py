@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.layer_norms import depth_of_functions
+from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
-from inspector.styles.operations import ACCUMULATE_GRAD, operation
+from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
     SMALL_SIZE,
@@ -22,7 +23,7 @@ from inspector.styles.plan import (
     StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import UNKNOWN, function_name, matrix_rows, plain_text, value_inline, value_lines
+from inspector.styles.value_text import UNKNOWN, matrix_rows, plain_text, value_inline, value_lines
 
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
@@ -87,7 +88,7 @@ def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
     if subject.detail == "beginner":
         symbol = operation(subject.graph, identifier).symbol
         return PlannedBox(identifier, "pill", (StyledText(symbol, face="bold"),), fill="function", badge=badge)
-    name = StyledText(function_name(node["name"]), face="medium")
+    name = StyledText(without_number(node["name"]), face="medium")
     return PlannedBox(identifier, "pill", (name,), fill="function", badge=badge)
 
 
@@ -165,7 +166,7 @@ def _grad_fn(graph: Graph, identifier: str | None) -> StyledText:
         return StyledText("None", "quiet")
     if identifier not in graph.network:
         return StyledText(UNKNOWN, "quiet")
-    return StyledText(function_name(graph.function(identifier)["name"]))
+    return StyledText(without_number(graph.function(identifier)["name"]))
 
 
 def _grad_row(subject: Subject, tensor: TensorRow) -> CardRow:
@@ -233,7 +234,7 @@ def _function_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     for identifier, node in subject.graph.functions():
         value = node[subject.moment]["data"]
         single = is_number(value) or is_summary(value)  # a list may be one of outputs
-        if single and identifier not in seen and node["name"] != ACCUMULATE_GRAD:
+        if single and identifier not in seen and not node["is_leaf"]:
             yield _value_box(f"{identifier}.data", f"= {value_inline(value, '', ())}"), identifier
 
 

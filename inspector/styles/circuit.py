@@ -11,7 +11,7 @@ from typing import Any
 
 from inspector.graph.row_types import NextEdge
 from inspector.styles import title_and_legend
-from inspector.styles.operations import ACCUMULATE_GRAD, operation
+from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import (
@@ -68,7 +68,7 @@ class _Circuit:
 def _gates(subject: Subject) -> list[PlannedBox]:
     gates = []
     for identifier, node in subject.graph.functions():
-        if node["name"] != ACCUMULATE_GRAD:
+        if not node["is_leaf"]:
             sign = operation(subject.graph, identifier).symbol
             words = StyledText(sign, face="bold", size=SYMBOL_SIZE)
             shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"

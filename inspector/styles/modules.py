@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from inspector.folding import finding_marks
 from inspector.folding.box_statistics import norm_range
 from inspector.graph import Graph
+from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FlowEdge, FoldRow, FunctionRow, NextEdge, Norms
 from inspector.styles import title_and_legend
 from inspector.styles.plan import (
@@ -31,7 +32,7 @@ from inspector.styles.plan import (
     StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import function_name, plain_text, value_inline
+from inspector.styles.value_text import plain_text, value_inline
 from inspector.typography import format_number, pluralize, width
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -201,7 +202,7 @@ def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
 
 def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     """A function outside of the folded modules, with the module that called it."""
-    lines = [StyledText(function_name(node["name"]), face="medium")]
+    lines = [StyledText(without_number(node["name"]), face="medium")]
     module = node["module"]
     if isinstance(module, str) and module and not _is_brief(subject):
         lines.append(StyledText(_end_of_path(plain_text(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph import Graph
+from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.values import is_number
-from inspector.styles.value_text import function_name, superscript
+from inspector.styles.value_text import superscript
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
-
-ACCUMULATE_GRAD = "AccumulateGrad"
-_ENDING = re.compile(r"Backward$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,59 +29,59 @@ class Operation:
 
 
 _OF_TENSORS: dict[str, tuple[str, str]] = {
-    "AddBackward0": ("+", "{0} + {1}"),
-    "SubBackward0": (MINUS, "{0} " + MINUS + " {1}"),
-    "RsubBackward0": (MINUS, "{1} " + MINUS + " {0}"),
-    "MulBackward0": ("×", "{0}·{1}"),
-    "DivBackward0": ("÷", "{0} / {1}"),
-    "PowBackward1": ("^", "{0}^{1}"),
-    "MaximumBackward0": ("max", "max({0}, {1})"),
-    "MinimumBackward0": ("min", "min({0}, {1})"),
-    "MmBackward0": ("@", "{0} @ {1}"),
-    "MvBackward0": ("@", "{0} @ {1}"),
-    "DotBackward0": ("@", "{0} @ {1}"),
+    "add": ("+", "{0} + {1}"),
+    "sub": (MINUS, "{0} " + MINUS + " {1}"),
+    "rsub": (MINUS, "{1} " + MINUS + " {0}"),
+    "mul": ("×", "{0}·{1}"),
+    "div": ("÷", "{0} / {1}"),
+    "pow.Tensor_Tensor": ("^", "{0}^{1}"),
+    "maximum": ("max", "max({0}, {1})"),
+    "minimum": ("min", "min({0}, {1})"),
+    "mm": ("@", "{0} @ {1}"),
+    "mv": ("@", "{0} @ {1}"),
+    "dot": ("@", "{0} @ {1}"),
 }
 _OF_ONE: dict[str, tuple[str, str]] = {
-    "NegBackward0": ("×" + MINUS + "1", MINUS + "{0}"),
-    "ReciprocalBackward0": ("1/x", "1 / {0}"),
-    "ExpBackward0": ("exp", "exp({0})"),
-    "LogBackward0": ("log", "log({0})"),
-    "SinBackward0": ("sin", "sin({0})"),
-    "CosBackward0": ("cos", "cos({0})"),
-    "TanBackward0": ("tan", "tan({0})"),
-    "TanhBackward0": ("tanh", "tanh({0})"),
-    "SigmoidBackward0": ("σ", "σ({0})"),
-    "ReluBackward0": ("relu", "relu({0})"),
-    "SqrtBackward0": ("√", "√{0}"),
-    "AbsBackward0": ("|x|", "|{0}|"),
-    "SumBackward0": ("Σ", "Σ {0}"),
+    "neg": ("×" + MINUS + "1", MINUS + "{0}"),
+    "reciprocal": ("1/x", "1 / {0}"),
+    "exp": ("exp", "exp({0})"),
+    "log": ("log", "log({0})"),
+    "sin": ("sin", "sin({0})"),
+    "cos": ("cos", "cos({0})"),
+    "tan": ("tan", "tan({0})"),
+    "tanh": ("tanh", "tanh({0})"),
+    "sigmoid": ("σ", "σ({0})"),
+    "relu": ("relu", "relu({0})"),
+    "sqrt": ("√", "√{0}"),
+    "abs": ("|x|", "|{0}|"),
+    "sum": ("Σ", "Σ {0}"),
 }
 _WITH_CONSTANT: dict[str, tuple[str, str]] = {
-    "MulBackward0": ("×{c}", "{c}·{0}"),
-    "DivBackward0": ("÷{c}", "{0} / {c}"),
-    "AddBackward0": ("+{c}", "{0} + {c}"),
-    "SubBackward0": (MINUS + "{c}", "{0} " + MINUS + " {c}"),
-    "RsubBackward1": ("{c}" + MINUS + "x", "{c} " + MINUS + " {0}"),
-    "PowBackward0": ("^{c}", "{0}{power}"),
-    "PowBackward2": ("{c}^x", "{c}^{0}"),
+    "mul": ("×{c}", "{c}·{0}"),
+    "div": ("÷{c}", "{0} / {c}"),
+    "add": ("+{c}", "{0} + {c}"),
+    "sub": (MINUS + "{c}", "{0} " + MINUS + " {c}"),
+    "rsub.Scalar": ("{c}" + MINUS + "x", "{c} " + MINUS + " {0}"),
+    "pow.Tensor_Scalar": ("^{c}", "{0}{power}"),
+    "pow.Scalar": ("{c}^x", "{c}^{0}"),
 }
-_OPPOSITES = {"AddBackward0": "SubBackward0", "SubBackward0": "AddBackward0"}
+_OPPOSITES = {"add": "sub", "sub": "add"}
 
 
 def operation(graph: Graph, identifier: str) -> Operation:
     """What the function with this id computed."""
     node = graph.function(identifier)
-    name = node["name"]
+    op = op_of(node["name"])
     inputs = inputs_of(graph, identifier)
     if node["attributes"].get("alpha", 1) != 1:
-        return _by_name(name, len(inputs))
-    if len(inputs) == 2 and name in _OF_TENSORS:
-        return Operation(*_OF_TENSORS[name])
-    if len(inputs) == 1 and name in _WITH_CONSTANT:
+        return _by_name(node["name"], len(inputs))
+    if len(inputs) == 2 and op in _OF_TENSORS:
+        return Operation(*_OF_TENSORS[op])
+    if len(inputs) == 1 and op in _WITH_CONSTANT:
         return _with_constant(graph, identifier, inputs[0])
-    if len(inputs) == 1 and name in _OF_ONE:
-        return Operation(*_OF_ONE[name])
-    return _by_name(name, len(inputs))
+    if len(inputs) == 1 and op in _OF_ONE:
+        return Operation(*_OF_ONE[op])
+    return _by_name(node["name"], len(inputs))
 
 
 def inputs_of(graph: Graph, identifier: str) -> list[str]:
@@ -96,22 +93,23 @@ def inputs_of(graph: Graph, identifier: str) -> list[str]:
 
 def _by_name(name: str, inputs: int) -> Operation:
     """`StackBackward0` as stack({0}, {1}): lower case, as the function that the script called."""
-    shown = _ENDING.sub("", function_name(name))
+    shown = without_backward(name)
     shown = shown[:1].lower() + shown[1:]
     return Operation(shown, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
 
 
 def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
     name = graph.function(identifier)["name"]
+    op = op_of(name)
     saved = _saved_constant(graph, identifier)
     constant = _computed_constant(graph, identifier, source) if saved is None else saved
     if constant is None:
-        symbol, _ = _OF_TENSORS.get(name, (_by_name(name, 1).symbol, ""))
+        symbol, _ = _OF_TENSORS.get(op, (_by_name(name, 1).symbol, ""))
         return Operation(symbol, _by_name(name, 1).formula)
     shown, power = constant, superscript(constant)
-    if constant < 0 and name in _OPPOSITES:
-        name, shown = _OPPOSITES[name], -constant
-    symbol, formula = _WITH_CONSTANT[name]
+    if constant < 0 and op in _OPPOSITES:
+        op, shown = _OPPOSITES[op], -constant
+    symbol, formula = _WITH_CONSTANT[op]
     symbol = symbol.replace("{c}", format_number(shown))
     formula = formula.replace("{c}", format_number(shown)).replace("{power}", power)
     return Operation(symbol, formula, constant, saved is None)
@@ -135,10 +133,10 @@ def _computed_constant(graph: Graph, identifier: str, source: str) -> float | No
     if out is None or entered is None:
         return None
     found = {
-        "AddBackward0": out - entered,
-        "SubBackward0": entered - out,
-        "RsubBackward1": out + entered,
-    }.get(graph.function(identifier)["name"])
+        "add": out - entered,
+        "sub": entered - out,
+        "rsub.Scalar": out + entered,
+    }.get(op_of(graph.function(identifier)["name"]))
     # Both were rounded to their own precision: digits beyond it are noise.
     return None if found is None else float(f"{found:.6g}")
 

@@ -11,7 +11,7 @@ from itertools import count
 from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import is_number
 from inspector.styles import title_and_legend
-from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
+from inspector.styles.operations import inputs_of, operation
 from inspector.styles.paths import MOST_PATHS, path_sum
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
@@ -67,7 +67,7 @@ def _box(subject: Subject, identifier: str, node: FunctionRow, names: dict[str, 
     name = names[identifier]
     value = value_inline(node[subject.moment]["data"], "", ())
     numbers = StyledText(value, "value", "bold")
-    if node["name"] == ACCUMULATE_GRAD:
+    if node["is_leaf"]:
         words = StyledText(f"{name} = {value}", "value", "bold")
         return PlannedBox(identifier, "box", (words,), ink="value", fill="leaf_header", badge=subject.badge(node))
     formula = operation(subject.graph, identifier).formula

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.values import Value, is_number
 from inspector.styles import title_and_legend
-from inspector.styles.operations import ACCUMULATE_GRAD, inputs_of, operation
+from inspector.styles.operations import inputs_of, operation
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import gradient_text, value_inline
 from inspector.typography.number_format import MINUS
 
 _DECIMALS = 4
-_DRAWN_CONSTANTS = ("AddBackward0", "SubBackward0", "RsubBackward1", "MulBackward0", "DivBackward0")
+_DRAWN_CONSTANTS = ("add", "sub", "rsub.Scalar", "mul", "div")
 """Operations whose constant is a record of its own; an exponent is part of the operation."""
 
 
@@ -28,7 +29,7 @@ def plan_record(subject: Subject) -> Plan:
     boxes: list[PlannedBox] = []
     wires: list[PlannedWire] = []
     for identifier, node in subject.graph.functions():
-        if node["name"] == ACCUMULATE_GRAD:
+        if node["is_leaf"]:
             boxes.append(_data_grad_row(subject, outputs[identifier, 0], subject.badge(node)))
             continue
         boxes += [*_results(subject, identifier, outputs), _operator(subject, identifier, node)]
@@ -94,8 +95,9 @@ def _operator(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
     found = operation(subject.graph, identifier)
     inputs = len(inputs_of(subject.graph, identifier))
     symbol = found.symbol
-    if inputs == 1 and found.constant is not None and node["name"] in _DRAWN_CONSTANTS:
-        symbol = {"AddBackward0": "+", "MulBackward0": "×", "DivBackward0": "÷"}.get(node["name"], MINUS)
+    op = op_of(node["name"])
+    if inputs == 1 and found.constant is not None and op in _DRAWN_CONSTANTS:
+        symbol = {"add": "+", "mul": "×", "div": "÷"}.get(op, MINUS)
     shape: PlannedShape = "circle" if len(symbol) <= 3 else "pill"
     words = StyledText(symbol, face="bold")
     return PlannedBox(identifier, shape, (words,), fill="function", badge=subject.badge(node))
@@ -103,7 +105,7 @@ def _operator(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
 
 def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
     """The record of a number that went into a function; it has no grad."""
-    if subject.graph[identifier]["name"] not in _DRAWN_CONSTANTS:
+    if op_of(subject.graph.function(identifier)["name"]) not in _DRAWN_CONSTANTS:
         return None
     constant = operation(subject.graph, identifier).constant
     if constant is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,16 +16,10 @@ UNKNOWN = "?"
 AGREEMENT = 1e-6
 """A local derivative is shown only if local times upstream is the measured gradient to this relative error."""
 
-_TRAILING_DIGITS = re.compile(r"\d+$")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MATRIX_SIDE = 3
 _MOST_SUMMANDS = 4
 _LONGEST_SYMBOL = 24
-
-
-def function_name(name: str) -> str:
-    """`PowBackward0` as `PowBackward`: torch's number tells overloads apart, not what the function does."""
-    return _TRAILING_DIGITS.sub("", name) or name
 
 
 def superscript(exponent: float) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from rich.text import Text
 
 from inspector.graph import Graph, is_summary, is_unknown
+from inspector.graph.node_names import without_number
 from inspector.graph.row_types import Source, TensorRow
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
@@ -16,12 +16,10 @@ from inspector.typography import format_number, shape_text, value_text
 from inspector.typography.formula_format import format_formula, is_sum
 from inspector.typography.number_format import MINUS
 
-_NUMBERED = re.compile(r"(?<=Backward)\d+$")
-
 
 def function_title(name: str) -> str:
     """`PowBackward` for PowBackward0: the number is torch's, not the reader's."""
-    return fit_text(_NUMBERED.sub("", name))
+    return fit_text(without_number(name))
 
 
 def tensor_label(attributes: TensorRow, width: int = 32) -> str:

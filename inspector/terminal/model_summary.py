@@ -153,7 +153,7 @@ def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
     else:
         title = "norm over depth  "
         for identifier, function in graph.functions():
-            size = value_norm(function["gradient"]) if function["name"] != "AccumulateGrad" else None
+            size = None if function["is_leaf"] else value_norm(function["gradient"])
             if size is not None:
                 by_place[depths[identifier]] = _larger(by_place.get(depths[identifier], 0.0), size)
     finite = [size for size in by_place.values() if math.isfinite(size) and size > 0]

@@ -7,11 +7,11 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, Protocol
 
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.node_facts import REARRANGES
 from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
 
 # Each is one value that all who are asked for it share: a graph holds them by the million.
@@ -80,9 +80,10 @@ class NodeLookup:
     def _views(self) -> dict[Pair, int]:
         """Output → the position of a function that is a view of it."""
         structure = self._record.structure
+        views = {name for name in set(structure.names) if is_kind(name, NodeKind.REARRANGES)}
         found = {}
         for source, name in enumerate(structure.names):
-            if name in REARRANGES:
+            if name in views:
                 for _, target, input_nr in structure.edges_of(source):
                     found[target, input_nr] = source
         return found

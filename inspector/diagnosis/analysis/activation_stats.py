@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from inspector.diagnosis.analysis.node_ops import op
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_summary
 
-_STEEPEST = {"SigmoidBackward0": 0.25, "TanhBackward0": 1.0}
+_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0}
 
 
 def elements(value: Value) -> tuple[int, int | None]:
@@ -50,13 +51,13 @@ def slope(call: BackwardView, node: str) -> float | None:
     value = result(call, node)
     if value is None:
         return None
-    name, count = call.functions[node]["name"], math.prod(value["shape"])
+    activation, count = op(call, node), math.prod(value["shape"])
     square = value["norm"] ** 2 / count
-    if name == "SoftmaxBackward0":
+    if activation == "softmax":
         width = _row_width(call, node, value["shape"])
         return None if width < 2 else (1 - square * width) / (1 - 1 / width)
-    mean = value["mean"] if name == "SigmoidBackward0" else 1.0
-    return float((mean - square) / _STEEPEST[name])
+    mean = value["mean"] if activation == "sigmoid" else 1.0
+    return float((mean - square) / _STEEPEST[activation])
 
 
 def result(call: BackwardView, node: str) -> Any:

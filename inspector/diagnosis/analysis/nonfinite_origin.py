@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from inspector.diagnosis.analysis.node_ops import is_of_kind
 from inspector.diagnosis.analysis.nonfinite_values import (
     Kind,
     is_finite,
@@ -14,52 +15,8 @@ from inspector.diagnosis.analysis.nonfinite_values import (
     root_kind,
 )
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
+from inspector.graph.node_kinds import NodeKind
 from inspector.graph.row_types import TensorRow
-
-_MASKS = (
-    "MaskedFillBackward0",
-    "MaskedFillBackward1",
-    "MaskedScatterBackward0",
-    "WhereBackward0",
-    "IndexPutBackward0",
-)
-"""Functions that put infinities into a tensor on purpose."""
-
-_SUMS = ("AddBackward0", "SubBackward0")
-"""Functions that do so if one of the summands holds infinities: `scores + mask`."""
-
-_CREATORS = frozenset(
-    [
-        "AcosBackward0",
-        "AcoshBackward0",
-        "AsinBackward0",
-        "AtanhBackward0",
-        "BmmBackward0",
-        "CumprodBackward0",
-        "DivBackward0",
-        "ExpBackward0",
-        "Expm1Backward0",
-        "LinalgInvExBackward0",
-        "LogBackward0",
-        "Log10Backward0",
-        "Log1PBackward0",
-        "Log2Backward0",
-        "LogitBackward0",
-        "PowBackward0",
-        "PowBackward1",
-        "ProdBackward0",
-        "ReciprocalBackward0",
-        "RsqrtBackward0",
-        "SinhBackward0",
-        "SoftmaxBackward0",
-        "SqrtBackward0",
-        "StdBackward0",
-        "VarBackward0",
-        "XlogyBackward0",
-    ]
-)
-"""Operations that can create NaN or infinities from ordinary numbers. Among several candidates they are named
-first."""
 
 
 def forward_origin_starts(call: BackwardView) -> list[str]:
@@ -142,14 +99,14 @@ def _likely_origin(call: BackwardView, node: str) -> str:
     """The origin, if not all Nodes between a bad output and the finite ones below are known: the lowest that can
     create non-finite values."""
     unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
-    creators = [other for other in (node, *unseen) if call.functions[other]["name"] in _CREATORS]
+    creators = [other for other in (node, *unseen) if is_of_kind(call, other, NodeKind.SINGULAR)]
     return creators[-1] if creators else node
 
 
 def _is_mask(call: BackwardView, node: str) -> bool:
     """Whether a Node holds infinities on purpose: it inserted them, or passed on what another one inserted."""
-    while call.functions[node]["name"] not in _MASKS:
-        if call.functions[node]["name"] in _SUMS and not any(
+    while not is_of_kind(call, node, NodeKind.FILLS):
+        if is_of_kind(call, node, NodeKind.ADDS) and not any(
             is_nonfinite(output(call, other)) for other in known_inputs(call, node)
         ):
             return True
@@ -189,7 +146,7 @@ def _makes_nonfinite(call: BackwardView, edge: GradientEdge) -> bool:
     sources = [other.source for other in call.incoming[edge.target]]
     if not all(is_finite(call.functions[other]["gradient"]) for other in sources):
         return False
-    likely = [other for other in sources if call.functions[other]["name"] in _CREATORS]
+    likely = [other for other in sources if is_of_kind(call, other, NodeKind.SINGULAR)]
     return edge.source == (likely or sources)[0]
 
 

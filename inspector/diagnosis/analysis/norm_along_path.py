@@ -15,9 +15,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inspector.diagnosis.analysis.node_kinds import VIEWS
+from inspector.diagnosis.analysis.node_ops import is_of_kind
 from inspector.diagnosis.analysis.node_order import topological_order
 from inspector.diagnosis.backward_view import BackwardView
+from inspector.graph.node_kinds import NodeKind
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import is_unknown
 
@@ -138,7 +139,7 @@ def _users(call: BackwardView) -> Iterator[_User]:
     for accumulate in call.leaf_of:
         for edge in call.incoming.get(accumulate, ()):
             node, views = edge.source, []
-            while call.functions[node]["name"].startswith(VIEWS) and len(call.incoming.get(node, ())) == 1:
+            while is_of_kind(call, node, NodeKind.COVERS) and len(call.incoming.get(node, ())) == 1:
                 views.append(node)
                 node = call.incoming[node][0].source
             yield _User(accumulate, node, tuple(views))

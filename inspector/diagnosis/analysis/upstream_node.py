@@ -5,37 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.backward_view import BackwardView
+from inspector.graph.node_kinds import NodeKind
 
-SELECTS = frozenset(
-    [
-        "AliasBackward0",
-        "AsStridedBackward0",
-        "CloneBackward0",
-        "ExpandBackward0",
-        "GatherBackward0",
-        "IndexBackward0",
-        "IndexSelectBackward0",
-        "MaskedSelectBackward0",
-        "PermuteBackward0",
-        "ReshapeAliasBackward0",
-        "SelectBackward0",
-        "SliceBackward0",
-        "SqueezeBackward0",
-        "SqueezeBackward1",
-        "SqueezeBackward2",
-        "TBackward0",
-        "ToCopyBackward0",
-        "TransposeBackward0",
-        "UnbindBackward0",
-        "UnsafeViewBackward0",
-        "UnsqueezeBackward0",
-        "ViewBackward0",
-    ]
-)
-"""Nodes whose output consists of elements of their input, unchanged: all or some, in another shape or dtype."""
-
-GUARDS = frozenset(["AddBackward0", "ClampBackward0", "ClampBackward1", "ClampMinBackward0", "ClampMinBackward1"])
+GUARDS = ("add", "add.Scalar", "clamp", "clamp.Tensor", "clamp_min", "clamp_min.Tensor")
 """Operations that keep the argument of a logarithm above zero: `p + 1e-8`, `p.clamp(min=1e-8)`."""
 
 
@@ -47,16 +21,17 @@ class Producer:
     between: tuple[str, ...]
 
 
-def find_producer(call: BackwardView, node: str, through: Collection[str] = SELECTS) -> Producer | None:
+def find_producer(call: BackwardView, node: str, guards: Collection[str] = ()) -> Producer | None:
     """The Node that produced the first input of a Node; None for a leaf or a constant.
 
-    through: names of Nodes to look through, if they have one input with a graph.
+    Looks through Nodes that select, and through those with an op of `guards`, if they have one input with a graph.
     """
     between: list[str] = []
     edges = call.next_edges.get(node, ())
     while edges and edges[0].slot == 0:
         below = edges[0].target
-        if call.functions[below]["name"] not in through or len(call.next_edges.get(below, ())) != 1:
+        passed = is_of_kind(call, below, NodeKind.SELECTS) or op(call, below) in guards
+        if not passed or len(call.next_edges.get(below, ())) != 1:
             return Producer(below, tuple(between))
         between.append(below)
         edges = call.next_edges[below]

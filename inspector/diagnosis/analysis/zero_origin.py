@@ -7,23 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inspector.diagnosis.analysis.node_kinds import (
-    ADDED_SLOT,
-    CHOOSERS,
-    DISTANCES,
-    HALF,
-    MASKS,
-    RECTIFIERS,
-    ROUNDERS,
-    SQUASHERS,
-    SUMS,
-    VIEWS,
-    dtype,
-    is_flat_softmax,
-)
+from inspector.diagnosis.analysis.gradient_dtype import HALF, gradient_dtype
+from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, op
 from inspector.diagnosis.analysis.node_order import topological_order
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
+from inspector.graph.node_kinds import NodeKind
 from inspector.graph.value_norms import is_zero, value_norm
 from inspector.graph.values import is_summary, is_unknown
 
@@ -31,8 +20,25 @@ TINY = 1e-30
 """A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: what arrives with a norm like this and leaves as
 zeros was not cut but has vanished."""
 
-_FLAT = (*ROUNDERS, *RECTIFIERS, *SQUASHERS)
+_WITHOUT_OPERAND = (NodeKind.MASKS, NodeKind.ROUNDS, NodeKind.RECTIFIES, NodeKind.SQUASHES)
 """Functions that produce zeros without another operand."""
+
+_ADDED_SLOT = {
+    "addmm": 0,
+    "addmv": 0,
+    "addbmm": 0,
+    "baddbmm": 0,
+    "convolution": 2,
+    "native_batch_norm": 2,
+    "cudnn_batch_norm": 2,
+    "native_layer_norm": 2,
+    "native_group_norm": 2,
+    "linear": 2,
+}
+"""Inputs that are only added (a bias), by op: their gradient is a sum, which may cancel but is never masked."""
+
+_ZERO_AT_ZERO = ("mul", "mul.Scalar", "prod", "prod.dim_int", "dot", "mm", "bmm", "cos", "cosh", "sinc")
+"""Functions whose gradient may be zero because the input is."""
 
 _MOST_CAUSES = 8
 """Maximum causes kept per Node: enough to see whether one of them is intended."""
@@ -77,16 +83,16 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
 
 def rule_for(call: BackwardView, zero: ZeroCause) -> str:
     """The rule that reports a cause."""
-    name = call.functions[zero.node]["name"]
+    node, dtype = zero.node, gradient_dtype(call, zero.node, zero.edge.gradient)
     if zero.hooked:
         return "zero-gradient"
-    if name in ROUNDERS or is_flat_softmax(call, zero.node):
+    if is_of_kind(call, node, NodeKind.ROUNDS) or is_flat_softmax(call, node):
         return "zero-derivative"
-    if name in RECTIFIERS:
+    if is_of_kind(call, node, NodeKind.RECTIFIES):
         return "dead-activation"
-    if name in SQUASHERS:
+    if is_of_kind(call, node, NodeKind.SQUASHES):
         return "saturated-activation"
-    if zero.operand is None and not name.startswith(MASKS) and dtype(call, zero.node, zero.edge.gradient) == HALF:
+    if zero.operand is None and not is_of_kind(call, node, NodeKind.MASKS) and dtype == HALF:
         return "gradient-underflow"
     return "zero-gradient"
 
@@ -126,12 +132,12 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
         return ZeroCause(node, edge, True, None, (leaf,))
     if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
         return None
-    if not call.knows_saved and not call.functions[node]["name"].startswith((*MASKS, *_FLAT)):
+    if not call.knows_saved and not is_of_kind(call, node, *_WITHOUT_OPERAND):
         return None  # what it multiplied by is not known: the B of LoRA before its first step, say
     operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
     own = _input(call, edge)
     if not operands:
-        stationary = call.functions[node]["name"] in DISTANCES or _is_stationary(call, node, own)
+        stationary = is_of_kind(call, node, NodeKind.DISTANCE) or _is_stationary(call, node, own)
         return None if stationary else ZeroCause(node, edge, False, None, (leaf,))
     maker, held = _origin_of(call, operands[0])
     if held is not None and held in call.leaf_of.values() and (_is_learning(call, held) or _is_small(call, held)):
@@ -144,10 +150,9 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
 
 def _is_sum(call: BackwardView, edge: GradientEdge) -> bool:
     """Whether the gradient on this edge is a sum of what arrived, so that a zero means it cancelled."""
-    function = call.functions[edge.source]
-    if function["name"] in SUMS:
-        return bool(function["attributes"].get("alpha", 1) != 0)
-    return ADDED_SLOT.get(function["name"]) == edge.slot
+    if is_of_kind(call, edge.source, NodeKind.PASSES):
+        return bool(call.functions[edge.source]["attributes"].get("alpha", 1) != 0)
+    return _ADDED_SLOT.get(op(call, edge.source)) == edge.slot
 
 
 def _has_vanished(call: BackwardView, node: str) -> bool:
@@ -156,10 +161,9 @@ def _has_vanished(call: BackwardView, node: str) -> bool:
 
 def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
     """Whether something else was chosen here: by the function, a router, or a loss at its minimum."""
-    name = call.functions[edge.source]["name"]
-    if name.startswith(CHOOSERS) or is_idle(call, edge.source, edge.slot):
+    if is_of_kind(call, edge.source, NodeKind.CHOOSES) or is_idle(call, edge.source, edge.slot):
         return True
-    return bool(name.startswith("Clamp") and at_minimum(call))
+    return is_of_kind(call, edge.source, NodeKind.CLAMPS) and at_minimum(call)
 
 
 def at_minimum(call: BackwardView) -> bool:
@@ -215,10 +219,7 @@ def _operands(call: BackwardView, edge: GradientEdge) -> Iterator[str]:
 
 def _is_stationary(call: BackwardView, node: str, own: str | None) -> bool:
     """Whether the zeros are those of the input itself (`x * x` at 0), which a step may leave."""
-    names = call.functions[node]["name"]
-    if own is None or not names.startswith(("Mul", "Square", "Cos", "Sin", "Prod", "Dot", "Mm", "Bmm")):
-        return False
-    return is_zero(data(call, own))
+    return own is not None and op(call, node) in _ZERO_AT_ZERO and is_zero(data(call, own))
 
 
 def _origin_of(call: BackwardView, tensor: str) -> tuple[str | None, str | None]:
@@ -247,7 +248,7 @@ def _zero_inputs(call: BackwardView, node: str) -> list[str]:
 
 def _viewed(call: BackwardView, node: str) -> str | None:
     """The leaf that a Node shows in another form (`weight.t()`)."""
-    while call.functions[node]["name"].startswith(VIEWS) and len(call.next_edges.get(node, ())) == 1:
+    while is_of_kind(call, node, NodeKind.COVERS) and len(call.next_edges.get(node, ())) == 1:
         node = call.next_edges[node][0].target
     return call.leaf_of.get(node)
 

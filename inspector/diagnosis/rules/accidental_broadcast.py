@@ -18,42 +18,39 @@ import math
 import re
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.node_ops import op, operation
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import operation
 from inspector.report import Finding
 
 _ON_THE_WAY = {
-    "AbsBackward0",
-    "AddBackward0",
-    "AddcmulBackward0",
-    "ClampBackward0",
-    "ClampBackward1",
-    "ClampMaxBackward0",
-    "ClampMinBackward0",
-    "DivBackward0",
-    "ExpBackward0",
-    "HuberLossBackward0",
-    "KlDivBackward0",
-    "L1LossBackward0",
-    "LogBackward0",
-    "LogCoshBackward0",
-    "MaximumBackward0",
-    "MeanBackward0",
-    "MeanBackward1",
-    "MinimumBackward0",
-    "MseLossBackward0",
-    "MulBackward0",
-    "NegBackward0",
-    "PowBackward0",
-    "SmoothL1LossBackward0",
-    "SqrtBackward0",
-    "SubBackward0",
-    "SumBackward0",
-    "SumBackward1",
-    "ViewBackward0",
-    "WhereBackward0",
+    "abs",
+    "add",
+    "addcmul",
+    "clamp",
+    "clamp.Tensor",
+    "clamp_max",
+    "clamp_min",
+    "div",
+    "exp",
+    "huber_loss",
+    "log",
+    "maximum",
+    "mean",
+    "mean.dim",
+    "minimum",
+    "mse_loss",
+    "mul",
+    "neg",
+    "pow.Tensor_Scalar",
+    "smooth_l1_loss",
+    "sqrt",
+    "sub",
+    "sum",
+    "sum.dim_IntList",
+    "view",
+    "where",
 }
 """What a loss does with a difference: elementwise operations, then a reduction to one number. Anything else (a
 matrix product, a selection, a softmax over the pairs) means that the pairs are intended."""
@@ -81,12 +78,11 @@ def _is_meant(call: BackwardView, node: str) -> bool:
     source = call.location(node)
     if isinstance(source, dict) and _MEANT.search(source.get("code", "")):
         return True
-    below = [call.functions[edge.target]["name"] for edge in call.next_edges.get(node, ())]
-    return "UnsqueezeBackward0" in below
+    return any(op(call, edge.target) == "unsqueeze" for edge in call.next_edges.get(node, ()))
 
 
 def _to_loss(call: BackwardView, node: str) -> bool:
-    return all(call.functions[above]["name"] in _ON_THE_WAY for above in call.towards_root([node]))
+    return all(op(call, above) in _ON_THE_WAY for above in call.towards_root([node]))
 
 
 def _found(call: BackwardView, node: str, shapes: list[list[int]]) -> Finding:
@@ -94,7 +90,7 @@ def _found(call: BackwardView, node: str, shapes: list[list[int]]) -> Finding:
     longer = first if len(first) > len(second) else second
     pairs = [*longer[:-1], longer[-2]]
     return RULE.found(
-        f"{operation(call.functions[node]['name'])} of {first} and {second} is broadcast to {pairs} on the path "
+        f"{operation(call, node)} of {first} and {second} is broadcast to {pairs} on the path "
         f"to the loss: {math.prod(pairs):,} elements instead of {math.prod(longer):,}",
         "give both the same shape: call squeeze(-1) on the one that ends in 1, or unsqueeze(-1) on the other",
         at=Place(call.location(node), call.index, (node,)),

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.node_names import without_backward
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
@@ -52,7 +53,7 @@ def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Find
     slots = ", ".join(str(edge.slot) for edge in blocked)
     yield RULE.found(
         f"{name} received a gradient and returned None for input {slots}, which requires one",
-        f"return a gradient for input {slots} from {name.removesuffix('Backward')}.backward",
+        f"return a gradient for input {slots} from {without_backward(name)}.backward",
         at=Place(call.location(node), call.index, (node, *(edge.target for edge in blocked))),
         parameters=harmed,
         evidence={"slots": [edge.slot for edge in blocked]},

@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.activation_stats import alive, elements, passed
-from inspector.diagnosis.analysis.node_kinds import RECTIFIERS
+from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.analysis.node_order import only_behind
 from inspector.diagnosis.analysis.zero_origin import at_minimum, is_idle
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.node_kinds import NodeKind
 from inspector.report import Finding
 from inspector.typography import format_number
 
@@ -39,11 +40,11 @@ trained models may be sparse, but seldom below a tenth."""
 FEWEST = 8
 """Minimum number of elements: all of eight are negative by chance once in 256 times."""
 
-_DYING = RECTIFIERS - {"SoftplusBackward0"}
+_IN_PROPORTION = "softplus"
 """The slope of a softplus falls with its output: a small output (a variance, the step of Mamba's state space)
 still changes in proportion."""
 
-_EXACT = frozenset(["ReluBackward0", "ThresholdBackward0", "HardswishBackward0", "HardsigmoidBackward0"])
+_EXACT = ("relu", "threshold", "hardswish", "hardsigmoid")
 """Functions whose output is exactly zero where they are flat (hardsigmoid: at its lower end)."""
 
 
@@ -61,13 +62,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _is_dead(call: BackwardView, node: str) -> bool:
-    function = call.functions[node]
-    if function["name"] not in _DYING or elements(function["gradient"])[0] < FEWEST:
+    if not is_of_kind(call, node, NodeKind.RECTIFIES) or op(call, node) == _IN_PROPORTION:
+        return False
+    if elements(call.functions[node]["gradient"])[0] < FEWEST:
         return False
     share = passed(call, node)
     if share is None or share > LEAST_PASSED:
         return False
-    living = alive(call, node) if function["name"] in _EXACT else None
+    living = alive(call, node) if op(call, node) in _EXACT else None
     return living < LEAST_ALIVE if living is not None else True
 
 

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.node_ops import op
 from inspector.diagnosis.analysis.upstream_node import SeenModules, find_producer
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
-_SIGMOID = "SigmoidBackward0"
-_WITH_LOGITS = "BinaryCrossEntropyWithLogitsBackward0"
-_OF_PROBABILITIES = "BinaryCrossEntropyBackward0"
+_SIGMOID = "sigmoid"
+_WITH_LOGITS = "binary_cross_entropy_with_logits"
+_OF_PROBABILITIES = "binary_cross_entropy"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -32,9 +33,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """
     defects = SeenModules()
     for call in evidence.calls:
-        for loss, row in call.functions.items():
-            node = loss if row["name"] == _WITH_LOGITS else None
-            if row["name"] == _OF_PROBABILITIES:
+        for loss in call.functions:
+            node = loss if op(call, loss) == _WITH_LOGITS else None
+            if op(call, loss) == _OF_PROBABILITIES:
                 node = _sigmoid_before(call, loss)
             producer = None if node is None else _sigmoid_before(call, node)
             if node is not None and producer is not None and defects.add(call, producer):
@@ -43,7 +44,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _sigmoid_before(call: BackwardView, node: str) -> str | None:
     producer = find_producer(call, node)
-    return producer.node if producer is not None and call.functions[producer.node]["name"] == _SIGMOID else None
+    return producer.node if producer is not None and op(call, producer.node) == _SIGMOID else None
 
 
 def _found(call: BackwardView, loss: str, node: str, producer: str) -> Finding:

@@ -17,18 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.node_ops import op
 from inspector.diagnosis.analysis.upstream_node import Producer, SeenModules, find_producer, same_dimension
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
-_SOFTMAX = "SoftmaxBackward0"
+_SOFTMAX = "softmax"
 _AGAIN = {
-    "LogSoftmaxBackward0": "the loss applies log_softmax",
-    "SoftmaxBackward0": "a second softmax is applied",
+    "log_softmax": "the loss applies log_softmax",
+    "softmax": "a second softmax is applied",
 }
-_LOGS_WANTED = ("NllLossBackward0", "NllLoss2DBackward0")
+_LOGS_WANTED = ("nll_loss", "nll_loss2d")
 _ADVICE = "pass logits to the loss, and apply this softmax to predictions only"
 
 
@@ -36,25 +37,22 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Every softmax whose result goes straight into another one, or into a loss that expects logarithms."""
     defects = SeenModules()
     for call in evidence.calls:
-        for node, row in call.functions.items():
-            producer = find_producer(call, node) if row["name"] in _AGAIN or row["name"] in _LOGS_WANTED else None
-            if (
-                producer is not None
-                and call.functions[producer.node]["name"] == _SOFTMAX
-                and defects.add(call, producer.node)
-            ):
+        for node in call.functions:
+            is_candidate = op(call, node) in _AGAIN or op(call, node) in _LOGS_WANTED
+            producer = find_producer(call, node) if is_candidate else None
+            if producer is not None and op(call, producer.node) == _SOFTMAX and defects.add(call, producer.node):
                 yield from _found(call, node, producer)
 
 
 def _found(call: BackwardView, node: str, producer: Producer) -> Iterator[Finding]:
-    name = call.functions[node]["name"]
-    if name in _AGAIN and not same_dimension(call, node, producer):
+    user = op(call, node)
+    if user in _AGAIN and not same_dimension(call, node, producer):
         return
-    if name in _LOGS_WANTED:
+    if user in _LOGS_WANTED:
         problem = "nll_loss expects log probabilities, but got probabilities"
         advice = "use log_softmax instead of this softmax, or cross_entropy with logits"
     else:
-        problem = f"softmax is applied twice: its probabilities are used as logits, and {_AGAIN[name]} to them"
+        problem = f"softmax is applied twice: its probabilities are used as logits, and {_AGAIN[user]} to them"
         advice = _ADVICE
     yield RULE.found(
         problem,

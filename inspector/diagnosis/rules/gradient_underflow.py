@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.analysis.node_kinds import HALF, dtype
+from inspector.diagnosis.analysis.gradient_dtype import HALF, gradient_dtype
 from inspector.diagnosis.analysis.node_order import topological_order
 from inspector.diagnosis.analysis.zero_origin import find_zero_causes, rule_for
 from inspector.diagnosis.backward_view import BackwardView
@@ -59,7 +59,8 @@ def _flushing(call: BackwardView) -> Iterator[str]:
     for node, edges in call.next_edges.items():
         if _is_flushed(call.functions[node]["gradient"]):
             continue
-        if any(dtype(call, edge.target, edge.gradient) == HALF and _is_flushed(edge.gradient) for edge in edges):
+        lost = [edge for edge in edges if _is_flushed(edge.gradient)]
+        if any(gradient_dtype(call, edge.target, edge.gradient) == HALF for edge in lost):
             yield node
 
 

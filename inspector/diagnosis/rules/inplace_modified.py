@@ -20,11 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.diagnosis.analysis.upstream_node import SELECTS
+from inspector.diagnosis.analysis.node_ops import is_of_kind, operation
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import at_line, operation
+from inspector.diagnosis.wording import at_line
+from inspector.graph.node_kinds import NodeKind
 from inspector.report import Finding
 
 _RAISED = "has been modified by an inplace operation"
@@ -43,7 +44,7 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     row = call.functions[node]
     saved = [item["name"] for item in row["saved"] if item["before"] == "modified"]
     what = f"`{saved[0]}`" if saved else "a tensor"
-    saver = f"{operation(row['name'])}{at_line(call.location(node))} saved {what} for its backward"
+    saver = f"{operation(call, node)}{at_line(call.location(node))} saved {what} for its backward"
     write, step = _writer(call, node, saved), _step(evidence, call, node)
     if write is not None and step is not None and write["source"] == step["source"]:
         write = None  # it is the optimizer that writes
@@ -92,7 +93,7 @@ def _direct_leaves(call: BackwardView, node: str) -> Iterator[str]:
     for below in waiting:  # grows while it is walked
         if below in call.leaf_of:
             yield call.leaf_of[below]
-        elif call.functions[below]["name"] in SELECTS:
+        elif is_of_kind(call, below, NodeKind.SELECTS):
             waiting += [edge.target for edge in call.next_edges.get(below, ())]
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.node_ops import op, operation
 from inspector.diagnosis.analysis.nonfinite_origin import (
     forward_origin_starts,
     forward_origins,
@@ -37,22 +38,22 @@ from inspector.diagnosis.analysis.nonfinite_values import (
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import at_line, operation
+from inspector.diagnosis.wording import at_line
 from inspector.graph.row_types import Given
 from inspector.report import Finding
 
 _ADVICE = {
-    "LogBackward0": "keep its argument above 0: clamp(min=1e-8), or a stable form (log_softmax, logsigmoid)",
-    "Log2Backward0": "keep its argument above 0: clamp(min=1e-8)",
-    "Log10Backward0": "keep its argument above 0: clamp(min=1e-8)",
-    "DivBackward0": "keep the divisor away from 0: add a small number, or clamp it",
-    "ReciprocalBackward0": "keep the divisor away from 0: add a small number, or clamp it",
-    "SqrtBackward0": "keep its argument at or above 0: clamp(min=0), or add a small number",
-    "RsqrtBackward0": "keep its argument above 0: add a small number to it",
-    "ExpBackward0": "keep its argument below 88 (the largest float32 is exp(88.7)): clamp it, or use logsumexp",
-    "SoftmaxBackward0": "leave at least one entry unmasked in every row, or replace the NaN of fully masked rows",
-    "StdBackward0": "pass more than one element: the standard deviation of a single element is NaN",
-    "VarBackward0": "pass more than one element: the variance of a single element is NaN",
+    "log": "keep its argument above 0: clamp(min=1e-8), or a stable form (log_softmax, logsigmoid)",
+    "log2": "keep its argument above 0: clamp(min=1e-8)",
+    "log10": "keep its argument above 0: clamp(min=1e-8)",
+    "div": "keep the divisor away from 0: add a small number, or clamp it",
+    "reciprocal": "keep the divisor away from 0: add a small number, or clamp it",
+    "sqrt": "keep its argument at or above 0: clamp(min=0), or add a small number",
+    "rsqrt": "keep its argument above 0: add a small number to it",
+    "exp": "keep its argument below 88 (the largest float32 is exp(88.7)): clamp it, or use logsumexp",
+    "softmax": "leave at least one entry unmasked in every row, or replace the NaN of fully masked rows",
+    "std": "pass more than one element: the standard deviation of a single element is NaN",
+    "var": "pass more than one element: the variance of a single element is NaN",
 }
 _OTHER_ADVICE = "keep its input inside its domain and small enough for its dtype"
 
@@ -95,12 +96,11 @@ def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:
 
 
 def _of_node(call: BackwardView, node: str) -> Finding:
-    row = call.functions[node]
     given = _given(call, node)
     constants = [pair for pair in saved_constants(call, node) if is_nonfinite(pair[1]["before"]["data"])]
     masked = [other for other in known_inputs(call, node) if kind_of(call, other) == "inf"]
-    source, advice = call.location(node), _ADVICE.get(row["name"], _OTHER_ADVICE)
-    made = f"{operation(row['name'])}{at_line(source)}"
+    source, advice = call.location(node), _ADVICE.get(op(call, node), _OTHER_ADVICE)
+    made = f"{operation(call, node)}{at_line(source)}"
     if given is not None and not masked:
         source, advice = given["source"] or source, "keep it finite, or clean it before use"
         called = given["code"] or given["operation"]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.node_ops import op, operation
 from inspector.diagnosis.analysis.nonfinite_origin import forward_origin_starts, gradient_origins
 from inspector.diagnosis.analysis.nonfinite_values import (
     affected_leaves,
@@ -30,31 +31,31 @@ from inspector.diagnosis.analysis.nonfinite_values import (
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import at_line, number, operation
+from inspector.diagnosis.wording import at_line, number
 from inspector.graph.value_norms import value_norm
 from inspector.report import Finding
 
 _WHY = {
-    "AcosBackward0": ("the derivative of acos at -1 and 1 is infinite", "clamp its argument to less than 1"),
-    "AsinBackward0": ("the derivative of asin at -1 and 1 is infinite", "clamp its argument to less than 1"),
-    "AcoshBackward0": ("the derivative of acosh at 1 is infinite", "clamp its argument to more than 1"),
-    "AtanhBackward0": ("the derivative of atanh at -1 and 1 is infinite", "clamp its argument to less than 1"),
-    "Atan2Backward0": ("the derivative of atan2 at (0, 0) is 0 / 0", "keep its arguments away from (0, 0)"),
-    "DivBackward0": ("its divisor is 0, or too small for its square", "add a small number to the divisor"),
-    "ExpBackward0": ("its result is infinite", "clamp its argument"),
-    "LinalgEighBackward0": ("two eigenvalues are equal", "use the eigenvalues only, or add noise to the matrix"),
-    "LinalgSvdBackward0": ("two singular values are equal", "use the singular values only"),
-    "LogBackward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
-    "Log2Backward0": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
-    "LogitBackward0": ("the derivative of logit at 0 and 1 is infinite", "pass eps=1e-6"),
-    "PowBackward0": (
+    "acos": ("the derivative of acos at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "asin": ("the derivative of asin at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "acosh": ("the derivative of acosh at 1 is infinite", "clamp its argument to more than 1"),
+    "atanh": ("the derivative of atanh at -1 and 1 is infinite", "clamp its argument to less than 1"),
+    "atan2": ("the derivative of atan2 at (0, 0) is 0 / 0", "keep its arguments away from (0, 0)"),
+    "div": ("its divisor is 0, or too small for its square", "add a small number to the divisor"),
+    "exp": ("its result is infinite", "clamp its argument"),
+    "linalg_eigh": ("two eigenvalues are equal", "use the eigenvalues only, or add noise to the matrix"),
+    "linalg_svd": ("two singular values are equal", "use the singular values only"),
+    "log": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
+    "log2": ("the derivative of log at 0 is infinite", "keep its argument above 0: clamp(min=1e-8)"),
+    "logit": ("the derivative of logit at 0 and 1 is infinite", "pass eps=1e-6"),
+    "pow.Tensor_Scalar": (
         "the derivative of a power below 1 at 0 is infinite",
         "add a small number to its base",
     ),
-    "PowBackward1": ("the derivative of this power at 0 is infinite", "keep its base above 0"),
-    "ReciprocalBackward0": ("its argument is 0", "add a small number to its argument"),
-    "RsqrtBackward0": ("the derivative of 1 / sqrt at 0 is infinite", "add a small number to its argument"),
-    "SqrtBackward0": (
+    "pow.Tensor_Tensor": ("the derivative of this power at 0 is infinite", "keep its base above 0"),
+    "reciprocal": ("its argument is 0", "add a small number to its argument"),
+    "rsqrt": ("the derivative of 1 / sqrt at 0 is infinite", "add a small number to its argument"),
+    "sqrt": (
         "the derivative of sqrt at 0 is infinite",
         "add a small number to its argument: sqrt(x + 1e-12)",
     ),
@@ -79,17 +80,16 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
     if not births:
         return
     node = births[0]
-    name = call.functions[node]["name"]
     source = call.location(node)
     edges = [edge for edge in call.next_edges.get(node, ()) if is_nonfinite(edge.gradient)]
     became = (
         "NaN" if any(kind(edge.gradient) == "nan" for edge in edges) else "infinite" if edges else "not finite"
     )
-    why, advice = _WHY.get(name, (_overflow(call, node, edges), _OTHER_ADVICE))
+    why, advice = _WHY.get(op(call, node), (_overflow(call, node, edges), _OTHER_ADVICE))
     arrived = call.arrived(node)
     given = "" if arrived is None else f" (norm {number(arrived)})"
     finding = RULE.found(
-        f"{operation(name)}{at_line(source)} received a finite gradient{given} and made it {became}: {why}",
+        f"{operation(call, node)}{at_line(source)} received a finite gradient{given} and made it {became}: {why}",
         advice + (_BEHIND if became == "NaN" and _may_be_masked(call, node) else ""),
         at=Place(source, call.index, (node, *dict.fromkeys(edge.target for edge in edges))),
         parameters=affected_leaves(call, node),

@@ -19,11 +19,12 @@ import math
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.activation_stats import passed, result, slope
-from inspector.diagnosis.analysis.node_kinds import SQUASHERS, is_flat_softmax
+from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, op
 from inspector.diagnosis.analysis.node_order import only_behind
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.node_kinds import NodeKind
 from inspector.graph.values import is_summary
 from inspector.report import Finding
 from inspector.typography import format_number
@@ -36,9 +37,9 @@ WRONG_ANSWER = 100.0
 """Gradient of a binary cross entropy at a probability, times the number of them: 1 / p for the right answer. Above
 this a probability is next to 0 for what is true, and the sigmoid's flatness keeps the model from learning it."""
 
-_GATED = ("MulBackward", "ProdBackward")
-_LIKELIHOODS = ("LogBackward", "NllLoss")
-_BINARY = "BinaryCrossEntropyBackward0"
+_GATED = ("mul", "mul.Scalar", "prod", "prod.dim_int")
+_LIKELIHOODS = ("log", "nll_loss", "nll_loss2d")
+_BINARY = "binary_cross_entropy"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -49,8 +50,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _in_call(evidence: Evidence, call: BackwardView) -> Iterator[Finding]:
-    for node, function in call.functions.items():
-        if function["name"] not in SQUASHERS or is_flat_softmax(call, node):
+    for node in call.functions:
+        if not is_of_kind(call, node, NodeKind.SQUASHES) or is_flat_softmax(call, node):
             continue
         share = slope(call, node)
         if share is None or share >= FLAT or _is_at_work(call, node):
@@ -64,16 +65,16 @@ def _is_at_work(call: BackwardView, node: str) -> bool:
     """Whether it is a gate or a router (its output weighs something else that learns), or a probability whose
     likelihood the loss takes, which makes up for the flatness."""
     users = [edge.source for edge in call.incoming.get(node, ())]
-    if any(call.functions[user]["name"].startswith(_LIKELIHOODS) for user in users):
+    if any(op(call, user) in _LIKELIHOODS for user in users):
         return True
-    if any(call.functions[user]["name"] == _BINARY for user in users):
+    if any(op(call, user) == _BINARY for user in users):
         return _largest(call.functions[node]["gradient"]) < WRONG_ANSWER
     return bool(users) and all(_weighs(call, user) for user in users)
 
 
 def _weighs(call: BackwardView, user: str) -> bool:
     """Whether a Node multiplies it by something that needs a gradient itself."""
-    return call.functions[user]["name"].startswith(_GATED) and len(call.next_edges.get(user, ())) > 1
+    return op(call, user) in _GATED and len(call.next_edges.get(user, ())) > 1
 
 
 def _largest(gradient: object) -> float:

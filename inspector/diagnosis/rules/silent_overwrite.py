@@ -21,10 +21,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.diagnosis.analysis.node_ops import op, operation
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import at_line, operation
+from inspector.diagnosis.wording import at_line
 from inspector.graph.places import file_and_line
 from inspector.graph.row_types import SavedTensor
 from inspector.report import Finding
@@ -34,12 +35,12 @@ _Saved = tuple[str, str]
 """A Node, and the name of a tensor that it saved."""
 
 _LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
-    "ConvolutionBackward0": {"input": (1,), "weight": (0,)},
-    "NativeBatchNormBackward0": {"input": (0, 1), "weight": (0,)},
-    "NativeGroupNormBackward0": {"input": (0, 1), "weight": (0,)},
-    "NativeLayerNormBackward0": {"input": (0, 1), "weight": (0,)},
+    "convolution": {"input": (1,), "weight": (0,)},
+    "native_batch_norm": {"input": (0, 1), "weight": (0,)},
+    "native_group_norm": {"input": (0, 1), "weight": (0,)},
+    "native_layer_norm": {"input": (0, 1), "weight": (0,)},
 }
-"""Nodes whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
+"""Operations whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
 
 _ADVICE = "compute a new tensor instead of overwriting this one (without `.data` torch detects it and raises)"
 
@@ -72,7 +73,7 @@ def _found(call: BackwardView, write: WriteRow, saved: list[_Saved]) -> Iterator
         return
     node, name = saved[0]
     wrote = write["code"] or write["operation"]
-    saver = f"{operation(call.functions[node]['name'])}{at_line(call.location(node))}"
+    saver = f"{operation(call, node)}{at_line(call.location(node))}"
     more = f" (and {len(saved) - 1} more)" if len(saved) > 1 else ""
     yield RULE.found(
         f"{wrote}{at_line(write['source'])} changed `{name}`, which {saver} had saved for backward{more}, "
@@ -92,7 +93,7 @@ def _harmed(call: BackwardView, saved: list[_Saved]) -> Iterator[str]:
     for node, name in saved:
         names[node].add(name.partition("[")[0])
     for node, changed in names.items():
-        slots = _LAYERS.get(call.functions[node]["name"])
+        slots = _LAYERS.get(op(call, node))
         for edge in call.next_edges.get(node, ()):
             if slots is not None and changed <= slots.keys():
                 is_harmed = any(edge.slot in slots[name] for name in changed)

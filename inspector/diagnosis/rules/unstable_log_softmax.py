@@ -15,26 +15,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.analysis.upstream_node import GUARDS, SELECTS, find_producer
+from inspector.diagnosis.analysis.node_ops import op
+from inspector.diagnosis.analysis.upstream_node import GUARDS, find_producer
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 
-_LOGARITHMS = ("LogBackward0", "Log2Backward0", "Log10Backward0")
+_LOGARITHMS = ("log", "log2", "log10")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every logarithm of what a softmax gave."""
     for call in evidence.calls:
-        for node, row in call.functions.items():
-            if row["name"] in _LOGARITHMS:
+        for node in call.functions:
+            if op(call, node) in _LOGARITHMS:
                 yield from _found(call, node)
 
 
 def _found(call: BackwardView, node: str) -> Iterator[Finding]:
-    producer = find_producer(call, node, SELECTS | GUARDS)
-    if producer is None or call.functions[producer.node]["name"] != "SoftmaxBackward0":
+    producer = find_producer(call, node, GUARDS)
+    if producer is None or op(call, producer.node) != "softmax":
         return
     yield RULE.found(
         "log of a softmax: -inf where a probability is rounded to zero",

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.diagnosis.analysis.node_kinds import ROUNDERS
+from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.node_kinds import NodeKind
 from inspector.report import Finding
 
 
@@ -35,9 +36,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _found(call: BackwardView, zero: ZeroCause) -> Finding:
-    function = call.functions[zero.node]
-    if function["name"] in ROUNDERS:
-        operation = ROUNDERS[function["name"]]
+    if is_of_kind(call, zero.node, NodeKind.ROUNDS):
+        operation = op(call, zero.node)
         wrong = f"{operation} has a derivative of zero everywhere: no gradient passes"
         straight = f"x + (x.{operation}() - x).detach()"
         advice = f"keep {operation} out of the loss, or use a straight-through gradient: {straight}"

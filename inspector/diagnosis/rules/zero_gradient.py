@@ -20,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.diagnosis.analysis.node_ops import is_of_kind
 from inspector.diagnosis.analysis.zero_origin import ZeroCause, find_zero_causes, rule_for
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.node_kinds import NodeKind
 from inspector.report import Finding
 from inspector.typography import format_number
 
@@ -74,7 +76,7 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
             f"find out why {factor} is all zeros here: an inverted or empty mask, a weight of 0, both factors "
             "initialised to zero",
         )
-    if name.startswith("Clamp"):
+    if is_of_kind(call, zero.node, NodeKind.CLAMPS):
         bounds = [function["attributes"].get(end) for end in ("min", "max")]
         within = " and ".join(format_number(float(bound)) for bound in bounds if isinstance(bound, (int, float)))
         return (

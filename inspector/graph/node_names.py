@@ -1,0 +1,116 @@
+"""What the name of a Node says: the op of the forward, and how a reader calls it.
+
+An op is torch's name of an operator, without the underscores at its ends and without `_forward`:
+`AddmmBackward0` is the Node of `addmm`, `SoftmaxBackward0` that of `_softmax`. Where the overloads of an operator
+have other inputs, or compute something else, an op names its overload as well: `add`, but `add.Scalar`.
+
+Only this module takes the names of Nodes apart. All others ask for ops and for their kinds (`node_kinds`), so
+that a graph from elsewhere may name its functions by their ops: `mul`, `relu`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_OF_TORCH = re.compile(r"(?P<words>[A-Z]\w*?)Backward(?:Autograd[A-Z]\w*?)?\d+(?P<copy>_copy)?")
+"""A Node that torch generated from an operator, perhaps for nested tensors or for the copy of a view. The Node of
+a custom Function, `ReluBackward`, has no number."""
+
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
+_NUMBER = re.compile(r"(?P<class>Backward(?:Autograd[A-Z]\w*?)?)\d+$")
+_ENDING = re.compile(r"Backward(?:Autograd[A-Z]\w*?\d+|\d*)$")
+
+_SPELLINGS = {
+    "Col2Im": "col2im",
+    "Deg2Rad": "deg2rad",
+    "GridSampler2D": "grid_sampler_2d",
+    "GridSampler2DBackward": "grid_sampler_2d_backward",
+    "GridSampler2DCpuFallback": "grid_sampler_2d_cpu_fallback",
+    "GridSampler2DCpuFallbackBackward": "grid_sampler_2d_cpu_fallback_backward",
+    "GridSampler3D": "grid_sampler_3d",
+    "GridSampler3DBackward": "grid_sampler_3d_backward",
+    "Im2Col": "im2col",
+    "Rad2Deg": "rad2deg",
+    "SpecialXlog1Py": "special_xlog1py",
+}
+"""Operators whose words begin after a digit elsewhere than in `MaxPool2DWithIndices`."""
+
+_OVERLOADS = {
+    "AddBackward1": "add.Scalar",
+    "BernoulliBackward1": "bernoulli.Tensor",
+    "ClampBackward0": "clamp.Tensor",
+    "ClampMaxBackward1": "clamp_max.Tensor",
+    "ClampMinBackward1": "clamp_min.Tensor",
+    "CopysignBackward1": "copysign.Scalar",
+    "DivBackward1": "div.Scalar",
+    "DivBackward2": "div.Tensor_mode",
+    "DivBackward3": "div.Scalar_mode",
+    "EqBackward1": "eq.Tensor",
+    "FillBackward1": "fill.Tensor",
+    "FillBackward3": "fill.Tensor",
+    "FmodBackward1": "fmod.Tensor",
+    "ForeachPowBackward1": "foreach_pow.ScalarList",
+    "ForeachPowBackward2": "foreach_pow.ScalarAndTensor",
+    "GeBackward1": "ge.Tensor",
+    "GtBackward1": "gt.Tensor",
+    "IndexFillBackward1": "index_fill.int_Tensor",
+    "LeBackward1": "le.Tensor",
+    "LerpBackward1": "lerp.Tensor",
+    "LtBackward1": "lt.Tensor",
+    "MaskedFillBackward1": "masked_fill.Tensor",
+    "MaxBackward0": "max.dim",
+    "MeanBackward1": "mean.dim",
+    "MedianBackward1": "median.dim",
+    "MinBackward0": "min.dim",
+    "MulBackward1": "mul.Scalar",
+    "NanmedianBackward1": "nanmedian.dim",
+    "NeBackward1": "ne.Tensor",
+    "NormalBackward1": "normal.Tensor_float",
+    "NormalBackward2": "normal.float_Tensor",
+    "NormalBackward3": "normal.Tensor_Tensor",
+    "PowBackward0": "pow.Tensor_Scalar",
+    "PowBackward1": "pow.Tensor_Tensor",
+    "PowBackward2": "pow.Scalar",
+    "ProdBackward1": "prod.dim_int",
+    "RemainderBackward1": "remainder.Tensor",
+    "RsubBackward1": "rsub.Scalar",
+    "ScatterBackward1": "scatter.value",
+    "SpecialXlog1PyBackward1": "special_xlog1py.self_scalar",
+    "SpecialXlog1PyBackward2": "special_xlog1py.other_scalar",
+    "SpecialZetaBackward1": "special_zeta.self_scalar",
+    "SpecialZetaBackward2": "special_zeta.other_scalar",
+    "SubBackward1": "sub.Scalar",
+    "SumBackward1": "sum.dim_IntList",
+    "SumBackwardAutogradNestedTensor1": "sum.dim_IntList",
+    "XlogyBackward1": "xlogy.Scalar_Self",
+    "XlogyBackward2": "xlogy.Scalar_Other",
+}
+"""The number of an overload is its place in torch's derivatives.yaml; the usual one has no overload in its op."""
+
+
+@functools.cache
+def op_of(name: str) -> str:
+    """`addmm` for `AddmmBackward0`. AccumulateGrad, a custom Function and what is an op keep their names."""
+    if name in _OVERLOADS:
+        return _OVERLOADS[name]
+    found = _OF_TORCH.fullmatch(name)
+    if found is None:
+        return name
+    words = found["words"]
+    return (_SPELLINGS.get(words) or _BETWEEN_WORDS.sub("_", words).lower()) + (found["copy"] or "")
+
+
+def without_number(name: str) -> str:
+    """`PowBackward` for `PowBackward0`: torch's number tells overloads apart, not what the function does."""
+    return _NUMBER.sub(r"\g<class>", name)
+
+
+def without_backward(name: str) -> str:
+    """`Pow` for `PowBackward0`, `MyFunction` for `MyFunctionBackward`: what the forward ran."""
+    return _ENDING.sub("", name) or name
+
+
+def name_of_custom(function: str) -> str:
+    """The name of the Node of a custom Function: `MyFunctionBackward`."""
+    return f"{function}Backward"
