@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import networkx
+
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.scene.scene import Point
 
@@ -80,26 +82,12 @@ def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
         for target in targets:
             above[target] |= 1 << number
     below, entered = [0] * len(following), [0] * len(following)
-    for number in reversed(_ordered(following)):
+    flow = networkx.DiGraph([(number, target) for number, targets in enumerate(following) for target in targets])
+    for number in reversed(list(networkx.topological_sort(flow))):
         for target in following[number]:
             below[number] |= below[target] | 1 << target
             entered[number] |= entered[target] | above[target]
     return below, entered
-
-
-def _ordered(following: Sequence[Sequence[int]]) -> list[int]:
-    """A topological order."""
-    waiting = [0] * len(following)
-    for targets in following:
-        for target in targets:
-            waiting[target] += 1
-    order = [number for number, count in enumerate(waiting) if not count]
-    for number in order:  # grows while it is read
-        for target in following[number]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                order.append(target)
-    return order
 
 
 # ---- one part ---------------------------------------------------------------------------------------------
