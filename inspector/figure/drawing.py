@@ -10,7 +10,7 @@ from typing import TypeAlias
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
 from inspector.figure.canvas_fallbacks import PlacedPlans, fit
 from inspector.figure.choose_style import FOLDED_STYLE, choose_style, is_folded, note
-from inspector.figure.compose import compose, move_panel
+from inspector.figure.compose import compose
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.folding import FoldedGraph, fold, merge_neighbours
@@ -27,6 +27,7 @@ from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Order
 from inspector.options.figure_options import FigureOptions
 from inspector.scene import Panel, Scene
+from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -298,6 +299,6 @@ def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
     """Panels of one size, one below the other; tall ones side by side."""
     width, height = panels[0].area.width, panels[0].area.height
     dx, dy = (width, 0.0) if height > _TALL * width else (0.0, height)
-    placed = tuple(move_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
+    placed = tuple(transform_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
     last = placed[-1].area
     return Scene(last.right, last.bottom, placed, title, description)

@@ -13,7 +13,6 @@ from dataclasses import replace
 import networkx
 
 from inspector.layout.problem import Placement, Problem, Route
-from inspector.scene.scene import Point
 
 LEAST = 8
 """Minimum boxes of a part."""
@@ -147,22 +146,15 @@ def _key(part: Problem) -> object:
 
 def _stamp(whole: Placement, placed: Placement, part: Problem, names: dict[str, str], top: str) -> None:
     """Add a part to the whole, at the waist they share."""
-    dx = dy = 0.0
     if top:
         here, there = placed.boxes[names[top]], whole.boxes[top]
-        dx, dy = there.x - here.x, there.y - here.y
+        placed = placed.moved(there.x - here.x, there.y - here.y)
     for box, name in names.items():
         if box != top:
-            whole.boxes[box] = placed.boxes[name].moved(dx, dy)
+            whole.boxes[box] = placed.boxes[name]
     routes = {f"{number:06d}": route.id for number, route in enumerate(part.routes)}
     for wire, points in placed.wires.items():
         if not routes[wire].startswith(_TIE):
-            whole.wires[routes[wire]] = _moved(points, dx, dy)
-    for wire, room in placed.labels.items():
-        whole.labels[routes[wire]] = room.moved(dx, dy)
-    for wire, room in placed.below.items():
-        whole.below[routes[wire]] = room.moved(dx, dy)
-
-
-def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
-    return tuple([(x + dx, y + dy) for x, y in points])
+            whole.wires[routes[wire]] = points
+    whole.labels.update({routes[wire]: room for wire, room in placed.labels.items()})
+    whole.below.update({routes[wire]: room for wire, room in placed.below.items()})
