@@ -11,9 +11,22 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 
-from inspector.folding.hide_tensor_views import is_tensor_view
 from inspector.graph import Graph, is_unknown
 from inspector.graph.topology import Path, Topology, common
+
+_VIEWS = (
+    "AliasBackward",
+    "ExpandBackward",
+    "PermuteBackward",
+    "ReshapeAliasBackward",
+    "SqueezeBackward",
+    "TBackward",
+    "TransposeBackward",
+    "UnsafeViewBackward",
+    "UnsqueezeBackward",
+    "ViewBackward",
+)
+"""Functions whose output is a view of their input, without torch's trailing number."""
 
 
 def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) -> list[Path] | None:
@@ -40,7 +53,7 @@ def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) 
             for path in own[1:]:
                 found[position] = common(found[position], path)
             for target in targets:  # a Linear sees its operand in another shape
-                if uses[target] == 1 and is_tensor_view(of.functions[target]["name"]):
+                if uses[target] == 1 and _is_view(of, target):
                     found[target] = found[position]
         else:
             latest = min(targets, key=turns.__getitem__)
@@ -50,11 +63,13 @@ def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) 
 
 def _parameter(of: Topology, holders: dict[int, Path], target: int) -> Path | None:
     """The module of the parameter that an edge leads to, by itself or as it is looked at (a transposed weight)."""
-    while (
-        target not in holders and is_tensor_view(of.functions[target]["name"]) and len(of.following(target)) == 1
-    ):
+    while target not in holders and _is_view(of, target) and len(of.following(target)) == 1:
         target = of.following(target)[0]
     return holders.get(target) or None
+
+
+def _is_view(of: Topology, position: int) -> bool:
+    return of.functions[position]["name"].rstrip("0123456789") in _VIEWS
 
 
 def _module(name: object) -> Path:
