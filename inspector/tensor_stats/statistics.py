@@ -51,9 +51,6 @@ class TensorStatistics(NamedTuple):
     infinities: int
 
 
-_IMPLIED = TensorStatistics(0.0, 0.0, 0.0, 0.0, 0, 0, 0)
-
-
 def tensor_norm(tensor: torch.Tensor) -> float:
     """The 2-norm, the one number of a light recording."""
     if tensor.dtype in REDUCED_AS_THEY_ARE:
