@@ -85,9 +85,8 @@ def draw(
     """
     whole = graph
     graph, look = choose_style(graph, look or FigureOptions(), depth)
-    ran = graph.ran
-    moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
-    code = call if call is not None else call_code(graph) if ran else ""
+    moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
+    code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions) -> list[Plan]:
         return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
