@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from inspector.figure.compose import compose
+from inspector.figure.drawing import place_plans
 from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
+from inspector.layout.problem import ROOMY, Spacing
 from inspector.options import FigureOptions
+from inspector.options.choices import Direction
 from inspector.scene import Panel
 from inspector.styles import Plan, call_code
 
@@ -14,6 +18,11 @@ from inspector.styles import Plan, call_code
 def plan(graph: Graph, moment: str, style: str, **look: object) -> Plan:
     """The plan of a style at a moment."""
     return FramePlans(FigureOptions(style=style, **look), call_code(graph)).plan(graph, moment)  # type: ignore[arg-type]
+
+
+def draw_plans(plans: Sequence[Plan], direction: Direction | None = None, spacing: Spacing = ROOMY) -> list[Panel]:
+    """One panel per plan, all with the same geometry, each with its top left corner at (0, 0)."""
+    return compose(*place_plans(plans, direction, spacing)).panels()
 
 
 def labels(shown: Plan) -> list[str]:

@@ -20,18 +20,9 @@ from hypothesis import strategies as st
 import inspector
 from inspector.export.svg import write_svg
 from inspector.figure import draw
-from inspector.folding import (
-    between,
-    finding_marks,
-    fold,
-    hide_tensor_views,
-    neighbourhood,
-    on_paths,
-    open_box,
-    touched,
-    unfold,
-)
+from inspector.folding import finding_marks, fold, merge_neighbours
 from inspector.folding.depth import MOST_AT_A_DEPTH, MOST_BOXES
+from inspector.folding.folded_graph import whole_of
 from inspector.folding.folded_network import build_folded_network
 from inspector.graph import Graph, from_rows, to_rows
 from inspector.graph.topology import topology_of
@@ -58,13 +49,9 @@ VIEWS: dict[str, Any] = {
     "auto": fold,
     "1": lambda item: fold(item, 1),
     "2": lambda item: fold(item, 2),
-    "hide": hide_tensor_views,
-    "fold of hide": lambda item: fold(hide_tensor_views(item)),
     "fold of fold": lambda item: fold(fold(item, 2), 1),
-    "neighbourhood": lambda item: neighbourhood(item, "n1"),
-    "fold of neighbourhood": lambda item: fold(neighbourhood(item, "n0", 1)),
-    "touched": lambda item: touched(item, ["n0", "n1"]),
-    "neighbourhood of fold": lambda item: neighbourhood(fold(item, 1), item.roots[0], 1),
+    "merged": lambda item: merge_neighbours(item, 8),
+    "fold of merged": lambda item: fold(merge_neighbours(item, 8), 1),
 }
 views = st.sampled_from(sorted(VIEWS))
 
@@ -94,11 +81,7 @@ def test_no_node_is_lost_and_none_is_shown_twice(whole: Graph, view: str) -> Non
 
 @given(graphs(), views)
 def test_unfolding_gives_the_graph_back(whole: Graph, view: str) -> None:
-    folded = VIEWS[view](whole)
-    assert unfold(folded) is whole
-    while getattr(folded, "boxes", None):  # one box after the other leads there too
-        folded = open_box(folded, next(iter(folded.boxes)))
-    assert same(folded.network, whole.network)
+    assert whole_of(VIEWS[view](whole)) is whole
 
 
 @given(graphs())
@@ -283,7 +266,7 @@ def test_a_cycle_of_modules_is_marked() -> None:
     ops = [Op("SumBackward0", [1])]
     ops += [Op("MulBackward0", [2], "a"), Op("SinBackward0", [3, 5], "b"), Op("CosBackward0", [4], "a")]
     ops += [Op("ExpBackward0", [5], "b"), Op("TanhBackward0", [6], "a"), Op("AccumulateGrad")]
-    network = neighbourhood(fold(graph(ops), 1), "n0", 9).network
+    network = fold(graph(ops), 1).network
     assert networkx.is_directed_acyclic_graph(
         networkx.DiGraph((u, v) for u, v, edge in network.edges(data=True) if not edge.get("back"))
     )
@@ -321,92 +304,27 @@ def test_a_leaf_that_is_a_variable_of_its_own_is_no_parameter_of_the_module_that
     assert "image" in {node["name"] for _, node in folded if node["kind"] == "tensor"}
 
 
-def test_views_and_transposes_hide_in_their_neighbours() -> None:
-    hidden = hide_tensor_views(transformer(2))
-    functions = {node["name"] for _, node in hidden.functions()}
-    assert "TBackward0" not in functions
-    hosts = {
-        node["host"]: node["members"] for _, node in hidden.network.nodes(data=True) if node["kind"] == "fold"
-    }
-    assert all(host in members and len(members) == 2 for host, members in hosts.items())
-
-
-class View(torch.autograd.Function):
-    """Doubles: a view by its name alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return 2 * x
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return 2 * gradient
-
-
-def test_a_custom_function_is_no_view_whatever_its_name() -> None:
-    x = torch.randn(3, requires_grad=True)
-    with inspector.record() as recording:
-        View.apply(x.exp().unsqueeze(0)).sum().backward()  # type: ignore[no-untyped-call]
-    shown = {node["name"] for _, node in hide_tensor_views(recording.calls[0].graph).functions()}
-    assert "ViewBackward" in shown and "UnsqueezeBackward0" not in shown
-
-
-def test_paths_between_two_tensors() -> None:
-    whole = transformer(2)
-    lit = on_paths(
-        whole, "n0", next(key for key, node in whole.functions() if node["name"] == "EmbeddingBackward0")
-    )
-    names = [whole[identifier]["name"] for identifier in lit]
-    assert names.count("AddBackward0") == 2 and "AccumulateGrad" not in names
-    assert "TBackward0" not in names
-    path = between(whole, "n0", "n3")
-    assert {key for key, _ in path.functions()} >= {"n0", "n3"}
-    with pytest.raises(KeyError, match="no gradient flows through a tensor or Node called 'y'"):
-        on_paths(whole, "y", "n0")
-
-
-def test_a_neighbourhood_keeps_the_rest_in_boxes() -> None:
-    near = neighbourhood(transformer(6), "n8", 1)
-    assert "n8" in near.network
-    assert {node["why"] for _, node in near.network.nodes(data=True) if node["kind"] == "fold"} == {"rest"}
-
-
-def test_a_neighbourhood_does_not_reach_through_a_shared_leaf() -> None:
-    whole = loop(40)
-    of = topology_of(whole)
-    users = {leaf: [at for at in range(len(of)) if leaf in of.following(at)]
-             for leaf, function in enumerate(of.functions) if function["is_leaf"]}  # fmt: skip
-    leaf = max(users, key=lambda leaf: len(users[leaf]))
-    user = users[leaf][20]
-    near = neighbourhood(whole, of.ids[user], 2)
-    assert of.ids[leaf] in near.network
-    assert len(list(near.functions())) <= 12
-    assert len(list(neighbourhood(whole, of.ids[leaf], 1).functions())) > 40
-
-
-def test_wrong_depths_and_boxes_are_refused() -> None:
+def test_wrong_depths_are_refused() -> None:
     whole = transformer(2)
     for wrong in (0, -1, True, "deep"):
         with pytest.raises(ValueError, match="invalid depth"):
             fold(whole, wrong)  # type: ignore[arg-type]
-    with pytest.raises(KeyError, match="unknown box 'g:n99'"):
-        open_box(fold(whole, 1), "g:n99")
     assert fold(whole, "full") is whole
 
 
 def test_a_graph_that_was_saved_folded_cannot_be_unfolded() -> None:
     saved = from_rows(to_rows(fold(transformer(4), 1)))
     with pytest.raises(ValueError, match="saved folded"):
-        unfold(saved)
+        whole_of(saved)
 
 
 _ROWS_IN_ANOTHER_PROCESS = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from inspector.graph import to_rows
-from inspector.folding import fold, hide_tensor_views
+from inspector.folding import fold
 from columns import loop, transformer
-print(json.dumps([to_rows(fold(item)) for item in (transformer(5), loop(40), hide_tensor_views(transformer(3)))]))
+print(json.dumps([to_rows(fold(item)) for item in (transformer(5), loop(40))]))
 """
 
 

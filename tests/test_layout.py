@@ -12,8 +12,9 @@ from pathlib import Path
 import geometry
 import graphs
 import pytest
+from pictured import draw_plans
 
-from inspector.figure import Figure, draw, draw_plans, drawing
+from inspector.figure import Figure, draw, drawing
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.graph import Graph, from_rows, to_rows

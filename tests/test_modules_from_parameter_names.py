@@ -67,8 +67,8 @@ def test_what_takes_a_parameter_is_of_its_module_and_all_of_a_block_is_of_that_b
 def test_it_folds_as_one_that_was_recorded_and_says_by_what():
     folded = fold(traced())
     assert isinstance(folded, FoldedGraph)
-    labels = {box.label for box in folded.boxes.values() if box.kind == "equal"}
-    assert labels == {box.label for box in fold(recorded()).boxes.values() if box.kind == "equal"} != set()
+    labels = {node["name"] for _, node in folded.folds() if node["why"] == "equal"}
+    assert labels == {node["name"] for _, node in fold(recorded()).folds() if node["why"] == "equal"} != set()
     assert "modules inferred from parameter names" in folded.note
     assert "names of parameters" not in fold(recorded()).note
     functions = [function for _, function in folded.whole.functions() if not function["is_leaf"]]

@@ -9,8 +9,9 @@ import graphs
 import one_level
 import pytest
 from golden import FOLDER
+from pictured import draw_plans
 
-from inspector.figure import draw, draw_plans, frames
+from inspector.figure import draw, frames
 from inspector.figure.canvas import SIZES
 from inspector.figure.compose import compose
 from inspector.figure.frame_plans import FramePlans

@@ -16,7 +16,7 @@ from test_folding import graphs
 from inspector.export.svg import write_svg
 from inspector.figure import Figure, draw
 from inspector.figure.choose_style import MOST_UNFOLDED
-from inspector.folding import fold, hide_tensor_views
+from inspector.folding import fold
 from inspector.folding.boxes import FoldedBox
 from inspector.folding.folded_graph import FoldedGraph
 from inspector.graph import Graph
@@ -43,7 +43,6 @@ EXAMPLES = {
     "transformer": transformer(12),
     "loop": loop(50),
     "small": transformer(1),
-    "without transposes": hide_tensor_views(transformer(4)),
 }
 
 

@@ -7,9 +7,12 @@ from itertools import product
 
 import pytest
 
-from inspector.scene.theme import FILLS, TEXT_INKS, THEMES, find_theme
+from inspector.scene.theme import THEMES, find_theme
 
 Colour = tuple[float, float, float]
+
+TEXT_INKS = ("ink", "quiet", "value", "gradient", "error")
+FILLS = ("ground", "function", "header", "leaf_header", "changed")
 
 # Machado, Oliveira and Fernandes 2009, at full severity, on linear RGB.
 EYES = {

@@ -94,10 +94,9 @@ def draw(
     """Draw a Graph, or anything `trace` accepts: a tensor, several tensors, a model's output.
 
     The options are those of the command, `inspect --help`.
-    style: the visual style; by default `attributes`, and `modules` above 30 Nodes.
-    depth: how far to fold a model: "auto", a number of levels, or "full".
-    detail: beginner hides AccumulateGrad, standard shows every Node, expert also what each Node saved; by default
-    chosen by size.
+    style: the visual style; by default `attributes`, and `modules` above 30 Nodes. depth: how far to fold a model:
+    "auto", a number of levels, or "full". detail: beginner hides AccumulateGrad, standard shows every Node, expert
+    also what each Node saved; by default chosen by size.
     direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
     canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import graphviz  # type: ignore[import-untyped]
@@ -68,15 +68,19 @@ def make_dot(
     try:
         graph = trace_named([*outputs, *bases.values()], names)
     except NoGraphError:
-        for index, output in enumerate(outputs):
-            label = f"{names.name(output) or ''}\n ({', '.join(map(str, output.shape))})"
-            dot.node(f"t{index}", label, fillcolor=_COLOURS["output"])
+        _fill_without_graph(dot, outputs, names)
     else:
         _fill(dot, graph, ShownAttributes(show_attrs, show_saved, max_attr_chars), len(outputs))
         _dotted(dot, graph, bases)
     size = max(_LEAST_INCHES, len(dot.body) * _INCHES_A_ROW)
     dot.graph_attr.update(size=f"{size},{size}")
     return dot
+
+
+def _fill_without_graph(dot: Any, outputs: Sequence[torch.Tensor], names: Names) -> None:
+    for index, output in enumerate(outputs):
+        label = f"{names.name(output) or ''}\n ({', '.join(map(str, output.shape))})"
+        dot.node(f"t{index}", label, fillcolor=_COLOURS["output"])
 
 
 def _fill(dot: Any, graph: Graph, shown: ShownAttributes, outputs: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import networkx
+import numpy
 
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
@@ -79,7 +80,7 @@ def _small_edges(network: networkx.MultiDiGraph[Any]) -> Iterator[_EdgeDerivativ
 
 def _fit(gradient: SmallTensor, upstream: SmallTensor) -> bool:
     """Whether the edge is elementwise, or leads from one number to the tensor it was made of."""
-    return bool(gradient.items) and upstream.shape in (gradient.shape, ())
+    return gradient.size > 0 and upstream.shape in (gradient.shape, ())
 
 
 def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeDerivative) -> Any:
@@ -115,14 +116,11 @@ def _explains(local: SmallTensor, edge: _EdgeDerivative) -> bool:
     """Whether local times upstream is the gradient of the edge, element by element."""
     if local.shape not in (edge.gradient.shape, ()):
         return False
+    columns = numpy.broadcast_arrays(local, edge.upstream, edge.gradient)
     return all(
-        values_agree(_at(local, position) * _at(edge.upstream, position), gradient, TOLERANCE)
-        for position, gradient in enumerate(edge.gradient.items)
+        values_agree(factor * upstream, gradient, TOLERANCE)
+        for factor, upstream, gradient in zip(*(column.ravel().tolist() for column in columns), strict=True)
     )
-
-
-def _at(array: SmallTensor, position: int) -> float:
-    return array.items[position if array.shape else 0]
 
 
 def _write_symbols(symbols: SymbolTable, forward: ForwardReconstruction, edges: list[_EdgeDerivative]) -> None:
@@ -132,12 +130,9 @@ def _write_symbols(symbols: SymbolTable, forward: ForwardReconstruction, edges: 
     names = symbols.names([edge.expression for edge in edges if edge.expression is not None])
     for edge in edges:
         if edge.expression is not None:
-            value = number_at(edge.expression, symbols.values)
-            spread = (
-                value if value.shape else SmallTensor(edge.gradient.shape, value.items * len(edge.gradient.items))
-            )
+            value = numpy.broadcast_to(number_at(edge.expression, symbols.values), edge.gradient.shape)
             text = print_expression(edge.expression, names)
-            edge.attributes["local"] = {"symbol": text, "value": spread.value}
+            edge.attributes["local"] = {"symbol": text, "value": value.tolist()}
     _write_ratios([edge for edge in edges if edge.expression is None])
     for alias, name in names.items():
         _define(symbols, forward, symbols.aliases[alias], name, names)
@@ -161,7 +156,7 @@ def _write_ratios(edges: list[_EdgeDerivative]) -> None:
 
 def _ratio(edge: _EdgeDerivative) -> float | None:
     """What the edge did, as a number: of numbers only, and not where nothing came or nothing sensible."""
-    if edge.gradient.shape or edge.upstream.shape or not edge.upstream.items[0]:
+    if edge.gradient.shape or edge.upstream.shape or not edge.upstream.item():
         return None
-    ratio = edge.gradient.items[0] / edge.upstream.items[0]
+    ratio = edge.gradient.item() / edge.upstream.item()
     return ratio if math.isfinite(ratio) else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy
+
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair, evaluate
 from inspector.derivatives.linear_ops import STRUCTURAL, transposed_product
@@ -58,11 +60,11 @@ class Evaluation:
 
     def along(self, position: float) -> float:
         """The root with a leaf of one element at `position`."""
-        return self(SmallTensor(self.at.shape, (position,))).items[0]
+        return self(numpy.full(self.at.shape, position)).item()
 
     def slopes(self) -> SmallTensor:
         """d root / d leaf at the point by finite differences, element by element."""
-        return SmallTensor(self.at.shape, tuple(_slope(*probe) for probe in self._probes()))
+        return numpy.reshape([_slope(*probe) for probe in self._probes()], self.at.shape)
 
     def kinks(self) -> list[tuple[float, float]]:
         """(slope from the left, from the right) for each element where the two differ."""
@@ -76,13 +78,13 @@ class Evaluation:
 
         def probe(element: int) -> Callable[[float], float]:
             def root(position: float) -> float:
-                items = list(self.at.items)
-                items[element] = position
-                return self(SmallTensor(self.at.shape, tuple(items))).items[0]
+                moved = self.at.copy()
+                moved.flat[element] = position
+                return self(moved).item()
 
             return root
 
-        return [(probe(element), item) for element, item in enumerate(self.at.items)]
+        return [(probe(element), item) for element, item in enumerate(self.at.ravel().tolist())]
 
     def _dependent(self) -> list[str]:
         """The functions between the leaf and the root, in the order of the forward."""
@@ -99,24 +101,25 @@ class Evaluation:
     def _check(self) -> None:
         """The root must come out as it was recorded: an in-place write or a lost constant may be in the way."""
         recorded, again = self._forward.value(self._root), self(self.at)
-        if len(again.items) != 1:
+        if again.size != 1:
             raise NotEvaluable("the root is not a single number")
-        if recorded is None or (math.isnan(recorded.items[0]) and math.isnan(again.items[0])):
+        if recorded is None or (math.isnan(recorded.item()) and math.isnan(again.item())):
             return
-        if not values_agree(again.items[0], recorded.items[0], REPRODUCED):
-            shown = f"{again.items[0]:.6g} instead of {recorded.items[0]:.6g}"
+        if not values_agree(again.item(), recorded.item(), REPRODUCED):
+            shown = f"{again.item():.6g} instead of {recorded.item():.6g}"
             raise NotEvaluable(f"re-evaluating the recorded operations gives {shown} for the root")
 
 
+@numpy.errstate(all="ignore")
 def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float) -> dict[Pair, SmallTensor]:
     """d root / d tensor times `seed` for every tensor that the rules of the tables reach, in double precision.
 
     A tensor that a function outside of the tables stands before is left out.
     """
     value = forward.value(root)
-    if value is None or len(value.items) != 1:
+    if value is None or value.size != 1:
         return {}
-    found = {root: SmallTensor(value.shape, (seed,))}
+    found: dict[Pair, SmallTensor] = {root: numpy.full(value.shape, seed)}
     blocked: set[Pair] = set()
     for function in reversed(forward.order):
         pair = (function, 0)
@@ -130,7 +133,7 @@ def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float
                 blocked.add(into)
                 found.pop(into, None)
             else:
-                found[into] = _added(found.get(into), part)
+                found[into] = found[into] + part if into in found else part
     return found
 
 
@@ -143,7 +146,7 @@ def local_slope(forward: ForwardReconstruction, function: str, slot: int) -> Sma
     name, text = list(entry.derivatives.items())[slot]
     operands = known_operands(forward, function)
     if name in operands:
-        operands["n"] = SmallTensor((), (float(len(operands[name].items)),))
+        operands["n"] = numpy.array(float(operands[name].size))
     return evaluate(text, operands)
 
 
@@ -170,17 +173,14 @@ def _flow_back(
     local = local_slope(forward, function, slot)
     if local is None:
         return None
-    length = max(len(local.items), len(upstream.items))
-    if not {len(local.items), len(upstream.items)} <= {1, length}:
+    if local.size != upstream.size and 1 not in (local.size, upstream.size):
         return None
-    products = [
-        local.items[k % len(local.items)] * upstream.items[k % len(upstream.items)] for k in range(length)
-    ]
-    if len(at.items) == 1:
-        return SmallTensor(at.shape, (math.fsum(products),))
-    if length == 1:
-        products *= len(at.items)
-    return SmallTensor(at.shape, tuple(products)) if len(products) == len(at.items) else None
+    products = local.ravel() * upstream.ravel()
+    if at.size == 1:
+        return numpy.full(at.shape, products.sum())
+    if products.size not in (1, at.size):
+        return None
+    return numpy.broadcast_to(products, at.size).reshape(at.shape)
 
 
 def _moving(
@@ -201,7 +201,7 @@ def _moving(
     def function_of(moved: SmallTensor) -> SmallTensor | None:
         arrays = dict(operands)
         if is_sum:  # what the other inputs hold must not count
-            arrays = {key: SmallTensor(item.shape, (0.0,) * len(item.items)) for key, item in operands.items()}
+            arrays = {key: numpy.zeros_like(item) for key, item in operands.items()}
         elif others:
             return None
         arrays[names[slot]] = moved
@@ -210,12 +210,6 @@ def _moving(
         return STRUCTURAL[op]([arrays[name] for name in names], row["attributes"], forward.shape((function, 0)))
 
     return function_of
-
-
-def _added(one: SmallTensor | None, other: SmallTensor) -> SmallTensor:
-    if one is None:
-        return other
-    return SmallTensor(other.shape, tuple(a + b for a, b in zip(one.items, other.items, strict=True)))
 
 
 def _slope(function: Callable[[float], float], at: float) -> float:

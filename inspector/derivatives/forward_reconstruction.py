@@ -10,11 +10,12 @@ from types import CodeType
 from typing import Any, cast
 
 import networkx
+import numpy
 
 from inspector.derivatives.elementary import Elementary, Reduction, find_elementary, find_reduction
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
-from inspector.derivatives.small_tensor import SmallTensor, elementwise, scalar, small_tensor
+from inspector.derivatives.small_tensor import SmallTensor, elementwise, small_tensor
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 
@@ -130,7 +131,7 @@ class ForwardReconstruction:
         for name, operand in self.operands(function).items():
             value = operand.value
             if operand.pair is not None:
-                value = moved.get(operand.pair) or self.value(operand.pair)
+                value = moved[operand.pair] if operand.pair in moved else self.value(operand.pair)
             if value is not None:
                 arrays[name] = value
         row = self.function(function)
@@ -181,7 +182,7 @@ class ForwardReconstruction:
         known: dict[str, Any] = dict(elementary.defaults) if elementary is not None else {}
         known |= row["attributes"]
         found = {
-            name: Operand(value=scalar(float(value)))
+            name: Operand(value=numpy.array(float(value)))
             for name, value in known.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)
         }
@@ -245,14 +246,14 @@ def _reduced(reduction: Reduction, operands: dict[str, SmallTensor]) -> SmallTen
     terms = evaluate(reduction.term, operands)
     if terms is None:
         return None
-    total = {"total": scalar(sum(terms.items)), "n": scalar(float(len(terms.items)))}
+    total = {"total": numpy.array(sum(terms.ravel().tolist())), "n": numpy.array(float(terms.size))}
     return evaluate(reduction.finish, total)
 
 
 def _without_rounding(value: SmallTensor, operands: list[SmallTensor]) -> SmallTensor:
     """A constant that was found by subtraction, as the script will have written it: 0.1, not 0.09999990463."""
-    noise = _FLOAT32_STEP * max((abs(item) for operand in operands for item in operand.items), default=0.0)
-    return SmallTensor(value.shape, tuple(_shortest(item, noise) for item in value.items))
+    noise = _FLOAT32_STEP * max((float(numpy.abs(operand).max(initial=0.0)) for operand in operands), default=0.0)
+    return numpy.reshape([_shortest(item, noise) for item in value.ravel().tolist()], value.shape)
 
 
 def _shortest(number: float, noise: float) -> float:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from inspector.derivatives.small_tensor import SmallTensor, scalar
+import numpy
+
+from inspector.derivatives.small_tensor import SmallTensor
 from inspector.graph.node_kinds import KINDS, NodeKind
 
 Linear = Callable[[list[SmallTensor], dict[str, Any], tuple[int, ...] | None], "SmallTensor | None"]
@@ -15,16 +17,14 @@ Linear = Callable[[list[SmallTensor], dict[str, Any], tuple[int, ...] | None], "
 
 def _reshaped(inputs: list[SmallTensor], _: dict[str, Any], shape: tuple[int, ...] | None) -> SmallTensor | None:
     (array,) = inputs
-    if len(array.items) == 1 and shape is None:
-        return array
-    return SmallTensor(shape, array.items) if shape is not None and math.prod(shape) == len(array.items) else None
+    if shape is None:
+        return array if array.size == 1 else None
+    return array.reshape(shape) if math.prod(shape) == array.size else None
 
 
 def _expanded(inputs: list[SmallTensor], _: dict[str, Any], shape: tuple[int, ...] | None) -> SmallTensor | None:
     (array,) = inputs
-    if len(array.items) != 1 or shape is None:
-        return None
-    return SmallTensor(shape, array.items * math.prod(shape))
+    return numpy.full(shape, array.item()) if array.size == 1 and shape is not None else None
 
 
 def _selected(
@@ -33,9 +33,8 @@ def _selected(
     (array,) = inputs
     if attributes.get("dim") != 0 or not array.shape:
         return None
-    size = math.prod(array.shape[1:])
-    start = attributes["index"] % array.shape[0] * size
-    return SmallTensor(array.shape[1:], array.items[start : start + size])
+    selected: SmallTensor = numpy.asarray(array[attributes["index"]])
+    return selected
 
 
 def _stacked(
@@ -43,7 +42,7 @@ def _stacked(
 ) -> SmallTensor | None:
     if attributes.get("dim") != 0 or len({array.shape for array in inputs}) != 1:
         return None
-    return SmallTensor((len(inputs), *inputs[0].shape), tuple(item for array in inputs for item in array.items))
+    return numpy.stack(inputs)
 
 
 def _joined(
@@ -51,17 +50,12 @@ def _joined(
 ) -> SmallTensor | None:
     if attributes.get("dim") != 0 or any(len(array.shape) != 1 for array in inputs):
         return None
-    items = tuple(item for array in inputs for item in array.items)
-    return SmallTensor((len(items),), items)
+    return numpy.concatenate(inputs)
 
 
 def _transposed(inputs: list[SmallTensor], _: dict[str, Any], __: tuple[int, ...] | None) -> SmallTensor | None:
     (array,) = inputs
-    if len(array.shape) < 2:
-        return array
-    rows, columns = array.shape
-    items = tuple(array.items[row * columns + column] for column in range(columns) for row in range(rows))
-    return SmallTensor((columns, rows), items)
+    return array.T
 
 
 def _product(inputs: list[SmallTensor], _: dict[str, Any], __: tuple[int, ...] | None) -> SmallTensor | None:
@@ -69,13 +63,8 @@ def _product(inputs: list[SmallTensor], _: dict[str, Any], __: tuple[int, ...] |
     one, other = inputs
     if len(one.shape) != 2 or not other.shape or one.shape[1] != other.shape[0]:
         return None
-    (rows, inner), columns = one.shape, math.prod(other.shape[1:])
-    items = tuple(
-        math.fsum(one.items[row * inner + k] * other.items[k * columns + column] for k in range(inner))
-        for row in range(rows)
-        for column in range(columns)
-    )
-    return SmallTensor((rows, *other.shape[1:]), items)
+    with numpy.errstate(all="ignore"):
+        return numpy.tensordot(one, other, 1)
 
 
 STRUCTURAL: dict[str, Linear] = {
@@ -102,10 +91,9 @@ def transposed_product(
 ) -> SmallTensor | None:
     """What flows back through a linear function: each element of `at` moved by one, weighed with `upstream`."""
     found = []
-    for position in range(len(at.items)):
-        unit = tuple(float(position == k) for k in range(len(at.items)))
-        column = function(SmallTensor(at.shape, unit))
-        if column is None or len(column.items) != len(upstream.items):
+    for unit in numpy.eye(at.size):
+        column = function(unit.reshape(at.shape))
+        if column is None or column.size != upstream.size:
             return None
-        found.append(math.fsum(a * b for a, b in zip(column.items, upstream.items, strict=True)))
-    return SmallTensor(at.shape, tuple(found)) if found else scalar(0.0)
+        found.append(numpy.dot(column.ravel(), upstream.ravel()))
+    return numpy.reshape(found, at.shape)

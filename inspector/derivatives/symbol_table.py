@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy
 import sympy
 from sympy.core.parameters import distribute
 
@@ -76,7 +77,7 @@ class SymbolTable:
         if "n" in compiled(text).co_names:
             operand = self._forward.operands(function)[name]
             value = operand.value if operand.pair is None else self._forward.value(operand.pair)
-            operands["n"] = sympy.Integer(len(value.items) if value is not None else 1)
+            operands["n"] = sympy.Integer(value.size if value is not None else 1)
         self._remember_output(function)
         return _expression(text, operands)
 
@@ -203,15 +204,16 @@ def number_at(expression: Any, values: dict[Any, SmallTensor]) -> SmallTensor:
     parts = set(sympy.preorder_traversal(expression)) & values.keys()
     shapes = {values[part].shape for part in parts}
     shape = max(shapes, key=math.prod, default=())
-    items = []
-    for position in range(math.prod(shape)):
-        at = {
-            part: item.items[position if item.shape else 0]
-            for part in parts
-            if (item := values[part]).shape in ((), shape)
-        }
-        items.append(_number(expression, at))
-    return SmallTensor(shape, tuple(items))
+    columns = {
+        part: numpy.broadcast_to(item, shape).ravel().tolist()
+        for part in parts
+        if (item := values[part]).shape in ((), shape)
+    }
+    items = [
+        _number(expression, {part: column[position] for part, column in columns.items()})
+        for position in range(math.prod(shape))
+    ]
+    return numpy.array(items).reshape(shape)
 
 
 def _number(expression: Any, at: dict[Any, float]) -> float:
@@ -242,7 +244,7 @@ def _expression(text: str, operands: dict[str, Any]) -> Any:
 
 
 def _exact_or_none(value: SmallTensor | None) -> Any:
-    return None if value is None or value.shape else exact(value.items[0])
+    return None if value is None or value.shape else exact(value.item())
 
 
 @functools.cache

@@ -151,7 +151,7 @@ def _written(
     seed, measured = small_tensor(forward.network.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])
     if seed is None or measured is None or value.shape:
         return None
-    if not values_agree(value.items[0] * seed.items[0], measured.items[0], TOLERANCE):
+    if not values_agree(value.item() * seed.item(), measured.item(), TOLERANCE):
         return None
     names = symbols.names([total])
-    return {"symbol": print_expression(total, names, found.beginning), "value": value.items[0]}
+    return {"symbol": print_expression(total, names, found.beginning), "value": value.item()}

@@ -112,7 +112,7 @@ def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Ben
     if is_straight(points):
         return _level("straightConnector1", start, end)
     level = _leaves_level(start, points[1])
-    obstacles = [_widened(area) for area in obstacles]
+    obstacles = [area.grown(_CLEAR) for area in obstacles]
     if level != _leaves_level(end, points[-2]) or not is_clear(s_curve(start, end, horizontal=level), obstacles):
         return None
     return _level("curvedConnector3", start, end) if level else _upright(start, end)
@@ -121,10 +121,6 @@ def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Ben
 def is_straight(points: Sequence[Point]) -> bool:
     """Whether a wire is as good as the straight line between its ends."""
     return _strays(points, straight(points[0], points[-1])) < _STRAIGHT
-
-
-def _widened(area: Rectangle) -> Rectangle:
-    return Rectangle(area.x - _CLEAR, area.y - _CLEAR, area.width + 2 * _CLEAR, area.height + 2 * _CLEAR)
 
 
 def side_of(area: Rectangle, point: Point) -> int:

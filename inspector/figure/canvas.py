@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from inspector.figure.compose import Composed, move_panel
+from inspector.figure.compose import Composed
 from inspector.options.choices import Canvas
-from inspector.scene.scene import Badge, Band, Box, Panel, Rectangle, TextRun, Wire
+from inspector.scene.scene import Panel, Rectangle
+from inspector.scene.transform import transform_panel
 
 SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}
 """In points, as in slide programs."""
@@ -21,7 +22,6 @@ SMALLEST = 14.0
 
 _HOPELESS = 0.4
 """Scale below which nothing is left out of a figure, since it would not fit anyway."""
-_BADGE_SIZE = 12.0
 _SPARE = 12.0
 """Points of each margin that a canvas may use."""
 
@@ -68,14 +68,14 @@ def fit_canvas(choices: Sequence[LayoutChoice], canvas: Canvas) -> FittedPanels:
         share, composed = max(_fitting(group, canvas), key=lambda pair: pair[0])
         nearest.append((share, composed))
         if share >= _least(composed):
-            drawn = [_centred(_scaled(panel, share), SIZES[canvas]) for panel in composed.panels()]
+            drawn = [_centred(panel, share, SIZES[canvas]) for panel in composed.panels()]
             return FittedPanels(drawn, remark)
         if share < _HOPELESS:
             break
     share, composed = nearest[0]
     least = _least(composed)
     width, height = (side * least / share for side in SIZES[canvas])
-    drawn = [_centred(_scaled(panel, least), (width, height)) for panel in composed.panels()]
+    drawn = [_centred(panel, least, (width, height)) for panel in composed.panels()]
     return FittedPanels(drawn, needs=(width, height))
 
 
@@ -105,52 +105,7 @@ def _share(composed: Composed, canvas: Canvas) -> float:
     return min(1.0, *(room / need for room, need in zip(SIZES[canvas], needs, strict=True)))
 
 
-def _centred(panel: Panel, size: tuple[float, float]) -> Panel:
-    """The panel in the centre of a canvas."""
-    dx, dy = (size[0] - panel.area.width) / 2, (size[1] - panel.area.height) / 2
-    return replace(move_panel(panel, dx, dy), area=Rectangle(0.0, 0.0, *size))
-
-
-def _scaled(panel: Panel, share: float) -> Panel:
-    """The panel with every length multiplied by `share`."""
-    if share == 1.0:
-        return panel
-    return Panel(
-        panel.id,
-        _scaled_area(panel.area, share),
-        tuple(_scaled_box(box, share) for box in panel.boxes),
-        tuple(_scaled_wire(wire, share) for wire in panel.wires),
-        tuple(_scaled_badge(badge, share) for badge in panel.badges),
-    )
-
-
-def _scaled_area(area: Rectangle, share: float) -> Rectangle:
-    return Rectangle(area.x * share, area.y * share, area.width * share, area.height * share)
-
-
-def _scaled_texts(texts: Sequence[TextRun], share: float) -> tuple[TextRun, ...]:
-    return tuple(replace(text, x=text.x * share, y=text.y * share, size=text.size * share) for text in texts)
-
-
-def _scaled_band(band: Band, share: float) -> Band:
-    return replace(band, area=_scaled_area(band.area, share))
-
-
-def _scaled_box(box: Box, share: float) -> Box:
-    return replace(
-        box,
-        area=_scaled_area(box.area, share),
-        bands=tuple(_scaled_band(band, share) for band in box.bands),
-        texts=_scaled_texts(box.texts, share),
-    )
-
-
-def _scaled_wire(wire: Wire, share: float) -> Wire:
-    points = tuple((x * share, y * share) for x, y in wire.points)
-    return replace(wire, points=points, texts=_scaled_texts(wire.texts, share))
-
-
-def _scaled_badge(badge: Badge, share: float) -> Badge:
-    """A badge keeps its size, so it moves towards the corner by as much as its box shrank."""
-    lost = (1 - share) * _BADGE_SIZE
-    return replace(badge, x=badge.x * share - lost, y=badge.y * share - lost)
+def _centred(panel: Panel, share: float, size: tuple[float, float]) -> Panel:
+    """The panel in the centre of a canvas, with every length multiplied by `share`."""
+    dx, dy = (size[0] - share * panel.area.width) / 2, (size[1] - share * panel.area.height) / 2
+    return replace(transform_panel(panel, dx, dy, share), area=Rectangle(0.0, 0.0, *size))

@@ -9,8 +9,9 @@ from inspector.figure import code_listing, heading, legend
 from inspector.figure.box_shapes import build_box, centered
 from inspector.figure.layout_problem import is_link
 from inspector.layout.problem import Placement, Problem, Size
-from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
+from inspector.scene.scene import Badge, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
 from inspector.scene.splines import straight
+from inspector.scene.transform import bounds, points_bounds
 from inspector.styles.plan import Plan, PlannedBox, PlannedWeightedWire, PlannedWire
 
 MARGIN = 24.0
@@ -84,39 +85,23 @@ def _text_sizes(plan: Plan) -> Iterator[float]:
     yield from (line.size for line in plan.listing)
 
 
-def move_panel(panel: Panel, dx: float, dy: float) -> Panel:
-    """The same panel at another position of its canvas."""
-    if not dx and not dy:
-        return panel
-    return Panel(
-        panel.id,
-        panel.area.moved(dx, dy),
-        tuple(_moved_box(box, dx, dy) for box in panel.boxes),
-        tuple(
-            replace(wire, points=_moved(wire.points, dx, dy), texts=_moved_texts(wire.texts, dx, dy))
-            for wire in panel.wires
-        ),
-        tuple(replace(badge, x=badge.x + dx, y=badge.y + dy) for badge in panel.badges),
-    )
-
-
 # ---- the sheet --------------------------------------------------------------------------------------------
 
 
 def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest: float) -> _SheetParts:
     """The title above the graph, the legend in a corner or below, `widest` points wide if need be."""
-    bounds = _bounds(list(_obstacles(plans, placement, problem)))
+    around = bounds(_obstacles(plans, placement, problem))
     code = code_listing.size(plans)
-    beside = code[0] > 0 and bounds.width + code[0] <= _WIDEST_WITH_CODE
+    beside = code[0] > 0 and around.width + code[0] <= _WIDEST_WITH_CODE
     below = code[1] + code_listing.GAP if code[0] and not beside else 0.0
     aside = code[0] + code_listing.GAP if beside else 0.0
-    room_for_title = max(bounds.width + aside, heading.LEAST_ROOM)
+    room_for_title = max(around.width + aside, heading.LEAST_ROOM)
     title = heading.size(plans, room_for_title)
-    width = max(bounds.width, title[0] - aside, 0.0 if beside else code[0])
-    content = Rectangle(MARGIN, MARGIN + title[1], width, max(bounds.height, code[1] if beside else 0.0))
-    dx = content.x + (width - bounds.width) / 2 - bounds.x
-    dy = content.y + (content.height - bounds.height) / 2 - bounds.y
-    placement = _moved_placement(placement, dx, dy)
+    width = max(around.width, title[0] - aside, 0.0 if beside else code[0])
+    content = Rectangle(MARGIN, MARGIN + title[1], width, max(around.height, code[1] if beside else 0.0))
+    dx = content.x + (width - around.width) / 2 - around.x
+    dy = content.y + (content.height - around.height) / 2 - around.y
+    placement = placement.moved(dx, dy)
     legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)), widest)
     bottom = max(content.bottom, legend_room.area.bottom)
     corner = (content.right + code_listing.GAP, content.y) if beside else (content.x, bottom + code_listing.GAP)
@@ -130,21 +115,21 @@ def _sheet_with_column(
     plans: Sequence[Plan], placement: Placement, problem: Problem, frame: Size
 ) -> _SheetParts | None:
     """Title and legend in a column left of the graph; None if there is no room for one."""
-    bounds = _bounds(list(_obstacles(plans, placement, problem)))
-    room = frame[0] - 2 * MARGIN - bounds.width - _COLUMN_GAP
+    around = bounds(_obstacles(plans, placement, problem))
+    room = frame[0] - 2 * MARGIN - around.width - _COLUMN_GAP
     found = legend.find_column(plans, room)
     if found is None or code_listing.size(plans)[0] or not heading.is_whole(plans, room):
         return None
     title = heading.size(plans, room)
-    height = max(bounds.height, title[1] + found.area.height)
+    height = max(around.height, title[1] + found.area.height)
     column = max(title[0], found.area.width)
     left = MARGIN + column + _COLUMN_GAP
-    top = MARGIN + (height - bounds.height) / 2
-    area = Rectangle(0.0, 0.0, float(round(left + bounds.width + MARGIN)), float(round(height + 2 * MARGIN)))
+    top = MARGIN + (height - around.height) / 2
+    area = Rectangle(0.0, 0.0, float(round(left + around.width + MARGIN)), float(round(height + 2 * MARGIN)))
     return _SheetParts(
         plans,
         problem,
-        _moved_placement(placement, left - bounds.x, top - bounds.y),
+        placement.moved(left - around.x, top - around.y),
         Rectangle(MARGIN, MARGIN, room, title[1]),
         replace(found, area=found.area.moved(MARGIN, MARGIN + height - found.area.height)),
         Rectangle(0.0, 0.0, 0.0, 0.0),
@@ -163,20 +148,7 @@ def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) ->
     yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
     for points in placement.wires.values():
         for start in range(0, len(points) - 1, 3):
-            yield _around(points[start : start + 4])
-
-
-def _around(points: Sequence[Point]) -> Rectangle:
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    left, top = min(xs), min(ys)
-    return Rectangle(left, top, max(xs) - left, max(ys) - top)
-
-
-def _bounds(areas: Sequence[Rectangle]) -> Rectangle:
-    if not areas:
-        return Rectangle(0.0, 0.0, 0.0, 0.0)
-    x, y = min(area.x for area in areas), min(area.y for area in areas)
-    return Rectangle(x, y, max(area.right for area in areas) - x, max(area.bottom for area in areas) - y)
+            yield points_bounds(points[start : start + 4])
 
 
 # ---- one panel --------------------------------------------------------------------------------------------
@@ -273,28 +245,3 @@ def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
     else:
         dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
     return area.x + dx, area.y + dy
-
-
-# ---- moving -----------------------------------------------------------------------------------------------
-
-
-def _moved_placement(placement: Placement, dx: float, dy: float) -> Placement:
-    return Placement(
-        {identifier: area.moved(dx, dy) for identifier, area in placement.boxes.items()},
-        {identifier: _moved(points, dx, dy) for identifier, points in placement.wires.items()},
-        {identifier: area.moved(dx, dy) for identifier, area in placement.labels.items()},
-        {identifier: area.moved(dx, dy) for identifier, area in placement.below.items()},
-    )
-
-
-def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
-    return tuple([(x + dx, y + dy) for x, y in points])
-
-
-def _moved_texts(texts: Sequence[TextRun], dx: float, dy: float) -> tuple[TextRun, ...]:
-    return tuple(replace(text, x=text.x + dx, y=text.y + dy) for text in texts)
-
-
-def _moved_box(box: Box, dx: float, dy: float) -> Box:
-    bands = tuple(replace(band, area=band.area.moved(dx, dy)) for band in box.bands)
-    return replace(box, area=box.area.moved(dx, dy), bands=bands, texts=_moved_texts(box.texts, dx, dy))

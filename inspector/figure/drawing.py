@@ -10,7 +10,6 @@ from typing import TypeAlias
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
 from inspector.figure.canvas_fallbacks import PlacedPlans, fit
 from inspector.figure.choose_style import FOLDED_STYLE, choose_style, is_folded, note
-from inspector.figure.compose import compose, move_panel
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.folding import FoldedGraph, fold, merge_neighbours
@@ -22,11 +21,12 @@ from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
-from inspector.layout.problem import ROOMY, Placement, Problem, Spacing
+from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Order
 from inspector.options.figure_options import FigureOptions
 from inspector.scene import Panel, Scene
+from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -46,7 +46,6 @@ _HOPELESS = 8.0
 """Width in canvases above which a figure is folded in any case."""
 _TALL = 1.3
 """Panels this many times taller than wide are placed side by side."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,8 @@ def draw(
     """
     whole = graph
     graph, look = choose_style(graph, look or FigureOptions(), depth)
-    ran = graph.ran
-    moments: Sequence[Moment] = MOMENTS if ran else MOMENTS[:1]
-    code = call if call is not None else call_code(graph) if ran else ""
+    moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
+    code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions) -> list[Plan]:
         return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
@@ -97,7 +95,7 @@ def draw(
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
-        fitted = fit(plans, look, look.canvas or "tight", _place_plans)
+        fitted = fit(plans, look, look.canvas or "tight", place_plans)
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
@@ -214,7 +212,7 @@ def frames(
     moment: Moment = "after" if shown.ran else "before"
     # One frame is tried first: where that is too large, all are.
     for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
-        fitted = fit(some, look, look.canvas or "16:9", _place_plans)
+        fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
@@ -229,17 +227,8 @@ def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str
     return (f"{steps:,} steps in {pluralize(len(found), 'frame')}, up to {most} steps in each",)
 
 
-def draw_plans(
-    plans: Sequence[Plan], direction: Direction | None = None, spacing: Spacing = ROOMY
-) -> list[Panel]:
-    """One panel per plan, all with the same geometry, each with its top left corner at (0, 0).
-
-    Raises TooManyBoxes and LayoutFailed.
-    """
-    return compose(*_place_plans(plans, direction, spacing)).panels()
-
-
-def _place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> PlacedPlans:
+def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing) -> PlacedPlans:
+    """The plans with their texts fitted, and one layout for all of them. Raises TooManyBoxes and LayoutFailed."""
     plans = fit_plans(plans)
     problem = make_problem(plans, direction, spacing)
     count = len(problem.sizes) - len(problem.texts)
@@ -298,6 +287,6 @@ def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
     """Panels of one size, one below the other; tall ones side by side."""
     width, height = panels[0].area.width, panels[0].area.height
     dx, dy = (width, 0.0) if height > _TALL * width else (0.0, height)
-    placed = tuple(move_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
+    placed = tuple(transform_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
     last = placed[-1].area
     return Scene(last.right, last.bottom, placed, title, description)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import networkx
+
 from inspector.figure.box_shapes import box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
 from inspector.options.choices import Direction
@@ -16,7 +18,7 @@ MANY = 100
 """Boxes, from which on those that differ but in their numbers are equally large."""
 _NUMBER = re.compile(r"-?\d[\d.,]*(?:e[+-]?\d+)?")
 _LONG = 5
-"""Functions in a row that still fit a slide from left to right."""
+"""Maximum number of boxes in a row that fit a slide from left to right."""
 
 
 def fit_plans(plans: Sequence[Plan]) -> list[Plan]:
@@ -92,26 +94,9 @@ def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
 
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:
-    """Left to right, unless more functions follow each other than a slide is wide."""
-    return "LR" if _longest_path(routes) <= _LONG else "TB"
-
-
-def _longest_path(routes: Sequence[Route]) -> int:
-    """Boxes on the longest way along the wires (of a graph without cycles)."""
-    following: dict[str, list[str]] = {}
-    waiting: dict[str, int] = {}
-    for route in routes:
-        following.setdefault(route.source, []).append(route.target)
-        waiting[route.target] = waiting.get(route.target, 0) + 1
-    depths = {source: 1 for source in following if source not in waiting}
-    ready = list(depths)
-    for box in ready:  # grows while it is read
-        for target in following.get(box, ()):
-            depths[target] = max(depths.get(target, 1), depths[box] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
-    return max(depths.values(), default=1)
+    """Left to right, or top to bottom if the longest path has too many boxes for the width of a slide."""
+    flow = networkx.DiGraph([(route.source, route.target) for route in routes])
+    return "LR" if networkx.dag_longest_path_length(flow) < _LONG else "TB"
 
 
 def _larger(one: Size | None, other: Size) -> Size:

@@ -50,7 +50,7 @@ def find_room(
         wide, high = _size(rows)
         for x in (content.x, content.right - wide):
             area = Rectangle(x, content.bottom - high, wide, high)
-            if x >= content.x and area.y >= content.y and not any(_near(area, item) for item in obstacles):
+            if x >= content.x and area.y >= content.y and not any(map(area.grown(_CLEARANCE).overlaps, obstacles)):
                 return LegendPlace(area, rows)
     room = max(content.width, widest)
     rows = next((rows for rows in options if _size(rows)[0] <= room), options[-1])
@@ -152,12 +152,3 @@ def _sample(entry: LegendEntry, x: float, y: float) -> Wire:
     end = (x + _SIGN_WIDTHS[entry.sign], y)
     dashed = entry.sign == "dashed"
     return Wire(f"legend.{entry.sign}", "legend", "legend", straight((x, y), end), entry.ink, dashed, not dashed)
-
-
-def _near(area: Rectangle, other: Rectangle) -> bool:
-    return (
-        area.x - _CLEARANCE < other.right
-        and other.x < area.right + _CLEARANCE
-        and area.y - _CLEARANCE < other.bottom
-        and other.y < area.bottom + _CLEARANCE
-    )

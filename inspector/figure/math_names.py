@@ -6,11 +6,10 @@ Code stays as it is: titles, listings and source expressions use the monospaced 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 
 from inspector.graph import Graph
-from inspector.styles.plan import CardRow, Plan, PlannedBox, PlannedWire, StyledText
+from inspector.styles.plan import Plan
 
 _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f"
 """Digits and signs of powers, which count as letters of a word."""
@@ -22,30 +21,8 @@ def with_math_names(plan: Plan, graph: Graph) -> Plan:
     names = {name: symbol for name, symbol in named if name and symbol}
     if not names:
         return plan
-    return replace(
-        plan,
-        boxes=tuple(_box(box, names) for box in plan.boxes),
-        wires=tuple(_wire(wire, names) for wire in plan.wires),
-        notes=_lines(plan.notes, names),
-    )
-
-
-def _box(box: PlannedBox, names: dict[str, str]) -> PlannedBox:
-    rows = tuple(_row(row, names) for row in box.rows)
-    return replace(box, texts=_lines(box.texts, names), rows=rows)
-
-
-def _row(row: CardRow, names: dict[str, str]) -> CardRow:
-    return replace(row, lines=_lines(row.lines, names))
-
-
-def _wire(wire: PlannedWire, names: dict[str, str]) -> PlannedWire:
-    return replace(wire, label=_lines(wire.label, names), below=_lines(wire.below, names))
-
-
-def _lines(lines: Iterable[StyledText], names: dict[str, str]) -> tuple[StyledText, ...]:
-    return tuple(
-        words if words.face == "mono" else replace(words, text=_renamed(words.text, names)) for words in lines
+    return plan.map_texts(
+        lambda words: words if words.face == "mono" else replace(words, text=_renamed(words.text, names))
     )
 
 

@@ -5,36 +5,24 @@ The figure is then scaled down until all its text has the smallest legible size,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from inspector.styles.plan import MAIN_SIZE, CardRow, Plan, PlannedBox, PlannedWire, StyledText
+from inspector.styles.plan import MAIN_SIZE, Plan, StyledText
 
 
 def with_uniform_text_size(plan: Plan) -> Plan:
-    """The plan with no text smaller than what it says."""
+    """The plan with keys, notes, legend and listing no smaller than the names and values."""
+    plan = plan.map_texts(_enlarged)
     return replace(
         plan,
-        boxes=tuple(map(_even_box, plan.boxes)),
-        wires=tuple(map(_even_wire, plan.wires)),
-        title=_even_words(plan.title),
-        notes=_even_words(plan.notes),
+        boxes=tuple(
+            replace(box, rows=tuple(replace(row, key_size=MAIN_SIZE) for row in box.rows)) for box in plan.boxes
+        ),
+        title=tuple(map(_enlarged, plan.title)),
         legend=tuple(replace(entry, size=MAIN_SIZE) for entry in plan.legend),
         listing=tuple(replace(line, size=MAIN_SIZE) for line in plan.listing),
     )
 
 
-def _even_words(lines: Sequence[StyledText]) -> tuple[StyledText, ...]:
-    return tuple(replace(words, size=max(words.size, MAIN_SIZE)) for words in lines)
-
-
-def _even_box(box: PlannedBox) -> PlannedBox:
-    return replace(box, texts=_even_words(box.texts), rows=tuple(map(_even_row, box.rows)))
-
-
-def _even_row(row: CardRow) -> CardRow:
-    return replace(row, lines=_even_words(row.lines), key_size=MAIN_SIZE)
-
-
-def _even_wire(wire: PlannedWire) -> PlannedWire:
-    return replace(wire, label=_even_words(wire.label), below=_even_words(wire.below))
+def _enlarged(words: StyledText) -> StyledText:
+    return replace(words, size=max(words.size, MAIN_SIZE))

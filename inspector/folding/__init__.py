@@ -1,28 +1,12 @@
 """Folding: turn a Graph into a smaller Graph without losing a Node. No torch needed.
 
-Foldings compose: `fold(hide_tensor_views(graph))` folds a graph without its transposes. `unfold` undoes all of
-them.
+A folded graph holds the whole one (`whole_of`).
 """
 
 from inspector.folding.by_merging_neighbours import merge_neighbours
-from inspector.folding.depth import fold, open_box, unfold
+from inspector.folding.depth import fold
 from inspector.folding.finding_marks import finding_marks
 from inspector.folding.folded_graph import FoldedGraph
-from inspector.folding.hide_tensor_views import hide_tensor_views
-from inspector.folding.subgraphs import between, neighbourhood, on_paths, touched
 from inspector.options.choices import Depth
 
-__all__ = [
-    "Depth",
-    "FoldedGraph",
-    "between",
-    "finding_marks",
-    "fold",
-    "hide_tensor_views",
-    "merge_neighbours",
-    "neighbourhood",
-    "on_paths",
-    "open_box",
-    "touched",
-    "unfold",
-]
+__all__ = ["Depth", "FoldedGraph", "finding_marks", "fold", "merge_neighbours"]

@@ -85,7 +85,7 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox, into: Arrivals) 
         "why": box.kind,
         "name": box.label,
         "module": ".".join(box.path),
-        "host": None if box.anchor is None else of.ids[box.anchor],
+        "host": None,
         "count": max(1, len(box.repeats)),
         "members": [of.ids[position] for position in box.positions],
         "nodes": len(functions),

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 
 from inspector.graph.topology import Path
 
-BoxKind = Literal["module", "call", "step", "equal", "line", "views", "joined", "rest"]
+BoxKind = Literal["module", "call", "step", "equal", "line", "joined", "rest"]
 """module: an nn.Module; call: one of its calls; step: one pass of a loop; equal: several parts that are the same;
-line: what one line of code made; views: a function with the views and transposes beside it; joined:
-neighbours that a picture had no room for one by one; rest: all that is not shown."""
+line: what one line of code made; joined: neighbours that a picture had no room for one by one;
+rest: all that is not shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,8 +19,7 @@ class FoldedBox:
     """Several functions as one.
 
     label: its name in full: `blocks.3`, `cell, step 2`. path: the innermost module that holds all of it.
-    positions: its functions, in walk order. parts: of equal parts, each of them. host: the one function that it
-    is drawn as (`views`).
+    positions: its functions, in walk order. repeats: of equal parts, each of them.
     """
 
     kind: BoxKind
@@ -28,7 +27,6 @@ class FoldedBox:
     path: Path
     positions: Sequence[int]
     repeats: tuple[FoldedBox, ...] = ()
-    anchor: int | None = None
 
 
 Item: TypeAlias = FoldedBox | int

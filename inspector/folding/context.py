@@ -62,8 +62,6 @@ class FoldingContext:
 
     def first(self, item: Item) -> int:
         """The function that stands for an item: the first after the root; no AccumulateGrad if it has another."""
-        if isinstance(item, FoldedBox) and item.anchor is not None:
-            return item.anchor
         return min(members(item), key=lambda position: (self.is_leaf(position), self.order[position]))
 
     def items(self, positions: Sequence[int]) -> list[Item]:

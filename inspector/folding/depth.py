@@ -54,23 +54,6 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
         return make_folded_graph(whole, items, remark + note(folder, items, depth))
 
 
-def open_box(graph: Graph, identifier: str) -> Graph:
-    """The folded graph with one box replaced by its contents. Raises KeyError with the existing boxes."""
-    whole = whole_of(graph)
-    boxes = getattr(graph, "boxes", {})
-    if identifier not in boxes:
-        raise KeyError(f"unknown box {identifier!r}; choose from: {', '.join(boxes) or 'none'}")
-    box = boxes[identifier]
-    others = [item for item in items_of(graph) if item is not box]
-    inner = Grouping(whole, [item for item in others if isinstance(item, FoldedBox)]).open(box)
-    return make_folded_graph(whole, [*others, *inner])
-
-
-def unfold(graph: Graph) -> Graph:
-    """The whole graph of a folded one. Raises ValueError for a graph that was saved folded."""
-    return whole_of(graph)
-
-
 # ---- to a depth -------------------------------------------------------------------------------------------
 
 

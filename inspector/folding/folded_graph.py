@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inspector.folding.boxes import FoldedBox, Item, item_id, members
+from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.folded_network import build_folded_network
 from inspector.graph import Graph
 from inspector.graph.step_replay import reordered
@@ -34,12 +34,6 @@ class FoldedGraph(Graph):
         self.scale = whole.scale
         self.order = whole.order
         self.items = tuple(ordered)
-
-    @property
-    def boxes(self) -> dict[str, FoldedBox]:
-        """Every box that is shown, by its id."""
-        ids = topology_of(self.whole).ids
-        return {item_id(ids, item): item for item in self.items if isinstance(item, FoldedBox)}
 
 
 def whole_of(graph: Graph) -> Graph:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 
-from inspector.folding.hide_tensor_views import is_tensor_view
 from inspector.graph import Graph, is_unknown
+from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.topology import Path, Topology, common
 
 
@@ -40,7 +40,7 @@ def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) 
             for path in own[1:]:
                 found[position] = common(found[position], path)
             for target in targets:  # a Linear sees its operand in another shape
-                if uses[target] == 1 and is_tensor_view(of.functions[target]["name"]):
+                if uses[target] == 1 and _is_view(of, target):
                     found[target] = found[position]
         else:
             latest = min(targets, key=turns.__getitem__)
@@ -50,11 +50,15 @@ def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) 
 
 def _parameter(of: Topology, holders: dict[int, Path], target: int) -> Path | None:
     """The module of the parameter that an edge leads to, by itself or as it is looked at (a transposed weight)."""
-    while (
-        target not in holders and is_tensor_view(of.functions[target]["name"]) and len(of.following(target)) == 1
-    ):
+    while target not in holders and _is_view(of, target) and len(of.following(target)) == 1:
         target = of.following(target)[0]
     return holders.get(target) or None
+
+
+def _is_view(of: Topology, position: int) -> bool:
+    """Whether a function only looks at its input, all of it, in another shape."""
+    name = of.functions[position]["name"]
+    return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 
 def _module(name: object) -> Path:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import networkx
+
 from inspector.layout.problem import Placement, Problem, Route
-from inspector.scene.scene import Point
 
 LEAST = 8
 """Minimum boxes of a part."""
@@ -80,26 +81,12 @@ def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
         for target in targets:
             above[target] |= 1 << number
     below, entered = [0] * len(following), [0] * len(following)
-    for number in reversed(_ordered(following)):
+    flow = networkx.DiGraph([(number, target) for number, targets in enumerate(following) for target in targets])
+    for number in reversed(list(networkx.topological_sort(flow))):
         for target in following[number]:
             below[number] |= below[target] | 1 << target
             entered[number] |= entered[target] | above[target]
     return below, entered
-
-
-def _ordered(following: Sequence[Sequence[int]]) -> list[int]:
-    """A topological order."""
-    waiting = [0] * len(following)
-    for targets in following:
-        for target in targets:
-            waiting[target] += 1
-    order = [number for number, count in enumerate(waiting) if not count]
-    for number in order:  # grows while it is read
-        for target in following[number]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                order.append(target)
-    return order
 
 
 # ---- one part ---------------------------------------------------------------------------------------------
@@ -159,22 +146,15 @@ def _key(part: Problem) -> object:
 
 def _stamp(whole: Placement, placed: Placement, part: Problem, names: dict[str, str], top: str) -> None:
     """Add a part to the whole, at the waist they share."""
-    dx = dy = 0.0
     if top:
         here, there = placed.boxes[names[top]], whole.boxes[top]
-        dx, dy = there.x - here.x, there.y - here.y
+        placed = placed.moved(there.x - here.x, there.y - here.y)
     for box, name in names.items():
         if box != top:
-            whole.boxes[box] = placed.boxes[name].moved(dx, dy)
+            whole.boxes[box] = placed.boxes[name]
     routes = {f"{number:06d}": route.id for number, route in enumerate(part.routes)}
     for wire, points in placed.wires.items():
         if not routes[wire].startswith(_TIE):
-            whole.wires[routes[wire]] = _moved(points, dx, dy)
-    for wire, room in placed.labels.items():
-        whole.labels[routes[wire]] = room.moved(dx, dy)
-    for wire, room in placed.below.items():
-        whole.below[routes[wire]] = room.moved(dx, dy)
-
-
-def _moved(points: Sequence[Point], dx: float, dy: float) -> tuple[Point, ...]:
-    return tuple([(x + dx, y + dy) for x, y in points])
+            whole.wires[routes[wire]] = points
+    whole.labels.update({routes[wire]: room for wire, room in placed.labels.items()})
+    whole.below.update({routes[wire]: room for wire, room in placed.below.items()})

@@ -19,7 +19,7 @@ from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
 from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
 from inspector.layout.problem import Placement, Problem, Route
 from inspector.layout.rows import TextRow, best_cuts, stacked
-from inspector.layout.wire_routes import ObstacleMap, RouteStop, box_obstacle, make_wire
+from inspector.layout.wire_routes import CLEARANCE, ObstacleMap, RouteStop, make_wire
 from inspector.scene.scene import Point, Rectangle
 
 _LEVEL = 8
@@ -289,7 +289,7 @@ def _obstacle_map(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], 
     areas: dict[int, list[tuple[str, Rectangle]]] = defaultdict(list)
     for identifier, area in boxes.items():
         rank = draft.ranks[draft.stations[problem.hanging.get(identifier, identifier)]]
-        areas[rank].append((identifier, box_obstacle(area)))
+        areas[rank].append((identifier, area.grown(CLEARANCE)))
     for wire, areas_of_texts in rooms.items():
         areas[draft.ranks[draft.texts[wire]]] += [("", area) for area in areas_of_texts]
     return ObstacleMap(Orientation(problem.horizontal), areas)
@@ -337,12 +337,7 @@ def _mirrored(placement: Placement, horizontal: bool) -> Placement:
         x, y = (-item.right, item.y) if horizontal else (item.x, -item.bottom)
         return Rectangle(x, y, item.width, item.height)
 
-    def points(items: tuple[Point, ...]) -> tuple[Point, ...]:
-        return tuple((-x, y) if horizontal else (x, -y) for x, y in items)
+    def point(item: Point) -> Point:
+        return (-item[0], item[1]) if horizontal else (item[0], -item[1])
 
-    return Placement(
-        {identifier: area(item) for identifier, item in placement.boxes.items()},
-        {identifier: points(items) for identifier, items in placement.wires.items()},
-        {identifier: area(item) for identifier, item in placement.labels.items()},
-        {identifier: area(item) for identifier, item in placement.below.items()},
-    )
+    return placement.mapped(area, point)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field, replace
 
 from inspector.options.choices import Direction
@@ -97,3 +98,16 @@ class Placement:
     wires: dict[str, tuple[Point, ...]]
     labels: dict[str, Rectangle]
     below: dict[str, Rectangle] = field(default_factory=dict)
+
+    def mapped(self, area: Callable[[Rectangle], Rectangle], point: Callable[[Point], Point]) -> Placement:
+        """The placement with a function applied to every area, and one to every point of a wire."""
+        return Placement(
+            {box: area(item) for box, item in self.boxes.items()},
+            {wire: tuple(map(point, points)) for wire, points in self.wires.items()},
+            {wire: area(item) for wire, item in self.labels.items()},
+            {wire: area(item) for wire, item in self.below.items()},
+        )
+
+    def moved(self, dx: float, dy: float) -> Placement:
+        """The placement at another position."""
+        return self.mapped(lambda area: area.moved(dx, dy), lambda point: (point[0] + dx, point[1] + dy))

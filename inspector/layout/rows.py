@@ -13,6 +13,7 @@ from inspector.layout.host_block import Orientation
 from inspector.layout.problem import Placement
 from inspector.scene.scene import Point, Rectangle
 from inspector.scene.splines import Curve, joined, straight
+from inspector.scene.transform import bounds, points_bounds
 
 _GAP = 20.0
 """Between a row and the returning wires below it, and between those and the next row."""
@@ -67,12 +68,12 @@ def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, b
     courses: dict[str, list[Curve]] = {}
     reached, above, upper = 0.0, dict[str, Curve](), 0.0  # how far down, the row above, how long it is
     for row in _rows(placement, lines, flow, backwards):
-        area = _bounds(row)
+        area = _placement_bounds(row)
         (start, top), (length, height) = flow.turned((area.x, area.y)), flow.turned((area.width, area.height))
         back = sorted(above.keys() & row.wires.keys(), key=lambda wire: flow.turned(above[wire][-1])[1])
         channel = reached + _GAP
         reached = channel + _LANE * (len(back) - 1) + _GAP if back else 0.0
-        moved = _moved(row, *flow.turned((-start, reached - top)))
+        moved = row.moved(*flow.turned((-start, reached - top)))
         for lane, wire in enumerate(back):
             lanes = len(back) - 1 - lane
             bends = upper + _TURN + _LANE * lanes, channel + _LANE * lanes, -_TURN - _LANE * lane
@@ -142,17 +143,6 @@ def _way_back(leaves: Point, enters: Point, bends: tuple[float, float, float], f
     ]
 
 
-def _bounds(placement: Placement) -> Rectangle:
+def _placement_bounds(placement: Placement) -> Rectangle:
     areas = [*placement.boxes.values(), *placement.labels.values(), *placement.below.values()]
-    areas += [Rectangle(x, y, 0.0, 0.0) for points in placement.wires.values() for x, y in points]
-    x, y = min(area.x for area in areas), min(area.y for area in areas)
-    return Rectangle(x, y, max(area.right for area in areas) - x, max(area.bottom for area in areas) - y)
-
-
-def _moved(placement: Placement, dx: float, dy: float) -> Placement:
-    return Placement(
-        {box: area.moved(dx, dy) for box, area in placement.boxes.items()},
-        {wire: tuple((x + dx, y + dy) for x, y in points) for wire, points in placement.wires.items()},
-        {wire: area.moved(dx, dy) for wire, area in placement.labels.items()},
-        {wire: area.moved(dx, dy) for wire, area in placement.below.items()},
-    )
+    return bounds([*areas, *map(points_bounds, placement.wires.values())])

@@ -14,7 +14,8 @@ from inspector.scene.scene import Rectangle
 from inspector.scene.splines import Curve, is_clear, joined, s_curve, straight
 from inspector.util.fast_dataclass import fast_dataclass
 
-_CLEARANCE = 5.0
+CLEARANCE = 5.0
+"""Points between a wire and a box that it passes."""
 _SHORT_TEXT = 50.0
 """Length up to which an S may pass a text completely, not only its middle."""
 _LEVEL = 0.75
@@ -48,16 +49,6 @@ class ObstacleMap:
     def around(self, ranks: tuple[int, int], own: tuple[str, str]) -> list[Rectangle]:
         """The areas of two ranks, without the wire's own boxes."""
         return [area for rank in ranks for box, area in self.areas.get(rank, ()) if box not in own]
-
-
-def box_obstacle(area: Rectangle) -> Rectangle:
-    """A box with the room that wires leave around it."""
-    return Rectangle(
-        area.x - _CLEARANCE,
-        area.y - _CLEARANCE,
-        area.width + 2 * _CLEARANCE,
-        area.height + 2 * _CLEARANCE,
-    )
 
 
 def make_wire(

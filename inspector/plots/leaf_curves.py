@@ -85,8 +85,7 @@ def _evaluations(
 
 def _evaluation(forward: ForwardReconstruction, root: Pair, leaf: Pair) -> Evaluation:
     evaluation = Evaluation(forward, root, leaf)
-    (at,) = evaluation.at.items
-    if not math.isfinite(evaluation.along(at)):
+    if not math.isfinite(evaluation.along(evaluation.at.item())):
         raise NotEvaluable("the root is not finite there")
     return evaluation
 
@@ -95,15 +94,15 @@ def _slice(
     graph: Graph, forward: ForwardReconstruction, leaf: str, evaluation: Evaluation, remarks: list[str]
 ) -> Slice:
     row = graph.tensor(leaf)
-    (at,) = evaluation.at.items
+    at = evaluation.at.item()
     height = evaluation.along(at)
-    (of_curve,) = evaluation.slopes().items
+    of_curve = evaluation.slopes().item()
     root = root_pair(forward)
     seed = None if root is None else small_tensor(graph[root[0]]["gradient"])
     gradient = small_tensor(row["gradient"])
     slope = of_curve
-    if seed is not None and gradient is not None and seed.items[0]:
-        slope = gradient.items[0] / seed.items[0]
+    if seed is not None and gradient is not None and seed.item():
+        slope = gradient.item() / seed.item()
         if not (values_agree(slope, of_curve, _AGREEMENT) or abs(slope - of_curve) < 1e-6 or evaluation.kinks()):
             difference = f"autograd's slope {slope:.4g} differs from the slope of the curve, {of_curve:.4g}"
             remarks.append(f"{difference}: a hook or a custom Function is on the path")

@@ -42,6 +42,12 @@ class Rectangle:
     def moved(self, dx: float, dy: float) -> Rectangle:
         return Rectangle(self.x + dx, self.y + dy, self.width, self.height)
 
+    def grown(self, margin: float) -> Rectangle:
+        return Rectangle(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
+
+    def overlaps(self, other: Rectangle) -> bool:
+        return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+
 
 @fast_dataclass
 class TextRun:

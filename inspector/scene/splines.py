@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from fontTools.misc.bezierTools import cubicPointAtT  # type: ignore[import-untyped]
+
 from inspector.scene.scene import Point, Rectangle
 
 Curve = tuple[Point, ...]
@@ -37,14 +39,8 @@ def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
     """Points on a spline, `count` a segment, its ends included."""
     yield points[0]
     for first in range(0, len(points) - 1, 3):
-        a, b, c, d = points[first : first + 4]
-        for step in range(1, count + 1):
-            t = step / count
-            s = 1 - t
-            yield (
-                s**3 * a[0] + 3 * s * s * t * b[0] + 3 * s * t * t * c[0] + t**3 * d[0],
-                s**3 * a[1] + 3 * s * s * t * b[1] + 3 * s * t * t * c[1] + t**3 * d[1],
-            )
+        segment = points[first : first + 4]
+        yield from (cubicPointAtT(*segment, step / count) for step in range(1, count + 1))
 
 
 def is_clear(curve: Curve, obstacles: Sequence[Rectangle]) -> bool:

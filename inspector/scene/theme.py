@@ -15,12 +15,6 @@ from inspector.options.choices import check_choice
 Theme = Mapping[str, str]
 """The colour (`#RRGGBB`) of every ink."""
 
-TEXT_INKS = ("ink", "quiet", "value", "gradient", "error")
-"""Inks that text may be written in, on any of FILLS."""
-
-FILLS = ("ground", "function", "header", "leaf_header", "changed")
-"""Inks that areas are filled with. Discs are filled with `gradient` and written on in `badge_text`."""
-
 THEMES: Mapping[str, Theme] = {
     "light": {
         "ground": "#FFFFFF",

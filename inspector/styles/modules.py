@@ -134,8 +134,6 @@ def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
 def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale) -> PlannedBox:
     if node["kind"] == "function":
         return _pill(subject, identifier, node)
-    if node["why"] == "views":
-        return _pill(subject, identifier, subject.graph.whole[node["host"]])  # type: ignore[attr-defined]
     count = node["count"]
     shape: PlannedShape = "stack" if count > 1 else "card"
     face = "mono" if node["why"] == "line" else "bold"

@@ -10,7 +10,8 @@ The id of a box is that of the Graph node it stands for, or begins with it and a
 
 from __future__ import annotations
 
-from dataclasses import field
+from collections.abc import Callable
+from dataclasses import field, replace
 from typing import Literal
 
 from inspector.util.fast_dataclass import fast_dataclass
@@ -137,3 +138,20 @@ class Plan:
     notes: tuple[StyledText, ...] = ()
     legend: tuple[LegendEntry, ...] = ()
     listing: tuple[CodeLine, ...] = ()
+
+    def map_texts(self, change: Callable[[StyledText], StyledText]) -> Plan:
+        """The plan with a function applied to the texts of boxes and wires, and to the notes."""
+
+        def changed(lines: tuple[StyledText, ...]) -> tuple[StyledText, ...]:
+            return tuple(map(change, lines))
+
+        boxes = [
+            replace(
+                box,
+                texts=changed(box.texts),
+                rows=tuple([replace(row, lines=changed(row.lines)) for row in box.rows]),
+            )
+            for box in self.boxes
+        ]
+        wires = [replace(wire, label=changed(wire.label), below=changed(wire.below)) for wire in self.wires]
+        return replace(self, boxes=tuple(boxes), wires=tuple(wires), notes=changed(self.notes))

@@ -10,7 +10,7 @@ from inspector.graph.values import Value, is_number, is_summary, is_unknown
 from inspector.options.choices import Derivatives
 from inspector.typography import format_number, sanitize, shape_text
 from inspector.typography.formula_format import format_formula, is_sum
-from inspector.typography.number_format import MINUS
+from inspector.typography.number_format import MINUS, factor_text
 
 UNKNOWN = "?"
 AGREEMENT = 1e-6
@@ -26,7 +26,7 @@ def superscript(exponent: float) -> str:
     """`²` for 2; `^0.5` where there are no raised digits."""
     if exponent == int(exponent) and exponent >= 0:
         return str(int(exponent)).translate(_SUPERSCRIPTS)
-    return f"^{_operand(exponent)}"
+    return f"^{factor_text(exponent)}"
 
 
 def plain_text(text: str) -> str:
@@ -128,8 +128,8 @@ def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives 
         return alone
     if wanted == "symbols":
         return _symbol_in_short(name)
-    shown = _symbol_in_short(name) if wanted == "both" else _operand(local["value"])
-    return f"{shown} · {_operand(upstream)} = {alone}"
+    shown = _symbol_in_short(name) if wanted == "both" else factor_text(local["value"])
+    return f"{shown} · {factor_text(upstream)} = {alone}"
 
 
 def derivative_text(gradient: Value, local: Any, upstream: Value) -> str:
@@ -147,7 +147,7 @@ def product_text(gradient: Value, local: Any, upstream: Value) -> str:
     alone = gradient_text(gradient)
     if not alone or not _holds(gradient, local, upstream) or abs(local["value"]) == 1:
         return alone
-    return f"{format_number(local['value'])} · {_operand(upstream)} = {alone}"
+    return f"{format_number(local['value'])} · {factor_text(upstream)} = {alone}"
 
 
 def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
@@ -176,7 +176,7 @@ def sum_text(contributions: Sequence[Value], total: Value) -> str:
         return ""
     if not _agree(sum(contributions), total):
         return ""
-    shown = [format_number(contributions[0]), *(_operand(item) for item in contributions[1:])]
+    shown = [format_number(contributions[0]), *(factor_text(item) for item in contributions[1:])]
     if len(shown) > _MOST_SUMMANDS:
         shown = [*shown[: _MOST_SUMMANDS - 1], "…"]
     return f"{' + '.join(shown)} = {format_number(total)}"
@@ -192,11 +192,6 @@ def _symbol_in_short(expression: str) -> str:
     """A long derivative loses its end, so that its value and the gradient keep their place."""
     text = symbol_text(expression)
     return text if len(text) <= _LONGEST_SYMBOL else text[: _LONGEST_SYMBOL - 1].rstrip() + "…"
-
-
-def _operand(value: Any) -> str:
-    text = format_number(value)
-    return f"({text})" if text.startswith(MINUS) else text
 
 
 def _agree(computed: Any, measured: Any) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 
 from inspector.tensor_stats.histogram import sample
+from inspector.tensor_stats.statistics import halved
 
 CHUNK_BYTES = 64 << 20
 """Maximum size of a temporary tensor."""
@@ -74,13 +75,8 @@ def _root(norms: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The tensor in the widest type, in pieces of at most `CHUNK_BYTES` of that."""
-    if tensor.numel() * _widest(tensor.device).itemsize <= CHUNK_BYTES or tensor.dim() == 0:
-        yield _widened(tensor)
-        return
-    longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
-    for piece in tensor.chunk(2, longest):
-        yield from _pieces(piece)
+    """The tensor in the widest dtype, in pieces of at most `CHUNK_BYTES`."""
+    return map(_widened, halved(tensor, CHUNK_BYTES // _widest(tensor.device).itemsize))
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:

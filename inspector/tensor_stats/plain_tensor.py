@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TypeAlias
 
 import torch
@@ -14,24 +15,16 @@ Memory: TypeAlias = tuple[int, int, int]
 """Address of a storage, and from which to before which of its bytes a tensor lies in it."""
 
 
+@functools.cache
 def dtype_name(dtype: torch.dtype) -> str:
     """`float32` for torch.float32."""
-    known = _names.get(dtype)
-    if known is None:
-        known = _names[dtype] = str(dtype).removeprefix("torch.")
-    return known
+    return str(dtype).removeprefix("torch.")
 
 
+@functools.cache
 def device_name(device: torch.device) -> str:
     """`cuda:0` for torch.device("cuda", 0)."""
-    known = _device_names.get(device)
-    if known is None:
-        known = _device_names[device] = str(device)
-    return known
-
-
-_names: dict[torch.dtype, str] = {}
-_device_names: dict[torch.device, str] = {}
+    return str(device)
 
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:

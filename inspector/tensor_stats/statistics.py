@@ -51,9 +51,6 @@ class TensorStatistics(NamedTuple):
     infinities: int
 
 
-_IMPLIED = TensorStatistics(0.0, 0.0, 0.0, 0.0, 0, 0, 0)
-
-
 def tensor_norm(tensor: torch.Tensor) -> float:
     """The 2-norm, the one number of a light recording."""
     if tensor.dtype in REDUCED_AS_THEY_ARE:
@@ -122,20 +119,20 @@ def _is_one_block(tensor: torch.Tensor) -> bool:
 
 def _blocks(tensor: torch.Tensor) -> Iterable[torch.Tensor]:
     """The tensor in blocks that torch can reduce."""
-    pieces = torch.split(tensor, _BLOCK) if tensor.dim() == 1 else _pieces(tensor)
+    pieces = torch.split(tensor, _BLOCK) if tensor.dim() == 1 else halved(tensor, _BLOCK)
     if tensor.dtype in REDUCED_AS_THEY_ARE or tensor.dtype in HALVES:
         return pieces
     return (reducible(piece) for piece in pieces)
 
 
-def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Halves of halves, along the longest dimension."""
-    if tensor.numel() <= _BLOCK:
+def halved(tensor: torch.Tensor, most: int) -> Iterator[torch.Tensor]:
+    """The tensor in pieces of at most `most` elements, halved along the longest dimension."""
+    if tensor.numel() <= most:
         yield tensor
         return
     longest = max(range(tensor.dim()), key=lambda dimension: tensor.shape[dimension])
     for piece in tensor.chunk(2, longest):
-        yield from _pieces(piece)
+        yield from halved(piece, most)
 
 
 def reducible(tensor: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,7 @@ def _cells(graph: Graph, row: LeafCheck) -> list[Text]:
 
 
 def _array(found: SmallTensor | None) -> Text:
-    return Text("-", style=QUIET) if found is None else value(found.value)
+    return Text("-", style=QUIET) if found is None else value(found.tolist())
 
 
 def _left_out(graph: Graph, rows: Sequence[LeafCheck], width: int) -> list[Text]:

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import NextEdge, TensorRow
 from inspector.graph.values import Value, is_number
-from inspector.terminal.labels import factor, operand, tensor_label, with_superscripts
+from inspector.terminal.labels import operand, tensor_label, with_superscripts
 from inspector.terminal.text_cells import fit_text
 from inspector.terminal.tree_lines import Visit
 from inspector.typography import format_number, value_text
+from inspector.typography.number_format import factor_text
 
 ArithmeticText: TypeAlias = tuple[str, Value]
 """How a gradient comes about, up to the equals sign (or nothing), and the gradient."""
@@ -63,7 +64,7 @@ def _product(edge: NextEdge, upstream: Value) -> str:
         return ""
     if not (is_number(local["value"]) and is_number(upstream) and _close(local["value"] * upstream, arrived)):
         return ""
-    return f"{fit_text(with_superscripts(local['symbol']), 24)} · {factor(upstream)} = "
+    return f"{fit_text(with_superscripts(local['symbol']), 24)} · {factor_text(upstream)} = "
 
 
 def _with_several_outputs(graph: Graph) -> set[str]:
@@ -81,7 +82,7 @@ def _sum(terms: Sequence[Value], total: Value) -> ArithmeticText | None:
             return None
         first, *others = terms[:_TERMS_SHOWN]
         more = " + …" if len(terms) > _TERMS_SHOWN else ""
-        return " + ".join([format_number(first), *map(factor, others)]) + more + " = ", total
+        return " + ".join([format_number(first), *map(factor_text, others)]) + more + " = ", total
     if len(terms) == 1 and (not is_number(total) or _alike(terms[0], total)):
         return None
     return "→ ", total

@@ -12,9 +12,8 @@ from inspector.graph.row_types import Source, TensorRow
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_text
-from inspector.typography import format_number, shape_text, value_text
+from inspector.typography import shape_text, value_text
 from inspector.typography.formula_format import format_formula, is_sum
-from inspector.typography.number_format import MINUS
 
 
 def function_title(name: str) -> str:
@@ -53,12 +52,6 @@ def with_superscripts(symbol: str) -> str:
     """A local derivative's symbol as it is written by hand: `2x` for `2*x`, in brackets where it is a sum."""
     text = format_formula(symbol)
     return f"({text})" if is_sum(text) else text
-
-
-def factor(content: Value) -> str:
-    """A number as a factor of a product: `(-1)` for -1."""
-    text = format_number(content)
-    return f"({text})" if text.startswith(MINUS) else text
 
 
 def header(index: int, location: Any) -> Text:

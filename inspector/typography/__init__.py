@@ -1,30 +1,17 @@
 """Text without a screen: widths, glyph outlines, number formats. No torch needed."""
 
 from inspector.typography.fonts import FACES, Face
-from inspector.typography.glyph_paths import glyph_path
-from inspector.typography.metrics import (
-    ascent,
-    cap_height,
-    covers,
-    descent,
-    shorten,
-    shorten_name,
-    width,
-    x_height,
-)
+from inspector.typography.metrics import cap_height, covers, shorten, shorten_name, width
 from inspector.typography.number_format import bytes_text, format_number, pluralize, shape_text, value_text
 from inspector.typography.sanitize import sanitize
 
 __all__ = [
     "FACES",
     "Face",
-    "ascent",
     "bytes_text",
     "cap_height",
     "covers",
-    "descent",
     "format_number",
-    "glyph_path",
     "pluralize",
     "sanitize",
     "shape_text",
@@ -32,5 +19,4 @@ __all__ = [
     "shorten_name",
     "value_text",
     "width",
-    "x_height",
 ]

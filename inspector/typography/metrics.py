@@ -8,7 +8,8 @@ counts as one em; a writer of outlines sets a run that contains one as real text
 from __future__ import annotations
 
 import unicodedata
-from functools import cache, lru_cache
+from bisect import bisect_right
+from functools import lru_cache
 
 from inspector.typography.fonts import advances, open_font
 from inspector.typography.sanitize import sanitize
@@ -44,11 +45,9 @@ def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
     text, fitting = sanitize(text), room - width(ELLIPSIS, size, face)
     if width(text, size, face) <= room or fitting < 0:
         return text if width(text, size, face) <= room else ""
-    low, high = 0, len(text)
-    while low < high:  # the longest beginning that fits; accents are as wide as nothing, so none is cut off
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if width(text[:middle], size, face) <= fitting else (low, middle - 1)
-    return text[:low].rstrip() + ELLIPSIS
+    # The longest beginning that fits. Accents have no width, so none is separated from its letter.
+    longer = bisect_right(range(1, len(text) + 1), fitting, key=lambda length: width(text[:length], size, face))
+    return text[:longer].rstrip() + ELLIPSIS
 
 
 @lru_cache(maxsize=16_384)
@@ -66,31 +65,9 @@ def shorten_name(text: str, room: float, size: float, face: str = "regular") -> 
     return ELLIPSIS + text[start:].lstrip()
 
 
-def ascent(size: float, face: str = "regular") -> float:
-    """How far the highest letters reach above the baseline, in points."""
-    return _share(open_font(face)["hhea"].ascent, size, face)
-
-
-def descent(size: float, face: str = "regular") -> float:
-    """How far the lowest letters reach below the baseline, in points (a positive number)."""
-    return _share(-open_font(face)["hhea"].descent, size, face)
-
-
-def x_height(size: float, face: str = "regular") -> float:
-    """The height of an x, in points."""
-    return _share(open_font(face)["OS/2"].sxHeight, size, face)
-
-
 @lru_cache(maxsize=256)
 def cap_height(size: float, face: str = "regular") -> float:
     """The height of a capital or a digit, in points: a line is centred on half of it."""
-    return _share(open_font(face)["OS/2"].sCapHeight, size, face)
-
-
-@cache
-def _units(face: str) -> int:
-    return int(open_font(face)["head"].unitsPerEm)
-
-
-def _share(units: int, size: float, face: str) -> float:
-    return size * units / _units(face)
+    font = open_font(face)
+    height: float = size * font["OS/2"].sCapHeight / font["head"].unitsPerEm
+    return height

@@ -27,6 +27,12 @@ def format_number(value: bool | int | float | complex) -> str:
     return (str(int(value)) if whole else _significant(value)).replace("-", MINUS)
 
 
+def factor_text(value: bool | int | float | complex) -> str:
+    """One number as a factor of a product: `(-1)` for -1."""
+    text = format_number(value)
+    return f"({text})" if text.startswith(MINUS) else text
+
+
 def value_text(value: Value) -> str:
     """A value of the model (`inspector.graph.values`) in one line.
 
