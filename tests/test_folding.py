@@ -20,17 +20,7 @@ from hypothesis import strategies as st
 import inspector
 from inspector.export.svg import write_svg
 from inspector.figure import draw
-from inspector.folding import (
-    between,
-    finding_marks,
-    fold,
-    hide_tensor_views,
-    neighbourhood,
-    on_paths,
-    open_box,
-    touched,
-    unfold,
-)
+from inspector.folding import finding_marks, fold, hide_tensor_views, open_box, unfold
 from inspector.folding.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.folding.folded_network import build_folded_network
 from inspector.graph import Graph
@@ -62,10 +52,6 @@ VIEWS: dict[str, Any] = {
     "hide": hide_tensor_views,
     "fold of hide": lambda item: fold(hide_tensor_views(item)),
     "fold of fold": lambda item: fold(fold(item, 2), 1),
-    "neighbourhood": lambda item: neighbourhood(item, "n1"),
-    "fold of neighbourhood": lambda item: fold(neighbourhood(item, "n0", 1)),
-    "touched": lambda item: touched(item, ["n0", "n1"]),
-    "neighbourhood of fold": lambda item: neighbourhood(fold(item, 1), item.roots[0], 1),
 }
 views = st.sampled_from(sorted(VIEWS))
 
@@ -282,9 +268,10 @@ def test_two_modules_that_alternate_fold_by_turns() -> None:
 
 def test_a_cycle_of_modules_is_marked() -> None:
     ops = [Op("SumBackward0", [1])]
-    ops += [Op("MulBackward0", [2], "a"), Op("SinBackward0", [3, 5], "b"), Op("CosBackward0", [4], "a")]
+    ops += [Op("MulBackward0", [2, 3], "a"), Op("SinBackward0", [3, 4], "b"), Op("CosBackward0", [4, 5], "a")]
     ops += [Op("ExpBackward0", [5], "b"), Op("TanhBackward0", [6], "a"), Op("AccumulateGrad")]
-    network = neighbourhood(fold(graph(ops), 1), "n0", 9).network
+    network = fold(graph(ops), 1).network
+    assert any(edge.get("back") for _, _, edge in network.edges(data=True))
     assert networkx.is_directed_acyclic_graph(
         networkx.DiGraph((u, v) for u, v, edge in network.edges(data=True) if not edge.get("back"))
     )
@@ -330,39 +317,6 @@ def test_views_and_transposes_hide_in_their_neighbours() -> None:
         node["host"]: node["members"] for _, node in hidden.network.nodes(data=True) if node["kind"] == "fold"
     }
     assert all(host in members and len(members) == 2 for host, members in hosts.items())
-
-
-def test_paths_between_two_tensors() -> None:
-    whole = transformer(2)
-    lit = on_paths(
-        whole, "n0", next(key for key, node in whole.functions() if node["name"] == "EmbeddingBackward0")
-    )
-    names = [whole[identifier]["name"] for identifier in lit]
-    assert names.count("AddBackward0") == 2 and "AccumulateGrad" not in names
-    assert "TBackward0" not in names
-    path = between(whole, "n0", "n3")
-    assert {key for key, _ in path.functions()} >= {"n0", "n3"}
-    with pytest.raises(KeyError, match="no gradient flows through a tensor or Node called 'y'"):
-        on_paths(whole, "y", "n0")
-
-
-def test_a_neighbourhood_keeps_the_rest_in_boxes() -> None:
-    near = neighbourhood(transformer(6), "n8", 1)
-    assert "n8" in near.network
-    assert {node["why"] for _, node in near.network.nodes(data=True) if node["kind"] == "fold"} == {"rest"}
-
-
-def test_a_neighbourhood_does_not_reach_through_a_shared_leaf() -> None:
-    whole = loop(40)
-    of = topology_of(whole)
-    users = {leaf: [at for at in range(len(of)) if leaf in of.following(at)]
-             for leaf, function in enumerate(of.functions) if function["is_leaf"]}  # fmt: skip
-    leaf = max(users, key=lambda leaf: len(users[leaf]))
-    user = users[leaf][20]
-    near = neighbourhood(whole, of.ids[user], 2)
-    assert of.ids[leaf] in near.network
-    assert len(list(near.functions())) <= 12
-    assert len(list(neighbourhood(whole, of.ids[leaf], 1).functions())) > 40
 
 
 def test_wrong_depths_and_boxes_are_refused() -> None:

@@ -9,21 +9,16 @@ from inspector.folding.depth import fold, open_box, unfold
 from inspector.folding.finding_marks import finding_marks
 from inspector.folding.folded_graph import FoldedGraph
 from inspector.folding.hide_tensor_views import TENSOR_VIEWS, hide_tensor_views
-from inspector.folding.subgraphs import between, neighbourhood, on_paths, touched
 from inspector.options.choices import Depth
 
 __all__ = [
     "TENSOR_VIEWS",
     "Depth",
     "FoldedGraph",
-    "between",
     "finding_marks",
     "fold",
     "hide_tensor_views",
     "merge_neighbours",
-    "neighbourhood",
-    "on_paths",
     "open_box",
-    "touched",
     "unfold",
 ]
