@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inspector.figure.box_shapes import box_size, label_size, levelled, size_box, size_label
+from inspector.graph.traversal import columns_of, longest_ways, topological_order
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
 from inspector.options.choices import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
@@ -98,20 +99,13 @@ def suitable_direction(routes: Sequence[Route]) -> Direction:
 
 def _longest_path(routes: Sequence[Route]) -> int:
     """Boxes on the longest way along the wires (of a graph without cycles)."""
-    following: dict[str, list[str]] = {}
-    waiting: dict[str, int] = {}
+    boxes = dict.fromkeys(box for route in routes for box in (route.source, route.target))
+    index = {box: number for number, box in enumerate(boxes)}
+    following: list[list[int]] = [[] for _ in boxes]
     for route in routes:
-        following.setdefault(route.source, []).append(route.target)
-        waiting[route.target] = waiting.get(route.target, 0) + 1
-    depths = {source: 1 for source in following if source not in waiting}
-    ready = list(depths)
-    for box in ready:  # grows while it is read
-        for target in following.get(box, ()):
-            depths[target] = max(depths.get(target, 1), depths[box] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
-    return max(depths.values(), default=1)
+        following[index[route.source]].append(index[route.target])
+    edges = columns_of(following)
+    return 1 + max(longest_ways(topological_order(*edges), *edges), default=0)
 
 
 def _larger(one: Size | None, other: Size) -> Size:

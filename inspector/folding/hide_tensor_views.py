@@ -9,7 +9,7 @@ from collections.abc import Collection
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.graph import Graph
-from inspector.graph.topology import arrivals, topological_order, topology_of
+from inspector.graph.topology import topology_of
 
 TENSOR_VIEWS = (
     "AliasBackward",
@@ -62,21 +62,20 @@ def hide_tensor_views(graph: Graph, names: Collection[str] = TENSOR_VIEWS) -> Gr
 
 def _hosts(whole: Graph, items: tuple[Item, ...], names: Collection[str]) -> dict[int, int]:
     """Hidden function → the function that it joins."""
-    of, turns = topology_of(whole), topological_order(topology_of(whole))
-    into = arrivals(of)
+    of = topology_of(whole)
     single = {item for item in items if not isinstance(item, FoldedBox)}
     hidden = [item for item in single if is_tensor_view(of.functions[item]["name"], names)]
     hosts: dict[int, int] = {}
     upwards: set[int] = set()
-    for position in sorted(hidden, key=turns.__getitem__, reverse=True):
+    for position in sorted(hidden, key=of.turns.__getitem__, reverse=True):
         following = of.following(position)
         target = following[0] if len(following) == 1 else -1
         if target in single and target not in upwards and not of.functions[target]["is_leaf"]:
             hosts[position] = hosts.get(target, target)
         else:
             upwards.add(position)
-    for position in sorted(upwards, key=turns.__getitem__):
-        users = set(into.of(position))
+    for position in sorted(upwards, key=of.turns.__getitem__):
+        users = set(of.arrivals.of(position))
         user = users.pop() if len(users) == 1 else -1
         if user in single and user not in of.roots:
             hosts[position] = hosts.get(user, user)

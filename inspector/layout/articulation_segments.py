@@ -88,7 +88,7 @@ def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
 
 
 def _ordered(following: Sequence[Sequence[int]]) -> list[int]:
-    """A topological order."""
+    """A topological order, without boxes on a cycle, at which `graphlib` and networkx would raise."""
     waiting = [0] * len(following)
     for targets in following:
         for target in targets:
