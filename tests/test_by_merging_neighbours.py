@@ -10,7 +10,7 @@ from inspector.folding import FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.context import FoldingContext
 from inspector.graph import Graph
-from inspector.graph.strong_components import has_cycle
+from inspector.graph.traversal import has_cycle
 
 CASES = {name: (lambda name=name: one_level.recorded(name)) for name in one_level.MODELS} | {
     "layered": lambda: graphs.layered(5, 6),

@@ -264,9 +264,10 @@ def test_two_modules_that_alternate_fold_by_turns() -> None:
 
 def test_a_cycle_of_modules_is_marked() -> None:
     ops = [Op("SumBackward0", [1])]
-    ops += [Op("MulBackward0", [2], "a"), Op("SinBackward0", [3, 5], "b"), Op("CosBackward0", [4], "a")]
+    ops += [Op("MulBackward0", [2, 3], "a"), Op("SinBackward0", [3, 4], "b"), Op("CosBackward0", [4, 5], "a")]
     ops += [Op("ExpBackward0", [5], "b"), Op("TanhBackward0", [6], "a"), Op("AccumulateGrad")]
     network = fold(graph(ops), 1).network
+    assert any(edge.get("back") for _, _, edge in network.edges(data=True))
     assert networkx.is_directed_acyclic_graph(
         networkx.DiGraph((u, v) for u, v, edge in network.edges(data=True) if not edge.get("back"))
     )

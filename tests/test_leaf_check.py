@@ -86,7 +86,7 @@ def test_a_gradient_that_backward_started_with_counts():
 def test_the_constants_that_torch_does_not_save_are_found():
     x = leaf(0.7, torch.float64)
     graph = graph_of(lambda: 3 / (1 - (x + 0.25) ** 2) + 2**x)
-    forward = ForwardReconstruction(graph.network)
+    forward = ForwardReconstruction(graph)
     ((_, pair),) = forward.leaves()
     evaluation = Evaluation(forward, root_pair(forward), pair)
     assert evaluation.along(0.1) == pytest.approx(3 / (1 - 0.35**2) + 2**0.1, rel=1e-12)

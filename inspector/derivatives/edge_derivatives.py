@@ -10,16 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import networkx
 import numpy
 
 from inspector.derivatives.elementary import find_elementary, find_reduction
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import FunctionRow, NextEdge
+from inspector.graph.topology import Pair
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable
@@ -42,16 +43,16 @@ class _EdgeDerivative:
     expression: Any = None
 
 
-def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
+def add_local_derivatives(graph: Graph) -> None:
     """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
 
     A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
     `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`.
     """
-    edges = list(_small_edges(network))
+    edges = list(_small_edges(graph))
     if not edges or len(edges) > MOST_EDGES:
         return
-    if not any(_entry(cast(FunctionRow, network.nodes[edge.function]), edge) for edge in edges):
+    if not any(_entry(graph.function(edge.function), edge) for edge in edges):
         _write_ratios(edges)
         return
     from inspector.derivatives.symbol_table import (  # sympy, which most graphs do not need
@@ -60,7 +61,7 @@ def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
     )
     from inspector.derivatives.total_derivative import add_totals
 
-    forward = ForwardReconstruction(network)
+    forward = ForwardReconstruction(graph)
     with brackets_kept():
         symbols = SymbolTable(forward)
         for edge in edges:
@@ -69,13 +70,12 @@ def add_local_derivatives(network: networkx.MultiDiGraph[Any]) -> None:
         add_totals(forward)
 
 
-def _small_edges(network: networkx.MultiDiGraph[Any]) -> Iterator[_EdgeDerivative]:
+def _small_edges(graph: Graph) -> Iterator[_EdgeDerivative]:
     """The edges with a small real gradient on them, out of functions with one arriving."""
-    for source, _, edge in network.edges(data=True):
-        if edge["kind"] == "next":
-            gradient, upstream = small_tensor(edge["gradient"]), small_tensor(network.nodes[source]["gradient"])
-            if gradient is not None and upstream is not None and _fit(gradient, upstream):
-                yield _EdgeDerivative(source, cast(NextEdge, edge), upstream, gradient)
+    for source, _, edge in graph.edges("next"):
+        gradient, upstream = small_tensor(edge["gradient"]), small_tensor(graph[source]["gradient"])
+        if gradient is not None and upstream is not None and _fit(gradient, upstream):
+            yield _EdgeDerivative(source, edge, upstream, gradient)
 
 
 def _fit(gradient: SmallTensor, upstream: SmallTensor) -> bool:

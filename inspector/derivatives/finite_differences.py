@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy
 
 from inspector.derivatives.elementary import find_elementary, find_reduction
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair, evaluate
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, evaluate
 from inspector.derivatives.linear_ops import STRUCTURAL, transposed_product
 from inspector.derivatives.small_tensor import SmallTensor, values_agree
 from inspector.graph.node_names import op_of
+from inspector.graph.topology import Pair
 
 REPRODUCED = 1e-4
 """Relative: how well the recorded root must come out again. A long forward in float32 has lost some digits."""

@@ -9,18 +9,16 @@ from decimal import Decimal
 from types import CodeType
 from typing import Any, cast
 
-import networkx
 import numpy
 
 from inspector.derivatives.elementary import Elementary, Reduction, find_elementary, find_reduction
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, elementwise, small_tensor
+from inspector.graph import Graph
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
-
-Pair = tuple[str, int]
-"""(id of a function, output number): a tensor of the forward. A leaf is that of its AccumulateGrad."""
+from inspector.graph.topology import Pair, topology_of
 
 _FLOAT32_STEP = 1.2e-7
 
@@ -40,43 +38,30 @@ class Operand:
 class ForwardReconstruction:
     """The forward of a graph, in plain numbers. Everything is looked up when it is first asked for."""
 
-    def __init__(self, network: networkx.MultiDiGraph[Any]) -> None:
-        self.network = network
-        self._tensors = self._tensors_by_pair()
+    def __init__(self, graph: Graph) -> None:
+        self.network = graph.network
+        self._topology = topology_of(graph)
         self._values: dict[Pair, SmallTensor | None] = {}
         self._operands: dict[str, dict[str, Operand]] = {}
 
     @functools.cached_property
     def order(self) -> list[str]:
         """The functions, each after all that its inputs come from."""
-        functions = [key for key, row in self.network.nodes(data=True) if row["kind"] == "function"]
-        waiting = {key: len(list(self.edges(key))) for key in functions}
-        ready = [key for key in functions if not waiting[key]]
-        found = []
-        while ready:
-            function = ready.pop()
-            found.append(function)
-            for source in self.uses(function):
-                waiting[source] -= 1
-                if not waiting[source]:
-                    ready.append(source)
-        return found
+        return [self._topology.ids[position] for position in reversed(self._topology.order)]
 
     def edges(self, function: str) -> Iterator[tuple[str, NextEdge]]:
-        """(target, attributes) of the edges to the functions that the inputs come from."""
-        for _, target, edge in self.network.out_edges(function, data=True):
-            if edge["kind"] == "next":
-                yield target, cast(NextEdge, edge)
+        """(target, attributes) of the edges to the functions that the inputs come from, by slot."""
+        for target, edge in self._topology.leaving(self._topology.index[function]):
+            yield self._topology.ids[target], edge
 
     def uses(self, function: str) -> Iterator[str]:
         """The functions that take an output of this one."""
-        for source, _, edge in self.network.in_edges(function, data=True):
-            if edge["kind"] == "next":
-                yield source
+        for source in self._topology.arrivals.of(self._topology.index[function]):
+            yield self._topology.ids[source]
 
     def tensor(self, pair: Pair) -> TensorRow | None:
         """The attributes of a tensor; None where the graph has none for it."""
-        identifier = self._tensors.get(pair)
+        identifier = self._topology.outputs.get(pair)
         return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
 
     def function(self, identifier: str) -> FunctionRow:
@@ -85,9 +70,8 @@ class ForwardReconstruction:
 
     def leaves(self) -> Iterator[tuple[str, Pair]]:
         """(id, pair) of every leaf that a gradient goes to."""
-        for source, target, edge in self.network.edges(data=True):
-            if edge["kind"] == "accumulate":
-                yield target, (source, 0)
+        for function, leaf in self._topology.leaves.items():
+            yield leaf, (function, 0)
 
     def inputs(self, function: str) -> tuple[str, ...]:
         """Names of the inputs by slot; empty for a function that is in no table."""
@@ -151,15 +135,6 @@ class ForwardReconstruction:
     def _unknown_inputs(self, function: str) -> list[Pair]:
         pairs = [operand.pair for operand in self.operands(function).values() if operand.pair is not None]
         return [pair for pair in pairs if pair not in self._values]
-
-    def _tensors_by_pair(self) -> dict[Pair, str]:
-        found = {}
-        for source, target, edge in self.network.edges(data=True):
-            if edge["kind"] == "grad_fn":
-                found[target, self.network.nodes[source].get("output_nr", 0)] = source
-            elif edge["kind"] == "accumulate":
-                found[source, 0] = target
-        return found
 
     def _recorded(self, pair: Pair) -> SmallTensor | None:
         tensor = self.tensor(pair)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy
 
 from inspector.derivatives.finite_differences import Evaluation, NotEvaluable, derivatives_by_rules
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor
 from inspector.derivatives.total_derivative import root_pair
 from inspector.graph import Graph
+from inspector.graph.topology import Pair
 
 TOLERANCE = 1e-4
 """How much three ways to a float32 number may differ, relative to the largest element of a leaf."""
@@ -38,7 +39,7 @@ def check_derivatives(graph: Graph) -> list[LeafCheck]:
     Nothing of the script is run: finite differences evaluate the recorded graph again. Raises NotEvaluable where
     there is nothing to check: no backward, several roots, or a root that is no number.
     """
-    forward = ForwardReconstruction(graph.network)
+    forward = ForwardReconstruction(graph)
     root = root_pair(forward)
     if root is None:
         raise NotEvaluable("backward did not start from a single number")

@@ -17,11 +17,12 @@ from sympy.core.parameters import distribute
 
 from inspector.derivatives.elementary import find_elementary
 from inspector.derivatives.expression_printer import Names, print_expression
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Operand, Pair, compiled
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Operand, compiled
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, number_or_nan
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
+from inspector.graph.topology import Pair
 
 LONGEST = 24
 """Letters of an expression that still stands for an operand within another; a longer one becomes v1, v2, …"""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.derivatives.edge_derivatives import TOLERANCE
 from inspector.derivatives.elementary import find_elementary, find_reduction
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import small_tensor, values_agree
 from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import Local
+from inspector.graph.topology import Pair
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable

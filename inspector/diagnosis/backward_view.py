@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.topology import Topology, topology_of
+from inspector.graph.traversal import reach
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_unknown
 from inspector.report import BackwardCall
@@ -36,29 +37,44 @@ class BackwardView:
         """The Nodes, in walk order."""
         self.tensors: dict[str, TensorRow] = dict(call.graph.tensors())
 
+    @property
+    def topology(self) -> Topology:
+        """The index of the graph."""
+        return topology_of(self.graph)
+
     @functools.cached_property
     def next_edges(self) -> dict[str, list[GradientEdge]]:
         """The edges that leave each Node, by slot, to the Nodes of its inputs."""
-        return self._edges_by("source")
+        of = self.topology
+        return {
+            source: [
+                GradientEdge(source, of.ids[target], row["slot"], row["input_nr"], row["gradient"])
+                for target, row in of.leaving(position)
+            ]
+            for position, source in enumerate(of.ids)
+            if of.following(position)
+        }
 
     @functools.cached_property
     def incoming(self) -> dict[str, list[GradientEdge]]:
-        """The edges that arrive at each Node, from the Nodes that used its output."""
-        return self._edges_by("target")
-
-    @functools.cached_property
-    def outputs(self) -> dict[str, list[str]]:
-        """The known output tensors of each Node, by output number."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for identifier, tensor in self.tensors.items():
-            if tensor["grad_fn"] is not None:
-                found[tensor["grad_fn"]].append(identifier)
+        """The edges that arrive at each Node, by slot, from the Nodes that used its output."""
+        found: dict[str, list[GradientEdge]] = {}
+        for edges in self.next_edges.values():
+            for edge in edges:
+                found.setdefault(edge.target, []).append(edge)
+        for edges in found.values():
+            edges.sort(key=lambda edge: edge.slot)
         return found
 
-    @functools.cached_property
+    @property
+    def outputs(self) -> dict[str, list[str]]:
+        """The known output tensors of each Node, by output number; of an AccumulateGrad its leaf."""
+        return self.topology.made
+
+    @property
     def leaf_of(self) -> dict[str, str]:
         """The leaf of each AccumulateGrad."""
-        return {source: target for source, target, _ in self.graph.edges("accumulate")}
+        return self.topology.leaves
 
     @functools.cached_property
     def knows_saved(self) -> bool:
@@ -77,11 +93,19 @@ class BackwardView:
 
     def towards_leaves(self, starts: Iterable[str]) -> Iterator[str]:
         """All Nodes that the gradient of these Nodes reaches, including themselves, breadth first."""
-        return _reached(starts, lambda node: (edge.target for edge in self.next_edges.get(node, ())))
+        return reach(starts, self.inputs_of)
 
     def towards_root(self, starts: Iterable[str]) -> Iterator[str]:
         """All Nodes whose gradient reaches these Nodes, including themselves, breadth first."""
-        return _reached(starts, lambda node: (edge.source for edge in self.incoming.get(node, ())))
+        return reach(starts, self.users_of)
+
+    def inputs_of(self, node: str) -> list[str]:
+        """The Nodes that the edges of a Node lead to, by slot."""
+        return [edge.target for edge in self.next_edges.get(node, ())]
+
+    def users_of(self, node: str) -> list[str]:
+        """The Nodes whose edges lead to a Node, by slot."""
+        return [edge.source for edge in self.incoming.get(node, ())]
 
     def leaves_under(self, starts: Iterable[str]) -> list[str]:
         """The ids of the leaves whose gradient passes through one of these Nodes, in walk order."""
@@ -117,23 +141,3 @@ class BackwardView:
     def arrived(self, node: str) -> float | None:
         """The norm of the gradient that arrived at a Node (of all its outputs); None if unknown or None."""
         return value_norm(self.functions[node]["gradient"])
-
-    def _edges_by(self, end: str) -> dict[str, list[GradientEdge]]:
-        found: dict[str, list[GradientEdge]] = defaultdict(list)
-        for source, target, row in self.graph.edges("next"):
-            edge = GradientEdge(source, target, row["slot"], row["input_nr"], row["gradient"])
-            found[getattr(edge, end)].append(edge)
-        for edges in found.values():
-            edges.sort(key=lambda edge: edge.slot)
-        return found
-
-
-def _reached(starts: Iterable[str], after: Any) -> Iterator[str]:
-    seen = dict.fromkeys(starts)
-    waiting = list(seen)
-    for node in waiting:  # grows while it is walked
-        yield node
-        for other in after(node):
-            if other not in seen:
-                seen[other] = None
-                waiting.append(other)

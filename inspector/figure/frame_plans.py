@@ -11,6 +11,7 @@ from inspector.graph import Graph
 from inspector.graph.model import Moment
 from inspector.graph.node_names import without_number
 from inspector.graph.step_replay import ReplayFrame
+from inspector.graph.topology import topology_of
 from inspector.options.figure_options import FigureOptions
 from inspector.styles.alt_text import root_codes
 from inspector.styles.code_lines import make_listing
@@ -78,7 +79,8 @@ class FramePlans:
 
 def _drawn_as(graph: Graph, identifier: str) -> list[str]:
     """A function, and the leaf that stands in its place in some styles."""
-    return [identifier, *(target for source, target, _ in graph.edges("accumulate") if source == identifier)]
+    leaf = topology_of(graph).leaves.get(identifier)
+    return [identifier] if leaf is None else [identifier, leaf]
 
 
 def _progress(turn: ReplayFrame, number: int, count: int, steps: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from inspector.folding import finding_marks
+from inspector.folding.finding_marks import finding_marks, shown_by
 from inspector.graph import Graph
 from inspector.styles.paths import PathHighlight
 from inspector.styles.plan import (
@@ -53,11 +53,8 @@ def highlight_affected(plan: Plan, graph: Graph) -> Plan:
     """The plan with what findings are about, and the way from there to what they harm, in the colour of errors."""
     if not graph.harmed:
         return plan
-    holders = {
-        identifier
-        for identifier, node in graph.network.nodes(data=True)
-        if graph.harmed.intersection(node["members"] if node["kind"] == "fold" else (identifier,))
-    }
+    shown = shown_by(graph)
+    holders = {shown.get(identifier, identifier) for identifier in graph.harmed}
     marks = finding_marks(graph)
     boxes = tuple(_affected_box(box, marks.get(box.id, [])) if box.id in holders else box for box in plan.boxes)
     wires = tuple(

@@ -10,7 +10,7 @@ from inspector.folding.boxes import FoldedBox
 from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
 from inspector.graph.saved_memory import saved_bytes
-from inspector.graph.topology import Arrivals, Topology
+from inspector.graph.topology import Topology
 from inspector.graph.values import Value, unknown
 
 _IN_A_BOX = unknown("the box holds several Nodes")
@@ -75,10 +75,11 @@ def _length(value: list[Any]) -> float:
     return math.nan if any(map(math.isnan, found)) else math.hypot(*found)
 
 
-def fold_attributes(graph: Graph, of: Topology, box: FoldedBox, into: Arrivals) -> FoldRow:
+def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
     """The attributes of a box. graph: the whole one."""
     functions = [of.functions[position] for position in box.positions]
-    leaves = [graph.tensor(of.leaves[position]) for position in box.positions if position in of.leaves]
+    ids = [of.ids[position] for position in box.positions]
+    leaves = [graph.tensor(of.leaves[function]) for function in ids if function in of.leaves]
     turns = [node["step"] for node in functions if isinstance(node["step"], int)]
     return {
         "kind": "fold",
@@ -87,13 +88,13 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox, into: Arrivals) 
         "module": ".".join(box.path),
         "host": None,
         "count": max(1, len(box.repeats)),
-        "members": [of.ids[position] for position in box.positions],
+        "members": ids,
         "nodes": len(functions),
         "parameters": len(leaves),
         "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
         "saved_bytes": sum(map(saved_bytes, functions)),
         "norms": norm_range(node["gradient"] for node in functions if not node["is_leaf"]),
-        "arriving": norm_range(arriving(of, part, into) for part in box.repeats or (box,)),
+        "arriving": norm_range(arriving(of, part) for part in box.repeats or (box,)),
         "grads": norm_range(leaf["gradient"] for leaf in leaves),
         "steps": [min(turns), max(turns)] if turns else None,
         "is_leaf": False,
@@ -104,12 +105,12 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox, into: Arrivals) 
     }
 
 
-def arriving(of: Topology, box: FoldedBox, into: Arrivals) -> Value:
+def arriving(of: Topology, box: FoldedBox) -> Value:
     """The largest norm of what arrives from outside at a function of a box; NaN where one is."""
     inside = set(box.positions)
     found: list[Any] = []
     for position in box.positions:
-        if position in of.roots or any(source not in inside for source in into.of(position)):
+        if position in of.roots or any(source not in inside for source in of.arrivals.of(position)):
             found += _sizes(of.functions[position]["gradient"])
     sizes = [size for size in found if isinstance(size, float)]
     if any(not math.isfinite(size) for size in sizes):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from inspector.graph.topology import Path
+from inspector.folding.module_paths import Path
+from inspector.graph.topology import Topology
 
 BoxKind = Literal["module", "call", "step", "equal", "line", "joined", "rest"]
 """module: an nn.Module; call: one of its calls; step: one pass of a loop; equal: several parts that are the same;
@@ -53,3 +54,16 @@ def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
     for index, item in enumerate(items):
         for position in members(item):
             yield position, index
+
+
+def following_items(of: Topology, items: Sequence[Item]) -> list[list[int]]:
+    """Which items each item sends gradients to, by index, each once; loops on itself left out."""
+    owner = dict(functions_of(items))
+    found: list[dict[int, None]] = [{} for _ in items]
+    starts, targets = of.starts, of.targets
+    for position, index in owner.items():
+        for target in targets[starts[position] : starts[position + 1]]:
+            other = owner.get(target, index)
+            if other != index:
+                found[index][other] = None
+    return [list(others) for others in found]

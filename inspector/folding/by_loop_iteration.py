@@ -8,7 +8,6 @@ iteration k. Iterations found this way never form a cycle.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
@@ -25,14 +24,14 @@ _Kinds = dict[int, Hashable]
 
 
 def loop_iterations(
-    of: Topology, positions: Sequence[int], turns: array[int], kinds: Sequence[Hashable]
+    of: Topology, positions: Sequence[int], kinds: Sequence[Hashable]
 ) -> Iterator[list[list[int]]]:
     """Ways to see these functions as the passes of a loop, root first, the likeliest first.
 
     kinds: by place in `positions`. Functions that are of no pass (what ran before and after the loop) are in
     none of the lists; no AccumulateGrad is.
     """
-    own = [(turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
+    own = [(of.turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
     own = [entry for entry in own if not of.functions[entry[1]]["is_leaf"]]
     own.sort(key=lambda entry: entry[0])
     counts = Counter(kind for _, _, kind in own)  # in the order of their first functions, root first

@@ -18,7 +18,7 @@ from inspector.folding.context import FoldingContext
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.graph import Graph
 from inspector.graph.node_names import without_backward
-from inspector.graph.strong_components import strong_components
+from inspector.graph.traversal import strong_components
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -112,7 +112,7 @@ def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
 
 def _label(context: FoldingContext, part: _Part) -> str:
     """`fc1, Relu`, or `fc1 … fc3` from the first module that the forward ran to the last one."""
-    ran = sorted(part, key=lambda item: -context.order[context.first(item)])
+    ran = sorted(part, key=lambda item: -context.turns[context.first(item)])
     modules = [item for item in ran if isinstance(item, FoldedBox) and item.kind != "line"]
     names = [_name(context, item) for item in (modules if modules and len(ran) > 2 else ran)]
     if len(names) > 1:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item
 from inspector.folding.context import FoldingContext
-from inspector.graph.strong_components import strong_components
-from inspector.graph.topology import Path
+from inspector.folding.module_paths import Path
+from inspector.graph.traversal import reach, strong_components
 
 MOST_CALLS = 6
 """A module called at more places than this is looked at as a loop."""
@@ -43,6 +43,8 @@ def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item
 
 def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
     """Modules that were called at several places, and so are in a circle with others, as one box a call."""
+    if not any(isinstance(item, FoldedBox) for item in items):  # functions alone are in no circle
+        return items
     circles = strong_components(context.following(items))
     sizes = Counter(circles)
     result: list[Item] = []
@@ -62,7 +64,7 @@ def _calls(context: FoldingContext, box: FoldedBox) -> list[Item]:
     parts = [context.whole(part) for part in context.with_own_leaves(parts, box.positions)]
     parts = [part for part in parts if part]
     left = set(box.positions).difference(*parts)
-    parts.sort(key=lambda part: min(context.order[position] for position in part), reverse=True)
+    parts.sort(key=lambda part: min(context.turns[position] for position in part), reverse=True)
     calls: list[Item] = []
     for number, part in enumerate(parts, start=1):
         items = context.items(part)
@@ -75,13 +77,7 @@ def _separate(context: FoldingContext, box: FoldedBox) -> list[list[int]]:
     left = {position for position in box.positions if not context.is_leaf(position)}
     parts: list[list[int]] = []
     for start in box.positions:
-        waiting, part = [start], list[int]()
-        while waiting:
-            position = waiting.pop()
-            if position in left:
-                left.remove(position)
-                part.append(position)
-                waiting += [*context.topology.following(position), *context.arrivals.of(position)]
-        if part:
-            parts.append(sorted(part))
+        if start in left:
+            parts.append(sorted(reach([start], lambda here: left.intersection(context.beside(here)))))
+            left.difference_update(parts[-1])
     return parts

@@ -10,7 +10,7 @@ from typing import Any
 from inspector.folding.boxes import FoldedBox, Item, flattened, functions_of, members
 from inspector.folding.context import FoldingContext, mask_digits
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
-from inspector.graph.topology import Path
+from inspector.folding.module_paths import Path
 
 MIN_REPEATS = 3
 """So many equal parts in a row become one box."""
@@ -22,7 +22,7 @@ class RepeatFinder:
 
     def __init__(self, context: FoldingContext) -> None:
         self._context = context
-        self._keys = IsomorphismKey(context.graph, context.topology, context.order, context.arrivals)
+        self._keys = IsomorphismKey(context.graph, context.topology)
 
     def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
         """The items, with every run of equal siblings as one box. path: of the module that holds them."""
@@ -34,7 +34,7 @@ class RepeatFinder:
         result = {members(item)[0]: item for item in items}
         for siblings in families.values():
             if not _are_passes(siblings):  # those come in their order
-                siblings.sort(key=lambda item: self._context.order[self._context.first(item)])
+                siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
             for stack, inside in self._stacks(siblings, path):
                 for item in inside:
                     del result[members(item)[0]]

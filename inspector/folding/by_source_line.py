@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.context import FoldingContext
 from inspector.graph.places import file_and_line
-from inspector.graph.strong_components import strong_components
+from inspector.graph.traversal import reach, strong_components
 
 MOST_OF_A_LINE = 12
 """Functions that one line made without a loop."""
@@ -20,6 +20,8 @@ _Line = tuple[str, int]
 def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
     """The items with functions of one line that feed each other as one box."""
     boxes = [_box(context, group) for group in _groups(context, items)]
+    if not boxes:
+        return context.sorted(items)
     inside = {position for box in boxes for position in box.positions}
     others = [item for item in items if members(item)[0] not in inside]
     candidates: list[Item] = [*others, *boxes]
@@ -33,7 +35,7 @@ def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
 def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
     """Functions of the same line that touch each other."""
     ignored = _lines_of_modules(context)
-    lines: dict[int, Any] = {}
+    lines: dict[int, _Line] = {}
     for item in items:
         line = None if isinstance(item, FoldedBox) else _line(context, item)
         if line is not None and line not in ignored:
@@ -41,17 +43,17 @@ def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
     groups = []
     while lines:
         start, line = lines.popitem()
-        group, waiting = [start], [start]
-        while waiting:
-            position = waiting.pop()
-            for other in (*context.topology.following(position), *context.arrivals.of(position)):
-                if lines.get(other) == line:
-                    del lines[other]
-                    group.append(other)
-                    waiting.append(other)
+        group = sorted(reach([start], partial(_of_line, context, lines, line)))
+        for position in group:
+            lines.pop(position, None)
         if 1 < len(group) <= MOST_OF_A_LINE:
-            groups.append(sorted(group))
+            groups.append(group)
     return groups
+
+
+def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
+    """The functions beside one that are of this line."""
+    return [other for other in context.beside(position) if lines.get(other) == line]
 
 
 def _lines_of_modules(context: FoldingContext) -> set[_Line]:

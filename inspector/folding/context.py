@@ -5,20 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from inspector.folding.boxes import FoldedBox, Item, functions_of, members
+from inspector.folding.boxes import FoldedBox, Item, following_items, members
+from inspector.folding.module_paths import Path, common, module_paths
 from inspector.folding.modules_from_parameter_names import modules_from_parameter_names
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
-from inspector.graph.topology import (
-    Arrivals,
-    Path,
-    Topology,
-    arrivals,
-    common,
-    paths,
-    topological_order,
-    topology_of,
-)
+from inspector.graph.topology import topology_of
 
 _DIGITS = re.compile(r"\d+")
 
@@ -26,22 +18,22 @@ _DIGITS = re.compile(r"\d+")
 class FoldingContext:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    outline, arrivals: the edges both ways. turns: a topological order. paths: the module of every function;
-    by_names: as the names of parameters tell, since none was recorded.
+    topology: the index of the Graph. turns: the place of each function in a topological order. paths: the module
+    of every function; paths_from_names: as the names of parameters say, since none was recorded.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
         self.graph = graph
-        self.topology: Topology = topology_of(graph)
-        self.arrivals: Arrivals = arrivals(self.topology)
-        self.order = topological_order(self.topology)
-        named = modules_from_parameter_names(graph, self.topology, self.order)
+        self.topology = topology_of(graph)
+        self.arrivals = self.topology.arrivals
+        self.turns = self.topology.turns
+        named = modules_from_parameter_names(graph, self.topology)
         self.paths_from_names = named is not None
-        self.paths: list[Path] = paths(self.topology, named)
-        for position, leaf in self.topology.leaves.items():
+        self.paths: list[Path] = module_paths(self.topology, named)
+        for function, leaf in self.topology.leaves.items():
             name = graph[leaf]["name"]
             if name and name.isidentifier():  # a variable, or the outermost module's own: of no module within
-                self.paths[position] = ()
+                self.paths[self.topology.index[function]] = ()
         self._atoms: dict[int, FoldedBox] = {}
         self._swallowed: set[int] = set()
         for atom in atoms:
@@ -62,7 +54,7 @@ class FoldingContext:
 
     def first(self, item: Item) -> int:
         """The function that stands for an item: the first after the root; no AccumulateGrad if it has another."""
-        return min(members(item), key=lambda position: (self.is_leaf(position), self.order[position]))
+        return min(members(item), key=lambda position: (self.is_leaf(position), self.turns[position]))
 
     def items(self, positions: Sequence[int]) -> list[Item]:
         """Functions as items: those of an earlier view's box as that box, in the place of one of them."""
@@ -85,17 +77,13 @@ class FoldingContext:
             path = common(path, self.paths[position])
         return path
 
+    def beside(self, position: int) -> list[int]:
+        """The functions at the other ends of a function's edges, both ways."""
+        return [*self.topology.following(position), *self.arrivals.of(position)]
+
     def following(self, items: Sequence[Item]) -> list[list[int]]:
         """Which items each item sends gradients to, by index, each once; loops on itself left out."""
-        owner = dict(functions_of(items))
-        found: list[dict[int, None]] = [{} for _ in items]
-        starts, targets = self.topology.starts, self.topology.targets
-        for position, index in owner.items():
-            for target in targets[starts[position] : starts[position + 1]]:
-                other = owner.get(target, index)
-                if other != index:
-                    found[index][other] = None
-        return [list(others) for others in found]
+        return following_items(self.topology, items)
 
     def with_own_leaves(self, parts: Sequence[list[int]], positions: Sequence[int]) -> list[list[int]]:
         """The parts, each with those leaves among `positions` that only it uses."""

@@ -10,7 +10,7 @@ from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
 from inspector.graph import Graph
-from inspector.graph.strong_components import has_cycle
+from inspector.graph.traversal import has_cycle
 from inspector.options.choices import Depth, check_depth
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
@@ -174,7 +174,7 @@ def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
     """The items nearest to the root, and one box for the rest, for a graph without structure to fold."""
     context = folder.ground
     functions = [item for item in items if not context.is_leaf(item)]
-    functions.sort(key=lambda item: context.order[context.first(item)])
+    functions.sort(key=lambda item: context.turns[context.first(item)])
     kept = functions[:REST_FROM]
     chosen = {id(item) for item in kept}
     users = {position for item in kept for position in members(item)}

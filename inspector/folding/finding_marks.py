@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from inspector.graph import Graph
+from inspector.graph.topology import topology_of
 
 
 def finding_marks(graph: Graph) -> dict[str, list[str]]:
@@ -15,29 +16,22 @@ def finding_marks(graph: Graph) -> dict[str, list[str]]:
     """
     if not graph.marks:
         return {}
-    owner: dict[str, str] = {}
-    for identifier, node in graph.network.nodes(data=True):
-        if node["kind"] == "tensor":
-            continue
-        for member in node["members"] if node["kind"] == "fold" else (identifier,):
-            owner[member] = identifier
+    holders, makers = shown_by(graph), topology_of(getattr(graph, "whole", graph)).makers
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for marked, text in graph.marks.items():
-        holder = owner.get(_function(graph, marked))
+        function, _ = makers.get(marked, (marked, 0))
+        holder = holders.get(function)
         if holder is not None:
             found[holder][text] = None
     return {identifier: list(texts) for identifier, texts in found.items()}
 
 
-def _function(graph: Graph, marked: str) -> str:
-    """The function that a mark belongs to: a tensor's own, which the whole graph knows of one that is folded."""
-    whole: Graph = getattr(graph, "whole", graph)
-    node = whole.network.nodes.get(marked)
-    if node is None or node["kind"] != "tensor":
-        return marked
-    if node["grad_fn"] is not None:
-        return str(node["grad_fn"])
-    takers = (
-        source for source, _, edge in whole.network.in_edges(marked, data=True) if edge["kind"] == "accumulate"
-    )
-    return next(takers, marked)
+def shown_by(graph: Graph) -> dict[str, str]:
+    """Function → what shows it: itself, or the box that it is in; a box → itself."""
+    found: dict[str, str] = {}
+    for identifier, node in graph.nodes():
+        if node["kind"] == "fold":
+            found |= dict.fromkeys([identifier, *node["members"]], identifier)
+        elif node["kind"] == "function":
+            found[identifier] = identifier
+    return found

@@ -9,11 +9,11 @@ from typing import Any
 import networkx
 
 from inspector.folding.box_statistics import flow_attributes, fold_attributes
-from inspector.folding.boxes import FoldedBox, Item, functions_of, item_id, members
+from inspector.folding.boxes import FoldedBox, Item, following_items, functions_of, item_id, members
 from inspector.graph import Graph
 from inspector.graph.row_types import NextEdge
-from inspector.graph.strong_components import strong_components
-from inspector.graph.topology import Topology, arrivals, topological_order, topology_of
+from inspector.graph.topology import Topology, topology_of
+from inspector.graph.traversal import strong_components
 
 _FUNCTION_AND_TENSOR = ("grad_fn", "accumulate", "saved")
 
@@ -27,13 +27,12 @@ def build_folded_network(whole: Graph, items: Sequence[Item]) -> networkx.MultiD
     of = topology_of(whole)
     network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
     shown = _shown(whole, of, items)
-    into = arrivals(of)
     boxes = {item_id(of.ids, item): item for item in items if isinstance(item, FoldedBox)}
     first = {of.ids[box.positions[0]]: identifier for identifier, box in boxes.items()}
     for identifier, attributes in whole.network.nodes(data=True):
         if identifier in first:
             box = boxes[first[identifier]]
-            network.add_node(first[identifier], **fold_attributes(whole, of, box, into))
+            network.add_node(first[identifier], **fold_attributes(whole, of, box))
         if identifier in shown:
             network.add_node(identifier, **attributes)
     names = [item_id(of.ids, item) for item in items]
@@ -103,16 +102,8 @@ def _back_edges(
     In a circle the item whose first function runs first comes first. An edge between two functions always goes
     forwards, so that only edges of boxes are ever back edges.
     """
-    following: list[list[int]] = [[] for _ in items]
-    turns = topological_order(of)
-    first = [min(turns[position] for position in members(item)) for item in items]
-    owner = dict(functions_of(items))
-    for position, index in owner.items():
-        for target in of.following(position):
-            other = owner.get(target, index)
-            if other != index:
-                following[index].append(other)
-    component = strong_components(following)
+    first = [min(of.turns[position] for position in members(item)) for item in items]
+    component = strong_components(following_items(of, items))
     return {
         (source, target)
         for source, target in bundles

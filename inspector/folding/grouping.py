@@ -14,10 +14,10 @@ from inspector.folding.by_module import by_module
 from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
 from inspector.folding.by_source_line import by_source_line
 from inspector.folding.context import FoldingContext, mask_digits
+from inspector.folding.module_paths import Path
 from inspector.graph import Graph
 from inspector.graph.places import file_and_line
-from inspector.graph.strong_components import has_cycle
-from inspector.graph.topology import Path
+from inspector.graph.traversal import has_cycle
 
 MANY_FUNCTIONS = 24
 """From so many functions outside of inner modules on, a loop is looked for."""
@@ -94,7 +94,7 @@ class Grouping:
     def _loop(self, positions: Sequence[int], path: Path) -> list[Item]:
         """The passes of one loop, equal ones as one box; empty where what looks like passes is not alike."""
         kinds = [self._kind(position) for position in positions]
-        for parts in loop_iterations(self.ground.topology, positions, self.ground.order, kinds):
+        for parts in loop_iterations(self.ground.topology, positions, kinds):
             whole = [self.ground.whole(part) for part in self.ground.with_own_leaves(parts, positions)]
             items = self._repeats.fold_repeats(self._steps([part for part in whole if part], path), path)
             alike = sum(len(item.repeats) for item in items if isinstance(item, FoldedBox))

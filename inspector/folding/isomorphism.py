@@ -7,12 +7,11 @@ different certificates, and are then shown as two.)
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from inspector.graph import Graph
-from inspector.graph.topology import Arrivals, Topology
+from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
@@ -26,10 +25,12 @@ _OUTSIDE = -1
 class IsomorphismKey:
     """Certificates of parts of one Graph, which may be compared with each other."""
 
-    def __init__(self, graph: Graph, of: Topology, turns: array[int], into: Arrivals) -> None:
-        self._of, self._turns, self._into = of, turns, into
+    def __init__(self, graph: Graph, of: Topology) -> None:
+        self._of, self._turns = of, of.turns
         self._numbers: dict[Any, int] = {}
-        self._shapes = {position: tuple(graph.tensor(leaf)["shape"]) for position, leaf in of.leaves.items()}
+        self._shapes = {
+            of.index[function]: tuple(graph.tensor(leaf)["shape"]) for function, leaf in of.leaves.items()
+        }
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
@@ -47,22 +48,26 @@ class IsomorphismKey:
                 below[position],
                 doors[position],
                 tuple(
-                    (slot, number, order[target]) if target in inside else (slot, self._outside(target))
-                    for slot, number, target in self._of.slots(position)
+                    (edge["slot"], edge["input_nr"], order[target])
+                    if target in inside
+                    else (edge["slot"], self._outside(target))
+                    for target, edge in self._of.leaving(position)
                 ),
             )
             for position in order
         )
 
     def _alone(self, position: int, label: Label) -> StructureKey:
-        edges = tuple((slot, number, self._outside(target)) for slot, number, target in self._of.slots(position))
+        edges = tuple(
+            (edge["slot"], edge["input_nr"], self._outside(target)) for target, edge in self._of.leaving(position)
+        )
         key = (label(position), self._shapes.get(position), edges)
         below = self._numbers.setdefault(key, len(self._numbers))
         return below, self._doors(position, {position}), tuple((slot, target) for slot, _, target in edges)
 
     def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
         """Through which of its outputs gradients arrive from outside; how many do, from where, is no matter."""
-        doors = self._into.outputs_entered(position, inside)
+        doors = self._of.arrivals.outputs_entered(position, inside)
         return tuple(sorted(doors | {0} if position in self._of.roots else doors))
 
     def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
@@ -70,8 +75,10 @@ class IsomorphismKey:
         below: dict[int, int] = {}
         for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
             edges = tuple(
-                (slot, number, below[target]) if target in inside else (slot, self._outside(target))
-                for slot, number, target in self._of.slots(position)
+                (edge["slot"], edge["input_nr"], below[target])
+                if target in inside
+                else (edge["slot"], self._outside(target))
+                for target, edge in self._of.leaving(position)
             )
             key = (label(position), self._shapes.get(position), edges)
             below[position] = self._numbers.setdefault(key, len(self._numbers))

@@ -8,28 +8,25 @@ both). Only boxes use this; in the model the module of the function stays unknow
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 
+from inspector.folding.module_paths import Path, common
 from inspector.graph import Graph, is_unknown
 from inspector.graph.node_kinds import NodeKind, is_kind
-from inspector.graph.topology import Path, Topology, common
+from inspector.graph.topology import Topology
 
 
-def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) -> list[Path] | None:
-    """The path of every function; None where modules were recorded, or no name of a leaf tells of one.
-
-    turns: a topological order from the root.
-    """
+def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | None:
+    """The path of every function; None where modules were recorded, or no name of a leaf tells of one."""
     if not all(is_unknown(function["module"]) for function in of.functions if not function["is_leaf"]):
         return None
-    holders = {position: _module(graph[leaf]["name"]) for position, leaf in of.leaves.items()}
+    holders = {of.index[function]: _module(graph[leaf]["name"]) for function, leaf in of.leaves.items()}
     if not any(holders.values()):
         return None
     found: list[Path] = [()] * len(of)
     takes: set[int] = set()
     uses = Counter(of.targets)
-    for position in sorted(range(len(of)), key=turns.__getitem__, reverse=True):
+    for position in reversed(of.order):
         targets = of.following(position)
         if not targets:
             continue
@@ -43,7 +40,7 @@ def modules_from_parameter_names(graph: Graph, of: Topology, turns: array[int]) 
                 if uses[target] == 1 and _is_view(of, target):
                     found[target] = found[position]
         else:
-            latest = min(targets, key=turns.__getitem__)
+            latest = min(targets, key=of.turns.__getitem__)
             found[position] = found[latest][:-1] if latest in takes else found[latest]
     return found
 

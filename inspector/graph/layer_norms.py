@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inspector.graph.model import Graph
+from inspector.graph.topology import topology_of
 from inspector.graph.value_norms import value_norm
 
 
@@ -25,14 +26,15 @@ class LayerNorm:
 
 def layers_of(graph: Graph, scale: float | None = None) -> list[LayerNorm]:
     """Every layer, that nearest to the root first. scale: of a GradScaler, which is divided out."""
-    depths = depth_of_functions(graph)
+    of = topology_of(graph)
     found: dict[str, list[float | None]] = defaultdict(list)
     nearest: dict[str, int] = {}
-    for function, leaf, _ in graph.edges("accumulate"):
+    for function, leaf in of.leaves.items():
         name = str(graph[leaf]["name"] or leaf)
         module = name.rpartition(".")[0] or name
         found[module].append(value_norm(graph[leaf]["gradient"]))
-        nearest[module] = min(nearest.get(module, depths[function]), depths[function])
+        level = of.levels[of.index[function]]
+        nearest[module] = min(nearest.get(module, level), level)
     order = sorted(found, key=lambda module: nearest[module])
     return [LayerNorm(module, together(found[module], scale or 1.0)) for module in order]
 
@@ -41,22 +43,3 @@ def together(sizes: Iterable[float | None], scale: float = 1.0) -> float | None:
     """The norm of several gradients together; None where none is known."""
     known = [size / scale for size in sizes if size is not None]
     return math.hypot(*known) if known else None
-
-
-def depth_of_functions(graph: Graph) -> dict[str, int]:
-    """For each function, how many Nodes the longest way from a root to it has (1 for a root's own)."""
-    targets: dict[str, list[str]] = defaultdict(list)
-    waiting = Counter[str]()
-    for source, target, _ in graph.edges("next"):
-        targets[source].append(target)
-        waiting[target] += 1
-    depths = {function: 1 for function, _ in graph.functions()}
-    ready = [function for function in depths if not waiting[function]]
-    while ready:
-        function = ready.pop()
-        for target in targets[function]:
-            depths[target] = max(depths[target], depths[function] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
-    return depths

@@ -63,7 +63,7 @@ class Graph:
         self.harmed: set[str] = set()
         self.scale: float | None = None
         self.order: Order = "engine"
-        self._refinements: list[Callable[[networkx.MultiDiGraph[Any]], None]] = []
+        self._refinements: list[Callable[[Graph], None]] = []
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:
@@ -73,7 +73,7 @@ class Graph:
             self._network = self._build()
             self._build = None
             for refine in self._refinements:
-                refine(self._network)
+                refine(self)
             self._refinements.clear()
         return self._network
 
@@ -91,10 +91,10 @@ class Graph:
         """Build the network now, while its source is available."""
         _ = self.network
 
-    def refine(self, step: Callable[[networkx.MultiDiGraph[Any]], None]) -> None:
+    def refine(self, step: Callable[[Graph], None]) -> None:
         """Let `step` complete the attributes of the network, now or when it is built."""
         if self._network is not None:
-            step(self._network)
+            step(self)
         else:
             self._refinements.append(step)
 

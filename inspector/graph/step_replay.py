@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import networkx
 
 from inspector.graph.build_network import network_of
 from inspector.graph.model import Graph
-from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.topology import topology_of
 from inspector.graph.values import unknown
 from inspector.options.choices import Order, check_choice
 
@@ -65,9 +65,8 @@ def reordered(graph: Graph, order: Order) -> Graph:
     check_choice("order", order)
     if order == "engine" or not graph.steps:
         return graph
-    levels = _levels(graph)
-    walk = {identifier: index for index, (identifier, _) in enumerate(graph.functions())}
-    steps = sorted(graph.steps, key=lambda step: (levels[step], walk[step]))
+    of = topology_of(graph)
+    steps = sorted(graph.steps, key=lambda step: (of.levels[of.index[step]], of.index[step]))
     turns = {identifier: index for index, identifier in enumerate(steps, start=1)}
     network = copied(graph)
     for identifier, node in network.nodes(data=True):
@@ -85,10 +84,11 @@ def after_steps(graph: Graph, count: int) -> Graph:
     """
     if count >= len(graph.steps):
         return changed(graph, graph.network, graph.steps, None) if graph.error else graph
-    ran = set(graph.steps[:count])
+    ran, makers = set(graph.steps[:count]), topology_of(graph).makers
     network = copied(graph)
     for identifier, node in network.nodes(data=True):
-        if not _has_run(graph, identifier, cast("FunctionRow | TensorRow", node), ran):
+        maker, _ = makers.get(identifier, (identifier, 0))
+        if maker not in ran:
             node["after"] = node["before"]
             node["gradient"] = unknown(_NOT_YET)
             if node["kind"] == "function":
@@ -98,35 +98,6 @@ def after_steps(graph: Graph, count: int) -> Graph:
         if edge["kind"] in ("next", "accumulate") and source not in ran:
             edge["gradient"] = unknown(_NOT_YET)
     return changed(graph, network, graph.steps[:count], None)
-
-
-def _has_run(graph: Graph, identifier: str, node: FunctionRow | TensorRow, ran: set[str]) -> bool:
-    """Whether the function has run, or that which the gradient of a tensor arrives at."""
-    if node["kind"] == "function":
-        return identifier in ran
-    if node["grad_fn"] is not None:
-        return node["grad_fn"] in ran
-    takers = (source for source, _, edge in graph.network.in_edges(identifier, data=True)
-              if edge["kind"] == "accumulate")  # fmt: skip
-    return any(taker in ran for taker in takers)
-
-
-def _levels(graph: Graph) -> dict[str, int]:
-    """The longest way from a root to every function: all gradients for it come from earlier levels."""
-    waiting = {identifier: 0 for identifier, _ in graph.functions()}
-    following: dict[str, list[str]] = {identifier: [] for identifier in waiting}
-    for source, target, _ in graph.edges("next"):
-        following[source].append(target)
-        waiting[target] += 1
-    ready = [identifier for identifier, count in waiting.items() if not count]
-    levels = dict.fromkeys(waiting, 0)
-    for here in ready:  # grows while it is read
-        for target in following[here]:
-            levels[target] = max(levels[target], levels[here] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
-    return levels
 
 
 def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:

@@ -1,31 +1,35 @@
-"""The functions of a Graph and their `next` edges as dense columns, which every view reads.
+"""The one index of a graph: order, levels, arrivals, and which function made which tensor.
 
-A view of a million Nodes must not copy subgraphs: it works on positions (the k-th function in walk order).
+A graph of a million Nodes must not be copied: the index works on positions (the k-th function in walk order), and
+holds the edges as columns.
 """
 
 from __future__ import annotations
 
 import weakref
 from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
-from inspector.graph import Graph
+from inspector.graph.model import Graph
 from inspector.graph.row_types import FunctionRow, NextEdge
+from inspector.graph.traversal import longest_ways, topological_order
 
-Path = tuple[str, ...]
-"""The path of a module in parts: `blocks.3.attn` is ("blocks", "3", "attn"); () is the outermost module's, and
-that of what ran in no module."""
+Pair = tuple[str, int]
+"""(id of a function, output number): a tensor of the forward. A leaf is that of its AccumulateGrad."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class Topology:
-    """Columns by position.
+    """The functions of a graph and their `next` edges, by position.
 
-    index: id → position. starts, targets: the edges of function k lead to targets[starts[k] : starts[k + 1]],
-    by slot; `edges` are their attributes. leaves: position of an AccumulateGrad → id of its leaf.
-    roots: positions of the functions that backward starts from.
+    ids, functions: of each position. index: id → position. starts, targets: the edges of function k lead to
+    targets[starts[k] : starts[k + 1]], by slot; `edges` are their attributes.
+    makers: tensor → which output of which function it is; of a folded graph the function may be in a box.
+    roots: where backward starts.
     """
 
     ids: list[str]
@@ -34,7 +38,7 @@ class Topology:
     starts: array[int]
     targets: array[int]
     edges: list[NextEdge]
-    leaves: dict[int, str]
+    makers: dict[str, Pair]
     roots: list[int]
 
     def __len__(self) -> int:
@@ -44,84 +48,56 @@ class Topology:
         """Where the edges of a function lead, by slot."""
         return self.targets[self.starts[position] : self.starts[position + 1]]
 
-    def slots(self, position: int) -> Iterator[tuple[int, int, int]]:
-        """(slot, input_nr, target) of the edges of a function, by slot."""
+    def leaving(self, position: int) -> Iterator[tuple[int, NextEdge]]:
+        """(target, attributes) of the edges of a function, by slot."""
         for edge in range(self.starts[position], self.starts[position + 1]):
-            attributes = self.edges[edge]
-            yield attributes["slot"], attributes["input_nr"], self.targets[edge]
+            yield self.targets[edge], self.edges[edge]
 
+    @cached_property
+    def order(self) -> array[int]:
+        """The functions in topological order, from the roots on (the same in every process)."""
+        return topological_order(self.starts, self.targets)
 
-def topology_of(graph: Graph) -> Topology:
-    """The Topology of an unfolded Graph, made once."""
-    found = _made.get(graph)
-    if found is None:
-        found = _made[graph] = _build_topology(graph)
-    return found
+    @cached_property
+    def turns(self) -> array[int]:
+        """The place of each function in `order`."""
+        turns = array("i", bytes(4 * len(self)))
+        for turn, position in enumerate(self.order):
+            turns[position] = turn
+        return turns
 
+    @cached_property
+    def levels(self) -> array[int]:
+        """How many edges the longest way from a root to each function has."""
+        return longest_ways(self.order, self.starts, self.targets)
 
-_made: weakref.WeakKeyDictionary[Graph, Topology] = weakref.WeakKeyDictionary()
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """The edges by their targets."""
+        return _arrivals(self)
 
+    @cached_property
+    def leaves(self) -> dict[str, str]:
+        """AccumulateGrad → its leaf, in walk order."""
+        found = {}
+        for tensor, (function, _) in self.makers.items():
+            position = self.index.get(function)
+            if position is not None and self.functions[position]["is_leaf"]:
+                found[function] = tensor
+        return found
 
-def _build_topology(graph: Graph) -> Topology:
-    network = graph.network
-    functions = dict(graph.functions())
-    ids = list(functions)
-    index = {identifier: position for position, identifier in enumerate(ids)}
-    targets, edges = array("i"), list[NextEdge]()
-    counts, leaves = array("i", [0]), dict[int, str]()
-    for identifier, neighbours in network.adjacency():
-        position = index.get(identifier, -1)
-        if position < 0:
-            continue
-        found = []
-        for target, parallel in neighbours.items():
-            for attributes in parallel.values():
-                if attributes["kind"] == "next":
-                    found.append((attributes["slot"], index[target], attributes))
-                elif attributes["kind"] == "accumulate":
-                    leaves[position] = target
-        if len(found) > 1:
-            found.sort(key=_slot)
-        targets.extend([target for _, target, _ in found])
-        edges.extend([attributes for _, _, attributes in found])
-        counts.append(len(found))
-    starts = array("i", accumulate(counts))
-    roots = _roots(graph, index)
-    return Topology(ids, list(functions.values()), index, starts, targets, edges, leaves, roots)
+    @cached_property
+    def outputs(self) -> dict[Pair, str]:
+        """(function, output number) → the tensor that it made; of an AccumulateGrad its leaf."""
+        return {pair: tensor for tensor, pair in self.makers.items()}
 
-
-def _slot(edge: tuple[int, int, NextEdge]) -> int:
-    return edge[0]
-
-
-def _roots(graph: Graph, index: dict[str, int]) -> list[int]:
-    """The functions of the roots; of a root that is a leaf its AccumulateGrad."""
-    found = []
-    for root in graph.roots:
-        if root not in graph.network:
-            continue
-        function = graph.tensor(root)["grad_fn"]
-        arriving = graph.network.in_edges(root, data=True)
-        sources = [source for source, _, edge in arriving if edge["kind"] == "accumulate"]
-        found += [index[name] for name in (function, *sources) if name is not None and name in index]
-    return list(dict.fromkeys(found))
-
-
-def topological_order(of: Topology) -> array[int]:
-    """The turn of each function in one topological order, from the roots on (the same in every process)."""
-    waiting = array("i", bytes(4 * len(of)))
-    for target in of.targets:
-        waiting[target] += 1
-    order = [position for position in range(len(of)) if not waiting[position]]
-    result = array("i", bytes(4 * len(of)))
-    starts, targets = of.starts, of.targets
-    for turn, position in enumerate(order):  # grows while it is read
-        result[position] = turn
-        for target in targets[starts[position] : starts[position + 1]]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                order.append(target)
-    return result
+    @cached_property
+    def made(self) -> dict[str, list[str]]:
+        """Function → the tensors that it made, by output number; of an AccumulateGrad its leaf."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for tensor, (function, _) in self.makers.items():
+            found[function].append(tensor)
+        return dict(found)
 
 
 @dataclass(slots=True)
@@ -145,7 +121,51 @@ class Arrivals:
         return {self.numbers[edge] for edge in edges if self.sources[edge] not in inside}
 
 
-def arrivals(of: Topology) -> Arrivals:
+def topology_of(graph: Graph) -> Topology:
+    """The index of a Graph, made once. Functions and edges that are added later are not in it."""
+    found = _made.get(graph)
+    if found is None:
+        found = _made[graph] = _build_topology(graph)
+    return found
+
+
+_made: weakref.WeakKeyDictionary[Graph, Topology] = weakref.WeakKeyDictionary()
+
+
+def _build_topology(graph: Graph) -> Topology:
+    functions = dict(graph.functions())
+    index = {identifier: position for position, identifier in enumerate(functions)}
+    targets, edges = array("i"), list[NextEdge]()
+    counts, makers = array("i", [0]), dict[str, Pair]()
+    for identifier, neighbours in graph.network.adjacency():
+        if identifier not in index:
+            row = graph[identifier]
+            if row["kind"] == "tensor" and row["grad_fn"] is not None:
+                makers[identifier] = row["grad_fn"], row.get("output_nr", 0)
+            continue
+        found = []
+        for target, parallel in neighbours.items():
+            for attributes in parallel.values():
+                if attributes["kind"] == "next":
+                    found.append((attributes["slot"], index[target], attributes))
+                elif attributes["kind"] == "accumulate":
+                    makers[target] = identifier, 0
+        if len(found) > 1:
+            found.sort(key=_slot)
+        targets.extend([target for _, target, _ in found])
+        edges.extend([attributes for _, _, attributes in found])
+        counts.append(len(found))
+    starts = array("i", accumulate(counts))
+    made_by = [makers[root][0] for root in graph.roots if root in makers]
+    roots = list(dict.fromkeys(index[function] for function in made_by if function in index))
+    return Topology(list(functions), list(functions.values()), index, starts, targets, edges, makers, roots)
+
+
+def _slot(edge: tuple[int, int, NextEdge]) -> int:
+    return edge[0]
+
+
+def _arrivals(of: Topology) -> Arrivals:
     """The edges of a Topology by their targets, in walk order of the sources."""
     counts = array("i", bytes(4 * (len(of) + 1)))
     for target in of.targets:
@@ -161,47 +181,3 @@ def arrivals(of: Topology) -> Arrivals:
             free[target] = place + 1
             found[place], numbers[place] = position, of.edges[edge]["input_nr"]
     return Arrivals(starts, found, numbers)
-
-
-def paths(of: Topology, named: list[Path] | None = None) -> list[Path]:
-    """The module path of every function; of an AccumulateGrad, the innermost module that holds all its users.
-
-    named: the paths of functions where they were not recorded.
-    """
-    result = _recorded(of) if named is None else list(named)
-    users: dict[int, Path] = {}
-    for position in range(len(of)):
-        for target in of.following(position):
-            if of.functions[target]["is_leaf"]:
-                mine = result[position]
-                users[target] = common(users[target], mine) if target in users else mine
-    for leaf, path in users.items():
-        result[leaf] = path
-    return result
-
-
-def _recorded(of: Topology) -> list[Path]:
-    known: dict[str, Path] = {"": ()}
-    result: list[Path] = []
-    for function in of.functions:
-        module = function["module"]
-        if not isinstance(module, str):
-            result.append(())
-            continue
-        path = known.get(module)
-        if path is None:
-            path = known[module] = tuple(module.split("."))
-        result.append(path)
-    return result
-
-
-def common(one: Path, other: Path) -> Path:
-    """The path that two paths begin with."""
-    if one == other:
-        return one
-    length = 0
-    for mine, others in zip(one, other, strict=False):
-        if mine != others:
-            break
-        length += 1
-    return one[:length]

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspector.derivatives.finite_differences import Evaluation, NotEvaluable
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Pair
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import small_tensor, values_agree
 from inspector.derivatives.total_derivative import root_pair
 from inspector.graph import Graph
+from inspector.graph.topology import Pair
 from inspector.graph.values import Value
 from inspector.plots.sampled_curve import Curve, sample
 
@@ -43,7 +44,7 @@ def slices(graph: Graph, leaves: Sequence[str] | None = None) -> tuple[list[Slic
 
     Raises NotEvaluable, with a line that says why, where there is nothing to draw.
     """
-    forward = ForwardReconstruction(graph.network)
+    forward = ForwardReconstruction(graph)
     evaluations, remarks = _evaluations(forward, leaves)
     return [_slice(graph, forward, leaf, evaluation, remarks) for leaf, evaluation in evaluations], remarks
 
@@ -51,7 +52,7 @@ def slices(graph: Graph, leaves: Sequence[str] | None = None) -> tuple[list[Slic
 def why_no_plot(graph: Graph) -> str | None:
     """A line that says why a graph has no plot; None if it has one."""
     try:
-        _evaluations(ForwardReconstruction(graph.network), None)
+        _evaluations(ForwardReconstruction(graph), None)
     except NotEvaluable as reason:
         return str(reason)
     return None

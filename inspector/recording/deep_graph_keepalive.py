@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from inspector.tracing.walk import EMPTY, AutogradNode, Walk
+from inspector.graph.traversal import longest_ways, topological_order
+from inspector.tracing.walk import AutogradNode, Walk
 
 DEPTH = 5_000
 """Length of a chain of Nodes from which a graph is kept: what the smallest common stack (1 MB, a thread on some
@@ -102,24 +103,8 @@ def reap(nodes: list[AutogradNode]) -> list[AutogradNode]:
 def leaf_first(walk: Walk) -> tuple[array[int], int]:
     """Positions of all Nodes, each after those it leads to; and the length of the longest chain."""
     starts, targets = walk.structure.starts, walk.structure.targets
-    consumers = [0] * len(walk.nodes)
-    for target in targets:
-        if target != EMPTY:
-            consumers[target] += 1
-    depths = [1] * len(walk.nodes)
-    ready = [position for position, count in enumerate(consumers) if count == 0]
-    root_first = array("i")
-    while ready:
-        position = ready.pop()
-        root_first.append(position)
-        for target in targets[starts[position] : starts[position + 1]]:
-            if target == EMPTY:
-                continue
-            depths[target] = max(depths[target], depths[position] + 1)
-            consumers[target] -= 1
-            if consumers[target] == 0:
-                ready.append(target)
-    return root_first[::-1], max(depths, default=0)
+    root_first = topological_order(starts, targets)
+    return root_first[::-1], max(longest_ways(root_first, starts, targets), default=-1) + 1
 
 
 DEEP_GRAPHS = DeepGraphKeepalive()

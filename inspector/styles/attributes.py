@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.graph import Graph, is_unknown
-from inspector.graph.layer_norms import depth_of_functions
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
@@ -65,13 +64,13 @@ def _folded(subject: Subject) -> dict[str, str]:
     """AccumulateGrad → the leaf that is drawn in its place."""
     if subject.detail != "beginner":
         return {}
-    return dict(subject.leaves())
+    return subject.topology.leaves
 
 
 def _hosts(subject: Subject, folded: dict[str, str]) -> dict[str, str]:
     """Tensor → the function that it hangs on: its grad_fn, or the AccumulateGrad of a leaf."""
     hosts = {source: target for source, target, _ in subject.graph.edges("grad_fn")}
-    hosts.update({leaf: function for function, leaf in subject.leaves() if function not in folded})
+    hosts.update({leaf: function for function, leaf in subject.topology.leaves.items() if function not in folded})
     return hosts
 
 
@@ -262,14 +261,16 @@ def _shared(subject: Subject) -> dict[str, list[_Edge]]:
         if subject.graph[edge[1]]["is_leaf"]:
             arriving.setdefault(edge[1], []).append(edge)
     arriving = {leaf: edges for leaf, edges in arriving.items() if len(edges) >= _LEAST_SHARED}
-    depths = depth_of_functions(subject.graph) if arriving else {}
-    return {leaf: sorted(edges, key=lambda edge: depths[edge[0]])[:-1] for leaf, edges in arriving.items()}
+    of = subject.topology
+    return {
+        leaf: sorted(edges, key=lambda edge: of.levels[of.index[edge[0]]])[:-1] for leaf, edges in arriving.items()
+    }
 
 
 def _chips(subject: Subject, edges: list[_Edge]) -> Iterator[tuple[PlannedBox, str]]:
     """The name of the leaf on each function that uses it, with what flows from there."""
     for source, target, edge in edges:
-        leaf = next(iter(subject.graph.network.adj[target]), None)
+        leaf = subject.topology.leaves.get(target)
         name = (subject.name(subject.graph.tensor(leaf)) if leaf is not None else None) or UNKNOWN
         text = subject.edge_text(source, edge) if subject.flowed(source, edge) else ""
         lines = [StyledText(name, "value", "bold", SMALL_SIZE)]
@@ -308,7 +309,7 @@ def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
     """Dashed lines between the cards and their functions."""
     tensors = dict(subject.graph.tensors())
     pairs = [(source, target) for source, target, _ in subject.graph.edges("grad_fn")]
-    pairs += [(function, leaf) for function, leaf in subject.leaves() if leaf in hosts]
+    pairs += [(function, leaf) for function, leaf in subject.topology.leaves.items() if leaf in hosts]
     return [
         PlannedWire(f"{source}-{target}", source, target, dashed=True, head="none")
         for source, target in pairs

@@ -38,7 +38,8 @@ def plan_circuit(subject: Subject) -> Plan:
     """What the figure shows of a graph: operations as gates, leaves and roots as names."""
     consumers = subject.consumers()
     branched = [output for output, edges in consumers.items() if len(edges) > 1]
-    circuit = _Circuit(subject, dict(subject.leaves()), dict.fromkeys(branched), subject.outputs())
+    of = subject.topology
+    circuit = _Circuit(subject, of.leaves, dict.fromkeys(branched), of.outputs)
     held = [box for box in (_held(subject, leaf) for leaf in circuit.leaves.values()) if box is not None]
     return Plan(
         moment=subject.moment,

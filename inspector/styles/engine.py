@@ -42,7 +42,7 @@ def plan_engine(subject: Subject) -> Plan:
 
 def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
     """(tensor, its Node) of the leaves and of the roots."""
-    for function, leaf in subject.leaves():
+    for function, leaf in subject.topology.leaves.items():
         yield leaf, function
     for root in subject.graph.roots:
         made_by = subject.graph.tensor(root)["grad_fn"]

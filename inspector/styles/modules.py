@@ -244,7 +244,7 @@ def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 
 def _leaf_words(subject: Subject, function: str, uses: int) -> StyledText:
-    leaf = next(iter(subject.graph.network.adj[function]))
+    leaf = subject.topology.leaves[function]
     name = subject.name(subject.graph.tensor(leaf)) or "leaf"
     return StyledText(f"{name}, used {uses:,} times" if uses > 1 else name, "value", size=SMALL_SIZE)
 

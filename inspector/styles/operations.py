@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of, without_backward
+from inspector.graph.topology import topology_of
 from inspector.graph.values import is_number
 from inspector.styles.value_text import superscript
 from inspector.typography import format_number
@@ -86,9 +87,8 @@ def operation(graph: Graph, identifier: str) -> Operation:
 
 def inputs_of(graph: Graph, identifier: str) -> list[str]:
     """The functions that a function's gradients go to, by slot: AccumulateGrad stands for a leaf."""
-    leaving = graph.network.out_edges(identifier, data=True)
-    edges = [(edge["slot"], target) for _, target, edge in leaving if edge["kind"] == "next"]
-    return [target for _, target in sorted(edges)]
+    of = topology_of(graph)
+    return [of.ids[target] for target in of.following(of.index[identifier])]
 
 
 def _by_name(name: str, inputs: int) -> Operation:

@@ -22,7 +22,7 @@ def plan_partials(subject: Subject) -> Plan:
     """What the figure shows of a graph: one box for each tensor, AccumulateGrads left out."""
     names = letters(subject)
     boxes = [_box(subject, key, node, names) for key, node in subject.graph.functions()]
-    lonely = [root for root in subject.graph.roots if root not in {target for _, target in subject.leaves()}]
+    lonely = [root for root in subject.graph.roots if root not in subject.topology.makers]
     boxes += [_lonely_root(subject, root) for root in lonely if subject.graph.tensor(root)["grad_fn"] is None]
     return Plan(
         moment=subject.moment,
@@ -36,7 +36,7 @@ def plan_partials(subject: Subject) -> Plan:
 
 def letters(subject: Subject) -> dict[str, str]:
     """Function → a name for the tensor it made: the script's, else v1, v2, … in the order of evaluation."""
-    graph, outputs = subject.graph, subject.outputs()
+    graph, outputs = subject.graph, subject.topology.outputs
     names: dict[str, str] = {}
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
@@ -49,8 +49,8 @@ def letters(subject: Subject) -> dict[str, str]:
 
 def _evaluated(subject: Subject) -> Iterator[str]:
     """All functions, each behind those that its inputs come from, the first input first."""
-    used = {target for _, target, _ in subject.graph.edges("next")}
-    starts = [key for key, _ in subject.graph.functions() if key not in used]
+    of = subject.topology
+    starts = [key for position, key in enumerate(of.ids) if not of.arrivals.of(position)]
     waiting = [(key, False) for key in reversed(starts)]
     seen: set[str] = set()
     while waiting:
@@ -119,7 +119,7 @@ def _sums(subject: Subject) -> list[StyledText]:
     if not subject.ran or len(subject.graph.roots) != 1:
         return []
     sums = []
-    for _, leaf in subject.leaves():
+    for leaf in subject.topology.leaves.values():
         if is_number(subject.graph[leaf]["gradient"]):
             text = path_sum(subject.graph, leaf, subject.graph.roots[0])
             sums += [StyledText(text, "gradient", "bold")] if text else []

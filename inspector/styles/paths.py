@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
+from inspector.folding.finding_marks import shown_by
 from inspector.graph import Graph
 from inspector.graph.row_types import FlowEdge, NextEdge
+from inspector.graph.topology import topology_of
+from inspector.graph.traversal import reach
 from inspector.graph.values import is_number
 from inspector.styles.value_text import AGREEMENT
 from inspector.typography import format_number, sanitize
@@ -86,7 +90,7 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
 def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> PathHighlight:
     """The highlighted parts of a folded graph (`shown`), by the functions on the path."""
     leaf, root = ends
-    holders = _holders(shown)
+    holders = shown_by(shown)
     nodes = {holders.get(function, function) for function in functions}
     for key, tensor in graph.tensors():
         made = tensor["grad_fn"]
@@ -101,15 +105,6 @@ def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: 
             else:
                 edges.add(f"{source}.{edge['slot']}")
     return PathHighlight(frozenset(nodes), frozenset(edges), path_sum(graph, leaf, root))
-
-
-def _holders(shown: Graph) -> dict[str, str]:
-    """Function → the node that shows it: itself, or the box that it is in."""
-    found: dict[str, str] = {}
-    for identifier, node in shown.network.nodes(data=True):
-        if node["kind"] != "tensor":
-            found.update(dict.fromkeys(node["members"] if node["kind"] == "fold" else (identifier,), identifier))
-    return found
 
 
 def _flows(graph: Graph) -> Iterator[Edge]:
@@ -129,35 +124,25 @@ def _find(graph: Graph, name: str) -> str:
 
 
 def _function(graph: Graph, tensor: str) -> str:
-    """The function that stands for a tensor: its grad_fn, or the AccumulateGrad of a leaf."""
-    function = graph.tensor(tensor)["grad_fn"]
-    if function is None:
-        takers = (source for source, target, _ in graph.edges("accumulate") if target == tensor)
-        function = next(takers, None)
+    """The function that made a tensor, or the AccumulateGrad of a leaf, or the box that it is in; `""` if none."""
+    function, _ = topology_of(graph).makers.get(tensor, ("", 0))
     # Of a graph that was saved folded only the box of the function may be there.
-    return str(function) if function in graph.network else _holders(graph).get(str(function), str(function))
+    return function if function in graph.network else shown_by(graph).get(function, function)
 
 
 def _between(graph: Graph, start: str, end: str) -> set[str]:
     """All functions on any path between two of them, both included; empty where there is none."""
     if start not in graph.network or end not in graph.network:
         return set()
-    ahead = _reached(graph, start, forward=True)
-    return ahead & _reached(graph, end, forward=False) if end in ahead else set()
+    ahead = set(reach([start], partial(_beside, graph.network.succ)))
+    return ahead.intersection(reach([end], partial(_beside, graph.network.pred))) if end in ahead else set()
 
 
-def _reached(graph: Graph, start: str, *, forward: bool) -> set[str]:
-    network = graph.network
-    found, waiting = {start}, [start]
-    while waiting:
-        here = waiting.pop()
-        edges = network.out_edges(here, data=True) if forward else network.in_edges(here, data=True)
-        for source, target, edge in edges:
-            other = target if forward else source
-            if edge["kind"] in _FLOWING and other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
+def _beside(ends: Mapping[str, Any], here: str) -> Iterator[str]:
+    """Where the edges between functions and boxes lead. ends: `succ` or `pred` of a network."""
+    for other, parallel in ends[here].items():
+        if any(edge["kind"] in _FLOWING for edge in parallel.values()):
+            yield other
 
 
 def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list[Edge]]:

@@ -6,10 +6,10 @@ As in micrograd, `grad` of an intermediate tensor is the gradient that reached i
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from inspector.graph.node_names import op_of
-from inspector.graph.row_types import FunctionRow, NextEdge
+from inspector.graph.row_types import FunctionRow
 from inspector.graph.values import Value, is_number
 from inspector.styles import title_and_legend
 from inspector.styles.operations import inputs_of, operation
@@ -25,15 +25,15 @@ _DRAWN_CONSTANTS = ("add", "sub", "rsub.Scalar", "mul", "div")
 
 def plan_record(subject: Subject) -> Plan:
     """What the figure shows of a graph: operations between records."""
-    outputs = subject.outputs()
+    of = subject.topology
     boxes: list[PlannedBox] = []
     wires: list[PlannedWire] = []
     for identifier, node in subject.graph.functions():
         if node["is_leaf"]:
-            boxes.append(_data_grad_row(subject, outputs[identifier, 0], subject.badge(node)))
+            boxes.append(_data_grad_row(subject, of.leaves[identifier], subject.badge(node)))
             continue
-        boxes += [*_results(subject, identifier, outputs), _operator(subject, identifier, node)]
-        wires += _around_operator(subject, identifier, outputs)
+        boxes += [*_results(subject, identifier), _operator(subject, identifier, node)]
+        wires += _around_operator(subject, identifier)
         if (constant := _constant(subject, identifier)) is not None:
             boxes.append(constant)
             wires.append(PlannedWire(f"{constant.id}.wire", identifier, constant.id, head=subject.head))
@@ -51,10 +51,9 @@ def plan_record(subject: Subject) -> Plan:
     )
 
 
-def _results(subject: Subject, identifier: str, outputs: dict[tuple[str, int], str]) -> list[PlannedBox]:
+def _results(subject: Subject, identifier: str) -> list[PlannedBox]:
     """The records of what a function made: its tensors, or the function's own data where none is known."""
-    made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
-    if made:
+    if made := subject.topology.made.get(identifier):
         return [_data_grad_row(subject, tensor, "") for tensor in made]
     node = subject.graph[identifier]
     texts = (_data(node[subject.moment]["data"], "", ()), _grad(subject, node["gradient"]))
@@ -114,23 +113,18 @@ def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
     return PlannedBox(f"{identifier}.constant", "record", cells)
 
 
-def _around_operator(subject: Subject, identifier: str, outputs: dict[tuple[str, int], str]) -> list[PlannedWire]:
+def _around_operator(subject: Subject, identifier: str) -> list[PlannedWire]:
     """The wires from what a function made to it, and from it to the records that went in."""
-    made = [tensor for (function, _), tensor in sorted(outputs.items()) if function == identifier]
+    of = subject.topology
     ink = "gradient" if subject.ran and subject.graph.function(identifier)["step"] is not None else "line"
     wires = [
         PlannedWire(f"{tensor}-{identifier}", tensor, identifier, (), ink, head=subject.head)
-        for tensor in made or [f"{identifier}.data"]
+        for tensor in of.made.get(identifier, [f"{identifier}.data"])
     ]
-    for _, target, edge in sorted(
-        subject.graph.network.out_edges(identifier, data=True), key=lambda item: item[2].get("slot", 0)
-    ):
-        if edge["kind"] == "next":
-            tensor = outputs.get((target, edge["input_nr"]), f"{target}.data")
-            ink = "gradient" if subject.flowed(identifier, cast(NextEdge, edge)) else "line"
-            wires.append(
-                PlannedWire(f"{identifier}.{edge['slot']}", identifier, tensor, (), ink, head=subject.head)
-            )
+    for target, edge in of.leaving(of.index[identifier]):
+        tensor = of.outputs.get((of.ids[target], edge["input_nr"]), f"{of.ids[target]}.data")
+        ink = "gradient" if subject.flowed(identifier, edge) else "line"
+        wires.append(PlannedWire(f"{identifier}.{edge['slot']}", identifier, tensor, (), ink, head=subject.head))
     return wires
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.model import Moment
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
+from inspector.graph.topology import Topology, topology_of
 from inspector.options.choices import Arrows, Detail
 from inspector.options.figure_options import FigureOptions
 from inspector.styles.plan import Head
@@ -35,6 +35,11 @@ class Subject:
         return self.moment == "after"
 
     @property
+    def topology(self) -> Topology:
+        """The index of the graph."""
+        return topology_of(self.graph)
+
+    @property
     def detail(self) -> Detail:
         """How much is shown."""
         return self.look.detail or ("beginner" if self.is_large else "standard")
@@ -42,7 +47,7 @@ class Subject:
     @property
     def is_large(self) -> bool:
         """Whether there are many functions."""
-        return sum(1 for _ in self.graph.functions()) > MANY_FUNCTIONS
+        return len(self.topology) > MANY_FUNCTIONS
 
     @property
     def head(self) -> Head:
@@ -58,16 +63,6 @@ class Subject:
         """The turn of a function in the engine's order, once it had one."""
         step = node["step"] if self.ran else None
         return str(step) if isinstance(step, int) else ""
-
-    def outputs(self) -> dict[tuple[str, int], str]:
-        """(function, number of the output) → the tensor that it made; of an AccumulateGrad its leaf."""
-        made = {}
-        for source, target, edge in self.graph.all_edges():
-            if edge["kind"] == "grad_fn":
-                made[target, self.graph.tensor(source).get("output_nr", 0)] = source
-            elif edge["kind"] == "accumulate":
-                made[source, 0] = target
-        return made
 
     def consumers(self) -> dict[tuple[str, int], list[str]]:
         """(function, number of the output) → ids (`n0.1`) of the edges that bring gradients for it."""
@@ -109,8 +104,3 @@ class Subject:
     def name(self, tensor: TensorRow) -> str:
         """The script's name of a tensor, else the source text that computed it, else nothing."""
         return plain_text(tensor["name"] or tensor.get("expression") or "")
-
-    def leaves(self) -> Iterator[tuple[str, str]]:
-        """(AccumulateGrad, its leaf) for every leaf in the graph."""
-        for source, target, _ in self.graph.edges("accumulate"):
-            yield source, target

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
+from inspector.graph.topology import topology_of
 from inspector.styles import title_and_legend
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
@@ -61,7 +62,7 @@ def torchviz_graph(
     """The nodes and edges that torchviz draws. names: tensor id → the name that `params` would give it."""
     shown = shown or ShownAttributes()
     unused = _unused(graph)
-    leaves = {function: leaf for function, leaf, _ in graph.edges("accumulate")}
+    leaves = topology_of(graph).leaves
     nodes: dict[str, DotNode] = {}  # a node that torchviz draws twice looks as it did the second time
     edges: list[DotEdge] = []
     for root in dict.fromkeys(graph.roots):
@@ -91,8 +92,9 @@ def torchviz_graph(
 
 def _unused(graph: Graph) -> set[str]:
     """The AccumulateGrads of leaves that are roots themselves, which torchviz does not draw."""
-    used = {target for _, target, _ in graph.edges("next")}
-    return {function for function, leaf, _ in graph.edges("accumulate") if leaf in graph.roots} - used
+    of = topology_of(graph)
+    alone = {of.ids[position] for position in of.roots if not of.arrivals.of(position)}
+    return alone & of.leaves.keys()
 
 
 def _function_label(node: FunctionRow, shown: ShownAttributes) -> str:

@@ -10,9 +10,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
-from inspector.graph.layer_norms import depth_of_functions, layers_of
+from inspector.graph.layer_norms import layers_of
 from inspector.graph.row_types import TensorRow
 from inspector.graph.saved_memory import OUTSIDE, saved_memory
+from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value
 from inspector.terminal.labels import root_labels, tensor_label
@@ -34,21 +35,20 @@ _COUNTS = 36
 def summary_lines(graph: Graph, width: int) -> list[Text]:
     """At most 14 lines about the graph of a model."""
     leaves = [tensor for _, tensor in graph.tensors() if tensor["is_leaf"] and tensor["requires_grad"]]
-    depths = depth_of_functions(graph)
+    of = topology_of(graph)
     return [
-        *_size(graph, max(depths.values(), default=0), width),
+        *_size(graph, of, width),
         *_leaves(leaves, width),
         *_memory(graph, width),
         Text(),
         *_norms(leaves, width),
-        *_over_depth(graph, depths, width),
+        *_over_depth(graph, of, width),
     ]
 
 
-def _size(graph: Graph, depth: int, width: int) -> list[Text]:
-    nodes = sum(1 for _ in graph.functions())
-    edges = sum(1 for _ in graph.edges("next"))
-    counts = f"{pluralize(nodes, 'Node')}  {pluralize(edges, 'edge')}  {depth:,} deep  from {root_labels(graph)}"
+def _size(graph: Graph, of: Topology, width: int) -> list[Text]:
+    nodes, edges = pluralize(len(of), "Node"), pluralize(len(of.edges), "edge")
+    counts = f"{nodes}  {edges}  {max(of.levels, default=-1) + 1:,} deep  from {root_labels(graph)}"
     return wrapped(Text(), Text(counts), width)
 
 
@@ -140,7 +140,7 @@ def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     return columns(rows, width, [(1, 10)])
 
 
-def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
+def _over_depth(graph: Graph, of: Topology, width: int) -> list[Text]:
     """`norm by layer  ▁▂▃▅▇  1.2e-7 to 12`, the root's first: of the modules that hold leaves.
 
     Where there are none `norm over depth`: the largest norm of each depth.
@@ -152,10 +152,10 @@ def _over_depth(graph: Graph, depths: dict[str, int], width: int) -> list[Text]:
         by_place = {place: layer.size for place, layer in enumerate(layers, 1) if layer.size is not None}
     else:
         title = "norm over depth  "
-        for identifier, function in graph.functions():
+        for function, level in zip(of.functions, of.levels, strict=True):
             size = None if function["is_leaf"] else value_norm(function["gradient"])
             if size is not None:
-                by_place[depths[identifier]] = _larger(by_place.get(depths[identifier], 0.0), size)
+                by_place[level + 1] = _larger(by_place.get(level + 1, 0.0), size)
     finite = [size for size in by_place.values() if math.isfinite(size) and size > 0]
     if len(by_place) < 2 or not finite:
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
+from inspector.graph.topology import topology_of
 from inspector.terminal.labels import function_title
 from inspector.terminal.text_cells import QUIET, STRONG
 
@@ -31,42 +31,26 @@ class Visit:
 
 def visits(graph: Graph) -> Iterator[Visit]:
     """Every edge once, depth first; a function's own edges follow the last edge into it."""
-    below: dict[str, list[tuple[str, NextEdge]]] = defaultdict(list)
-    waiting = Counter[str]()
-    for source, target, edge in graph.edges("next"):
-        below[source].append((target, edge))
-        waiting[target] += 1
-    starts = [start for start in _start_functions(graph) if not waiting[start]]
-    stack: list[tuple[str, str | None, NextEdge | None, tuple[bool, ...]]] = []
+    of = topology_of(graph)
+    waiting = [len(of.arrivals.of(position)) for position in range(len(of))]
+    starts = [position for position in of.roots if not waiting[position]]
+    stack: list[tuple[int, str | None, NextEdge | None, tuple[bool, ...]]] = []
     stack.extend((start, None, None, ()) for start in reversed(starts))
     while stack:
-        function, parent, into, trail = stack.pop()
-        waiting[function] -= 1
-        ends = waiting[function] <= 0
+        position, parent, into, trail = stack.pop()
+        function = of.ids[position]
+        waiting[position] -= 1
+        ends = waiting[position] <= 0
         yield Visit(function, parent, into, trail, ends)
         if ends:
-            slots = sorted(below[function], key=lambda item: int(item[1]["slot"]), reverse=True)
-            stack.extend(
-                (target, function, edge, (*trail, position == 0)) for position, (target, edge) in enumerate(slots)
-            )
-
-
-def _start_functions(graph: Graph) -> list[str]:
-    """The functions of the roots (of a root that is a leaf: its AccumulateGrad), each once."""
-    accumulators = {target: source for source, target, _ in graph.edges("accumulate")}
-    starts = (graph.tensor(root)["grad_fn"] or accumulators.get(root) for root in graph.roots)
-    return list(dict.fromkeys(start for start in starts if start is not None))
+            edges = enumerate(reversed(list(of.leaving(position))))
+            stack.extend((target, function, edge, (*trail, not place)) for place, (target, edge) in edges)
 
 
 def tensors_made(graph: Graph) -> dict[str, list[TensorRow]]:
     """For each function the tensors that it made; for an AccumulateGrad its leaf."""
-    made: dict[str, list[TensorRow]] = defaultdict(list)
-    for _, tensor in graph.tensors():
-        if tensor["grad_fn"] is not None:
-            made[tensor["grad_fn"]].append(tensor)
-    for function, leaf, _ in graph.edges("accumulate"):
-        made[function].append(graph.tensor(leaf))
-    return made
+    of = topology_of(graph)
+    return {function: [graph.tensor(tensor) for tensor in of.made.get(function, ())] for function in of.ids}
 
 
 def tree_cells(graph: Graph, drawn: Sequence[Visit], room: int) -> list[tuple[Text, Text]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 
 from inspector.diagnosis.analysis.node_ops import is_of_kind
 from inspector.diagnosis.analysis.nonfinite_values import (
@@ -17,6 +18,8 @@ from inspector.diagnosis.analysis.nonfinite_values import (
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.graph.node_kinds import NodeKind
 from inspector.graph.row_types import TensorRow
+from inspector.graph.traversal import reach
+from inspector.graph.values import Value
 
 
 def forward_origin_starts(call: BackwardView) -> list[str]:
@@ -43,23 +46,15 @@ def saved_constants(call: BackwardView, node: str) -> Iterator[tuple[str, Tensor
 
 def root_nodes(call: BackwardView) -> list[str]:
     """The Nodes of the roots."""
-    accumulates = {leaf: node for node, leaf in call.leaf_of.items()}
-    nodes = [call.tensors[root]["grad_fn"] or accumulates.get(root) for root in call.graph.roots]
-    return [str(node) for node in nodes if node is not None]
+    return [call.topology.ids[position] for position in call.topology.roots]
 
 
 def forward_origins(call: BackwardView, starts: Iterable[str]) -> Iterator[str]:
     """The Nodes that first produced non-finite outputs among those below `starts`."""
-    waiting = list(dict.fromkeys(node for start in starts for node in _bad_at(call, start)))
-    seen = set(waiting)
-    for node in waiting:  # grows while it is walked
-        below = _nonfinite_inputs(call, node)
-        if not below:
+    below = functools.cache(functools.partial(_nonfinite_inputs, call))
+    for node in reach((node for start in starts for node in _bad_at(call, start)), below):
+        if not below(node):
             yield _likely_origin(call, node)
-        for other in below:
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
 
 
 def _bad_at(call: BackwardView, node: str) -> list[str]:
@@ -85,14 +80,7 @@ def known_inputs(call: BackwardView, node: str) -> list[str]:
 
 def _below(call: BackwardView, node: str) -> Iterator[str]:
     """The Nodes below, down to the nearest one on each path whose output is known."""
-    waiting = [edge.target for edge in call.next_edges.get(node, ())]
-    seen = set(waiting)
-    for other in waiting:  # grows while it is walked
-        yield other
-        if kind(output(call, other)) is None:
-            new = [edge.target for edge in call.next_edges.get(other, ()) if edge.target not in seen]
-            seen.update(new)
-            waiting += new
+    return reach(call.inputs_of(node), lambda other: call.inputs_of(other) if kind_of(call, other) is None else ())
 
 
 def _likely_origin(call: BackwardView, node: str) -> str:
@@ -119,21 +107,24 @@ def _is_mask(call: BackwardView, node: str) -> bool:
 
 def gradient_origins(call: BackwardView) -> Iterator[str]:
     """The Nodes that received only finite gradients and produced a non-finite one that reached a leaf."""
-    waiting = nonfinite_ends(call)
-    seen = set(waiting)
-    for node in waiting:  # grows while it is walked
-        for edge in call.incoming.get(node, ()):
-            above = edge.source
-            if above in seen or not isinstance(call.functions[above]["step"], int):
-                continue
-            if is_finite(call.functions[above]["gradient"]) and (
-                is_nonfinite(edge.gradient) or _makes_nonfinite(call, edge)
-            ):
-                seen.add(above)
-                yield above
-            elif is_nonfinite(call.functions[above]["gradient"]):
-                seen.add(above)
-                waiting.append(above)
+
+    def nonfinite_users(node: str) -> Iterator[str]:
+        return (user for user in call.users_of(node) if _received(call, user, is_nonfinite))
+
+    nodes = reach(nonfinite_ends(call), nonfinite_users)
+    edges = (edge for node in nodes for edge in call.incoming.get(node, ()))
+    made = (edge.source for edge in edges if _received(call, edge.source, is_finite) and _passes_bad(call, edge))
+    yield from dict.fromkeys(made)
+
+
+def _received(call: BackwardView, node: str, holds: Callable[[Value], bool]) -> bool:
+    """Whether a Node ran, with a gradient of which this holds."""
+    function = call.functions[node]
+    return isinstance(function["step"], int) and holds(function["gradient"])
+
+
+def _passes_bad(call: BackwardView, edge: GradientEdge) -> bool:
+    return is_nonfinite(edge.gradient) or _makes_nonfinite(call, edge)
 
 
 def _makes_nonfinite(call: BackwardView, edge: GradientEdge) -> bool:

@@ -106,7 +106,8 @@ def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
 def _carried(call: BackwardView, node: str) -> list[str]:
     """The named tensors of the script that feed into that Node, nearest first."""
     for other in call.towards_leaves([node]):
-        names = [call.tensors[tensor]["name"] for tensor in call.outputs.get(other, ())]
+        made = () if other in call.leaf_of else call.outputs.get(other, ())
+        names = [call.tensors[tensor]["name"] for tensor in made]
         if any(names):
             return [name for name in names if name][:1]
     return []

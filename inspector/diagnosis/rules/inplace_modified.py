@@ -26,6 +26,7 @@ from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line
 from inspector.graph.node_kinds import NodeKind
+from inspector.graph.traversal import reach
 from inspector.report import Finding
 
 _RAISED = "has been modified by an inplace operation"
@@ -89,12 +90,10 @@ def _step(evidence: Evidence, call: BackwardView, node: str) -> Any:
 
 def _direct_leaves(call: BackwardView, node: str) -> Iterator[str]:
     """The leaves that a Node used, directly or as a view."""
-    waiting = [edge.target for edge in call.next_edges.get(node, ())]
-    for below in waiting:  # grows while it is walked
-        if below in call.leaf_of:
-            yield call.leaf_of[below]
-        elif is_of_kind(call, below, NodeKind.SELECTS):
-            waiting += [edge.target for edge in call.next_edges.get(below, ())]
+    def viewed(below: str) -> list[str]:
+        return call.inputs_of(below) if is_of_kind(call, below, NodeKind.SELECTS) else []
+
+    return (call.leaf_of[below] for below in reach(call.inputs_of(node), viewed) if below in call.leaf_of)
 
 
 RULE = Rule("inplace-modified", "error", ("gradients",), check, __doc__)

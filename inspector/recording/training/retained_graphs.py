@@ -12,10 +12,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 
+from inspector.graph.traversal import reach
 from inspector.report.row_types import Alive, Contained
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
 from inspector.tracing.ids import Ids
@@ -164,13 +166,9 @@ def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
 
 def _below(node: AutogradNode, walk: Walk, most: int) -> Iterator[AutogradNode]:
     """A Node and those under it, nearest first, without those of a walk."""
-    seen = {node}
-    waiting = deque([node])
-    while waiting and most > 0:
-        most -= 1
-        current = waiting.popleft()
-        yield current
-        for target, _ in current.next_functions:
-            if target is not None and target not in seen and target not in walk.index:
-                seen.add(target)
-                waiting.append(target)
+
+    def inputs(current: AutogradNode) -> Iterator[AutogradNode]:
+        targets = (target for target, _ in current.next_functions)
+        return (target for target in targets if target is not None and target not in walk.index)
+
+    return islice(reach([node], inputs), most)
