@@ -56,7 +56,7 @@ def test_equal_parts_are_laid_out_once(flipped: bool) -> None:
 @pytest.mark.parametrize("style", ["modules", "circuit"])
 def test_a_full_figure_of_a_model_is_sound(style: str, direction: Direction) -> None:
     figure = draw(transformer(8), FigureOptions(style=style, direction=direction), depth="full")
-    assert not problems(figure.panel("before"))
+    assert not problems(figure.panels["before"])
 
 
 def tangled(count: int) -> Graph:
@@ -77,7 +77,7 @@ def test_what_takes_too_long_is_drawn_folded_and_says_so(depth: Any, monkeypatch
     monkeypatch.setattr(layout, "place_in_subprocess", partial(place_in_subprocess, limit=0.001))
     figure = draw(tangled(200), FigureOptions(style="modules"), depth=depth)
     assert "layout was stopped after 0.001 seconds; drawn folded" in figure.remarks
-    assert not problems(figure.panel("before"))
+    assert not problems(figure.panels["before"])
 
 
 @pytest.mark.parametrize("layers", [12, 40])

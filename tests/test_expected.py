@@ -143,5 +143,5 @@ def test_a_tensor_full_of_nan(style: str, inspect_script: ScriptRunner) -> None:
     )
     assert (ran.status, ran.said) == (0, [])
     drawn = draw(load(ran.folder / "inspect-out" / "report.json").calls[0].graph, FigureOptions(style=style))
-    texts = " ".join(panel_texts(drawn.panel("after").panels[0]))
+    texts = " ".join(panel_texts(drawn.panels["after"].panels[0]))
     assert style == "torchviz" or "nan" in texts.lower()

@@ -65,8 +65,8 @@ def test_before_and_after_have_the_numbers_of_the_steps(style: str) -> None:
     shown = {}
     for order in ORDERS:
         look = DrawOptions(figure=Figured(style=style, canvas="16:9"), frames=True, order=order)
-        (after,) = draw_call(call, look).panel("after").panels
-        (last,) = draw_frames(call, look).panel("after").panels
+        (after,) = draw_call(call, look).panels["after"].panels
+        (last,) = draw_frames(call, look).panels["after"].panels
         shown[order] = {badge.id: badge.text for badge in after.badges}
         assert shown[order] == {badge.id: badge.text for badge in last.badges}
         said = {text.text for box in after.boxes if box.id == "legend" for text in box.texts}

@@ -87,7 +87,7 @@ def test_a_canvas_holds_legible_text(style: str, shape: str, canvas: str) -> Non
 
 def test_title_and_legend_stand_beside_a_narrow_graph() -> None:
     """Where the graph is too high for a slide with both above and below it."""
-    panel = draw(graphs.polynomial(), FigureOptions(style="engine", canvas="16:9")).panel("after").panels[0]
+    panel = draw(graphs.polynomial(), FigureOptions(style="engine", canvas="16:9")).panels["after"].panels[0]
     places = {box.id: box.area for box in panel.boxes}
     left = min(area.x for name, area in places.items() if name not in ("title", "legend"))
     assert max(places["title"].right, places["legend"].right) < left
@@ -95,7 +95,7 @@ def test_title_and_legend_stand_beside_a_narrow_graph() -> None:
 
 
 def test_an_operator_begins_the_next_line() -> None:
-    panel = draw(graphs.polynomial(), FigureOptions(style="record", canvas="16:9")).panel("after").panels[0]
+    panel = draw(graphs.polynomial(), FigureOptions(style="record", canvas="16:9")).panels["after"].panels[0]
     (title,) = [box for box in panel.boxes if box.id == "title"]
     assert [text.text for text in title.texts][:2] == ["z = x**2 + 2*x", "+ 1"]
 
@@ -131,10 +131,10 @@ def test_what_is_many_canvases_wide_is_folded_until_it_fits() -> None:
     figure = draw(graph, FigureOptions(style="attributes", canvas="half"))
     assert "the style attributes needs" in figure.remarks[0] and "; drawn folded" in figure.remarks[0]
     assert "the style modules needs" in figure.remarks[1] and "neighbouring Nodes share" in figure.remarks[1]
-    assert (figure.panel("after").width, figure.panel("after").height) == (480.0, 540.0)
+    assert (figure.panels["after"].width, figure.panels["after"].height) == (480.0, 540.0)
     whole = draw(graph, FigureOptions(style="attributes", canvas="half"), depth="full")
     assert "; drawn folded" not in "".join(whole.remarks)
-    assert whole.panel("after").width > 2 * figure.panel("after").width
+    assert whole.panels["after"].width > 2 * figure.panels["after"].width
 
 
 def test_a_tight_picture_is_as_large_as_it_needs() -> None:
@@ -249,5 +249,5 @@ def test_a_folded_figure_that_is_too_large_is_folded_further() -> None:
     graph = recording.calls[0].graph
     figure = draw(graph, FigureOptions(style="modules", canvas="16:9"))
     assert "does not fit a 16:9 canvas" in figure.remarks[0] and "; folded to depth" in figure.remarks[0]
-    assert (figure.panel("after").width, figure.panel("after").height) == (960, 540)
-    assert draw(graph, FigureOptions(style="modules")).panel("after").height > 2 * 540
+    assert (figure.panels["after"].width, figure.panels["after"].height) == (960, 540)
+    assert draw(graph, FigureOptions(style="modules")).panels["after"].height > 2 * 540

@@ -371,7 +371,7 @@ def test_a_mark_is_drawn_on_the_box_and_a_leafs_on_what_holds_it() -> None:
     whole = transformer(12)
     leaf = next(key for key, tensor in whole.tensors() if tensor["is_leaf"] and tensor["name"])
     whole.marks = {"n5": "vanishing gradient", leaf: "no gradient"}
-    svg = write_svg(draw(whole).panel("before"), text="plain")
+    svg = write_svg(draw(whole).panels["before"], text="plain")
     assert "vanishing gradient" in svg
     assert sum(map(len, finding_marks(fold(whole, 1)).values())) == 2
 

@@ -134,7 +134,8 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
     folded_graph = fold(graph, "auto")
     found = replay_frames(folded_graph, 100)
-    boxes_in_order = sorted(folded_graph.boxes, key=lambda box: folded_graph[box]["steps"][0])
+    starts = {identifier: node["steps"][0] for identifier, node in folded_graph.folds() if node["steps"]}
+    boxes_in_order = sorted(starts, key=starts.__getitem__)
     assert [turn.shown for turn in found] == [(box,) for box in boxes_in_order]
     assert [turn.first for turn in found[1:]] == [turn.last + 1 for turn in found[:-1]]
     assert (found[0].first, found[-1].last) == (1, len(graph.steps))
@@ -196,8 +197,8 @@ def test_what_lies_on_no_path_fades(style: str) -> None:
     assert "faded" not in (wires["n0.0"], wires["n1.0"], wires["n4.0"], boxes_by_id["n1"].ink)
     assert ("∂f/∂u = 1 · 2 + 1 · 2 = 4", "gradient") in [(note.text, note.ink) for note in shown.notes]
     assert plan(graph, "before", style, path="u:f").notes == ()
-    plain = draw(graph, FigureOptions(style=style)).panel("after")
-    lit = draw(graph, FigureOptions(style=style, path="u:f")).panel("after")
+    plain = draw(graph, FigureOptions(style=style)).panels["after"]
+    lit = draw(graph, FigureOptions(style=style, path="u:f")).panels["after"]
     assert geometry.problems(lit) == []
     assert geometry.skeleton(plain.panels[0])[0] == geometry.skeleton(lit.panels[0])[0] or plain.width != lit.width
 
@@ -252,7 +253,7 @@ def script_graph() -> object:
 
 def test_lines_have_the_numbers_of_their_functions() -> None:
     figure = draw(script_graph(), FigureOptions(style="circuit", code=True), script=SCRIPT)  # type: ignore[arg-type]
-    after = figure.panel("after").panels[0]
+    after = figure.panels["after"].panels[0]
     assert {badge.id for badge in after.badges} >= {"line-5.1", "line-5.2", "line-5.4"}
     texts = list(panel_texts(after))
     assert "x = torch.tensor(2.0, requires_grad=True)" in texts
@@ -271,7 +272,7 @@ def test_the_line_that_runs_now_stands_out() -> None:
 @pytest.mark.parametrize("script", [None, "something = else_entirely()\n", "def broken(:\n"])
 def test_without_the_file_the_graphs_own_lines_stand_there(script: str | None) -> None:
     figure = draw(script_graph(), FigureOptions(style="circuit", code=True), script=script)  # type: ignore[arg-type]
-    texts = list(panel_texts(figure.panel("after").panels[0]))
+    texts = list(panel_texts(figure.panels["after"].panels[0]))
     assert texts.count("z = x**2 - y**2") == 2, "the title, and the listing"
     assert "something = else_entirely()" not in texts
 

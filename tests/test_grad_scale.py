@@ -43,7 +43,7 @@ def test_the_terminal_and_the_picture_say_so(scaled: Any) -> None:
     said = "\n".join(line.plain for line in lines(scaled, Shown([call.index]), 100))
     assert "all gradients are divided by the GradScaler's scale, 1024" in said
     assert "None → 6" in said and "6144" not in said
-    scene = draw(without_grad_scale(call.graph, call.setting.scale), FigureOptions()).panel("after")
+    scene = draw(without_grad_scale(call.graph, call.setting.scale), FigureOptions()).panels["after"]
     texts = [text.text for box in scene.panels[0].boxes for text in box.texts]
     assert "gradients divided by scale 1024" in texts
     assert not any("6144" in text for text in texts)

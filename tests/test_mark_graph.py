@@ -27,7 +27,7 @@ def report() -> Report:
 
 def said(graph: Graph, style: str) -> list[tuple[str, str]]:
     """What the picture after backward says of the rule, and in which ink."""
-    (panel,) = draw(graph, FigureOptions(style=style)).panel("after").panels
+    (panel,) = draw(graph, FigureOptions(style=style)).panels["after"].panels
     texts = [text for part in (*panel.boxes, *panel.wires) for text in part.texts]
     return [(text.text, text.ink) for text in texts if "blocked-gradient" in text.text]
 

@@ -66,7 +66,7 @@ def test_figures_write_them_and_the_model_keeps_the_names(inspect_script: Script
     shown = labels(plan(graph, "after", "attributes"))
     assert {"2θ · 3 = 12", "sin(w₀) · 1 = 0.1411", "θ² · 1 = 4"} <= set(shown)
     for style in STYLE_NAMES:
-        texts = " ".join(panel_texts(draw(graph, FigureOptions(style=style)).panel("after").panels[0]))
+        texts = " ".join(panel_texts(draw(graph, FigureOptions(style=style)).panels["after"].panels[0]))
         code = "y_hat = w0*theta**2 + alpha*torch.sin(w0)"
         assert style in ("modules", "torchviz") or all(name in texts for name in ("w₀", "θ", "α")), style
         assert code in texts, "code stays code"

@@ -28,7 +28,7 @@ MODULES = FigureOptions(style="modules")
 
 
 def after(figure: Figure) -> Panel:
-    return figure.panel("after").panels[0]
+    return figure.panels["after"].panels[0]
 
 
 def words(panel: Panel) -> list[str]:
@@ -51,7 +51,7 @@ EXAMPLES = {
 def test_the_geometry_is_sound_and_the_same_at_both_moments(name: str, depth: Any) -> None:
     figure = draw(fold(EXAMPLES[name], depth), MODULES)
     assert problems(figure.scene) == []
-    before, now = (figure.panel(moment).panels[0] for moment in ("before", "after"))
+    before, now = (figure.panels[moment].panels[0] for moment in ("before", "after"))
     assert skeleton(before) == skeleton(now)
 
 
@@ -118,7 +118,7 @@ def test_a_wire_is_as_wide_as_its_gradient_is_large() -> None:
     wires = flows(after(draw(fold(_with_gradients(10.0, 10.0, 0.001, 0.001), 1), MODULES)))
     widths = [wire.width for wire in wires.values()]
     assert max(widths) == pytest.approx(WIDEST) and min(widths) < THINNEST + 0.2
-    before = draw(fold(_with_gradients(1.0, 1.0, 0.0, 0.0), 1), MODULES).panel("before").panels[0]
+    before = draw(fold(_with_gradients(1.0, 1.0, 0.0, 0.0), 1), MODULES).panels["before"].panels[0]
     assert {wire.width for wire in flows(before).values()} == {THINNEST}
 
 
@@ -141,7 +141,7 @@ def test_the_same_bytes_every_time() -> None:
 def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
     """`1 parameter`, `1 box`, and no `1 to 1`."""
     figure = draw(square(), FigureOptions(style="modules"), depth="full")
-    (panel,) = figure.panel("after").panels
+    (panel,) = figure.panels["after"].panels
     said = [text.text for box in panel.boxes for text in box.texts]
     assert "wires and bars: norm of the gradient, 1 everywhere" in said
     node = {"nodes": 1, "parameters": 1, "elements": 1}

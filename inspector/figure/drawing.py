@@ -59,12 +59,6 @@ class Figure:
     panels: dict[str, Scene]
     remarks: tuple[str, ...] = ()
 
-    def panel(self, moment: str) -> Scene:
-        """The Scene of one moment. Raises KeyError with the existing moments."""
-        if moment not in self.panels:
-            raise KeyError(f"unknown panel {moment!r}; choose from: {', '.join(self.panels)}")
-        return self.panels[moment]
-
 
 @gc_paused()
 def draw(

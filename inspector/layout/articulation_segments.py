@@ -40,7 +40,8 @@ def place_segments(problem: Problem, place: Place) -> Placement:
 # ---- where to cut -----------------------------------------------------------------------------------------
 
 _Part = tuple[list[str], tuple[str, str]]
-"""Boxes with wires, in order; and the waists at its start and end, empty at an end of the graph."""
+"""The boxes with wires, in order, and the ids of the waists at the start and end (empty at an end of the
+graph)."""
 
 
 def _cut(problem: Problem) -> list[_Part]:
@@ -75,7 +76,7 @@ def _members(bits: int, hosts: Sequence[str]) -> list[str]:
 
 
 def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-    """For each box, as bits: all that can be reached from it, and all that an edge leads from to any of those."""
+    """For each box, as bit sets: its descendants, and all boxes with an edge to one of them."""
     above = [0] * len(following)
     for number, targets in enumerate(following):
         for target in targets:
@@ -133,7 +134,7 @@ def _renamed(part: Problem, names: dict[str, str]) -> Problem:
 
 
 def _key(part: Problem) -> object:
-    """What two parts that look the same have in common."""
+    """A key that equal parts share."""
     return (
         part.direction,
         tuple(part.sizes.items()),

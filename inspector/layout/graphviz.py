@@ -1,4 +1,4 @@
-"""The one door to Graphviz, by pygraphviz, whose wheel carries the library.
+"""The only module that calls Graphviz, through pygraphviz, whose wheel includes the library.
 
 dot ranks the blocks, orders them within a rank with few crossings and aligns their ports; wires are routed
 by `inspector.layout.wire_routes`. A block is an empty HTML table of a fixed size, with one cell (the port) that
@@ -123,7 +123,7 @@ def _node(index: int, block: DotBlock, horizontal: bool) -> str:
 
 
 def _is_even(block: DotBlock) -> bool:
-    """Whether its port is in its middle."""
+    """Whether the port is in the middle of the block."""
     return block.bands[0] == block.bands[2]
 
 

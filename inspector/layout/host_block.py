@@ -1,4 +1,4 @@
-"""A station: a box and everything attached to it, as one block for the layout engine.
+"""A host block: a box and everything attached to it, as one block for the layout engine.
 
 Tensor cards and texts are attached beside their function, across the flow, so that the graph is as deep as its
 functions and wires never meet a card.
@@ -33,14 +33,14 @@ class Orientation:
 
 @fast_dataclass
 class HostBlock:
-    """corners: box id → top left corner, from the top left of the block."""
+    """A block and its boxes. corners: box id → top left corner, relative to the block."""
 
     block: DotBlock
     corners: dict[str, Point]
 
 
 def make_host_block(problem: Problem, host: str, hung: Sequence[str], upper: bool) -> HostBlock:
-    """The station of `host` with the boxes attached to it, `hung`.
+    """The block of `host` and the boxes attached to it, `hung`.
 
     upper: whether it is in an upper (TB: left) lane of its rank, where attachments go above rather than below.
     """
@@ -66,9 +66,9 @@ def make_host_block(problem: Problem, host: str, hung: Sequence[str], upper: boo
 
 
 def end_blocks(problem: Problem, hung: Mapping[str, Sequence[str]]) -> dict[str, HostBlock]:
-    """Box → its station, for those that stand in a rank of their own: their cards lie beyond them, along the flow.
+    """Box → its block, for boxes that share the last rank: their cards are beyond them, along the flow.
 
-    hung: box → what hangs on it. All are equally long, so that the boxes stand on one line.
+    hung: box → the boxes attached to it. All blocks have the same length, so that the boxes are aligned.
     """
     flow = Orientation(problem.horizontal)
     lengths = [
@@ -150,7 +150,7 @@ def _stack(
 ) -> tuple[float, dict[str, Point]]:
     """The extent of the shelves across the flow, and box id → (start along, distance from the host).
 
-    room: the lengths of the station and of the part of its host that is clear of the badge.
+    room: the lengths of the block and of the part of its host that is clear of the badge.
     """
     reached, places = 0.0, {}
     for shelf in shelves:
@@ -165,12 +165,13 @@ def _stack(
 
 
 def _gap(shelf: Sequence[str], problem: Problem, room: tuple[float, float], first: bool) -> float:
-    """The gap before a shelf. room: its length, and how much of that is clear of the host's badge."""
+    """The gap before a shelf. room: the length of the shelf, and of the part of the host that is clear of the
+    badge."""
     if shelf[0] not in problem.texts:
         return CARD_GAP if len(shelf) == 1 else 1.5 * CARD_GAP  # links fan out to several cards
     return problem.spacing.badge if first and room[0] > room[1] else TEXT_GAP
 
 
 def _even(length: float) -> int:
-    """The next even whole number: dot's tables use whole points, and a middle should be one too."""
+    """The next even whole number: dot's tables use whole points, and the middle must be one too."""
     return 2 * math.ceil(length / 2)

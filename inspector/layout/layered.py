@@ -1,10 +1,10 @@
-"""Boxes, texts and wires get their places: dot runs twice, the first time to learn ranks and lanes.
+"""Compute the positions of boxes, texts and wires. dot runs twice; the first run determines ranks and lanes.
 
-What hangs on a function hangs above it in the upper lanes of its rank and below it in the lower ones, and a
-wire's text lies above or below the wire likewise; so the lanes have to be known before the final run. A text
-beside a wire has a rank of its own, and so has every stop of a wire that runs past other boxes: all wires
-then lead from rank to rank, and the gap between two ranks holds nothing else. A figure in rows is run once more,
-with a rank of stops where each row ends.
+Boxes attached to a function are above it in the upper lanes of its rank and below it in the lower lanes, and so is
+the text of a wire; so the lanes must be known before the final run. A text beside a wire has a rank of its own,
+and a wire that passes other boxes has a stop in each of their ranks: every stretch of a wire then leads from one
+rank to the next, and the gap between two ranks is empty. A figure in rows takes one more run, with a rank of stops
+at each end of a row.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _PORT_GAP = 18.0
 _PORT_SHARE = 0.8
 """Distance of wires that enter one box, on at most this share of its side."""
 _PASSING = DotBlock(4, 4, (0, 4, 0))
-"""A stop of a wire that runs past a rank."""
+"""A stop of a wire that passes a rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """One run of dot. Blocks are named by their index in the list.
 
-    stations: host → block. ways: wire → the blocks it runs through, ends included. texts: wire → the block of its
-    text. ranks: block → its rank from 0.
+    stations: host → its block. ways: wire → the blocks it runs through, ends included. texts: wire → the block of
+    its text. ranks: block → its rank from 0.
     """
 
     blocks: list[DotBlock]
@@ -121,9 +121,10 @@ def _stops(route: Route, first: _Draft | None) -> list[bool]:
 
 
 def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
-    """How many of dot's ranks each stretch of a wire takes: texts have ranks of their own between those of boxes.
+    """Number of dot's ranks that each stretch of a wire spans: texts have ranks of their own between those of
+    boxes.
 
-    A stop that took fewer would lie between the ranks, and the wire would be free to meet a box.
+    With fewer, a stop would lie between two ranks, and the wire could cross a box.
     """
     if first is None:
         return [1] * (stops + 1) if stops else [2]
@@ -133,7 +134,7 @@ def _spans(route: Route, stops: int, first: _Draft | None) -> list[int]:
 
 
 def _weights(stops: int, leaves_alone: bool, arrives_alone: bool) -> list[int]:
-    """How strongly each stretch of a wire should be straight: most for the one it shares with no other wire."""
+    """How strongly each stretch of a wire should be straight: most for a stretch that no other wire shares."""
     if not stops:
         return [1]
     ahead = _LEVEL if arrives_alone or not leaves_alone else 1
@@ -212,10 +213,9 @@ def _port(draft: _Draft, index: int, flow: Orientation) -> float:
 def _parted(
     problem: Problem, stations: dict[str, HostBlock], draft: _Draft, upper: dict[str, bool]
 ) -> tuple[_Draft, list[TextRow]]:
-    """The draft with two ranks of stops wherever it is to end a row, one for the row and one for the next, and the
-    stretches of those ranks along the flow.
+    """The draft with two ranks of stops at each break between rows, and the extents of these ranks along the flow.
 
-    The draft as it is and nothing, where it falls into no rows.
+    The draft unchanged and an empty list if it cannot be split into rows.
     """
     extents = _extents(problem, draft)
     hosts = [draft.ranks[index] for index in draft.stations.values()]
@@ -227,12 +227,12 @@ def _parted(
     wished = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
     parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wished))
     if [parted.ranks[host] for host in range(len(hosts))] != [ranks[host] for host in range(len(hosts))]:
-        return draft, []  # parts that no wire ties together have slipped
+        return draft, []  # unconnected parts have moved to other ranks
     extents = _extents(problem, parted)
     return parted, [(extents[line], extents[line + 1]) for line in wished]
 
 
-# ---- the answer -------------------------------------------------------------------------------------------
+# ---- the result -------------------------------------------------------------------------------------------
 
 
 def _placement(
@@ -265,7 +265,7 @@ def _placement(
 
 
 def _shifts(problem: Problem, draft: _Draft, flow: Orientation) -> dict[str, float]:
-    """Wire → how far beside the middle of its target it ends, where several enter a gate or a box."""
+    """Wire → distance of its end from the middle of its target, if several wires enter a gate or a box."""
     arriving: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for route in problem.routes:
         if problem.shapes.get(route.target) in _SPREADING:
@@ -281,11 +281,11 @@ def _shifts(problem: Problem, draft: _Draft, flow: Orientation) -> dict[str, flo
 
 
 _Rooms = dict[str, tuple[Rectangle, Rectangle]]
-"""Wire → the rooms of its label and of what is written below it; one of them may have no extent."""
+"""Wire → the areas of its label and of the text below it; one of them may have size zero."""
 
 
 def _obstacle_map(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], rooms: _Rooms) -> ObstacleMap:
-    """All boxes and texts by the rank in which they lie."""
+    """All boxes and texts by rank."""
     areas: dict[int, list[tuple[str, Rectangle]]] = defaultdict(list)
     for identifier, area in boxes.items():
         rank = draft.ranks[draft.stations[problem.hanging.get(identifier, identifier)]]
@@ -296,7 +296,7 @@ def _obstacle_map(problem: Problem, draft: _Draft, boxes: dict[str, Rectangle], 
 
 
 def _extents(problem: Problem, draft: _Draft) -> dict[int, tuple[float, float]]:
-    """Rank → where it begins and ends along the flow."""
+    """Rank → its start and end along the flow."""
     flow = Orientation(problem.horizontal)
     extents: dict[int, tuple[float, float]] = {}
     for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
@@ -316,7 +316,7 @@ def _stop(draft: _Draft, index: int, extents: dict[int, tuple[float, float]], fl
 
 
 def _label_rooms(problem: Problem, draft: _Draft, index: int, upper: bool) -> tuple[Rectangle, Rectangle]:
-    """The rooms of a wire's label and of the text below it. upper: whether the label comes before the port."""
+    """The areas of a wire's label and of the text below it. upper: whether the label comes before the port."""
     block, (x, y) = draft.blocks[index], draft.corners[index]
     before, wire, behind = block.bands
     flow = Orientation(problem.horizontal)
@@ -331,7 +331,7 @@ def _label_rooms(problem: Problem, draft: _Draft, index: int, upper: bool) -> tu
 
 
 def _mirrored(placement: Placement, horizontal: bool) -> Placement:
-    """The placement with the flow running backwards."""
+    """The placement mirrored along the flow."""
 
     def area(item: Rectangle) -> Rectangle:
         x, y = (-item.right, item.y) if horizontal else (item.x, -item.bottom)

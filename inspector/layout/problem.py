@@ -16,13 +16,13 @@ Size = tuple[float, float]
 
 @fast_dataclass
 class Spacing:
-    """The room that layout leaves, in points.
+    """Distances in the layout, in points.
 
-    rank, lane: least gaps along the flow and across it. straight: how far a wire runs straight before a box and
-    behind it, so that an arrowhead lies on its line. slope: the gap between two ranks is this share of the
-    farthest that a wire swings in it, `widest` at most. aligned: whether the leaves stand side by side in a rank
-    of their own, with what hangs on them beyond them and not beside. rows: how many the figure is broken
-    into. badge: between a function and a text that reaches over the corner where its badge sits.
+    rank, lane: minimum gaps along and across the flow. straight: length of the straight ends of a wire, which an
+    arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, at
+    most `widest`. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
+    beside them. rows: number of rows of the figure. badge: gap between a function and a text that would cover its
+    badge.
     """
 
     rank: float = 15.0
@@ -62,9 +62,9 @@ class Route:
 class Problem:
     """A layout problem.
 
-    sizes: box id → size. hanging: id of a box → id of its host; `texts`: those of them that are plain text and
-    need no link. routes: the wires between boxes that do not hang. shapes: box id → its shape. flipped: whether
-    routes run from the leaves to the root, so that they end at their arrowheads. spacing: the room between them.
+    sizes: box id → size. hanging: id of an attached box → id of its host. texts: the attached boxes that are plain
+    text and have no link. routes: the wires between the other boxes. shapes: box id → its shape. flipped: whether
+    routes run from the leaves to the root, so that they end at their arrowheads.
     """
 
     direction: Direction

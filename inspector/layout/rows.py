@@ -1,7 +1,7 @@
 """Break a long figure into rows, like text: cut between two ranks, and stack the parts.
 
 Wires across a cut run back from the end of a row to the start of the next, side by side and without crossings: the
-order at the end of a row is the order at the start of the next. In an upright figure the rows are columns.
+order at the end of a row is the order at the start of the next. In a vertical figure the rows are columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from inspector.scene.splines import Curve, joined, straight
 from inspector.scene.transform import bounds, points_bounds
 
 _GAP = 20.0
-"""Between a row and the returning wires below it, and between those and the next row."""
+"""Distance from a row to the returning wires below it, and from these to the next row."""
 _TURN = 10.0
 """Radius of the bends of a returning wire."""
 _LANE = 12.0
@@ -34,15 +34,15 @@ _CLOSE = 0.01
 Stretch = tuple[float, float]
 """The start and end of something along the flow."""
 TextRow = tuple[Stretch, Stretch]
-"""Where wires leave a row and where they enter the next one: nothing else lies there, and they are level."""
+"""The extents of the stops where wires leave a row and where they enter the next one."""
 
 
 def best_cuts(
     ranks: Sequence[Stretch], hosts: Sequence[int], wires: Sequence[tuple[int, int]], rows: int
 ) -> tuple[int, ...]:
-    """The ranks that end a row (except the last), for rows as short as possible; empty if there is no way.
+    """The ranks that end a row (except the last), for rows as short as possible; empty if no split is possible.
 
-    hosts: the rank of each box with wires. wires: the ranks of the ends of each.
+    hosts: the rank of each box with wires. wires: the ranks of both ends of each wire.
     """
     met = [sum(source <= rank < target for source, target in wires) for rank in range(len(ranks))]
     options = [rank for rank in range(len(ranks) - 1) if 0 < met[rank] <= _MOST_WIRES]
@@ -62,11 +62,11 @@ def best_cuts(
 def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> Placement:
     """The rows stacked in reading order, and the wires between them.
 
-    lines: where rows end. backwards: whether wires run against the reading order.
+    lines: the ends of the rows. backwards: whether wires run against the reading order.
     """
     whole = Placement({}, {}, {}, {})
     courses: dict[str, list[Curve]] = {}
-    reached, above, upper = 0.0, dict[str, Curve](), 0.0  # how far down, the row above, how long it is
+    reached, above, upper = 0.0, dict[str, Curve](), 0.0  # end of the last row, its wires, its length
     for row in _rows(placement, lines, flow, backwards):
         area = _placement_bounds(row)
         (start, top), (length, height) = flow.turned((area.x, area.y)), flow.turned((area.width, area.height))
@@ -91,7 +91,7 @@ def stacked(placement: Placement, lines: Sequence[TextRow], flow: Orientation, b
 
 
 def _rows(placement: Placement, lines: Sequence[TextRow], flow: Orientation, backwards: bool) -> list[Placement]:
-    """The contents of each row, with its pieces of wires, in reading order."""
+    """The contents of each row, in reading order; wires are cut into pieces."""
     rows = [Placement({}, {}, {}, {}) for _ in range(len(lines) + 1)]
 
     def row_of(area: Rectangle) -> Placement:
@@ -111,15 +111,15 @@ def _rows(placement: Placement, lines: Sequence[TextRow], flow: Orientation, bac
 
 
 def _reached(points: Curve, stretch: Stretch, flow: Orientation) -> int | None:
-    """The point at which a piece of a wire ends within a stretch."""
+    """Index of the first end of a segment within a stretch."""
     start, end = stretch[0] - _CLOSE, stretch[1] + _CLOSE
     return next((at for at in range(0, len(points), 3) if start <= flow.turned(points[at])[0] <= end), None)
 
 
 def _way_back(leaves: Point, enters: Point, bends: tuple[float, float, float], flow: Orientation) -> list[Curve]:
-    """From the end of a row, round into the channel below it, and to the start of the next row.
+    """The curves from the end of a row, through the channel below it, to the start of the next row.
 
-    bends: where the wire runs down, back and down again.
+    bends: the positions at which the wire runs down, back and down again.
     """
     (along, across), (start, level) = flow.turned(leaves), flow.turned(enters)
     far, channel, near = bends

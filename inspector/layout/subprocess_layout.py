@@ -1,4 +1,4 @@
-"""Layout in a child process: a crash or an endless run of the engine cannot harm the user's program.
+"""Layout in a child process, so that a crash or hang of the engine does not affect the user's program.
 
 The child reads a pickled Problem from stdin and writes a pickled Placement, or the text of an error, to stdout. It
 never imports torch.
@@ -21,7 +21,7 @@ from inspector.util.exit_status import describe_exit_status
 TIME_LIMIT = 60.0
 """Seconds."""
 
-# The package is loaded from its own folder: the user's folder may hold another `inspector`.
+# The package is loaded from its own folder: the user's folder may contain another `inspector`.
 _LAUNCHER = """
 import importlib.util, sys
 folder = sys.argv[1]

@@ -1,7 +1,7 @@
-"""The routes of wires: from rank to rank, through the gaps between them, in as few bends as there is room for.
+"""Route wires from rank to rank, through the gaps between ranks, with as few bends as possible.
 
-In the gap between two ranks lies nothing, so an S within it is always clear. Where the way is free, the S
-begins at the box itself and reaches under the text, which looks calmer.
+The gap between two ranks is empty, so an S-curve within it is always clear. If nothing is in the way, the S-curve
+starts at the box itself and extends below the text, which looks calmer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inspector.util.fast_dataclass import fast_dataclass
 CLEARANCE = 5.0
 """Points between a wire and a box that it passes."""
 _SHORT_TEXT = 50.0
-"""Length up to which an S may pass a text completely, not only its middle."""
+"""Length up to which an S-curve may pass a text completely, not only its middle."""
 _LEVEL = 0.75
 """Points: smaller differences across the flow give a straight line."""
 
@@ -26,7 +26,8 @@ _LEVEL = 0.75
 class RouteStop:
     """A block that a wire runs through.
 
-    across: where the wire meets it, across the flow. block, extent: how far it and its rank reach along it.
+    across: position of the wire, across the flow. block, extent: start and end of the block and of its rank, along
+    the flow.
     """
 
     across: float
@@ -41,7 +42,7 @@ class RouteStop:
 
 @fast_dataclass
 class ObstacleMap:
-    """The areas that wires avoid. areas: rank → (id of a box or empty for a text, its area)."""
+    """The areas that wires must avoid. areas: rank → (id of a box or empty for a text, its area)."""
 
     flow: Orientation
     areas: Mapping[int, Sequence[tuple[str, Rectangle]]]
@@ -78,7 +79,7 @@ def make_wire(
 
 
 def _reaches(stop: RouteStop) -> list[float]:
-    """How far along a stop an S may reach, best first."""
+    """Positions along a stop at which an S-curve may end, best first."""
     length = stop.block[1] - stop.block[0]
     far = [stop.extent[1]] if length < _SHORT_TEXT else []
     return [*far, stop.middle]
@@ -91,9 +92,10 @@ def _hop(
     obstacles: Sequence[Rectangle],
     flow: Orientation,
 ) -> tuple[float, list[Curve]]:
-    """The way from `at` (along the flow, at the first stop) to the second stop, and how far it got.
+    """The position reached, and the curves from `at` (along the flow, at the first stop) to the second stop.
 
-    reaches: where along the second stop the S may end; the last resort is the gap between the two ranks.
+    reaches: positions along the second stop at which the S-curve may end; the last resort is the gap between the
+    ranks.
     """
     start, stop = stops
     if abs(start.across - stop.across) < _LEVEL:

@@ -22,6 +22,6 @@ def axis_ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def _round(value: float, step: float) -> float:
-    """0.3, not 0.30000000000000004."""
+    """0.3 instead of 0.30000000000000004."""
     digits = max(0, 1 - math.floor(math.log10(step)))
-    return round(value, digits) + 0.0  # no -0
+    return round(value, digits) + 0.0  # -0.0 becomes 0.0

@@ -1,4 +1,4 @@
-"""A plot as a Scene: curve, tangent and point on axes with few ticks, in the look of the graph's figure."""
+"""A plot as a Scene: curve, tangent and point on axes with few ticks, in the style of the graph's figure."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _GAP = 20.0
 _POINT = 13.0
 _CURVE, _TANGENT, _AXIS = 2.8, 2.4, 1.6
 _TANGENT_REACH = 0.3
-"""Of the window's width, to each side of the point."""
+"""Half-length of the tangent, as a share of the window's width."""
 _GUIDE = 0.55
-"""Of the area: how long a dashed line to an axis may be."""
+"""Maximum length of a dashed line to an axis, as a share of the area."""
 _LONGEST_NAME = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _AxesFrame:
-    """The area of the axes, and what part of the plane it shows."""
+    """The area of the axes, and the part of the plane that it shows."""
 
     area: Rectangle
     window: Window
 
     def point(self, place: Point) -> Point:
-        """A place of the plane in points of the canvas."""
+        """A point of the plane in canvas coordinates."""
         x = self.area.x + (place[0] - self.window.left) / self.window.width * self.area.width
         y = self.area.bottom - (place[1] - self.window.low) / self.window.height * self.area.height
         return x, y
@@ -50,8 +50,8 @@ class _AxesFrame:
 def plot_graph(graph: Graph, leaves: Sequence[str] | None = None) -> Figure:
     """The root of a graph along its scalar leaves, all others fixed, with the tangent at the point.
 
-    leaves: ids of those that are wanted; None for all, up to four. The figure has one panel, `plot`.
-    Raises NotEvaluable, with a line that says why, where no curve can be drawn from what was recorded.
+    leaves: ids of the leaves; None for all, up to four. The figure has one panel, `plot`. Raises NotEvaluable,
+    with the reason in one line, if no curve can be drawn from what was recorded.
     """
     found, remarks = slices(graph, leaves)
     size = _ALONE if len(found) == 1 else _TOGETHER
@@ -81,7 +81,7 @@ def plot_graph(graph: Graph, leaves: Sequence[str] | None = None) -> Figure:
 
 
 def _slice(graph: Graph, all_slices: Sequence[Slice], item: Slice, frame: _AxesFrame) -> Panel:
-    """Its boxes and wires, as a panel of its own area."""
+    """The boxes and wires of one slice, as a panel."""
     key = f"plot.{item.leaf}"
     curves = [tuple(map(frame.point, line)) for line in item.curve.lines]
     tangent = tuple(map(frame.point, _tangent(item)))
@@ -114,7 +114,7 @@ def _tangent(item: Slice) -> tuple[Point, ...]:
 
 
 def _label(graph: Graph, item: Slice) -> Label:
-    """`slope 2x = 4`, below it the point and the leaf's grad."""
+    """`slope 2x = 4`, and below it the leaf's grad."""
     slope = format_number(_without_noise(item.slope))
     symbol = format_formula(item.symbol) if item.symbol and any(map(str.isalpha, item.symbol)) else ""
     if width(symbol, MAIN_SIZE) > _TOGETHER[0] / 2:
@@ -129,7 +129,7 @@ def _label(graph: Graph, item: Slice) -> Label:
 
 
 def _title(graph: Graph, all_slices: Sequence[Slice], item: Slice, frame: _AxesFrame, key: str) -> Box:
-    """`z along x`, and where the others are held: `y = 0`."""
+    """`z along x`, and the values at which the other leaves are fixed: `y = 0`."""
     area = frame.area
     baseline = area.y - _TITLE_HEIGHT + TITLE_SIZE
     name = f"{_root(graph)} along {_name(graph, item.leaf)}"
@@ -188,7 +188,7 @@ def _axes(key: str, frame: _AxesFrame) -> list[Wire]:
 
 
 def _guides(key: str, here: Point, frame: _AxesFrame) -> list[Wire]:
-    """Dashed lines from the point to the axes that are not far: a long one would take the label's place."""
+    """Dashed lines from the point to the axes nearby; a long one would take the place of the label."""
     area = frame.area
     lines = []
     if area.bottom - here[1] <= _GUIDE * area.height:
@@ -200,14 +200,14 @@ def _guides(key: str, here: Point, frame: _AxesFrame) -> list[Wire]:
 
 
 def _left(item: Slice) -> float:
-    """Room for the numbers left of the axis."""
+    """Width of the numbers left of the axis."""
     window = item.curve.window
     texts = [format_number(tick) for tick in axis_ticks(window.low, window.high)]
     return _TICK_GAP + max((width(text, SMALL_SIZE) for text in texts), default=0.0)
 
 
 def _right(graph: Graph, item: Slice) -> float:
-    """Room for the leaf's name right of its axis."""
+    """Width of the leaf's name right of its axis."""
     return _TICK_GAP + width(_name(graph, item.leaf), MAIN_SIZE, "medium")
 
 
@@ -227,7 +227,7 @@ def _short(name: str) -> str:
 
 
 def _without_noise(slope: float) -> float:
-    """A finite difference that is zero up to rounding."""
+    """The slope, with a finite difference that is zero up to rounding set to zero."""
     return 0.0 if abs(slope) < 1e-9 else slope
 
 

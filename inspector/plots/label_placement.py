@@ -14,14 +14,14 @@ _LEADING = 1.25
 _PADDING = 3.0
 _CLEARANCE = 6.0
 _FIRST = 16.0
-"""How near to the point a label may come."""
+"""Minimum distance of a label from the point."""
 _TRIES = (14, 18)
 _SPACING = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Lines of text, without a place yet."""
+    """Lines of text, not placed yet."""
 
     lines: tuple[TextRun, ...]
 
@@ -33,14 +33,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class PlacedLabel:
-    """A label in its place."""
+    """A label at its position."""
 
     area: Rectangle
     texts: tuple[TextRun, ...]
 
 
 def place_label(label: Label, point: Point, room: Rectangle, lines: Sequence[Sequence[Point]]) -> PlacedLabel:
-    """The free place nearest to a point within `room`; where all are taken, the one with the least on it."""
+    """The free position in `room` nearest to the point; if none is free, the one that covers the least."""
     dots = list(_dots(lines))
     wide, high = label.size
     best: tuple[tuple[int, float], Rectangle] | None = None
@@ -58,7 +58,7 @@ def place_label(label: Label, point: Point, room: Rectangle, lines: Sequence[Seq
 
 
 def _places(room: Rectangle, wide: float, high: float) -> Iterator[Rectangle]:
-    """A grid of places within the room."""
+    """A grid of positions within the room."""
     columns, rows = _TRIES
     across, down = room.width - wide - 2 * _CLEARANCE, room.height - high - 2 * _CLEARANCE
     if across < 0 or down < 0:
@@ -70,7 +70,7 @@ def _places(room: Rectangle, wide: float, high: float) -> Iterator[Rectangle]:
 
 
 def _dots(lines: Sequence[Sequence[Point]]) -> Iterator[Point]:
-    """Points along the lines, so close that nothing slips between."""
+    """Points along the lines, closer together than any label is wide."""
     for line in lines:
         for (x0, y0), (x1, y1) in pairwise(line):
             count = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / _SPACING))

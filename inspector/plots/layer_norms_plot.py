@@ -15,7 +15,7 @@ from inspector.styles.plan import MAIN_SIZE, SMALL_SIZE, TITLE_SIZE
 from inspector.typography import cap_height, format_number, shorten_name, width
 
 MOST_ROWS = 60
-"""Where there are more layers, those of one module are taken together."""
+"""Maximum number of rows; more layers are grouped by module."""
 
 _MARGIN, _GAP = 24.0, 12.0
 _TITLE_HEIGHT, _ROW, _BAR = 48.0, 26.0, 12.0
@@ -23,12 +23,12 @@ _AXIS_WIDTH, _NAME_WIDTH, _NUMBER_WIDTH = 420.0, 320.0, 100.0
 _TICK, _TICKS_HEIGHT = 5.0, 34.0
 _MOST_TICKS = 7
 _LEAST_BAR = 3.0
-"""Points: the smallest norm is a bar as well."""
+"""Points; the smallest norm has a bar as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Powers of ten, the first and the last, over a stretch of the canvas."""
+    """A logarithmic axis: its first and last power of ten, and the x of its start."""
 
     low: int
     high: int
@@ -45,7 +45,7 @@ class _Axis:
 def plot_layers(graph: Graph, scale: float | None = None) -> Figure:
     """The gradient norms of a graph's layers. The figure has one panel, `norms`.
 
-    scale: of a GradScaler, which is divided out. Raises ValueError where no gradient norm is known.
+    scale: the scale of a GradScaler, which is divided out. Raises ValueError if no gradient norm is known.
     """
     layers = _few(layers_of(graph, scale))
     sizes = [layer.size for layer in layers if layer.size is not None and math.isfinite(layer.size) and layer.size]
@@ -74,7 +74,8 @@ def plot_layers(graph: Graph, scale: float | None = None) -> Figure:
 
 
 def _few(layers: list[LayerNorm]) -> list[LayerNorm]:
-    """At most `MOST_ROWS`, if their paths let them be taken together; in the order of the first of each."""
+    """At most `MOST_ROWS` layers, grouped by the beginnings of their paths if possible, in order of first
+    appearance."""
     parts = max(layer.name.count(".") + 1 for layer in layers) if layers else 1
     few = layers
     while len(few) > MOST_ROWS and parts > 1:
@@ -87,7 +88,8 @@ def _few(layers: list[LayerNorm]) -> list[LayerNorm]:
 
 
 def _row(layer: LayerNorm, name: str, axis: _Axis, area: Rectangle) -> tuple[Box, list[Wire]]:
-    """A layer's name, its bar, and its norm; what has no place on the axis is written at its start."""
+    """A layer's name, its bar and its norm. Without a bar (zero, NaN, no gradient) the text is at the start of the
+    axis."""
     key, middle = f"norms.{layer.name}", area.y + area.height / 2
     baseline = middle + cap_height(SMALL_SIZE) / 2
     bars: list[Wire] = []

@@ -1,4 +1,4 @@
-"""The curves of a plot: the root along each scalar leaf, and the slope at the leaf's value."""
+"""The curves of a plot: the root as a function of each scalar leaf, and the slope at the leaf's value."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from inspector.graph.values import Value
 from inspector.plots.sampled_curve import Curve, sample
 
 MOST_SLICES = 4
-"""As many fit a slide."""
+"""Maximum number of curves on a slide."""
 
 _AGREEMENT = 1e-3
-"""Relative: the slope of the curve against the gradient of autograd, in float32."""
+"""Relative tolerance between the slope of the curve and autograd's gradient, in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """The root along one leaf, all others fixed.
 
-    leaf: its id. at, height: where the script was. slope: of autograd, else of the curve. symbol: of the slope,
-    or None. grad: the leaf's attribute after backward.
+    leaf: its id. at, height: the leaf's and the root's value in the script. slope: autograd's, else the slope of
+    the curve. symbol: the formula of the slope, or None. grad: the leaf's `grad` after backward.
     """
 
     leaf: str
@@ -40,9 +40,9 @@ class Slice:
 
 
 def slices(graph: Graph, leaves: Sequence[str] | None = None) -> tuple[list[Slice], list[str]]:
-    """The slices along the leaves with these ids (None: all that are one number), and remarks on what is missing.
+    """The slices along the leaves with these ids (None: all scalar leaves), and remarks about missing slices.
 
-    Raises NotEvaluable, with a line that says why, where there is nothing to draw.
+    Raises NotEvaluable, with the reason in one line, if there is nothing to draw.
     """
     forward = ForwardReconstruction(graph)
     evaluations, remarks = _evaluations(forward, leaves)
@@ -50,7 +50,7 @@ def slices(graph: Graph, leaves: Sequence[str] | None = None) -> tuple[list[Slic
 
 
 def why_no_plot(graph: Graph) -> str | None:
-    """A line that says why a graph has no plot; None if it has one."""
+    """The reason why a graph has no plot, in one line; None if it has one."""
     try:
         _evaluations(ForwardReconstruction(graph), None)
     except NotEvaluable as reason:

@@ -1,4 +1,4 @@
-"""Sample the root along one leaf, around the leaf's value in the script."""
+"""Sample the root as a function of one leaf, around the leaf's value in the script."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from itertools import pairwise
 from inspector.scene.scene import Point
 
 SAMPLES = 241
-"""Odd, so that the point itself is one of them."""
+"""Number of samples; odd, so that the point itself is one of them."""
 
 _LEAST_REACH = 2.0
 _REACH = 1.5
 _WILD = 10.0
-"""How many times further than usual a curve may run off before the window is halved."""
+"""Largest distance from the point, in multiples of the median, before the window is halved."""
 _HALVINGS = 6
 _EDGE_STEPS = 20
 _TAILS = 6.0
@@ -24,7 +24,7 @@ _MARGIN = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is shown: from left to right, from low to high."""
+    """The part of the plane that is shown."""
 
     left: float
     right: float
@@ -42,14 +42,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Lines through the samples within a window; several where the function is not defined between, or jumps."""
+    """Lines through the samples within a window; several if the function has gaps or jumps."""
 
     window: Window
     lines: tuple[tuple[Point, ...], ...]
 
 
 def sample(function: Callable[[float], float], at: float) -> Curve:
-    """The curve of a function around a point, in a window that shows its bend there and not only its far ends."""
+    """The curve of a function around a point, in a window small enough to show its shape there."""
     reach = max(_LEAST_REACH, _REACH * abs(at))
     points = _points(function, at, reach)
     for _ in range(_HALVINGS):
@@ -63,7 +63,7 @@ def sample(function: Callable[[float], float], at: float) -> Curve:
 
 
 def clip_line(start: Point, end: Point, window: Window) -> tuple[Point, Point] | None:
-    """The part of a straight line between low and high; None where there is none."""
+    """The part of a straight line between low and high, or None."""
     (x0, y0), (x1, y1) = start, end
     if y0 == y1:
         return (start, end) if window.low <= y0 <= window.high else None
@@ -85,13 +85,13 @@ def _points(function: Callable[[float], float], at: float, reach: float) -> list
 
 
 def _is_wild(points: Sequence[Point], here: float) -> bool:
-    """Whether the far ends dwarf everything near the point (exp, a pole)."""
+    """Whether the values at the ends are much larger than those near the point (exp, a pole)."""
     distances = sorted(abs(y - here) for _, y in points if math.isfinite(y))
     return bool(distances) and distances[-1] > _WILD * max(distances[len(distances) // 2], 1e-12)
 
 
 def _range(values: list[float]) -> tuple[float, float]:
-    """Low and high of the window: all values, but for tails that run off."""
+    """Low and high of the window, without the tails of a curve that grows fast."""
     ordered = sorted(values)
     low, high = ordered[0], ordered[-1]
     inner = ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
@@ -104,7 +104,7 @@ def _range(values: list[float]) -> tuple[float, float]:
 
 
 def _pieces(function: Callable[[float], float], points: Sequence[Point]) -> list[list[Point]]:
-    """Runs of finite points, each led up to the edge of the function's domain."""
+    """Runs of finite points, each extended to the edge of the function's domain."""
     pieces: list[list[Point]] = [[]]
     for one, other in pairwise(points):
         if math.isfinite(one[1]):
@@ -136,7 +136,7 @@ def _edge(function: Callable[[float], float], one: Point, other: Point) -> Point
 
 
 def _clipped(pieces: Sequence[Sequence[Point]], window: Window) -> list[tuple[Point, ...]]:
-    """The pieces within the window, torn where they leave it (a pole jumps from one side to the other)."""
+    """The pieces within the window, split where they leave it (a pole jumps from one side to the other)."""
     lines: list[list[Point]] = []
     for piece in pieces:
         lines.append([])

@@ -9,7 +9,7 @@ from inspector.scene.scene import Point, WeightedWire
 
 
 def spline_through(identifier: str, points: Sequence[Point], ink: str, stroke: float) -> WeightedWire:
-    """A line through points, as the spline that a wire is."""
+    """A line through points, as a wire."""
     spline = [points[0]]
     for (x0, y0), (x1, y1) in pairwise(points):
         dx, dy = (x1 - x0) / 3, (y1 - y0) / 3

@@ -13,7 +13,7 @@ from inspector.util.fast_dataclass import fast_dataclass
 
 Point = tuple[float, float]
 STACK_DEPTH = 8.0
-"""How far the cards behind a stack's first one reach out to the right and below."""
+"""Points by which the cards behind the first card of a stack extend to the right and below."""
 Anchor = Literal["start", "middle", "end"]
 Shape = Literal["card", "stack", "pill", "circle", "plain"]
 
@@ -51,7 +51,7 @@ class Rectangle:
 
 @fast_dataclass
 class TextRun:
-    """One line of text in one face. x is where `anchor` says, y is the baseline."""
+    """One line of text in one face. `anchor` says which part of the text is at x; y is the baseline."""
 
     x: float
     y: float
@@ -68,7 +68,7 @@ class Band:
 
     area: Rectangle
     fill: str
-    header: bool = False  # a header takes the box's rounded upper corners
+    header: bool = False  # a header has the rounded upper corners of its box
 
 
 @fast_dataclass
@@ -86,7 +86,7 @@ class Box:
 
 @fast_dataclass
 class Wire:
-    """An edge: one cubic Bezier spline (start, then three points a segment), and what is written along it."""
+    """An edge: a cubic Bezier spline (the start, then three points per segment), and the texts beside it."""
 
     id: str
     source: str  # id of the box it leaves
@@ -100,14 +100,14 @@ class Wire:
 
 @fast_dataclass
 class WeightedWire(Wire):
-    """A Wire that is as wide as what flows along it is large."""
+    """A Wire whose width shows the size of its gradient."""
 
     width: float = 2.2  # points
 
 
 @fast_dataclass
 class Badge:
-    """A filled disc with a number in it: the turn of a function in the engine's order."""
+    """A filled disc with a number: the step of a function in the engine's order."""
 
     id: str
     x: float
@@ -118,7 +118,7 @@ class Badge:
 
 @fast_dataclass
 class Panel:
-    """One picture: a figure, or one half of a before and after. Title and legend are plain boxes."""
+    """One picture: a figure, or its state before or after. Title and legend are plain boxes."""
 
     id: str  # "before", "after", "step-01"
     area: Rectangle
@@ -129,11 +129,11 @@ class Panel:
 
 @fast_dataclass
 class Scene:
-    """A figure: its size in points, its panels, and its text for those who cannot see it."""
+    """A figure: its size in points, its panels, and its alternative text for screen readers."""
 
     width: float
     height: float
     panels: tuple[Panel, ...]
     title: str = ""
     description: str = ""
-    prefix: str = "figure"  # of every id in a file, so that two figures on one page do not collide
+    prefix: str = "figure"  # of all ids in a file, so that two figures on one page do not collide

@@ -1,4 +1,4 @@
-"""Cubic Bezier splines: a start, then three points a segment."""
+"""Cubic Bezier splines: a start, then three points per segment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inspector.scene.scene import Point, Rectangle
 Curve = tuple[Point, ...]
 
 SAMPLES = 16
-"""Points of a segment that are looked at, to see what it meets."""
+"""Number of points of a segment that are tested against obstacles."""
 
 
 def straight(start: Point, end: Point) -> Curve:
@@ -21,7 +21,7 @@ def straight(start: Point, end: Point) -> Curve:
 
 
 def s_curve(start: Point, end: Point, *, horizontal: bool) -> Curve:
-    """An S that leaves and arrives horizontally, or vertically."""
+    """An S-curve with horizontal ends, or with vertical ends."""
     if horizontal:
         middle = (start[0] + end[0]) / 2
         return (start, (middle, start[1]), (middle, end[1]), end)
@@ -30,13 +30,13 @@ def s_curve(start: Point, end: Point, *, horizontal: bool) -> Curve:
 
 
 def joined(curves: Sequence[Curve]) -> Curve:
-    """One spline of several that each begin where the last one ended; those without length are left out."""
+    """One spline from consecutive splines; those of length zero are left out."""
     first, *others = [curve for curve in curves if curve[0] != curve[-1]] or [curves[0]]
     return (*first, *(point for curve in others for point in curve[1:]))
 
 
 def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
-    """Points on a spline, `count` a segment, its ends included."""
+    """Points on a spline: its start, then `count` points per segment."""
     yield points[0]
     for first in range(0, len(points) - 1, 3):
         segment = points[first : first + 4]
@@ -44,7 +44,7 @@ def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
 
 
 def is_clear(curve: Curve, obstacles: Sequence[Rectangle]) -> bool:
-    """Whether a segment stays outside of all rectangles."""
+    """Whether a curve stays outside of all rectangles."""
     xs, ys = [point[0] for point in curve], [point[1] for point in curve]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     near = [

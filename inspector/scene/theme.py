@@ -20,11 +20,11 @@ THEMES: Mapping[str, Theme] = {
         "ground": "#FFFFFF",
         "ink": "#222222",
         "quiet": "#5B6470",  # keys and remarks
-        "faded": "#7E858F",  # what a highlighted path leaves behind: still readable, no longer loud
+        "faded": "#7E858F",  # everything that is not on a highlighted path
         "line": "#8A919B",  # wires, dashed lines
         "value": "#0067A5",
         "gradient": "#B84700",
-        "gradient_pale": "#EDB48C",  # the stretch of a bar between two norms
+        "gradient_pale": "#EDB48C",  # the part of a bar between two norms
         "function": "#F4F5F7",  # the fill of a function's pill
         "header": "#ECEDEF",
         "leaf_header": "#E3EFF7",
@@ -68,6 +68,6 @@ THEMES: Mapping[str, Theme] = {
 
 
 def find_theme(name: str) -> Theme:
-    """The Theme of this name. Raises ValueError with the names there are."""
+    """The Theme of this name. Raises ValueError with the valid names."""
     check_choice("theme", name)
     return THEMES[name]

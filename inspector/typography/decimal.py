@@ -6,7 +6,7 @@ from __future__ import annotations
 def decimal(value: float) -> str:
     """`value` rounded to two decimals, without trailing zeros and without `-0`.
 
-    Raises ValueError for nan and OverflowError for an infinity: neither is a place.
+    Raises ValueError for nan and OverflowError for an infinity: neither is a position.
     """
     hundredths = round(value * 100)
     if not hundredths % 100:

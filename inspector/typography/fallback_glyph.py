@@ -9,6 +9,6 @@ SQUARE = "\N{WHITE SQUARE}"
 
 
 def with_fallback_glyphs(text: str, face: str = "regular") -> str:
-    """`text`, cleaned, with a square for every character that the face lacks: seen to be missing, not dropped."""
+    """The sanitized text, with a square for every character that the face lacks, so that the gap is visible."""
     known = advances(face)
     return "".join(character if character in known else SQUARE for character in sanitize(text))

@@ -18,12 +18,12 @@ FOLDER = Path(__file__).parent.parent / "fonts"
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One font file, and how a renderer that has to ask for it by name does so."""
+    """One font file, and the names by which a renderer can ask for it."""
 
     file: str
     family: str
     weight: int
-    fallback: str  # the families to take where the named one is missing
+    fallback: str  # families to use if the named one is missing
 
     @property
     def path(self) -> Path:
@@ -39,7 +39,7 @@ FACES: Mapping[str, Face] = {
 
 
 def find_face(name: str) -> Face:
-    """The Face of this name. Raises ValueError with the names there are."""
+    """The Face of this name. Raises ValueError with the valid names."""
     if name not in FACES:
         raise ValueError(f"unknown font face {name!r}; choose from: {', '.join(FACES)}")
     return FACES[name]
@@ -47,21 +47,21 @@ def find_face(name: str) -> Face:
 
 @cache
 def open_font(name: str) -> Any:
-    """The fontTools `TTFont` of a face. It is shared: read it, never change it."""
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # a tenth of a second, if text is drawn
+    """The fontTools `TTFont` of a face. It is cached and shared, so it must not be changed."""
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # slow to import
 
     return TTFont(find_face(name).path, lazy=True, recalcTimestamp=False)
 
 
 @cache
 def characters(name: str) -> Mapping[str, str]:
-    """The glyph of every character that a face has."""
+    """Character → glyph name, for every character of a face."""
     return {chr(code): glyph for code, glyph in open_font(name).getBestCmap().items()}
 
 
 @cache
 def advances(name: str) -> Mapping[str, float]:
-    """How far every character of a face moves the pen, in ems."""
+    """Character → advance width in ems."""
     font = open_font(name)
     units, metrics = font["head"].unitsPerEm, font["hmtx"].metrics
     return {character: metrics[glyph][0] / units for character, glyph in characters(name).items()}
@@ -69,9 +69,9 @@ def advances(name: str) -> Mapping[str, float]:
 
 @cache
 def subset(name: str, used: frozenset[str], flavor: Literal["woff"] | None = None) -> bytes:
-    """A font file with just these characters of a face (those that it lacks are left out).
+    """A font file with only these characters of a face; characters that the face lacks are left out.
 
-    flavor: None for TrueType, "woff" for the compressed form that browsers take (zlib: needs no brotli).
+    flavor: None for TrueType, "woff" for the compressed format that browsers read (zlib, so brotli is not needed).
     """
     from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]
     from fontTools.ttLib import TTFont

@@ -1,4 +1,4 @@
-"""Write a sympy formula as by hand: `2*x**2` as 2x², `sigmoid(p)` with a Greek sigma."""
+"""Write a sympy formula as in a textbook: `2*x**2` as 2x², `sigmoid(p)` with a Greek sigma."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BRACKETS = re.compile(r"\)([⁰¹²³⁴⁵⁶⁷⁸⁹]*)\*\(")
 
 
 def format_formula(formula: str) -> str:
-    """The formula in the signs of mathematics. Names stay as they are."""
+    """The formula in mathematical notation. Names are unchanged."""
     text = _functions(formula)
     text = _POWER.sub(lambda match: match.group(1).translate(_SUPERSCRIPTS), text)
     text = re.sub(r"(?<![\w.])pi(?!\w)", "π", text)
@@ -29,7 +29,7 @@ def format_formula(formula: str) -> str:
 
 
 def is_sum(text: str) -> bool:
-    """Whether there is a plus or a minus outside of all brackets, behind the first sign."""
+    """Whether the text has a plus or a minus outside of brackets, apart from a leading sign."""
     depth = 0
     for position, letter in enumerate(text):
         depth += (letter in "([") - (letter in ")]")
@@ -40,7 +40,7 @@ def is_sum(text: str) -> bool:
 
 
 def _functions(text: str) -> str:
-    """Calls in the signs of mathematics, from the innermost outwards."""
+    """Function calls in mathematical notation, innermost first."""
     position = 0
     while (call := _CALL.search(text, position)) is not None:
         end = _closing(text, call.end() - 1)
@@ -69,7 +69,7 @@ def _call(name: str, inner: str) -> str:
 
 
 def _condition(inner: str) -> str:
-    """`y > z` for the argument y - z of a step, as CS224N writes the derivative of a maximum."""
+    """`y > z` for the argument y - z of a step function, as CS224N writes the derivative of a maximum."""
     depth = 0
     splits = []
     for position, letter in enumerate(inner):

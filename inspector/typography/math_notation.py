@@ -14,7 +14,7 @@ _SUBSCRIPTS = dict(zip("0123456789+-aehijklmnoprstuvx", "₀₁₂₃₄₅₆�
 _SUPERSCRIPTS = dict(zip("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", strict=True))
 _ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 _GREEK = {"lambda": "lamda", "varepsilon": "epsilon", "varphi": "phi"}
-"""Names in TeX that Unicode spells otherwise."""
+"""TeX names that Unicode spells differently."""
 
 _ACCENT = re.compile(r"\\(hat|bar|tilde|dot)\s*(?:\{(\w)\}|(\w))")
 _LETTER = re.compile(r"\\([A-Za-z]+)\s*")
@@ -22,7 +22,7 @@ _RAISED = re.compile(r"([_^])(?:\{([^{}]*)\}|(.))")
 
 
 def math_notation(text: str) -> str | None:
-    """The name that TeX would set for `text`, as far as Unicode has its characters; None where it has not."""
+    """`text` in Unicode, as TeX would typeset it; None if Unicode lacks a character for it."""
     try:
         text = _ACCENT.sub(lambda found: _accented(found[1], found[2] or found[3]), text.strip())
         text = _LETTER.sub(lambda found: _greek(found[1]), text)
@@ -33,7 +33,7 @@ def math_notation(text: str) -> str | None:
 
 
 def _accented(accent: str, letter: str) -> str:
-    """Only where there is one character for both: the bundled fonts place no accents themselves."""
+    """Raises KeyError unless there is one character for both: the bundled fonts cannot position accents."""
     both = unicodedata.normalize("NFC", letter + _ACCENTS[accent])
     if len(both) != 1:
         raise KeyError(both)

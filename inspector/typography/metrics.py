@@ -2,7 +2,7 @@
 
 A width is the sum of the advances, without kerning and ligatures, which the bundled fonts do not contain; so
 outlines, embedded and real text have the same width. A character missing in a font (Chinese, Arabic, an emoji)
-counts as one em; a writer of outlines sets a run that contains one as real text (`covers`).
+counts as one em; a writer of outlines writes such a run as real text (`covers`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from functools import lru_cache
 from inspector.typography.fonts import advances, open_font
 from inspector.typography.sanitize import sanitize
 
-MISSING = 1.0  # ems: what is drawn by a font we do not know is rarely wider
+MISSING = 1.0  # ems; a glyph of an unknown font is rarely wider
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def width(text: str, size: float, face: str = "regular") -> float:
-    """The width of one line of `text`, in points, set in `size` points. ValueError: no such face."""
+    """The width of one line of `text` at `size` points, in points. Raises ValueError for an unknown face."""
     return size * _ems(text, face)
 
 
 @lru_cache(maxsize=16_384)
 def _ems(text: str, face: str) -> float:
-    """The advances of a text: a large figure has the same few names everywhere."""
+    """The sum of the advances. Cached, because a large figure repeats few names."""
     table = advances(face)
     return sum(table.get(character, MISSING) for character in sanitize(text))
 
@@ -38,9 +38,9 @@ def covers(text: str, face: str = "regular") -> bool:
 
 @lru_cache(maxsize=16_384)
 def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
-    """`text` if it fits into `room` points, else as much of its beginning as does, and an ellipsis.
+    """`text` if it fits into `room` points, else the longest beginning that fits, and an ellipsis.
 
-    Gives "" where not even the ellipsis fits.
+    Returns "" if not even the ellipsis fits.
     """
     text, fitting = sanitize(text), room - width(ELLIPSIS, size, face)
     if width(text, size, face) <= room or fitting < 0:
@@ -52,22 +52,22 @@ def shorten(text: str, room: float, size: float, face: str = "regular") -> str:
 
 @lru_cache(maxsize=16_384)
 def shorten_name(text: str, room: float, size: float, face: str = "regular") -> str:
-    """`text` if it fits into `room` points, else an ellipsis and as much of its end as does.
+    """`text` if it fits into `room` points, else an ellipsis and the longest end that fits.
 
-    The end of a parameter's name tells it from its neighbours: `…stack.4.weight`. Gives "" where not even the
+    The end of a parameter's name distinguishes it from others: `…stack.4.weight`. Returns "" if not even the
     ellipsis fits.
     """
     text, fitting = sanitize(text), room - width(ELLIPSIS, size, face)
     if width(text, size, face) <= room or fitting < 0:
         return text if width(text, size, face) <= room else ""
-    starts = (start for start in range(len(text)) if not unicodedata.combining(text[start]))  # with its letter
+    starts = (start for start in range(len(text)) if not unicodedata.combining(text[start]))  # with its accent
     start = next((start for start in starts if width(text[start:], size, face) <= fitting), len(text))
     return ELLIPSIS + text[start:].lstrip()
 
 
 @lru_cache(maxsize=256)
 def cap_height(size: float, face: str = "regular") -> float:
-    """The height of a capital or a digit, in points: a line is centred on half of it."""
+    """The height of capitals and digits, in points. Text is centred vertically on half of it."""
     font = open_font(face)
     height: float = size * font["OS/2"].sCapHeight / font["head"].unitsPerEm
     return height

@@ -16,8 +16,8 @@ UNKNOWN = "?"
 def format_number(value: bool | int | float | complex) -> str:
     """One number: `2`, `0.7311`, `1.234e-5`, `nan`, `-inf`, `True`, `1 + 2i`.
 
-    An integer of up to 6 digits is written in full, whatever its type; all else has 4 significant digits,
-    from 10,000 on and below 0.0001 with an exponent. The minus sign is U+2212, and `-0.0` is `0`.
+    Integers of up to 6 digits are written in full, whatever their type. Other numbers have 4 significant digits,
+    and an exponent from 10,000 on and below 0.0001. The minus sign is U+2212, and `-0.0` is `0`.
     """
     if isinstance(value, bool):
         return str(value)
@@ -36,8 +36,8 @@ def factor_text(value: bool | int | float | complex) -> str:
 def value_text(value: Value) -> str:
     """A value of the model (`inspector.graph.values`) in one line.
 
-    None → `None`, not known → `?`, a number as `number` has it, a tensor in full → `[[1, 2], [3, 4]]`,
-    a summary → `float32[64, 784] norm 1.2`; a text (an argument that a function saved) is itself.
+    None → `None`, unknown → `?`, a number → `format_number`, a full tensor → `[[1, 2], [3, 4]]`, a summary →
+    `float32[64, 784] norm 1.2`; a string (an argument that a function saved) is unchanged.
     """
     if value is None:
         return "None"
@@ -51,7 +51,7 @@ def value_text(value: Value) -> str:
 
 
 def shape_text(dtype: str, shape: Sequence[int]) -> str:
-    """What a tensor is without its elements: `float32[64, 784]`, and `float32` for one without dimensions."""
+    """Dtype and shape of a tensor: `float32[64, 784]`, or `float32` without dimensions."""
     return f"{dtype}[{', '.join(map(str, shape))}]" if shape else dtype
 
 
@@ -59,14 +59,14 @@ def bytes_text(count: int) -> str:
     """A number of bytes: `512 B`, `1.5 KiB`, `12.3 MiB`."""
     size, unit = float(count), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1023.95:  # beyond it would be written 1024.0
+        if size < 1023.95:  # a larger size would be written as 1024.0
             break
         size, unit = size / 1024, larger
     return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def _significant(value: int | float) -> str:
-    """Four significant digits. By Decimal, since an integer may be larger than any float."""
+    """Four significant digits. Uses Decimal, since an integer can be larger than any float."""
     exact = Decimal(value)
     if not exact.is_finite():
         return str(value)
@@ -84,5 +84,5 @@ def _complex(value: complex) -> str:
 
 
 def pluralize(count: int, one: str, many: str = "") -> str:
-    """`1 box`, `2 boxes`, `3,000 boxes`: how many of what. many: what it is called, unless an s is enough."""
+    """`1 box`, `2 boxes`, `3,000 boxes`. many: the plural; by default `one` with an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-# Controls, formats (that turn text around, say), surrogates, private and unassigned code points.
+# Control and format characters (e.g. marks of text direction), surrogates, private and unassigned code points.
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
 _RIGHT_TO_LEFT = ("R", "AL")
 _LEFT_TO_RIGHT_MARK = "\u200e"
@@ -12,9 +12,10 @@ _BLANKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", " "))
 
 
 def sanitize(text: str) -> str:
-    """`text` as one line that every format can hold: line breaks and tabs as spaces, controls dropped.
+    """`text` as one line that is valid in every format: line breaks and tabs become spaces, control characters are
+    dropped.
 
-    Letters and accents are put together (NFC), since the bundled fonts place no accents themselves.
+    Letters and accents are composed (NFC), since the bundled fonts cannot position accents.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -23,9 +24,10 @@ def sanitize(text: str) -> str:
 
 
 def isolate_right_to_left(text: str) -> str:
-    """A cleaned text whose right-to-left words do not turn round the signs and numbers that follow them.
+    """A sanitized text with a left-to-right mark after each right-to-left word.
 
-    Each such word reads as it is written; `= 4` stands right of a name in any script, as in every other figure.
+    Without the mark, such a word would reorder the symbols and numbers that follow it: `= 4` belongs right of a
+    name in any script.
     """
     if text.isascii():
         return text
