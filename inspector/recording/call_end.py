@@ -11,7 +11,6 @@ from inspector.recording.grad_reads import GradReads
 from inspector.recording.open_call import OpenCall
 from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
-from inspector.recording.thread_bound_forward import ThreadBoundForward
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
 from inspector.report import BackwardCall, Setting
@@ -34,8 +33,8 @@ class CallEnd:
         forward = recorders.forward
         self._recorders = recorders
         self._plan = plan
-        self._rows = None if forward is None else CutAndWriteRows(forward)
-        self.reads = None if forward is None else GradReads(forward)
+        self._rows = None if forward is None else CutAndWriteRows(forward.record)
+        self.reads = None if forward is None else GradReads(forward.record.cuts_and_writes)
 
     def engine_has_run(self, token: OpenCall, result: Any) -> None:
         """Take our hooks off; Nodes are those of a forward again."""
@@ -70,11 +69,11 @@ class CallEnd:
         recorders, head = self._recorders, token.head
         forward, run = recorders.forward, recorders.parts.run
         if forward is not None:
-            token.tracing.attach_sources(forward.leaf_source)
+            token.tracing.attach_sources(forward.record.outputs.leaf_source)
         if self._plan.keeps_last:
             recorders.inventory.forget_calls()
         record, ids = self._record(token, flow)
-        graph = build_graph(record, ids, flow, None if forward is None else ThreadBoundForward(forward))
+        graph = build_graph(record, ids, flow, None if forward is None else forward.nodes())
         graph.refine(add_local_derivatives)
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
@@ -86,7 +85,7 @@ class CallEnd:
         accumulates = head.wanted is None
         run(TRAINING, lambda: recorders.provenance.ended(head.index, record, flow, ids, accumulates), None)
         cuts, writes = self._rows_of(token, record, ids)
-        self._plan.switch(forward, head.index + 1, small=is_small(len(record.nodes)))
+        self._plan.switch(forward.hooks, head.index + 1, small=is_small(len(record.nodes)))
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _rows_of(self, token: OpenCall, record: TracedGraph, ids: Ids) -> tuple[list[CutRow], list[WriteRow]]:

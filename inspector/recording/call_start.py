@@ -14,7 +14,7 @@ from inspector.graph.values import Unknown
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.open_call import CallInfo, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
@@ -58,8 +58,10 @@ class CallStart:
         recorders = self._recorders
         roots = [(output, edge) for output in call.given.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
-        if (forward := recorders.forward) is not None:
-            forward.renumber_engine_nodes(graph)
+        forward = recorders.forward
+        nodes = None if forward is None else forward.nodes()
+        if nodes is not None:
+            nodes.renumber_engine_nodes(graph)
         index = next(self._indexes)
         is_full = self._plan.is_full(index) or is_small(len(graph.nodes)) or not _are_finite(call.given.outputs)
         batch = Batch("full" if is_full else "light", recorders.values)
@@ -72,8 +74,8 @@ class CallStart:
         tracing = GraphSnapshot(graph, outputs, names, batch)
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
-        if forward is not None:
-            tracing.attach_forward_values(forward.made)
+        if nodes is not None:
+            tracing.attach_forward_values(nodes.made)
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -83,7 +85,7 @@ class CallStart:
             self.without_graph.append(without_graph_event(call.frame, location, names, self._ended()))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
-        cuts_of_roots = _cuts_of_roots(call, forward)
+        cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
         head = CallInfo(index, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive)
         given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
@@ -94,10 +96,11 @@ class CallStart:
         forward, leaves = self._recorders.forward, self._recorders.provenance.leaves
         leaves.update_names(names)
         if forward is not None:
-            ran = [module for reference in forward.roots if (module := reference()) is not None]
-            leaves.mark_as_run(map(names.tree, ran), forward.without_graph)
-            leaves.find_sources(forward.leaf_source)
-            self._recorders.training.optimizers.update(index, names, forward.leaf_source)
+            modules, leaf_source = forward.record.modules, forward.record.outputs.leaf_source
+            ran = [module for reference in modules.roots if (module := reference()) is not None]
+            leaves.mark_as_run(map(names.tree, ran), modules.without_graph.source)
+            leaves.find_sources(leaf_source)
+            self._recorders.training.optimizers.update(index, names, leaf_source)
 
 
 def _capture(
@@ -129,9 +132,9 @@ def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
     }
 
 
-def _cuts_of_roots(call: EngineCall, forward: ForwardRecorder | None) -> frozenset[int]:
+def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset[int]:
     roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
-    return frozenset() if forward is None else forward.cut_ancestry(roots)
+    return frozenset() if forward is None else forward.cuts_and_writes.cut_ancestry(roots)
 
 
 def _are_finite(outputs: tuple[Any, ...]) -> bool:

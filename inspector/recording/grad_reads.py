@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward.cuts_and_writes import CutsAndWrites
 from inspector.report.row_types import EventRow
 from inspector.tracing.ids import Ids
 
@@ -12,19 +12,19 @@ from inspector.tracing.ids import Ids
 class GradReads:
     """Tells the readings that a forward has seen apart by the calls that had ended before."""
 
-    def __init__(self, forward: ForwardRecorder) -> None:
-        self._forward = forward
+    def __init__(self, recorded: CutsAndWrites) -> None:
+        self._recorded = recorded
         self._counts: list[int] = []  # how many readings there were when each call ended
         self._ids: list[Ids] = []
 
     def call_ended(self, ids: Ids) -> None:
         """A call has ended; ids: of its graph."""
-        self._counts.append(len(self._forward.reads))
+        self._counts.append(len(self._recorded.reads()))
         self._ids.append(ids)
 
     def events(self) -> Iterator[EventRow]:
         """The rows of the readings, in their order."""
-        for position, read in enumerate(self._forward.reads):
+        for position, read in enumerate(self._recorded.reads()):
             ended = sum(1 for count in self._counts if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
             if tensor is not None:

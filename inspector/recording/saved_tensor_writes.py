@@ -48,25 +48,25 @@ class SavedMemory:
 
 
 class SourceLookup(Protocol):
-    """What the recorder of the forward knows."""
+    """The recorded forward, see `ThreadNodes`."""
 
     def source(self, sequence_nr: int) -> Any: ...
 
     def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
 
-    @property
-    def array_writes(self) -> list[Source]: ...
 
-
-def written_by_arrays(record: TracedGraph, ids: Ids, forward: SourceLookup) -> list[WriteRow]:
+def written_by_arrays(
+    record: TracedGraph, ids: Ids, forward: SourceLookup, array_writes: Callable[[], list[Source]]
+) -> list[WriteRow]:
     """Rows for the saved tensors that no longer have their content of the forward because numpy overwrote them.
 
-    No hook sees such a write: it is detected by the values, and its line is taken from the source text.
+    No hook sees such a write: it is detected by the values, and its line is taken from the source text, where
+    `array_writes` finds the statements that write to such arrays.
     """
     rows: list[WriteRow] = []
     for position, node in enumerate(record.nodes):
         changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
-        source = _array_write(forward, node.sequence_nr) if changed else None
+        source = _array_write(forward.source(node.sequence_nr), array_writes()) if changed else None
         for saved in changed:
             assert saved.tensor is not None
             hit: Overwritten = {"node": ids.function(position), "name": saved.name, "overlaps": True}
@@ -103,8 +103,10 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
     return bool(encode(made.value) != encode(seen.before["data"].value))
 
 
-def _array_write(forward: SourceLookup, sequence_nr: int) -> Source | None:
-    """The statement that may have written what a Node saved: the next one in its file, else the first in it."""
-    saver = forward.source(sequence_nr)
-    found = [source for source in forward.array_writes if source["file"] == saver.get("file")]
+def _array_write(saver: Any, writes: list[Source]) -> Source | None:
+    """The statement that may have written what a Node saved: the next one in its file, else the first in it.
+
+    saver: the line that created the Node, or unknown.
+    """
+    found = [source for source in writes if source["file"] == saver.get("file")]
     return next((source for source in found if source["line"] >= saver["line"]), found[0] if found else None)

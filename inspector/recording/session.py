@@ -85,7 +85,7 @@ class Session:
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
         if forward is not None:
-            self._plan.switch(forward, 1)
+            self._plan.switch(forward.hooks, 1)
             run(TRAINING, self._recorders.training.install, None)
             # Last: it takes off what a use of torch.compile forbids.
             run(FORWARD, forward.start, None)
@@ -133,7 +133,7 @@ class Session:
         internal error."""
         if self.watched and not FORMULAS.is_here:  # they are read when a graph is written, which may be later
             FORMULAS.miss()
-        forward = [] if self._recorders.forward is None else self._recorders.forward.unknown
+        forward = [] if self._recorders.forward is None else self._recorders.forward.record.remarks
         found = (*torch_api.remarks(), *forward, *self._recorders.parts.remarks)
         return [mask_addresses(remark) for remark in found if ONLY_DRAWN not in remark]
 

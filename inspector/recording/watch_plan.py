@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward.mode_hooks import ModeHooks
 from inspector.report import Mode
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES
 from inspector.torch_api.nodes import SEQUENCE_NUMBERS
@@ -50,12 +51,12 @@ class WatchPlan:
         """Whether a call is recorded in full: those that are drawn are."""
         return self.mode == "full" and self.drawn(index)
 
-    def switch(self, forward: ForwardRecorder, index: int, *, small: bool = False) -> None:
+    def switch(self, hooks: ModeHooks, index: int, *, small: bool = False) -> None:
         """Record the forward of a call in full or lightly. small: whether the graph of the last call was."""
         if self.is_full(index) or (small and self.mode == "full"):
-            forward.switch_to_full()
+            hooks.switch_to_full()
         else:
-            forward.switch_to_light(ONLY_DRAWN)
+            hooks.switch_to_light(ONLY_DRAWN)
 
 
 def is_small(nodes: int) -> bool:
@@ -77,4 +78,4 @@ def mode_here(forward: ForwardRecorder | None) -> Mode:
     if forward is None:
         return "none"
     is_here = threading.current_thread() is threading.main_thread()
-    return forward.mode if is_here else "light"
+    return forward.hooks.mode if is_here else "light"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -131,7 +132,8 @@ class Write:
 class CutsAndWrites:
     """Cuts and writes in the order in which they happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: SourceExpressions) -> None:
+        self._sources = sources
         self.leaves = LeafRegistry()
         self.region: Place | None = None
         """Where gradients were turned off, while they are."""
@@ -156,7 +158,7 @@ class CutsAndWrites:
             under = leaves_under(inputs, self.leaves)
             self._cuts.append(Cut(kind, where, under, region, sequence_number()))
         if index is not None:
-            self._carry(results, self.cut_ancestry(inputs, []) | {index})
+            self._carry(results, self.cut_ancestry(inputs) | {index})
 
     def mark_reported(self) -> None:
         """The cuts so far were reported; a repetition counts as a new cut."""
@@ -173,7 +175,7 @@ class CutsAndWrites:
         if len(self._reads) < LIMIT:
             self._reads.append(where)
 
-    def cut_ancestry(self, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> frozenset[int]:
+    def cut_ancestry(self, inputs: list[torch.Tensor], results: Sequence[torch.Tensor] = ()) -> frozenset[int]:
         """The cuts that the data of `inputs` went through; `results` inherit them if they do not require a
         gradient."""
         if not self._came_from:
@@ -187,26 +189,26 @@ class CutsAndWrites:
             self._carry([tensor for tensor in results if not tensor.requires_grad], found)
         return found
 
-    def cuts(self, sources: SourceExpressions) -> list[dict[str, Any]]:
+    def cuts(self) -> list[dict[str, Any]]:
         """The cuts as plain dictionaries."""
         return [
             {
                 "kind": cut.kind,
-                **cut.where.described(sources),
+                **cut.where.described(self._sources),
                 "from": cut.where.key,
                 "count": cut.count,
                 "leaves": cut.leaves,
-                "region": sources.source(cut.region) if cut.region else None,
+                "region": self._sources.source(cut.region) if cut.region else None,
                 "number": cut.number,
             }
             for cut in self._cuts
         ]
 
-    def writes(self, sources: SourceExpressions) -> list[dict[str, Any]]:
+    def writes(self) -> list[dict[str, Any]]:
         """The writes as plain dictionaries."""
         return [
             {
-                **write.where.described(sources),
+                **write.where.described(self._sources),
                 "to": write.where.key,
                 "memory": write.memory,
                 "number": write.number,
@@ -216,9 +218,9 @@ class CutsAndWrites:
             for write in self._writes
         ]
 
-    def reads(self, sources: SourceExpressions) -> list[dict[str, Any]]:
+    def reads(self) -> list[dict[str, Any]]:
         """The reads of grads as plain dictionaries."""
-        return [{**where.described(sources), "of": where.key} for where in self._reads]
+        return [{**where.described(self._sources), "of": where.key} for where in self._reads]
 
     def _carry(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
         for tensor in tensors:

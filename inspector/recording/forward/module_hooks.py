@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -14,25 +13,11 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from inspector.recording.forward.called_modules import CalledModules, ModuleCall
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
 from inspector.torch_api.modules import CALL
 from inspector.user_code.module_tree import modules_below
-
-
-@dataclass(slots=True)  # frozen would take a microsecond more of every call
-class ModuleCall:
-    """A running module.
-
-    path: from the outermost module that was called, `blocks.3.attn`; "" for that module itself. A module not
-    registered in any enclosing one is written as its class, `(Linear)`.
-    kind: the name of its class.
-    root: index of the outermost module in `ModulePaths.roots`.
-    """
-
-    path: str
-    kind: str
-    root: int
 
 
 @dataclass(slots=True)
@@ -53,23 +38,27 @@ class _ModuleStacks(threading.local):
         self.ranges = ranges.here
 
 
-class ModulePaths:
+class ModuleHooks:
     """Follows module calls in every thread.
 
+    called: filled in.
     entered: called before each forward, with whether its module is the outermost.
     left: called after each forward with its output.
-    tells_all: whether both are called; otherwise only `entered`, for the outermost module.
+    reports_all: whether both are called; otherwise only `entered`, for the outermost module.
     lines: paused while this works; resumed by a module if suspended.
     """
 
     def __init__(
-        self, entered: Callable[[nn.Module, bool], None], left: Callable[[Any], None], lines: LineTracer
+        self,
+        called: CalledModules,
+        entered: Callable[[nn.Module, bool], None],
+        left: Callable[[Any], None],
+        lines: LineTracer,
     ) -> None:
-        self.ranges: RangesByThread[ModuleCall] = RangesByThread()
-        self.roots: list[weakref.ref[nn.Module]] = []
-        self.tells_all = False
+        self.reports_all = False
+        self._called = called
         self._entered, self._left, self._lines = entered, left, lines
-        self._thread = _ModuleStacks(self.ranges)
+        self._thread = _ModuleStacks(called.ranges)
         self._handles: list[Any] = []
 
     def start(self) -> None:
@@ -104,14 +93,14 @@ class ModulePaths:
             else:
                 running = self._enter(module, stack)
             wakes = wakes or not stack
-            if self.tells_all or not stack:
+            if self.reports_all or not stack:
                 self._entered(module, not stack)
             stack.append(running)
             self._thread.ranges.mark(sequence_number(), running.call)
         except Exception as error:
-            self._lines.fail(error)
+            self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.running:
+            if is_ours and self._lines.state.running:
                 sys.settrace(tracer)
         if wakes:
             self._lines.resume(sys._getframe(1))
@@ -130,12 +119,12 @@ class ModulePaths:
             if position >= 0:  # else it was called before the hooks were there
                 del stack[position:]  # what lies above ended with an exception that runs no hooks
                 self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
-                if self.tells_all:
+                if self.reports_all:
                     self._left(output)
         except Exception as error:
-            self._lines.fail(error)
+            self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.running:
+            if is_ours and self._lines.state.running:
                 sys.settrace(tracer)
 
     def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
@@ -147,19 +136,12 @@ class ModulePaths:
         if known is not None:
             return _Running(key, known[key], known)
         if not stack:
-            known = _calls_below(module, "", self._root(module))
+            known = _calls_below(module, "", self._called.root_index(module))
         else:
             around, kind = stack[-1].call, type(module).__name__
             path = f"{around.path}.({kind})" if around.path else f"({kind})"
             known = _calls_below(module, path, around.root)
         return _Running(key, known[key], known)
-
-    def _root(self, module: nn.Module) -> int:
-        for index, reference in enumerate(self.roots):
-            if reference() is module:
-                return index
-        self.roots.append(weakref.ref(module))
-        return len(self.roots) - 1
 
 
 _NOTHING: dict[int, ModuleCall] = {}
@@ -189,4 +171,3 @@ def _drop_ended(stack: list[_Running], frame: FrameType | None) -> None:
         calls += frame.f_code is CALL
         frame = frame.f_back
     del stack[max(calls - 1, 0) :]
-

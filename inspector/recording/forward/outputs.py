@@ -27,7 +27,7 @@ class OutputRow:
     name: the target the statement assigns it to: `h`, `self.h`; or None.
     expression: the source text that computed it: `u * v`; None for an operation inside a library.
     operation: torch's name: `mul`.
-    cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
+    cuts: indices in `CutsAndWrites.cuts` of the cuts that its inputs went through.
     operands: the shapes of its two operands, if they were broadcast to a shape that neither has.
     given: what made an input without a gradient NaN or infinite: operation, source, name, code; or None.
     """
@@ -43,7 +43,7 @@ class OutputRow:
 
 
 @dataclass(slots=True)
-class _RecordedOutput:
+class StoredOutput:
     """A stored output; its text is looked up on request."""
 
     operation: str
@@ -64,7 +64,7 @@ class Outputs:
         self.engine_threads = EngineThreadNodes()
         self.non_finite = NonFiniteInputs()
         self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
-        self._recorded: dict[Key, _RecordedOutput] = {}
+        self._recorded: dict[Key, StoredOutput] = {}
         self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
 
@@ -81,7 +81,7 @@ class Outputs:
         described = (kept.operation, kept.cuts, kept.operands, given)
         return OutputRow(kept.name, kept.expression, kept.value, source, *described)
 
-    def add(self, tensor: torch.Tensor, key: Key, recorded: _RecordedOutput) -> None:
+    def add(self, tensor: torch.Tensor, key: Key, recorded: StoredOutput) -> None:
         """Record an output; its value is read now. An earlier tensor with the same key is dropped."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
@@ -140,7 +140,7 @@ class Outputs:
                 continue
             kept = self._recorded.get(key)
             if kept is None:
-                kept = _RecordedOutput(name, place, Pending(), None, None, NO_CUTS)
+                kept = StoredOutput(name, place, Pending(), None, None, NO_CUTS)
                 self.add(tensor, key, kept)
             kept.name = kept.name or expression.name(index, len(tensors))
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)
