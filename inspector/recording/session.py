@@ -26,51 +26,51 @@ from inspector.torch_api.saved_tensors import HOOKS
 from inspector.user_code.paths import UserFiles
 
 
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What a Session calls.
+
+    on_done: once, when the last wanted call has ended. on_stop: then, instead of returning from that call
+    (`--stop`).
+    progress: a context manager, open with a text while the script waits for the inspector.
+    before: for each recorded call before backward runs, with its index, its roots and the script's names.
+    """
+
+    on_done: Callable[[], None] = lambda: None
+    on_stop: Callable[[], None] | None = None
+    progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext()
+    before: Before | None = None
+
+
 @dataclass(slots=True)
-class _Told:
-    """The callbacks of a Session, see there."""
+class _Recorded:
+    """The recorded calls.
 
-    on_done: Callable[[], None] | None
-    on_stop: Callable[[], None] | None
-    progress: Callable[[str], contextlib.AbstractContextManager[None]]
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The calls so far. watched: how many have ended. failure: the internal error that ended the recording."""
+    watched: number of calls that have ended. is_reported: whether `on_done` was called. failure: the internal
+    error that ended the recording.
+    """
 
     calls: list[BackwardCall]
     watched: int = 0
+    is_reported: bool = False
     failure: str | None = None
 
 
 class Session:
     """Records the backward calls of a plan.
 
-    calls: the calls so far. on_done is called once, when the last wanted call has ended. `on_stop`, if given, is
-    then called instead of returning from that call (`--stop`).
     given: the modules whose parameters are listed; by default the modules in the script's variables.
-    progress: a context manager, open with a text while the script waits for the inspector.
-    before: called for each recorded call before backward runs, with its index, its roots and the script's names.
     """
 
     def __init__(
-        self,
-        files: UserFiles,
-        plan: WatchPlan,
-        *,
-        on_done: Callable[[], None] | None = None,
-        on_stop: Callable[[], None] | None = None,
-        given: Given | None = None,
-        progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext(),
-        before: Before | None = None,
+        self, files: UserFiles, plan: WatchPlan, callbacks: Callbacks | None = None, given: Given | None = None
     ) -> None:
         self._plan = plan = plan.possible()
-        self._told = _Told(on_done, on_stop, progress)
-        self._seen = seen = _Seen([])
-        self._recorders = make_recorders(files, plan.mode, given, lambda: seen.watched)
+        self._callbacks = callbacks or Callbacks()
+        self._recorded = recorded = _Recorded([])
+        self._recorders = make_recorders(files, plan.mode, given, lambda: recorded.watched)
         self._engine = EngineHook(self)
-        self._starts = CallStart(self._recorders, plan, lambda: seen.watched, before)
+        self._starts = CallStart(self._recorders, plan, lambda: recorded.watched, self._callbacks.before)
         self._ends = CallEnd(self._recorders, plan)
 
     # Watching
@@ -110,22 +110,22 @@ class Session:
     @property
     def calls(self) -> list[BackwardCall]:
         """The calls that have ended, in order."""
-        return self._seen.calls
+        return self._recorded.calls
 
     @property
     def watched(self) -> int:
         """How many calls have ended."""
-        return self._seen.watched
+        return self._recorded.watched
 
     @property
     def failure(self) -> str | None:
         """The internal error that ended the recording, in one line; None if there was none."""
-        return self._seen.failure
+        return self._recorded.failure
 
     @property
     def is_done(self) -> bool:
         """Whether all the calls that were to be watched have ended."""
-        return self._plan.is_done(self._seen.watched)
+        return self._plan.is_done(self._recorded.watched)
 
     @property
     def remarks(self) -> list[str]:
@@ -159,7 +159,7 @@ class Session:
         pause = contextlib.ExitStack()
         try:
             pause.enter_context(self._recorders.lines_paused())
-            with self._told.progress("tracing the graph"):
+            with self._callbacks.progress("tracing the graph"):
                 return self._start(call, pause)
         except BaseException as error:
             with contextlib.suppress(Exception):
@@ -174,7 +174,7 @@ class Session:
         if token is None:
             return
         try:
-            with token.pause, self._told.progress("reading what backward left"):
+            with token.pause, self._callbacks.progress("reading what backward left"):
                 self._end(token, result, error)
             if self._recorders.forward is not None:
                 self._recorders.forward.resume_lines()
@@ -186,16 +186,16 @@ class Session:
 
     def instead_of_return(self) -> Callable[[], None] | None:
         """`--stop`, once all watched calls have ended."""
-        return self._told.on_stop if self.is_done else None
+        return self._callbacks.on_stop if self.is_done else None
 
     def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
         return self._starts.start(call, pause)
 
     def _end(self, token: OpenCall, result: Any, error: BaseException | None) -> None:
         self._ends.engine_has_run(token, result)
-        self._seen.watched += 1
+        self._recorded.watched += 1
         call = self._ends.call(token, result, error)
-        calls = self._seen.calls
+        calls = self._recorded.calls
         if self._plan.keeps_last:
             calls.clear()
         calls.append(call)
@@ -204,15 +204,15 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: remember it, remove all hooks, and let the script go on."""
-        self._seen.failure = described(error)
+        self._recorded.failure = described(error)
         self.close()
 
     def _notify_done(self) -> None:
-        if self._told.on_done is None:
+        if self._recorded.is_reported:
             return
-        done, self._told.on_done = self._told.on_done, None
+        self._recorded.is_reported = True
         try:
-            done()
+            self._callbacks.on_done()
         except Exception as error:
             self._fail(error)
 
