@@ -35,7 +35,8 @@ from inspector.tensor_stats import Batch
 from inspector.tracing.build_graph import build_graph
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import roots_of
-from inspector.tracing.snapshot import GraphSnapshot, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names

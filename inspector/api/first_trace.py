@@ -12,8 +12,8 @@ from typing import Any
 from inspector.graph.values import unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.snapshot import NodeFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import NodeFacts, TracedGraph
 
 _KEY = "autograd-inspector"
 _NOT_WATCHED = "backward ran without being recorded"

@@ -19,7 +19,7 @@ from inspector.tracing.build_graph import build_graph
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import edges_of
-from inspector.tracing.snapshot import TracedGraph
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import walk
 
 
@@ -52,14 +52,15 @@ class CallEnd:
         flow = token.capture.flow
         flow.error = None if error is None else one_line(error)
         if error is not None and flow.steps:
-            token.tracing.look_into(flow.steps[-1])
+            token.tracing.read_failed(flow.steps[-1])
         return self._call(token, flow)
 
     def _note_created_graph(self, token: OpenCall, result: Any) -> None:
         """A call under create_graph has ended: what it gave has a graph, which on a device another thread made."""
         assert self._recorders.forward is not None and token.created_from is not None
-        gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
-        on_device = [item for item in gave if item is not None and not item.is_cpu]
+        leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
+        results = result if isinstance(result, tuple) else grads_of(leaves)
+        on_device = [item for item in results if item is not None and not item.is_cpu]
         if on_device:
             self._recorders.forward.note_created_graph(
                 walk(edges_of(on_device)), {*token.tracing.walk.index, *token.created_from}

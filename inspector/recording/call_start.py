@@ -23,8 +23,10 @@ from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report.row_types import Alive, EventRow
 from inspector.tensor_stats import Batch
 from inspector.torch_api.modes import unobserved
+from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
-from inspector.tracing.snapshot import FULL_NODES, GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles, column_of
 from inspector.user_code.variable_names import Names, names_from
@@ -146,7 +148,7 @@ def _are_finite(outputs: tuple[Any, ...]) -> bool:
 
 def _pair_of_input(item: Any, tracing: GraphSnapshot) -> Pair | None:
     if isinstance(item, torch.Tensor):  # torch's own get_gradient_edge fails for a sparse CSR leaf
-        return tracing.pair_of(item)
+        return tracing.tensors.pair_of(item)
     edge = gradient_edge(item)
     if edge is None or edge[0] not in tracing.walk.index:
         return None

@@ -10,7 +10,8 @@ from inspector.recording.open_call import CallInfo
 from inspector.recording.saved_tensor_writes import SavedMemory, written_by_arrays
 from inspector.report.row_types import CutRow, WriteRow
 from inspector.tracing.ids import Ids
-from inspector.tracing.snapshot import GraphSnapshot, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import TracedGraph
 
 _NOT_IN_ROWS = ("leaf", "memory", "number")
 """What is known of a cut or a write while its tensor lives, and means nothing afterwards."""
@@ -57,7 +58,7 @@ class CutAndWriteRows:
             return {"leaves": None, "beyond": None}
         known = self._recorded.leaves
         alive = [(number, tensor) for number in leaves if (tensor := known.tensor(number)) is not None]
-        beyond = [number for number, tensor in alive if tracing.pair_of(tensor) is None]
+        beyond = [number for number, tensor in alive if tracing.tensors.pair_of(tensor) is None]
         return {"leaves": known.names(leaves), "beyond": known.names(beyond)}
 
     def _reached(self, record: TracedGraph, ids: Ids) -> dict[int, list[str]]:
@@ -95,7 +96,7 @@ class CutAndWriteRows:
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None:
             leaf = self._recorded.leaves.tensor(found["leaf"])
-            pair = None if leaf is None else tracing.pair_of(leaf)
+            pair = None if leaf is None else tracing.tensors.pair_of(leaf)
             row["tensor"] = None if pair is None else ids.tensor(pair)
         return row
 

@@ -12,7 +12,8 @@ from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.training.parameter_inventory import Grads
 from inspector.report import Mode
 from inspector.report.row_types import Alive
-from inspector.tracing.snapshot import GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import AutogradNode
 
 

@@ -13,8 +13,8 @@ from inspector.tensor_stats import Memory, overlap
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_lookup import RecordedOutput
-from inspector.tracing.snapshot import SavedTensorFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import SavedTensorFacts, TracedGraph
 
 
 class SavedMemory:

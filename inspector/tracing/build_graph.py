@@ -18,8 +18,8 @@ from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
-from inspector.tracing.snapshot import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.walk import EMPTY
 from inspector.util.gc_pause import gc_paused
 

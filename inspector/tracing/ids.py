@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import accumulate
 
-from inspector.tracing.snapshot import Pair, TracedGraph
+from inspector.tracing.traced_graph import Pair, TracedGraph
 
 
 class Ids:

@@ -12,7 +12,7 @@ from inspector.graph.values import Value, is_summary, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.node_facts import REARRANGES
-from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
+from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 
 # Each is one value that all who are asked for it share: a graph holds them by the million.
 NOT_RUN = unknown("backward has not run")

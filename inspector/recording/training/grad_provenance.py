@@ -17,8 +17,9 @@ from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.snapshot import GraphSnapshot, Pair, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import Pair, TracedGraph
 from inspector.user_code.attribute_assignment import assignment
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Owner
@@ -80,7 +81,7 @@ class GradProvenance:
         self._before = {
             number: grad_state(tensor)
             for number, tensor in enumerate(self.leaves.tensors(range(len(self.leaves))))
-            if tensor is not None and tracing.pair_of(tensor) is None
+            if tensor is not None and tracing.tensors.pair_of(tensor) is None
         }
 
     def ended(self, index: int, record: TracedGraph, flow: GradientFlow, ids: Ids, for_all: bool) -> None:

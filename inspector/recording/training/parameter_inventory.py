@@ -22,8 +22,9 @@ from inspector.recording.training.leaf_registry import GradState, LeafRegistry, 
 from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
 from inspector.tensor_stats import Batch, Pending, dtype_name
 from inspector.tracing.ids import Ids
-from inspector.tracing.snapshot import GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.user_code.variable_names import Names
 
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]

@@ -20,7 +20,8 @@ from inspector.report.row_types import Alive, Contained
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.snapshot import FULL_NODES, TracedGraph
+from inspector.tracing.node_reader import FULL_NODES
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
 from inspector.user_code.variable_names import Names
 
