@@ -66,7 +66,7 @@ def _print_capabilities() -> None:
     table.add_column("")
     table.add_column("without it")
     for capability in CAPABILITIES:
-        table.add_row(capability.name, "here" if capability.is_here else "missing", capability.lost)
+        table.add_row(capability.name, "here" if capability.is_available else "missing", capability.lost)
     print()
     Console(file=sys.stdout, highlight=False).print(table)
 

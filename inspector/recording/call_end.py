@@ -1,4 +1,4 @@
-"""The end of a backward call: its graph as backward left it, and what was seen around it."""
+"""The end of a backward call: trace its graph again, and build the report's BackwardCall."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from inspector.tracing.walk import walk
 class CallEnd:
     """Ends the calls of a session: `engine_has_run`, then `call`.
 
-    reads: where grads were read between the calls; None where nothing of the forward is recorded.
+    reads: the grads that the script read between the calls; None if the forward is not recorded.
     """
 
     def __init__(self, recorders: Recorders, plan: WatchPlan) -> None:
@@ -37,7 +37,7 @@ class CallEnd:
         self.reads = None if forward is None else GradReads(forward.record.cuts_and_writes)
 
     def engine_has_run(self, token: OpenCall, result: Any) -> None:
-        """Take our hooks off; Nodes are those of a forward again."""
+        """Remove the hooks. New Nodes belong to a forward again."""
         token.capture.remove()
         if self._recorders.forward is not None:
             self._recorders.forward.backward_ends()
@@ -45,7 +45,10 @@ class CallEnd:
                 self._note_created_graph(token, result)
 
     def call(self, token: OpenCall, result: Any, error: BaseException | None) -> BackwardCall:
-        """The call as a report has it. result: what `torch.autograd.grad` returned; error: what it raised."""
+        """The call as in a report.
+
+        result: the return value of `torch.autograd.grad`. error: the exception that the engine raised.
+        """
         self._recorders.provenance.running = None
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)
@@ -56,7 +59,7 @@ class CallEnd:
         return self._call(token, flow)
 
     def _note_created_graph(self, token: OpenCall, result: Any) -> None:
-        """A call under create_graph has ended: what it gave has a graph, which on a device another thread made."""
+        """A call under create_graph has ended; on a device, another thread created the graph of its result."""
         assert self._recorders.forward is not None and token.created_from is not None
         leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
         results = result if isinstance(result, tuple) else grads_of(leaves)
@@ -82,7 +85,7 @@ class CallEnd:
         if forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():
-            graph.make()  # now: who asks later does so from another thread
+            graph.make()  # now, since lookups from another thread are unknown
         accumulates = head.wanted is None
         run(TRAINING, lambda: recorders.provenance.ended(head.index, record, flow, ids, accumulates), None)
         cuts, writes = self._rows_of(token, record, ids)
@@ -90,7 +93,7 @@ class CallEnd:
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _rows_of(self, token: OpenCall, record: TracedGraph, ids: Ids) -> tuple[list[CutRow], list[WriteRow]]:
-        """What was cut and written since the last call; what was read is noted."""
+        """The cuts and writes since the last call."""
         run, rows, reads = self._recorders.parts.run, self._rows, self.reads
         assert rows is not None and reads is not None
         head, tracing = token.head, token.tracing
@@ -100,7 +103,7 @@ class CallEnd:
         return cuts, writes
 
     def _record(self, token: OpenCall, flow: GradientFlow) -> tuple[TracedGraph, Ids]:
-        """What the graph and the parameters hold after backward, read back from a device at once."""
+        """Trace the graph and the parameters after backward; devices are waited for once."""
         run, inventory, grads = self._recorders.parts.run, self._recorders.inventory, token.grads
         beside = [self._recorders.values]
         if grads is not None:

@@ -1,4 +1,4 @@
-"""The start of a backward call: its graph as it is before the engine runs."""
+"""The start of a backward call: trace its graph before the engine runs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from inspector.user_code.paths import UserFiles, column_of
 from inspector.user_code.variable_names import Names, names_from
 
 Before: TypeAlias = Callable[[int, tuple[Any, ...], Names], None]
-"""Is told of each watched call before backward runs: its index, its roots, the script's names."""
+"""Called for each recorded call before backward runs, with its index, its roots and the script's names."""
 
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
 
 class CallStart:
-    """Starts the calls of a session, by `start`.
+    """Starts the calls of a session.
 
-    ended: how many calls have ended. before: who else wants to see the roots.
-    without_graph: the events of calls that no root had a graph for.
+    ended: returns the number of calls that have ended. before: see `Before`.
+    without_graph: the events of calls none of whose roots has a graph.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class CallStart:
         self._indexes = itertools.count(1)  # threads may start calls at the same time
 
     def start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
-        """Look at the graph of a call. pause: closed when it has ended."""
+        """Trace the graph of a call and install its hooks. pause: closed when the call has ended."""
         DEEP_GRAPHS.release()
         recorders = self._recorders
         roots = [(output, edge) for output in call.given.outputs if (edge := gradient_edge(output)) is not None]
@@ -77,7 +77,7 @@ class CallStart:
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         if nodes is not None:
-            tracing.attach_forward_values(nodes.made)
+            tracing.attach_forward_values(nodes.content_at_last_use)
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -94,7 +94,7 @@ class CallStart:
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _note_training(self, index: int, names: Names) -> None:
-        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        """Update the names of parameters, the modules that have run, and the parameters that were replaced."""
         forward, leaves = self._recorders.forward, self._recorders.provenance.leaves
         leaves.update_names(names)
         if forward is not None:
@@ -108,9 +108,9 @@ class CallStart:
 def _capture(
     call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
 ) -> GradientCapture:
-    """Hooks that see the gradients, where the graph is not too large for them."""
+    """Install the hooks that capture gradients, unless the graph is too large."""
     capture = GradientCapture(batch)
-    pause.callback(capture.remove)  # also if we are interrupted
+    pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
     else:
@@ -140,7 +140,7 @@ def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset
 
 
 def _are_finite(outputs: tuple[Any, ...]) -> bool:
-    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    """Whether the scalar roots are finite; if not, a full trace is worth its cost."""
     with unobserved():
         numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
         return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)

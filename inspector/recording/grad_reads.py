@@ -1,4 +1,4 @@
-"""Where the script read the grad of a tensor of an earlier call that is no leaf."""
+"""The places where the script read the grad of a non-leaf tensor of an earlier call."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from inspector.tracing.ids import Ids
 
 
 class GradReads:
-    """Tells the readings that a forward has seen apart by the calls that had ended before."""
+    """Assigns each recorded read of a grad to the last call that had ended before it."""
 
     def __init__(self, recorded: CutsAndWrites) -> None:
         self._recorded = recorded
-        self._counts: list[int] = []  # how many readings there were when each call ended
+        self._counts: list[int] = []  # number of reads when each call ended
         self._ids: list[Ids] = []
 
     def call_ended(self, ids: Ids) -> None:
-        """A call has ended; ids: of its graph."""
+        """A call has ended. ids: those of its graph."""
         self._counts.append(len(self._recorded.reads()))
         self._ids.append(ids)
 
     def events(self) -> Iterator[EventRow]:
-        """The rows of the readings, in their order."""
+        """The rows of the reads, in order."""
         for position, read in enumerate(self._recorded.reads()):
             ended = sum(1 for count in self._counts if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)

@@ -1,4 +1,4 @@
-"""What listens to the script while its backward calls are watched."""
+"""The recorders of a session."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from inspector.user_code.paths import UserFiles
 
 @dataclass(frozen=True, slots=True)
 class Recorders:
-    """One of each for all calls. forward: None where nothing of it is recorded. values: those of the forward.
+    """The recorders of a session, which all of its calls share.
 
     parts: runs their work, so that one may fail without the others.
+    values: of the forward. forward: None if the forward is not recorded.
     """
 
     files: UserFiles
@@ -39,19 +40,22 @@ class Recorders:
     retained: RetainedGraphs
 
     def lines_paused(self) -> contextlib.AbstractContextManager[None]:
-        """While it is open, our own Python is not traced as the script's is."""
+        """Exclude the inspector's work from line tracing, while it is open."""
         return contextlib.nullcontext() if self.forward is None else self.forward.lines_paused()
 
 
 def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Callable[[], int]) -> Recorders:
-    """Those of a session. given: the modules whose parameters are noted. ended: how many calls have ended."""
+    """Create the recorders of a session.
+
+    given: the modules whose parameters are listed. ended: returns the number of calls that have ended.
+    """
     parts, values = Parts(), Batch()
     record = ForwardRecord(values, files)
     leaves = record.cuts_and_writes.leaves
 
     def created_at(tensor: torch.Tensor) -> Any:
         """The line that created a non-leaf tensor, or unknown."""
-        return record.outputs.made_at(tensor) or unknown("its making was not recorded")
+        return record.outputs.created_at(tensor) or unknown("its making was not recorded")
 
     def training_failed(error: Exception) -> None:
         """After an internal error while recording optimizers: stop that part only."""

@@ -20,7 +20,7 @@ from inspector.tracing.traced_graph import SavedTensorFacts, TracedGraph
 class SavedMemory:
     """The memory of the saved tensors of a graph when backward was called.
 
-    moment: from the number of a Node to the counter of the script's thread when it was created.
+    moment: maps the number of a Node to the counter of the script's thread when the Node was created.
     """
 
     def __init__(self, record: TracedGraph, ids: Ids, moment: Callable[[int], int]) -> None:
@@ -34,8 +34,7 @@ class SavedMemory:
     def saved_in(self, write: dict[str, Any]) -> list[Overwritten]:
         """The saved tensors in the overwritten storage that were saved before the write, as rows.
 
-        If a Node is older than the write, its storage is the one that was written, since it has been alive since
-        then.
+        The storage of a Node that is older than the write is the one that was written: it was alive all the time.
         """
         memory: Memory | None = write["memory"]
         if memory is None:
@@ -92,15 +91,15 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
         return False
     if isinstance(saved.tensor, int):
         seen: TensorSnapshot | None = record.constants[saved.tensor]
-        made = record.constants[saved.tensor].made
+        created = record.constants[saved.tensor].forward_value
     else:
         position, output_nr = saved.tensor
         seen = record.tensors.get(saved.tensor)
         output = forward.output(record.nodes[position].sequence_nr, output_nr)
-        made = None if output is None else output.value
-    if seen is None or made is None or not seen.shared:
+        created = None if output is None else output.value
+    if seen is None or created is None or not seen.shared:
         return False
-    return bool(encode(made.value) != encode(seen.before["data"].value))
+    return bool(encode(created.value) != encode(seen.before["data"].value))
 
 
 def _array_write(saver: Any, writes: list[Source]) -> Source | None:

@@ -65,7 +65,7 @@ class Session:
     def __init__(
         self, files: UserFiles, plan: WatchPlan, callbacks: Callbacks | None = None, given: Given | None = None
     ) -> None:
-        self._plan = plan = plan.possible()
+        self._plan = plan = plan.supported()
         self._callbacks = callbacks or Callbacks()
         self._recorded = recorded = _Recorded([])
         self._recorders = make_recorders(files, plan.mode, given, lambda: recorded.watched)
@@ -73,10 +73,10 @@ class Session:
         self._starts = CallStart(self._recorders, plan, lambda: recorded.watched, self._callbacks.before)
         self._ends = CallEnd(self._recorders, plan)
 
-    # Watching
+    # Start and end
 
     def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Watch an optimizer of the script that was made before."""
+        """Record an optimizer that was created before the session."""
         self._recorders.training.add_optimizer(optimizer)
 
     def open(self) -> None:
@@ -87,7 +87,7 @@ class Session:
         if forward is not None:
             self._plan.switch(forward.hooks, 1)
             run(TRAINING, self._recorders.training.install, None)
-            # Last: it takes off what a use of torch.compile forbids.
+            # Last: if torch.compile is in use, it removes what was installed before.
             run(FORWARD, forward.start, None)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Session:
             except Exception as error:
                 self._recorders.parts.fail(FORWARD, error)
 
-    # What was seen
+    # Results
 
     @property
     def mode(self) -> Mode:
@@ -114,7 +114,7 @@ class Session:
 
     @property
     def watched(self) -> int:
-        """How many calls have ended."""
+        """Number of calls that have ended."""
         return self._recorded.watched
 
     @property
@@ -124,14 +124,14 @@ class Session:
 
     @property
     def is_done(self) -> bool:
-        """Whether all the calls that were to be watched have ended."""
+        """Whether all wanted calls have ended."""
         return self._plan.is_done(self._recorded.watched)
 
     @property
     def remarks(self) -> list[str]:
         """Why something was not recorded: torch.compile, another tracer, a capability that this torch lacks, an
         internal error."""
-        if self.watched and not FORMULAS.is_here:  # they are read when a graph is written, which may be later
+        if self.watched and not FORMULAS.is_available:  # needed when a graph is written, which may be later
             FORMULAS.miss()
         forward = [] if self._recorders.forward is None else self._recorders.forward.record.remarks
         found = (*torch_api.remarks(), *forward, *self._recorders.parts.remarks)
@@ -139,18 +139,18 @@ class Session:
 
     @property
     def inventory(self) -> Inventory:
-        """What the script has beside graphs, as far as it was seen."""
+        """The script's parameters, modules, optimizers and leaves, as far as they were seen."""
         optimizers, inventory = self._recorders.training.optimizers, self._recorders.inventory
         leaves = self._recorders.provenance.rows(optimizers.of_leaves())
         return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
 
     @property
     def events(self) -> list[EventRow]:
-        """What happened around the backward calls: what optimizers did, in order, then what was read."""
+        """The events around the backward calls: of optimizers in order, then the reads of grads."""
         reads = () if self._ends.reads is None else self._ends.reads.events()
         return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
 
-    # What the engine tells
+    # Called by the engine hook
 
     def before_backward(self, call: EngineCall) -> OpenCall | None:
         """Trace the graph before backward."""
@@ -164,7 +164,7 @@ class Session:
         except BaseException as error:
             with contextlib.suppress(Exception):
                 pause.close()
-            if not isinstance(error, Exception):  # Ctrl-C is the script's
+            if not isinstance(error, Exception):  # Ctrl-C is for the script
                 raise
             self._fail(error)
             return None
@@ -178,14 +178,14 @@ class Session:
                 self._end(token, result, error)
             if self._recorders.forward is not None:
                 self._recorders.forward.resume_lines()
-        except Exception as ours:
-            self._fail(ours)
+        except Exception as internal:
+            self._fail(internal)
         if self.is_done:
             self.close()
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """`--stop`, once all watched calls have ended."""
+        """`on_stop`, once all wanted calls have ended."""
         return self._callbacks.on_stop if self.is_done else None
 
     def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
@@ -199,7 +199,7 @@ class Session:
         if self._plan.keeps_last:
             calls.clear()
         calls.append(call)
-        calls.sort(key=lambda call: call.index)  # threads may end in another order than they began
+        calls.sort(key=lambda call: call.index)  # calls of several threads may end in another order
         DEEP_GRAPHS.keep(token.tracing.walk, token.outputs)
 
     def _fail(self, error: Exception) -> None:
@@ -218,6 +218,6 @@ class Session:
 
 
 def recording_of(session: Session, drawn: list[int]) -> Recording:
-    """The `recording` object of report.json: what was recorded, and what of the forward was not."""
+    """The `recording` object of report.json. drawn: the indexes of the calls to draw."""
     recording = Recording(mode=session.mode, watched=session.watched, drawn=drawn)
     return Recording(**recording, remarks=session.remarks) if session.remarks else recording

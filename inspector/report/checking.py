@@ -243,13 +243,13 @@ def _row(row: Any) -> Look:
 
 def _of_rows(rows: list[Any]) -> Look:
     """The check of an object that is a row of one of several types: told by its kind, else by a key of its own."""
-    owned = {key_of_its_own(row): row for row in reversed(rows)}
+    owned = {discriminator(row): row for row in reversed(rows)}
     if all(key == "kind" for key, _ in owned):
         return functools.partial(_by_kind, {kind: _row(row) for (_, kind), row in reversed(owned.items())})
     return functools.partial(_by_key, {key: row for (key, _), row in owned.items()}, {})
 
 
-def key_of_its_own(row: Any) -> tuple[str, str]:
+def discriminator(row: Any) -> tuple[str, str]:
     """What tells a row from others: ("kind", its kind), or its first key and nothing."""
     keys = keys_of(row)
     if "kind" in keys and get_origin(keys["kind"][0]) is Literal and len(get_args(keys["kind"][0])) == 1:

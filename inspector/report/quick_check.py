@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from inspector.report.checking import is_row, key_of_its_own, keys_of, members_of
+from inspector.report.checking import discriminator, is_row, keys_of, members_of
 
 _PLAIN = (float, int, type(None))
 _convert = msgspec.convert
@@ -94,8 +94,8 @@ def _part(member: Any) -> Any:
 
 
 def _marker(members: list[Any], rows: list[Any]) -> Any:
-    of_kinds = all(key_of_its_own(row)[0] == "kind" for row in rows)
-    by_key = {key_of_its_own(row)[1 if of_kinds else 0]: row for row in reversed(rows)}
+    of_kinds = all(discriminator(row)[0] == "kind" for row in rows)
+    by_key = {discriminator(row)[1 if of_kinds else 0]: row for row in reversed(rows)}
     by_key = dict(reversed(by_key.items()))
     others = [member for member in members if member not in rows]
     rest = functools.reduce(operator.or_, others) if others else dict[str, None]

@@ -50,7 +50,7 @@ FRAME_EVALUATION = Capability(
 
 # Bound once: any function in Python that `without_dynamo` calls before Dynamo looks away is a frame that Dynamo
 # sees.
-_look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUATION.parts else None
+_look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_available and FRAME_EVALUATION.parts else None
 
 
 def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -70,7 +70,7 @@ def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
     """Make Dynamo skip these functions; it evaluates the functions they call as usual."""
-    parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
+    parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_available else None
     if parts is None:
         return
     try:
@@ -116,7 +116,7 @@ COMPILER = Capability(
 )
 
 
-def is_entrance(code: CodeType) -> bool:
+def starts_compilation(code: CodeType) -> bool:
     """Whether a function with this code means that something is compiled, however the script called it.
 
     `torch._dynamo.disable`, which optimizers call, is not one.

@@ -28,7 +28,7 @@ _GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
 GRADCHECK_FILE: str = torch.autograd.gradcheck.__code__.co_filename
 
 
-def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
+def operation_caller(frame: FrameType | None) -> FrameType | None:
     """From the frame that called a mode to the frame that called the operation.
 
     A mode of the user above the inspector's calls a Python function once more, which dispatches itself once more.
@@ -77,7 +77,7 @@ def imports_within(code: CodeType, frame: FrameType | None) -> bool:
 _IMPORT_FILE = "<frozen importlib._bootstrap>"
 
 
-def outside_of_modules(frame: FrameType | None) -> FrameType | None:
+def module_caller(frame: FrameType | None) -> FrameType | None:
     """From inside a module's call to the frame that called the module."""
     while frame is not None and frame.f_code.co_filename == MODULE_FILE:
         frame = frame.f_back
@@ -132,7 +132,7 @@ def forward_code(node: Any) -> CodeType | None:
     return None if function is None else getattr(getattr(function, "forward", None), "__code__", None)
 
 
-def beyond_apply(frame: FrameType | None) -> FrameType | None:
+def apply_caller(frame: FrameType | None) -> FrameType | None:
     """From the frame that called a custom Function's forward to the one that called `apply`, which is a function
     in Python or in C."""
     while frame is not None and frame.f_code.co_filename == _FUNCTION_FILE:

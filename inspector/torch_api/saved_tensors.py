@@ -187,14 +187,14 @@ def saved_by(node: Any) -> list[SavedTensorState]:
     if value is None:
         return []
     try:
-        wrappers = WRAPPERS.parts if WRAPPERS.is_here else None
+        wrappers = WRAPPERS.parts if WRAPPERS.is_available else None
         if wrappers is None:
             return _saved_without_wrappers(node, value)
         if hasattr(type(node), _OF_CUSTOM):
             return _saved_by_custom(node, wrappers)
         return _saved_by_torch(node, value, wrappers)
     except Exception as error:
-        (WRAPPERS if WRAPPERS.is_here else SAVED_TENSORS).turn_off(error)
+        (WRAPPERS if WRAPPERS.is_available else SAVED_TENSORS).turn_off(error)
         return saved_by(node)
 
 
@@ -295,7 +295,7 @@ class HookWatch:
 
     def install(self) -> None:
         """Start watching, in the calling thread. Does nothing if it is watching."""
-        if self._patch is not None or WRAPPERS.is_here:
+        if self._patch is not None or WRAPPERS.is_available:
             return
         self._used, self._thread, self._first = False, threading.get_ident(), sequence_counter()()
         self._patch = Patch((torch.autograd.graph.saved_tensors_hooks,), "__enter__", self._noting)

@@ -89,7 +89,7 @@ def output_counts(walk: Walk, known: Mapping[int, int]) -> array[int]:
 
     known: the numbers known without asking torch, by position.
     """
-    if len(walk.nodes) <= FULL_NODES and OUTPUT_METADATA.is_here:
+    if len(walk.nodes) <= FULL_NODES and OUTPUT_METADATA.is_available:
         found = map(known.get, range(len(walk.nodes)))
         return array(
             "i",

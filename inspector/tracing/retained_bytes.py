@@ -25,7 +25,7 @@ class RetainedBytes:
     def count(self, tensor: torch.Tensor) -> int | None:
         """The bytes that a saved tensor adds: 0 if a leaf or an earlier tensor has the same storage, None if torch
         cannot tell."""
-        found = _storages(tensor) if VIEWS.is_here else None
+        found = _storages(tensor) if VIEWS.is_available else None
         if found is None:
             return None
         if _is_parameter(tensor):

@@ -50,7 +50,7 @@ class GraphSnapshot:
         """Attach what constants contained in the forward: `find` returns it, or None."""
         for seen in self.tensors.constants:
             tensor = seen.reference() if seen.shared else None
-            seen.made = None if tensor is None else find(tensor)
+            seen.forward_value = None if tensor is None else find(tensor)
 
     def attach_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Attach where the leaves were created: `find` returns the source of a tensor, or None."""

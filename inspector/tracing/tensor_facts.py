@@ -46,9 +46,12 @@ class TensorFacts(NamedTuple):
 
 @dataclass(slots=True)
 class TensorSnapshot:
-    """One tensor that was met while tracing. No reference keeps it alive.
+    """One tensor met while tracing, which this does not keep alive.
 
-    before, after: what `data` and `grad` were; after is filled by `snapshot_after`.
+    before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
+    source: where a leaf was created, if that was recorded.
+    shared: whether an array may share its memory; only in a full trace.
+    forward_value: the content of a shared tensor without requires_grad when the forward last used it.
     """
 
     reference: weakref.ref[torch.Tensor]
@@ -56,9 +59,9 @@ class TensorSnapshot:
     name: str | None
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
-    source: Any = None  # where a leaf was made, if that was recorded
-    shared: bool = False  # whether an array may hold its memory as well, of a full trace
-    made: Pending | None = None  # of one that is shared and needs no gradient: what it held in the forward
+    source: Any = None
+    shared: bool = False
+    forward_value: Pending | None = None
 
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:

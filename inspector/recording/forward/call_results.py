@@ -12,7 +12,7 @@ from inspector.recording.forward.custom_functions import AppliedFunctions
 from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.operation_recorder import is_unrecorded_context
 from inspector.recording.forward.thread_line_tracer import TracingState
-from inspector.torch_api.frames import beyond_apply, is_forward
+from inspector.torch_api.frames import apply_caller, is_forward
 from inspector.torch_api.modes import without_functions
 
 
@@ -49,7 +49,7 @@ class CallResults:
         expression = self._record.sources.expression(place)
         if expression is not None:
             with without_functions():
-                self._record.outputs.call(operation, results, expression, place)
+                self._record.outputs.name_results(operation, results, expression, place)
 
     def backward_begins(self, roots: Sequence[Any]) -> None:
         """Backward is about to run: pending results of custom Functions are named now or never."""
@@ -75,7 +75,7 @@ class CallResults:
 
     def _forward_returned(self, frame: FrameType, value: Any) -> None:
         """The results get their Node and their name later, see `AppliedFunctions`."""
-        caller = beyond_apply(frame.f_back)
+        caller = apply_caller(frame.f_back)
         results = [item for item in (value if isinstance(value, tuple) else (value,)) if _is_tensor(item)]
         if caller is None or not results or not self._record.users.is_users(caller.f_code):
             return

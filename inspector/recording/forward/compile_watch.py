@@ -35,7 +35,7 @@ class CompileWatch:
         self._seen: Callable[[], None] | None = seen
         self._compiled: Callable[[], None] | None = compiled
         self._patch = Patch((torch,), "compile", self._watched)
-        self._hear_no_more: Callable[[], None] | None = None
+        self._unregister: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Install the wrapper."""
@@ -48,18 +48,18 @@ class CompileWatch:
         """Restore the original. If other code has wrapped the wrapper, it stays and only passes calls on."""
         self._seen = self._compiled = None
         self._patch.uninstall()
-        if self._hear_no_more is not None:
-            self._hear_no_more()
+        if self._unregister is not None:
+            self._unregister()
 
     def check(self) -> None:
         """Something was, or is about to be, prepared for compilation."""
         if self._seen is None:
             return
-        if not FRAME_EVALUATION.is_here:
+        if not FRAME_EVALUATION.is_available:
             FRAME_EVALUATION.miss()
         self._seen()
-        if self._hear_no_more is None:
-            self._hear_no_more = on_compilation_end(self._end)
+        if self._unregister is None:
+            self._unregister = on_compilation_end(self._end)
 
     def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)

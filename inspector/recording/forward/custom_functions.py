@@ -75,7 +75,7 @@ class AppliedFunctions:
             if self._is_of(applied, tensor) and tensor.output_nr < len(known):
                 found.setdefault(tensor.output_nr, tensor)
         results = [found.get(index) for index in range(len(known))]
-        self._outputs.call("apply", results, applied.expression, applied.place)
+        self._outputs.name_results("apply", results, applied.expression, applied.place)
         return bool(found)
 
     def _is_of(self, applied: _Applied, tensor: torch.Tensor) -> bool:

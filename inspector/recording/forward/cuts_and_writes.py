@@ -47,7 +47,7 @@ CUTS_TO_TENSORS = {
 }
 """Operations meant to detach a tensor, with the kind of their cut."""
 
-_CARRY_NOTHING = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
+_WITHOUT_DATA = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
 
 
 def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
@@ -59,7 +59,7 @@ def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
         return CUTS_TO_NUMBERS.get(operation)
     if operation in CUTS_TO_TENSORS:
         return CUTS_TO_TENSORS[operation]
-    if operation.endswith(_CARRY_NOTHING) or operation.startswith("new_"):
+    if operation.endswith(_WITHOUT_DATA) or operation.startswith("new_"):
         return None
     if torch.is_inference_mode_enabled():
         return "inference_mode"
@@ -141,7 +141,7 @@ class CutsAndWrites:
         self._cut_index: dict[Any, int] = {}
         self._writes: list[Write] = []
         self._reads: list[Where] = []
-        self._came_from: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
+        self._ancestry: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Record a cut of the `inputs` that require a gradient, and that `results` contain the detached data."""
@@ -158,7 +158,7 @@ class CutsAndWrites:
             under = leaves_under(inputs, self.leaves)
             self._cuts.append(Cut(kind, where, under, region, sequence_number()))
         if index is not None:
-            self._carry(results, self.cut_ancestry(inputs) | {index})
+            self._inherit(results, self.cut_ancestry(inputs) | {index})
 
     def mark_reported(self) -> None:
         """The cuts so far were reported; a repetition counts as a new cut."""
@@ -178,15 +178,15 @@ class CutsAndWrites:
     def cut_ancestry(self, inputs: list[torch.Tensor], results: Sequence[torch.Tensor] = ()) -> frozenset[int]:
         """The cuts that the data of `inputs` went through; `results` inherit them if they do not require a
         gradient."""
-        if not self._came_from:
+        if not self._ancestry:
             return NO_CUTS
         found = NO_CUTS
         for tensor in inputs:
-            kept = self._came_from.get(id(tensor))
+            kept = self._ancestry.get(id(tensor))
             if kept is not None and kept[0]() is tensor:
                 found |= kept[1]
         if found:
-            self._carry([tensor for tensor in results if not tensor.requires_grad], found)
+            self._inherit([tensor for tensor in results if not tensor.requires_grad], found)
         return found
 
     def cuts(self) -> list[dict[str, Any]]:
@@ -222,9 +222,9 @@ class CutsAndWrites:
         """The reads of grads as plain dictionaries."""
         return [{**where.described(self._sources), "of": where.key} for where in self._reads]
 
-    def _carry(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
+    def _inherit(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
         for tensor in tensors:
-            self._came_from[id(tensor)] = (weakref.ref(tensor), cuts)
+            self._ancestry[id(tensor)] = (weakref.ref(tensor), cuts)
 
 
 _MOST_NODES = 2_000

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.operation_recorder import OperationRecorder
-from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, take_off, take_off_after
+from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
 
 _WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
 """Functions in C: what they create belongs to their operation, so no line needs tracing inside."""
@@ -52,7 +52,7 @@ class OperationMode(TorchFunctionMode):
 
     def remove_from_stack(self) -> None:
         """Leave the stack of the calling thread, whatever is above."""
-        take_off(self)
+        remove_mode(self)
 
     def _push_at_bottom(self) -> None:
         if self._handling:  # torch has taken it off, and will put it back
@@ -90,7 +90,7 @@ class OperationMode(TorchFunctionMode):
         finally:
             self._handling -= 1
             if not self._recording:
-                take_off_after(self, sys._getframe(1))
+                remove_mode_after(self, sys._getframe(1))
         if not stays_off:
             tracer = sys.gettrace()
             if is_ours := tracer in self._lines.tracers:

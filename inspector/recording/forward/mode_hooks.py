@@ -15,7 +15,7 @@ from inspector.recording.forward.function_mode import OperationMode
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.module_hooks import ModuleHooks
 from inspector.recording.forward.operation_recorder import OperationRecorder
-from inspector.torch_api.frames import outside_of_modules
+from inspector.torch_api.frames import module_caller
 
 Mode = Literal["full", "light"]
 
@@ -114,6 +114,6 @@ class ModeHooks:
         """A module's forward has ended."""
         if self.mode != "full" or not self._record.is_recorders_thread():
             return
-        frame = outside_of_modules(sys._getframe(2))
+        frame = module_caller(sys._getframe(2))
         if frame is not None:
             self.results.name(frame, output, "module")

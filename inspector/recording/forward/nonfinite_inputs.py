@@ -22,7 +22,7 @@ class NonFiniteInputs:
     """The first operations with non-finite results, and the tensors that contain these results."""
 
     def __init__(self) -> None:
-        self._births: list[Where] = []
+        self._origins: list[Where] = []
         self._carried: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
 
     def of(self, inputs: list[torch.Tensor]) -> int | None:
@@ -38,17 +38,17 @@ class NonFiniteInputs:
         for tensor in results:
             if len(self._carried) >= _LIMIT or _is_finite(tensor):
                 continue
-            birth = self.of(inputs)
-            if birth is None and any(other.requires_grad for other in inputs):
+            origin = self.of(inputs)
+            if origin is None and any(other.requires_grad for other in inputs):
                 continue  # out of the graph: its own Nodes tell
-            if birth is None:
-                birth = len(self._births)
-                self._births.append(where)
-            self._carried[id(tensor)] = (weakref.ref(tensor), birth)
+            if origin is None:
+                origin = len(self._origins)
+                self._origins.append(where)
+            self._carried[id(tensor)] = (weakref.ref(tensor), origin)
 
-    def described(self, birth: int, sources: SourceExpressions) -> Given:
+    def described(self, origin: int, sources: SourceExpressions) -> Given:
         """An origin as a plain dictionary: operation, source, name, code."""
-        row = self._births[birth].described(sources)
+        row = self._origins[origin].described(sources)
         return {"operation": row["operation"], "source": row["source"], "name": row["name"], "code": row["code"]}
 
 

@@ -30,11 +30,11 @@ from inspector.tensor_stats import NOTHING, memory_of
 from inspector.torch_api.engine import in_backward
 from inspector.torch_api.frames import (
     OPTIMIZERS,
-    beyond_dispatch,
     decorated_function,
     imports_within,
     in_constructor,
     in_custom_function,
+    operation_caller,
 )
 from inspector.torch_api.modes import without_functions
 from inspector.torch_api.tensors import getter, in_trace, in_transform, is_changed_view, version_counter
@@ -93,7 +93,7 @@ class OperationRecorder:
                 self._outputs.shares()
             if name is None or name in NO_OPERATIONS:
                 return None, None
-            calling = beyond_dispatch(sys._getframe(2))
+            calling = operation_caller(sys._getframe(2))
             user = self._users.innermost(calling)
             with without_functions():
                 self._before_each((*arguments, *options.values()))
@@ -162,7 +162,7 @@ class OperationRecorder:
                 name = expression.operand  # `h.mul_(2)`: it is `h` still
             text = expression.text if expression else None
             if expression and expression.callee not in (None, operation.name):
-                self._outputs.only_steps(inputs, expression.text)  # `sum(losses)` adds several times
+                self._outputs.clear_names(inputs, expression.text)  # `sum(losses)` adds several times
             recorded = StoredOutput(operation.name, operation.place, NOTHING, text, name, cuts, operands, given)
             self._outputs.add(tensor, key, recorded)
 
@@ -221,7 +221,7 @@ class OperationRecorder:
         elif torch.is_grad_enabled():
             code = decorated_function(frame)
             decorated = None if code is None else (code, -1)  # the head of it
-            user = None if decorated is not None else self._users.innermost(beyond_dispatch(frame))
+            user = None if decorated is not None else self._users.innermost(operation_caller(frame))
             self._cuts_and_writes.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
     def _note_write(self, operation: CurrentOperation, target: WriteTarget) -> None:

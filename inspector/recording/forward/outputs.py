@@ -53,7 +53,7 @@ class StoredOutput:
     name: str | None
     cuts: frozenset[int]
     operands: list[list[int]] | None = None
-    given: int | None = None  # a birth in NonFiniteInputs
+    given: int | None = None  # a origin in NonFiniteInputs
 
 
 class Outputs:
@@ -98,7 +98,7 @@ class Outputs:
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
-    def made_at(self, tensor: torch.Tensor) -> Source | None:
+    def created_at(self, tensor: torch.Tensor) -> Source | None:
         """Where a non-leaf tensor was created; None if not seen."""
         key = self.key(tensor)
         output = None if key is None else self.get(key)
@@ -112,7 +112,7 @@ class Outputs:
         if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
             self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
 
-    def made(self, tensor: torch.Tensor) -> Pending | None:
+    def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content noted by `note_shared`, or None."""
         kept = self._shared.get(id(tensor))
         return kept[1] if kept is not None and kept[0]() is tensor else None
@@ -127,7 +127,7 @@ class Outputs:
         """The script has obtained access to a tensor's memory without version counting."""
         self._batch.counts_writes = False
 
-    def call(
+    def name_results(
         self, name: str, tensors: Sequence[torch.Tensor | None], expression: Expression, place: Place
     ) -> None:
         """`tensors` are the results of a call in the user's code: of a module, of a function; None: not seen.
@@ -152,7 +152,7 @@ class Outputs:
         if kept is not None and kept.expression is None:
             kept.expression = text
 
-    def only_steps(self, tensors: list[torch.Tensor], text: str) -> None:
+    def clear_names(self, tensors: list[torch.Tensor], text: str) -> None:
         """Those of `tensors` that the same text computed were steps on its way, and do not get its name."""
         for tensor in tensors:
             kept = self._known.get(id(tensor))

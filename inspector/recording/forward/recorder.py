@@ -17,7 +17,7 @@ from inspector.recording.forward.line_tracer import COMPILATION_BUDGET, LineTrac
 from inspector.recording.forward.mode_hooks import Mode, ModeHooks
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.forward.thread_nodes import ThreadNodes
-from inspector.torch_api.compilation import is_entrance, was_compiled
+from inspector.torch_api.compilation import starts_compilation, was_compiled
 from inspector.tracing.walk import AutogradNode, Walk
 
 _FAILED = "the forward recorder stopped, internal error: "
@@ -127,7 +127,7 @@ class ForwardRecorder:
     # torch.compile, and internal errors
 
     def _on_first_call(self, code: CodeType) -> None:
-        if is_entrance(code) and self._compile_watch is not None:
+        if starts_compilation(code) and self._compile_watch is not None:
             self._compile_watch.check()
 
     def _check_compiled(self) -> None:

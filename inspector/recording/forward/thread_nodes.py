@@ -82,10 +82,10 @@ class ThreadNodes:
             return None
         return self._record.outputs.get((sequence_nr, output_nr))
 
-    def made(self, tensor: torch.Tensor) -> Pending | None:
+    def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content of a tensor without a gradient and with shared memory when a Node last used it; else
         None."""
-        return self._record.outputs.made(tensor) if self._is_recorders else None
+        return self._record.outputs.content_at_last_use(tensor) if self._is_recorders else None
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""

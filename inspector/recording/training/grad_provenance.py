@@ -174,7 +174,7 @@ class GradProvenance:
         return self._kept_at[owner.keeper]
 
 
-def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
+def are_all_zero(grads: Iterable[torch.Tensor]) -> bool | None:
     """Whether all elements of these are zero, None where that cannot be asked. The first most often answers; the
     others are asked together, as a device is waited for at each answer."""
     if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():

@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer
 
 from inspector.recording.training.event_log import EventLog, OptimizerEvent
 from inspector.recording.training.function_watch import FunctionWatch
-from inspector.recording.training.grad_provenance import are_empty
+from inspector.recording.training.grad_provenance import are_all_zero
 from inspector.tensor_stats.plain_tensor import plain_tensor
 from inspector.torch_api.compilation import without_dynamo
 from inspector.torch_api.modes import unobserved
@@ -69,7 +69,7 @@ class OptimizerSteps:
         numbers = self._log.leaves.add_all(tensors)
         held = dict(zip(numbers, tensors, strict=True))
         grads = {number: tensor.grad for number, tensor in held.items()}
-        empty = are_empty(grad for grad in grads.values() if grad is not None)
+        empty = are_all_zero(grad for grad in grads.values() if grad is not None)
         if empty:
             self._log.history.zeroed(held)  # by hand: torch has no hook for it
         self._step = self._log.add(

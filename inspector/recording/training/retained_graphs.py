@@ -79,7 +79,7 @@ class RetainedGraphs:
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
         """A call starts: rows for the earlier graphs that are alive, each with its holder, if found."""
-        if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
+        if not SEQUENCE_NUMBERS.is_available:  # by which Nodes are known again
             return []
         alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
         holders = self._holders(alive, walk, names) if alive else {}
@@ -92,7 +92,7 @@ class RetainedGraphs:
 
     def ends(self, index: int, record: TracedGraph) -> list[Contained]:
         """A call has ended: rows for the earlier calls whose Nodes its graph contains."""
-        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
+        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_available:
             return []
         structure = record.structure
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
