@@ -107,7 +107,7 @@ class CallEnd:
         run, inventory, grads = self._recorders.parts.run, self._recorders.inventory, token.grads
         beside = [self._recorders.values]
         if grads is not None:
-            run(PARAMETERS, lambda: inventory.look_again(grads), None)
+            run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
         record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
         ids = Ids(record)

@@ -27,7 +27,7 @@ class CallResults:
     def before_operation(self, arguments: Iterable[Any]) -> None:
         """An operation is about to use these arguments, which may be results of a custom Function."""
         if self._applied:
-            self._applied.settle(arguments)
+            self._applied.name_pending(arguments)
 
     def returned(self, frame: FrameType, value: Any) -> None:
         """A user's function, or the forward of a custom Function, returns."""
@@ -41,7 +41,7 @@ class CallResults:
     def name(self, caller: FrameType, value: Any, operation: str) -> None:
         """Give the results of a call the names and the text of the calling statement, if it is user code."""
         if self._applied:
-            self._settle()
+            self._name_pending()
         results = [item for item in (value if isinstance(value, (tuple, list)) else (value,)) if _is_tensor(item)]
         if not results or not self._record.users.is_users(caller.f_code) or is_unrecorded_context():
             return
@@ -52,10 +52,10 @@ class CallResults:
                 self._record.outputs.name_results(operation, results, expression, place)
 
     def backward_begins(self, roots: Sequence[Any]) -> None:
-        """Backward is about to run: pending results of custom Functions are named now or never."""
+        """Backward is about to run: the last moment to name pending results of custom Functions."""
         if self._applied:
             with without_functions():
-                self._applied.settle(roots)
+                self._applied.name_pending(roots)
                 self._applied.clear()
 
     def name_root(self, roots: Sequence[Any], frame: FrameType) -> None:
@@ -85,14 +85,14 @@ class CallResults:
         expression = self._record.sources.expression(place)
         if expression is not None:
             self._applied.returned(frame.f_code, results, expression, place)
-            self._tracing.pending_callback = self._settle
+            self._tracing.pending_callback = self._name_pending
 
-    def _settle(self) -> None:
+    def _name_pending(self) -> None:
         """Name the results that have a Node by now; repeated at the next events, until all are named."""
         with without_functions():
-            self._applied.settle()
+            self._applied.name_pending()
         if self._applied and self._tracing.pending_callback is None:
-            self._tracing.pending_callback = self._settle
+            self._tracing.pending_callback = self._name_pending
 
 
 def _is_tensor(value: Any) -> bool:

@@ -19,7 +19,7 @@ Key: TypeAlias = tuple[int, int]
 """A tensor: the sequence number of its Node, and its output number."""
 
 NO_CUTS: frozenset[int] = frozenset()
-"""Shared, because every new one would be an object that the garbage collector visits."""
+"""Shared, because the garbage collector would visit every new one."""
 
 LIMIT = 20_000
 """Maximum number of cuts, and of writes, so that a loop that runs for hours does not fill the memory."""
@@ -102,8 +102,8 @@ class Cut:
     """A tensor that requires a gradient gave one that does not, `count` times at this location.
 
     leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
-    region: where gradients were turned off, if that is the reason. number: the sequence number at its first time
-    since the last report.
+    region: where gradients were turned off, if that is the reason.
+    number: the sequence number at its first time since the last report.
     """
 
     kind: str
@@ -136,7 +136,7 @@ class CutsAndWrites:
         self._sources = sources
         self.leaves = LeafRegistry()
         self.region: Place | None = None
-        """Where gradients were turned off, while they are."""
+        """The place that turned gradients off, while they are off."""
         self._cuts: list[Cut] = []
         self._cut_index: dict[Any, int] = {}
         self._writes: list[Write] = []
@@ -144,7 +144,7 @@ class CutsAndWrites:
         self._ancestry: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        """Record a cut of the `inputs` that require a gradient, and that `results` contain the detached data."""
+        """Record a cut of the `inputs` that require a gradient; `results` contain their data."""
         code, instruction = where.place or (None, 0)
         same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
@@ -190,7 +190,12 @@ class CutsAndWrites:
         return found
 
     def cuts(self) -> list[dict[str, Any]]:
-        """The cuts as plain dictionaries."""
+        """The cuts as plain dictionaries.
+
+        Each has kind, operation, source, direct, from (sequence number and output number; None if unknown), leaf
+        (a number in `leaves`, or None), name (the text of the tensor), assigned (the target of the result), code,
+        count, leaves, region and number.
+        """
         return [
             {
                 "kind": cut.kind,
@@ -205,7 +210,11 @@ class CutsAndWrites:
         ]
 
     def writes(self) -> list[dict[str, Any]]:
-        """The writes as plain dictionaries."""
+        """The writes as plain dictionaries.
+
+        Each has operation, source, direct, to (sequence number and output number of the tensor before it), leaf,
+        name, assigned, code, memory, number, before and after (versions).
+        """
         return [
             {
                 **write.where.described(self._sources),
@@ -219,7 +228,7 @@ class CutsAndWrites:
         ]
 
     def reads(self) -> list[dict[str, Any]]:
-        """The reads of grads as plain dictionaries."""
+        """The reads of grads as plain dictionaries: operation, source, of (like `from` of a cut), name, code."""
         return [{**where.described(self._sources), "of": where.key} for where in self._reads]
 
     def _inherit(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
@@ -228,7 +237,7 @@ class CutsAndWrites:
 
 
 _MOST_NODES = 2_000
-"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers, in a millisecond."""
+"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers, walked in a millisecond."""
 
 
 def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int] | None:
@@ -244,7 +253,7 @@ def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int]
         elif tensor.requires_grad and not is_changed_view(tensor):
             waiting.append(tensor.grad_fn)
     seen = set(waiting)
-    for node in waiting:  # grows while it is walked
+    for node in waiting:  # grows during the iteration
         if len(seen) > _MOST_NODES:
             return None
         variable = getattr(node, "variable", None)

@@ -51,11 +51,11 @@ class OperationMode(TorchFunctionMode):
         self.remove_from_stack()
 
     def remove_from_stack(self) -> None:
-        """Leave the stack of the calling thread, whatever is above."""
+        """Leave the stack of the calling thread, whatever is above it."""
         remove_mode(self)
 
     def _push_at_bottom(self) -> None:
-        if self._handling:  # torch has taken it off, and will put it back
+        if self._handling:  # torch has popped it and will push it again
             return
         push_at_bottom(self)
 
@@ -70,15 +70,15 @@ class OperationMode(TorchFunctionMode):
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
         tracer = sys.gettrace()
-        if is_ours := tracer in self._lines.tracers:  # else every function called here costs an event
+        if was_traced := tracer in self._lines.tracers:  # else every function called here costs an event
             sys.settrace(None)
         options = options or {}
         operation, user = None, None
         if self._recording:
             operation, user = self._operations.before(function, arguments, options)
-        stays_off = is_ours and type(function) in _WITHOUT_LINES and (user is None or user.f_trace is not None)
+        stays_off = was_traced and type(function) in _WITHOUT_LINES and (user is None or user.f_trace is not None)
         if not stays_off:
-            self._lines.unpause(is_ours, user)
+            self._lines.unpause(was_traced, user)
         self._handling += 1
         try:
             result = function(*arguments, **options)
@@ -93,10 +93,10 @@ class OperationMode(TorchFunctionMode):
                 remove_mode_after(self, sys._getframe(1))
         if not stays_off:
             tracer = sys.gettrace()
-            if is_ours := tracer in self._lines.tracers:
+            if was_traced := tracer in self._lines.tracers:
                 sys.settrace(None)
         if operation is not None:
             self._operations.after(operation, arguments, options, result)
-        if is_ours and self._lines.state.running:
+        if was_traced and self._lines.state.running:
             sys.settrace(tracer)
         return result

@@ -22,8 +22,11 @@ from inspector.user_code.module_tree import modules_below
 
 @dataclass(slots=True)
 class _Running:
-    """An entry of the stack: a module by its id, its call, and the calls of the modules that are known within it,
-    by their ids: those registered in it, or in the module around it where that knows it."""
+    """An entry of the stack.
+
+    module: the id of the module. call: its path.
+    known: the calls of the modules registered in it, or in the enclosing module if that one contains it, by id.
+    """
 
     module: int
     call: ModuleCall
@@ -76,23 +79,23 @@ class ModuleHooks:
         self._thread.ranges.mark(sequence_number(), None)
         self._thread.stack.clear()
 
-    # Both run for every module: until our own tracing is off, any Python function that they call costs an event.
+    # Both run for every module. Until line tracing is off, each Python function that they call costs an event.
 
     def _before(self, module: nn.Module, arguments: Any) -> None:
         tracer = sys.gettrace()
-        if is_ours := tracer in self._lines.tracers:
+        if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
-        wakes = tracer is None
+        resumes = tracer is None
         try:
             if torch.compiler.is_compiling():
                 return
             stack = self._thread.stack
-            known, key = stack[-1].known if stack else _NOTHING, id(module)
-            if key in known and known[key].path:  # most often: it is registered in the module around it
+            known, key = stack[-1].known if stack else _NO_CALLS, id(module)
+            if key in known and known[key].path:  # the usual case: it is registered in the enclosing module
                 running = _Running(key, known[key], known)
             else:
                 running = self._enter(module, stack)
-            wakes = wakes or not stack
+            resumes = resumes or not stack
             if self.reports_all or not stack:
                 self._entered(module, not stack)
             stack.append(running)
@@ -100,14 +103,14 @@ class ModuleHooks:
         except Exception as error:
             self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.state.running:
+            if was_traced and self._lines.state.running:
                 sys.settrace(tracer)
-        if wakes:
+        if resumes:
             self._lines.resume(sys._getframe(1))
 
     def _after(self, module: nn.Module, arguments: Any, output: Any) -> None:
         tracer = sys.gettrace()
-        if is_ours := tracer in self._lines.tracers:
+        if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
         try:
             if torch.compiler.is_compiling():
@@ -116,23 +119,23 @@ class ModuleHooks:
             position = len(stack) - 1
             while position >= 0 and stack[position].module != id(module):
                 position -= 1
-            if position >= 0:  # else it was called before the hooks were there
-                del stack[position:]  # what lies above ended with an exception that runs no hooks
+            if position >= 0:  # else it was called before the hooks were installed
+                del stack[position:]  # the entries above ended with an exception that runs no hooks
                 self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
                 if self.reports_all:
                     self._left(output)
         except Exception as error:
             self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.state.running:
+            if was_traced and self._lines.state.running:
                 sys.settrace(tracer)
 
     def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
         key = id(module)
-        known = _knowing(key, stack)
-        if stack and (known is None or known[key].path == ""):  # outermost again, or in no other
+        known = _calls_containing(key, stack)
+        if stack and (known is None or known[key].path == ""):  # outermost again, or not registered in another
             _drop_ended(stack, sys._getframe(2))
-            known = _knowing(key, stack)
+            known = _calls_containing(key, stack)
         if known is not None:
             return _Running(key, known[key], known)
         if not stack:
@@ -144,16 +147,16 @@ class ModuleHooks:
         return _Running(key, known[key], known)
 
 
-_NOTHING: dict[int, ModuleCall] = {}
+_NO_CALLS: dict[int, ModuleCall] = {}
 
 
 def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:
-    """By id, the calls of `module`, whose path is given, and of all modules in it."""
+    """The calls of `module`, whose path is given, and of all modules in it, by id."""
     return {id(inner): ModuleCall(name, type(inner).__name__, root) for name, inner in modules_below(module, path)}
 
 
-def _knowing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
-    """The calls that the innermost running module knows which knows the module with this id."""
+def _calls_containing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
+    """`_Running.known` of the innermost running module that contains the module with this id."""
     for running in reversed(stack):
         if key in running.known:
             return running.known

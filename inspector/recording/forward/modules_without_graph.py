@@ -1,4 +1,4 @@
-"""Modules that were never called while grad was enabled, and where they were called."""
+"""Find modules that were only called while grad was disabled, and the place of their first call."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class ModulesWithoutGraph:
         self._called: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
 
     def note(self, module: nn.Module) -> None:
-        """Note where a module is called under no_grad, until it is called with grad enabled. Calls during
-        backward, by a checkpoint that runs again, do not count."""
+        """A module is called. Calls during backward, by a checkpoint that runs again, do not count."""
         kept = self._called.get(id(module))
         known = kept is not None and kept[0]() is module
         if torch.is_grad_enabled():
@@ -36,7 +35,7 @@ class ModulesWithoutGraph:
                 self._called[id(module)] = weakref.ref(module), (frame.f_code, frame.f_lasti)
 
     def source(self, module: nn.Module) -> Source | None:
-        """The user's line that called a module first, if it was never called while grad was enabled."""
+        """The user's line that called a module first, if grad was disabled in all its calls; else None."""
         kept = self._called.get(id(module))
         place = None if kept is None or kept[0]() is not module else kept[1]
         return None if place is None else self._sources.source(place)

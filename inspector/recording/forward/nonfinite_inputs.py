@@ -23,12 +23,12 @@ class NonFiniteInputs:
 
     def __init__(self) -> None:
         self._origins: list[Where] = []
-        self._carried: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
+        self._tensors: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
 
     def of(self, inputs: list[torch.Tensor]) -> int | None:
         """The origin of a non-finite value in `inputs`, as a number for `described`."""
-        for tensor in inputs if self._carried else ():
-            kept = self._carried.get(id(tensor))
+        for tensor in inputs if self._tensors else ():
+            kept = self._tensors.get(id(tensor))
             if kept is not None and kept[0]() is tensor:
                 return kept[1]
         return None
@@ -36,15 +36,15 @@ class NonFiniteInputs:
     def note(self, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Check the results of an operation that created no Node."""
         for tensor in results:
-            if len(self._carried) >= _LIMIT or _is_finite(tensor):
+            if len(self._tensors) >= _LIMIT or _is_finite(tensor):
                 continue
             origin = self.of(inputs)
             if origin is None and any(other.requires_grad for other in inputs):
-                continue  # out of the graph: its own Nodes tell
+                continue  # it comes from the graph, whose Nodes show it
             if origin is None:
                 origin = len(self._origins)
                 self._origins.append(where)
-            self._carried[id(tensor)] = (weakref.ref(tensor), origin)
+            self._tensors[id(tensor)] = (weakref.ref(tensor), origin)
 
     def described(self, origin: int, sources: SourceExpressions) -> Given:
         """An origin as a plain dictionary: operation, source, name, code."""

@@ -47,14 +47,17 @@ _version = version_counter()
 
 @dataclass(slots=True)
 class CurrentOperation:
-    """An operation that is running. It only lives as long, so it may hold tensors, but no frame."""
+    """A running operation. It does not outlive the operation, so it may hold tensors (but no frame).
+
+    direct: whether user code called it itself. number: the sequence number before it.
+    """
 
     name: str
     place: Place | None
-    direct: bool  # called by the user's code itself
+    direct: bool
     in_optimizer: bool
     targets: list[WriteTarget]
-    number: int  # the sequence number before it
+    number: int
 
 
 class OperationRecorder:
@@ -79,7 +82,7 @@ class OperationRecorder:
     def before(
         self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[CurrentOperation | None, FrameType | None]:
-        """The operation about to run, None if it is not an operation; and the user's frame in which it runs."""
+        """The operation that is about to run (None if it is not one), and the user's frame in which it runs."""
         if is_unrecorded_context():
             return None, None
         user = None
@@ -90,7 +93,7 @@ class OperationRecorder:
             if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
                 self._note_read(arguments[0], sys._getframe(2))
             if name in UNCOUNTED:
-                self._outputs.shares()
+                self._outputs.memory_is_shared()
             if name is None or name in NO_OPERATIONS:
                 return None, None
             calling = operation_caller(sys._getframe(2))
@@ -113,19 +116,20 @@ class OperationRecorder:
     def after(
         self, operation: CurrentOperation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
     ) -> None:
+        """Record an operation that has run."""
         try:
             with without_functions():
                 inputs = tensors_among((*arguments, *options.values()))
                 results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
                 if operation.name == "requires_grad_":
-                    results = inputs[:1]  # also where it is an assignment, which gives nothing back
+                    results = inputs[:1]  # also for an assignment, which has no result
                 if sequence_number() != operation.number:
-                    self._made_nodes(operation, inputs, results)
+                    self._record_outputs(operation, inputs, results)
                 elif results:
                     self._cuts_and_writes.cut_ancestry(inputs, results)
                     self._find_leaves(operation, inputs, results)
                     self._find_non_finite(operation, inputs, results)
-                elif operation.targets:  # `x[mask] = y` gives nothing back
+                elif operation.targets:  # `x[mask] = y` has no result
                     self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
                 self._find_cut(operation, inputs, results)
                 for target in operation.targets:
@@ -134,7 +138,7 @@ class OperationRecorder:
         except Exception as error:
             self._fail(error)
 
-    def _made_nodes(
+    def _record_outputs(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
     ) -> None:
         first, end = operation.number, sequence_number()
@@ -146,20 +150,20 @@ class OperationRecorder:
                 self._outputs.note_shared(tensor)
         operands = outer_operands(inputs) if operation.name in BROADCASTING else None
         given = self._outputs.non_finite.of(inputs)
-        if not results:  # `b[0] = x` gives nothing back
+        if not results:  # `b[0] = x` has no result
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
             if not tensor.requires_grad or is_leaf(tensor) or is_changed_view(tensor):
-                continue  # to ask for its Node could make a new one, see `Outputs.key`
+                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
             alone = end == first + 1 and id(tensor) not in known
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
             if key is None or not first <= key[0] < end:  # not a tensor of this operation
                 continue
             name = expression.name(index, len(results)) if expression else None
             if expression and not name and any(tensor is target.tensor for target in operation.targets):
-                name = expression.operand  # `h.mul_(2)`: it is `h` still
+                name = expression.operand  # `h.mul_(2)`: it is still `h`
             text = expression.text if expression else None
             if expression and expression.callee not in (None, operation.name):
                 self._outputs.clear_names(inputs, expression.text)  # `sum(losses)` adds several times
@@ -169,7 +173,7 @@ class OperationRecorder:
     def _find_leaves(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
     ) -> None:
-        """Note where user code created a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
+        """Record where user code created a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
         for tensor in results:
             if operation.place is None or not tensor.requires_grad or not is_leaf(tensor):
                 continue
@@ -205,7 +209,7 @@ class OperationRecorder:
         self._cuts_and_writes.add_cut(kind, where, [*sources, *inputs], results)
 
     def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
-        """Note that the grad of a tensor is read: a non-leaf has none, unless it retains it."""
+        """Record that user code reads the grad of a non-leaf tensor that does not retain it."""
         user = self._users.innermost(frame)
         if user is None or user is not frame:
             return
@@ -215,12 +219,12 @@ class OperationRecorder:
                 self._cuts_and_writes.add_read(Where("grad", place, True, self._outputs.key(tensor), None))
 
     def _note_region(self, enabled: bool, frame: FrameType | None) -> None:
-        """Note where gradients are turned on or off, which is the location of the cuts it causes."""
+        """Note where gradients are turned on or off, as the location of the cuts that this causes."""
         if enabled:
             self._cuts_and_writes.region = None
         elif torch.is_grad_enabled():
             code = decorated_function(frame)
-            decorated = None if code is None else (code, -1)  # the head of it
+            decorated = None if code is None else (code, -1)  # the line of its `def`
             user = None if decorated is not None else self._users.innermost(operation_caller(frame))
             self._cuts_and_writes.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
 
@@ -231,7 +235,7 @@ class OperationRecorder:
         if operation.place and not operation.direct and imports_within(operation.place[0], sys._getframe(2)):
             return
         where = self._where(operation, tensor, target.key)
-        # The Node of a custom Function is made before its forward, which may write what it then saves
+        # The Node of a custom Function is created before its forward, which may write a tensor and then save it
         number = 0 if in_custom_function(sys._getframe(1)) else operation.number
         part = tensor if target.part is None else tensor.detach()[target.part]
         self._cuts_and_writes.add_write(Write(where, memory_of(part), number, target.version, _version(tensor)))
@@ -242,7 +246,7 @@ class OperationRecorder:
 
 
 def is_unrecorded_context() -> bool:
-    """Whether this is inside of backward, of a compiled frame, of a torch.func transform or of jit.trace."""
+    """Whether this runs inside backward, a compiled frame, a torch.func transform or `torch.jit.trace`."""
     return in_backward() or torch.compiler.is_compiling() or in_transform() or in_trace()
 
 

@@ -108,7 +108,7 @@ class ForwardRecorder:
         is_recorders = record.is_recorders_thread()
         if user is not None and user is frame and is_recorders and self.hooks.mode == "full":
             results.name_root(roots, user)
-        record.places.backwards.begin(index, place, is_here=is_recorders)
+        record.places.backwards.begin(index, place, is_recorders_thread=is_recorders)
 
     def backward_ends(self) -> None:
         """The engine has run: new Nodes belong to the forward again."""
