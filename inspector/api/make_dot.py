@@ -68,15 +68,20 @@ def make_dot(
     try:
         graph = trace_named([*outputs, *bases.values()], names)
     except NoGraphError:
-        for index, output in enumerate(outputs):
-            label = f"{names.name(output) or ''}\n ({', '.join(map(str, output.shape))})"
-            dot.node(f"t{index}", label, fillcolor=_COLOURS["output"])
+        _add_outputs(dot, outputs, names)
     else:
         _fill(dot, graph, ShownAttributes(show_attrs, show_saved, max_attr_chars), len(outputs))
         _dotted(dot, graph, bases)
     size = max(_LEAST_INCHES, len(dot.body) * _INCHES_A_ROW)
     dot.graph_attr.update(size=f"{size},{size}")
     return dot
+
+
+def _add_outputs(dot: Any, outputs: list[torch.Tensor], names: Names) -> None:
+    """Add the nodes of outputs without a graph."""
+    for index, output in enumerate(outputs):
+        label = f"{names.name(output) or ''}\n ({', '.join(map(str, output.shape))})"
+        dot.node(f"t{index}", label, fillcolor=_COLOURS["output"])
 
 
 def _fill(dot: Any, graph: Graph, shown: ShownAttributes, outputs: int) -> None:
@@ -104,7 +109,7 @@ def _bases(outputs: list[torch.Tensor]) -> dict[int, torch.Tensor]:
 
 
 def _dotted(dot: Any, graph: Graph, bases: dict[int, torch.Tensor]) -> None:
-    """The edges from the bases of views to the views."""
+    """Add the edges from the bases of views to the views."""
     first = len(graph.roots) - len(bases)
     for offset, position in enumerate(bases):
         dot.edge(graph.roots[first + offset], graph.roots[position], style="dotted")

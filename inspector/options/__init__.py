@@ -1,1 +1,1 @@
-"""The options of a user, as values. Imports nothing else of the package."""
+"""The options of the command and the library, as values. Imports no other package of the inspector."""

@@ -44,8 +44,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
 
 
 def remarks() -> list[str]:
-    """What is lost in this process, as far as it was needed: a sentence for each capability that is missing or has
-    failed."""
+    """A sentence for each capability that was needed in this process, but is missing or has failed."""
     return [capability.remark for capability in CAPABILITIES if capability.remark is not None]
 
 

@@ -31,7 +31,7 @@ class Capability(Generic[Parts]):
 
     @property
     def parts(self) -> Parts | None:
-        """The functions and classes; None if this torch lacks one of them. Asking counts as needing them."""
+        """The functions and classes; None if this torch lacks one of them. Reading this counts as needing them."""
         if self._parts is None:
             self._is_missed = not self.is_available
         return self._parts

@@ -87,7 +87,7 @@ def _of_grad(
 
 
 def _find_entry_point() -> EntryPoint:
-    owners = (torch.autograd.graph, torch.autograd)  # torch keeps it under two names
+    owners = (torch.autograd.graph, torch.autograd)  # both modules hold it
     for owner in owners:
         if not callable(vars(owner)["_engine_run_backward"]):
             raise TypeError("_engine_run_backward is not a function")
@@ -123,7 +123,7 @@ def read_arguments(
     except Exception as error:
         if entry_point in _DOCUMENTED:
             return None
-        ENTRY_POINT.turn_off(error)  # torch calls it itself, and never with wrong arguments
+        ENTRY_POINT.turn_off(error)  # torch itself calls it, never with wrong arguments
         return EngineArguments(_several(args[0]), (), True, None) if args else None
 
 

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.torch_api.capability import Capability
 
-# Our own operations, unseen
+# Hiding the operations of the inspector
 
 
 class _Hiding(NamedTuple):
@@ -59,9 +59,9 @@ def _set_grad_enabled(enabled: bool) -> Any:
 
 
 _DOCUMENTED = _Hiding(_nothing, _set_grad_enabled, _one, _one, _nothing)
-"""Fallbacks if torch lacks one of them: assume that modes observe, and that grad is disabled."""
+"""Fallbacks if torch lacks one of them: one mode of each kind is assumed, and operations stay visible."""
 
-# Bound once: they are called for every tensor that is read.
+# Bound once, since they are called for every tensor that is read.
 _hide = HIDDEN_OPERATIONS.parts or _DOCUMENTED
 without_functions = _hide.without_functions
 """A context manager, one per call: function modes and subclasses do not see operations on tensors within it."""
@@ -104,9 +104,9 @@ def any_mode_active() -> bool:
 
 
 def is_unobserved(tensor: torch.Tensor) -> bool:
-    """Whether no mode sees operations on ordinary tensors, as usually within backward."""
+    """Whether neither modes nor autograd see operations on an ordinary tensor, as usual within backward."""
     return not (
-        function_mode_count()  # first: they would see that we ask for requires_grad
+        function_mode_count()  # first, since function modes would see the access to requires_grad
         or dispatch_mode_count()
         or (torch.is_grad_enabled() and tensor.requires_grad)
     )
@@ -188,7 +188,7 @@ def _rearrange(modes: list[Any]) -> None:
 
 
 HANDLE = torch.overrides.handle_torch_function.__code__
-"""The code with which torch's Python functions dispatch to a mode."""
+"""The code that dispatches torch's Python functions to modes."""
 
 
 def remove_mode_after(mode: TorchFunctionMode, caller: FrameType) -> None:
@@ -210,7 +210,7 @@ def remove_mode_after(mode: TorchFunctionMode, caller: FrameType) -> None:
     torch.overrides._push_mode = push_others
 
 
-# Torch's inference kernels
+# torch's inference kernels
 
 
 class _Builtins(NamedTuple):
@@ -228,7 +228,7 @@ def _find_builtins() -> _Builtins:
 
 
 _NAME = "aten::has_torch_function"
-"""What TorchScript compiles a call of it to."""
+"""The operator to which TorchScript compiles a call of it."""
 
 FAST_PATHS = Capability(
     "table of TorchScript functions",

@@ -30,7 +30,7 @@ def _find_dictionaries() -> _Dictionaries:
 
 
 def _modules(module: nn.Module) -> Any:
-    return getattr(module, "_modules", None)  # None: the user's class has not called `super().__init__()`
+    return getattr(module, "_modules", None)  # None if the user's class has not called `super().__init__()`
 
 
 def _parameters(module: nn.Module) -> Any:
@@ -49,7 +49,7 @@ MODULE_DICTIONARIES = Capability(
 
 
 def children_of(module: nn.Module) -> Mapping[str, nn.Module | None] | None:
-    """The modules registered in a module, by name; None for one that was never initialised."""
+    """The modules registered in a module, by name; None if it was not initialised."""
     found: Mapping[str, nn.Module | None] | None = _contents(
         lambda parts: parts.modules, module, nn.Module.named_children
     )
@@ -93,6 +93,6 @@ def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
 
 
 CALL: CodeType = nn.Module.__call__.__code__
-"""The code of every call of a module: each running module has one frame of it."""
+"""The code of a call of a module: each running module has one frame with it."""
 
 MODULE_FILE: str = CALL.co_filename

@@ -237,7 +237,7 @@ class CutsAndWrites:
 
 
 _MOST_NODES = 2_000
-"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers, walked in a millisecond."""
+"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers; takes a millisecond."""
 
 
 def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""When a recording in full mode has become too long."""
+"""The limits of full mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_SECONDS = 30.0
 
 
 class FullModeLimits:
-    """Limits of one stretch in full mode; the recording then continues in light mode."""
+    """Maximum outputs and seconds in full mode, after which the recording continues in light mode."""
 
     def __init__(self) -> None:
         self._until: float | None = None
