@@ -39,7 +39,7 @@ _ONE_PER_LINE: dict[str, Any] = {
     "findings": _ROWS,
     "checked": _ROWS,
 }
-"""The containers with one item per line. Every item (a node, an edge, a finding) is one line, which suits diffs."""
+"""Containers written with one item per line (a node, an edge, a finding), so that diffs are readable."""
 
 
 class ReportError(Exception):
