@@ -30,12 +30,13 @@ from inspector.figure.choose_style import choose_style
 from inspector.graph import Graph
 from inspector.layout.errors import LayoutFailed
 from inspector.options.figure_options import FigureOptions
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord, ForwardRecorder
 from inspector.tensor_stats import Batch
 from inspector.tracing.build_graph import build_graph
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import roots_of
-from inspector.tracing.snapshot import GraphSnapshot, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names
@@ -52,7 +53,7 @@ def run(name: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     made = CASES[name]()
-    recorder = ForwardRecorder("light", Batch(), UserFiles(str(Path(__file__).parent)))
+    recorder = ForwardRecorder("light", ForwardRecord(Batch(), UserFiles(str(Path(__file__).parent))))
     recorder.start()
     loss = made.root()
     recorder.stop()
@@ -60,7 +61,7 @@ def run(name: str) -> None:
     _say(nodes=count)
     times = 1 if count >= _MANY else 5
     record = _walks(loss, times)
-    graph = build_graph(record, Ids(record), None, recorder)
+    graph = build_graph(record, Ids(record), None, recorder.nodes())
     graph.make()
     _pictures(graph, times)
     if count <= _MOST_FOR_PEERS:

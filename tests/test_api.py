@@ -64,7 +64,7 @@ def test_before_and_after_of_the_same_tensor():
     assert named(second)["x"]["before"] == {"data": 2.0, "grad": None}
     assert named(second)["x"]["after"] == {"data": 2.0, "grad": 4.0}
     (power,) = [row for _, row in second.functions() if row["name"] == "PowBackward0"]
-    states = ("held", "released") if WRAPPERS.is_here else ("unknown", "unknown")
+    states = ("held", "released") if WRAPPERS.is_available else ("unknown", "unknown")
     assert (power["saved"][0]["before"], power["saved"][0]["after"]) == states
     assert list(first.network.nodes) == list(second.network.nodes)
 
@@ -289,7 +289,7 @@ def test_unpack_hooks_are_not_called():
         loss = (x.sin() * x).sum()
     graph = inspector.trace(loss)
     assert called == []
-    state = "packed" if WRAPPERS.is_here else "unknown"
+    state = "packed" if WRAPPERS.is_available else "unknown"
     assert {saved["before"] for _, row in graph.functions() for saved in row["saved"]} == {state}
     loss.backward()
     count = len(called)

@@ -15,7 +15,8 @@ import pytest
 import torch
 from global_hooks import global_hooks
 
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord, ForwardRecorder
+from inspector.recording.forward.cuts_and_writes import CutsAndWrites
 from inspector.tensor_stats import Batch
 from inspector.user_code.paths import UserFiles
 
@@ -83,6 +84,10 @@ class Run:
     names: dict[str, Any]
     path: str
 
+    @property
+    def recorded(self) -> CutsAndWrites:
+        return self.recorder.record.cuts_and_writes
+
     def nodes(self, root: Any) -> list[Any]:
         """The Nodes below a tensor, without AccumulateGrad, by number."""
         found: set[Any] = set()
@@ -98,10 +103,10 @@ class Run:
     def output(self, name: str) -> Any:
         """What was recorded of the tensor that a variable of the script holds."""
         tensor = self.names[name]
-        return self.recorder.output(tensor.grad_fn._sequence_nr(), tensor.output_nr)
+        return self.recorder.nodes().output(tensor.grad_fn._sequence_nr(), tensor.output_nr)
 
     def line(self, number: int) -> int:
-        source = self.recorder.source(number)
+        source = self.recorder.nodes().source(number)
         assert "line" in source, source
         return int(source["line"])
 
@@ -133,7 +138,7 @@ def run(tmp_path: Path) -> Any:
         path = tmp_path / f"script{count}.py"
         path.write_text(text)
         batch = Batch()
-        recorder = ForwardRecorder(mode, batch, UserFiles(str(tmp_path)))
+        recorder = ForwardRecorder(mode, ForwardRecord(batch, UserFiles(str(tmp_path))))
         names: dict[str, Any] = {"__name__": "__main__", "recorder": recorder}
         code = compile(text, str(path), "exec")
         recorder.start()
@@ -142,7 +147,7 @@ def run(tmp_path: Path) -> Any:
         finally:
             recorder.stop()
             batch.read()
-        assert not [reason for reason in recorder.unknown if "internal error" in reason]
+        assert not [reason for reason in recorder.record.remarks if "internal error" in reason]
         return Run(recorder, names, str(path))
 
     return run
@@ -212,7 +217,7 @@ def test_every_node_of_a_gpt_has_its_module(run: Any) -> None:
     first = torch._C._autograd._get_sequence_nr()
     ran = run(GPT, "light")
     got = {
-        node._sequence_nr() - first: ran.recorder.module(node._sequence_nr())
+        node._sequence_nr() - first: ran.recorder.nodes().module(node._sequence_nr())
         for node in ran.nodes(ran.names["loss"])
     }
     oracle = ModuleOracle(ran.names["model"])
@@ -308,7 +313,7 @@ def test_names_and_expressions(run: Any) -> None:
         if name not in ("total2",):
             assert ran.output(name).value.value == ran.names[name].tolist(), name
     step = ran.names["summed"].grad_fn.next_functions[0][0]
-    assert ran.recorder.output(step._sequence_nr(), 0).name is None
+    assert ran.recorder.nodes().output(step._sequence_nr(), 0).name is None
     assert ran.output("chain").source["code"].startswith("chain = (")
     assert ran.line(ran.names["one"].grad_fn._sequence_nr()) == ran.line_of("yield item * 3")
     assert ran.line(ran.names["cosine"].grad_fn._sequence_nr()) == ran.line_of("lambda s")
@@ -368,16 +373,18 @@ def test_nested_shared_and_failing_modules(run: Any, mode: str) -> None:
     ran = run(MODULES, mode)
     expected = ["first.fc", "first.fc", "first", "(Linear)", "(Linear)", ""]
     for name in ("good", "failed", "stopped", "after"):
-        got = [ran.recorder.module(node._sequence_nr()) for node in ran.nodes(ran.names[name])]
+        got = [ran.recorder.nodes().module(node._sequence_nr()) for node in ran.nodes(ran.names[name])]
         assert got == expected, name
-    paths = {node.name(): ran.recorder.module(node._sequence_nr()) for node in ran.nodes(ran.names["outside"])}
+    paths = {
+        node.name(): ran.recorder.nodes().module(node._sequence_nr()) for node in ran.nodes(ran.names["outside"])
+    }
     assert paths["MseLossBackward0"] == ""
-    kinds = [type(root()).__name__ for root in ran.recorder.roots]
+    kinds = [type(root()).__name__ for root in ran.recorder.record.modules.roots]
     assert kinds == ["Net", "Inner", "MSELoss", "LSTM"]
-    call = ran.recorder.module_call(ran.names["loss"].grad_fn._sequence_nr())
+    call = ran.recorder.nodes().module_call(ran.names["loss"].grad_fn._sequence_nr())
     assert (call.kind, call.root) == ("MSELoss", 2)
-    assert ran.recorder.module(ran.names["outside"].grad_fn._sequence_nr()) is None
-    assert ran.recorder.module(ran.names["sequence"].grad_fn._sequence_nr()) == ""
+    assert ran.recorder.nodes().module(ran.names["outside"].grad_fn._sequence_nr()) is None
+    assert ran.recorder.nodes().module(ran.names["sequence"].grad_fn._sequence_nr()) == ""
     if mode == "full":
         assert ran.output("sequence").name == "sequence"
         assert ran.output("after").name == "after"
@@ -418,14 +425,14 @@ def test_custom_function_and_checkpoints(run: Any) -> None:
         "Double.apply(x)",
         [2.0, 2.0, 2.0],
     )
-    assert ran.recorder.cuts == []  # inside of a custom Function's forward torch turns gradients off itself
+    assert ran.recorded.cuts() == []  # inside of a custom Function's forward torch turns gradients off itself
     nodes = ran.nodes(ran.names["plain"])
     assert [ran.line(node._sequence_nr()) for node in nodes] == [
         ran.line_of("s = t.sin()"),
         ran.line_of("return s.cos()"),
     ]
     number = ran.names["entered"].grad_fn._sequence_nr()
-    assert ran.recorder.source(number)["code"].startswith("entered = checkpoint(")
+    assert ran.recorder.nodes().source(number)["code"].startswith("entered = checkpoint(")
     expected = -torch.sin(torch.sin(torch.ones(3))) * torch.cos(torch.ones(3)) * 2
     assert torch.equal(ran.names["x"].grad, expected)
 
@@ -462,7 +469,7 @@ r = torch.relu_(h.clone())
 @pytest.mark.filterwarnings("ignore")
 def test_cuts_and_writes(run: Any) -> None:
     ran = run(FLOW)
-    cuts = [(cut["kind"], cut["name"], cut["code"]) for cut in ran.recorder.cuts]
+    cuts = [(cut["kind"], cut["name"], cut["code"]) for cut in ran.recorded.cuts()]
     assert cuts == [
         ("detach", "h", "h.detach()"),
         ("data", "p", "p.data"),
@@ -476,11 +483,11 @@ def test_cuts_and_writes(run: Any) -> None:
         ("no_grad", None, "h * 2"),
         ("inference_mode", None, "h * 2"),
     ]
-    assert all(cut["from"] is not None or cut["leaf"] is not None for cut in ran.recorder.cuts)
-    assert ran.recorder.leaves.tensor(ran.recorder.cuts[1]["leaf"]) is ran.names["p"]
+    assert all(cut["from"] is not None or cut["leaf"] is not None for cut in ran.recorded.cuts())
+    assert ran.recorded.leaves.tensor(ran.recorded.cuts()[1]["leaf"]) is ran.names["p"]
     assert ran.output("back").cuts == {0}
     writes = [
-        (write["operation"], write["name"], write["before"], write["after"]) for write in ran.recorder.writes
+        (write["operation"], write["name"], write["before"], write["after"]) for write in ran.recorded.writes()
     ]
     assert writes == [
         ("add_", "p", 0, 1),
@@ -488,7 +495,7 @@ def test_cuts_and_writes(run: Any) -> None:
         ("__setitem__", "h", 1, 2),
         ("relu_", "h.clone()", 0, 1),
     ]
-    first = ran.recorder.output(*ran.recorder.writes[1]["to"])
+    first = ran.recorder.nodes().output(*ran.recorded.writes()[1]["to"])
     assert first.name == "h" and first.value.value == [3.0, 3.0]
     assert ran.output("h").name == "h" and ran.output("h").value.value == [1.0, 6.0]
 
@@ -510,7 +517,7 @@ def test_a_start_inside_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyP
     script = tmp_path / "script.py"
     script.write_text(STARTED)
     monkeypatch.syspath_prepend(str(tmp_path))
-    recorder = ForwardRecorder("light", Batch(), UserFiles(str(tmp_path)))
+    recorder = ForwardRecorder("light", ForwardRecord(Batch(), UserFiles(str(tmp_path))))
     monkeypatch.setattr(sys.modules["__main__"], "recorder_to_start", recorder, raising=False)
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(STARTED, str(script), "exec"), names)
@@ -537,7 +544,7 @@ loss = b.sum()
     exec(text, plain)
     ran = run(text)
     assert ran.names["after"] - ran.names["before"] == plain["after"] - plain["before"]
-    assert [write["operation"] for write in ran.recorder.writes] == ["mul_"]
+    assert [write["operation"] for write in ran.recorded.writes()] == ["mul_"]
 
 
 MODULES_OF_TORCH = """

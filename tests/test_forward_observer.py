@@ -20,9 +20,8 @@ from global_hooks import global_hooks
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from inspector.recording.forward import ForwardRecorder
-from inspector.recording.forward import recorder as recorder_module
-from inspector.recording.forward.line_tracer import FOREIGN_TRACER, IDLE_BUDGET
+from inspector.recording.forward import ForwardRecord, ForwardRecorder, full_mode_limits
+from inspector.recording.forward.thread_line_tracer import FOREIGN_TRACER, IDLE_BUDGET
 from inspector.tensor_stats import Batch
 from inspector.user_code.paths import UserFiles
 
@@ -30,7 +29,7 @@ HERE = str(Path(__file__).parent)
 
 
 def recorder(mode: Any = "full") -> ForwardRecorder:
-    made.append(ForwardRecorder(mode, Batch(), UserFiles(HERE)))
+    made.append(ForwardRecorder(mode, ForwardRecord(Batch(), UserFiles(HERE))))
     return made[-1]
 
 
@@ -86,7 +85,7 @@ def test_fast_paths_are_bitwise_equal(how: str) -> None:
     h = torch.ones(2, requires_grad=True) * 2
     watch.stop()
     assert all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
-    assert watch.output(h.grad_fn._sequence_nr(), 0) is not None  # and the operations are recorded again
+    assert watch.nodes().output(h.grad_fn._sequence_nr(), 0) is not None  # and the operations are recorded again
 
 
 @pytest.mark.parametrize("idle", [0, 5 * IDLE_BUDGET])
@@ -115,7 +114,7 @@ def test_fast_paths_of_a_forward_that_is_called_directly(frozen: bool, idle: int
     h = torch.ones(2, requires_grad=True) * 2
     watched = evaluate()
     watch.stop()
-    assert not watch.unknown and h is not None
+    assert not watch.record.remarks and h is not None
     assert [torch.equal(one, other) for one, other in zip(plain, watched, strict=True)] == [True] * 5
 
 
@@ -150,7 +149,7 @@ def test_a_transformer_can_be_scripted() -> None:
     watched = scripted(x)
     watch.stop()
     assert torch.equal(torch.jit.script(layer)(x), watched)
-    assert not watch.unknown
+    assert not watch.record.remarks
 
 
 def step(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
@@ -231,18 +230,14 @@ WATCHED = """
 import inspector.recording.forward as forward
 from inspector.user_code.paths import UserFiles
 from inspector.tensor_stats import Batch
-watch = forward.ForwardRecorder({mode!r}, Batch(), UserFiles({folder!r}))
+watch = forward.ForwardRecorder({mode!r}, forward.ForwardRecord(Batch(), UserFiles({folder!r})))
 watch.start()
 """
 
 
 def compiled_frames(folder: Path, way: str, mode: str | None) -> str:
     start = WATCHED.format(mode=mode, folder=str(folder)) if mode else ""
-    stop = (
-        "watch.stop()\nassert any('torch.compile' in reason for reason in watch.unknown), watch.unknown"
-        if mode
-        else ""
-    )
+    stop = "watch.stop()\nassert any('torch.compile' in remark for remark in watch.record.remarks)" if mode else ""
     script = folder / f"compiled_{way}_{mode}.py"
     script.write_text(COMPILED + PROBE.format(start=start, way=WAYS[way], stop=stop))
     # Not seen before the call: `torch._dynamo.optimize` itself, while the line tracer sleeps. It then warns.
@@ -277,18 +272,18 @@ def test_compiled_frames_are_as_many(mode: str, early: bool) -> None:
     watch.start()
     if compiled is None:
         plain = net(x).sum()
-        assert watch.module(plain.grad_fn.next_functions[0][0]._sequence_nr()) == "1"
+        assert watch.nodes().module(plain.grad_fn.next_functions[0][0]._sequence_nr()) == "1"
         compiled = torch.compile(net, backend=backend, fullgraph=True)
     assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
     loss = compiled(x).sum()
     loss.backward()
     number = loss.grad_fn._sequence_nr()
-    assert "unknown" in watch.module(number)  # type: ignore[operator]
-    assert watch.source(number)["code"] == "loss = compiled(x).sum()"  # lines still are
+    assert "unknown" in watch.nodes().module(number)  # type: ignore[operator]
+    assert watch.nodes().source(number)["code"] == "loss = compiled(x).sum()"  # lines still are
     watch.stop()
     compiled(x).sum().backward()
     assert frames == 1
-    assert any("torch.compile" in reason for reason in watch.unknown)
+    assert any("torch.compile" in reason for reason in watch.record.remarks)
     torch._dynamo.reset()
 
 
@@ -341,8 +336,8 @@ def test_the_users_modes_keep_their_order() -> None:
         watch.stop()
         assert torch._C._len_torch_function_stack() == 1
         assert torch._C._get_function_stack_at(0) is inner
-    assert watch.output(y.grad_fn._sequence_nr(), 0).name == "y"  # type: ignore[union-attr]
-    assert watch.output(z.grad_fn._sequence_nr(), 0).name == "z"  # type: ignore[union-attr]
+    assert watch.nodes().output(y.grad_fn._sequence_nr(), 0).name == "y"  # type: ignore[union-attr]
+    assert watch.nodes().output(z.grad_fn._sequence_nr(), 0).name == "z"  # type: ignore[union-attr]
 
 
 def test_functions_that_pass_two_modes_have_their_text() -> None:
@@ -355,7 +350,7 @@ def test_functions_that_pass_two_modes_have_their_text() -> None:
     names = {}
     node = h.grad_fn
     while node is not None and node.name() != "torch::autograd::AccumulateGrad":
-        output = watch.output(node._sequence_nr(), 0)
+        output = watch.nodes().output(node._sequence_nr(), 0)
         names[node.name()] = output.expression if output is not None else None
         node = node.next_functions[0][0]
     assert names == {
@@ -402,7 +397,7 @@ def test_stop_inside_of_backward_leaves_nothing() -> None:
 
 
 def test_lighten_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "MOST_OUTPUTS", 3)
+    monkeypatch.setattr(full_mode_limits, "MOST_OUTPUTS", 3)
     watch = recorder()
     x = torch.ones(2, requires_grad=True)
     watch.start()
@@ -411,9 +406,9 @@ def test_lighten_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     y = x + 1
     assert torch._C._len_torch_function_stack() == 0
     watch.stop()
-    assert watch.mode == "light" and "more than 3 operations" in watch.unknown[0]
-    assert watch.output(y.grad_fn._sequence_nr(), 0) is None
-    assert watch.source(y.grad_fn._sequence_nr())["code"] == "y = x + 1"
+    assert watch.hooks.mode == "light" and "more than 3 operations" in watch.record.remarks[0]
+    assert watch.nodes().output(y.grad_fn._sequence_nr(), 0) is None
+    assert watch.nodes().source(y.grad_fn._sequence_nr())["code"] == "y = x + 1"
 
 
 def test_another_tracer_is_left_alone() -> None:
@@ -433,8 +428,8 @@ def test_another_tracer_is_left_alone() -> None:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
     assert still is tracer and kept is tracer
-    assert any(FOREIGN_TRACER in reason for reason in watch.unknown)
-    assert watch.source(y.grad_fn._sequence_nr())["code"] == "y = x * 2"  # by the operations
+    assert any(FOREIGN_TRACER in reason for reason in watch.record.remarks)
+    assert watch.nodes().source(y.grad_fn._sequence_nr())["code"] == "y = x * 2"  # by the operations
 
 
 def test_a_tracer_set_later_is_left_alone() -> None:
@@ -450,7 +445,7 @@ def test_a_tracer_set_later_is_left_alone() -> None:
     kept = sys.gettrace()
     sys.settrace(None)
     assert kept is tracer
-    assert "unknown" in watch.source(y.grad_fn._sequence_nr())
+    assert "unknown" in watch.nodes().source(y.grad_fn._sequence_nr())
 
 
 def test_threads() -> None:
@@ -463,7 +458,7 @@ def test_threads() -> None:
             out = model(torch.ones(1, 2))
         results["trace"] = sys.gettrace()
         number = out.grad_fn._sequence_nr()
-        results["module"], results["source"] = watch.module(number), watch.source(number)
+        results["module"], results["source"] = watch.nodes().module(number), watch.nodes().source(number)
 
     start = torch._C._autograd._get_sequence_nr()
     watch.start()
@@ -473,11 +468,11 @@ def test_threads() -> None:
     y = torch.ones(2, requires_grad=True) * 2
     watch.stop()
     assert results["trace"] is not None
-    assert any("other threads" in reason for reason in watch.unknown)
+    assert any("other threads" in reason for reason in watch.record.remarks)
     if start > 200:  # no number was used by both threads
         assert results["module"] == "0"
         assert results["source"]["code"] == "out = model(torch.ones(1, 2))"
-        assert watch.source(y.grad_fn._sequence_nr())["code"].startswith("y = torch.ones")
+        assert watch.nodes().source(y.grad_fn._sequence_nr())["code"].startswith("y = torch.ones")
 
 
 def test_two_threads_with_the_same_numbers_are_unknown() -> None:
@@ -492,7 +487,7 @@ def test_two_threads_with_the_same_numbers_are_unknown() -> None:
         z = y * 2
         if asks:
             made.wait(10)
-            answers.append(watch.source(y.grad_fn._sequence_nr()))
+            answers.append(watch.nodes().source(y.grad_fn._sequence_nr()))
             asked.set()
         else:
             made.set()
@@ -525,13 +520,13 @@ def test_errors_in_the_script_have_no_frame_of_ours() -> None:
 def test_an_error_of_ours_turns_the_recorder_off() -> None:
     watch = recorder()
     x = torch.ones(2, requires_grad=True)
-    watch._outputs.add = None  # type: ignore[method-assign, assignment]
+    watch.record.outputs.add = None  # type: ignore[method-assign, assignment]
     watch.start()
     y = x * 2
     z = (y * 2).sum()
     z.backward()
     assert torch.equal(x.grad, torch.full((2,), 4.0))  # type: ignore[arg-type]
-    assert "TypeError" in watch.unknown[0]
+    assert "TypeError" in watch.record.remarks[0]
     watch.stop()
 
 
@@ -545,7 +540,7 @@ def test_inside_of_transforms_and_traces_nothing_is_recorded() -> None:
     watch.stop()
     assert torch.equal(gradient, 2 * x) and torch.equal(mapped, 2 * x)
     assert str(traced.graph).count("aten::") == 2
-    assert len(watch._outputs) <= 1
+    assert len(watch.record.outputs) <= 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -598,5 +593,5 @@ def test_pure_python_sleeps_and_wakes(mode: str) -> None:
     watch.stop()
     assert asleep
     assert watched < 1.5 * plain + IDLE_BUDGET * 20e-6  # the benchmark has the bound; here only: it sleeps
-    assert watch.source(z.grad_fn._sequence_nr())["code"] == "z = y * 2"
-    assert watch.source(y.grad_fn._sequence_nr())["code"] == "y = model(x)"
+    assert watch.nodes().source(z.grad_fn._sequence_nr())["code"] == "z = y * 2"
+    assert watch.nodes().source(y.grad_fn._sequence_nr())["code"] == "y = model(x)"

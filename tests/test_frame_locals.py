@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import inspector
-from inspector.recording.forward.line_tracer import IDLE_BUDGET
+from inspector.recording.forward.thread_line_tracer import IDLE_BUDGET
 from inspector.util.frame_locals import frames_outwards, variables_of
 
 MODES = ("full", "light", "none")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_small_tensor_pool import TENSORS as DENSE
 
-from inspector.recording.training.grad_provenance import are_empty
+from inspector.recording.training.grad_provenance import are_all_zero
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.histogram import sample, sample_step
 from inspector.tensor_stats.statistics import NAMES, statistics
@@ -49,6 +49,6 @@ def test_a_sample_of_a_permuted_tensor_is_of_its_elements(shape, order):
 
 def test_whether_grads_are_empty():
     nothing, something = torch.zeros(3), torch.tensor([0.0, 1.0])
-    assert are_empty([]) and are_empty([nothing, nothing])
-    assert are_empty([something]) is False and are_empty([nothing, nothing, something]) is False
-    assert are_empty([nothing, torch.empty(3, device="meta")]) is None
+    assert are_all_zero([]) and are_all_zero([nothing, nothing])
+    assert are_all_zero([something]) is False and are_all_zero([nothing, nothing, something]) is False
+    assert are_all_zero([nothing, torch.empty(3, device="meta")]) is None

@@ -232,11 +232,11 @@ def may_import(hooks: ModuleType) -> dict[str, set[str]]:
     allowed = {}
     for name, section in sections.items():
         text = " ".join(section.split())
-        found = re.search(r"(May import everything but|May import|Imports nothing of ours)([^.]*)", text)
+        found = re.search(r"(May import everything but|May import|Imports no other package)([^.]*)", text)
         assert found is not None, f"{name}: its paragraph does not say what it may import"
         named = set(re.findall(r"`(\w+)`", found[2].split(";")[0]))
         every = set(hooks.packages())
-        allowed[name] = every - named if "everything" in found[1] else set() if "nothing" in found[1] else named
+        allowed[name] = every - named if "everything" in found[1] else set() if "no other" in found[1] else named
     return allowed
 
 

@@ -91,7 +91,7 @@ def test_every_capability_is_asked_once() -> None:
 
     capability = Capability("imagined thing", "nothing", find)
     assert asked == []
-    assert capability.is_here and capability.parts == 7 and capability.remark is None
+    assert capability.is_available and capability.parts == 7 and capability.remark is None
     assert len(asked) == 1
 
 
@@ -152,7 +152,8 @@ def test_doctor_says_what_is_missing(how, bare_server, tmp_path):
     shown = {capability.name: capability for capability in CAPABILITIES if len(capability.name) <= 28}
     assert len(shown) > 15
     for key in shown:
-        assert rows[key] == ("missing" if (key == name and how == "absent") or not shown[key].is_here else "here")
+        is_missing = (key == name and how == "absent") or not shown[key].is_available
+        assert rows[key] == ("missing" if is_missing else "here")
 
 
 @pytest.mark.slow

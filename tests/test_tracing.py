@@ -32,7 +32,7 @@ def watched():
     HOOKS.uninstall()
 
 
-needs_wrappers = pytest.mark.skipif(not WRAPPERS.is_here, reason="this torch does not tell what hooks have packed")
+needs_wrappers = pytest.mark.skipif(not WRAPPERS.is_available, reason="this torch does not show packed tensors")
 
 
 def test_pre_order_by_slot():
@@ -166,7 +166,7 @@ def test_packed_tensors_are_not_unpacked(watched):
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: "packed", unpack):
         y = leaf().sin()
     (saved,) = saved_by(y.grad_fn)
-    assert (saved.state, saved.tensor) == ("packed" if WRAPPERS.is_here else "unknown", None)
+    assert (saved.state, saved.tensor) == ("packed" if WRAPPERS.is_available else "unknown", None)
 
 
 def test_attributes_are_plain():

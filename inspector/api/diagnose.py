@@ -43,9 +43,7 @@ class Diagnosis:
         lines = [_line(finding) for finding in self.findings] or ["no findings"]
         fine = sum(1 for check in self.checked if check.status == "nothing found")
         unseen = [check.rule for check in self.checked if check.status == "not checked"]
-        lines.append(
-            f"{pluralize(fine, 'rule')} without findings, {len(unseen)} not checked"
-        )
+        lines.append(f"{pluralize(fine, 'rule')} without findings, {len(unseen)} not checked")
         return "\n".join(lines)
 
 
@@ -118,7 +116,7 @@ def assert_gradients(
 
 
 def _missing(names: list[str]) -> Finding:
-    """The finding for parameters of the given model without a gradient; the forward was not recorded."""
+    """The finding for parameters of the given model that got no gradient."""
     return RULES["unreachable-parameter"].found(
         f"{pluralize(len(names), 'parameter')} got no gradient from this loss",
         "use the output of their modules in the loss, or pass only the trained part of the model",

@@ -30,8 +30,7 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a picture.
 
-    theme, text: those of `svg` and `save` where these are given none. text: None for outlines in files and plain
-    text in a notebook.
+    theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
     """
 
     def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
@@ -91,12 +90,12 @@ def draw(
     theme: Theme = "light",
     text: Text | None = None,
 ) -> Picture:
-    """Draw a Graph, or anything `trace` accepts: a tensor, several tensors, a model's output.
+    """Draw a Graph, or anything `trace` accepts, with the options of the command (`inspect --help`).
 
-    The options are those of the command, `inspect --help`.
-    style: the visual style; by default `attributes`, and `modules` above 30 Nodes. depth: how far to fold a model:
-    "auto", a number of levels, or "full". detail: beginner hides AccumulateGrad, standard shows every Node, expert
-    also what each Node saved; by default chosen by size.
+    style: the visual style; by default `attributes`, and `modules` above 30 Nodes.
+    depth: how far to fold a model: "auto", a number of levels, or "full".
+    detail: beginner hides AccumulateGrad, standard shows every Node, expert also what each Node saved; by default
+    chosen by size.
     direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
     canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.

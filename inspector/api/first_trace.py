@@ -12,11 +12,11 @@ from typing import Any
 from inspector.graph.values import unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.snapshot import NodeFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import NodeFacts, TracedGraph
 
 _KEY = "autograd-inspector"
-_NOT_WATCHED = "backward ran without being recorded"
+_NOT_RECORDED = "backward ran without being recorded"
 _NOT_TRACED = "it was not traced before backward"
 
 
@@ -33,7 +33,7 @@ def with_first_trace(root: Any, record: TracedGraph) -> tuple[TracedGraph, Gradi
         first = _without_states(record)
     elif not _is_released(record) and not _grads_differ(first, record):
         return record, None
-    return _joined(first, record), GradientFlow(not_recorded=_NOT_WATCHED)
+    return _joined(first, record), GradientFlow(not_recorded=_NOT_RECORDED)
 
 
 def _is_same_graph(first: TracedGraph, now: TracedGraph) -> bool:
@@ -41,7 +41,7 @@ def _is_same_graph(first: TracedGraph, now: TracedGraph) -> bool:
 
 
 def _is_released(record: TracedGraph) -> bool:
-    if record.is_structure_only:  # what its Nodes saved was not looked at
+    if record.is_structure_only:  # its saved tensors were not read
         return False
     return any(saved.before == "released" for node in record.nodes for saved in node.saved)
 

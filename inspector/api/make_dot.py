@@ -68,7 +68,7 @@ def make_dot(
     try:
         graph = trace_named([*outputs, *bases.values()], names)
     except NoGraphError:
-        _fill_without_graph(dot, outputs, names)
+        _add_outputs(dot, outputs, names)
     else:
         _fill(dot, graph, ShownAttributes(show_attrs, show_saved, max_attr_chars), len(outputs))
         _dotted(dot, graph, bases)
@@ -77,7 +77,8 @@ def make_dot(
     return dot
 
 
-def _fill_without_graph(dot: Any, outputs: Sequence[torch.Tensor], names: Names) -> None:
+def _add_outputs(dot: Any, outputs: Sequence[torch.Tensor], names: Names) -> None:
+    """Add the nodes of outputs without a graph."""
     for index, output in enumerate(outputs):
         label = f"{names.name(output) or ''}\n ({', '.join(map(str, output.shape))})"
         dot.node(f"t{index}", label, fillcolor=_COLOURS["output"])
@@ -108,7 +109,7 @@ def _bases(outputs: list[torch.Tensor]) -> dict[int, torch.Tensor]:
 
 
 def _dotted(dot: Any, graph: Graph, bases: dict[int, torch.Tensor]) -> None:
-    """The edges from the bases of views to the views."""
+    """Add the edges from the bases of views to the views."""
     first = len(graph.roots) - len(bases)
     for offset, position in enumerate(bases):
         dot.edge(graph.roots[first + offset], graph.roots[position], style="dotted")

@@ -16,12 +16,12 @@ from inspector.report import Report
 def plot(thing: Any, *leaves: Any, theme: Theme = "light", text: Text | None = None) -> Picture:
     """Plot the root along each of its scalar leaves, the others fixed, with the tangent at the leaf's value.
 
-    thing: a tensor, or a Graph. leaves: which of its leaves, as tensors or by name (of a Graph: by name);
-    without any all of them, up to four. What the script computed is not computed again: the curve is evaluated
-    from what the graph holds. So plot before `backward()`, which releases it, or what was traced before.
-    theme, text: of the Picture, as `draw` takes them.
-    Raises what `trace` raises, ValueError for a leaf that the graph does not have, and
-    `inspector.derivatives.finite_differences.NotEvaluable` with a line that says why no curve can be drawn.
+    thing: a tensor, or a Graph. leaves: the leaves to plot, as tensors or by name (for a Graph: by name); by
+    default all, up to four. The forward is not run again: the curve is evaluated from the saved tensors of the
+    graph. So plot before `backward()`, which releases them, or plot a Graph that was traced before it.
+    theme, text: as for `draw`.
+    Raises the errors of `trace`, ValueError for a leaf that is not in the graph, and
+    `inspector.derivatives.finite_differences.NotEvaluable` with the reason why no curve can be drawn.
     """
     if isinstance(thing, Graph):
         graph, names = thing, [str(leaf) for leaf in leaves]
@@ -39,10 +39,10 @@ def plot_norms(
 ) -> Picture:
     """Plot the gradient norm of each layer, from the root to the leaves, as bars on a logarithmic axis.
 
-    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`). call: which
-    of a report's backward calls, by its index from 1; the scale of a GradScaler is divided out.
-    theme, text: of the Picture, as `draw` takes them.
-    Raises ValueError for a call that the report does not have, and where no gradient norm is known.
+    thing: a Graph whose backward was recorded, or a Report (`inspector.load`, `recording.report()`).
+    call: the backward call of the report, by its index from 1. The scale of a GradScaler is divided out.
+    theme, text: as for `draw`.
+    Raises ValueError for a call that is not in the report, and if no gradient norm is known.
     """
     if isinstance(thing, Graph):
         return Picture(thing, plot_layers(thing), theme=theme, text=text)

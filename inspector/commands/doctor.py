@@ -13,15 +13,15 @@ from inspector import __version__
 from inspector.util.dependencies import requirements
 
 _OPTIONAL = "slides"
-"""The extra for the formats with optional dependencies."""
+"""The extra with the dependencies of some formats."""
 _NEWEST_TESTED = (2, 15)
-"""The newest release of torch that the tests run with."""
+"""The newest release of torch that was tested."""
 
 
 def doctor() -> int:
     """Print the versions, the layout engine, which `inspect` is on PATH, and torch's capabilities.
 
-    Returns 1 if a package or the layout engine is missing. A missing capability costs only what the table says.
+    Returns 1 if a package or the layout engine is missing, but not for a missing capability of torch.
     """
     lines = [("autograd-inspector", __version__, ""), ("python", platform.python_version(), sys.executable)]
     lines += [(name, *_package(name)) for name in requirements()]
@@ -51,8 +51,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _print_capabilities() -> None:
-    """What the inspector takes from torch beyond its documented interface: what is here, and what is lost without
-    it."""
+    """Print a table of torch's undocumented interfaces: whether each is available, and what is lost without it."""
     from rich.console import Console
     from rich.table import Table
 
@@ -66,7 +65,7 @@ def _print_capabilities() -> None:
     table.add_column("")
     table.add_column("without it")
     for capability in CAPABILITIES:
-        table.add_row(capability.name, "here" if capability.is_here else "missing", capability.lost)
+        table.add_row(capability.name, "here" if capability.is_available else "missing", capability.lost)
     print()
     Console(file=sys.stdout, highlight=False).print(table)
 
@@ -95,5 +94,5 @@ def _on_path() -> tuple[str, str]:
     if found is None:
         return "none", "use `inspect-autograd` or `python -m inspector`"
     with Path(found).open("rb") as file:
-        ours = b"inspector" in file.read(4096)
-    return ("ours", found) if ours else ("another", f"{found}; use `inspect-autograd`")
+        is_this_package = b"inspector" in file.read(4096)
+    return ("ours", found) if is_this_package else ("another", f"{found}; use `inspect-autograd`")

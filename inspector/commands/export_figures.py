@@ -52,15 +52,14 @@ def write_pictures(
         for path, scenes in _sheets(format, drawn, destination):
             try:
                 write_bytes_atomically(path, _content(format, drawn, scenes))
-            except OSError as error:  # of a library that encodes, say, which knows nothing of the file
+            except OSError as error:  # for example of an encoder, without the path
                 raise with_path(error, path) from error
             files.append(path)
     return Written(files, [*drawn.remarks, *remarks])
 
 
 def _write_original(original: Original, index: int, destination: Destination, written: Written) -> None:
-    """Write torchviz's own picture, or return a remark on why there is none. The other pictures are not affected.
-    """
+    """Write torchviz's own picture; if there is none, add a remark. The other pictures are not affected."""
     path = destination.file or destination.folder / f"backward-{index}{WRITERS['torchviz'].suffix}"
     reason = original.reason
     if original.source is not None:
@@ -82,7 +81,7 @@ def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, before and after."""
     script = _script(call.graph, options)
-    graph = with_step_order(call.graph, options.order)  # the numbers are those of the frames beside it
+    graph = with_step_order(call.graph, options.order)  # so that its numbers match the frames
     return draw(graph, options.figure, call=_code(call), script=script, depth=options.depth)
 
 

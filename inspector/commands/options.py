@@ -12,7 +12,7 @@ from inspector.options.figure_options import FigureOptions
 
 FORMATS = tuple(WRITERS)
 ORIGINAL = "torchviz"
-"""The format that torchviz draws, while the script runs."""
+"""The format drawn by torchviz itself, while the script runs."""
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
 

@@ -23,7 +23,7 @@ def open_folder(folder: Path) -> None:
         write_text_atomically(ignore, "*\n")
     if not (folder / f"{_NEWEST}{_ENDS[0]}").exists():
         return
-    for end in _ENDS:  # a report and what lies beside it go together
+    for end in _ENDS:  # a report and its companion files are moved together
         report, previous = folder / f"{_NEWEST}{end}", folder / f"{_PREVIOUS}{end}"
         if report.exists():
             report.replace(previous)

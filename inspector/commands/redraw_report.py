@@ -39,14 +39,14 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         with working(stderr_console(), "reading"):
             report = diagnose_report(load(path))
             mark_graph(report)
-        calls = _asked_for(report, options)
+        calls = _selected(report, options)
         originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
         for call in calls:
             original = original_of(originals, call.index)
             status = max(status, _draw(call, options, files, original))
-    except (ReportError, LookupError, ValueError) as error:  # the last: a path between tensors that are not there
+    except (ReportError, LookupError, ValueError) as error:  # ValueError: an unknown path
         return _complain(str(error.args[0]), USAGE)
-    except KeyboardInterrupt:  # every file is whole, or not there
+    except KeyboardInterrupt:  # files are written atomically
         return _complain("interrupted before the pictures were finished", INTERRUPTED)
     if quiet:
         for file in files:
@@ -56,12 +56,12 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
         try:
             show(stderr_console(), report, drawn)
-        except OSError:  # stderr is full, or its reader has gone
+        except OSError:  # stderr is full, or its reader is gone
             discard(stderr())
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
-def _asked_for(report: Report, options: Options) -> list[BackwardCall]:
+def _selected(report: Report, options: Options) -> list[BackwardCall]:
     indexes = [call.index for call in report.calls]
     wanted = options.watch.drawn(indexes) if options.watch.backward else report.recording["drawn"]
     calls = [call for call in report.calls if call.index in wanted]

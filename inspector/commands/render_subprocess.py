@@ -15,7 +15,7 @@ from inspector.util.child_python import python_command
 from inspector.util.exit_status import describe_exit_status
 
 REMARK = "inspect: note: "
-"""Prefix of a line of the child that is not an error."""
+"""Prefix of a line of the child that is a remark, not an error."""
 FILE = "inspect: file: "
 """Prefix of the name of a file that the child wrote, encoded as JSON because it may contain anything."""
 TIME_LIMIT = 60.0
@@ -30,9 +30,9 @@ class RenderProcess:
         self._limit = time.monotonic() + TIME_LIMIT
         self._report = report
         self.remarks: list[str] = []
-        """What could not be drawn as requested, once the process has ended."""
+        """The deviations from the options; filled in by `wait`."""
         self.files: list[Path] = []
-        """The pictures that there are then."""
+        """The pictures written; filled in by `wait`."""
         self._child = subprocess.Popen(
             python_command(_INSPECT, "--quiet", *_arguments(options), str(report)),
             stdin=subprocess.DEVNULL,
@@ -45,20 +45,20 @@ class RenderProcess:
     def wait(self) -> str | None:
         """Wait for the drawing to finish; return the error in one line, or None."""
         try:
-            _, said = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
+            _, printed = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.stop()
             return f"drawing was stopped after {TIME_LIMIT:.0f} s"
         except BaseException:
             self.stop()
             raise
-        lines = [line for line in said.splitlines() if line.strip()]
+        lines = [line for line in printed.splitlines() if line.strip()]
         if self._child.returncode == 0:
             self.remarks = [line.removeprefix(REMARK) for line in lines if line.startswith(REMARK)]
             self.files = [Path(json.loads(line.removeprefix(FILE))) for line in lines if line.startswith(FILE)]
             return None
         lines = [line for line in lines if not line.startswith((REMARK, FILE))]
-        if self._child.returncode < 0 or not lines:  # in the layout engine, the rasteriser, or for want of memory
+        if self._child.returncode < 0 or not lines:  # a crash in a native library, or out of memory
             return f"the process that draws {describe_exit_status(self._child.returncode)}"
         return lines[-1].removeprefix("inspect: ")
 
@@ -97,8 +97,8 @@ def _figure_arguments(look: FigureOptions) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The child's environment: it finds this package even in a checkout that is not installed, without the
-    script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file)."""
-    ours = str(Path(__file__).resolve().parents[2])
+    """The environment of the child: this package is importable even from a checkout that is not installed, and the
+    script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file) are removed."""
+    checkout = str(Path(__file__).resolve().parents[2])
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {"PYTHONPATH": ours, "PYTHONSAFEPATH": "1"}
+    return kept | {"PYTHONPATH": checkout, "PYTHONSAFEPATH": "1"}

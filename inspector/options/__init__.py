@@ -1,4 +1,4 @@
-"""The options of a user, as values. Imports nothing else of the package."""
+"""The options of the command and the library, as values. Imports no other package of the inspector."""
 
 from inspector.options.choices import CHOICES, DETAILS, STYLE_NAMES, check_choice
 from inspector.options.figure_options import FigureOptions

@@ -1,6 +1,6 @@
-"""Every option that takes one of a few words: its name and its words, for the command and for the library alike.
+"""The options with a fixed set of values, for the command and for the library.
 
-Nothing is imported here: `inspect --help` offers these words and must be quick.
+Imports nothing else, so that `inspect --help` is fast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Mode = Literal["full", "light", "none"]
 FailOn = Literal["error", "warning", "never"]
 Annotate = Literal["github"]
 Depth = int | Literal["auto", "full"]
-"""How far a model is folded: modules deeper than so many parts of a path; to what a picture has room for; not."""
+"""How far to fold a model: modules below this number of path components; until it fits a picture; not at all."""
 
 STYLE_NAMES: tuple[StyleName, ...] = get_args(StyleName)
 """The keys of `inspector.styles.STYLES`."""
@@ -52,17 +52,17 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "fail_on": FAIL_ON,
     "annotate": ANNOTATIONS,
 }
-"""An option by its name, and its words. The formats are the rows of `inspector.export.WRITERS`."""
+"""Option -> its valid values. The formats are the keys of `inspector.export.WRITERS`."""
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...] | None = None) -> None:
     """Raise ValueError, with the valid choices, for an invalid value of an option.
 
-    choices: the valid ones, if they differ from those of the command's option of this name.
+    choices: the valid values, if they differ from `CHOICES`.
     """
-    words = CHOICES[name] if choices is None else choices
-    if value not in words:
-        raise ValueError(f"unknown {name} {value!r}; choose from: {', '.join(words)}")
+    valid = CHOICES[name] if choices is None else choices
+    if value not in valid:
+        raise ValueError(f"unknown {name} {value!r}; choose from: {', '.join(valid)}")
 
 
 def check_depth(depth: object) -> None:

@@ -1,6 +1,6 @@
-"""How a figure is to look: one value for all that a reader may choose.
+"""The options of a figure, as one value.
 
-Imports the choices only: `inspect --help` offers them and must be quick.
+Imports only the choices, so that `inspect --help` is fast.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from inspector.options.choices import (
 
 @dataclass(frozen=True, slots=True)
 class FigureOptions:
-    """The options of a figure. None leaves a choice to the style and to the size of the graph.
+    """The options of a figure. None lets the style or the size of the graph decide.
 
-    style: a key of STYLES. direction: the way from the root to the leaves. arrows: whether they
-    point as the gradient flows (backward) or as the values did. canvas: None for tight, and for 16:9 of frames.
-    path: `u:f`, the tensors whose paths are lit, or an empty text. code: whether the source stands beside the
-    graph.
-    Raises ValueError for a word that may not be chosen.
+    style: a key of STYLES. direction: from the root to the leaves. arrows: forward as values flow, backward as the
+    gradient flows. canvas: None for a tight canvas, or 16:9 for frames.
+    path: `u:f`, the tensors whose paths are highlighted, or an empty text. code: show the source beside the graph.
+    Raises ValueError for an invalid value.
     """
 
     style: StyleName | None = None

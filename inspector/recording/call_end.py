@@ -1,4 +1,4 @@
-"""The end of a backward call: its graph as backward left it, and what was seen around it."""
+"""The end of a backward call: trace its graph again, and build the report's BackwardCall."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from inspector.recording.grad_reads import GradReads
 from inspector.recording.open_call import OpenCall
 from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
-from inspector.recording.thread_bound_forward import ThreadBoundForward
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
 from inspector.report import BackwardCall, Setting
@@ -20,25 +19,25 @@ from inspector.tracing.build_graph import build_graph
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import edges_of
-from inspector.tracing.snapshot import TracedGraph
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import walk
 
 
 class CallEnd:
     """Ends the calls of a session: `engine_has_run`, then `call`.
 
-    reads: where grads were read between the calls; None where nothing of the forward is recorded.
+    reads: the grads that the script read between the calls; None if the forward is not recorded.
     """
 
     def __init__(self, recorders: Recorders, plan: WatchPlan) -> None:
         forward = recorders.forward
         self._recorders = recorders
         self._plan = plan
-        self._rows = None if forward is None else CutAndWriteRows(forward)
-        self.reads = None if forward is None else GradReads(forward)
+        self._rows = None if forward is None else CutAndWriteRows(forward.record)
+        self.reads = None if forward is None else GradReads(forward.record.cuts_and_writes)
 
     def engine_has_run(self, token: OpenCall, result: Any) -> None:
-        """Take our hooks off; Nodes are those of a forward again."""
+        """Remove the hooks. New Nodes belong to a forward again."""
         token.capture.remove()
         if self._recorders.forward is not None:
             self._recorders.forward.backward_ends()
@@ -46,21 +45,25 @@ class CallEnd:
                 self._note_created_graph(token, result)
 
     def call(self, token: OpenCall, result: Any, error: BaseException | None) -> BackwardCall:
-        """The call as a report has it. result: what `torch.autograd.grad` returned; error: what it raised."""
+        """The call as in a report.
+
+        result: the return value of `torch.autograd.grad`. error: the exception that the engine raised.
+        """
         self._recorders.provenance.running = None
         if token.captured and result is not None:
             token.capture.captured(token.captured, result)
         flow = token.capture.flow
         flow.error = None if error is None else one_line(error)
         if error is not None and flow.steps:
-            token.tracing.look_into(flow.steps[-1])
+            token.tracing.read_failed(flow.steps[-1])
         return self._call(token, flow)
 
     def _note_created_graph(self, token: OpenCall, result: Any) -> None:
-        """A call under create_graph has ended: what it gave has a graph, which on a device another thread made."""
+        """A call under create_graph has ended; on a device, another thread created the graph of its result."""
         assert self._recorders.forward is not None and token.created_from is not None
-        gave = result if isinstance(result, tuple) else grads_of([leaf for _, leaf in token.tracing.leaves()])
-        on_device = [item for item in gave if item is not None and not item.is_cpu]
+        leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
+        results = result if isinstance(result, tuple) else grads_of(leaves)
+        on_device = [item for item in results if item is not None and not item.is_cpu]
         if on_device:
             self._recorders.forward.note_created_graph(
                 walk(edges_of(on_device)), {*token.tracing.walk.index, *token.created_from}
@@ -70,11 +73,11 @@ class CallEnd:
         recorders, head = self._recorders, token.head
         forward, run = recorders.forward, recorders.parts.run
         if forward is not None:
-            token.tracing.attach_sources(forward.leaf_source)
+            token.tracing.attach_sources(forward.record.outputs.leaf_source)
         if self._plan.keeps_last:
             recorders.inventory.forget_calls()
         record, ids = self._record(token, flow)
-        graph = build_graph(record, ids, flow, None if forward is None else ThreadBoundForward(forward))
+        graph = build_graph(record, ids, flow, None if forward is None else forward.nodes())
         graph.refine(add_local_derivatives)
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
@@ -82,15 +85,15 @@ class CallEnd:
         if forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():
-            graph.make()  # now: who asks later does so from another thread
+            graph.make()  # now, since lookups from another thread are unknown
         accumulates = head.wanted is None
         run(TRAINING, lambda: recorders.provenance.ended(head.index, record, flow, ids, accumulates), None)
         cuts, writes = self._rows_of(token, record, ids)
-        self._plan.switch(forward, head.index + 1, small=is_small(len(record.nodes)))
+        self._plan.switch(forward.hooks, head.index + 1, small=is_small(len(record.nodes)))
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _rows_of(self, token: OpenCall, record: TracedGraph, ids: Ids) -> tuple[list[CutRow], list[WriteRow]]:
-        """What was cut and written since the last call; what was read is noted."""
+        """The cuts and writes since the last call."""
         run, rows, reads = self._recorders.parts.run, self._rows, self.reads
         assert rows is not None and reads is not None
         head, tracing = token.head, token.tracing
@@ -100,11 +103,11 @@ class CallEnd:
         return cuts, writes
 
     def _record(self, token: OpenCall, flow: GradientFlow) -> tuple[TracedGraph, Ids]:
-        """What the graph and the parameters hold after backward, read back from a device at once."""
+        """Trace the graph and the parameters after backward; devices are waited for once."""
         run, inventory, grads = self._recorders.parts.run, self._recorders.inventory, token.grads
         beside = [self._recorders.values]
         if grads is not None:
-            run(PARAMETERS, lambda: inventory.look_again(grads), None)
+            run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
         record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
         ids = Ids(record)

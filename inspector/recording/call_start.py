@@ -1,4 +1,4 @@
-"""The start of a backward call: its graph as it is before the engine runs."""
+"""The start of a backward call: trace its graph before the engine runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.graph.values import Unknown
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.open_call import CallInfo, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
@@ -23,23 +23,25 @@ from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report.row_types import Alive, EventRow
 from inspector.tensor_stats import Batch
 from inspector.torch_api.modes import unobserved
+from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
-from inspector.tracing.snapshot import FULL_NODES, GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles, column_of
 from inspector.user_code.variable_names import Names, names_from
 
 Before: TypeAlias = Callable[[int, tuple[Any, ...], Names], None]
-"""Is told of each watched call before backward runs: its index, its roots, the script's names."""
+"""Called for each recorded call before backward runs, with its index, its roots and the script's names."""
 
 _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 
 
 class CallStart:
-    """Starts the calls of a session, by `start`.
+    """Starts the calls of a session.
 
-    ended: how many calls have ended. before: who else wants to see the roots.
-    without_graph: the events of calls that no root had a graph for.
+    ended: returns the number of calls that have ended. before: see `Before`.
+    without_graph: the events of calls none of whose roots has a graph.
     """
 
     def __init__(
@@ -53,13 +55,15 @@ class CallStart:
         self._indexes = itertools.count(1)  # threads may start calls at the same time
 
     def start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
-        """Look at the graph of a call. pause: closed when it has ended."""
+        """Trace the graph of a call and install its hooks. pause: closed when the call has ended."""
         DEEP_GRAPHS.release()
         recorders = self._recorders
         roots = [(output, edge) for output in call.given.outputs if (edge := gradient_edge(output)) is not None]
         graph = walk(edge for _, edge in roots)
-        if (forward := recorders.forward) is not None:
-            forward.renumber_engine_nodes(graph)
+        forward = recorders.forward
+        nodes = None if forward is None else forward.nodes()
+        if nodes is not None:
+            nodes.renumber_engine_nodes(graph)
         index = next(self._indexes)
         is_full = self._plan.is_full(index) or is_small(len(graph.nodes)) or not _are_finite(call.given.outputs)
         batch = Batch("full" if is_full else "light", recorders.values)
@@ -72,8 +76,8 @@ class CallStart:
         tracing = GraphSnapshot(graph, outputs, names, batch)
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
-        if forward is not None:
-            tracing.attach_forward_values(forward.made)
+        if nodes is not None:
+            tracing.attach_forward_values(nodes.content_at_last_use)
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -83,29 +87,30 @@ class CallStart:
             self.without_graph.append(without_graph_event(call.frame, location, names, self._ended()))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
-        cuts_of_roots = _cuts_of_roots(call, forward)
+        cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
         head = CallInfo(index, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive)
         given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _note_training(self, index: int, names: Names) -> None:
-        """Note how the parameters are called now, which modules have run, and what was replaced."""
+        """Update the names of parameters, the modules that have run, and the parameters that were replaced."""
         forward, leaves = self._recorders.forward, self._recorders.provenance.leaves
         leaves.update_names(names)
         if forward is not None:
-            ran = [module for reference in forward.roots if (module := reference()) is not None]
-            leaves.mark_as_run(map(names.tree, ran), forward.without_graph)
-            leaves.find_sources(forward.leaf_source)
-            self._recorders.training.optimizers.update(index, names, forward.leaf_source)
+            modules, leaf_source = forward.record.modules, forward.record.outputs.leaf_source
+            ran = [module for reference in modules.roots if (module := reference()) is not None]
+            leaves.mark_as_run(map(names.tree, ran), modules.without_graph.source)
+            leaves.find_sources(leaf_source)
+            self._recorders.training.optimizers.update(index, names, leaf_source)
 
 
 def _capture(
     call: EngineCall, tracing: GraphSnapshot, batch: Batch, pause: contextlib.ExitStack
 ) -> GradientCapture:
-    """Hooks that see the gradients, where the graph is not too large for them."""
+    """Install the hooks that capture gradients, unless the graph is too large."""
     capture = GradientCapture(batch)
-    pause.callback(capture.remove)  # also if we are interrupted
+    pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
     else:
@@ -129,13 +134,13 @@ def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
     }
 
 
-def _cuts_of_roots(call: EngineCall, forward: ForwardRecorder | None) -> frozenset[int]:
+def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset[int]:
     roots = [root for root in call.given.outputs if isinstance(root, torch.Tensor) and root.grad_fn is None]
-    return frozenset() if forward is None else forward.cut_ancestry(roots)
+    return frozenset() if forward is None else forward.cuts_and_writes.cut_ancestry(roots)
 
 
 def _are_finite(outputs: tuple[Any, ...]) -> bool:
-    """Whether the roots are: if not, what can be seen is worth more than what it costs."""
+    """Whether the scalar roots are finite; if not, a full trace is worth its cost."""
     with unobserved():
         numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
         return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
@@ -143,7 +148,7 @@ def _are_finite(outputs: tuple[Any, ...]) -> bool:
 
 def _pair_of_input(item: Any, tracing: GraphSnapshot) -> Pair | None:
     if isinstance(item, torch.Tensor):  # torch's own get_gradient_edge fails for a sparse CSR leaf
-        return tracing.pair_of(item)
+        return tracing.tensors.pair_of(item)
     edge = gradient_edge(item)
     if edge is None or edge[0] not in tracing.walk.index:
         return None

@@ -1,4 +1,4 @@
-"""Backward calls on what needs no gradient, and which tensors the script meant to have one."""
+"""Backward calls whose roots do not require a gradient."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from inspector.graph.values import Unknown
 from inspector.report.row_types import EventRow
 from inspector.user_code.variable_names import Names
 
-_ASKS_FOR_GRAD = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.grad\b")
-"""`coeffs.grad` in the text of a script."""
+_GRAD_ACCESS = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.grad\b")
+"""`coeffs.grad` in the text of a script. Group 1: `coeffs`."""
 
 
 def without_graph_event(
     frame: FrameType | None, location: Source | Unknown, names: Names, after_call: int
 ) -> EventRow:
-    """No root needs a gradient: which tensors did the script mean to have one, as it asks for their grad?"""
+    """The event of such a call. parameters: the tensors without requires_grad whose grad the script reads."""
     text = "" if frame is None else "".join(linecache.getlines(frame.f_code.co_filename))
-    asked = set(_ASKS_FOR_GRAD.findall(text))
+    read = set(_GRAD_ACCESS.findall(text))
     named = [names.name(tensor) for tensor in names.tensors if not tensor.requires_grad]
     return {
         "event": "without_graph",
         "after_call": after_call,
         "optimizer": None,
         "source": location,
-        "parameters": [name for name in named if name is not None and name in asked],
+        "parameters": [name for name in named if name is not None and name in read],
     }

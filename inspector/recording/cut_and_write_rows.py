@@ -1,41 +1,44 @@
-"""The rows of cuts and of writes in place that each backward call reports."""
+"""The rows of cuts and in-place writes of each backward call."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any, cast
 
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord, ThreadNodes
 from inspector.recording.open_call import CallInfo
 from inspector.recording.saved_tensor_writes import SavedMemory, written_by_arrays
-from inspector.recording.thread_bound_forward import ThreadBoundForward
 from inspector.report.row_types import CutRow, WriteRow
 from inspector.tracing.ids import Ids
-from inspector.tracing.snapshot import GraphSnapshot, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import TracedGraph
 
 _NOT_IN_ROWS = ("leaf", "memory", "number")
-"""What is known of a cut or a write while its tensor lives, and means nothing afterwards."""
+"""Keys that are only valid while the tensor is alive."""
 
 
 class CutAndWriteRows:
-    """Makes the rows of each call that ends, from what the forward has recorded since the last."""
+    """Makes the rows of each call that ends, from the cuts and writes recorded since the last call."""
 
-    def __init__(self, forward: ForwardRecorder) -> None:
+    def __init__(self, forward: ForwardRecord) -> None:
         self._forward = forward
-        self._cut_counts: list[int] = []  # of the recorder's cuts, those of calls that have ended
+        self._recorded = forward.cuts_and_writes
+        self._engine_threads = forward.outputs.engine_threads
+        self._cut_counts: list[int] = []  # counts of the recorded cuts when the last call ended
         self._writes = 0
 
     def cut_rows(self, head: CallInfo, record: TracedGraph, ids: Ids, tracing: GraphSnapshot) -> list[CutRow]:
-        """The cuts since the last call, each with how often it happened since, and where its data went."""
-        cuts = self._forward.cuts
+        """The cuts since the last call, each with its count since then and the functions that used its data."""
+        cuts = self._recorded.cuts()
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
         into = self._reached(record, ids) if head.recording == "full" else {}
         made = [
-            self._forward.thread_counter_at(record.nodes[position].sequence_nr) for position, _ in record.roots
+            self._engine_threads.thread_counter_at(record.nodes[position].sequence_nr)
+            for position, _ in record.roots
         ]
         last = max(made, default=None)
-        self._forward.mark_cuts_reported()
+        self._recorded.mark_reported()
         rows = []
         for index, (cut, count) in enumerate(zip(cuts, earlier, strict=True)):
             if cut["count"] > count:
@@ -47,54 +50,57 @@ class CutAndWriteRows:
         return rows
 
     def _under(self, leaves: list[int] | None, tracing: GraphSnapshot) -> dict[str, list[str] | None]:
-        """The names of the leaves under a cut, and which of them are not under the roots of this call.
+        """The names of the leaves under a cut, and of those that are not under the roots of this call.
 
-        One that nobody holds any more, as a tied weight had before it was tied, is nobody's to train.
+        Deleted leaves do not count, such as the old weight of a layer that was tied to another one.
         """
         if leaves is None:
             return {"leaves": None, "beyond": None}
-        known = self._forward.leaves
+        known = self._recorded.leaves
         alive = [(number, tensor) for number in leaves if (tensor := known.tensor(number)) is not None]
-        beyond = [number for number, tensor in alive if tracing.pair_of(tensor) is None]
+        beyond = [number for number, tensor in alive if tracing.tensors.pair_of(tensor) is None]
         return {"leaves": known.names(leaves), "beyond": known.names(beyond)}
 
     def _reached(self, record: TracedGraph, ids: Ids) -> dict[int, list[str]]:
-        """For each cut by its index, the functions of the graph that its data went into."""
-        forward, into = ThreadBoundForward(self._forward), defaultdict(list)
+        """The functions of the graph that used the data of each cut, by the index of the cut."""
+        nodes, into = ThreadNodes(self._forward), defaultdict(list)
         for position, node in enumerate(record.nodes):
             for output_nr in range(len(node.outputs)):
-                output = forward.output(node.sequence_nr, output_nr)
+                output = nodes.output(node.sequence_nr, output_nr)
                 for index in sorted(output.cuts) if output is not None else ():
                     into[index].append(ids.function(position))
         return into
 
     def write_rows(self, head: CallInfo, record: TracedGraph, ids: Ids, tracing: GraphSnapshot) -> list[WriteRow]:
-        """The writes that `_new_writes` finds, and those by way of arrays."""
-        writes = self._new_writes(SavedMemory(record, ids, self._forward.thread_counter_at))
-        by_arrays = written_by_arrays(record, ids, self._forward) if head.recording == "full" else ()
+        """The writes of `_new_writes`, and the writes through arrays that share memory with saved tensors."""
+        writes = self._new_writes(SavedMemory(record, ids, self._engine_threads.thread_counter_at))
+        by_arrays: list[WriteRow] = []
+        if head.recording == "full":
+            nodes, sources = ThreadNodes(self._forward), self._forward.sources
+            by_arrays = written_by_arrays(record, ids, nodes, sources.array_writes)
         return [*(cast(WriteRow, self._row(write, "to", ids, tracing)) for write in writes), *by_arrays]
 
     def _new_writes(self, saved: SavedMemory) -> list[dict[str, Any]]:
-        """The writes since the last call, and earlier ones that went over what this graph had saved."""
-        writes = [write | {"saved": saved.saved_in(write)} for write in self._forward.writes]
+        """The writes since the last call, and earlier ones that overwrote saved tensors of this graph."""
+        writes = [write | {"saved": saved.saved_in(write)} for write in self._recorded.writes()]
         new, self._writes = self._writes, len(writes)
         return [
             write
             for number, write in enumerate(writes)
-            if write["saved"] or (number >= new and _is_of_the_script(write))
+            if write["saved"] or (number >= new and _is_by_script(write))
         ]
 
     def _row(self, found: dict[str, Any], key: str, ids: Ids, tracing: GraphSnapshot) -> dict[str, Any]:
-        """A cut or a write for the report, its tensor by its id in the graph (None for one outside of it)."""
+        """A cut or a write as a row of the report; its tensor is an id of the graph, None outside of it."""
         row = {name: item for name, item in found.items() if name not in (key, *_NOT_IN_ROWS)}
         row["tensor"] = ids.recorded(found[key])
         if found["leaf"] is not None:
-            leaf = self._forward.leaves.tensor(found["leaf"])
-            pair = None if leaf is None else tracing.pair_of(leaf)
+            leaf = self._recorded.leaves.tensor(found["leaf"])
+            pair = None if leaf is None else tracing.tensors.pair_of(leaf)
             row["tensor"] = None if pair is None else ids.tensor(pair)
         return row
 
 
-def _is_of_the_script(write: dict[str, Any]) -> bool:
-    """Whether a write is more than a library's initialisation of a parameter."""
+def _is_by_script(write: dict[str, Any]) -> bool:
+    """Whether a write is not merely the initialisation of a parameter by a library."""
     return write["leaf"] is None or bool(write["direct"])

@@ -21,8 +21,8 @@ from inspector.graph.traversal import longest_ways, topological_order
 from inspector.tracing.walk import AutogradNode, Walk
 
 DEPTH = 5_000
-"""Length of a chain of Nodes from which a graph is kept: what the smallest common stack (1 MB, a thread on some
-systems) survives, measured at 4,980."""
+"""Minimum length of a chain of Nodes for a graph to be kept. The smallest common stack (1 MB, a thread on some
+systems) survives 4,980 Nodes, as measured."""
 
 _OWNED_HERE = 2
 """sys.getrefcount of a Node owned only by one list or one local variable here: that reference and its own
@@ -37,11 +37,12 @@ being dropped: the interpreter would run the pending call right then, when the t
 
 
 class DeepGraphKeepalive:
-    """The keeper of deep graphs. There is only one, `DEEP_GRAPHS`, since a Node in two lists would look owned for
+    """Keeps deep graphs. There is only one instance, `DEEP_GRAPHS`: a Node in two lists would look owned for
     ever."""
 
     def __init__(self) -> None:
-        self._lists: list[list[AutogradNode]] = []  # each leaf first; a later list may sit on an earlier one
+        # Each list is leaf first. A later graph may contain Nodes of an earlier list.
+        self._lists: list[list[AutogradNode]] = []
         self._roots: list[weakref.ref[Any]] = []
         self._release_soon = partial(_add_pending_call, _PENDING_CALL(self._on_pending_call), None)
 
@@ -74,7 +75,7 @@ class DeepGraphKeepalive:
                 gc.callbacks.remove(self._on_collection)
 
     def _on_collection(self, phase: str, _: dict[str, int]) -> None:
-        if phase == "stop":  # some tensor within the graph was the last to be held: there is no weakref to it
+        if phase == "stop":  # the last owner may have been a tensor within the graph, to which there is no weakref
             self.release()
 
     def _on_pending_call(self, _: Any) -> int:

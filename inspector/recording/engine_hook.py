@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.engine import EngineArguments, Entrance, entrances, in_backward, read_arguments
+from inspector.torch_api.engine import EngineArguments, EntryPoint, entry_points, in_backward, read_arguments
 from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tensors import in_transform, is_traced
@@ -62,8 +62,8 @@ class EngineHook:
         if self._patches:
             return
         self._patches = [
-            Patch(entrance.owners, entrance.name, functools.partial(self._watched, entrance))
-            for entrance in entrances()
+            Patch(entry_point.owners, entry_point.name, functools.partial(self._watched, entry_point))
+            for entry_point in entry_points()
         ]
         for patch in self._patches:
             patch.install()
@@ -74,18 +74,18 @@ class EngineHook:
             patch.uninstall()
         self._patches = []
 
-    def _watched(self, entrance: Entrance, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
-            call = without_dynamo(self._arguments, entrance, args, kwargs)
+            call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
                 return original(*args, **kwargs)
             return self._run(original, call, args, kwargs)
 
-        # What they call, the engine and the user's hooks, Dynamo sees as it would without us.
+        # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
         skip_in_dynamo(enter, EngineHook._arguments, EngineHook._run, _caller)
         return functools.wraps(original)(enter)
 
-    def _arguments(self, entrance: Entrance, args: Any, kwargs: Any) -> EngineArguments | None:
+    def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
         """The arguments of a call; None for a call that is not the script's own: nested calls, compiler traces,
         `torch.func`, and calls that torch is about to refuse."""
         if not self._patches or getattr(self._busy, "here", False):
@@ -94,7 +94,7 @@ class EngineHook:
             return None  # from a hook or a reentrant checkpoint: it belongs to the outer call
         if torch.compiler.is_compiling() or in_transform():
             return None
-        call = read_arguments(entrance, args, kwargs)
+        call = read_arguments(entry_point, args, kwargs)
         if call is None:
             return None
         return None if any(map(is_traced, call.outputs)) else call
@@ -108,7 +108,7 @@ class EngineHook:
             return original(*args, **kwargs)
         self._busy.here = True
         collects = gc.isenabled()
-        gc.disable()  # what we note is young and stays: collections would only walk all of torch, again and again
+        gc.disable()  # the new objects stay alive: each collection would only traverse all of torch again
         try:
             token = without_dynamo(self._start, call, frame)
             del frame

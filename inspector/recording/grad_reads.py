@@ -1,30 +1,30 @@
-"""Where the script read the grad of a tensor of an earlier call that is no leaf."""
+"""The places where the script read the grad of a non-leaf tensor of an earlier call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward.cuts_and_writes import CutsAndWrites
 from inspector.report.row_types import EventRow
 from inspector.tracing.ids import Ids
 
 
 class GradReads:
-    """Tells the readings that a forward has seen apart by the calls that had ended before."""
+    """Assigns each recorded read of a grad to the last call that had ended before it."""
 
-    def __init__(self, forward: ForwardRecorder) -> None:
-        self._forward = forward
-        self._counts: list[int] = []  # how many readings there were when each call ended
+    def __init__(self, recorded: CutsAndWrites) -> None:
+        self._recorded = recorded
+        self._counts: list[int] = []  # number of reads when each call ended
         self._ids: list[Ids] = []
 
     def call_ended(self, ids: Ids) -> None:
-        """A call has ended; ids: of its graph."""
-        self._counts.append(len(self._forward.reads))
+        """A call has ended. ids: those of its graph."""
+        self._counts.append(len(self._recorded.reads()))
         self._ids.append(ids)
 
     def events(self) -> Iterator[EventRow]:
-        """The rows of the readings, in their order."""
-        for position, read in enumerate(self._forward.reads):
+        """The rows of the reads, in order."""
+        for position, read in enumerate(self._recorded.reads()):
             ended = sum(1 for count in self._counts if count <= position)
             tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
             if tensor is not None:

@@ -20,7 +20,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from inspector.graph.node_names import name_of_custom
 from inspector.report import BackwardCall, Check, Finding, mask_addresses
-from inspector.torch_api.gradcheck import without_recount
+from inspector.torch_api.gradcheck import without_second_pass
 from inspector.torch_api.patch import Patch
 from inspector.user_code.paths import UserFiles
 
@@ -33,8 +33,8 @@ _ONE_BY_ONE = 256
 """Maximum elements of all inputs for comparing every derivative, which runs the forward twice for each."""
 
 _MOST_ELEMENTS = 1 << 20
-"""Up to which the derivative along one random direction is compared (gradcheck's fast mode); beyond, nothing: the
-inputs are kept in double precision until the check."""
+"""Maximum elements of all inputs for comparing the derivative along one random direction (gradcheck's fast mode).
+Larger calls are not checked, since the inputs are kept in double precision until the check."""
 
 _ABSOLUTE, _RELATIVE = 1e-9, 1e-5
 """Tolerances for one direction. gradcheck allows it the absolute errors of all elements together: with its 1e-5
@@ -85,7 +85,7 @@ class CustomFunctions:
             if not kwargs and not torch.compiler.is_compiling():
                 with contextlib.suppress(Exception):  # an internal error must not reach the script
                     self._note(cls, args)
-            return original.__get__(None, cls)(*args, **kwargs)  # a classmethod of Python's or C's
+            return original.__get__(None, cls)(*args, **kwargs)  # a classmethod, in Python or in C
 
         return classmethod(apply)
 
@@ -168,11 +168,11 @@ def _checked(call: _FunctionCall) -> FunctionCheck:
         reason = f"gradcheck would take too long: its inputs have more than {_MOST_ELEMENTS:,} elements"
         return FunctionCheck(name, call.source, "not checked", reason)
     try:
-        with _undisturbed(), without_recount():
+        with _random_state_kept(), without_second_pass():
             wrong = _disagreement(call, call.arguments)
-            if wrong is not None and _disagreement(call, _moved(call.arguments)) is None:
+            if wrong is not None and _disagreement(call, _shifted(call.arguments)) is None:
                 wrong = None  # at a kink, such as relu at 0, which no finite difference can judge
-    except Exception as error:  # of the user's code, which may know no double precision
+    except Exception as error:  # of user code, which may not support double precision
         reason = f"{type(error).__name__} in double precision: {_one_line(error)}"
         return FunctionCheck(name, call.source, "not checked", reason)
     if wrong is None:
@@ -193,20 +193,20 @@ def _disagreement(call: _FunctionCall, arguments: tuple[Any, ...]) -> str | None
     return None
 
 
-def _moved(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same arguments, with those that require a gradient moved slightly."""
+def _shifted(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same arguments, with small random offsets where they require a gradient."""
 
-    def moved(item: Any) -> Any:
+    def shifted(item: Any) -> Any:
         if not isinstance(item, torch.Tensor) or not item.requires_grad:
             return item
         return (item.detach() + 1e-3 * torch.rand_like(item)).requires_grad_()
 
-    return tuple(map(moved, arguments))
+    return tuple(map(shifted, arguments))
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Restore the user's random numbers afterwards, and suppress gradcheck's warnings."""
+def _random_state_kept() -> Iterator[None]:
+    """Restore the state of random numbers afterwards, and suppress gradcheck's warnings."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,8 +1,8 @@
 """Record gradients: hooks on every Node of a walk, during one backward call.
 
 The same few hook functions serve all Nodes and ask the engine for the current one: creating one function per Node
-would take as long as running it. They reduce a gradient at once (`summaries.Batch`) and keep no reference to it,
-because a reference would make torch copy the gradient of every parameter instead of moving it.
+would take as long as running it. They reduce a gradient at once (`tensor_stats.Batch`) and keep no reference to
+it, because a reference would make torch copy the gradient of every parameter instead of moving it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from inspector.tracing.walk import AutogradNode, Walk
 
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
+
 class GradientCapture:
     """Fills a GradientFlow while the engine runs."""
 
@@ -40,25 +41,26 @@ class GradientCapture:
         runs_all: the call is for all leaves, so that the engine runs every Node.
         """
         self._index |= walk.index
-        at_work = CURRENT_NODE.parts
-        if at_work is None:
+        current_node = CURRENT_NODE.parts
+        if current_node is None:
             self._install_one_by_one(walk)
             return
-        one, several = self._arriving(at_work)
+        one, several = self._incoming(current_node)
         if self._batch.level == "light" and runs_all:
             self._install_quickly(walk, one, several)
             return
-        leave = self._leaving(at_work)
+        leave = self._outgoing(current_node)
         for node in walk.nodes:
             self._hook(node, several, leave)
 
     def _install_quickly(
         self, walk: Walk, one: Callable[[torch.Tensor | None], None], several: Callable[[Gradients], None]
     ) -> None:
-        """Hook a Node with one output as `register_hook` of that tensor does: in a tenth of the time of a prehook.
+        """Hook a Node with one output as `Tensor.register_hook` does, in a tenth of the time of a prehook.
 
-        Torch runs such hooks also where the engine only stops at a Node, and before a prehook of the user's: what
-        they see is what `retain_grad` keeps. That of an AccumulateGrad would be the leaf's own, and stay.
+        torch runs these hooks before the user's prehooks, also where the engine only stops at a Node: they receive
+        what `retain_grad` keeps. AccumulateGrad gets a prehook, since such a hook would belong to the leaf and
+        stay.
         """
         self._shared[0] = one
         with unobserved():
@@ -70,30 +72,32 @@ class GradientCapture:
     def _install_one_by_one(self, walk: Walk) -> None:
         """Fallback if torch does not say which Node is running: a pair of hooks for each."""
         for node in walk.nodes:
-            at_work = functools.partial(_same, node)
-            self._hook(node, self._arriving(at_work)[1], self._leaving(at_work))
+            current_node = functools.partial(_same, node)
+            self._hook(node, self._incoming(current_node)[1], self._outgoing(current_node))
 
     def _hook(self, node: AutogradNode, several: Callable[..., None], leave: Callable[..., None]) -> None:
         self._handles.append(node.register_prehook(several))
         if self._batch.level == "full":
             self._handles.append(node.register_hook(leave))
 
-    def _arriving(
-        self, at_work: Callable[[], AutogradNode]
+    def _incoming(
+        self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        return _arriving(at_work, self._index, self.flow, self._batch, self._errors)
+        return _incoming_hooks(current_node, self._index, self.flow, self._batch, self._errors)
 
-    def _leaving(self, at_work: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
-        return _leaving(at_work, self._index, self.flow, self._batch, self._errors)
+    def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
+        return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
 
     def remove(self) -> None:
-        """Take our hooks off again: on an AccumulateGrad they would fire in later calls. Raises what one raised,
-        which within the hook would have ended the user's backward."""
+        """Remove the hooks: on an AccumulateGrad they would run in later calls.
+
+        Raises the first exception of a hook; inside the hook it would have ended the user's backward.
+        """
         self._shared.clear()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._index.clear()  # a Node that leads to itself is a cycle that nothing frees
+        self._index.clear()  # Node -> hook -> index -> Node is a cycle that is never collected
         if self._errors:
             raise self._errors[0]
 
@@ -108,17 +112,18 @@ def _same(node: AutogradNode) -> AutogradNode:
     return node
 
 
-def _arriving(
-    at_work: Callable[[], AutogradNode],
+def _incoming_hooks(
+    current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
     batch: Batch,
     errors: list[Exception],
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-    """What notes the turn of the Node that `at_work` names and what has arrived at it: as `register_hook` of a
-    tensor and `register_prehook` of a Node call it.
+    """The hooks for incoming gradients, which also record the order of the Nodes: the first as
+    `Tensor.register_hook` calls it, the second as `Node.register_prehook` calls it.
 
-    It does not raise: after a first error, which is kept in `errors`, it does nothing.
+    current_node: returns the Node that is running. errors: receives the first exception, after which the hooks do
+    nothing; they never raise.
     """
     steps, arrived, norms, flowing = flow.steps, flow.arrived, flow.norms, batch.flowing
     is_light = batch.level == "light"
@@ -130,7 +135,7 @@ def _arriving(
         if errors:
             return
         try:
-            position = index.get(at_work())
+            position = index.get(current_node())
             if position is None:  # compiled autograd runs hooks outside of any Node
                 return
             steps.append(position)
@@ -145,21 +150,21 @@ def _arriving(
     return one, several
 
 
-def _leaving(
-    at_work: Callable[[], AutogradNode],
+def _outgoing_hook(
+    current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
     batch: Batch,
     errors: list[Exception],
 ) -> Callable[[Gradients, Gradients], None]:
-    """What notes what the Node at work sends on: as its `register_hook` calls it. Like `_arriving`."""
+    """The hook for outgoing gradients, as `Node.register_hook` calls it. See `_incoming_hooks`."""
     contributions, flowing = flow.contributions, batch.flowing
 
     def left(sent: Gradients, _: Gradients) -> None:
         if errors:
             return
         try:
-            position = index.get(at_work())
+            position = index.get(current_node())
             if position is None:
                 return
             for slot, value in enumerate(without_dynamo(flowing, sent)):
@@ -170,9 +175,9 @@ def _leaving(
     return left
 
 
-_NOBODY = functools.partial(_same, None)
+_NO_NODE = functools.partial(_same, None)
 skip_in_dynamo(
     quick_norm,
-    *_arriving(_NOBODY, {}, GradientFlow(), Batch(), []),
-    _leaving(_NOBODY, {}, GradientFlow(), Batch(), []),
+    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), Batch(), []),
+    _outgoing_hook(_NO_NODE, {}, GradientFlow(), Batch(), []),
 )

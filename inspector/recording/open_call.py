@@ -1,4 +1,4 @@
-"""A backward call that is under way: what was seen before it, and what is needed when it has ended."""
+"""A backward call while the engine runs."""
 
 from __future__ import annotations
 
@@ -12,32 +12,41 @@ from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.training.parameter_inventory import Grads
 from inspector.report import Mode
 from inspector.report.row_types import Alive
-from inspector.tracing.snapshot import GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import AutogradNode
 
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What is known of a backward call when it begins, see `BackwardCall`."""
+    """The facts about a backward call that are known when it begins, see `BackwardCall`.
+
+    cuts_of_roots: indices of the cuts that the data of a root without a grad_fn went through.
+    """
 
     index: int
     location: Source | Unknown
     recording: Mode
     scale: float | None
     wanted: list[Pair | None] | None
-    cuts_of_roots: frozenset[int]  # indices of the cuts that the data of a root without a grad_fn went through
+    cuts_of_roots: frozenset[int]
     alive: list[Alive]
 
 
 @dataclass(slots=True)
 class OpenCall:
-    """A backward call that is under way."""
+    """A backward call that has begun: what is needed when it ends.
+
+    outputs: the roots that have a graph. captured: the tensors whose gradients `torch.autograd.grad` returns.
+    pause: open while line tracing is paused and the hooks are installed.
+    created_from: under create_graph, the Nodes of the initial gradients; None otherwise.
+    """
 
     head: CallInfo
     tracing: GraphSnapshot
     capture: GradientCapture
     outputs: list[Any]
     captured: list[Pair | None]
-    pause: contextlib.ExitStack  # of the tracing of lines, while the engine runs and our hooks with it
+    pause: contextlib.ExitStack
     grads: Grads | None
-    created_from: list[AutogradNode] | None  # under create_graph: the Nodes of what backward starts with
+    created_from: list[AutogradNode] | None

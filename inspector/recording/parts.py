@@ -15,7 +15,7 @@ NAMES, PARAMETERS = "names of tensors", "parameters and modules"
 TRAINING, RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
 ORIGINAL = "torchviz's pictures"
 CUTS, FORWARD = "cuts and in-place writes", "lines, modules and values of the forward"
-"""The parts: what is unknown where one fails."""
+"""The parts: what is unknown if one fails."""
 
 
 class Parts:
@@ -49,7 +49,7 @@ class Parts:
 
 
 def no_rows(kind: type[Row]) -> list[Row]:
-    """What a part gives that has failed: rows of this kind, and none of them."""
+    """The default of a part whose result is rows: an empty list."""
     return []
 
 

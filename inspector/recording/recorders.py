@@ -1,4 +1,4 @@
-"""What listens to the script while its backward calls are watched."""
+"""The recorders of a session."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 import torch
 
 from inspector.graph.values import unknown
-from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward import ForwardRecord, ForwardRecorder
 from inspector.recording.parts import TRAINING, Parts
 from inspector.recording.training.grad_provenance import GradProvenance
-from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.recording.training.optimizer_events import OptimizerEvents
 from inspector.recording.training.parameter_inventory import Given, ModuleInventory
 from inspector.recording.training.retained_graphs import RetainedGraphs
@@ -25,9 +24,10 @@ from inspector.user_code.paths import UserFiles
 
 @dataclass(frozen=True, slots=True)
 class Recorders:
-    """One of each for all calls. forward: None where nothing of it is recorded. values: those of the forward.
+    """The recorders of a session, which all of its calls share.
 
     parts: runs their work, so that one may fail without the others.
+    values: of the forward. forward: None if the forward is not recorded.
     """
 
     files: UserFiles
@@ -40,32 +40,34 @@ class Recorders:
     retained: RetainedGraphs
 
     def lines_paused(self) -> contextlib.AbstractContextManager[None]:
-        """While it is open, our own Python is not traced as the script's is."""
+        """Exclude the inspector's work from line tracing, while it is open."""
         return contextlib.nullcontext() if self.forward is None else self.forward.lines_paused()
 
 
 def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Callable[[], int]) -> Recorders:
-    """Those of a session. given: the modules whose parameters are noted. ended: how many calls have ended."""
+    """Create the recorders of a session.
+
+    given: the modules whose parameters are listed. ended: returns the number of calls that have ended.
+    """
     parts, values = Parts(), Batch()
-    forward = None if mode == "none" else ForwardRecorder(mode, values, files)
-    leaves = LeafRegistry() if forward is None else forward.leaves
+    record = ForwardRecord(values, files)
+    leaves = record.cuts_and_writes.leaves
 
-    def source(node: AutogradNode) -> Any:
-        return None if forward is None else forward.source(forward.sequence_number_of(node))
-
-    def made_by(tensor: torch.Tensor) -> Any:
-        """The line that made a tensor that is no leaf, or unknown."""
-        made = None if forward is None else forward.made_at(tensor)
-        return made or unknown("its making was not recorded")
+    def created_at(tensor: torch.Tensor) -> Any:
+        """The line that created a non-leaf tensor, or unknown."""
+        return record.outputs.created_at(tensor) or unknown("its making was not recorded")
 
     def training_failed(error: Exception) -> None:
         """After an internal error while recording optimizers: stop that part only."""
         parts.fail(TRAINING, error)
         training.uninstall()
 
+    def source(node: AutogradNode) -> Any:
+        nodes = None if forward is None else forward.nodes()
+        return None if nodes is None else nodes.source(nodes.sequence_number_of(node))
+
     provenance = GradProvenance(leaves, files)
-    training = OptimizerEvents(files, provenance, made_by, ended, training_failed)
-    if forward is not None:
-        forward.on_compile = training.uninstall
+    training = OptimizerEvents(files, provenance, created_at, ended, training_failed)
+    forward = None if mode == "none" else ForwardRecorder(mode, record, training.uninstall)
     inventory = ModuleInventory(leaves, given)
     return Recorders(files, parts, values, forward, inventory, provenance, training, RetainedGraphs(source))

@@ -13,14 +13,14 @@ from inspector.tensor_stats import Memory, overlap
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_lookup import RecordedOutput
-from inspector.tracing.snapshot import SavedTensorFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import SavedTensorFacts, TracedGraph
 
 
 class SavedMemory:
     """The memory of the saved tensors of a graph when backward was called.
 
-    moment: from the number of a Node to the counter of the script's thread when it was created.
+    moment: maps the number of a Node to the counter of the script's thread when the Node was created.
     """
 
     def __init__(self, record: TracedGraph, ids: Ids, moment: Callable[[int], int]) -> None:
@@ -34,8 +34,7 @@ class SavedMemory:
     def saved_in(self, write: dict[str, Any]) -> list[Overwritten]:
         """The saved tensors in the overwritten storage that were saved before the write, as rows.
 
-        If a Node is older than the write, its storage is the one that was written, since it has been alive since
-        then.
+        The storage of a Node that is older than the write is the one that was written: it was alive all the time.
         """
         memory: Memory | None = write["memory"]
         if memory is None:
@@ -48,25 +47,25 @@ class SavedMemory:
 
 
 class SourceLookup(Protocol):
-    """What the recorder of the forward knows."""
+    """The recorded forward, see `ThreadNodes`."""
 
     def source(self, sequence_nr: int) -> Any: ...
 
     def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
 
-    @property
-    def array_writes(self) -> list[Source]: ...
 
-
-def written_by_arrays(record: TracedGraph, ids: Ids, forward: SourceLookup) -> list[WriteRow]:
+def written_by_arrays(
+    record: TracedGraph, ids: Ids, forward: SourceLookup, array_writes: Callable[[], list[Source]]
+) -> list[WriteRow]:
     """Rows for the saved tensors that no longer have their content of the forward because numpy overwrote them.
 
-    No hook sees such a write: it is detected by the values, and its line is taken from the source text.
+    No hook sees such a write: it is detected by the values, and its line is taken from the source text, where
+    `array_writes` finds the statements that write to such arrays.
     """
     rows: list[WriteRow] = []
     for position, node in enumerate(record.nodes):
         changed = [saved for saved in node.saved if _has_changed(record, saved, forward)]
-        source = _array_write(forward, node.sequence_nr) if changed else None
+        source = _array_write(forward.source(node.sequence_nr), array_writes()) if changed else None
         for saved in changed:
             assert saved.tensor is not None
             hit: Overwritten = {"node": ids.function(position), "name": saved.name, "overlaps": True}
@@ -92,19 +91,21 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
         return False
     if isinstance(saved.tensor, int):
         seen: TensorSnapshot | None = record.constants[saved.tensor]
-        made = record.constants[saved.tensor].made
+        created = record.constants[saved.tensor].forward_value
     else:
         position, output_nr = saved.tensor
         seen = record.tensors.get(saved.tensor)
         output = forward.output(record.nodes[position].sequence_nr, output_nr)
-        made = None if output is None else output.value
-    if seen is None or made is None or not seen.shared:
+        created = None if output is None else output.value
+    if seen is None or created is None or not seen.shared:
         return False
-    return bool(encode(made.value) != encode(seen.before["data"].value))
+    return bool(encode(created.value) != encode(seen.before["data"].value))
 
 
-def _array_write(forward: SourceLookup, sequence_nr: int) -> Source | None:
-    """The statement that may have written what a Node saved: the next one in its file, else the first in it."""
-    saver = forward.source(sequence_nr)
-    found = [source for source in forward.array_writes if source["file"] == saver.get("file")]
+def _array_write(saver: Any, writes: list[Source]) -> Source | None:
+    """The statement that may have written what a Node saved: the next one in its file, else the first in it.
+
+    saver: the line that created the Node, or unknown.
+    """
+    found = [source for source in writes if source["file"] == saver.get("file")]
     return next((source for source in found if source["line"] >= saver["line"]), found[0] if found else None)

@@ -26,57 +26,57 @@ from inspector.torch_api.saved_tensors import HOOKS
 from inspector.user_code.paths import UserFiles
 
 
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What a Session calls.
+
+    on_done: once, when the last wanted call has ended. on_stop: then, instead of returning from that call
+    (`--stop`).
+    progress: a context manager, open with a text while the script waits for the inspector.
+    before: for each recorded call before backward runs, with its index, its roots and the script's names.
+    """
+
+    on_done: Callable[[], None] = lambda: None
+    on_stop: Callable[[], None] | None = None
+    progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext()
+    before: Before | None = None
+
+
 @dataclass(slots=True)
-class _Told:
-    """The callbacks of a Session, see there."""
+class _Recorded:
+    """The recorded calls.
 
-    on_done: Callable[[], None] | None
-    on_stop: Callable[[], None] | None
-    progress: Callable[[str], contextlib.AbstractContextManager[None]]
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The calls so far. watched: how many have ended. failure: the internal error that ended the recording."""
+    watched: number of calls that have ended. is_reported: whether `on_done` was called. failure: the internal
+    error that ended the recording.
+    """
 
     calls: list[BackwardCall]
     watched: int = 0
+    is_reported: bool = False
     failure: str | None = None
 
 
 class Session:
     """Records the backward calls of a plan.
 
-    calls: the calls so far. on_done is called once, when the last wanted call has ended. `on_stop`, if given, is
-    then called instead of returning from that call (`--stop`).
     given: the modules whose parameters are listed; by default the modules in the script's variables.
-    progress: a context manager, open with a text while the script waits for the inspector.
-    before: called for each recorded call before backward runs, with its index, its roots and the script's names.
     """
 
     def __init__(
-        self,
-        files: UserFiles,
-        plan: WatchPlan,
-        *,
-        on_done: Callable[[], None] | None = None,
-        on_stop: Callable[[], None] | None = None,
-        given: Given | None = None,
-        progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext(),
-        before: Before | None = None,
+        self, files: UserFiles, plan: WatchPlan, callbacks: Callbacks | None = None, given: Given | None = None
     ) -> None:
-        self._plan = plan = plan.possible()
-        self._told = _Told(on_done, on_stop, progress)
-        self._seen = seen = _Seen([])
-        self._recorders = make_recorders(files, plan.mode, given, lambda: seen.watched)
+        self._plan = plan = plan.supported()
+        self._callbacks = callbacks or Callbacks()
+        self._recorded = recorded = _Recorded([])
+        self._recorders = make_recorders(files, plan.mode, given, lambda: recorded.watched)
         self._engine = EngineHook(self)
-        self._starts = CallStart(self._recorders, plan, lambda: seen.watched, before)
+        self._starts = CallStart(self._recorders, plan, lambda: recorded.watched, self._callbacks.before)
         self._ends = CallEnd(self._recorders, plan)
 
-    # Watching
+    # Start and end
 
     def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Watch an optimizer of the script that was made before."""
+        """Record an optimizer that was created before the session."""
         self._recorders.training.add_optimizer(optimizer)
 
     def open(self) -> None:
@@ -85,9 +85,9 @@ class Session:
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
         if forward is not None:
-            self._plan.switch(forward, 1)
+            self._plan.switch(forward.hooks, 1)
             run(TRAINING, self._recorders.training.install, None)
-            # Last: it takes off what a use of torch.compile forbids.
+            # Last: if torch.compile is in use, it removes what was installed before.
             run(FORWARD, forward.start, None)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Session:
             except Exception as error:
                 self._recorders.parts.fail(FORWARD, error)
 
-    # What was seen
+    # Results
 
     @property
     def mode(self) -> Mode:
@@ -110,47 +110,47 @@ class Session:
     @property
     def calls(self) -> list[BackwardCall]:
         """The calls that have ended, in order."""
-        return self._seen.calls
+        return self._recorded.calls
 
     @property
     def watched(self) -> int:
-        """How many calls have ended."""
-        return self._seen.watched
+        """Number of calls that have ended."""
+        return self._recorded.watched
 
     @property
     def failure(self) -> str | None:
         """The internal error that ended the recording, in one line; None if there was none."""
-        return self._seen.failure
+        return self._recorded.failure
 
     @property
     def is_done(self) -> bool:
-        """Whether all the calls that were to be watched have ended."""
-        return self._plan.is_done(self._seen.watched)
+        """Whether all wanted calls have ended."""
+        return self._plan.is_done(self._recorded.watched)
 
     @property
     def remarks(self) -> list[str]:
         """Why something was not recorded: torch.compile, another tracer, a capability that this torch lacks, an
         internal error."""
-        if self.watched and not FORMULAS.is_here:  # they are read when a graph is written, which may be later
+        if self.watched and not FORMULAS.is_available:  # needed when a graph is written, which may be later
             FORMULAS.miss()
-        forward = [] if self._recorders.forward is None else self._recorders.forward.unknown
+        forward = [] if self._recorders.forward is None else self._recorders.forward.record.remarks
         found = (*torch_api.remarks(), *forward, *self._recorders.parts.remarks)
         return [mask_addresses(remark) for remark in found if ONLY_DRAWN not in remark]
 
     @property
     def inventory(self) -> Inventory:
-        """What the script has beside graphs, as far as it was seen."""
+        """The script's parameters, modules, optimizers and leaves, as far as they were seen."""
         optimizers, inventory = self._recorders.training.optimizers, self._recorders.inventory
         leaves = self._recorders.provenance.rows(optimizers.of_leaves())
         return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
 
     @property
     def events(self) -> list[EventRow]:
-        """What happened around the backward calls: what optimizers did, in order, then what was read."""
+        """The events around the backward calls: of optimizers in order, then the reads of grads."""
         reads = () if self._ends.reads is None else self._ends.reads.events()
         return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
 
-    # What the engine tells
+    # Called by the engine hook
 
     def before_backward(self, call: EngineCall) -> OpenCall | None:
         """Trace the graph before backward."""
@@ -159,12 +159,12 @@ class Session:
         pause = contextlib.ExitStack()
         try:
             pause.enter_context(self._recorders.lines_paused())
-            with self._told.progress("tracing the graph"):
+            with self._callbacks.progress("tracing the graph"):
                 return self._start(call, pause)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 pause.close()
-            if not isinstance(error, Exception):  # Ctrl-C is the script's
+            if not isinstance(error, Exception):  # Ctrl-C is for the script
                 raise
             self._fail(error)
             return None
@@ -174,50 +174,50 @@ class Session:
         if token is None:
             return
         try:
-            with token.pause, self._told.progress("reading what backward left"):
+            with token.pause, self._callbacks.progress("reading what backward left"):
                 self._end(token, result, error)
             if self._recorders.forward is not None:
                 self._recorders.forward.resume_lines()
-        except Exception as ours:
-            self._fail(ours)
+        except Exception as internal:
+            self._fail(internal)
         if self.is_done:
             self.close()
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """`--stop`, once all watched calls have ended."""
-        return self._told.on_stop if self.is_done else None
+        """`on_stop`, once all wanted calls have ended."""
+        return self._callbacks.on_stop if self.is_done else None
 
     def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
         return self._starts.start(call, pause)
 
     def _end(self, token: OpenCall, result: Any, error: BaseException | None) -> None:
         self._ends.engine_has_run(token, result)
-        self._seen.watched += 1
+        self._recorded.watched += 1
         call = self._ends.call(token, result, error)
-        calls = self._seen.calls
+        calls = self._recorded.calls
         if self._plan.keeps_last:
             calls.clear()
         calls.append(call)
-        calls.sort(key=lambda call: call.index)  # threads may end in another order than they began
+        calls.sort(key=lambda call: call.index)  # calls of several threads may end in another order
         DEEP_GRAPHS.keep(token.tracing.walk, token.outputs)
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: remember it, remove all hooks, and let the script go on."""
-        self._seen.failure = described(error)
+        self._recorded.failure = described(error)
         self.close()
 
     def _notify_done(self) -> None:
-        if self._told.on_done is None:
+        if self._recorded.is_reported:
             return
-        done, self._told.on_done = self._told.on_done, None
+        self._recorded.is_reported = True
         try:
-            done()
+            self._callbacks.on_done()
         except Exception as error:
             self._fail(error)
 
 
 def recording_of(session: Session, drawn: list[int]) -> Recording:
-    """The `recording` object of report.json: what was recorded, and what of the forward was not."""
+    """The `recording` object of report.json. drawn: the indexes of the calls to draw."""
     recording = Recording(mode=session.mode, watched=session.watched, drawn=drawn)
     return Recording(**recording, remarks=session.remarks) if session.remarks else recording

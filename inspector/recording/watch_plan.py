@@ -1,4 +1,4 @@
-"""Which backward calls are watched, and how their forward is recorded."""
+"""The plan of a recording: which backward calls, and how much of their forward."""
 
 from __future__ import annotations
 
@@ -7,64 +7,67 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from inspector.recording.forward import ForwardRecorder
+from inspector.recording.forward.mode_hooks import ModeHooks
 from inspector.report import Mode
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES
 from inspector.torch_api.nodes import SEQUENCE_NUMBERS
 from inspector.torch_api.tensors import VERSIONS, VIEWS
 
 DEFAULT_WATCH = 3
-"""How many backward calls are watched: enough to see what differs from step to step."""
+"""Default number of backward calls to record: enough to compare steps."""
 
 SMALL_NODES = 100
-"""Graphs of up to this many Nodes are traced in full in every call: it costs a few milliseconds at most."""
+"""Maximum Nodes of a graph that is traced in full in every call, which costs a few milliseconds at most."""
 
 ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """Which backward calls are watched, and how their forward is recorded.
+    """Which backward calls are recorded, and how their forward is recorded.
 
-    limit: how many; None: all until `close`, of which the last is kept. mode: "full" for the calls that are
-    `drawn` (by their index, from 1) and light for the others, "light" for all, "none" for nothing of the forward.
+    limit: number of calls; None to record all until `close` and keep the last.
+    mode: "full" for full mode in the calls to draw and light mode in the others, "light" for light mode in all, or
+    "none" to not record the forward.
+    drawn: whether to draw a call, by its index from 1.
     """
 
     limit: int | None = DEFAULT_WATCH
     mode: Mode = "full"
     drawn: Callable[[int], bool] = lambda index: index == 1
 
-    def possible(self) -> WatchPlan:
-        """The plan with the mode that this torch allows."""
-        return replace(self, mode=possible_mode(self.mode))
+    def supported(self) -> WatchPlan:
+        """The plan with a mode that this torch supports."""
+        return replace(self, mode=supported_mode(self.mode))
 
     @property
     def keeps_last(self) -> bool:
-        """Whether only the last call is wanted."""
+        """Whether only the last call is kept."""
         return self.limit is None
 
     def is_done(self, watched: int) -> bool:
-        """Whether all the calls that were to be watched have ended."""
+        """Whether all wanted calls have ended."""
         return self.limit is not None and watched >= self.limit
 
     def is_full(self, index: int) -> bool:
-        """Whether a call is recorded in full: those that are drawn are."""
+        """Whether a call is recorded in full mode."""
         return self.mode == "full" and self.drawn(index)
 
-    def switch(self, forward: ForwardRecorder, index: int, *, small: bool = False) -> None:
-        """Record the forward of a call in full or lightly. small: whether the graph of the last call was."""
+    def switch(self, hooks: ModeHooks, index: int, *, small: bool = False) -> None:
+        """Switch to the mode of a call. small: whether the last call had a small graph, see `SMALL_NODES`."""
         if self.is_full(index) or (small and self.mode == "full"):
-            forward.switch_to_full()
+            hooks.switch_to_full()
         else:
-            forward.switch_to_light(ONLY_DRAWN)
+            hooks.switch_to_light(ONLY_DRAWN)
 
 
 def is_small(nodes: int) -> bool:
-    """Whether a graph of so many Nodes is."""
+    """Whether a graph with this number of Nodes is small."""
     return nodes <= SMALL_NODES
 
 
-def possible_mode(wanted: Mode) -> Mode:
-    """The mode that this torch allows: the forward cannot be told apart without numbers and versions."""
+def supported_mode(wanted: Mode) -> Mode:
+    """The wanted mode, or a lesser one if this torch lacks what it needs."""
     if wanted != "none" and any(capability.parts is None for capability in (SEQUENCE_NUMBERS, VERSIONS)):
         return "none"
     if wanted == "full" and any(capability.parts is None for capability in (FUNCTION_MODES, FAST_PATHS, VIEWS)):
@@ -73,8 +76,8 @@ def possible_mode(wanted: Mode) -> Mode:
 
 
 def mode_here(forward: ForwardRecorder | None) -> Mode:
-    """How the forward is recorded at this moment, in this thread."""
+    """How the forward is being recorded in the calling thread."""
     if forward is None:
         return "none"
-    is_here = threading.current_thread() is threading.main_thread()
-    return forward.mode if is_here else "light"
+    is_main = threading.current_thread() is threading.main_thread()
+    return forward.hooks.mode if is_main else "light"

@@ -14,9 +14,9 @@ from inspector.report.row_types import ReportRows
 
 
 def check(rows: dict[str, Any]) -> None:
-    """Raise Mismatch, which says where, unless these are the rows of a report.
+    """Raise Mismatch, with the place of the error, unless these are the rows of a report.
 
-    rows: what JSON gave; nothing in it is changed.
+    rows: decoded JSON, which is not changed.
     """
     tables = _tables(rows.get("backward_calls"))
     plain = _without(rows, tables) if tables else rows
@@ -31,7 +31,7 @@ def check(rows: dict[str, Any]) -> None:
 
 
 def _tables(calls: Any) -> dict[int, dict[str, Any]]:
-    """Position of a call → its graph, of those whose nodes and edges are in columns."""
+    """Position of a call → its graph, for graphs whose nodes and edges are stored in columns."""
     found = calls if isinstance(calls, list) else []
     graphs = [call.get("graph") if isinstance(call, dict) else None for call in found]
     return {
@@ -42,7 +42,7 @@ def _tables(calls: Any) -> dict[int, dict[str, Any]]:
 
 
 def _without(rows: dict[str, Any], tables: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """The rows with no nodes and edges where these are in columns."""
+    """The rows without the nodes and edges that are stored in columns."""
     empty: dict[str, Any] = {"nodes": [], "edges": []}
     calls = [
         call | {"graph": tables[position] | empty} if position in tables else call
@@ -52,7 +52,7 @@ def _without(rows: dict[str, Any], tables: dict[int, dict[str, Any]]) -> dict[st
 
 
 def _checked_columns(graph: dict[str, Any]) -> dict[str, Any]:
-    """The graph with its nodes and edges as rows, whose types are right."""
+    """The graph with its nodes and edges as rows, after a check of their types."""
     found = dict(graph)
     for key, types in (("nodes", NODE_ROWS), ("edges", EDGE_ROWS)):
         try:

@@ -17,14 +17,14 @@ from typing_extensions import NotRequired, get_type_hints, is_typeddict
 
 from inspector.graph.row_types import IDS, IN_JSON
 
-Look = Callable[[Any], None]
-"""Raises Mismatch for a value that is not as it is to be."""
+ValueCheck = Callable[[Any], None]
+"""Raises Mismatch for an invalid value."""
 
 _NAMES: dict[Any, str] = {dict: "object", list: "list", type(None): "null"}
 
 
 class Mismatch(Exception):
-    """A value is not of its type. path: where it is, as keys and positions, the innermost first."""
+    """A value does not match its type. path: its place, as keys and positions, innermost first."""
 
     def __init__(self, reason: str, *path: str | int) -> None:
         super().__init__(reason)
@@ -36,26 +36,26 @@ class Mismatch(Exception):
         return f"{place.removeprefix('.')}: {self.args[0]}" if place else str(self.args[0])
 
 
-class Accepted(dict[type, "Look | None"]):
-    """What a value may be: its Python type → what is looked at further, None for nothing."""
+class Accepted(dict[type, "ValueCheck | None"]):
+    """The valid Python types of a value → a further check of the value, or None."""
 
     expected = ""
 
     def check(self, value: Any) -> None:
-        """Raise Mismatch unless the value is one of these."""
-        look = self.get(type(value), self._refuse)
-        if look is not None:
-            look(value)
+        """Raise Mismatch for an invalid value."""
+        check = self.get(type(value), self._refuse)
+        if check is not None:
+            check(value)
 
     def _refuse(self, value: Any) -> None:
         raise Mismatch(f"expected {self.expected}, got {name_of(type(value))}")
 
 
 class _Anything(Accepted):
-    """Whatever JSON can hold."""
+    """Accepts every value."""
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Nothing is looked at."""
+        """No check for any type."""
         return None
 
 
@@ -66,7 +66,7 @@ def name_of(python: type) -> str:
 
 @functools.cache
 def accepted(hint: Any) -> Accepted:
-    """What a value of a type may be in JSON."""
+    """The valid values of a type in JSON."""
     found = _Anything() if hint is Any else Accepted()
     if hint is not Any:
         _add(found, hint)
@@ -78,7 +78,7 @@ def accepted(hint: Any) -> Accepted:
 
 
 def members_of(hint: Any) -> list[Any]:
-    """The types that a union has in JSON; of any other type itself."""
+    """The members of a union, as they are in JSON; for any other type, the type itself."""
     hint = IN_JSON.get(hint, hint)
     plain = hint.__origin__ if get_origin(hint) is Annotated else hint
     if get_origin(plain) in (Union, types.UnionType):
@@ -107,22 +107,22 @@ def _add(found: Accepted, hint: Any) -> None:
 
 
 def is_row(hint: Any) -> bool:
-    """Whether a type is that of an object with keys of its own."""
+    """Whether a type is a row: an object with fixed keys."""
     return is_typeddict(hint) or (isinstance(hint, type) and issubclass(hint, Struct))
 
 
 def keys_of(row: Any) -> dict[str, tuple[Any, bool]]:
-    """The keys of a row in a file: the type of each, and whether it is required."""
+    """The keys of a row in JSON, with the type of each and whether it is required."""
     hints = {**IDS.get(row, {}), **get_type_hints(row, include_extras=True)}
     optional = {key for key, hint in hints.items() if get_origin(hint) is NotRequired}
     plain = {key: get_args(hint)[0] if key in optional else hint for key, hint in hints.items()}
     return {key: (hint, key not in optional) for key, hint in plain.items()}
 
 
-# ---- one value --------------------------------------------------------------------------------------------
+# ---- single values --------------------------------------------------------------------------------------------
 
 
-def _limited(limits: tuple[Any, ...]) -> Look | None:
+def _limited(limits: tuple[Any, ...]) -> ValueCheck | None:
     for limit in limits:
         if isinstance(limit, Meta) and limit.ge is not None:
             return functools.partial(_at_least, limit.ge)
@@ -141,14 +141,14 @@ def _matches(match: Callable[[str], object], value: str) -> None:
         raise Mismatch(f"expected an id like n0 or t0, got {_shown(value)}")
 
 
-def _one_of(found: Accepted, values: tuple[Any, ...]) -> Look:
+def _one_of(found: Accepted, values: tuple[Any, ...]) -> ValueCheck:
     choices = {(type(choice), choice) for choice in values}
 
-    def look(value: Any) -> None:
+    def check(value: Any) -> None:
         if (type(value), value) not in choices:
             raise Mismatch(f"expected {found.expected}, got {_shown(value)}")
 
-    return look
+    return check
 
 
 def _shown(value: Any) -> str:
@@ -167,11 +167,11 @@ def _described(member: Any) -> str:
 # ---- lists and objects ------------------------------------------------------------------------------------
 
 
-def _items(hint: Any, limits: tuple[Any, ...]) -> Look:
+def _items(hint: Any, limits: tuple[Any, ...]) -> ValueCheck:
     length = next((limit.min_length for limit in limits if isinstance(limit, Meta)), None)
-    known: list[Accepted] = []  # made when it is first needed: a value may hold values
+    known: list[Accepted] = []  # created on first use, since types may be recursive
 
-    def look(values: list[Any]) -> None:
+    def check(values: list[Any]) -> None:
         if length is not None and len(values) != length:
             raise Mismatch(f"expected {length} items, got {len(values)}")
         if not known:
@@ -179,19 +179,19 @@ def _items(hint: Any, limits: tuple[Any, ...]) -> Look:
         if not _are_plain(known[0], values):
             _each(known[0], enumerate(values))
 
-    return look
+    return check
 
 
 def _are_plain(inner: Accepted, values: list[Any]) -> bool:
-    """Whether a list is quickly seen to be right, as most are: shapes, the counts of a histogram."""
+    """Whether a fast check shows that a list is valid, as it does for shapes and the counts of a histogram."""
     kinds = set(map(type, values))
-    looks = [inner.get(kind, inner._refuse) for kind in kinds]
-    if len(looks) == 1 and isinstance(looks[0], functools.partial) and looks[0].func is _at_least:
-        return bool(min(values) >= looks[0].args[0])
-    return not any(looks)
+    checks = [inner.get(kind, inner._refuse) for kind in kinds]
+    if len(checks) == 1 and isinstance(checks[0], functools.partial) and checks[0].func is _at_least:
+        return bool(min(values) >= checks[0].args[0])
+    return not any(checks)
 
 
-def _mapping(hint: Any) -> Look:
+def _mapping(hint: Any) -> ValueCheck:
     if hint is Any:
         return _anything
     inner = accepted(hint)
@@ -207,22 +207,22 @@ def _each(inner: Accepted, values: Any) -> None:
     key: str | int = 0
     try:
         for key, value in values:  # noqa: B007 (the last key is where a mismatch is)
-            look = get(type(value), refuse)
-            if look is not None:
-                look(value)
+            check = get(type(value), refuse)
+            if check is not None:
+                check(value)
     except Mismatch as error:
         error.path.append(key)
         raise
 
 
 @functools.cache
-def _row(row: Any) -> Look:
+def _row(row: Any) -> ValueCheck:
     """The check of an object by its keys."""
     keys = keys_of(row)
     inner = {key: accepted(hint) for key, (hint, _) in keys.items()}
     required = frozenset(key for key, (_, is_required) in keys.items() if is_required)
 
-    def look(values: dict[str, Any]) -> None:
+    def check(values: dict[str, Any]) -> None:
         key = ""
         try:
             for key, value in values.items():
@@ -238,40 +238,40 @@ def _row(row: Any) -> Look:
         if not required <= values.keys():
             raise Mismatch("missing", min(required - values.keys(), key=list(keys).index))
 
-    return look
+    return check
 
 
-def _of_rows(rows: list[Any]) -> Look:
-    """The check of an object that is a row of one of several types: told by its kind, else by a key of its own."""
-    owned = {key_of_its_own(row): row for row in reversed(rows)}
+def _of_rows(rows: list[Any]) -> ValueCheck:
+    """The check of an object that is one of several rows, distinguished by its kind or else by a key."""
+    owned = {discriminator(row): row for row in reversed(rows)}
     if all(key == "kind" for key, _ in owned):
         return functools.partial(_by_kind, {kind: _row(row) for (_, kind), row in reversed(owned.items())})
     return functools.partial(_by_key, {key: row for (key, _), row in owned.items()}, {})
 
 
-def key_of_its_own(row: Any) -> tuple[str, str]:
-    """What tells a row from others: ("kind", its kind), or its first key and nothing."""
+def discriminator(row: Any) -> tuple[str, str]:
+    """What distinguishes a row from others: ("kind", its kind), or its first key and an empty text."""
     keys = keys_of(row)
     if "kind" in keys and get_origin(keys["kind"][0]) is Literal and len(get_args(keys["kind"][0])) == 1:
         return "kind", get_args(keys["kind"][0])[0]
     return next(iter(keys)), ""
 
 
-def _by_kind(kinds: Mapping[str, Look], values: dict[str, Any]) -> None:
+def _by_kind(kinds: Mapping[str, ValueCheck], values: dict[str, Any]) -> None:
     if "kind" not in values:
         raise Mismatch("missing", "kind")
-    look = kinds.get(kind) if isinstance(kind := values["kind"], str) else None
-    if look is None:
+    check = kinds.get(kind) if isinstance(kind := values["kind"], str) else None
+    if check is None:
         names = " or ".join(f'"{name}"' for name in kinds)
         raise Mismatch(f"expected {names}, got {_shown(kind)}", "kind")
-    look(values)
+    check(values)
 
 
-def _by_key(rows: Mapping[str, Any], looks: dict[str, Look], values: dict[str, Any]) -> None:
+def _by_key(rows: Mapping[str, Any], checks: dict[str, ValueCheck], values: dict[str, Any]) -> None:
     for key, row in rows.items():
         if key in values:
-            if key not in looks:
-                looks[key] = _row(row)  # made when it is first needed: a value may hold values
-            looks[key](values)
+            if key not in checks:
+                checks[key] = _row(row)  # created on first use, since types may be recursive
+            checks[key](values)
             return
     raise Mismatch(f"expected an object with {' or '.join(rows)}, got one with {', '.join(values) or 'no key'}")

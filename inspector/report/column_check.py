@@ -32,7 +32,7 @@ class _Table(TypedDict):
 
 
 def check_table(table: Any, types: Mapping[str, Any]) -> None:
-    """Raise Mismatch unless this is a table of `inspector.graph.columnar`. types: of its rows, by their kind."""
+    """Raise Mismatch unless this is a table of `inspector.graph.columnar`. types: those of its rows, by kind."""
     accepted(_Table).check(table)
     _check_length(table["kind"], table["count"], "kind")
     counts = Counter(_all_of(table["kind"], table["count"]))
@@ -48,7 +48,7 @@ def check_table(table: Any, types: Mapping[str, Any]) -> None:
 
 
 def _check_rows(columns: dict[str, Any], count: int, types: Mapping[str, Any]) -> None:
-    """Rows of the same keys."""
+    """Check rows that have the same keys."""
     for key, column in columns.items():
         _check_length(column, count, key)
     if "kind" not in columns:
@@ -78,7 +78,7 @@ def _check_values(column: dict[str, Any], hint: Any, key: str) -> None:
 
 
 def _distinct(column: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], Any]]:
-    """(place, innermost first; value) of what a column holds."""
+    """(place, innermost first; value) for the distinct values of a column."""
     if "all" in column:
         return [(("all",), column["all"])]
     key = "list" if "list" in column else "values"
@@ -92,7 +92,7 @@ def _all_of(column: dict[str, Any], count: int) -> Iterable[Any]:
 
 
 def _check_length(column: dict[str, Any], count: int, key: str) -> None:
-    """Raise Mismatch unless the column is of so many rows, and its codes are those of its values."""
+    """Raise Mismatch unless the column has this number of rows, and its codes refer to its values."""
     if "all" in column:
         return
     length = len(column["list" if "list" in column else "codes"])

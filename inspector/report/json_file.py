@@ -23,14 +23,14 @@ from inspector.util.gc_pause import gc_paused
 from inspector.util.os_errors import reason
 
 LARGE = 50_000
-"""Number of functions above which report.json holds the folded graph, and report.full.json.gz the whole in
+"""Number of functions above which report.json contains the folded graph, and report.full.json.gz the whole one in
 columns."""
 FULL = ".full.json.gz"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 _ROWS: dict[str, Any] = {}
-_OPENED: dict[str, Any] = {
+_ONE_PER_LINE: dict[str, Any] = {
     "backward_calls": {"graph": {"nodes": _ROWS, "edges": _ROWS}, "cuts": _ROWS, "writes": _ROWS},
     "parameters": _ROWS,
     "modules": _ROWS,
@@ -39,8 +39,7 @@ _OPENED: dict[str, Any] = {
     "findings": _ROWS,
     "checked": _ROWS,
 }
-"""What is broken into several lines. Everything else is one line (a node, an edge, a finding), which suits diffs.
-"""
+"""Containers written with one item per line (a node, an edge, a finding), so that diffs are readable."""
 
 
 class ReportError(Exception):
@@ -55,7 +54,7 @@ def to_json(report: Report) -> str:
 
     Raises TypeError for a value that is not plain and ValueError for a NaN outside of tensor values.
     """
-    return _text(to_rows(report), _OPENED, "") + "\n"
+    return _text(to_rows(report), _ONE_PER_LINE, "") + "\n"
 
 
 def save(report: Report, path: str | Path) -> None:
@@ -68,7 +67,7 @@ def save(report: Report, path: str | Path) -> None:
         whole = full_report_path(path)
         rows = to_rows(report, columns=True)
         text = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        # No time and no name in its head: the same program gives the same bytes.
+        # No time and no name in the header, so that the same program gives the same bytes.
         write_bytes_atomically(whole, gzip.compress(text.encode("utf-8", errors="backslashreplace"), mtime=0))
         report = replace(report, calls=[_folded(call, whole.name) for call in report.calls])
     write_text_atomically(path, to_json(report))
@@ -88,7 +87,8 @@ def _folded(call: BackwardCall, whole: str) -> BackwardCall:
     if not _is_large(call):
         return call
     graph = fold(call.graph)
-    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} has all of them"  # not how to unfold: it cannot
+    # Replaces the hint on unfolding, which a saved report cannot do.
+    graph.note = f"{graph.note.rpartition('; ')[0]}; {whole} has all of them"
     return replace(call, graph=graph, whole=whole)
 
 
@@ -110,7 +110,7 @@ def load(path: str | Path) -> Report:
 
 
 def from_json(text: str | bytes, origin: str = "the text") -> Report:
-    """Parse the output of `to_json`. Raises ReportError, which calls the text `origin`."""
+    """Parse the output of `to_json`. Raises ReportError. origin: the name of the text in its message."""
     with gc_paused():
         return _checked(_parsed(text, origin), origin)
 
@@ -151,7 +151,7 @@ def _checked(rows: Any, origin: str) -> Report:
 
 
 def _text(value: Any, opened: dict[str, Any] | None, indent: str) -> str:
-    """`value` as JSON, with containers named in `opened` broken into one line per item."""
+    """`value` as JSON. opened: its keys that have one item per line; None for none."""
     if opened is None or not value:
         return _ENCODER.encode(value)
     inner = indent + " "

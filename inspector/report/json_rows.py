@@ -18,15 +18,15 @@ from inspector.report.model import BackwardCall, Inventory, Report, Setting
 from inspector.report.row_types import SCHEMA, Check, EventRow, Finding, OptimizerRow, ParameterRow
 
 _MOST_MODULES = 10
-"""How many modules are listed with what they keep alive."""
+"""Maximum number of modules in `SavedBytes`."""
 
 _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
-"""Keys of rows outside the graph that hold values, in which "nan" is a number; elsewhere it is a text."""
+"""Keys of rows outside the graph that contain values, in which "nan" is a number; elsewhere it is a text."""
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
 _OPTIONAL = ("scale", "wanted", "contains", "alive")
-"""Keys of a backward call that are left out where they are None or empty."""
+"""Keys of a backward call that are omitted if they are None or empty."""
 
 
 def schema() -> dict[str, Any]:
@@ -54,7 +54,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
 
 
 def from_rows(rows: dict[str, Any]) -> Report:
-    """The Report that `to_rows` gave, and that `check` has passed. Networks are made when they are asked for."""
+    """The Report of checked rows. The networks are built on first use."""
     return Report(
         script=rows["script"],
         exit=rows["exit"],
@@ -86,7 +86,7 @@ def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:
 
 
 def _saved(graph: Graph) -> dict[str, Any]:
-    """What the saved tensors kept alive, for readers of the file: we count it again from the graph."""
+    """The memory of saved tensors, for readers of the file; `from_rows` ignores it."""
     kept = saved_memory(graph)
     if kept is None:
         return {}

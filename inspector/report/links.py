@@ -14,13 +14,13 @@ _ENDS = {
     "saved": (("function",), ("tensor",)),
     "flow": (("function", "fold"), ("function", "fold")),
 }
-"""Kind of an edge → what it leads from, and what to."""
+"""Kind of an edge → the kinds of its source and of its target."""
 
 
 def check_links(graph: dict[str, Any]) -> None:
-    """Raise Mismatch for two nodes of one id, and for an id that is of no node, or of one of another kind.
+    """Raise Mismatch for a duplicate id, and for a reference to a missing node or to one of a wrong kind.
 
-    graph: the `graph` of a backward call whose types are right.
+    graph: the `graph` of a backward call, whose types were checked.
     """
     kinds = _kinds(graph["nodes"])
     hidden = {
@@ -32,12 +32,12 @@ def check_links(graph: dict[str, Any]) -> None:
     for position, row in enumerate(graph["edges"]):
         for end, wanted in zip(("source", "target"), _ENDS[row["kind"]], strict=True):
             if kinds.get(row[end]) not in wanted:
-                _refuse(kinds, row[end], wanted, end, position, "edges")
+                _fail(kinds, row[end], wanted, end, position, "edges")
     known = hidden | kinds
     for key, wanted in (("roots", ("tensor",)), ("steps", ("function",))):
         for position, identifier in enumerate(graph[key]):
             if known.get(identifier) not in wanted:
-                _refuse(known, identifier, wanted, position, key)
+                _fail(known, identifier, wanted, position, key)
     for position, row in enumerate(graph["nodes"]):
         _check_node(known, row, position)
 
@@ -55,12 +55,12 @@ def _check_node(known: dict[str, str], row: dict[str, Any], position: int) -> No
     if row["kind"] == "function":
         for slot, saved in enumerate(row["saved"]):
             if saved["tensor"] is not None and known.get(saved["tensor"]) != "tensor":
-                _refuse(known, saved["tensor"], ("tensor",), "tensor", slot, "saved", position, "nodes")
+                _fail(known, saved["tensor"], ("tensor",), "tensor", slot, "saved", position, "nodes")
     elif row["kind"] == "tensor" and row["grad_fn"] is not None and known.get(row["grad_fn"]) != "function":
-        _refuse(known, row["grad_fn"], ("function",), "grad_fn", position, "nodes")
+        _fail(known, row["grad_fn"], ("function",), "grad_fn", position, "nodes")
 
 
-def _refuse(known: dict[str, str], identifier: str, wanted: tuple[str, ...], *path: str | int) -> None:
+def _fail(known: dict[str, str], identifier: str, wanted: tuple[str, ...], *path: str | int) -> None:
     if identifier not in known:
         raise Mismatch(f"no node has the id {identifier!r}", *path)
     raise Mismatch(f"expected the id of a {' or '.join(wanted)}, got that of a {known[identifier]}", *path)

@@ -9,5 +9,5 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 def mask_addresses(text: str) -> str:
-    """`text` with `0x…` in the place of every memory address, so that two runs compare."""
+    """Replace every memory address in `text` by `0x…`."""
     return _ADDRESS.sub("0x…", text)

@@ -19,7 +19,10 @@ ORIGINALS = ".torchviz.json"
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """torchviz's picture of one backward call's roots. source: in Graphviz's language; else the reason why not."""
+    """torchviz's picture of the roots of one backward call.
+
+    source: DOT text, or None. reason: why there is none.
+    """
 
     source: str | None = None
     reason: str | None = None
@@ -35,7 +38,7 @@ def originals_path(report: Path) -> Path:
 
 
 def save_originals(originals: Mapping[int, Original], report: Path) -> Path:
-    """Write the file beside a report; its path. originals: by the index of the backward call. Raises OSError."""
+    """Write the file beside a report; return its path. originals: by backward call. Raises OSError."""
     path = originals_path(report)
     rows = {str(index): {"source": found.source, "reason": found.reason} for index, found in originals.items()}
     write_text_atomically(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
@@ -43,7 +46,7 @@ def save_originals(originals: Mapping[int, Original], report: Path) -> Path:
 
 
 def load_originals(report: Path) -> dict[int, Original]:
-    """What `save_originals` wrote. Where there is nothing to read: a reason under 0, which is no call."""
+    """Read the file written by `save_originals`. If it cannot be read, the reason is stored under call 0."""
     path = originals_path(report)
     try:
         rows = json.loads(path.read_text("utf-8"))
@@ -57,5 +60,5 @@ def load_originals(report: Path) -> dict[int, Original]:
 
 
 def original_of(originals: Mapping[int, Original], index: int) -> Original:
-    """The picture of a call, or why there is none."""
+    """The picture of a call, or the reason why there is none."""
     return originals.get(index) or originals.get(0) or NOT_TAKEN

@@ -1,7 +1,7 @@
 """A fast check of a report with msgspec, ten times as fast as `checking` but without messages.
 
 msgspec distinguishes objects of several types by a tag only. Where a key distinguishes them (a source from an
-unknown, a summary from a complex number), it calls `_look`.
+unknown, a summary from a complex number), it calls `_convert_union`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from inspector.report.checking import is_row, key_of_its_own, keys_of, members_of
+from inspector.report.checking import discriminator, is_row, keys_of, members_of
 
 _PLAIN = (float, int, type(None))
-_convert = msgspec.convert
+_to_msgspec = msgspec.convert
 
 
 def is_of(hint: Any, value: Any) -> bool:
-    """Whether a value of JSON is certainly of a type; where it says False, `checking` says why, or that it is."""
+    """Whether a JSON value is certainly of a type. If False, `checking` decides, and gives the reason."""
     try:
-        msgspec.convert(value, _type(hint), dec_hook=_look)
+        msgspec.convert(value, _type(hint), dec_hook=_convert_union)
     except (msgspec.ValidationError, RecursionError):
         return False
     return True
 
 
-class _Several:
-    """One of several objects, or something else: in a type of msgspec, a class of its own stands for each.
+class _Union:
+    """A union with several row types, of which msgspec sees a marker: a subclass of this class.
 
-    rest: the other types. plain: those of them of which every value is right. rows: the objects by their kind, or
-    by their own keys. seen: an instance, for the answer that msgspec asks for.
+    rest: the other types of the union. plain: those that need no further check. rows: the row types, by kind or by
+    key. seen: an instance, which the hook must return to msgspec.
     """
 
     rest: Any
@@ -43,15 +43,15 @@ class _Several:
 
     @classmethod
     def row_of(cls, value: dict[str, Any]) -> Any:
-        """The type of an object as msgspec takes it. Raises ValidationError where it is none of them."""
+        """The type of an object, for msgspec. Raises ValidationError if it is none of them."""
         for key, row in cls.rows.items():
             if key in value:
                 return _row(row)
         raise msgspec.ValidationError("no such object")
 
 
-class _OfKinds(_Several):
-    """Objects that are told apart by their kind."""
+class _OfKinds(_Union):
+    """A union whose rows are distinguished by kind."""
 
     @classmethod
     def row_of(cls, value: dict[str, Any]) -> Any:
@@ -61,16 +61,17 @@ class _OfKinds(_Several):
         raise msgspec.ValidationError("no such object")
 
 
-def _look(marker: Any, value: Any) -> Any:
-    """Look at a value of a type that msgspec does not know."""
+def _convert_union(marker: Any, value: Any) -> Any:
+    """The hook of msgspec for a marker: convert a value of its union."""
     if type(value) not in marker.plain:
-        _convert(value, marker.row_of(value) if type(value) is dict else _type(marker.rest), dec_hook=_look)
+        kind = marker.row_of(value) if type(value) is dict else _type(marker.rest)
+        _to_msgspec(value, kind, dec_hook=_convert_union)
     return marker.seen
 
 
 @functools.cache
 def _type(hint: Any) -> Any:
-    """A type as msgspec takes it."""
+    """A type, for msgspec."""
     members = members_of(hint)
     rows = [member for member in members if is_row(member)]
     if len(rows) > 1:
@@ -94,14 +95,14 @@ def _part(member: Any) -> Any:
 
 
 def _marker(members: list[Any], rows: list[Any]) -> Any:
-    of_kinds = all(key_of_its_own(row)[0] == "kind" for row in rows)
-    by_key = {key_of_its_own(row)[1 if of_kinds else 0]: row for row in reversed(rows)}
+    of_kinds = all(discriminator(row)[0] == "kind" for row in rows)
+    by_key = {discriminator(row)[1 if of_kinds else 0]: row for row in reversed(rows)}
     by_key = dict(reversed(by_key.items()))
     others = [member for member in members if member not in rows]
     rest = functools.reduce(operator.or_, others) if others else dict[str, None]
     plain = frozenset(kind for kind in _PLAIN if kind in others)
     known = {"rows": by_key, "rest": rest, "plain": plain}
-    made: Any = type("Several", (_OfKinds if of_kinds else _Several,), known)
+    made: Any = type("Union", (_OfKinds if of_kinds else _Union,), known)
     made.seen = made()
     return made
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of report.json, generated from the types of its rows and the texts below their keys."""
+"""The JSON Schema of report.json, generated from the types of its rows and the docstrings of their keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.report.row_types import ReportRows
 
 _Schema = dict[str, Any]
 _NAMES = {Id: "Id", Real: "Real", Statistic: "Statistic", Value: "Value"}
-"""Types that are no objects and have a definition of their own."""
+"""Types that are not objects but have their own definition."""
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null", dict: "object"}
 _LIMITS = {"ge": "minimum", "pattern": "pattern", "min_length": "minItems", "max_length": "maxItems"}
 """Limits of msgspec → their keywords in a schema."""
@@ -31,7 +31,7 @@ def schema_of_report() -> _Schema:
 
 
 def _schema(hint: Any, definitions: dict[str, _Schema]) -> _Schema:
-    """The schema of a type. definitions: of the types with a name, which it adds to."""
+    """The schema of a type. definitions: receives the definitions of named types."""
     if hint in _NAMES:
         return _reference(_NAMES[hint], lambda: _spelt_out(hint, definitions), definitions)
     return _spelt_out(hint, definitions)
@@ -67,15 +67,15 @@ def _limit(limit: Any) -> list[tuple[str, Any]]:
 
 
 def _reference(name: str, make: Callable[[], _Schema], definitions: dict[str, _Schema]) -> _Schema:
-    """A reference to a definition, which is made the first time."""
+    """A reference to a definition, which is created on first use."""
     if name not in definitions:
-        definitions[name] = {}  # it may refer to itself
+        definitions[name] = {}  # first, since it may refer to itself
         definitions[name] = make()
     return {"$ref": f"#/$defs/{name}"}
 
 
 def _object(row: Any, definitions: dict[str, _Schema]) -> _Schema:
-    """The schema of a row: its keys with what they mean."""
+    """The schema of a row, with descriptions of its keys."""
     keys, texts = keys_of(row), _texts(row)
     properties = {key: _schema(hint, definitions) | texts.get(key, {}) for key, (hint, _) in keys.items()}
     return {
@@ -88,11 +88,11 @@ def _object(row: Any, definitions: dict[str, _Schema]) -> _Schema:
 
 
 def _texts(row: Any) -> dict[str, _Schema]:
-    """The text below each key of a row, in its source."""
+    """The docstring of each key of a row, from its source."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(row))).body
     except (OSError, SyntaxError, ValueError):
-        return {}  # one whose keys are no names is made by a call; its texts are in the types
+        return {}  # created by a call, since a key is a keyword; the descriptions are in its types
     assert isinstance(tree, ast.ClassDef)
     found = {}
     for key, text in zip(tree.body, tree.body[1:], strict=False):

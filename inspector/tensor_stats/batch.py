@@ -23,7 +23,7 @@ from inspector.tensor_stats.statistics import (
     sums,
     tensor_norm,
 )
-from inspector.torch_api.modes import nobody_observes, set_grad_enabled, somebody_observes, unobserved
+from inspector.torch_api.modes import any_mode_active, is_unobserved, set_grad_enabled, unobserved
 from inspector.torch_api.tensors import is_transformed, storage_id, version_counter
 
 _version = version_counter()
@@ -174,7 +174,7 @@ class Batch:
                     return PendingNorm(*found)
             elif trusts and (measured := self._dense(tensor)) is not None:
                 return _Summary(tensor, measured)
-            if is_ordinary(tensor) and nobody_observes(tensor):
+            if is_ordinary(tensor) and is_unobserved(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
                 return self._add(tensor, trusts)
@@ -230,7 +230,7 @@ class Batch:
         Most tensors of most scripts are such, and half of them views of what was met: that is asked first. None of
         every other tensor, of one that needs a closer look, and where somebody would see that we look.
         """
-        if type(tensor) not in ORDINARY or somebody_observes() or not tensor.is_cpu or tensor.is_neg():
+        if type(tensor) not in ORDINARY or any_mode_active() or not tensor.is_cpu or tensor.is_neg():
             return None
         try:
             memory = tensor.untyped_storage()

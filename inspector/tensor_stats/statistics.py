@@ -16,7 +16,7 @@ import torch
 
 from inspector.graph.values import FULL
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.torch_api.modes import functions_observed, operations_observed
+from inspector.torch_api.modes import dispatch_mode_count, function_mode_count
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
 COUNTS = ("zeros", "nans", "infinities")
@@ -66,7 +66,7 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
     None of every other, of one that needs a closer look, and where somebody would see that we take it.
     computed: torch has just made it, so that its memory was not taken away.
     """
-    if type(tensor) not in ORDINARY or tensor is None or functions_observed() or operations_observed():
+    if type(tensor) not in ORDINARY or tensor is None or function_mode_count() or dispatch_mode_count():
         return None
     try:
         if (

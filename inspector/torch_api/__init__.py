@@ -8,17 +8,17 @@ from typing import Any
 
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
-from inspector.torch_api.engine import CURRENT_NODE, ENTRANCE, GRAPH_TASK, HOOK_DICT
+from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
 from inspector.torch_api.formulas import FORMULAS
-from inspector.torch_api.gradcheck import RECOUNT
-from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, UNSEEN_OPERATIONS
-from inspector.torch_api.modules import HOLDINGS
+from inspector.torch_api.gradcheck import SECOND_PASS
+from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
+from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.tensors import FAKE_TENSORS, STORAGE_IDENTITY, TRANSFORMS, VERSIONS, VIEWS
 
 CAPABILITIES: tuple[Capability[Any], ...] = (
-    ENTRANCE,
+    ENTRY_POINT,
     GRAPH_TASK,
     CURRENT_NODE,
     HOOK_DICT,
@@ -32,20 +32,19 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     STORAGE_IDENTITY,
     FUNCTION_MODES,
     FAST_PATHS,
-    UNSEEN_OPERATIONS,
-    HOLDINGS,
+    HIDDEN_OPERATIONS,
+    MODULE_DICTIONARIES,
     TRANSFORMS,
     FAKE_TENSORS,
     FRAME_EVALUATION,
     COMPILER,
     FORMULAS,
-    RECOUNT,
+    SECOND_PASS,
 )
 
 
 def remarks() -> list[str]:
-    """What is lost in this process, as far as it was needed: a sentence for each capability that is missing or has
-    failed."""
+    """A sentence for each capability that was needed in this process, but is missing or has failed."""
     return [capability.remark for capability in CAPABILITIES if capability.remark is not None]
 
 

@@ -31,13 +31,13 @@ class Capability(Generic[Parts]):
 
     @property
     def parts(self) -> Parts | None:
-        """The functions and classes; None if this torch lacks one of them. Asking counts as needing them."""
+        """The functions and classes; None if this torch lacks one of them. Reading this counts as needing them."""
         if self._parts is None:
-            self._is_missed = not self.is_here
+            self._is_missed = not self.is_available
         return self._parts
 
     @property
-    def is_here(self) -> bool:
+    def is_available(self) -> bool:
         """Whether this torch has the capability and it has not failed."""
         if self._parts is None and self._reason is None:
             try:

@@ -48,9 +48,9 @@ FRAME_EVALUATION = Capability(
 )
 
 
-# Bound once: any function in Python that `without_dynamo` calls before Dynamo looks away is a frame that Dynamo
-# sees.
-_look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_here and FRAME_EVALUATION.parts else None
+# Bound once: Dynamo would evaluate the frame of any Python function that `without_dynamo` calls before the
+# callback is removed.
+_look = FRAME_EVALUATION.parts.look if FRAME_EVALUATION.is_available and FRAME_EVALUATION.parts else None
 
 
 def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -70,7 +70,7 @@ def without_dynamo(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
     """Make Dynamo skip these functions; it evaluates the functions they call as usual."""
-    parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_here else None
+    parts = FRAME_EVALUATION.parts if FRAME_EVALUATION.is_available else None
     if parts is None:
         return
     try:
@@ -83,12 +83,12 @@ def skip_in_dynamo(*functions: Callable[..., Any]) -> None:
 class _Compiler(NamedTuple):
     backends: Callable[[], Any]
     callbacks: Callable[[], Any]
-    entrance: Callable[[], CodeType | None]
+    entry_point: Callable[[], CodeType | None]
 
 
 def _find_compiler() -> _Compiler:
-    """Asked before `torch._dynamo` is imported, which takes seconds: what is missing shows when it is used."""
-    return _Compiler(_backends, _callbacks, _entrance)
+    """Called before `torch._dynamo` is imported, which takes seconds, so missing parts only show in use."""
+    return _Compiler(_backends, _callbacks, _entry_point)
 
 
 def _backends() -> Any:
@@ -101,7 +101,7 @@ def _callbacks() -> Any:
     return getattr(sys.modules.get("torch._dynamo"), "callback_handler", None)
 
 
-def _entrance() -> CodeType | None:
+def _entry_point() -> CodeType | None:
     module = sys.modules.get(_EVAL_FRAME)
     code: CodeType | None = None if module is None else module.OptimizeContext.__init__.__code__
     return code
@@ -116,16 +116,16 @@ COMPILER = Capability(
 )
 
 
-def is_entrance(code: CodeType) -> bool:
-    """Whether a function with this code means that something is compiled, however the script called it.
+def starts_compilation(code: CodeType) -> bool:
+    """Whether a call of a function with this code means that the script compiles something.
 
-    `torch._dynamo.disable`, which optimizers call, is not one.
+    `torch._dynamo.disable`, which optimizers call, does not.
     """
     if not code.co_filename.endswith("eval_frame.py") or code.co_name not in ("__init__", "compile_wrapper"):
         return False
     if code.co_name == "compile_wrapper":
         return True
-    return bool(_ask_compiler(lambda parts: parts.entrance() is code))
+    return bool(_ask_compiler(lambda parts: parts.entry_point() is code))
 
 
 def was_compiled() -> bool:

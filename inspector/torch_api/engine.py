@@ -28,7 +28,7 @@ class EngineArguments(NamedTuple):
     starts_with: tuple[Any, ...] | None
 
 
-class Entrance(NamedTuple):
+class EntryPoint(NamedTuple):
     """An entry point of the engine: the modules and classes that hold the function, its name, and how to read its
     arguments."""
 
@@ -86,42 +86,44 @@ def _of_grad(
     return EngineArguments(_several(outputs), _several(inputs), False, starts_with)
 
 
-def _find_entrance() -> Entrance:
-    owners = (torch.autograd.graph, torch.autograd)  # torch keeps it under two names
+def _find_entry_point() -> EntryPoint:
+    owners = (torch.autograd.graph, torch.autograd)  # both modules hold it
     for owner in owners:
         if not callable(vars(owner)["_engine_run_backward"]):
             raise TypeError("_engine_run_backward is not a function")
-    return Entrance(owners, "_engine_run_backward", _of_engine)
+    return EntryPoint(owners, "_engine_run_backward", _of_engine)
 
 
-ENTRANCE = Capability(
+ENTRY_POINT = Capability(
     "entrance of the engine",
     "only backward(), torch.autograd.backward and torch.autograd.grad are recorded, no other use of the engine, "
     "and their inputs are not always known",
-    _find_entrance,
+    _find_entry_point,
 )
 
 _DOCUMENTED = (
-    Entrance((torch.autograd,), "backward", _of_backward),  # `Tensor.backward` looks it up there
-    Entrance((torch.autograd,), "grad", _of_grad),
+    EntryPoint((torch.autograd,), "backward", _of_backward),  # `Tensor.backward` looks it up there
+    EntryPoint((torch.autograd,), "grad", _of_grad),
 )
 
 
-def entrances() -> tuple[Entrance, ...]:
+def entry_points() -> tuple[EntryPoint, ...]:
     """The functions that every engine call from Python passes through; the documented ones if torch has no common
     one."""
-    found = ENTRANCE.parts
+    found = ENTRY_POINT.parts
     return _DOCUMENTED if found is None else (found,)
 
 
-def read_arguments(entrance: Entrance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EngineArguments | None:
+def read_arguments(
+    entry_point: EntryPoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> EngineArguments | None:
     """The arguments of an entry point's call; None for arguments that torch is about to refuse."""
     try:
-        return entrance.read(*args, **kwargs)
+        return entry_point.read(*args, **kwargs)
     except Exception as error:
-        if entrance in _DOCUMENTED:
+        if entry_point in _DOCUMENTED:
             return None
-        ENTRANCE.turn_off(error)  # torch calls it itself, and never with wrong arguments
+        ENTRY_POINT.turn_off(error)  # torch itself calls it, never with wrong arguments
         return EngineArguments(_several(args[0]), (), True, None) if args else None
 
 

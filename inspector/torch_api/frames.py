@@ -28,23 +28,23 @@ _GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
 GRADCHECK_FILE: str = torch.autograd.gradcheck.__code__.co_filename
 
 
-def beyond_dispatch(frame: FrameType | None) -> FrameType | None:
-    """From the frame that called a mode to the frame that called the operation.
+def operation_caller(frame: FrameType | None) -> FrameType | None:
+    """The frame that called an operation. frame: the one that called the mode.
 
-    A mode of the user above the inspector's calls a Python function once more, which dispatches itself once more.
+    A mode of the user above the inspector's calls Python functions again, which dispatch themselves again.
     """
     while frame is not None:
         if frame.f_code.co_name in DISPATCHERS:
             frame = frame.f_back
         elif frame.f_code is HANDLE:
-            frame = _beyond_function(frame.f_back)
+            frame = _function_caller(frame.f_back)
         else:
             break
     return frame
 
 
-def _beyond_function(frame: FrameType | None) -> FrameType | None:
-    """`torch.nn.functional.relu` calls `handle_torch_function` with itself: from there to its caller."""
+def _function_caller(frame: FrameType | None) -> FrameType | None:
+    """The caller of a Python function such as `torch.nn.functional.relu`, which calls `handle_torch_function`."""
     if frame is None or not frame.f_code.co_filename.endswith(_DISPATCHING):
         return frame
     frame = frame.f_back
@@ -77,8 +77,8 @@ def imports_within(code: CodeType, frame: FrameType | None) -> bool:
 _IMPORT_FILE = "<frozen importlib._bootstrap>"
 
 
-def outside_of_modules(frame: FrameType | None) -> FrameType | None:
-    """From inside a module's call to the frame that called the module."""
+def module_caller(frame: FrameType | None) -> FrameType | None:
+    """The frame that called a module. frame: one inside that call."""
     while frame is not None and frame.f_code.co_filename == MODULE_FILE:
         frame = frame.f_back
     return frame
@@ -87,20 +87,20 @@ def outside_of_modules(frame: FrameType | None) -> FrameType | None:
 def decorated_function(frame: FrameType | None) -> CodeType | None:
     """The function wrapped by a torch decorator (`@torch.no_grad()`), if its wrapper calls `frame`."""
     while frame is not None and frame.f_code.co_filename.endswith(_GRAD_MODES):
-        if "func" in frame.f_code.co_freevars:  # the name of its code may be that of the function
+        if "func" in frame.f_code.co_freevars:  # its code may have the name of the function
             return getattr(frame.f_locals.get("func"), "__code__", None)
         frame = frame.f_back
     return None
 
 
 class _Forwards:
-    """The code of the forward of every custom Function, looked up anew where a code is not known."""
+    """The code of the forward of every custom Function, searched again for each unknown code."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[CodeType, bool]] = {}
 
     def has(self, code: CodeType) -> bool:
-        if code.co_name != "forward":  # most functions
+        if code.co_name != "forward":  # the usual case
             return False
         known = self._known.get(id(code))
         if known is None:
@@ -132,9 +132,11 @@ def forward_code(node: Any) -> CodeType | None:
     return None if function is None else getattr(getattr(function, "forward", None), "__code__", None)
 
 
-def beyond_apply(frame: FrameType | None) -> FrameType | None:
-    """From the frame that called a custom Function's forward to the one that called `apply`, which is a function
-    in Python or in C."""
+def apply_caller(frame: FrameType | None) -> FrameType | None:
+    """The frame that called `apply`, which is a function in Python or in C.
+
+    frame: the one that called the forward of the custom Function.
+    """
     while frame is not None and frame.f_code.co_filename == _FUNCTION_FILE:
         frame = frame.f_back
     return frame
@@ -144,7 +146,7 @@ _FUNCTION_FILE = torch.autograd.Function.mark_dirty.__code__.co_filename
 
 
 def in_custom_function(frame: FrameType | None) -> bool:
-    """Whether a custom Function's forward is running, where torch, not the user, has turned gradients off."""
+    """Whether the forward of a custom Function is running, in which torch turns gradients off."""
     while frame is not None and not is_forward(frame.f_code):
         frame = frame.f_back
     return frame is not None

@@ -11,29 +11,29 @@ import torch
 
 from inspector.torch_api.capability import Capability
 
-_RECOUNT = "_run_slow_mode_and_get_error"
+_SECOND_PASS = "_run_slow_mode_and_get_error"
 
 
-def _find_recount() -> tuple[Any, Callable[..., Any]]:
+def _find_second_pass() -> tuple[Any, Callable[..., Any]]:
     module = sys.modules[torch.autograd.gradcheck.__module__]
-    return module, vars(module)[_RECOUNT]
+    return module, vars(module)[_SECOND_PASS]
 
 
-RECOUNT = Capability(
-    "second pass of gradcheck", "--gradcheck takes longer if a backward is wrong", _find_recount
+SECOND_PASS = Capability(
+    "second pass of gradcheck", "--gradcheck takes longer if a backward is wrong", _find_second_pass
 )
 
 
 @contextlib.contextmanager
-def without_recount() -> Iterator[None]:
+def without_second_pass() -> Iterator[None]:
     """Skip the check of all elements that a failed check in fast mode would run only for its message."""
-    found = RECOUNT.parts
+    found = SECOND_PASS.parts
     if found is None:
         yield
         return
     module, original = found
-    setattr(module, _RECOUNT, lambda *args, **kwargs: "")
+    setattr(module, _SECOND_PASS, lambda *args, **kwargs: "")
     try:
         yield
     finally:
-        setattr(module, _RECOUNT, original)
+        setattr(module, _SECOND_PASS, original)

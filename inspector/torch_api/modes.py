@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.torch_api.capability import Capability
 
-# Our own operations, unseen
+# Hiding the operations of the inspector
 
 
-class _Unseen(NamedTuple):
+class _Hiding(NamedTuple):
     without_functions: Callable[[], Any]
     set_grad_enabled: Callable[[bool], Any]
     count_function_modes: Callable[[], int]
@@ -24,10 +24,10 @@ class _Unseen(NamedTuple):
     without_dispatch_modes: Callable[[], Any]
 
 
-def _find_unseen() -> _Unseen:
+def _find_hiding() -> _Hiding:
     from torch.utils._python_dispatch import _disable_current_modes
 
-    found = _Unseen(
+    found = _Hiding(
         torch._C.DisableTorchFunction,
         torch._C._set_grad_enabled,
         torch._C._len_torch_function_stack,
@@ -39,10 +39,10 @@ def _find_unseen() -> _Unseen:
     return found
 
 
-UNSEEN_OPERATIONS = Capability(
+HIDDEN_OPERATIONS = Capability(
     "switches that hide operations from modes",
     "modes and tensor classes of the script also see the inspector's operations",
-    _find_unseen,
+    _find_hiding,
 )
 
 
@@ -58,16 +58,16 @@ def _set_grad_enabled(enabled: bool) -> Any:
     return torch.set_grad_enabled(enabled)
 
 
-_DOCUMENTED = _Unseen(_nothing, _set_grad_enabled, _one, _one, _nothing)
-"""Fallbacks if torch lacks one of them: assume that modes observe, and that grad is disabled."""
+_DOCUMENTED = _Hiding(_nothing, _set_grad_enabled, _one, _one, _nothing)
+"""Fallbacks if torch lacks one of them: one mode of each kind is assumed, and operations stay visible."""
 
-# Bound once: they are called for every tensor that is read.
-_hide = UNSEEN_OPERATIONS.parts or _DOCUMENTED
+# Bound once, since they are called for every tensor that is read.
+_hide = HIDDEN_OPERATIONS.parts or _DOCUMENTED
 without_functions = _hide.without_functions
 """A context manager, one per call: function modes and subclasses do not see operations on tensors within it."""
 set_grad_enabled = _hide.set_grad_enabled
-functions_observed = _hide.count_function_modes
-operations_observed = _hide.count_dispatch_modes
+function_mode_count = _hide.count_function_modes
+dispatch_mode_count = _hide.count_dispatch_modes
 _without_dispatch_modes = _hide.without_dispatch_modes
 
 
@@ -86,7 +86,7 @@ class unobserved:
         if self._grad:
             set_grad_enabled(False)
         self._modes: Any = None
-        if operations_observed() > 0:
+        if dispatch_mode_count() > 0:
             self._modes = _without_dispatch_modes()
             self._modes.__enter__()
 
@@ -98,16 +98,16 @@ class unobserved:
         self._functions.__exit__(*error)
 
 
-def somebody_observes() -> bool:
+def any_mode_active() -> bool:
     """Whether a mode would see an attribute access or an operation on an ordinary tensor."""
-    return bool(functions_observed() or operations_observed())
+    return bool(function_mode_count() or dispatch_mode_count())
 
 
-def nobody_observes(tensor: torch.Tensor) -> bool:
-    """Whether no mode sees operations on ordinary tensors, as usually within backward."""
+def is_unobserved(tensor: torch.Tensor) -> bool:
+    """Whether neither modes nor autograd see operations on an ordinary tensor, as usual within backward."""
     return not (
-        functions_observed()  # first: they would see that we ask for requires_grad
-        or operations_observed()
+        function_mode_count()  # first, since function modes would see the access to requires_grad
+        or dispatch_mode_count()
         or (torch.is_grad_enabled() and tensor.requires_grad)
     )
 
@@ -166,7 +166,7 @@ def push_at_bottom(mode: TorchFunctionMode) -> None:
     _rearrange([*modes[:bottom], mode, *modes[bottom:]])
 
 
-def take_off(mode: TorchFunctionMode) -> None:
+def remove_mode(mode: TorchFunctionMode) -> None:
     """Remove a mode from the stack of the calling thread, whatever is above it."""
     modes = modes_on_stack()
     if any(other is mode for other in modes):
@@ -188,10 +188,10 @@ def _rearrange(modes: list[Any]) -> None:
 
 
 HANDLE = torch.overrides.handle_torch_function.__code__
-"""The code with which torch's Python functions dispatch to a mode."""
+"""The code that dispatches torch's Python functions to modes."""
 
 
-def take_off_after(mode: TorchFunctionMode, caller: FrameType) -> None:
+def remove_mode_after(mode: TorchFunctionMode, caller: FrameType) -> None:
     """Keep torch from putting a mode back on the stack after it was stopped by the call that it is handling
     (`loss.backward()`, called by the frame `caller`).
 
@@ -210,7 +210,7 @@ def take_off_after(mode: TorchFunctionMode, caller: FrameType) -> None:
     torch.overrides._push_mode = push_others
 
 
-# Torch's inference kernels
+# torch's inference kernels
 
 
 class _Builtins(NamedTuple):
@@ -228,7 +228,7 @@ def _find_builtins() -> _Builtins:
 
 
 _NAME = "aten::has_torch_function"
-"""What TorchScript compiles a call of it to."""
+"""The operator to which TorchScript compiles a call of it."""
 
 FAST_PATHS = Capability(
     "table of TorchScript functions",

@@ -15,22 +15,22 @@ from torch import nn
 from inspector.torch_api.capability import Capability
 
 
-class _Holdings(NamedTuple):
+class _Dictionaries(NamedTuple):
     modules: Callable[[nn.Module], Any]
     parameters: Callable[[nn.Module], Any]
     buffers: Callable[[nn.Module], Any]
 
 
-def _find_holdings() -> _Holdings:
+def _find_dictionaries() -> _Dictionaries:
     empty = vars(nn.Module())
     for name in ("_modules", "_parameters", "_buffers"):
         if not isinstance(empty[name], dict):
             raise TypeError(f"{name} is not a dictionary")
-    return _Holdings(_modules, _parameters, _buffers)
+    return _Dictionaries(_modules, _parameters, _buffers)
 
 
 def _modules(module: nn.Module) -> Any:
-    return getattr(module, "_modules", None)  # None: the user's class has not called `super().__init__()`
+    return getattr(module, "_modules", None)  # None if the user's class has not called `super().__init__()`
 
 
 def _parameters(module: nn.Module) -> Any:
@@ -41,16 +41,16 @@ def _buffers(module: nn.Module) -> Any:
     return module._buffers
 
 
-HOLDINGS = Capability(
+MODULE_DICTIONARIES = Capability(
     "dictionaries of a module",
     "modules that override named_children or named_parameters are recorded as these methods return them",
-    _find_holdings,
+    _find_dictionaries,
 )
 
 
 def children_of(module: nn.Module) -> Mapping[str, nn.Module | None] | None:
-    """The modules registered in a module, by name; None for one that was never initialised."""
-    found: Mapping[str, nn.Module | None] | None = _held(
+    """The modules registered in a module, by name; None if it was not initialised."""
+    found: Mapping[str, nn.Module | None] | None = _contents(
         lambda parts: parts.modules, module, nn.Module.named_children
     )
     return found
@@ -58,29 +58,29 @@ def children_of(module: nn.Module) -> Mapping[str, nn.Module | None] | None:
 
 def parameters_in(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
     """The parameters registered in a module itself, by name."""
-    found: Mapping[str, nn.Parameter | None] = _held(lambda parts: parts.parameters, module, _named_parameters)
+    found: Mapping[str, nn.Parameter | None] = _contents(lambda parts: parts.parameters, module, _named_parameters)
     return found
 
 
 def buffers_in(module: nn.Module) -> Mapping[str, torch.Tensor | None]:
     """The buffers registered in a module itself, by name."""
-    found: Mapping[str, torch.Tensor | None] = _held(lambda parts: parts.buffers, module, _named_buffers)
+    found: Mapping[str, torch.Tensor | None] = _contents(lambda parts: parts.buffers, module, _named_buffers)
     return found
 
 
-def _held(
-    choose: Callable[[_Holdings], Callable[[nn.Module], Any]],
+def _contents(
+    choose: Callable[[_Dictionaries], Callable[[nn.Module], Any]],
     module: nn.Module,
     documented: Callable[[nn.Module], Iterable[tuple[str, Any]]],
 ) -> Any:
-    parts = HOLDINGS.parts
+    parts = MODULE_DICTIONARIES.parts
     if parts is not None:
         try:
             return choose(parts)(module)
         except Exception as error:
             if isinstance(error, AttributeError):  # of a user's class that has not called `super().__init__()`
                 raise
-            HOLDINGS.turn_off(error)
+            MODULE_DICTIONARIES.turn_off(error)
     return dict(documented(module))
 
 
@@ -93,6 +93,6 @@ def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
 
 
 CALL: CodeType = nn.Module.__call__.__code__
-"""The code of every call of a module: each running module has one frame of it."""
+"""The code of a call of a module: each running module has one frame with it."""
 
 MODULE_FILE: str = CALL.co_filename

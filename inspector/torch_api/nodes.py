@@ -1,4 +1,4 @@
-"""Undocumented attributes of a Node: its sequence number, its outputs, what it saved."""
+"""Undocumented attributes of a Node: its sequence number and its outputs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _no_number() -> int:
 
 
 def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
-    """The number of each Node. If torch has none: 0, and for what holds a leaf that of an AccumulateGrad."""
+    """The number of each Node. If torch has none: `ACCUMULATE_GRAD_NUMBER` for AccumulateGrad, 0 for others."""
     parts = SEQUENCE_NUMBERS.parts
     if parts is not None:
         try:

@@ -33,8 +33,7 @@ class Patch:
             setattr(owner, self._name, self._installed)
 
     def uninstall(self) -> None:
-        """Restore the function. If other code has wrapped the wrapper since, it stays and must only pass calls on.
-        """
+        """Restore the function. If other code has wrapped the wrapper, it stays and must only pass calls on."""
         for owner in self._owners:
             if self._installed is not None and vars(owner).get(self._name) is self._installed:
                 setattr(owner, self._name, self._original)

@@ -34,16 +34,20 @@ _MODIFIED = "modified by an inplace operation"
 
 @dataclass(slots=True)
 class SavedTensorState:
-    """One tensor saved by a Node. `tensor` is alive, and None unless the state is held or modified."""
+    """One tensor saved by a Node.
+
+    state: held, modified (in place since), packed (by a hook), released, empty or unknown.
+    tensor: the live tensor if it is held or modified, else None.
+    """
 
     name: str
-    state: SavedState  # held, modified (in place since), packed (by a hook), released, empty, unknown
+    state: SavedState
     tensor: torch.Tensor | None
     is_output: bool = False
     output_nr: int = 0
 
 
-# Which names a Node has
+# Names of saved values
 
 
 @dataclass(slots=True)
@@ -58,12 +62,12 @@ _names_by_type: dict[type, _Names] = {}
 
 
 def _names_of(node_type: type) -> _Names:
-    """`dir` of a Node takes 6 microseconds: once a class."""
+    """The names of a class of Nodes. Cached, since `dir` takes 6 microseconds."""
     known = _names_by_type.get(node_type)
     if known is None:
         known = _names_by_type[node_type] = _Names()
         if hasattr(node_type, _OF_CUSTOM):
-            return known  # a custom Function: what else it has is the user's own
+            return known  # a custom Function, whose other attributes are user code
         names = dir(node_type)
         known.tensors = [name.removeprefix(_RAW) for name in names if name.startswith(_RAW)]
         known.plain = [
@@ -82,7 +86,7 @@ def _example() -> tuple[torch.Tensor, Any]:
         return leaf, (leaf**2).grad_fn
 
 
-# Values beside tensors
+# Values other than tensors
 
 
 def _find_attributes() -> Callable[[Any], dict[str, Any]]:
@@ -187,14 +191,14 @@ def saved_by(node: Any) -> list[SavedTensorState]:
     if value is None:
         return []
     try:
-        wrappers = WRAPPERS.parts if WRAPPERS.is_here else None
+        wrappers = WRAPPERS.parts if WRAPPERS.is_available else None
         if wrappers is None:
             return _saved_without_wrappers(node, value)
         if hasattr(type(node), _OF_CUSTOM):
             return _saved_by_custom(node, wrappers)
         return _saved_by_torch(node, value, wrappers)
     except Exception as error:
-        (WRAPPERS if WRAPPERS.is_here else SAVED_TENSORS).turn_off(error)
+        (WRAPPERS if WRAPPERS.is_available else SAVED_TENSORS).turn_off(error)
         return saved_by(node)
 
 
@@ -203,7 +207,7 @@ def _saved_by_torch(node: Any, value: Callable[[Any, str], Any], wrappers: _Wrap
     for name in _names_of(type(node)).tensors:
         try:
             raw = getattr(node, _RAW + name)
-        except RuntimeError:  # a list of tensors can be asked for no more once it is released
+        except RuntimeError:  # a released list of tensors cannot be read
             found.append(SavedTensorState(name, "released", None))
             continue
         if isinstance(raw, tuple):
@@ -224,7 +228,7 @@ def _saved_by_custom(node: Any, wrappers: _Wrappers) -> list[SavedTensorState]:
 def _of_wrapper(
     name: str, raw: Any, wrappers: _Wrappers, node: Any = None, value: Callable[[Any, str], Any] | None = None
 ) -> SavedTensorState:
-    """node and value: of a tensor that `_saved_…` unpacks, which runs nothing of the user's."""
+    """The state of one saved tensor. node, value: to read it as `_saved_…` too, which runs no user code."""
     if wrappers.hook(raw) is not None:
         return SavedTensorState(name, "packed", None)
     data = wrappers.data(raw)
@@ -250,11 +254,11 @@ def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:
     return SavedTensorState(name, "held", tensor)
 
 
-# Tensors, where wrappers do not tell of hooks
+# Tensors, if wrappers do not show hooks
 
 
 def _saved_without_wrappers(node: Any, value: Callable[[Any, str], Any]) -> list[SavedTensorState]:
-    if hasattr(type(node), _OF_CUSTOM):  # its class may allow one access only
+    if hasattr(type(node), _OF_CUSTOM):  # its class may allow only one access
         WRAPPERS.miss()
         return [SavedTensorState("saved_tensors", "unknown", None)]
     names = _names_of(type(node)).tensors
@@ -295,7 +299,7 @@ class HookWatch:
 
     def install(self) -> None:
         """Start watching, in the calling thread. Does nothing if it is watching."""
-        if self._patch is not None or WRAPPERS.is_here:
+        if self._patch is not None or WRAPPERS.is_available:
             return
         self._used, self._thread, self._first = False, threading.get_ident(), sequence_counter()()
         self._patch = Patch((torch.autograd.graph.saved_tensors_hooks,), "__enter__", self._noting)

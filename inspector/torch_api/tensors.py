@@ -120,7 +120,7 @@ def storage_id(storage: torch.UntypedStorage) -> int:
 
 
 _SPARSE_PARTS = {
-    torch.sparse_coo: ("_indices", "_values"),  # the documented ones refuse a tensor that is not coalesced
+    torch.sparse_coo: ("_indices", "_values"),  # the documented methods require a coalesced tensor
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
     torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
     torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
@@ -171,12 +171,12 @@ def in_transform() -> bool:
 
 
 in_trace: Callable[[], bool] = vars(torch.jit)["is_tracing"]
-"""Whether `torch.jit.trace` runs."""
+"""Whether `torch.jit.trace` is running."""
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:
-    """Whether a tensor belongs to a `torch.func` transform; False where torch cannot tell."""
-    parts = TRANSFORMS.parts  # asked for most tensors of a recording: no more calls than needed
+    """Whether a tensor belongs to a `torch.func` transform; False if torch cannot tell."""
+    parts = TRANSFORMS.parts  # inlined, since this is called for most tensors of a recording
     if parts is None:
         return False
     try:
@@ -206,7 +206,7 @@ FAKE_TENSORS = Capability(
 
 
 def is_fake(tensor: Any) -> bool:
-    """Whether a tensor has a shape and no elements: a FakeTensor."""
+    """Whether a tensor is a FakeTensor, which has a shape but no elements."""
     parts = FAKE_TENSORS.parts
     return parts is not None and isinstance(tensor, parts.fake)
 

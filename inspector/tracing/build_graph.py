@@ -18,8 +18,8 @@ from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
-from inspector.tracing.snapshot import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.walk import EMPTY
 from inspector.util.gc_pause import gc_paused
 
@@ -28,7 +28,7 @@ _NOT_WANTED = unknown("it does not require a gradient")
 _NO_SLOTS: list[int] = []
 _Edge = tuple[str, str, EdgeRow]
 _Output = tuple[Pair, tuple[State, State]]
-"""Which output, and what it held before and after."""
+"""An output, and its states before and after."""
 
 
 def build_graph(
@@ -36,7 +36,7 @@ def build_graph(
 ) -> Graph:
     """The Graph of a traced backward call.
 
-    ids: of the record. flow: the engine's gradients, None if backward has not run. forward: the recorded forward.
+    ids: of the record. flow: the recorded gradients, None if backward has not run. forward: the recorded forward.
     """
     return Graph(
         lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
@@ -47,11 +47,11 @@ def build_graph(
 
 
 class _Builder:
-    def __init__(self, record: TracedGraph, answers: NodeLookup, ids: Ids) -> None:
+    def __init__(self, record: TracedGraph, lookup: NodeLookup, ids: Ids) -> None:
         self._record = record
-        self._answers = answers
+        self._lookup = lookup
         self._ids = ids
-        self._is_plain = record.is_structure_only and answers.has_no_values
+        self._is_plain = record.is_structure_only and lookup.has_no_values
         self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
 
@@ -61,7 +61,7 @@ class _Builder:
             return self._network()
 
     def _network(self) -> networkx.MultiDiGraph[Any]:
-        tensor_edges: list[_Edge] = []  # filled while the nodes are read
+        tensor_edges: list[_Edge] = []  # filled by `_nodes`
         constants = (
             (self._ids.tensor(position), self._constant(seen))
             for position, seen in enumerate(self._record.constants)
@@ -70,14 +70,14 @@ class _Builder:
         return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
-        """(id, attributes) of functions and their tensors; `edges` gets those between the two."""
-        names, is_met = self._record.structure.names, self._answers.is_met
+        """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
+        names, is_seen = self._record.structure.names, self._lookup.is_seen
         for position, count in enumerate(self._record.output_counts()):
             identifier, name = f"n{position}", names[position]
-            if self._is_plain and count == 1 and self._answers.is_unknown((position, 0)):
+            if self._is_plain and count == 1 and self._lookup.is_unknown((position, 0)):
                 yield identifier, self._plain_function(position, name)
                 continue
-            outputs = [(pair, self._answers.states(pair)) for pair in _pairs(position, count)]
+            outputs = [(pair, self._lookup.states(pair)) for pair in _pairs(position, count)]
             node = self._record.nodes[position]
             if self._is_plain and count == 1:
                 before, after = outputs[0][1]
@@ -87,7 +87,7 @@ class _Builder:
             if name == ACCUMULATE_GRAD:
                 yield identifier, attributes
             for pair, states in outputs:
-                if is_met(pair):
+                if is_seen(pair):
                     tensor, facts = self._ids.tensor(pair), self._tensor(pair, node, states)
                     edges.append(_edge_of(identifier, tensor, facts))
                     yield tensor, facts
@@ -95,8 +95,8 @@ class _Builder:
                 yield identifier, attributes
 
     def _next_edges(self) -> Iterator[_Edge]:
-        contribution, edges = self._answers.contribution, self._record.structure.edges()
-        same = self._answers.contribution(0, 0) if self._is_plain else None  # of all edges
+        contribution, edges = self._lookup.contribution, self._record.structure.edges()
+        same = self._lookup.contribution(0, 0) if self._is_plain else None  # the same for all edges
         for source, slot, target, input_nr in edges:
             if target != EMPTY:
                 gradient = same or contribution(source, slot)
@@ -111,10 +111,10 @@ class _Builder:
                     yield self._ids.function(position), tensor, {"kind": "saved", "name": saved.name}
 
     def _plain_function(self, position: int, name: str) -> FunctionRow:
-        """A function of which only the structure is known: equal for all Nodes of one name."""
+        """A function of which only the structure is known: the same for all Nodes of one name."""
         found = self._plain.get(name)
         if found is None:
-            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._answers.ran else UNSEEN_YET)
+            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._lookup.ran else UNSEEN_YET)
             found = self._function(position, self._record.nodes[position], [unseen])
             found["empty_slots"] = _NO_SLOTS
             self._plain[name] = found
@@ -123,29 +123,29 @@ class _Builder:
 
     def _function(self, position: int, node: NodeFacts, outputs: Sequence[_Output]) -> FunctionRow:
         is_leaf = node.name == ACCUMULATE_GRAD
-        answers = self._answers
-        made_in = None if is_leaf else answers.made_in(node)
-        output = None if is_leaf else answers.output(outputs[0][0])
+        lookup = self._lookup
+        made_in = None if is_leaf else lookup.made_in(node)
+        output = None if is_leaf else lookup.output(outputs[0][0])
         before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
         row: FunctionRow = {
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
             "requires_grad": True,
-            "module": None if is_leaf else answers.module(node),
-            "source": None if is_leaf else answers.source(node),
+            "module": None if is_leaf else lookup.module(node),
+            "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
-            "step": answers.step(position),
+            "step": lookup.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
             "formula": formula(node.name),
             "saved": [self._saved(saved) for saved in node.saved],
             "before": before,
             "after": after,
-            "gradient": _one_or_all([answers.gradient(pair) for pair, _ in outputs]),
+            "gradient": _one_or_all([lookup.gradient(pair) for pair, _ in outputs]),
         }
         if made_in is None:
-            del row["made_in"]  # its place is among the others
+            del row["made_in"]  # set above only for the order of the keys
         if output is not None and output.operands:
             row["operands"] = output.operands
         if output is not None and output.given:
@@ -169,7 +169,7 @@ class _Builder:
 
     def _tensor(self, pair: Pair, node: NodeFacts, states: tuple[State, State]) -> TensorRow:
         is_leaf = node.name == ACCUMULATE_GRAD
-        naming, facts = self._answers.naming(pair), self._facts(pair, node)
+        naming, facts = self._lookup.naming(pair), self._facts(pair, node)
         attributes: TensorRow = {
             "kind": "tensor",
             "name": naming["name"],
@@ -185,17 +185,17 @@ class _Builder:
             "source": self._source(pair, node),
             "before": states[0],
             "after": states[1],
-            "gradient": self._answers.gradient(pair),
+            "gradient": self._lookup.gradient(pair),
         }
         if "expression" not in naming:
-            del attributes["expression"]  # its place is beside the name
+            del attributes["expression"]  # set above only for the order of the keys
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
         return attributes
 
     def _source(self, pair: Pair, node: NodeFacts) -> Any:
         if node.name != ACCUMULATE_GRAD:
-            return self._answers.source(node)
+            return self._lookup.source(node)
         seen = self._record.tensors.get(pair)
         return seen.source if seen is not None and seen.source is not None else _NOT_MADE
 
@@ -242,14 +242,14 @@ def _state(held: Mapping[str, Pending]) -> State:
 
 
 def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:
-    """The edge between a function and a tensor of these attributes."""
+    """The edge between a function and a tensor with these attributes."""
     if facts["is_leaf"]:
         return function, tensor, {"kind": "accumulate", "gradient": facts["gradient"]}
     return tensor, function, {"kind": "grad_fn"}
 
 
 def _together(outputs: Sequence[_Output]) -> list[State]:
-    """What several outputs held before and after, as lists by output number."""
+    """The states of several outputs before and after, as lists by output number."""
     return [
         {"data": [state["data"] for state in states], "grad": [state["grad"] for state in states]}
         for states in zip(*(states for _, states in outputs), strict=True)

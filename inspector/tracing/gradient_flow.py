@@ -13,8 +13,8 @@ class GradientFlow:
     """Gradients and the order of the Nodes.
 
     steps: positions of the Nodes in the order in which the engine ran them.
-    arrived: position -> the accumulated gradient of each output of the forward. norms: used instead by a light
-    recording for most Nodes. See `at`.
+    arrived: position -> the accumulated gradient of each output of the forward. norms: used instead of it by a
+    light recording, for most Nodes. See `arrived_at`.
     contributions: (position, slot) -> the gradient along that edge.
     captured: (position, output number) -> the gradient that `torch.autograd.grad` returned for that tensor.
     error: the exception raised by backward, as one line, or None.
@@ -35,6 +35,6 @@ class GradientFlow:
         return self.arrived.get(position) if facts is None else [PendingNorm(*facts)]
 
     def counts(self) -> dict[int, int]:
-        """How many outputs the Nodes have that the engine ran, by their positions."""
+        """The number of outputs of the Nodes that the engine ran, by position."""
         several = {position: len(arrived) for position, arrived in self.arrived.items()}
         return dict.fromkeys(self.norms, 1) | several

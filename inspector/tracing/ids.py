@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import accumulate
 
-from inspector.tracing.snapshot import Pair, TracedGraph
+from inspector.tracing.traced_graph import Pair, TracedGraph
 
 
 class Ids:
-    """`n{k}` for the k-th Node of the walk; `t{k}` for every output of every Node in that order, whether it was
-    seen or not, and after them the saved constants."""
+    """`n{k}` for the k-th Node of the walk; `t{k}` for every output of every Node in that order, seen or not, and
+    then for the saved constants."""
 
     def __init__(self, record: TracedGraph) -> None:
         self._counts = record.output_counts()
@@ -33,11 +33,10 @@ class Ids:
         if isinstance(which, int):
             return f"t{self._first_output[-1] + which}"
         position, output_nr = which
-        first = self._first_output[position] if position else 0  # of a root nothing need be counted
+        first = self._first_output[position] if position else 0  # the root needs no counting
         return f"t{first + output_nr}"
 
     def recorded(self, key: tuple[int, int] | None) -> str | None:
-        """The id of the tensor that the recorder knows as (sequence number, output number); None for a tensor
-        outside of this graph."""
+        """The id of the tensor with this (sequence number, output number); None if it is not in this graph."""
         position = None if key is None else self._positions.get(key[0])
         return None if key is None or position is None else self.tensor((position, key[1]))

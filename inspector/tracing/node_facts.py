@@ -18,7 +18,7 @@ class OutputFacts:
     """What a Node knows about one of its forward outputs."""
 
     dtype: str
-    shape: list[int] | None  # None where torch cannot tell (nested tensors)
+    shape: list[int] | None  # None if torch cannot tell (nested tensors)
     device: str
 
 

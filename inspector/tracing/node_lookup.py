@@ -1,5 +1,4 @@
-"""Look up values by position: a Node's, an output's or an edge's, from the trace, the gradients and the forward.
-"""
+"""Look up the values of Nodes, outputs and edges by position, in the trace, the gradients and the forward."""
 
 from __future__ import annotations
 
@@ -12,9 +11,9 @@ from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_summary, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.snapshot import NodeFacts, Pair, TracedGraph
+from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 
-# Each is one value that all who are asked for it share: a graph holds them by the million.
+# Shared objects, since a graph contains millions of them.
 NOT_RUN = unknown("backward has not run")
 _NOT_REACHED = unknown("the engine did not run it")
 _NOT_RECORDED = unknown("the forward was not recorded")
@@ -90,37 +89,36 @@ class NodeLookup:
 
     @property
     def has_no_values(self) -> bool:
-        """Whether the same is known of every function: backward did not run or was too large, and the forward was
-        not recorded."""
+        """Whether every function has the same values: no gradients and no forward were recorded."""
         return self._forward is None and self._not_recorded is not None and not self._flow.captured
 
-    def is_met(self, pair: Pair) -> bool:
+    def is_seen(self, pair: Pair) -> bool:
         """Whether a tensor was seen or recorded itself."""
         return pair in self._record.tensors or (self._forward is not None and self.output(pair) is not None)
 
     def is_unknown(self, pair: Pair) -> bool:
-        """Whether nothing is known of a tensor, not even by a view of it."""
-        return not self.is_met(pair) and (pair not in self._views or self._computed(pair) is NOT_SEEN)
+        """Whether nothing is known about a tensor, not even from a view of it."""
+        return not self.is_seen(pair) and (pair not in self._views or self._from_view(pair) is NOT_SEEN)
 
     def step(self, position: int) -> Value:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
 
     def source(self, node: NodeFacts) -> Any:
-        """The line of the user's code that made a Node."""
+        """The line of user code that created a Node."""
         found = self._forward.source(node.sequence_nr) if self._forward else None
         return found if found is not None else _NOT_RECORDED
 
     def module(self, node: NodeFacts) -> Any:
-        """The path of the module that made a Node."""
+        """The path of the module that created a Node."""
         return self._forward.module(node.sequence_nr) if self._forward else _NOT_RECORDED
 
     def made_in(self, node: NodeFacts) -> int | None:
-        """The backward call that made a Node; None for one of the forward, and where that is not known."""
+        """The backward call that created a Node; None for a Node of the forward, and if that is unknown."""
         return self._forward.made_in(node.sequence_nr) if self._forward else None
 
     def output(self, pair: Pair) -> RecordedOutput | None:
-        """What was recorded when the forward made this tensor."""
+        """The record of the operation that created a tensor; None if there is none."""
         if self._forward is None:
             return None
         if pair not in self._outputs:
@@ -128,7 +126,7 @@ class NodeLookup:
         return self._outputs[pair]
 
     def naming(self, pair: Pair) -> Naming:
-        """`name` of a tensor, and `expression` for one that has none: its source text."""
+        """`name` of a tensor, and if it has none, its source text as `expression`."""
         name = self._names.get(pair)
         if name is not None:
             return {"name": name}
@@ -137,19 +135,19 @@ class NodeLookup:
         return {"name": None, "expression": expression} if expression else {"name": None}
 
     def states(self, pair: Pair) -> tuple[State, State]:
-        """`data` and `grad` of a tensor before and after: as it was seen around backward, else its value as it was
-        recorded in the forward."""
+        """`data` and `grad` of a tensor before and after: as seen around backward, else the value recorded in the
+        forward."""
         seen = self._record.tensors.get(pair)
         if seen is not None:
             before = _values(seen.before)
             return before, _values(seen.after) if self.ran else UNSEEN_YET
         output = self.output(pair)
-        value = output.value.value if output is not None else self._computed(pair)
+        value = output.value.value if output is not None else self._from_view(pair)
         before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
         return before, before if self.ran else UNSEEN_YET
 
-    def _computed(self, pair: Pair) -> Value:
-        """The statistics of a tensor that was not seen, from a view of it that was: the elements are the same."""
+    def _from_view(self, pair: Pair) -> Value:
+        """The statistics of a tensor that was not seen, from a view of it, which has the same elements."""
         view = pair
         while view in self._views:
             view = (self._views[view], 0)
@@ -185,8 +183,8 @@ class NodeLookup:
         return _LIGHT if target is None else self.gradient(target)
 
     def _unique_names(self) -> dict[Pair, str]:
-        """The script's names around backward; beside them the names that tensors had when they were made, where
-        no other tensor of the graph bears the same (`x = relu(x)` names four of them `x`)."""
+        """The script's names around backward, and for other tensors their names in the forward, if unique in the
+        graph (`x = relu(x)` may name four tensors `x`)."""
         names = {pair: seen.name for pair, seen in self._record.tensors.items() if seen.name is not None}
         if self._forward is None:
             return names

@@ -9,9 +9,9 @@ from inspector.torch_api.tensors import VIEWS, base_of, sparse_parts, storage_id
 
 
 class RetainedBytes:
-    """The storages that are already counted, or that belong to leaves, which live without the graph.
+    """The storages that were counted, or that belong to leaves, which live without the graph.
 
-    Storages are identified by their identity, which is only valid while the Nodes that saved them are held.
+    The identity of a storage is only valid while the Node that saved it is alive.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class RetainedBytes:
     def count(self, tensor: torch.Tensor) -> int | None:
         """The bytes that a saved tensor adds: 0 if a leaf or an earlier tensor has the same storage, None if torch
         cannot tell."""
-        found = _storages(tensor) if VIEWS.is_here else None
+        found = _storages(tensor) if VIEWS.is_available else None
         if found is None:
             return None
         if _is_parameter(tensor):
@@ -37,13 +37,13 @@ class RetainedBytes:
 
 
 def _is_parameter(tensor: torch.Tensor) -> bool:
-    """Whether it is a parameter or a view of one: frozen parameters are not leaves of the graph."""
+    """Whether a tensor is a parameter or a view of one. Frozen parameters are not leaves of the graph."""
     return isinstance(tensor, nn.Parameter) or isinstance(base_of(tensor), nn.Parameter)
 
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
-    """Of a sparse tensor those of its indices and values; None for a tensor that keeps its memory elsewhere, as
-    subclasses around others do."""
+    """The storages of a tensor; for a sparse tensor, of its indices and values. None for a subclass that wraps
+    other tensors, which hold the memory."""
     if hasattr(type(tensor), "__tensor_flatten__"):
         return None
     if tensor.layout is torch.strided:

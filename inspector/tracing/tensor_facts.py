@@ -18,7 +18,7 @@ from inspector.torch_api.tensors import NotCountedError, version_counter
 _count = version_counter()
 _LIGHT = Pending(unknown("large tensors are not read in light mode (gradients only)"))
 _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
-"""What most leaves hold before backward, as far as a light recording looks: one for all of them."""
+"""The state of most leaves before backward in a light recording; one shared object."""
 _GONE = Pending(unknown("the script had already deleted the tensor"))
 
 
@@ -34,7 +34,7 @@ class TensorFacts(NamedTuple):
     retains_grad: bool
 
     def row(self) -> row_types.TensorFacts:
-        """Those that a graph says of every tensor."""
+        """The facts that a graph has for every tensor."""
         return {
             "retains_grad": self.retains_grad,
             "dtype": dtype_name(self.dtype),
@@ -46,9 +46,12 @@ class TensorFacts(NamedTuple):
 
 @dataclass(slots=True)
 class TensorSnapshot:
-    """One tensor that was met while tracing. No reference keeps it alive.
+    """One tensor met while tracing, which this does not keep alive.
 
-    before, after: what `data` and `grad` were; after is filled by `snapshot_after`.
+    before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
+    source: where a leaf was created, if that was recorded.
+    shared: whether an array may share its memory; only in a full trace.
+    forward_value: the content of a shared tensor without requires_grad when the forward last used it.
     """
 
     reference: weakref.ref[torch.Tensor]
@@ -56,21 +59,21 @@ class TensorSnapshot:
     name: str | None
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
-    source: Any = None  # where a leaf was made, if that was recorded
-    shared: bool = False  # whether an array may hold its memory as well, of a full trace
-    made: Pending | None = None  # of one that is shared and needs no gradient: what it held in the forward
+    source: Any = None
+    shared: bool = False
+    forward_value: Pending | None = None
 
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
-    """Note what `tensor` is and holds now."""
+    """Take the snapshot of a tensor before backward."""
     shared = batch.level == "full" and is_shared(tensor)
     return TensorSnapshot(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
 def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
-    """Note what the tensor holds after backward; unknown if the script holds it no more.
+    """Add the state after backward, which is unknown if the script has deleted the tensor.
 
-    Nothing is unknown of one that needs no gradient (the 2 of `2*x`, which only its Node held): none reaches it.
+    Backward does not change a deleted tensor without requires_grad, such as the 2 of `2*x`.
     """
     tensor = seen.reference()
     if tensor is None and not seen.facts.requires_grad:
@@ -97,7 +100,7 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
 
 
 def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
-    """`tensor.grad`; of a tensor that cannot have one torch would warn when asked, so it is not asked."""
+    """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
     return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 
 
@@ -114,7 +117,7 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
 
 
 def shape_of(tensor: torch.Tensor) -> list[int] | None:
-    """The shape; None of a nested tensor, which has none or one with symbols."""
+    """The shape; None for a nested tensor, which has no shape or a symbolic one."""
     try:
         return list(tensor.shape) if is_ordinary(tensor) else list(map(int, tensor.shape))
     except (AttributeError, RuntimeError, TypeError, ValueError):
@@ -126,5 +129,5 @@ def _version(tensor: torch.Tensor) -> Any:
         return _count(tensor)
     except NotCountedError as error:
         return unknown(str(error))
-    except RuntimeError:  # inference tensors count no versions
+    except RuntimeError:  # inference tensors have no version counter
         return unknown("an inference tensor has no version counter")

@@ -1,7 +1,7 @@
 """torchviz's own picture of a root, as the DOT text that it gives to Graphviz.
 
 It is taken before backward frees what torchviz reads. torchviz is recursive and always reads the saved tensors of
-custom Functions: where that would exceed the stack or run user code, the result is a reason instead of a picture.
+custom Functions. If that would exceed the stack or run user code, a reason is returned instead of a picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inspector.tracing.roots import edges_of
 from inspector.tracing.walk import AutogradNode, walk
 
 MOST_NODES = 3_000
-"""torchviz's walk is recursive, and dot lays out every Node."""
+"""Maximum number of Nodes: torchviz's walk is recursive, and dot lays out every Node."""
 
 _STATEMENT = re.compile(r'^\t"?(\d+)"?(?: -> "?(\d+)"?)?')
 
@@ -39,13 +39,13 @@ def original_dot(
 ) -> Any:
     """What `torchviz.make_dot` returns, a `graphviz.Digraph`; nodes are called `n0`, `n1`, … in torchviz's order.
 
-    outputs: the roots. names: torchviz's `params`. The others are torchviz's.
-    Raises NoOriginal where torchviz cannot draw them, or would run code of the user's.
+    outputs: the roots. names: torchviz's `params`. The other parameters are torchviz's own.
+    Raises NoOriginal if torchviz cannot draw them, or would run user code.
     """
     tensors = tuple(output for output in outputs if isinstance(output, torch.Tensor))
     if not tensors:
         raise NoOriginal("backward started at a Node, but torchviz only takes tensors")
-    bases = [base for tensor in tensors if (base := base_of(tensor)) is not None]  # which torchviz draws as well
+    bases = [base for tensor in tensors if (base := base_of(tensor)) is not None]  # torchviz draws these too
     _refuse(walk(edges_of([*tensors, *bases])).nodes)
     try:
         with warnings.catch_warnings(), unobserved():

@@ -12,14 +12,14 @@ from inspector.torch_api.nodes import sequence_numbers
 from inspector.util.gc_pause import gc_paused
 
 AutogradNode: TypeAlias = Any
-"""Built-in Nodes have no common Python base, and `isinstance(n, torch.autograd.graph.Node)` is False for those
-of C++ extensions: what has `next_functions` is a Node."""
+"""Any object with `next_functions`. Built-in Nodes have no common Python base, and
+`isinstance(n, torch.autograd.graph.Node)` is False for those of C++ extensions."""
 
 EMPTY = -1
-"""Target of a slot that leads nowhere: `(None, 0)`, an input that needs no gradient."""
+"""Target of an empty slot, `(None, 0)`: an input that does not require a gradient."""
 
 _SHARED_TYPE = "CppFunction"
-"""The type of all functions that C++ extensions wrote; every other class of Nodes has a type of its own."""
+"""The type of all functions of C++ extensions; every other class of Nodes has its own type."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Structure:
             yield edge - start, self.targets[edge], self.input_nrs[edge]
 
     def empty_slots(self) -> dict[int, list[int]]:
-        """The slots of each Node that lead nowhere, of those that have some."""
+        """The empty slots of each Node that has some."""
         found: dict[int, list[int]] = {}
         for edge, target in enumerate(self.targets):
             if target == EMPTY:
@@ -68,9 +68,9 @@ class Structure:
 
 @dataclass(slots=True)
 class Walk:
-    """What was walked. It holds Nodes, so it holds their graph: it lives as long as one backward call, no longer.
+    """The result of a walk. It holds Nodes, so it keeps the graph alive; it must not outlive the backward call.
 
-    nodes: in walk order. index: the position of each in `nodes`.
+    nodes: in walk order. index: the position of each Node in `nodes`.
     """
 
     nodes: list[AutogradNode]
@@ -90,8 +90,8 @@ def walk(roots: Iterable[tuple[AutogradNode, int]]) -> Walk:
 
 
 def _walk(roots: list[tuple[AutogradNode, int]]) -> Walk:
-    """The loop is written for speed: it does little more than the barest one would."""
-    index: dict[AutogradNode, int] = {None: EMPTY}  # an empty slot leads to None, which so counts as visited
+    """The loop, optimised for speed."""
+    index: dict[AutogradNode, int] = {None: EMPTY}  # so that empty slots count as visited
     ends: list[Any] = []  # target, input_nr, target, input_nr, …
     starts = array("i", [0])
     stack = [node for node, _ in reversed(roots)]
@@ -126,7 +126,7 @@ def name_of(node: AutogradNode) -> str:
 
 
 def _names(nodes: list[AutogradNode]) -> list[str]:
-    """The name of every Node; those of one type share it, but for functions of C++ extensions."""
+    """The name of every Node. Nodes of one type have the same name, except functions of C++ extensions."""
     kinds = dict(zip(map(type, nodes), nodes, strict=True))
     names = {kind: name_of(node) for kind, node in kinds.items()}
     if any(kind.__name__ == _SHARED_TYPE for kind in kinds):

@@ -1,7 +1,12 @@
-"""Record the forward: lines, modules, values, names, cuts and in-place writes."""
+"""Record the forward: lines, modules, values, names, cuts and in-place writes.
 
-from inspector.recording.forward.module_hooks import ModuleCall
+`ForwardRecorder` installs the hooks, which fill a `ForwardRecord`; `ThreadNodes` looks it up by Node.
+"""
+
+from inspector.recording.forward.called_modules import ModuleCall
+from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.outputs import OutputRow
 from inspector.recording.forward.recorder import ForwardRecorder
+from inspector.recording.forward.thread_nodes import ThreadNodes
 
-__all__ = ["ForwardRecorder", "ModuleCall", "OutputRow"]
+__all__ = ["ForwardRecord", "ForwardRecorder", "ModuleCall", "OutputRow", "ThreadNodes"]

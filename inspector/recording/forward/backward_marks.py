@@ -1,4 +1,4 @@
-"""Which Nodes were made during a backward call: by create_graph, a hook, or a checkpoint that runs again."""
+"""Record which Nodes were created during a backward call: by create_graph, a hook, or a re-run checkpoint."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from inspector.user_code.source_expressions import Place
 
 @dataclass(frozen=True, slots=True)
 class BackwardPlace:
-    """A backward call, and where the user's code called it, if it did."""
+    """A backward call, and the place in user code that called it, if known."""
 
     index: int
     place: Place | None
 
 
 class BackwardMarks:
-    """Marks where a backward call begins and ends, in the numbers that Nodes get."""
+    """The ranges of sequence numbers in which backward calls ran."""
 
     def __init__(self) -> None:
         self._ranges: RangesByThread[BackwardPlace] = RangesByThread()
         self._begun: tuple[BackwardPlace, int] | None = None
         self._by_engine: dict[int, BackwardPlace] = {}
 
-    def begin(self, index: int, place: Place | None, *, is_here: bool) -> None:
-        """A call begins in the calling thread; is_here: whether that is the recorder's."""
+    def begin(self, index: int, place: Place | None, *, is_recorders_thread: bool) -> None:
+        """A call begins in the calling thread. is_recorders_thread: whether that is the recorder's."""
         backward = BackwardPlace(index, place)
-        if is_here:
+        if is_recorders_thread:
             self._begun = backward, sequence_number()
         self._ranges.here.mark(sequence_number(), backward)
 
     def end(self) -> None:
-        """It has ended."""
+        """The call of the calling thread has ended."""
         self._ranges.here.mark(sequence_number(), None)
 
     def note_created_graph(self, nodes: EngineThreadNodes, result: Walk, known: Set[AutogradNode]) -> None:
-        """The last call that began in the recorder's thread has ended, and gave what has a graph: `result`.
+        """The last call that began in the recorder's thread has ended and created a graph.
 
-        nodes: those of the engine's threads. known: Nodes from before the call.
+        nodes: those of the engine's threads. result: the graph of its result. known: Nodes from before the call.
         """
         if self._begun is None:
             return
@@ -50,6 +50,6 @@ class BackwardMarks:
             self._by_engine[backward.index] = backward
 
     def at(self, sequence_nr: int) -> BackwardPlace | None:
-        """The call that made the Node with this number; None for one of a forward."""
+        """The call that created the Node with this number; None for a Node of a forward."""
         call = call_of(sequence_nr)
         return self._ranges.at(sequence_nr) if call is None else self._by_engine[call]

@@ -27,15 +27,15 @@ REASON = "torch.compile is in use"
 class CompileWatch:
     """Wraps `torch.compile`, which `nn.Module.compile` also calls, and is notified when a compilation ends.
 
-    seen: called once, before anything is compiled.
-    compiled: called after each compilation (seconds of Python), before the compiled frame runs.
+    on_start: called before the first compilation, and again by each `check`.
+    on_end: called after each compilation (seconds of Python), before the compiled frame runs.
     """
 
-    def __init__(self, seen: Callable[[], None], compiled: Callable[[], None]) -> None:
-        self._seen: Callable[[], None] | None = seen
-        self._compiled: Callable[[], None] | None = compiled
-        self._patch = Patch((torch,), "compile", self._watched)
-        self._hear_no_more: Callable[[], None] | None = None
+    def __init__(self, on_start: Callable[[], None], on_end: Callable[[], None]) -> None:
+        self._on_start: Callable[[], None] | None = on_start
+        self._on_end: Callable[[], None] | None = on_end
+        self._patch = Patch((torch,), "compile", self._wrapped)
+        self._unregister: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Install the wrapper."""
@@ -46,32 +46,32 @@ class CompileWatch:
 
     def stop(self) -> None:
         """Restore the original. If other code has wrapped the wrapper, it stays and only passes calls on."""
-        self._seen = self._compiled = None
+        self._on_start = self._on_end = None
         self._patch.uninstall()
-        if self._hear_no_more is not None:
-            self._hear_no_more()
+        if self._unregister is not None:
+            self._unregister()
 
     def check(self) -> None:
         """Something was, or is about to be, prepared for compilation."""
-        if self._seen is None:
+        if self._on_start is None:
             return
-        if not FRAME_EVALUATION.is_here:
+        if not FRAME_EVALUATION.is_available:
             FRAME_EVALUATION.miss()
-        self._seen()
-        if self._hear_no_more is None:
-            self._hear_no_more = on_compilation_end(self._end)
+        self._on_start()
+        if self._unregister is None:
+            self._unregister = on_compilation_end(self._end)
 
-    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def compile(*arguments: Any, **options: Any) -> Any:
             self.check()
-            made = original(*arguments, **options)
-            self.check()  # now `torch._dynamo` is imported, which took seconds of Python too
+            compiled = original(*arguments, **options)
+            self.check()  # `torch._dynamo` is imported only now, which took seconds of Python too
             self._end()
-            return made
+            return compiled
 
         return compile
 
-    def _end(self, *arguments: Any) -> None:  # Dynamo gives some, from torch 2.7 on
-        if self._compiled is not None:
-            without_dynamo(self._compiled)
+    def _end(self, *arguments: Any) -> None:  # Dynamo passes some from torch 2.7 on
+        if self._on_end is not None:
+            without_dynamo(self._on_end)

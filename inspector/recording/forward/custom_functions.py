@@ -1,4 +1,4 @@
-"""The results of custom Functions, which get their Node only after their forward has returned."""
+"""Name the results of custom Functions, which get their Node only after their forward has returned."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Applied:
 
 
 class AppliedFunctions:
-    """Custom Functions whose results have no name yet."""
+    """The custom Functions whose results have no name yet. True if there are some."""
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
@@ -48,23 +48,24 @@ class AppliedFunctions:
     def returned(
         self, code: CodeType, results: Sequence[torch.Tensor], expression: Expression, place: Place
     ) -> None:
-        """The forward of a custom Function, which this code object is, has returned to user code."""
+        """The forward of a custom Function has returned to user code. code: of that forward."""
         number = sequence_number()
         references = [weakref.ref(item) for item in results]
         self._waiting.append(_Applied(code, references, range(self._last, number), expression, place))
         self._last = number
         del self._waiting[:-_MOST]
 
-    def settle(self, used: Iterable[Any] = ()) -> None:
-        """Name the results that have their Node by now. used: tensors that are used next."""
+    def name_pending(self, used: Iterable[Any] = ()) -> None:
+        """Name the results that have their Node by now. used: tensors that the next operation uses."""
         tensors = [item for item in used if isinstance(item, torch.Tensor)]
-        self._waiting = [applied for applied in self._waiting if not self._settled(applied, tensors)]
+        self._waiting = [applied for applied in self._waiting if not self._is_named(applied, tensors)]
 
     def clear(self) -> None:
         """Drop the pending results."""
         self._waiting.clear()
 
-    def _settled(self, applied: _Applied, used: list[torch.Tensor]) -> bool:
+    def _is_named(self, applied: _Applied, used: list[torch.Tensor]) -> bool:
+        """Name the results of one call; whether a result was found."""
         known = [reference() for reference in applied.results]
         found = {
             index: tensor
@@ -75,7 +76,7 @@ class AppliedFunctions:
             if self._is_of(applied, tensor) and tensor.output_nr < len(known):
                 found.setdefault(tensor.output_nr, tensor)
         results = [found.get(index) for index in range(len(known))]
-        self._outputs.call("apply", results, applied.expression, applied.place)
+        self._outputs.name_results("apply", results, applied.expression, applied.place)
         return bool(found)
 
     def _is_of(self, applied: _Applied, tensor: torch.Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ Key: TypeAlias = tuple[int, int]
 """A tensor: the sequence number of its Node, and its output number."""
 
 NO_CUTS: frozenset[int] = frozenset()
-"""Shared, because every new one would be an object that the garbage collector visits."""
+"""Shared, because the garbage collector would visit every new one."""
 
 LIMIT = 20_000
 """Maximum number of cuts, and of writes, so that a loop that runs for hours does not fill the memory."""
@@ -46,7 +47,7 @@ CUTS_TO_TENSORS = {
 }
 """Operations meant to detach a tensor, with the kind of their cut."""
 
-_CARRY_NOTHING = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
+_WITHOUT_DATA = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
 
 
 def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
@@ -58,7 +59,7 @@ def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
         return CUTS_TO_NUMBERS.get(operation)
     if operation in CUTS_TO_TENSORS:
         return CUTS_TO_TENSORS[operation]
-    if operation.endswith(_CARRY_NOTHING) or operation.startswith("new_"):
+    if operation.endswith(_WITHOUT_DATA) or operation.startswith("new_"):
         return None
     if torch.is_inference_mode_enabled():
         return "inference_mode"
@@ -101,8 +102,8 @@ class Cut:
     """A tensor that requires a gradient gave one that does not, `count` times at this location.
 
     leaves: the numbers of the leaves that a gradient of the result would have reached; None: too many Nodes.
-    region: where gradients were turned off, if that is the reason. number: the sequence number at its first time
-    since the last report.
+    region: where gradients were turned off, if that is the reason.
+    number: the sequence number at its first time since the last report.
     """
 
     kind: str
@@ -131,18 +132,19 @@ class Write:
 class CutsAndWrites:
     """Cuts and writes in the order in which they happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: SourceExpressions) -> None:
+        self._sources = sources
         self.leaves = LeafRegistry()
         self.region: Place | None = None
-        """Where gradients were turned off, while they are."""
+        """The place that turned gradients off, while they are off."""
         self._cuts: list[Cut] = []
         self._cut_index: dict[Any, int] = {}
         self._writes: list[Write] = []
         self._reads: list[Where] = []
-        self._came_from: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
+        self._ancestry: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
-        """Record a cut of the `inputs` that require a gradient, and that `results` contain the detached data."""
+        """Record a cut of the `inputs` that require a gradient; `results` contain their data."""
         code, instruction = where.place or (None, 0)
         same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
@@ -156,7 +158,7 @@ class CutsAndWrites:
             under = leaves_under(inputs, self.leaves)
             self._cuts.append(Cut(kind, where, under, region, sequence_number()))
         if index is not None:
-            self._carry(results, self.cut_ancestry(inputs, []) | {index})
+            self._inherit(results, self.cut_ancestry(inputs) | {index})
 
     def mark_reported(self) -> None:
         """The cuts so far were reported; a repetition counts as a new cut."""
@@ -173,40 +175,49 @@ class CutsAndWrites:
         if len(self._reads) < LIMIT:
             self._reads.append(where)
 
-    def cut_ancestry(self, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> frozenset[int]:
+    def cut_ancestry(self, inputs: list[torch.Tensor], results: Sequence[torch.Tensor] = ()) -> frozenset[int]:
         """The cuts that the data of `inputs` went through; `results` inherit them if they do not require a
         gradient."""
-        if not self._came_from:
+        if not self._ancestry:
             return NO_CUTS
         found = NO_CUTS
         for tensor in inputs:
-            kept = self._came_from.get(id(tensor))
+            kept = self._ancestry.get(id(tensor))
             if kept is not None and kept[0]() is tensor:
                 found |= kept[1]
         if found:
-            self._carry([tensor for tensor in results if not tensor.requires_grad], found)
+            self._inherit([tensor for tensor in results if not tensor.requires_grad], found)
         return found
 
-    def cuts(self, sources: SourceExpressions) -> list[dict[str, Any]]:
-        """The cuts as plain dictionaries."""
+    def cuts(self) -> list[dict[str, Any]]:
+        """The cuts as plain dictionaries.
+
+        Each has kind, operation, source, direct, from (sequence number and output number; None if unknown), leaf
+        (a number in `leaves`, or None), name (the text of the tensor), assigned (the target of the result), code,
+        count, leaves, region and number.
+        """
         return [
             {
                 "kind": cut.kind,
-                **cut.where.described(sources),
+                **cut.where.described(self._sources),
                 "from": cut.where.key,
                 "count": cut.count,
                 "leaves": cut.leaves,
-                "region": sources.source(cut.region) if cut.region else None,
+                "region": self._sources.source(cut.region) if cut.region else None,
                 "number": cut.number,
             }
             for cut in self._cuts
         ]
 
-    def writes(self, sources: SourceExpressions) -> list[dict[str, Any]]:
-        """The writes as plain dictionaries."""
+    def writes(self) -> list[dict[str, Any]]:
+        """The writes as plain dictionaries.
+
+        Each has operation, source, direct, to (sequence number and output number of the tensor before it), leaf,
+        name, assigned, code, memory, number, before and after (versions).
+        """
         return [
             {
-                **write.where.described(sources),
+                **write.where.described(self._sources),
                 "to": write.where.key,
                 "memory": write.memory,
                 "number": write.number,
@@ -216,17 +227,17 @@ class CutsAndWrites:
             for write in self._writes
         ]
 
-    def reads(self, sources: SourceExpressions) -> list[dict[str, Any]]:
-        """The reads of grads as plain dictionaries."""
-        return [{**where.described(sources), "of": where.key} for where in self._reads]
+    def reads(self) -> list[dict[str, Any]]:
+        """The reads of grads as plain dictionaries: operation, source, of (like `from` of a cut), name, code."""
+        return [{**where.described(self._sources), "of": where.key} for where in self._reads]
 
-    def _carry(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
+    def _inherit(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
         for tensor in tensors:
-            self._came_from[id(tensor)] = (weakref.ref(tensor), cuts)
+            self._ancestry[id(tensor)] = (weakref.ref(tensor), cuts)
 
 
 _MOST_NODES = 2_000
-"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers, in a millisecond."""
+"""Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers; takes a millisecond."""
 
 
 def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int] | None:
@@ -242,7 +253,7 @@ def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int]
         elif tensor.requires_grad and not is_changed_view(tensor):
             waiting.append(tensor.grad_fn)
     seen = set(waiting)
-    for node in waiting:  # grows while it is walked
+    for node in waiting:  # grows during the iteration
         if len(seen) > _MOST_NODES:
             return None
         variable = getattr(node, "variable", None)

@@ -12,7 +12,8 @@ from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, sequence_number_of
 from inspector.tracing.walk import AutogradNode, Walk
 
 _KEY = "autograd-inspector made in"
-_FOREIGN = 1 << 63
+_GENERATED = 1 << 63
+"""Set in all generated numbers."""
 _CALL = 32
 """Layout of a generated number: the index of the call from this bit up, and the number in the engine's thread
 below."""
@@ -31,12 +32,13 @@ class EngineThreadNodes:
         result: the graph of its result, with torch's sequence numbers. known: the Nodes from before the call.
         here: the numbers used by the calling thread meanwhile.
         """
-        made = [
+        created = [
             (node, number)
             for node, number in zip(result.nodes, result.structure.sequence_nrs, strict=True)
             if number != ACCUMULATE_GRAD_NUMBER and number not in here and node not in known
         ]
-        new = [(node, number) for node, number in made if _KEY not in node.metadata]  # else of an earlier call
+        # A Node with the key is from an earlier call.
+        new = [(node, number) for node, number in created if _KEY not in node.metadata]
         for node, number in new:
             node.metadata[_KEY] = self, call
             self._highest = max(self._highest, number)
@@ -53,10 +55,10 @@ class EngineThreadNodes:
     def sequence_number_of(self, node: AutogradNode) -> int:
         """The number of one Node, as set by `renumber_engine_nodes`."""
         number = sequence_number_of(node)
-        if number > self._highest:  # most often
+        if number > self._highest:  # the usual case
             return number
         owner, call = node.metadata.get(_KEY, (None, 0))
-        return _FOREIGN + (call << _CALL) + number if owner is self else number
+        return _GENERATED + (call << _CALL) + number if owner is self else number
 
     def thread_counter_at(self, number: int) -> int:
         """The counter of the script's own thread when the Node with this number was created."""
@@ -66,6 +68,6 @@ class EngineThreadNodes:
 
 def call_of(number: int) -> int | None:
     """The index of the backward call in which a Node found by `renumber_engine_nodes` was created."""
-    if number < _FOREIGN or number == ACCUMULATE_GRAD_NUMBER:
+    if number < _GENERATED or number == ACCUMULATE_GRAD_NUMBER:
         return None
-    return (number - _FOREIGN) >> _CALL
+    return (number - _GENERATED) >> _CALL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -14,31 +13,20 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from inspector.recording.forward.called_modules import CalledModules, ModuleCall
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
 from inspector.torch_api.modules import CALL
 from inspector.user_code.module_tree import modules_below
 
 
-@dataclass(slots=True)  # frozen would take a microsecond more of every call
-class ModuleCall:
-    """A running module.
-
-    path: from the outermost module that was called, `blocks.3.attn`; "" for that module itself. A module not
-    registered in any enclosing one is written as its class, `(Linear)`.
-    kind: the name of its class.
-    root: index of the outermost module in `ModulePaths.roots`.
-    """
-
-    path: str
-    kind: str
-    root: int
-
-
 @dataclass(slots=True)
 class _Running:
-    """An entry of the stack: a module by its id, its call, and the calls of the modules that are known within it,
-    by their ids: those registered in it, or in the module around it where that knows it."""
+    """An entry of the stack.
+
+    module: the id of the module. call: its path.
+    known: the calls of the modules registered in it, or in the enclosing module if that one contains it, by id.
+    """
 
     module: int
     call: ModuleCall
@@ -53,23 +41,27 @@ class _ModuleStacks(threading.local):
         self.ranges = ranges.here
 
 
-class ModulePaths:
+class ModuleHooks:
     """Follows module calls in every thread.
 
+    called: filled in.
     entered: called before each forward, with whether its module is the outermost.
     left: called after each forward with its output.
-    tells_all: whether both are called; otherwise only `entered`, for the outermost module.
+    reports_all: whether both are called; otherwise only `entered`, for the outermost module.
     lines: paused while this works; resumed by a module if suspended.
     """
 
     def __init__(
-        self, entered: Callable[[nn.Module, bool], None], left: Callable[[Any], None], lines: LineTracer
+        self,
+        called: CalledModules,
+        entered: Callable[[nn.Module, bool], None],
+        left: Callable[[Any], None],
+        lines: LineTracer,
     ) -> None:
-        self.ranges: RangesByThread[ModuleCall] = RangesByThread()
-        self.roots: list[weakref.ref[nn.Module]] = []
-        self.tells_all = False
+        self.reports_all = False
+        self._called = called
         self._entered, self._left, self._lines = entered, left, lines
-        self._thread = _ModuleStacks(self.ranges)
+        self._thread = _ModuleStacks(called.ranges)
         self._handles: list[Any] = []
 
     def start(self) -> None:
@@ -87,38 +79,38 @@ class ModulePaths:
         self._thread.ranges.mark(sequence_number(), None)
         self._thread.stack.clear()
 
-    # Both run for every module: until our own tracing is off, any Python function that they call costs an event.
+    # Both run for every module. Until line tracing is off, each Python function that they call costs an event.
 
     def _before(self, module: nn.Module, arguments: Any) -> None:
         tracer = sys.gettrace()
-        if is_ours := tracer in self._lines.tracers:
+        if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
-        wakes = tracer is None
+        resumes = tracer is None
         try:
             if torch.compiler.is_compiling():
                 return
             stack = self._thread.stack
-            known, key = stack[-1].known if stack else _NOTHING, id(module)
-            if key in known and known[key].path:  # most often: it is registered in the module around it
+            known, key = stack[-1].known if stack else _NO_CALLS, id(module)
+            if key in known and known[key].path:  # the usual case: it is registered in the enclosing module
                 running = _Running(key, known[key], known)
             else:
                 running = self._enter(module, stack)
-            wakes = wakes or not stack
-            if self.tells_all or not stack:
+            resumes = resumes or not stack
+            if self.reports_all or not stack:
                 self._entered(module, not stack)
             stack.append(running)
             self._thread.ranges.mark(sequence_number(), running.call)
         except Exception as error:
-            self._lines.fail(error)
+            self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.running:
+            if was_traced and self._lines.state.running:
                 sys.settrace(tracer)
-        if wakes:
+        if resumes:
             self._lines.resume(sys._getframe(1))
 
     def _after(self, module: nn.Module, arguments: Any, output: Any) -> None:
         tracer = sys.gettrace()
-        if is_ours := tracer in self._lines.tracers:
+        if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
         try:
             if torch.compiler.is_compiling():
@@ -127,51 +119,44 @@ class ModulePaths:
             position = len(stack) - 1
             while position >= 0 and stack[position].module != id(module):
                 position -= 1
-            if position >= 0:  # else it was called before the hooks were there
-                del stack[position:]  # what lies above ended with an exception that runs no hooks
+            if position >= 0:  # else it was called before the hooks were installed
+                del stack[position:]  # the entries above ended with an exception that runs no hooks
                 self._thread.ranges.mark(sequence_number(), stack[-1].call if stack else None)
-                if self.tells_all:
+                if self.reports_all:
                     self._left(output)
         except Exception as error:
-            self._lines.fail(error)
+            self._lines.state.fail(error)
         finally:
-            if is_ours and self._lines.running:
+            if was_traced and self._lines.state.running:
                 sys.settrace(tracer)
 
     def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
         key = id(module)
-        known = _knowing(key, stack)
-        if stack and (known is None or known[key].path == ""):  # outermost again, or in no other
+        known = _calls_containing(key, stack)
+        if stack and (known is None or known[key].path == ""):  # outermost again, or not registered in another
             _drop_ended(stack, sys._getframe(2))
-            known = _knowing(key, stack)
+            known = _calls_containing(key, stack)
         if known is not None:
             return _Running(key, known[key], known)
         if not stack:
-            known = _calls_below(module, "", self._root(module))
+            known = _calls_below(module, "", self._called.root_index(module))
         else:
             around, kind = stack[-1].call, type(module).__name__
             path = f"{around.path}.({kind})" if around.path else f"({kind})"
             known = _calls_below(module, path, around.root)
         return _Running(key, known[key], known)
 
-    def _root(self, module: nn.Module) -> int:
-        for index, reference in enumerate(self.roots):
-            if reference() is module:
-                return index
-        self.roots.append(weakref.ref(module))
-        return len(self.roots) - 1
 
-
-_NOTHING: dict[int, ModuleCall] = {}
+_NO_CALLS: dict[int, ModuleCall] = {}
 
 
 def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:
-    """By id, the calls of `module`, whose path is given, and of all modules in it."""
+    """The calls of `module`, whose path is given, and of all modules in it, by id."""
     return {id(inner): ModuleCall(name, type(inner).__name__, root) for name, inner in modules_below(module, path)}
 
 
-def _knowing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
-    """The calls that the innermost running module knows which knows the module with this id."""
+def _calls_containing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
+    """`_Running.known` of the innermost running module that contains the module with this id."""
     for running in reversed(stack):
         if key in running.known:
             return running.known
@@ -189,4 +174,3 @@ def _drop_ended(stack: list[_Running], frame: FrameType | None) -> None:
         calls += frame.f_code is CALL
         frame = frame.f_back
     del stack[max(calls - 1, 0) :]
-

@@ -1,29 +1,28 @@
-"""Modules that were never called while grad was enabled, and where they were called."""
+"""Find modules that were only called while grad was disabled, and the place of their first call."""
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
-from types import CodeType, FrameType
 
 import torch
 from torch import nn
 
+from inspector.graph.row_types import Source
+from inspector.recording.forward.user_frames import UserFrames
 from inspector.torch_api.engine import in_backward
-from inspector.user_code.source_expressions import Place
+from inspector.user_code.source_expressions import Place, SourceExpressions
 
 
 class ModulesWithoutGraph:
-    """Notes calls of modules. is_users: tells the user's code."""
+    """Records for each module whether a call with grad enabled was seen, and else where it was called first."""
 
-    def __init__(self, is_users: Callable[[CodeType], bool]) -> None:
-        self._is_users = is_users
+    def __init__(self, users: UserFrames, sources: SourceExpressions) -> None:
+        self._users, self._sources = users, sources
         self._called: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}
 
     def note(self, module: nn.Module) -> None:
-        """Note where a module is called under no_grad, until it is called otherwise; what backward calls again for
-        a checkpoint does not count."""
+        """A module is called. Calls during backward, by a checkpoint that runs again, do not count."""
         kept = self._called.get(id(module))
         known = kept is not None and kept[0]() is module
         if torch.is_grad_enabled():
@@ -31,13 +30,12 @@ class ModulesWithoutGraph:
             if not is_noted and not in_backward():
                 self._called[id(module)] = weakref.ref(module), None
         elif not known:
-            frame: FrameType | None = sys._getframe(1)
-            while frame is not None and not self._is_users(frame.f_code):
-                frame = frame.f_back
+            frame = self._users.innermost(sys._getframe(1))
             if frame is not None:
                 self._called[id(module)] = weakref.ref(module), (frame.f_code, frame.f_lasti)
 
-    def place(self, module: nn.Module) -> Place | None:
-        """Where a module was called first, if it was never called while grad was enabled."""
+    def source(self, module: nn.Module) -> Source | None:
+        """The user's line that called a module first, if grad was disabled in all its calls; else None."""
         kept = self._called.get(id(module))
-        return None if kept is None or kept[0]() is not module else kept[1]
+        place = None if kept is None or kept[0]() is not module else kept[1]
+        return None if place is None else self._sources.source(place)

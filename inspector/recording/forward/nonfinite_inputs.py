@@ -22,13 +22,13 @@ class NonFiniteInputs:
     """The first operations with non-finite results, and the tensors that contain these results."""
 
     def __init__(self) -> None:
-        self._births: list[Where] = []
-        self._carried: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
+        self._origins: list[Where] = []
+        self._tensors: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
 
     def of(self, inputs: list[torch.Tensor]) -> int | None:
         """The origin of a non-finite value in `inputs`, as a number for `described`."""
-        for tensor in inputs if self._carried else ():
-            kept = self._carried.get(id(tensor))
+        for tensor in inputs if self._tensors else ():
+            kept = self._tensors.get(id(tensor))
             if kept is not None and kept[0]() is tensor:
                 return kept[1]
         return None
@@ -36,19 +36,19 @@ class NonFiniteInputs:
     def note(self, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Check the results of an operation that created no Node."""
         for tensor in results:
-            if len(self._carried) >= _LIMIT or _is_finite(tensor):
+            if len(self._tensors) >= _LIMIT or _is_finite(tensor):
                 continue
-            birth = self.of(inputs)
-            if birth is None and any(other.requires_grad for other in inputs):
-                continue  # out of the graph: its own Nodes tell
-            if birth is None:
-                birth = len(self._births)
-                self._births.append(where)
-            self._carried[id(tensor)] = (weakref.ref(tensor), birth)
+            origin = self.of(inputs)
+            if origin is None and any(other.requires_grad for other in inputs):
+                continue  # it comes from the graph, whose Nodes show it
+            if origin is None:
+                origin = len(self._origins)
+                self._origins.append(where)
+            self._tensors[id(tensor)] = (weakref.ref(tensor), origin)
 
-    def described(self, birth: int, sources: SourceExpressions) -> Given:
+    def described(self, origin: int, sources: SourceExpressions) -> Given:
         """An origin as a plain dictionary: operation, source, name, code."""
-        row = self._births[birth].described(sources)
+        row = self._origins[origin].described(sources)
         return {"operation": row["operation"], "source": row["source"], "name": row["name"], "code": row["code"]}
 
 

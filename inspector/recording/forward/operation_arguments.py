@@ -17,10 +17,10 @@ from inspector.user_code.module_tree import PLAIN
 _version = version_counter()
 
 _PROPERTIES = ("data", "T", "mT", "H", "mH", "real", "imag")
-"""Attributes of a tensor that return a new one; the others (`shape`, `grad`) are not operations."""
+"""Attributes of a tensor that return a new tensor; the others (`shape`, `grad`) are not operations."""
 
 SET_DATA = "data.__set__"
-"""The name of `h.data = x`, which gives a tensor other elements but keeps its version."""
+"""The name of `h.data = x`, which replaces the elements of a tensor but not its version."""
 
 
 NO_OPERATIONS = frozenset(
@@ -66,12 +66,15 @@ UNCOUNTED = frozenset(
 
 @dataclass(slots=True)
 class WriteTarget:
-    """A tensor that an operation may write: its version and its identity before."""
+    """A tensor that an operation may write, with its version and its identity before.
+
+    part: the index that is written, if it selects a view.
+    """
 
     tensor: torch.Tensor
     version: int
     key: Key | None
-    part: Any = None  # the index that is written, if that is a part which has an extent of its own
+    part: Any = None
 
 
 def name_of(function: Any) -> str | None:
@@ -90,10 +93,10 @@ def name_of(function: Any) -> str | None:
 def targets_of(
     name: str, arguments: tuple[Any, ...], options: dict[str, Any], outputs: Outputs
 ) -> list[WriteTarget]:
-    """What an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
+    """The tensors that an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
     first: Any = arguments[0] if arguments else None
     in_place = _is_in_place(name) or options.get("inplace") is True
-    if not in_place and "out" not in options:  # most often; a version that has moved nonetheless tells of a write
+    if not in_place and "out" not in options:  # the usual case; a change of the version still shows a write
         is_read = isinstance(first, torch.Tensor) and not first.is_inference()
         return [WriteTarget(first, _version(first), None)] if is_read else []
     candidates: list[Any] = [first, options.get("out")]
@@ -115,7 +118,7 @@ def _is_in_place(name: str) -> bool:
 
 
 def _is_plain_index(index: Any) -> bool:
-    """Whether an index consists of numbers and slices, which give a view."""
+    """Whether an index consists of numbers and slices, so that it selects a view."""
     items = index if isinstance(index, tuple) else (index,)
     return all(item is Ellipsis or type(item) is int or isinstance(item, slice) for item in items)
 

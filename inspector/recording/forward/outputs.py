@@ -27,9 +27,9 @@ class OutputRow:
     name: the target the statement assigns it to: `h`, `self.h`; or None.
     expression: the source text that computed it: `u * v`; None for an operation inside a library.
     operation: torch's name: `mul`.
-    cuts: indices in `ForwardRecorder.cuts` of the cuts that its inputs went through.
-    operands: the shapes of its two operands, if they were broadcast to a shape that neither has.
-    given: what made an input without a gradient NaN or infinite: operation, source, name, code; or None.
+    cuts: indices in `CutsAndWrites.cuts` of the cuts that its inputs went through.
+    operands: the shapes of its two operands, if they were broadcast to a shape that differs from both.
+    given: the operation that made an input without a gradient NaN or infinite, or None.
     """
 
     name: str | None
@@ -43,7 +43,7 @@ class OutputRow:
 
 
 @dataclass(slots=True)
-class _RecordedOutput:
+class StoredOutput:
     """A stored output; its text is looked up on request."""
 
     operation: str
@@ -53,7 +53,7 @@ class _RecordedOutput:
     name: str | None
     cuts: frozenset[int]
     operands: list[list[int]] | None = None
-    given: int | None = None  # a birth in NonFiniteInputs
+    given: int | None = None  # an origin in NonFiniteInputs
 
 
 class Outputs:
@@ -64,7 +64,7 @@ class Outputs:
         self.engine_threads = EngineThreadNodes()
         self.non_finite = NonFiniteInputs()
         self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
-        self._recorded: dict[Key, _RecordedOutput] = {}
+        self._recorded: dict[Key, StoredOutput] = {}
         self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
 
@@ -81,8 +81,8 @@ class Outputs:
         described = (kept.operation, kept.cuts, kept.operands, given)
         return OutputRow(kept.name, kept.expression, kept.value, source, *described)
 
-    def add(self, tensor: torch.Tensor, key: Key, recorded: _RecordedOutput) -> None:
-        """Record an output; its value is read now. An earlier tensor with the same key is dropped."""
+    def add(self, tensor: torch.Tensor, key: Key, recorded: StoredOutput) -> None:
+        """Record an output; its value is read now. It replaces an earlier tensor with the same key."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
         self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
@@ -98,7 +98,7 @@ class Outputs:
         kept = self._leaves.get(id(tensor))
         return self._sources.source(kept[1]) if kept is not None and kept[0]() is tensor else None
 
-    def made_at(self, tensor: torch.Tensor) -> Source | None:
+    def created_at(self, tensor: torch.Tensor) -> Source | None:
         """Where a non-leaf tensor was created; None if not seen."""
         key = self.key(tensor)
         output = None if key is None else self.get(key)
@@ -107,12 +107,12 @@ class Outputs:
     def note_shared(self, tensor: torch.Tensor) -> None:
         """Note the content of a tensor without a gradient when a Node uses it, if its memory is shared.
 
-        Only the latest is kept: an array may be filled anew for every batch.
+        Only the last content is kept: an array may be refilled for every batch.
         """
         if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
             self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
 
-    def made(self, tensor: torch.Tensor) -> Pending | None:
+    def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content noted by `note_shared`, or None."""
         kept = self._shared.get(id(tensor))
         return kept[1] if kept is not None and kept[0]() is tensor else None
@@ -123,16 +123,17 @@ class Outputs:
             return Pending({"unknown": "inside a CUDA graph capture"})
         return self._batch.add(tensor, counted=True)
 
-    def shares(self) -> None:
-        """The script has obtained access to a tensor's memory without version counting."""
+    def memory_is_shared(self) -> None:
+        """The script got access to the memory of a tensor that bypasses version counting."""
         self._batch.counts_writes = False
 
-    def call(
+    def name_results(
         self, name: str, tensors: Sequence[torch.Tensor | None], expression: Expression, place: Place
     ) -> None:
-        """`tensors` are the results of a call in the user's code: of a module, of a function; None: not seen.
+        """Give the results of a call in user code its names and its text, where they have none yet.
 
-        They get its names and its text where they have none yet; those of a custom Function are recorded now.
+        name: of the operation, for the results of a custom Function, which are recorded only now.
+        tensors: the results; None for one that was not seen.
         """
         for index, tensor in enumerate(tensors):
             key = None if tensor is None else self.key(tensor)
@@ -140,7 +141,7 @@ class Outputs:
                 continue
             kept = self._recorded.get(key)
             if kept is None:
-                kept = _RecordedOutput(name, place, Pending(), None, None, NO_CUTS)
+                kept = StoredOutput(name, place, Pending(), None, None, NO_CUTS)
                 self.add(tensor, key, kept)
             kept.name = kept.name or expression.name(index, len(tensors))
             kept.expression = kept.expression or (None if expression.unpacked else expression.text)
@@ -152,8 +153,8 @@ class Outputs:
         if kept is not None and kept.expression is None:
             kept.expression = text
 
-    def only_steps(self, tensors: list[torch.Tensor], text: str) -> None:
-        """Those of `tensors` that the same text computed were steps on its way, and do not get its name."""
+    def clear_names(self, tensors: list[torch.Tensor], text: str) -> None:
+        """Remove name and text of those `tensors` that have this text: they are its intermediate results."""
         for tensor in tensors:
             kept = self._known.get(id(tensor))
             recorded = self._recorded.get(kept[1]) if kept is not None and kept[0]() is tensor else None
@@ -161,7 +162,7 @@ class Outputs:
                 recorded.name = recorded.expression = None
 
     def key(self, tensor: torch.Tensor) -> Key | None:
-        """The Node and output number of a tensor; None for a leaf, and where reading them would change the graph.
+        """The Node and output number of a tensor; None for a leaf, and if reading them would change the graph.
 
         Reading the grad_fn of a view after an in-place write creates a new Node (torch: `VariableHooks::grad_fn`).
         """

@@ -45,7 +45,7 @@ class SequenceRanges(Generic[Item]):
         return self._items[index] if index >= 0 else None
 
     def closed_at(self, number: int) -> Item | None:
-        """Like `at`, for another thread, of which only ended ranges are certain."""
+        """Like `at`, for another thread, whose last range is still open."""
         if not self._starts or number >= self._starts[-1]:
             return None
         return self.at(number)
@@ -81,6 +81,6 @@ class RangesByThread(Generic[Item]):
     def elsewhere(self, number: int) -> bool:
         """Whether another thread also created a Node with this number, so that the number alone is ambiguous."""
         mine = self.here
-        if len(self._all) == 1:  # which is asked for every Node
+        if len(self._all) == 1:  # the usual case; this is called for every Node
             return False
         return any(ranges is not mine and ranges.closed_at(number) is not None for ranges in tuple(self._all))

@@ -1,4 +1,4 @@
-"""What happened to grads between the backward calls, in order: events, and their rows in a report."""
+"""The events that read or change grads between the backward calls, in order, and their rows in a report."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
 MOST_EVENTS = 1_000
-"""So many are kept: a loop that zeroes grads for hours before its first backward must not fill the memory."""
+"""Maximum number of events, so that a loop that zeroes grads for hours does not fill the memory."""
 
 _OUTSIDE = unknown("it was not called from the user's code")
 
 _ABOUT_GRADS = ("step", "zero_grad", "clip")
-"""The kinds of events that read grads or empty them."""
+"""The kinds of events that read or clear grads."""
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
 
 @dataclass(slots=True)
 class OptimizerEvent:
-    """kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: how many backward calls had ended.
+    """An event, see `EventRow`.
 
-    optimizer: its number, None where there is none. facts: the numbers of leaves, by what is said of them.
-    content: of the leaves it is about, which hold gradients of which calls in their grads. limit: of a clip.
-    empty: of a step: whether all grads were None or zero.
+    kind: step, skipped_step, zero_grad, clip, unscale, hook. after_call: number of backward calls that had ended.
+    optimizer: its number, or None. facts: the numbers of leaves, by the key of the row.
+    content: by backward calls, the numbers of the leaves whose grads contained the gradients of these calls.
+    limit: for a clip. empty: for a step, whether all grads were None or zero.
     """
 
     kind: str
@@ -49,7 +50,7 @@ class OptimizerEvent:
 
 @dataclass(frozen=True, slots=True)
 class RefusedTensor:
-    """A tensor that is no leaf and was given to an optimizer. source: where it was made."""
+    """A non-leaf tensor that was given to an optimizer. source: where it was created."""
 
     name: str
     source: Any
@@ -57,9 +58,10 @@ class RefusedTensor:
 
 
 class EventLog:
-    """Notes events, and the optimizers that they are of.
+    """Records events and their optimizers.
 
-    history: which parameter is which, and what their grads hold. ended: how many backward calls have ended.
+    history: the registry of leaves, and the origin of their grads.
+    ended: returns the number of backward calls that have ended.
     """
 
     def __init__(self, files: UserFiles, history: GradProvenance, ended: Callable[[], int]) -> None:
@@ -78,10 +80,10 @@ class EventLog:
         held: list[int] | None = None,
         **facts: list[int],
     ) -> OptimizerEvent | None:
-        """Note an event, unless there are too many.
+        """Record an event, unless there are too many.
 
-        about: the leaves whose grads it reads, by their numbers. held: the numbers of all that the optimizer
-        holds, where they are known. facts: see `OptimizerEvent`.
+        about: the numbers of the leaves whose grads it reads. held: the numbers of all leaves of the optimizer, if
+        known. facts: see `OptimizerEvent`.
         """
         content = self.history.content(tuple(about))
         if len(self.events) >= MOST_EVENTS:
@@ -98,13 +100,16 @@ class EventLog:
     def add_optimizer(
         self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
     ) -> int:
-        """The number of an optimizer, whose making was not seen if it is new. held: the numbers of its leaves."""
+        """The number of an optimizer, which was created before the recording if it is new. held: see `add`."""
         return self.number(optimizer, unknown("it was made before recording"), frame, held)
 
     def number(
         self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None
     ) -> int:
-        """The number of an optimizer; source: where it was made, frame: whose variables name its parameters."""
+        """The number of an optimizer.
+
+        source: where it was created. frame: its variables name the parameters. held: see `add`.
+        """
 
         def names() -> Names:
             return names_from(frame, self.files)
@@ -121,7 +126,7 @@ class EventLog:
         return {"file": self.files.display_path(path), "line": line, "code": self.files.statement_at(path, line)}
 
     def rows(self) -> list[EventRow]:
-        """The rows of the events, in their order; last the tensors that optimizers refused."""
+        """The rows of the events in order, followed by the tensors that optimizers refused."""
         refused: list[EventRow] = [
             {
                 "event": "refused",
@@ -153,7 +158,7 @@ class EventLog:
 
 
 def _name_in(source: Any) -> str | None:
-    """What a line calls the optimizer that it uses: `optimizer.step()`, `scaler.step(self.optimizer)`."""
+    """The name of the optimizer in a line: `optimizer.step()`, `scaler.step(self.optimizer)`."""
     found = _NAMED.search(source.get("code", ""))
     if found is None:
         return None

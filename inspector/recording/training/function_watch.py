@@ -1,4 +1,4 @@
-"""Functions of torch that tell us of their calls, for a while."""
+"""Report calls of functions of torch, with temporary wrappers."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ class FunctionWatch:
         self.is_on = False
 
     def add(self, owners: tuple[Any, ...], name: str, after: After, before: Before | None = None) -> None:
-        """Have `after` called after each call of a function, with its arguments and the frame that called it.
+        """Call `after` after each call of a function, with its arguments and the frame that called it.
 
-        before: gives the positional arguments that it is called with, from those it was given (and may change the
-        others). Calls that raise count too: such a call may be the last of a script.
+        Calls that raise are reported too: such a call may be the last of a script.
+        before: called before it, with its arguments; returns the positional arguments to call it with, and may
+        change the keyword arguments.
         """
         patch = Patch(owners, name, functools.partial(self._watched, after, before))
         self._patches.append(patch)
         patch.install()
 
     def add_hook(self, remove: Callable[[], None]) -> None:
-        """A hook that torch calls; remove: takes it off again."""
+        """Add a hook that torch calls. remove: removes it."""
         self._removers.append(remove)
 
     def uninstall(self) -> None:
@@ -53,16 +54,16 @@ class FunctionWatch:
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             if before is not None:
-                args = without_dynamo(watch._ask, before, args, kwargs)
+                args = without_dynamo(watch._arguments, before, args, kwargs)
             try:
                 return original(*args, **kwargs)
             finally:
-                without_dynamo(watch.look, after, args, kwargs, sys._getframe(1))
+                without_dynamo(watch.notify, after, args, kwargs, sys._getframe(1))
 
         skip_in_dynamo(watched)
         return watched
 
-    def _ask(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _arguments(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             with without_functions():  # the script's modes must not see these queries
                 return before(args, kwargs) if self.is_on else args
@@ -70,8 +71,8 @@ class FunctionWatch:
             self._fail(error)
             return args
 
-    def look(self, after: After, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
-        """Call `after`, unless the wrapper was removed and other code still holds it."""
+    def notify(self, after: After, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
+        """Call `after`, unless the watch is off (other code may still call a removed wrapper)."""
         if not self.is_on:
             return
         try:

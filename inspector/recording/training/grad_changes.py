@@ -1,4 +1,4 @@
-"""Calls that empty grads or change them: zero_grad, clipping, a GradScaler."""
+"""Record calls that clear or change grads: zero_grad, clipping, a GradScaler."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from inspector.recording.training.optimizer_steps import held_by
 
 
 class ZeroedGrads:
-    """Notes each `zero_grad`: `before` and `after` it."""
+    """Records each `zero_grad`."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._zeroed: list[int] = []
-        self._thrown_away: dict[tuple[int, ...], list[int]] = {}
+        self._discarded: dict[tuple[int, ...], list[int]] = {}
 
     def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """What is to be zeroed: see what it holds while it is there."""
+        """Before `zero_grad`: look up what the grads contain."""
         self._zeroed = self._log.leaves.add_all(_parameters_of(args[0]))
-        self._thrown_away = self._log.history.content(self._zeroed)
+        self._discarded = self._log.history.content(self._zeroed)
         return args
 
     def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """It was zeroed."""
+        """After `zero_grad`."""
         leaves = self._zeroed
         self._log.history.zeroed(leaves)
         optimizer = args[0] if isinstance(args[0], Optimizer) else None
         event = self._log.add("zero_grad", frame, optimizer, (), leaves, parameters=leaves)
         if event is not None:
-            event.content = self._thrown_away
+            event.content = self._discarded
 
 
 class ClippedGrads:
-    """Notes each clipping: `before` and `after` it."""
+    """Records each clipping."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._given: list[int] = []
 
     def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """What is to be clipped. An iterator passes through one of ours, which sees what it gives."""
+        """Before the clipping: look up the parameters. An iterator is wrapped, to see its items."""
         leaves: list[int] = []
         self._given = leaves
         given = args[0] if args else kwargs.get("parameters")
@@ -61,7 +61,7 @@ class ClippedGrads:
         return args
 
     def after(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """It was clipped."""
+        """After the clipping."""
         clipped = [leaf for leaf in self._given if self._log.leaves.tensor(leaf) is not None]
         event = self._log.add("clip", frame, None, clipped, parameters=clipped)
         numbers = [item for item in args if isinstance(item, (int, float)) and not isinstance(item, bool)]
@@ -69,7 +69,7 @@ class ClippedGrads:
             event.limit = float(numbers[0])
 
     def _mapped(self, given: Iterator[Any], leaves: list[int]) -> Iterator[Any]:
-        """No generator, as that was none: torch tells the two apart."""
+        """The same iterator; not as a generator, since torch treats generators differently."""
 
         def noted(item: Any) -> Any:
             if isinstance(item, torch.Tensor):
@@ -86,7 +86,7 @@ class ClippedGrads:
 
 
 class ScaledGrads:
-    """Notes what a GradScaler does."""
+    """Records the calls of a GradScaler."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -95,28 +95,28 @@ class ScaledGrads:
         self._steps_before = 0
 
     def take_scale(self) -> float | None:
-        """The scale of a GradScaler that multiplied a loss since the last question; None if none did."""
+        """The scale of a GradScaler that multiplied a loss since the last call of this method, or None."""
         scale, self._scale = self._scale, None
         return scale
 
     def scaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """The loss was scaled."""
+        """After `scale`."""
         if args[0].is_enabled():
             self._scale = args[0].get_scale()
 
     def unscaled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """Grads were unscaled: noted where the script does it, not a step."""
+        """After `unscale_`; recorded only if the script calls it itself, not within a step."""
         if not self._in_step:
             self._log.add("unscale", frame, args[1])
 
     def before_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """A step begins, which may leave the optimizer's out."""
+        """Before `step`, which may skip the step of the optimizer."""
         self._in_step = True
         self._steps_before = len(self._log.events)
         return args
 
     def after_step(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """It has ended."""
+        """After `step`."""
         self._in_step = False
         since = self._log.events[self._steps_before :]
         if args[0].is_enabled() and not any(event.kind == "step" for event in since):

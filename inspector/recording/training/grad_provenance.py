@@ -1,4 +1,4 @@
-"""Which backward calls contributed to the grad of each leaf."""
+"""Track which backward calls contributed to the grad of each leaf."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.snapshot import GraphSnapshot, Pair, TracedGraph
+from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import Pair, TracedGraph
 from inspector.user_code.attribute_assignment import assignment
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Owner
 
 MOST_CALLS = 32
-"""Maximum calls kept for each leaf."""
+"""Maximum number of calls stored for each leaf."""
 _HALF = MOST_CALLS // 2
 
 
 class _ProvenanceCall(NamedTuple):
-    """A recorded call: the leaf's tensor in its graph (or None), and whether its grad was changed."""
+    """A recorded call: the leaf's tensor in its graph (or None), and whether the call added to its grad."""
 
     backward_call: int
     ids: Ids
@@ -43,8 +44,11 @@ class _ProvenanceCall(NamedTuple):
 
 @dataclass(slots=True)
 class _LeafProvenance:
-    """calls: those watched calls whose graph holds it. content: the calls that added to its grad since
-    that was last None or zero. version: at the last look. written: whether that has moved between two calls."""
+    """The calls that concern one leaf.
+
+    calls: the recorded calls whose graph contains it. content: the calls that added to its grad since the grad was
+    None or zero. version: of the leaf in the last call. written: whether it changed between two calls.
+    """
 
     calls: list[_ProvenanceCall] = field(default_factory=list)
     content: tuple[int, ...] = ()
@@ -52,7 +56,7 @@ class _LeafProvenance:
     written: bool = False
 
     def add(self, call: _ProvenanceCall) -> None:
-        """Note a call. Of many the first and the last are kept: a script watched to its end makes 100,000."""
+        """Add a call. Only the first and the last calls are stored: a long script makes 100,000."""
         self.calls.append(call)
         if call.gradient:
             self.content = _ends_of((*self.content, call.backward_call))
@@ -61,30 +65,30 @@ class _LeafProvenance:
 
 
 class GradProvenance:
-    """By the numbers of the leaves.
+    """The origin of grads, by the numbers of leaves.
 
-    running: the index of the call in progress: it has added to grads, but it is not yet known to which.
+    running: the index of the call in progress, which may have added to any grad.
     """
 
     def __init__(self, leaves: LeafRegistry, files: UserFiles) -> None:
         self._files = files
-        self._kept_at: dict[tuple[type, str], Any] = {}
+        self._assignments: dict[tuple[type, str], Any] = {}
         self.running: int | None = None
         self.leaves = leaves
         self._known: dict[int, _LeafProvenance] = {}
         self._before: dict[int, GradState | None] = {}
 
     def begins(self, index: int, tracing: GraphSnapshot) -> None:
-        """A call starts: note the grads outside of its graph."""
+        """A call starts: note the grads of leaves outside of its graph."""
         self.running = index
         self._before = {
             number: grad_state(tensor)
             for number, tensor in enumerate(self.leaves.tensors(range(len(self.leaves))))
-            if tensor is not None and tracing.pair_of(tensor) is None
+            if tensor is not None and tracing.tensors.pair_of(tensor) is None
         }
 
     def ended(self, index: int, record: TracedGraph, flow: GradientFlow, ids: Ids, for_all: bool) -> None:
-        """A call has ended. for_all: it was `backward()` for all leaves."""
+        """A call has ended. for_all: whether it was `backward()` for all leaves."""
         names = record.structure.names
         alive = [
             (pair, seen, tensor)
@@ -96,15 +100,14 @@ class GradProvenance:
             leaf = self._leaf(number)
             if _is_empty(seen.before["grad"]):
                 leaf.content = ()
-            given = _was_given(pair[0], seen, flow, for_all)
-            leaf.add(_ProvenanceCall(index, ids, pair, given))
+            gradient = _got_gradient(pair[0], seen, flow, for_all)
+            leaf.add(_ProvenanceCall(index, ids, pair, gradient))
             leaf.written |= leaf.version is not None and leaf.version != seen.facts.version
             leaf.version = seen.facts.version
         self._ended_outside(index, ids)
 
     def _ended_outside(self, index: int, ids: Ids) -> None:
-        """Leaves outside of the graph can get gradients too, from a nested backward as in a reentrant checkpoint.
-        """
+        """Leaves outside of the graph get gradients from a nested backward, as in a reentrant checkpoint."""
         for number, before in self._before.items():
             after = grad_state(self.leaves.tensor(number))
             if after is not None and after != before:
@@ -121,8 +124,8 @@ class GradProvenance:
                 known.content = ()
 
     def content(self, numbers: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
-        """By calls, which of these leaves hold the gradients of those in their grads; some may hold none."""
-        running = () if self.running is None else (self.running,)  # a step from a hook, while backward runs
+        """The leaves whose grads contain gradients, by the backward calls of these gradients."""
+        running = () if self.running is None else (self.running,)  # for a step inside a hook, while backward runs
         found: dict[tuple[int, ...], list[int]] = {}
         known = list(map(self._known.get, numbers))
         if not running and not any(known):
@@ -137,7 +140,7 @@ class GradProvenance:
         return found
 
     def rows(self, optimizers: dict[int, list[int]]) -> list[LeafRow]:
-        """Rows for the leaves that a module or an optimizer holds; optimizers: the numbers of these, by leaf."""
+        """Rows for the leaves that a module or an optimizer holds. optimizers: their numbers, by leaf."""
         return [
             self._row(number, optimizers.get(number, []))
             for number in range(len(self.leaves))
@@ -150,7 +153,7 @@ class GradProvenance:
         return {
             "name": self.leaves.name(number),
             "requires_grad": self.leaves.requires_grad(number),
-            "source": leaf.source if owner is None or owner.keeper is None else self._kept(owner) or leaf.source,
+            "source": self._assignment(owner) or leaf.source,
             "without_graph": leaf.without_graph,
             "model": None if owner is None else owner.model,
             "registered": None if owner is None else owner.keeper is None,
@@ -166,18 +169,23 @@ class GradProvenance:
             leaf = self._known[number] = _LeafProvenance()
         return leaf
 
-    def _kept(self, owner: Owner) -> Any:
-        assert owner.keeper is not None
-        if owner.keeper not in self._kept_at:
-            self._kept_at[owner.keeper] = assignment(*owner.keeper, self._files)
-        return self._kept_at[owner.keeper]
+    def _assignment(self, owner: Owner | None) -> Any:
+        """The statement that assigned a module in a plain list or dict; None for a registered module."""
+        if owner is None or owner.keeper is None:
+            return None
+        if owner.keeper not in self._assignments:
+            self._assignments[owner.keeper] = assignment(*owner.keeper, self._files)
+        return self._assignments[owner.keeper]
 
 
-def are_empty(grads: Iterable[torch.Tensor]) -> bool | None:
-    """Whether all elements of these are zero, None where that cannot be asked. The first most often answers; the
-    others are asked together, as a device is waited for at each answer."""
+def are_all_zero(grads: Iterable[torch.Tensor]) -> bool | None:
+    """Whether all elements are zero; None if that cannot be computed.
+
+    The first grad usually decides. The others are reduced together, since each result on a device must be waited
+    for.
+    """
     if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-        return None  # the question would be captured too
+        return None  # the reduction would be captured too
     with unobserved():
         nonzero: dict[torch.device, torch.Tensor] = {}
         for number, grad in enumerate(grads):
@@ -199,8 +207,8 @@ def _is_empty(grad: Pending) -> bool:
     return grad is NOTHING or grad.is_none or is_zero(grad.value)
 
 
-def _was_given(position: int, seen: TensorSnapshot, flow: GradientFlow, for_all: bool) -> bool:
-    """Whether the call added to the grad of a leaf, and that was still there when it had ended."""
+def _got_gradient(position: int, seen: TensorSnapshot, flow: GradientFlow, for_all: bool) -> bool:
+    """Whether the call added to the grad of a leaf, and the grad was still there when the call had ended."""
     after = seen.after.get("grad")
     if after is None or after.is_none or after.is_unknown:
         return False

@@ -1,4 +1,4 @@
-"""Numbers and names for parameters, without keeping them alive."""
+"""Numbers and names of leaves, which are not kept alive."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ GradState: TypeAlias = tuple[int, int]
 
 @dataclass(slots=True)
 class Leaf:
-    """owner: the module whose parameter it is. ran: whether an outermost module that contains it has run. source:
-    where it was created, if seen. without_graph: where its module was called, if it never was with grad
-    enabled."""
+    """What is known about a leaf.
+
+    owner: the module whose parameter it is. has_run: whether an outermost module that contains it has run.
+    source: where it was created, if seen. without_graph: where its module was called, if only with grad disabled.
+    """
 
     reference: weakref.ref[torch.Tensor]
     name: str | None = None
@@ -38,12 +40,12 @@ class Leaf:
 class LeafRegistry:
     """Leaves by number, in the order in which they were first seen.
 
-    A step needs the numbers of all parameters several times, so this is one pass in C.
+    Each step looks up all parameters several times, so `add_all` does it in one pass in C.
     """
 
     def __init__(self) -> None:
         self._leaves: list[Leaf] = []
-        self._numbers: dict[int, int] = {}  # by the id, as long as the tensor lives
+        self._numbers: dict[int, int] = {}  # by the id of a live tensor
         self._frozen: set[int] = set()
 
     def __len__(self) -> int:
@@ -71,7 +73,7 @@ class LeafRegistry:
 
     def _new(self, tensor: torch.Tensor) -> int:
         key = id(tensor)
-        if key not in self._numbers:  # else it was given twice
+        if key not in self._numbers:  # else the same tensor occurred twice
             self._numbers[key] = len(self._leaves)
             forget = functools.partial(self._numbers.pop, key)
             self._leaves.append(Leaf(weakref.ref(tensor, forget)))
@@ -91,7 +93,7 @@ class LeafRegistry:
         return [leaves[number].reference() for number in numbers]
 
     def update_names(self, names: Names) -> None:
-        """Set the names of the leaves found in `names`; those of the latest backward call win."""
+        """Set the names of the leaves found in `names`; later calls override earlier ones."""
         known, leaves = self._numbers, self._leaves
         rows = [row for row in names.rows() if id(row[0]) in known or (row[0].requires_grad and is_leaf(row[0]))]
         numbers = self.add_all([tensor for tensor, _, _ in rows])
@@ -100,7 +102,10 @@ class LeafRegistry:
             leaf.name, leaf.owner = name, owner
 
     def mark_as_run(self, trees: Iterable[ModuleTree], without_graph: Callable[[nn.Module], Any]) -> None:
-        """Note that these modules have run; without_graph: where a module was called, if only under no_grad."""
+        """Mark the parameters of these modules.
+
+        without_graph: returns where a module was called, if only with grad disabled.
+        """
         for tree in trees:
             numbers = self.add_all([tensor for _, _, _, tensor in tree.held])
             for number, (_, module, _, _) in zip(numbers, tree.held, strict=True):
@@ -108,14 +113,14 @@ class LeafRegistry:
                 leaf.has_run, leaf.without_graph = True, without_graph(module)
 
     def find_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
-        """Note where the leaves were created; find: returns the location, or None."""
+        """Set the places where leaves were created. find: returns the place of a leaf, or None."""
         for leaf in self._leaves:
             tensor = leaf.reference() if leaf.source is None else None
             if tensor is not None:
                 leaf.source = find(tensor)
 
     def name(self, number: int) -> str:
-        """The script's name for a leaf, else `leaf 3`."""
+        """The script's name for a leaf; `leaf 3` without one."""
         return self._leaves[number].name or f"leaf {number}"
 
     def names(self, numbers: Iterable[int]) -> list[str]:
@@ -141,7 +146,7 @@ def grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
 
 
 def grads_of(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
-    """`grad_of` of each; None where there is no tensor."""
+    """`grad_of` of each tensor; None for None."""
     try:
         return [tensor.grad if tensor is not None and tensor.is_leaf else None for tensor in tensors]
     except RuntimeError:

@@ -34,7 +34,7 @@ from inspector.user_code.variable_names import names_from
 class OptimizerEvents:
     """Records optimizers from `install` to `uninstall`.
 
-    history: the registry of leaves and the origin of their grads. made_by: the line that created a non-leaf
+    history: the registry of leaves and the origin of their grads. created_by: the line that created a non-leaf
     tensor. ended: number of backward calls that have ended. fail: called with an internal error.
     """
 
@@ -42,18 +42,18 @@ class OptimizerEvents:
         self,
         files: UserFiles,
         history: GradProvenance,
-        made_by: Callable[[torch.Tensor], Any],
+        created_by: Callable[[torch.Tensor], Any],
         ended: Callable[[], int],
         fail: Callable[[Exception], None],
     ) -> None:
-        self._made_by = made_by
+        self._created_by = created_by
         self._log = log = EventLog(files, history, ended)
         self._watch = FunctionWatch(fail)
         self._steps = OptimizerSteps(log, self._watch)
         self._zeroed, self._clipped, self._scaled = ZeroedGrads(log), ClippedGrads(log), ScaledGrads(log)
 
     def install(self) -> None:
-        """Begin to watch. Does nothing if it watches already."""
+        """Install the hooks and wrappers. Does nothing if they are installed."""
         watch, scaler = self._watch, torch.amp.GradScaler
         if watch.is_on:
             return
@@ -61,7 +61,7 @@ class OptimizerEvents:
         skip_in_dynamo(OptimizerSteps.before_step, OptimizerSteps.after_step)
         watch.add_hook(register_optimizer_step_pre_hook(self._steps.before_step).remove)
         watch.add_hook(register_optimizer_step_post_hook(self._steps.after_step).remove)
-        watch.add((Optimizer,), "__init__", self._made)
+        watch.add((Optimizer,), "__init__", self._created)
         watch.add((torch.Tensor,), "register_hook", self._hooked)
         watch.add((scaler,), "scale", self._scaled.scaled)
         watch.add((scaler,), "unscale_", self._scaled.unscaled)
@@ -81,27 +81,27 @@ class OptimizerEvents:
         return self._log.optimizers
 
     def add_optimizer(self, optimizer: Optimizer) -> int:
-        """The number of an optimizer, whose making was not seen if it is new."""
+        """The number of an optimizer, which was created before the recording if it is new."""
         return self._log.add_optimizer(optimizer)
 
     def take_scale(self) -> float | None:
-        """The scale of a GradScaler that multiplied a loss since the last question; None if none did."""
+        """The scale of a GradScaler that multiplied a loss since the last call of this method, or None."""
         return self._scaled.take_scale()
 
     def events(self) -> list[EventRow]:
-        """The rows of the events, in their order; last the tensors that optimizers refused."""
+        """The rows of the events in order, followed by the tensors that optimizers refused."""
         return self._log.rows()
 
-    def _made(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+    def _created(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         given = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
         derived = [item for item in given if isinstance(item, torch.Tensor) and item.grad_fn is not None]
         if not derived:
             self._log.number(args[0], self._log.source(frame), frame)
             return
-        names = names_from(frame, self._log.files)  # the constructor has refused them
+        names = names_from(frame, self._log.files)  # the constructor raises for them
         for tensor in derived:
             name = names.name(tensor) or "a tensor"
-            self._log.refused.append(RefusedTensor(name, self._made_by(tensor), self._log.ended()))
+            self._log.refused.append(RefusedTensor(name, self._created_by(tensor), self._log.ended()))
 
     def _hooked(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         tensor = args[0]
@@ -109,6 +109,6 @@ class OptimizerEvents:
             return
         number, source = self._log.leaves.add(tensor), self._log.source(frame)
         last = self._log.events[-1] if self._log.events else None
-        # where a mode sees functions, torch calls this one again from within itself
+        # with a function mode, torch calls this function again from within itself
         if last is None or (last.kind, last.facts.get("parameters"), last.source) != ("hook", [number], source):
             self._log.add("hook", frame, None, parameters=[number])

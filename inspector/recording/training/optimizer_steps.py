@@ -1,4 +1,4 @@
-"""Steps of optimizers, and the frozen parameters that they move."""
+"""Record the steps of optimizers, and the frozen parameters that they change."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.optim.optimizer import Optimizer
 
 from inspector.recording.training.event_log import EventLog, OptimizerEvent
 from inspector.recording.training.function_watch import FunctionWatch
-from inspector.recording.training.grad_provenance import are_empty
+from inspector.recording.training.grad_provenance import are_all_zero
 from inspector.tensor_stats.plain_tensor import plain_tensor
 from inspector.torch_api.compilation import without_dynamo
 from inspector.torch_api.modes import unobserved
 
 MOST_COMPARED = 1_000_000
-"""So many elements of a frozen parameter are compared before and after a step: 4 MB."""
+"""Maximum elements of a frozen parameter that are compared before and after a step: 4 MB."""
 
 _Sample = tuple[weakref.ref[torch.Tensor], torch.Tensor]
 """A frozen parameter, and its first elements before a step."""
 
 
 class OptimizerSteps:
-    """Notes each step, by torch's own hooks: `before_step`, `after_step`."""
+    """Records each step, through torch's optimizer hooks."""
 
     def __init__(self, log: EventLog, watch: FunctionWatch) -> None:
         self._log, self._watch = log, watch
@@ -35,43 +35,43 @@ class OptimizerSteps:
         self._steps_within = 0
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        """Torch's hook before a step of any optimizer."""
+        """torch's hook before a step of any optimizer."""
         moment = (id(optimizer), self._log.ended())
         if moment == self._stepping:  # a step that calls that of its base class
             self._steps_within += 1
             return
         self._stepping, self._steps_within = moment, 0
-        without_dynamo(self._watch.look, self._steps, (optimizer,), {}, None)
-        if not _closure(args, kwargs):
-            without_dynamo(self._watch.look, self._stepped, (optimizer,), {}, sys._getframe(1))
+        without_dynamo(self._watch.notify, self._begins, (optimizer,), {}, None)
+        if not _has_closure(args, kwargs):
+            without_dynamo(self._watch.notify, self._uses_grads, (optimizer,), {}, sys._getframe(1))
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        """Torch's hook after it."""
+        """torch's hook after a step."""
         if self._steps_within:
             self._steps_within -= 1
             return
         self._stepping = None
-        if _closure(args, kwargs):
-            without_dynamo(self._watch.look, self._stepped, (optimizer,), {}, sys._getframe(1))
-        without_dynamo(self._watch.look, self._has_moved, (optimizer,), {}, None)
+        if _has_closure(args, kwargs):
+            without_dynamo(self._watch.notify, self._uses_grads, (optimizer,), {}, sys._getframe(1))
+        without_dynamo(self._watch.notify, self._ends, (optimizer,), {}, None)
 
-    def _steps(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """A step begins: remember parameters that need no gradient and yet have a grad."""
+    def _begins(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step begins: remember the parameters that have a grad but do not require a gradient."""
         frozen = [tensor for tensor in held_by(args[0]) if tensor.grad is not None and not tensor.requires_grad]
         with unobserved():
             samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
             self._frozen = [(reference, sample.clone()) for reference, sample in samples if sample is not None]
 
-    def _stepped(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """A step is about to use the grads (one with a closure has used them)."""
+    def _uses_grads(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step is about to use the grads (a step with a closure has used them)."""
         optimizer = args[0]
         tensors = held_by(optimizer)
         numbers = self._log.leaves.add_all(tensors)
         held = dict(zip(numbers, tensors, strict=True))
         grads = {number: tensor.grad for number, tensor in held.items()}
-        empty = are_empty(grad for grad in grads.values() if grad is not None)
+        empty = are_all_zero(grad for grad in grads.values() if grad is not None)
         if empty:
-            self._log.history.zeroed(held)  # by hand: torch has no hook for it
+            self._log.history.zeroed(held)  # by the script itself, for which torch has no hook
         self._step = self._log.add(
             "step",
             frame,
@@ -86,8 +86,8 @@ class OptimizerSteps:
         if self._step is not None:
             self._step.empty = empty
 
-    def _has_moved(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
-        """A step has ended: which of the frozen parameters has it moved?"""
+    def _ends(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        """A step has ended: find the frozen parameters that it changed."""
         frozen, self._frozen = self._frozen, []
         with unobserved():
             moved = [
@@ -111,6 +111,6 @@ def _first_elements(tensor: torch.Tensor) -> torch.Tensor | None:
     return None if elements is None else elements.flatten()[:MOST_COMPARED]
 
 
-def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _has_closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a step was given a closure, which runs backward within it."""
     return kwargs.get("closure") is not None or any(callable(item) for item in args[1:])

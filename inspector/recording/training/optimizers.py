@@ -1,6 +1,6 @@
-"""The optimizers of a script: their parameters, and which of these have since been replaced.
+"""The optimizers of a script, their parameters, and the parameters that were replaced in their modules.
 
-Weak references only.
+Holds weak references only.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from inspector.user_code.variable_names import Names
 
 @dataclass(slots=True)
 class _KnownOptimizer:
-    """An optimizer: its class, its source, the leaves of each of its groups, the script's name.
+    """An optimizer.
 
-    paths: the outermost module and path of each leaf when the optimizer got it. replaced: the rows of those that
-    are no longer there.
+    kind: the name of its class. source: where it was created. groups: the leaves and options of each group.
+    name: the script's name for it. paths: the outermost module and path of each leaf when it was first seen.
+    replaced: the rows of the leaves that their module no longer holds.
     """
 
     optimizer: weakref.ref[Optimizer]
@@ -52,10 +53,10 @@ class Optimizers:
         names: Callable[[], Names],
         held: Iterable[int] | None = None,
     ) -> int:
-        """The number of an optimizer, which is remembered when it is first seen; its groups are looked at anew.
+        """The number of an optimizer, which is added if it is new. Its groups are read again.
 
-        source: where it was made. names: asked where it holds leaves that it did not hold before. held: the
-        numbers of its leaves, where they are known.
+        source: where it was created. names: called if it holds new leaves. held: the numbers of its leaves, if
+        known.
         """
         number, seen = self._find(optimizer, source)
         groups = getattr(optimizer, "param_groups", ())
@@ -71,7 +72,7 @@ class Optimizers:
         ]
         new = [leaf for group in seen.groups for leaf in group["parameters"] if leaf not in seen.paths]
         if new:
-            self._learn_paths(seen, new, names())
+            self._find_paths(seen, new, names())
         return number
 
     def set_name(self, number: int, name: str | None) -> None:
@@ -79,9 +80,9 @@ class Optimizers:
         self._seen[number].name = self._seen[number].name or name
 
     def update(self, index: int, names: Names, source: Callable[[torch.Tensor], Any]) -> None:
-        """A backward call starts: note the parameters that their modules no longer hold.
+        """A backward call starts: find the parameters that their modules no longer hold.
 
-        names: the current ones. source: where a leaf was created.
+        names: those of the call. source: returns where a leaf was created.
         """
         for seen in self._seen:
             for outermost, leaves in _by_model(seen):
@@ -120,7 +121,7 @@ class Optimizers:
         self._seen.append(_KnownOptimizer(weakref.ref(optimizer), type(optimizer).__name__, source))
         return len(self._seen) - 1, self._seen[-1]
 
-    def _learn_paths(self, seen: _KnownOptimizer, new: Iterable[int], names: Names) -> None:
+    def _find_paths(self, seen: _KnownOptimizer, new: Iterable[int], names: Names) -> None:
         self._leaves.update_names(names)
         places = {
             id(tensor): (weakref.ref(module), path)
@@ -131,7 +132,7 @@ class Optimizers:
             seen.paths[leaf] = places.get(id(self._leaves.tensor(leaf)))
 
     def _replaced(self, index: int, leaf: int, new: torch.Tensor | None, source: Any) -> Replaced:
-        if new is not None:  # the same place, so the same name, however the modules are called at this moment
+        if new is not None:  # the new parameter has the same path, so both get its name
             self._leaves[leaf].name = self._leaves.name(self._leaves.add(new))
         return {
             "parameter": self._leaves.name(leaf),
@@ -141,7 +142,7 @@ class Optimizers:
 
 
 def _by_model(seen: _KnownOptimizer) -> Iterator[tuple[nn.Module, list[tuple[int, str]]]]:
-    """The outermost modules that are alive, with the leaves that the optimizer got from them, and their paths."""
+    """The live outermost modules, with the leaves of the optimizer that were in them, and their paths."""
     found: dict[int, tuple[nn.Module, list[tuple[int, str]]]] = {}
     for leaf, place in seen.paths.items():
         outermost = None if place is None else place[0]()
@@ -155,6 +156,6 @@ def _at(outermost: nn.Module, path: str) -> torch.Tensor | None:
     owner, _, name = path.rpartition(".")
     try:
         found = parameters_in(outermost.get_submodule(owner)).get(name)
-    except AttributeError:  # there is no such module any more
+    except AttributeError:  # the module is gone
         return None
     return found

@@ -1,7 +1,7 @@
 """Inventory of modules and parameters, and the gradient each recorded call produced.
 
 The modules are those given to `inspector.record`, otherwise those in the script's variables when backward is
-called. Weak references only.
+called. Holds weak references only.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from inspector.recording.training.leaf_registry import GradState, LeafRegistry, 
 from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
 from inspector.tensor_stats import Batch, Pending, dtype_name
 from inspector.tracing.ids import Ids
-from inspector.tracing.snapshot import GraphSnapshot, Pair
+from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.traced_graph import Pair
 from inspector.user_code.variable_names import Names
 
 Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 """Modules by the prefix of their parameters' names; "" for a single one."""
 
-_HELD_NO_MORE = Pending(unknown("the script had already deleted it"))
+_DELETED = Pending(unknown("the script had already deleted it"))
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class _Parameter:
     """A parameter as last seen."""
 
     name: str
-    shape: torch.Size | None  # None until a lazy one is made
+    shape: torch.Size | None  # None for a lazy one without a shape yet
     dtype: torch.dtype
     requires_grad: bool
 
@@ -59,7 +60,7 @@ class _Parameter:
 
 @dataclass(slots=True)
 class _Module:
-    """A module as last seen. parameters: the numbers of those it holds itself."""
+    """A module as last seen. parameters: the numbers of the parameters it holds itself."""
 
     reference: weakref.ref[nn.Module]
     name: str
@@ -70,10 +71,11 @@ class _Module:
 
 @dataclass(slots=True)
 class Grads:
-    """The grads that parameters have in a call, by their number.
+    """The grads of the parameters in one call, by number.
 
-    inside: which tensors of its graph they are, where they are in it: its tracing looks at these. outside: the
-    grads of the others before it, and their states; after: what they are then. batch: of these.
+    inside: the tensors of the parameters in the graph, which its tracing reads.
+    outside: the grads of the other parameters before the call, and their states. after: their grads after it.
+    batch: reads the grads in outside and after.
     """
 
     batch: Batch
@@ -83,7 +85,7 @@ class Grads:
 
 
 class _EndedCall(NamedTuple):
-    """A watched call that has ended. seen: the tensors of its graph; ids: theirs."""
+    """A recorded call that has ended. seen: the tensors of its graph. ids: of its graph."""
 
     backward_call: int
     grads: Grads
@@ -91,8 +93,8 @@ class _EndedCall(NamedTuple):
     ids: Ids
 
     def rows(self, number: int) -> Iterator[GradNorms]:
-        """Which tensor of the graph a parameter was, None for none, and the norms of its grad before and after;
-        nothing of a parameter that there was not yet."""
+        """The row of a parameter: its tensor in the graph (or None), and the norms of its grad before and after.
+        No row if the parameter did not exist yet."""
         pair, outside = self.grads.inside.get(number), self.grads.outside.get(number)
         if pair is not None:
             seen = self.seen[pair]
@@ -119,11 +121,11 @@ class ModuleInventory:
         self._ended: list[_EndedCall] = []
 
     def given(self) -> list[tuple[str, nn.Module]]:
-        """The given modules that are alive, by their names."""
+        """The given modules that are alive, with their names."""
         return [(name, module) for name, held in self._given.items() if (module := held()) is not None]
 
     def note(self, names: Names) -> None:
-        """Update the list of modules; names: those of the variables."""
+        """Update the modules and parameters. names: of the script's variables."""
         for prefix, outermost in self.given() if self._given else names.modules():
             tree = names.tree(outermost)
             for path, module in tree.modules:
@@ -132,12 +134,12 @@ class ModuleInventory:
             numbers = self._leaves.add_all([tensor for _, _, _, tensor in tree.held])
             for number, (path, module, name, tensor) in zip(numbers, tree.held, strict=True):
                 self._modules[id(module)].parameters.append(number)
-                if number not in noted:  # another module may share it
+                if number not in noted:  # modules may share parameters
                     noted.add(number)
                     self._note_parameter(number, prefix, path, name, tensor)
 
     def begins(self, names: Names, tracing: GraphSnapshot) -> Grads:
-        """A backward call starts; names: those of its tensors."""
+        """A backward call starts: read the grads. names: of the script's variables."""
         self.note(names)
         grads = Grads(Batch("light"))
         for number, tensor in zip(self._parameters, self._leaves.tensors(self._parameters), strict=True):
@@ -149,19 +151,19 @@ class ModuleInventory:
                     grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
         return grads
 
-    def look_again(self, grads: Grads) -> None:
-        """After the call: read the grads again, through `grads.batch`."""
+    def read_after(self, grads: Grads) -> None:
+        """After the call: read the grads outside of the graph again, through `grads.batch`."""
         for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
             if tensor is None:
-                grads.after[number] = _HELD_NO_MORE
-            elif grad_state(tensor) == state:  # another model's: most often nothing came there
+                grads.after[number] = _DELETED
+            elif grad_state(tensor) == state:  # the usual case for another model: no gradient reached it
                 grads.after[number] = before
             else:
                 grads.after[number] = grads.batch.add(grad_of(tensor))
 
     def ends(self, index: int, grads: Grads, seen: Mapping[Pair, TensorSnapshot], ids: Ids) -> None:
-        """All was read. seen: the tensors of its graph, as its tracing left them; ids: theirs."""
+        """The call has ended and its batches were read. seen: the tensors of its graph. ids: of its graph."""
         self._ended.append(_EndedCall(index, grads, seen, ids))
 
     def forget_calls(self) -> None:
@@ -200,8 +202,8 @@ class ModuleInventory:
         if known is None:
             place = _join(_join(prefix, path), name)
             known = self._parameters[number] = _Parameter(place, None, tensor.dtype, tensor.requires_grad)
-        is_made = type(tensor) is nn.Parameter or not is_lazy(tensor)
-        known.shape = tensor.shape if is_made else None
+        has_shape = type(tensor) is nn.Parameter or not is_lazy(tensor)
+        known.shape = tensor.shape if has_shape else None
         known.dtype, known.requires_grad = tensor.dtype, tensor.requires_grad
 
 
@@ -249,5 +251,5 @@ def _join(prefix: str, path: str) -> str:
 
 
 def _norm(grad: Value) -> Value:
-    """The norm of a grad: None where that is None."""
+    """The norm of a grad; None for None."""
     return grad if grad is None or is_unknown(grad) else value_norm(grad)

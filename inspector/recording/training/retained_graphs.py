@@ -22,18 +22,19 @@ from inspector.report.row_types import Alive, Contained
 from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.snapshot import FULL_NODES, TracedGraph
+from inspector.tracing.node_reader import FULL_NODES
+from inspector.tracing.traced_graph import TracedGraph
 from inspector.tracing.walk import EMPTY, AutogradNode, Structure, Walk
 from inspector.user_code.variable_names import Names
 
 MOST_CALLS = 16
 """Maximum number of earlier calls remembered: `--watch` may ask for all calls of a script."""
 
-MOST_LOOKED_AT = 1_000
-"""Maximum Nodes searched for holders of earlier graphs. A running sum has one per call."""
+MOST_SEARCHED = 1_000
+"""Maximum Nodes searched for holders of earlier graphs. A running sum has one Node per call."""
 
 MOST_SHOWN = 9
-"""Maximum Nodes listed that lead into an earlier graph."""
+"""Maximum number of listed Nodes that lead into an earlier graph."""
 
 _KEY = "autograd-inspector call"
 
@@ -63,14 +64,14 @@ class _Known:
 
     @property
     def root(self) -> tuple[int, str]:
-        """That of its first root."""
+        """(sequence number, name) of its first root."""
         return _keys(self.structure)[self.structure.roots[0][0]]
 
 
 class RetainedGraphs:
     """Remembers the recorded calls: `begins` and `ends` around each.
 
-    source: the user's line that created a Node.
+    source: returns the user's line that created a Node.
     """
 
     def __init__(self, source: Callable[[AutogradNode], Any]) -> None:
@@ -79,8 +80,8 @@ class RetainedGraphs:
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
-        """A call starts: rows for the earlier graphs that are alive, each with its holder, if found."""
-        if not SEQUENCE_NUMBERS.is_here:  # by which Nodes are known again
+        """A call starts: rows for the earlier graphs that are alive, each with its holder if that is found."""
+        if not SEQUENCE_NUMBERS.is_available:  # they identify Nodes
             return []
         alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
         holders = self._holders(alive, walk, names) if alive else {}
@@ -88,12 +89,12 @@ class RetainedGraphs:
             mark = _Mark(index)
             walk.nodes[walk.roots[0][0]].metadata.setdefault(_KEY, mark)
             self._marks.append(weakref.ref(mark))
-        found = [(call, *holders.get(call, _NOBODY)) for call in sorted(alive)]
+        found = [(call, *holders.get(call, _NO_HOLDER)) for call in sorted(alive)]
         return [{"backward_call": call, "holder": holder, "source": source} for call, holder, source in found]
 
     def ends(self, index: int, record: TracedGraph) -> list[Contained]:
         """A call has ended: rows for the earlier calls whose Nodes its graph contains."""
-        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_here:
+        if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_available:
             return []
         structure = record.structure
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
@@ -101,7 +102,7 @@ class RetainedGraphs:
         first = min(numbers, default=0)
         rows: list[Contained] = []
         for known in self._known:
-            if known.thread != call.thread or known.last < first:  # most often: each step makes its Nodes anew
+            if known.thread != call.thread or known.last < first:  # the usual case: each step creates new Nodes
                 continue
             common = call.nodes & known.nodes
             if common:
@@ -117,9 +118,9 @@ class RetainedGraphs:
         return rows
 
     def _holders(self, alive: set[int], walk: Walk, names: Names) -> dict[int, _Holder]:
-        """By call, the tensor outside of this graph that leads to its root: the one that leads to most of them."""
+        """By call, the tensor outside of this graph that leads to its root, preferably also to other roots."""
         found: list[tuple[set[int], _Holder]] = []
-        left = MOST_LOOKED_AT
+        left = MOST_SEARCHED
         for tensor in names.tensors:
             node = _grad_fn(tensor)
             if node is None or node in walk.index:
@@ -132,13 +133,13 @@ class RetainedGraphs:
                     reached.add(mark.index)
             if reached:
                 found.append((reached, (names.name(tensor), self._source(node))))
-        found.sort(key=lambda item: -len(item[0]))  # stable: the script's order among equals
+        found.sort(key=lambda item: -len(item[0]))  # stable: equals keep the order of the script
         return {call: holder for reached, holder in reversed(found) for call in reached}
 
 
 _Holder = tuple[str | None, Any]
-"""What the script calls it, and where it was made."""
-_NOBODY: _Holder = (None, None)
+"""The script's name for the tensor that holds a graph, and where it was created."""
+_NO_HOLDER: _Holder = (None, None)
 
 
 def _keys(structure: Structure) -> list[tuple[int, str]]:
@@ -146,7 +147,7 @@ def _keys(structure: Structure) -> list[tuple[int, str]]:
 
 
 def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
-    """The ids of the first Nodes outside of this set that lead to one in it."""
+    """The ids of the first Nodes outside of this set that lead into it."""
     keys = _keys(record.structure)
     sources = [
         source
@@ -165,7 +166,7 @@ def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
 
 
 def _below(node: AutogradNode, walk: Walk, most: int) -> Iterator[AutogradNode]:
-    """A Node and those under it, nearest first, without those of a walk."""
+    """A Node and the Nodes under it, nearest first, without those of a walk."""
 
     def inputs(current: AutogradNode) -> Iterator[AutogradNode]:
         targets = (target for target, _ in current.next_functions)

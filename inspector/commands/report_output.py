@@ -1,0 +1,89 @@
+"""Write the report of an inspection, to the output folder or to a temporary one."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspector.commands.options import Destination
+from inspector.commands.output_folder import cannot_write, open_folder
+from inspector.commands.stderr_output import StderrOutput
+
+if TYPE_CHECKING:
+    from inspector.report import Report
+    from inspector.report.originals import Original
+
+_OTHER_FOLDER = "choose another folder with --output"
+_OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
+
+
+class ReportOutput:
+    """Writes report.json, and prints an error if it cannot.
+
+    A single picture (`--output z.svg`) is drawn from a report in a temporary folder, which lives until `close`.
+    """
+
+    def __init__(self, destination: Destination, output: StderrOutput) -> None:
+        self.files: list[Path] = []
+        """The files written so far, without temporary ones."""
+        self._destination = destination
+        self._output = output
+        self._temporary = contextlib.ExitStack()
+
+    def write_first(self, report: Report, originals: Mapping[int, Original]) -> Path | None:
+        """Write the report for the first time; returns its path, or None if it cannot be written.
+
+        originals: torchviz's pictures, by backward call.
+        """
+        from inspector.report.originals import originals_path
+
+        path = self._open_destination()
+        if path is None or not self._write(report, path, originals):
+            return None
+        if self._destination.report is not None:
+            self.files += [path, *([originals_path(path)] if originals else ())]
+        return path
+
+    def update(self, report: Report, originals: Mapping[int, Original]) -> None:
+        """Write the report again, unless it is temporary or could not be written the first time."""
+        if self.files and self._destination.report is not None:
+            self._write(report, self._destination.report, originals)
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        self._temporary.close()
+
+    def _open_destination(self) -> Path | None:
+        """The path of the report; None if its folder cannot be created."""
+        destination = self._destination
+        try:
+            if destination.report is not None:
+                open_folder(destination.folder)
+                return destination.report
+            folder = self._temporary.enter_context(tempfile.TemporaryDirectory(prefix="inspect-"))
+            return Path(folder) / "report.json"
+        except OSError as error:
+            self._complain(error, destination.folder)
+            return None
+
+    def _write(self, report: Report, path: Path, originals: Mapping[int, Original]) -> bool:
+        """Whether the report was written."""
+        from inspector.report import save
+        from inspector.report.originals import save_originals
+
+        try:
+            with self._output.progress(f"writing {path.name}"):
+                save(report, path)
+                if originals:
+                    save_originals(originals, path)
+        except OSError as error:
+            self._complain(error, path)
+            return False
+        return True
+
+    def _complain(self, error: OSError, path: Path) -> None:
+        advice = _OTHER_TEMPORARY if self._destination.report is None else _OTHER_FOLDER
+        self._output.say(f"{cannot_write(error, path)}; {advice}")

@@ -1,0 +1,93 @@
+"""Record a script, from its import of torch on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from inspector.commands.options import ORIGINAL, Options
+from inspector.commands.stderr_output import StderrOutput
+from inspector.runscript import stop_script
+
+if TYPE_CHECKING:
+    from inspector.recording.gradcheck import CustomFunctions, FunctionCheck
+    from inspector.recording.session import Session
+    from inspector.report import BackwardCall, Check, Finding
+    from inspector.report.originals import Original
+    from inspector.user_code.variable_names import Names
+
+
+class ScriptWatch:
+    """Records what the options ask for: backward calls, torchviz's pictures, calls of custom Functions.
+
+    folder: the script's.
+    """
+
+    def __init__(self, options: Options, folder: str, output: StderrOutput) -> None:
+        self.session: Session | None = None
+        self.was_aborted = False
+        self.originals: dict[int, Original] = {}
+        """torchviz's pictures, by backward call."""
+        self.gradchecks: list[FunctionCheck] | None = None
+        """The results of `--gradcheck`; None before `check_functions`, and without the option."""
+        self._functions: CustomFunctions | None = None
+        self._options = options
+        self._folder = folder
+        self._output = output
+
+    def begin(self, on_done: Callable[[], None]) -> None:
+        """Start recording; torch is imported. on_done: called when the last wanted call has ended."""
+        from inspector.recording.session import Callbacks, Session
+        from inspector.recording.watch_plan import WatchPlan
+        from inspector.user_code.paths import UserFiles
+
+        watch = self._options.watch
+        callbacks = Callbacks(
+            on_done=on_done,
+            on_stop=stop_script if watch.stop else None,
+            progress=self._output.progress,
+            before=self._take_original if ORIGINAL in self._options.destination.formats else None,
+        )
+        plan = WatchPlan(watch.calls, watch.record, watch.is_drawn)
+        self.session = Session(UserFiles(self._folder), plan, callbacks)
+        if self._options.checks.functions:
+            from inspector.recording.gradcheck import CustomFunctions
+
+            self._functions = CustomFunctions(UserFiles(self._folder))
+            self._functions.install()
+        self.session.open()
+
+    def abort(self) -> None:
+        """Remove all hooks: torch cannot be observed."""
+        self.was_aborted = True
+        if self.session is not None:
+            self.session.close()
+        if self._functions is not None:
+            self._functions.remove()
+
+    def check_functions(self) -> None:
+        """Run `--gradcheck`, which calls user code: with the user's modules, outside of `our_modules`."""
+        if self._functions is not None:
+            self._functions.remove()
+            self.gradchecks = self._functions.check()
+
+    def gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
+        """The rows of `--gradcheck` for a report."""
+        if self.gradchecks is None:
+            return [], []
+        from inspector.recording.gradcheck import rows_of
+
+        return rows_of(self.gradchecks, calls)
+
+    def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
+        """Let torchviz draw a call's roots, before backward frees their graph."""
+        from inspector.report.originals import Original
+        from inspector.tracing.torchviz import NoOriginal, original_dot
+
+        if self._options.watch.backward == "last":
+            self.originals.clear()
+        named = {name: tensor for tensor, name, _ in names.rows()}
+        try:
+            self.originals[index] = Original(source=original_dot(outputs, named).source)
+        except NoOriginal as reason:
+            self.originals[index] = Original(reason=str(reason))

@@ -1,0 +1,75 @@
+"""What an inspection prints on stderr, while a script runs that may redirect or close its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspector.commands.output_folder import display_path
+from inspector.runscript import our_modules
+from inspector.util.stderr import say, stderr
+
+if TYPE_CHECKING:
+    from inspector.recording.gradcheck import FunctionCheck
+    from inspector.report import Report
+    from inspector.terminal.print_call import Shown
+
+
+class StderrOutput:
+    """Prints on the stderr that the command started with."""
+
+    def __init__(self) -> None:
+        self._stream = stderr()
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        say(line, self._stream)
+
+    @contextlib.contextmanager
+    def progress(self, text: str) -> Iterator[None]:
+        """A progress indicator for slow work, with the inspector's own modules importable meanwhile."""
+        with our_modules():
+            from inspector.terminal import stderr_console
+            from inspector.terminal.progress import working
+
+            with working(stderr_console(self._stream), text):
+                yield
+
+    def show_report(
+        self, report: Report, shown: Shown, gradchecks: Sequence[FunctionCheck] | None, annotations: Iterable[str]
+    ) -> None:
+        """Print a report.
+
+        gradchecks: the results of `--gradcheck`, None without it. annotations: lines for a CI service.
+        """
+        from inspector.terminal import show, show_gradcheck, stderr_console
+
+        console = stderr_console(self._stream)
+        with _unless_closed():
+            show(console, report, shown)
+            if gradchecks is not None:
+                show_gradcheck(console, gradchecks)
+            for line in annotations:
+                print(line, file=self._stream)
+
+    def show_files(self, paths: Sequence[Path]) -> None:
+        """Print which files were written."""
+        from inspector.terminal import show_files, stderr_console
+
+        with _unless_closed():
+            show_files(stderr_console(self._stream), [display_path(path) for path in paths])
+
+    def show_hint(self, hint: str) -> None:
+        """Print a hint, unless it is empty."""
+        from inspector.terminal import show_hint, stderr_console
+
+        if hint:
+            with _unless_closed():
+                show_hint(stderr_console(self._stream), hint)
+
+
+def _unless_closed() -> contextlib.AbstractContextManager[None]:
+    """Ignore a stderr that the script closed, or whose reader is gone."""
+    return contextlib.suppress(ValueError, OSError)

@@ -1,0 +1,257 @@
+"""Record single operations: their outputs, cuts and writes, the leaves they create and non-finite inputs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+
+from inspector.recording.forward.cuts_and_writes import CUTS_TO_TENSORS, Key, Where, Write, cut_kind
+from inspector.recording.forward.forward_record import ForwardRecord
+from inspector.recording.forward.operation_arguments import (
+    BROADCASTING,
+    NO_OPERATIONS,
+    SET_DATA,
+    UNCOUNTED,
+    WriteTarget,
+    name_of,
+    outer_operands,
+    targets_of,
+    tensors_among,
+)
+from inspector.recording.forward.outputs import StoredOutput
+from inspector.recording.forward.sequence_ranges import sequence_number
+from inspector.recording.training.leaf_registry import is_leaf
+from inspector.tensor_stats import NOTHING, memory_of
+from inspector.torch_api.engine import in_backward
+from inspector.torch_api.frames import (
+    OPTIMIZERS,
+    decorated_function,
+    imports_within,
+    in_constructor,
+    in_custom_function,
+    operation_caller,
+)
+from inspector.torch_api.modes import without_functions
+from inspector.torch_api.tensors import getter, in_trace, in_transform, is_changed_view, version_counter
+from inspector.user_code.source_expressions import Place
+
+GET_GRAD = getter("grad")
+
+_version = version_counter()
+
+
+@dataclass(slots=True)
+class CurrentOperation:
+    """A running operation. It does not outlive the operation, so it may hold tensors (but no frame).
+
+    direct: whether user code called it itself. number: the sequence number before it.
+    """
+
+    name: str
+    place: Place | None
+    direct: bool
+    in_optimizer: bool
+    targets: list[WriteTarget]
+    number: int
+
+
+class OperationRecorder:
+    """Records the operations of one thread: `before` and `after` each.
+
+    record: filled in.
+    before_each: called before each operation, with its arguments.
+    fail: called with an internal error.
+    """
+
+    def __init__(
+        self,
+        record: ForwardRecord,
+        before_each: Callable[[Iterable[Any]], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._outputs, self._sources, self._users = record.outputs, record.sources, record.users
+        self._cuts_and_writes = record.cuts_and_writes
+        self._ranges = record.places.operations
+        self._before_each, self._fail = before_each, fail
+
+    def before(
+        self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[CurrentOperation | None, FrameType | None]:
+        """The operation that is about to run (None if it is not one), and the user's frame in which it runs."""
+        if is_unrecorded_context():
+            return None, None
+        user = None
+        try:
+            name = name_of(function)
+            if name == "_set_grad_enabled" and arguments:
+                self._note_region(bool(arguments[0]), sys._getframe(2))
+            if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
+                self._note_read(arguments[0], sys._getframe(2))
+            if name in UNCOUNTED:
+                self._outputs.memory_is_shared()
+            if name is None or name in NO_OPERATIONS:
+                return None, None
+            calling = operation_caller(sys._getframe(2))
+            user = self._users.innermost(calling)
+            with without_functions():
+                self._before_each((*arguments, *options.values()))
+                operation = CurrentOperation(
+                    name,
+                    (user.f_code, user.f_lasti) if user is not None else None,
+                    user is calling,
+                    calling is not None and OPTIMIZERS in calling.f_code.co_filename,
+                    targets_of(name, arguments, options, self._outputs),
+                    sequence_number(),
+                )
+            return operation, user
+        except Exception as error:
+            self._fail(error)
+            return None, user
+
+    def after(
+        self, operation: CurrentOperation, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
+    ) -> None:
+        """Record an operation that has run."""
+        try:
+            with without_functions():
+                inputs = tensors_among((*arguments, *options.values()))
+                results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
+                if operation.name == "requires_grad_":
+                    results = inputs[:1]  # also for an assignment, which has no result
+                if sequence_number() != operation.number:
+                    self._record_outputs(operation, inputs, results)
+                elif results:
+                    self._cuts_and_writes.cut_ancestry(inputs, results)
+                    self._find_leaves(operation, inputs, results)
+                    self._find_non_finite(operation, inputs, results)
+                elif operation.targets:  # `x[mask] = y` has no result
+                    self._find_non_finite(operation, inputs, [target.tensor for target in operation.targets])
+                self._find_cut(operation, inputs, results)
+                for target in operation.targets:
+                    if _version(target.tensor) != target.version or operation.name == SET_DATA:
+                        self._note_write(operation, target)
+        except Exception as error:
+            self._fail(error)
+
+    def _record_outputs(
+        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        first, end = operation.number, sequence_number()
+        self._ranges.mark(first, operation.place)
+        self._ranges.mark(end, None)
+        cuts = self._cuts_and_writes.cut_ancestry(inputs, results)
+        for tensor in inputs:
+            if not tensor.requires_grad:
+                self._outputs.note_shared(tensor)
+        operands = outer_operands(inputs) if operation.name in BROADCASTING else None
+        given = self._outputs.non_finite.of(inputs)
+        if not results:  # `b[0] = x` has no result
+            results = [target.tensor for target in operation.targets]
+        expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
+        known = {id(tensor) for tensor in inputs}
+        for index, tensor in enumerate(results):
+            if not tensor.requires_grad or is_leaf(tensor) or is_changed_view(tensor):
+                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
+            alone = end == first + 1 and id(tensor) not in known
+            key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
+            if key is None or not first <= key[0] < end:  # not a tensor of this operation
+                continue
+            name = expression.name(index, len(results)) if expression else None
+            if expression and not name and any(tensor is target.tensor for target in operation.targets):
+                name = expression.operand  # `h.mul_(2)`: it is still `h`
+            text = expression.text if expression else None
+            if expression and expression.callee not in (None, operation.name):
+                self._outputs.clear_names(inputs, expression.text)  # `sum(losses)` adds several times
+            recorded = StoredOutput(operation.name, operation.place, NOTHING, text, name, cuts, operands, given)
+            self._outputs.add(tensor, key, recorded)
+
+    def _find_leaves(
+        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        """Record where user code created a leaf: `torch.randn(3, requires_grad=True)`, `nn.Linear(2, 3)`."""
+        for tensor in results:
+            if operation.place is None or not tensor.requires_grad or not is_leaf(tensor):
+                continue
+            is_new = not any(tensor is other for other in inputs)
+            if is_new or operation.name == "requires_grad_" or in_constructor(sys._getframe(2)):
+                self._outputs.add_leaf(tensor, operation.place)
+
+    def _find_non_finite(
+        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        if not operation.in_optimizer:
+            results = [tensor for tensor in results if not tensor.requires_grad]
+            where = Where(operation.name, operation.place, operation.direct, None, None)
+            self._outputs.non_finite.note(where, inputs, results)
+
+    def _find_cut(
+        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        if operation.name not in CUTS_TO_TENSORS or not _is_copied(operation, inputs, results):
+            for tensor in results:
+                if tensor.requires_grad:
+                    return
+        sources = [tensor for tensor in inputs if tensor.requires_grad]
+        key = None
+        if operation.name == "detach_" and operation.targets and operation.targets[0].key is not None:
+            sources, key = [operation.targets[0].tensor], operation.targets[0].key
+        if not sources:
+            return
+        kind = cut_kind(operation.name, results[0] if results else None)
+        if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function(sys._getframe(1))):
+            return
+        where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
+        self._cuts_and_writes.add_cut(kind, where, [*sources, *inputs], results)
+
+    def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
+        """Record that user code reads the grad of a non-leaf tensor that does not retain it."""
+        user = self._users.innermost(frame)
+        if user is None or user is not frame:
+            return
+        with without_functions():
+            if tensor.requires_grad and not is_leaf(tensor) and not tensor.retains_grad:
+                place = (user.f_code, user.f_lasti)
+                self._cuts_and_writes.add_read(Where("grad", place, True, self._outputs.key(tensor), None))
+
+    def _note_region(self, enabled: bool, frame: FrameType | None) -> None:
+        """Note where gradients are turned on or off, as the location of the cuts that this causes."""
+        if enabled:
+            self._cuts_and_writes.region = None
+        elif torch.is_grad_enabled():
+            code = decorated_function(frame)
+            decorated = None if code is None else (code, -1)  # the line of its `def`
+            user = None if decorated is not None else self._users.innermost(operation_caller(frame))
+            self._cuts_and_writes.region = decorated or ((user.f_code, user.f_lasti) if user is not None else None)
+
+    def _note_write(self, operation: CurrentOperation, target: WriteTarget) -> None:
+        tensor = target.tensor
+        if operation.in_optimizer and not tensor.requires_grad:
+            return
+        if operation.place and not operation.direct and imports_within(operation.place[0], sys._getframe(2)):
+            return
+        where = self._where(operation, tensor, target.key)
+        # The Node of a custom Function is created before its forward, which may write a tensor and then save it
+        number = 0 if in_custom_function(sys._getframe(1)) else operation.number
+        part = tensor if target.part is None else tensor.detach()[target.part]
+        self._cuts_and_writes.add_write(Write(where, memory_of(part), number, target.version, _version(tensor)))
+
+    def _where(self, operation: CurrentOperation, tensor: torch.Tensor, key: Key | None) -> Where:
+        leaf = self._cuts_and_writes.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
+        return Where(operation.name, operation.place, operation.direct, key, leaf)
+
+
+def is_unrecorded_context() -> bool:
+    """Whether this runs inside backward, a compiled frame, a torch.func transform or `torch.jit.trace`."""
+    return in_backward() or torch.compiler.is_compiling() or in_transform() or in_trace()
+
+
+def _is_copied(operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> bool:
+    """Whether the result is a new leaf: `torch.tensor(loss, requires_grad=True)`."""
+    if CUTS_TO_TENSORS.get(operation.name) != "tensor":
+        return False
+    return all(is_leaf(tensor) and not any(tensor is other for other in inputs) for tensor in results)

@@ -1,0 +1,102 @@
+"""Look up the recorded forward by the sequence number of a Node."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+
+from inspector.graph.row_types import Source
+from inspector.graph.values import Unknown, unknown
+from inspector.recording.forward import compile_watch
+from inspector.recording.forward.called_modules import ModuleCall
+from inspector.recording.forward.engine_thread_nodes import call_of
+from inspector.recording.forward.forward_record import ForwardRecord
+from inspector.recording.forward.outputs import OutputRow
+from inspector.tensor_stats import Pending
+from inspector.torch_api.nodes import sequence_number_of
+from inspector.tracing.walk import AutogradNode, Walk
+
+TWO_THREADS = "two threads created Nodes with this sequence number"
+_OTHER_THREAD = "requested from another thread than the one that ran backward"
+_CREATED_IN_BACKWARD = "it was created during a backward that was not called from user code"
+_NO_LINE = "no line of user code was running or being traced"
+
+
+class ThreadNodes:
+    """The Nodes of one thread, which is the thread that creates this object.
+
+    Every thread numbers its Nodes from 0, so the same query from another thread would find other Nodes: there the
+    answer is unknown.
+    """
+
+    def __init__(self, record: ForwardRecord) -> None:
+        self._record = record
+        self._thread = threading.get_ident()
+        self._is_recorders = record.is_recorders_thread()
+
+    def source(self, sequence_nr: int) -> Source | Unknown:
+        """The user's file, line and statement that created a Node, or unknown. For a Node created during backward,
+        the statement that called backward."""
+        if not self._is_here():
+            return unknown(_OTHER_THREAD)
+        places, sources = self._record.places, self._record.sources
+        if places.lines.elsewhere(sequence_nr):
+            return unknown(TWO_THREADS)
+        backward = places.backwards.at(sequence_nr)
+        if backward is not None:
+            return unknown(_CREATED_IN_BACKWARD) if backward.place is None else sources.source(backward.place)
+        place = places.operations.at(sequence_nr) if self._is_recorders else None
+        place = place or places.lines.at(sequence_nr)
+        return unknown(places.lines_unknown or _NO_LINE) if place is None else sources.source(place)
+
+    def module(self, sequence_nr: int) -> str | Unknown | None:
+        """The path of the module that created a Node: `blocks.3.attn.q_proj`, relative to the outermost module, ""
+        for that module itself, None outside of modules; or unknown."""
+        call = self.module_call(sequence_nr)
+        return call.path if isinstance(call, ModuleCall) else call
+
+    def module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
+        """Path, class and outermost module of the module that created a Node; None outside of modules."""
+        if not self._is_here():
+            return unknown(_OTHER_THREAD)
+        modules = self._record.modules
+        if modules.compiled_from is not None and (not self._is_recorders or sequence_nr >= modules.compiled_from):
+            return unknown(compile_watch.REASON)
+        if modules.ranges.elsewhere(sequence_nr):
+            return unknown(TWO_THREADS)
+        return None if call_of(sequence_nr) is not None else modules.ranges.at(sequence_nr)
+
+    def made_in(self, sequence_nr: int) -> int | None:
+        """The index of the backward call that created a Node; None for a Node of a forward, and if two threads
+        created one with this number."""
+        if not self._is_here():
+            return None
+        places = self._record.places
+        backward = places.backwards.at(sequence_nr)
+        return None if backward is None or places.lines.elsewhere(sequence_nr) else backward.index
+
+    def output(self, sequence_nr: int, output_nr: int) -> OutputRow | None:
+        """The record of one output of a Node; None if it was not seen."""
+        if not self._is_recorders or not self._is_here() or self._record.places.lines.elsewhere(sequence_nr):
+            return None
+        return self._record.outputs.get((sequence_nr, output_nr))
+
+    def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
+        """The content of a tensor without a gradient and with shared memory when a Node last used it; else
+        None."""
+        return self._record.outputs.content_at_last_use(tensor) if self._is_recorders else None
+
+    def renumber_engine_nodes(self, walk: Walk) -> None:
+        """Give unique numbers to the Nodes of a graph, before any other query."""
+        if self._is_recorders:
+            self._record.outputs.engine_threads.renumber_engine_nodes(walk)
+
+    def sequence_number_of(self, node: AutogradNode) -> int:
+        """The number of one Node, as set by `renumber_engine_nodes`."""
+        if self._is_recorders:
+            return self._record.outputs.engine_threads.sequence_number_of(node)
+        return sequence_number_of(node)
+
+    def _is_here(self) -> bool:
+        return threading.get_ident() == self._thread

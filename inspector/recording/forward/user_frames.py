@@ -1,0 +1,30 @@
+"""Recognise code objects and frames of user code."""
+
+from __future__ import annotations
+
+from types import CodeType, FrameType
+
+from inspector.torch_api.frames import DISPATCHERS
+from inspector.user_code.paths import UserFiles
+
+
+class UserFrames:
+    """Tells user code from library code, and remembers the answer for each code object."""
+
+    def __init__(self, files: UserFiles) -> None:
+        self._files = files
+        self._known: dict[int, tuple[CodeType, bool]] = {}
+
+    def is_users(self, code: CodeType) -> bool:
+        """Whether a code object belongs to the user."""
+        known = self._known.get(id(code))
+        if known is None:
+            users = self._files.is_users(code.co_filename) and code.co_name not in DISPATCHERS
+            known = self._known[id(code)] = (code, users)
+        return known[1]
+
+    def innermost(self, frame: FrameType | None) -> FrameType | None:
+        """The innermost frame of user code, from `frame` up."""
+        while frame is not None and not self.is_users(frame.f_code):
+            frame = frame.f_back
+        return frame

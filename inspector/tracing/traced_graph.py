@@ -1,0 +1,108 @@
+"""The result of tracing a graph, in plain values: a `TracedGraph`."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from inspector.graph.row_types import SavedState
+from inspector.tensor_stats import Memory
+from inspector.tracing.node_facts import UNREAD, OutputFacts
+from inspector.tracing.tensor_facts import TensorSnapshot
+from inspector.tracing.walk import Structure
+
+Pair = tuple[int, int]
+"""(position of a Node, output number): a tensor of the forward."""
+
+
+@dataclass(slots=True)
+class SavedTensorFacts:
+    """One saved tensor of a Node: its identity, its state before and after, and its properties if it is held.
+
+    tensor: a tensor of the graph, the position of a constant, or None if it is unknown.
+    bytes: what it adds to the memory that the graph keeps alive, see `RetainedBytes.count`.
+    memory: the range of its elements before backward.
+    """
+
+    name: str
+    tensor: Pair | int | None
+    before: SavedState
+    after: SavedState
+    shape: list[int] | None = None
+    dtype: str | None = None
+    bytes: int | None = None
+    memory: Memory | None = None
+
+
+@dataclass(slots=True)
+class NodeFacts:
+    """One Node in plain values."""
+
+    name: str
+    sequence_nr: int
+    outputs: list[OutputFacts]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    saved: list[SavedTensorFacts] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TracedGraph:
+    """Everything that is kept of a traced graph.
+
+    tensors: the tensors of the graph that were met. constants: the saved tensors that do not belong to it.
+    """
+
+    structure: Structure
+    nodes: Sequence[NodeFacts]
+    tensors: dict[Pair, TensorSnapshot]
+    constants: list[TensorSnapshot]
+
+    @property
+    def roots(self) -> list[Pair]:
+        """The outputs that backward starts from."""
+        return self.structure.roots
+
+    @property
+    def is_structure_only(self) -> bool:
+        """Whether only the structure of its Nodes is known."""
+        return isinstance(self.nodes, StructureOnlyNodes)
+
+    def read_nodes(self) -> Iterable[tuple[int, NodeFacts]]:
+        """The Nodes whose outputs and saved tensors were read, with their positions."""
+        nodes = self.nodes
+        return nodes.read.items() if isinstance(nodes, StructureOnlyNodes) else enumerate(nodes)
+
+    def output_counts(self) -> Sequence[int]:
+        """The number of outputs of each Node, as far as it is known."""
+        nodes = self.nodes
+        return nodes.counts if isinstance(nodes, StructureOnlyNodes) else [len(node.outputs) for node in nodes]
+
+
+class StructureOnlyNodes(Sequence[NodeFacts]):
+    """The Nodes of a trace that read only the structure: each is made on access.
+
+    counts: number of outputs of each Node. read: the Nodes that were read nonetheless, by position.
+    """
+
+    def __init__(self, structure: Structure, counts: array[int], read: dict[int, NodeFacts]) -> None:
+        self._structure = structure
+        self.counts = counts
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @overload
+    def __getitem__(self, position: int) -> NodeFacts: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[NodeFacts]: ...
+    def __getitem__(self, position: int | slice) -> NodeFacts | list[NodeFacts]:
+        if isinstance(position, slice):
+            return [self[k] for k in range(*position.indices(len(self)))]
+        if position in self.read:
+            return self.read[position]
+        structure = self._structure
+        outputs = [UNREAD] * self.counts[position]
+        return NodeFacts(structure.names[position], structure.sequence_nrs[position], outputs)
