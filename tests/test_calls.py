@@ -1,6 +1,9 @@
 """Which calls of the engine count as backward calls, and what is seen of each. Torch is the oracle."""
 
 import pytest
+from needs import needs
+
+from inspector.torch_api.saved_tensors import WRAPPERS
 
 HEAD = """
     import torch
@@ -184,7 +187,7 @@ CHECKPOINT = """
 """
 
 
-@pytest.mark.parametrize("kind", ["reentrant", "other"])
+@pytest.mark.parametrize("kind", ["reentrant", pytest.param("other", marks=needs(WRAPPERS))])
 def test_a_checkpoint_runs_its_forward_as_often_as_without_us(kind, inspect_script):
     plain = inspect_script.plain(CHECKPOINT, kind)
     ran = inspect_script(CHECKPOINT, kind)

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from needs import frees_recursively
 
 from inspector.recording import deep_graph_keepalive as module
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS, DeepGraphKeepalive, leaf_first, reap
@@ -54,6 +55,7 @@ def test_the_depth_is_that_of_the_longest_chain():
     assert leaf_first(walk_of(chain(50)))[1] == 51
 
 
+@frees_recursively
 def test_reap_keeps_what_others_own():
     middle = chain(5)
     root = chain(5, middle)
@@ -96,6 +98,7 @@ def test_it_empties_itself_when_the_root_is_bound_anew(shallow):
     assert len(keeper) == 0 and z is None
 
 
+@frees_recursively
 def test_it_empties_itself_where_a_tensor_within_was_the_last(shallow):
     keeper = DeepGraphKeepalive()
     middle = chain(20)

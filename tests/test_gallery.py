@@ -6,6 +6,7 @@ import re
 
 import pytest
 from golden import FOLDER
+from needs import RELEASE
 from running import GALLERY, OUTPUT
 
 from inspector.export.svg import write_svg
@@ -66,6 +67,8 @@ def test_model(name, inspect_script, golden):
     words = shown(drawn)
     assert MODELS[name] in words and "root" in words
     assert 10 < words.count("gradient") + sum(word.endswith("Backward") for word in words) <= 80
+    if RELEASE < (2, 13):  # these models consist of other Nodes there
+        return
     if not golden.update:
         assert words == shown((FOLDER / f"{name}.svg").read_text("utf-8"))
     else:

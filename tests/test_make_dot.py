@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 import torch
+from needs import needs
 
 import inspector
 from inspector.api.trace import trace_named
@@ -15,6 +16,7 @@ from inspector.figure import draw
 from inspector.graph import from_rows, to_rows
 from inspector.options import FigureOptions
 from inspector.styles.torchviz import torchviz_graph
+from inspector.torch_api.saved_tensors import WRAPPERS
 from inspector.user_code.variable_names import Names
 
 with warnings.catch_warnings():
@@ -102,7 +104,8 @@ def constant():
     return x, {}
 
 
-PROGRAMS = [saddle, layer, shared, several, custom, view, leaf_alone, constant]
+SAVED = pytest.param(custom, marks=needs(WRAPPERS))  # the picture of a custom Function shows what it saved
+PROGRAMS = [saddle, layer, shared, several, SAVED, view, leaf_alone, constant]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -112,6 +115,7 @@ def test_nodes_edges_and_labels_are_torchvizs(program):
         assert parsed(inspector.make_dot(root, params=names)) == theirs(root, params=names)
 
 
+@needs(WRAPPERS)
 @pytest.mark.parametrize("program", [saddle, layer, shared])
 def test_attributes_are_set_as_torchviz_sets_them(program):
     root, params = program()
@@ -120,6 +124,7 @@ def test_attributes_are_set_as_torchviz_sets_them(program):
     assert parsed(inspector.make_dot(root, params, **options)) == theirs(root, params, **options)
 
 
+@needs(WRAPPERS)
 def test_saved_tensors_are_shown_on_request():
     root, params = saddle()
     nodes, edges = parsed(inspector.make_dot(root, params, show_saved=True))

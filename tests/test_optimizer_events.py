@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
+from needs import RELEASE
 from torch import nn
 from torch.optim.optimizer import _global_optimizer_pre_hooks
 
@@ -213,8 +216,14 @@ def test_what_is_clipped_is_seen_and_clipped_as_without_us(kind: str) -> None:
 
 
 def test_an_empty_generator_is_warned_of_as_without_us() -> None:
-    with inspector.record(), pytest.warns(UserWarning, match="is an empty generator"):
-        nn.utils.clip_grad_norm_((item for item in ()), 1.0)
+    said = []
+    for watched in (nullcontext(), inspector.record()):
+        with watched, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            nn.utils.clip_grad_norm_((item for item in ()), 1.0)
+        said.append([(str(one.message), one.category, one.filename, one.lineno) for one in caught])
+    assert said[0] == said[1]
+    assert RELEASE < (2, 10) or said[0]
 
 
 def test_sparse_grads_are_no_hindrance() -> None:

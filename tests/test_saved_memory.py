@@ -9,6 +9,7 @@ import networkx
 import pytest
 import torch
 import torch.nn.functional as F
+from needs import needs
 from networks import NETWORKS, made
 from reports import report_of
 from torch import nn
@@ -20,6 +21,7 @@ from inspector.graph import Graph
 from inspector.graph.saved_memory import saved_bytes, saved_memory
 from inspector.report import to_json
 from inspector.terminal.model_summary import summary_lines
+from inspector.torch_api.saved_tensors import WRAPPERS
 from inspector.typography import bytes_text
 
 
@@ -63,6 +65,7 @@ def total(graph: Graph) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@needs(WRAPPERS)
 def test_the_bytes_are_those_of_torch(name: str) -> None:
     network = made(name)
     loss = network.loss()
@@ -79,6 +82,7 @@ def test_the_bytes_are_those_of_torch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@needs(WRAPPERS)
 def test_boxes_add_up(name: str) -> None:
     graph = inspector.trace(made(name).loss())
     boxes = [row["saved_bytes"] for _, row in fold(graph, 1).network.nodes(data=True) if row["kind"] == "fold"]
@@ -86,6 +90,7 @@ def test_boxes_add_up(name: str) -> None:
     assert sum(boxes) + shown == total(graph)
 
 
+@needs(WRAPPERS)
 def test_a_saved_tensor_says_what_it_is() -> None:
     x, w = torch.rand(3, 4), torch.rand(4, 5, requires_grad=True)
     graph = inspector.trace((x @ w).exp().sum())
@@ -98,6 +103,7 @@ def test_a_saved_tensor_says_what_it_is() -> None:
     assert {saved["name"]: saved.get("bytes") for saved in matmul["saved"]} == {"self": 48, "mat2": None}
 
 
+@needs(WRAPPERS)
 def test_what_shares_a_storage_counts_once_at_the_first_function() -> None:
     w = torch.rand(6, 6, requires_grad=True)
     h = w * 2
@@ -109,6 +115,7 @@ def test_what_shares_a_storage_counts_once_at_the_first_function() -> None:
     assert total(graph) == by_torch(root, [w])
 
 
+@needs(WRAPPERS)
 def test_leaves_and_their_views_count_nothing() -> None:
     w = torch.rand(5, 5, requires_grad=True)
     frozen = nn.Linear(5, 5).requires_grad_(False)
@@ -119,6 +126,7 @@ def test_leaves_and_their_views_count_nothing() -> None:
     assert total(inspector.trace(root)) == by_torch(root, [x, *frozen.parameters()]) == 0
 
 
+@needs(WRAPPERS)
 def test_what_a_hook_has_packed_is_not_known_and_not_unpacked() -> None:
     unpacked = []
     w = torch.rand(8, requires_grad=True)
@@ -132,6 +140,7 @@ def test_what_a_hook_has_packed_is_not_known_and_not_unpacked() -> None:
     assert exp["saved"] == [{"name": "result", "tensor": None, "before": "packed", "after": "packed"}]
 
 
+@needs(WRAPPERS)
 def test_a_checkpointed_block_keeps_what_is_not_known() -> None:
     runs = []
     block = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6))
@@ -145,6 +154,7 @@ def test_a_checkpointed_block_keeps_what_is_not_known() -> None:
     assert found.packed > 0 and len(runs) == 2
 
 
+@needs(WRAPPERS)
 def test_what_was_overwritten_is_alive_still() -> None:
     w = torch.rand(4, requires_grad=True)
     h = w * 2
@@ -157,6 +167,7 @@ def test_what_was_overwritten_is_alive_still() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")
+@needs(WRAPPERS)
 def test_sparse_and_other_layouts() -> None:
     w = torch.rand(3, 2, requires_grad=True)
     matrix = torch.eye(3).to_sparse()
@@ -184,6 +195,7 @@ def test_nothing_saved_and_nothing_recorded() -> None:
     assert saved_memory(recording.calls[0].graph) is None
 
 
+@needs(WRAPPERS)
 def test_after_backward_it_is_still_said() -> None:
     w = torch.rand(4, requires_grad=True)
     h = w.exp()
@@ -211,6 +223,7 @@ def test_the_report_and_the_terminal_say_it() -> None:
     assert f"saved tensors hold {bytes_text(found.total)}: blocks.* {share}%" in text
 
 
+@needs(WRAPPERS)
 def test_the_terminal_says_what_a_hook_has_packed() -> None:
     w = torch.rand(8, requires_grad=True)
     with torch.autograd.graph.save_on_cpu():
