@@ -7,7 +7,7 @@ import one_level
 import pytest
 
 from inspector.folding import FoldedGraph, fold, merge_neighbours
-from inspector.folding.boxes import members
+from inspector.folding.boxes import FoldedBox, members
 from inspector.folding.context import FoldingContext
 from inspector.graph import Graph
 from inspector.graph.traversal import has_cycle
@@ -67,5 +67,7 @@ def test_boxes_of_an_earlier_view_stay_whole() -> None:
     joined = merge_neighbours(earlier, 5)
     assert isinstance(joined, FoldedGraph)
     owner = {position: index for index, item in enumerate(joined.items) for position in members(item)}
-    for box in earlier.boxes.values():
+    boxes = [item for item in earlier.items if isinstance(item, FoldedBox)]
+    assert boxes
+    for box in boxes:
         assert len({owner[position] for position in box.positions}) == 1
