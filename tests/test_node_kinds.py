@@ -584,7 +584,7 @@ def test_a_graph_whose_functions_are_named_by_ops_is_understood() -> None:
         (y.sigmoid().t().sum()).backward()
     graph = recording.calls[0].graph
     other = renamed(graph)
-    add_local_derivatives(other.network)
+    add_local_derivatives(other)
     locals_ = [[edge.get("local") for _, _, edge in item.edges("next")] for item in (graph, other)]
     assert locals_[0] == locals_[1] and any(locals_[0])
     symbols = [
