@@ -450,6 +450,8 @@ def test_measures() -> None:
     )
     assert value_norm(None) is None and value_norm(unknown("x")) is None and value_norm([None]) is None
     assert value_norm([summarised([9], 3.0), 4.0]) == 5.0 and math.isnan(value_norm([math.nan, 1.0]) or 0)
+    assert value_norm([3.0, None]) == 3.0 and value_norm([3.0, unknown("x")]) is None  # of several outputs
+    assert not is_zero([0.0, unknown("x")]) and is_finite([0.0, unknown("x")])
     assert is_zero([0.0, -0.0]) and is_zero(summarised([3, 4], 0.0, zeros=12))
     assert not (is_zero(None) or is_zero(unknown("x")) or is_zero([0.0, math.nan]))
     assert is_finite(None) and not is_finite([1.0, math.inf]) and not is_finite(summarised([9], 1.0, nans=1))

@@ -11,6 +11,7 @@ from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
 from inspector.graph.saved_memory import saved_bytes
 from inspector.graph.topology import Topology
+from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, unknown
 
 _IN_A_BOX = unknown("the box holds several Nodes")
@@ -49,30 +50,12 @@ def _sizes(value: Value) -> list[Any]:
     """The norm of a gradient; of several outputs, that of each. None stays None, _UNSEEN: not known."""
     if value is None:
         return [None]
-    if isinstance(value, dict):
-        if "norm" not in value:
-            return [_UNSEEN]
-        if value.get("nans") or value.get("infinities"):
-            return [math.nan]
-        held = value["norm"]
-        return [float(held) if isinstance(held, (int, float)) else _UNSEEN]
-    if isinstance(value, list):
-        if any(item is None or is_unknown(item) or is_summary(item) for item in value):
-            return [size for item in value for size in _sizes(item)]
-        return [_length(value)]
-    return [float(abs(value))]
-
-
-def _length(value: list[Any]) -> float:
-    """The 2-norm of nested lists of numbers."""
-    waiting, found = list(value), []
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        else:
-            found.append(abs(item))
-    return math.nan if any(map(math.isnan, found)) else math.hypot(*found)
+    if isinstance(value, list) and any(item is None or is_unknown(item) or is_summary(item) for item in value):
+        return [size for item in value for size in _sizes(item)]
+    if is_summary(value) and (value.get("nans") or value.get("infinities")):
+        return [math.nan]
+    size = 0.0 if value == [] else value_norm(value)
+    return [_UNSEEN if size is None else size]
 
 
 def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:

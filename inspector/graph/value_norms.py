@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from inspector.graph.values import Value, is_summary, is_unknown
+from inspector.graph.values import Value, is_summary
 
 
 def value_norm(value: Value) -> float | None:
-    """The 2-norm; None where it is None or unknown, or has no elements."""
-    if is_summary(value):
-        found = value["norm"]
-        return float(found) if isinstance(found, (int, float)) else None
-    if value is None or isinstance(value, dict):
-        return None
-    sizes = list(_sizes(value))
+    """The 2-norm, of several outputs together; an output that is None adds nothing.
+
+    None where the value is None, unknown as a whole or in part, or has no elements.
+    """
+    sizes: list[float] = []
+    for size in _sizes(value):
+        if size is None:
+            return None
+        sizes.append(size)
     # hypot scales: the squares of 1e-30 do not vanish, those of 1e200 do not overflow
     return math.hypot(*sizes) if sizes else None
 
@@ -26,7 +28,7 @@ def is_zero(value: Value) -> bool:
         return (
             value_norm(value) == 0.0 if "zeros" not in value else bool(value["zeros"] == math.prod(value["shape"]))
         )
-    return value is not None and not is_unknown(value) and not any(_sizes(value))
+    return value is not None and all(size == 0 for size in _sizes(value))
 
 
 def is_finite(value: Value) -> bool:
@@ -35,11 +37,11 @@ def is_finite(value: Value) -> bool:
         if "nans" not in value:  # of a light recording: a norm is finite where all elements are
             return math.isfinite(value_norm(value) or 0.0)
         return not (value["nans"] or value["infinities"])
-    return value is None or isinstance(value, dict) or all(math.isfinite(size) for size in _sizes(value))
+    return all(size is None or math.isfinite(size) for size in _sizes(value))
 
 
-def _sizes(value: Value) -> Iterator[float]:
-    """The absolute value of every element that is known."""
+def _sizes(value: Value) -> Iterator[float | None]:
+    """The absolute value of every element, of a summary its norm; None for what is unknown."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -47,5 +49,7 @@ def _sizes(value: Value) -> Iterator[float]:
             waiting.extend(item)
         elif isinstance(item, (bool, int, float, complex)):
             yield abs(item)
-        elif is_summary(item):  # one of several outputs
-            yield value_norm(item) or 0.0
+        elif is_summary(item):
+            yield float(item["norm"]) if isinstance(item["norm"], (int, float)) else None
+        elif item is not None:
+            yield None

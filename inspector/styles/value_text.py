@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
 from inspector.options.choices import Derivatives
 from inspector.typography import format_number, sanitize, shape_text
@@ -32,26 +32,6 @@ def superscript(exponent: float) -> str:
 def plain_text(text: str) -> str:
     """Source text on one line, blanks together, without control characters."""
     return " ".join(sanitize(text).split())
-
-
-def elements(value: Value) -> Iterator[Any]:
-    """The numbers of a value that is held in full, in order."""
-    if isinstance(value, list):
-        for item in value:
-            yield from elements(item)
-    else:
-        yield value
-
-
-def summary_norm(value: Value) -> float | None:
-    """The Euclidean norm of a value, or None where it is not known."""
-    if is_summary(value):
-        held = value["norm"]
-        return float(held) if isinstance(held, (int, float)) else None
-    held = list(elements(value))
-    if held and all(map(is_number, held)):
-        return math.hypot(*map(abs, held))
-    return None
 
 
 def matrix_rows(value: Value) -> tuple[str, ...] | None:
@@ -82,7 +62,7 @@ def value_lines(value: Value, dtype: str, shape: Sequence[int]) -> tuple[str, ..
         return rows
     if is_summary(value):
         dtype, shape = value.get("dtype", dtype), value.get("shape", shape)
-    length = summary_norm(value)
+    length = value_norm(value)
     described = shape_text(dtype, shape) or "tensor"
     return (described,) if length is None else (described, norm_text(length))
 
@@ -109,7 +89,7 @@ def gradient_text(gradient: Value) -> str:
     rows = matrix_rows(gradient)
     if rows is not None and len(rows) == 1:
         return rows[0]
-    length = summary_norm(gradient)
+    length = value_norm(gradient)
     return "" if length is None else f"‖g‖ = {format_number(length)}"
 
 
