@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, RUF002 (the signs are those of figures)
-"""The operations of functions as written by hand: `×`, `^2`, `{0}·{1}`. No torch needed."""
+"""The operations of functions in mathematical notation: `×`, `^2`, `{0}·{1}`. No torch needed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ENDING = re.compile(r"Backward$")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """symbol: for a gate, constants folded in. formula: with `{0}`, `{1}`, … for the tensors that went in.
+    """An operation. symbol: for a gate, including a constant. formula: with `{0}`, `{1}`, … for the input tensors.
 
-    constant: the number that is folded in, None where there is none. computed: whether that was worked out from
-    the values around it, because torch does not save it.
+    constant: the number in the symbol, or None. computed: whether it was computed from the input and output,
+    because torch does not save it.
     """
 
     symbol: str
@@ -72,7 +72,7 @@ _OPPOSITES = {"AddBackward0": "SubBackward0", "SubBackward0": "AddBackward0"}
 
 
 def operation(graph: Graph, identifier: str) -> Operation:
-    """What the function with this id computed."""
+    """The operation of the function with this id."""
     node = graph.function(identifier)
     name = node["name"]
     inputs = inputs_of(graph, identifier)
@@ -88,14 +88,14 @@ def operation(graph: Graph, identifier: str) -> Operation:
 
 
 def inputs_of(graph: Graph, identifier: str) -> list[str]:
-    """The functions that a function's gradients go to, by slot: AccumulateGrad stands for a leaf."""
+    """The functions that a function's gradients go to, by slot; AccumulateGrad stands for a leaf."""
     leaving = graph.network.out_edges(identifier, data=True)
     edges = [(edge["slot"], target) for _, target, edge in leaving if edge["kind"] == "next"]
     return [target for _, target in sorted(edges)]
 
 
 def _by_name(name: str, inputs: int) -> Operation:
-    """`StackBackward0` as stack({0}, {1}): lower case, as the function that the script called."""
+    """`StackBackward0` as stack({0}, {1}): in lower case, like the function that the script called."""
     shown = _ENDING.sub("", function_name(name))
     shown = shown[:1].lower() + shown[1:]
     return Operation(shown, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
@@ -118,7 +118,7 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
 
 
 def _saved_constant(graph: Graph, identifier: str) -> float | None:
-    """A number that a function saved and that needs no gradient."""
+    """A number that a function saved and that does not require a gradient."""
     node = graph.function(identifier)
     if is_number(node["attributes"].get("exponent")):
         return _real(node["attributes"]["exponent"])
@@ -130,7 +130,7 @@ def _saved_constant(graph: Graph, identifier: str) -> float | None:
 
 
 def _computed_constant(graph: Graph, identifier: str, source: str) -> float | None:
-    """The constant of a sum, from what went in and what came out."""
+    """The constant of a sum, from the input and the output."""
     out, entered = (_real(graph[key]["before"]["data"]) for key in (identifier, source))
     if out is None or entered is None:
         return None
@@ -139,7 +139,7 @@ def _computed_constant(graph: Graph, identifier: str, source: str) -> float | No
         "SubBackward0": entered - out,
         "RsubBackward1": out + entered,
     }.get(graph.function(identifier)["name"])
-    # Both were rounded to their own precision: digits beyond it are noise.
+    # Input and output are rounded, so further digits are noise.
     return None if found is None else float(f"{found:.6g}")
 
 
