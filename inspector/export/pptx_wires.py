@@ -17,7 +17,7 @@ _CLEAR = 6.0
 side."""
 _TIGHT = 40.0
 """Length of an S below which LibreOffice draws loops, since its connectors have straight ends."""
-_QUARTER = 5_400_000  # of a turn, in PowerPoint's 60,000ths of a degree
+_QUARTER = 5_400_000  # 90 degrees in PowerPoint's unit, 1/60,000 of a degree
 
 
 class Bend(NamedTuple):

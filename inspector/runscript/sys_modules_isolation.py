@@ -36,7 +36,7 @@ class _Views:
         self._swap_modules()
 
     def enter(self) -> None:
-        """Switch to our view, until the matching call of `leave`."""
+        """Switch to the inspector's view, until the matching call of `leave`."""
         with self._lock:
             if self._depth == 0:
                 self._swap()
@@ -67,8 +67,8 @@ _views: _Views | None = None
 
 @contextmanager
 def our_modules() -> Iterator[None]:
-    """Inside this context, ``import`` finds our modules instead of the user's modules of the same name. It can be
-    nested, and used by several threads."""
+    """Inside this context, ``import`` finds the inspector's modules instead of the user's modules of the same
+    name. It can be nested, and used by several threads."""
     views = _views
     if views is None:
         yield
@@ -81,7 +81,7 @@ def our_modules() -> Iterator[None]:
 
 
 def hide_our_modules(folder: str, our_path: list[str]) -> None:
-    """Remove our modules whose names collide with a module in `folder` from `sys.modules`.
+    """Remove the inspector's modules whose names collide with a module in `folder` from `sys.modules`.
 
     folder: the script's folder or zip, first on its `sys.path`.
     our_path: the `sys.path` of the inspector.

@@ -23,7 +23,8 @@ _HIDDEN = tuple(
 
 
 def hide_our_frames(error: BaseException) -> None:
-    """Remove our frames from the traceback of `error` and of every exception that is printed with it."""
+    """Remove the inspector's frames from the traceback of `error` and of every exception that is printed with
+    it."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -56,7 +57,7 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_detour(code: CodeType) -> bool:
-    """Whether a frame of torch exists only because our mode is active.
+    """Whether a frame of torch exists only because the inspector's mode is active.
 
     A function written in Python then calls `handle_torch_function`, which calls it again through the mode. With a
     mode or a subclass of the user, their frame would be in between.

@@ -14,8 +14,8 @@ from types import CodeType, FrameType
 from typing import Any, TypeAlias, cast
 
 _OWNERS_OF_LOCALS = 3
-"""sys.getrefcount of a function's dictionary of locals without references from user code: the frame, our variable,
-and the argument."""
+"""sys.getrefcount of a function's dictionary of locals without references from user code: the frame, the
+inspector's variable, and the argument."""
 
 
 def frames_outwards(frame: FrameType | None) -> Iterator[FrameType]:
