@@ -30,9 +30,9 @@ def run_script(
     warn: called with one line for an internal error; the script continues.
 
     Prints what the interpreter would print: the traceback of an uncaught exception (through the user's
-    `sys.excepthook`) without the inspector's frames, or the text of ``sys.exit("text")``. Afterwards `sys.argv`, `sys.path`
-    and ``sys.modules["__main__"]`` remain those of the script, for its atexit handlers. If the script left
-    threads, the interpreter's shutdown of threads has run, so executors accept no more work.
+    `sys.excepthook`) without the inspector's frames, or the text of ``sys.exit("text")``. Afterwards `sys.argv`,
+    `sys.path` and ``sys.modules["__main__"]`` remain those of the script, for its atexit handlers. If the script
+    left threads, the interpreter's shutdown of threads has run, so executors accept no more work.
 
     Raises ScriptError if there is nothing to run.
     """
