@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 LENGTH = 12.0  # of a head, in points
 HALF_WIDTH = 6.0
-OVERLAP = 2.0  # how far the line runs into the head, so that no gap shows between them
+OVERLAP = 2.0  # length of the line inside the head, so that there is no gap between them
 LARGEST_SHARE = 0.6  # of a short wire
 _STEPS = 1 << 30
 """Resolution of the parameter at which a curve is cut: errors stay below the two decimals of a file."""

@@ -1,4 +1,4 @@
-"""Write a Graph in the DOT language, for users who do their own layout or styling. Does not need `dot`."""
+"""Write a Graph in the DOT language, for users who do their own layout or styling. `dot` is not needed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _EDGES = {
 def write_dot(graph: Graph) -> str:
     """The Graph as DOT source: functions as rounded boxes, tensors as boxes with their rows.
 
-    Solid edges lead from function to function, the way the gradient flows, and say what flowed; dashed
-    ones tie a tensor to its grad_fn and an AccumulateGrad to its leaf; dotted ones lead to saved tensors. Nodes
-    and edges stand in the Graph's own order, so that the same Graph gives the same text.
+    Solid edges lead from function to function in the direction of the gradient, labelled with it; dashed edges
+    connect a tensor with its grad_fn and an AccumulateGrad with its leaf; dotted edges lead to saved tensors.
+    Nodes and edges are in the order of the Graph, so that the same Graph gives the same text.
     """
     drawing = graphviz.Digraph("backward", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_NODE)
     for identifier, attributes in graph.nodes():
@@ -42,5 +42,5 @@ def write_dot(graph: Graph) -> str:
 
 
 def _label(lines: Iterable[str]) -> str:
-    r"""Lines set flush left (`\l`), with everything in them taken literally: no HTML, no escapes of DOT."""
+    r"""Left-aligned lines (`\l`), escaped so that nothing in them is HTML or an escape of DOT."""
     return "".join(f"{graphviz.escape(sanitize(line))}\\l" for line in lines)

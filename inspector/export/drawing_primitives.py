@@ -29,23 +29,23 @@ from inspector.util.fast_dataclass import fast_dataclass
 CARD_RADIUS = 8.0
 BADGE_RADIUS = 11.5
 BADGE_SIZE = 15.0
-_WIDEST_IN_DISC = 20.5  # points: two digits; with their height their corners just stay within the disc
-_BADGE_MARGIN = 5.0  # beside a number that is too wide for a disc
+_WIDEST_IN_DISC = 20.5  # points; two digits of this width just fit in the disc
+_BADGE_MARGIN = 5.0  # left and right of a number that is too wide for a disc
 _BORDERS = {"card": 1.6, "pill": 1.4, "circle": 1.8}
-_WIRES = {"ink": 1.8}  # by ink: what is neither a gradient nor a plain wire is drawn a little finer
+_WIRES = {"ink": 1.8}  # by ink
 _WIRE = 2.2
 _DASHED_WIRE = 1.6
 DASHES = (5.0, 4.0)
-"""Of a dashed line: how long it is drawn, and how long it is not."""
+"""Lengths of the dashes and gaps of a dashed line."""
 
 _SHIFT = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
 @fast_dataclass
 class FilledArea:
-    """A rectangle whose corners may be round; a disc where the radius is half of both sides.
+    """A rectangle, optionally with round corners; a disc if the radius is half of both sides.
 
-    fill and stroke are inks, None for nothing. upper: only the upper corners are round.
+    fill, stroke: inks, or None. upper: only the upper corners are round.
     """
 
     area: Rectangle
@@ -84,7 +84,7 @@ Kind = Literal["wire", "box", "badge"]
 
 @fast_dataclass
 class Part:
-    """A wire, a box or a badge, as the pieces to draw one after the other."""
+    """A wire, a box or a badge, as the pieces to draw, in order."""
 
     id: str
     kind: Kind
@@ -92,7 +92,7 @@ class Part:
 
 
 def parts(panel: Panel) -> Iterator[Part]:
-    """Wires below boxes below badges. Raises ValueError for a wire that is no spline."""
+    """The parts in drawing order: wires, boxes, badges. Raises ValueError for a wire that is not a spline."""
     for wire in panel.wires:
         yield Part(wire.id, "wire", tuple(_wire(wire)))
     for box in panel.boxes:
@@ -102,7 +102,7 @@ def parts(panel: Panel) -> Iterator[Part]:
 
 
 def runs(scenes: Sequence[Scene]) -> Iterator[TextRun]:
-    """Every run of text in the Scenes, the numbers of badges with them."""
+    """Every run of text in the Scenes, including the numbers of badges."""
     for scene in scenes:
         for panel in scene.panels:
             for part in parts(panel):
@@ -110,19 +110,19 @@ def runs(scenes: Sequence[Scene]) -> Iterator[TextRun]:
 
 
 def colour_of(theme: Theme, ink: str) -> str:
-    """The colour `#RRGGBB` of an ink. Raises ValueError with the inks there are."""
+    """The colour `#RRGGBB` of an ink. Raises ValueError with the valid inks."""
     if ink not in theme:
         raise ValueError(f"unknown ink {ink!r}; choose from: {', '.join(theme)}")
     return theme[ink]
 
 
 def start_of(run: TextRun) -> float:
-    """Where a run of text begins, in points, whatever its anchor."""
+    """The x of the left end of a run of text, whatever its anchor."""
     return run.x - _SHIFT[run.anchor] * width(run.text, run.size, run.face)
 
 
 def stroke_of(wire: Wire) -> float:
-    """How thick the line of a wire is."""
+    """The line width of a wire."""
     if isinstance(wire, WeightedWire):
         return wire.width
     return _DASHED_WIRE if wire.dashed else _WIRES.get(wire.ink, _WIRE)
@@ -140,7 +140,7 @@ def _wire(wire: Wire) -> Iterator[Piece]:
 
 def _box(box: Box) -> Iterator[Piece]:
     radius = min(CARD_RADIUS, box.area.width / 2, box.area.height / 2)
-    if box.shape in ("card", "stack"):  # its border lies over its bands
+    if box.shape in ("card", "stack"):  # the border is drawn over the bands
         yield from _behind(box, radius)
         yield from (_band(band, radius) for band in box.bands)
         yield FilledArea(_front(box), radius, None, box.ink, _BORDERS["card"])
@@ -152,13 +152,13 @@ def _box(box: Box) -> Iterator[Piece]:
 
 
 def _front(box: Box) -> Rectangle:
-    """The card of a box; of a stack the first one."""
+    """The card of a box; the first card of a stack."""
     depth = STACK_DEPTH if box.shape == "stack" else 0.0
     return Rectangle(box.area.x, box.area.y, box.area.width - depth, box.area.height - depth)
 
 
 def _behind(box: Box, radius: float) -> Iterator[Piece]:
-    """The ground of a card; of a stack the cards behind the first one before it."""
+    """The fill of a card, after the cards behind it if it is a stack."""
     front = _front(box)
     for shift in (STACK_DEPTH, STACK_DEPTH / 2) if box.shape == "stack" else ():
         yield FilledArea(front.moved(shift, shift), radius, box.fill, box.ink, _BORDERS["card"])
@@ -180,7 +180,7 @@ def _band(band: Band, radius: float) -> FilledArea:
 
 
 def _badge(badge: Badge) -> Iterator[Piece]:
-    """A disc with a number; a short pill where the number is too long for a disc."""
+    """A disc with a number, or a short pill if the number is too wide for a disc."""
     wide = width(badge.text, BADGE_SIZE, "bold")
     half = wide / 2 + _BADGE_MARGIN if wide > _WIDEST_IN_DISC else BADGE_RADIUS
     area = Rectangle(badge.x - half, badge.y - BADGE_RADIUS, 2 * half, 2 * BADGE_RADIUS)

@@ -17,13 +17,13 @@ Holds = Literal["picture", "pages", "moments", "graph", "original"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format of files.
+    """One file format.
 
-    holds: `picture`: a file holds one picture (both panels, or one of them, or a step); `pages`: or several;
-    `moments`: always all of them, one after the other; `graph`: it is written from the Graph, without a layout;
-    `original`: from the text that torchviz made of the same roots, before backward ran.
-    writer: `module:function` of this package, imported when it is needed, since each brings its own libraries.
-    needs: the package of the extra `slides` without which it cannot be written.
+    holds: what one file contains. `picture`: one picture (both panels, one of them, or a step); `pages`: one
+    picture or several; `moments`: all moments, in order; `graph`: the Graph, without a layout; `original`:
+    torchviz's drawing of the same roots, made before backward ran.
+    writer: `module:function` of this package, imported on use, since each needs its own libraries. needs: the
+    package of the extra `slides` that the format requires.
     """
 
     suffix: str
@@ -32,11 +32,11 @@ class Format:
     needs: str = ""
 
     def is_installed(self) -> bool:
-        """Whether what it needs is there. Imports nothing."""
+        """Whether the required package is installed. Imports nothing."""
         return not self.needs or find_spec(self.needs) is not None
 
     def load(self) -> Callable[..., Any]:
-        """The function that writes. Its libraries are imported now."""
+        """The function that writes the format. Imports its libraries."""
         module, _, function = self.writer.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), function)
         return loaded
@@ -55,22 +55,22 @@ WRITERS: Mapping[str, Format] = {
     "mermaid": Format(".mmd", "graph", "mermaid:write_mermaid"),
     "torchviz": Format(".torchviz.svg", "original", "torchviz:write_original"),
 }
-"""Every format by its name on the command line."""
+"""Every format, by its name on the command line."""
 
 
 def format_of(file_name: str) -> str | None:
-    """The format that a file's name asks for, None where no format ends like that."""
+    """The format that belongs to a file's suffix; None if there is none."""
     name = file_name.lower()
     fitting = [format for format, known in WRITERS.items() if name.endswith(known.suffix)]
     return max(fitting, key=lambda format: len(WRITERS[format].suffix), default=None)
 
 
 def write_scenes(format: str, scenes: Sequence[Scene], *, theme: str = "light", text: str = "path") -> bytes:
-    """Scenes as the bytes of a file: one Scene of a format that holds a picture, else one for each moment.
+    """Scenes as the bytes of a file. scenes: one Scene for a format that holds a picture, else one per moment.
 
-    text: of an svg; every other format has its own way with text. A pdf of several Scenes has a page for each.
-    Raises MissingExtra where the format needs packages that are not installed, ValueError for an unknown theme,
-    text mode, ink or face, and for Scenes of several sizes in a format that lays them over each other.
+    text: how an svg stores text; other formats ignore it. A pdf of several Scenes has a page for each. Raises
+    MissingExtra if the format needs packages that are not installed, and ValueError for an unknown theme, text
+    mode, ink or face, and for Scenes of different sizes in a format that overlays them.
     """
     writer = WRITERS[format].load()
     if format == "svg":
@@ -79,10 +79,10 @@ def write_scenes(format: str, scenes: Sequence[Scene], *, theme: str = "light", 
 
 
 def write_graph(format: str, graph: Graph) -> bytes:
-    """The Graph in a language for graphs, dot or mermaid."""
+    """The Graph in a graph language, dot or mermaid."""
     return bytes(WRITERS[format].load()(graph).encode())
 
 
 def write_torchviz(source: str) -> bytes:
-    """torchviz's own picture, from the text that it made. Raises LayoutFailed."""
+    """torchviz's own picture. source: its DOT text. Raises LayoutFailed."""
     return bytes(WRITERS["torchviz"].load()(source))

@@ -1,7 +1,7 @@
 """Overlay the frames of a figure: which pieces are always visible, and which only in some frames.
 
-The Scenes must have the same geometry. Formats that step through one picture (TikZ, reveal.js) write a piece once
-for all frames that show it.
+The Scenes must have the same geometry. Formats that animate one picture (TikZ, reveal.js) write a piece once for
+all frames that show it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from inspector.export.drawing_primitives import FilledArea, Kind, Piece, parts
 from inspector.scene.scene import Scene, TextRun
 
 Span = tuple[int, int]
-"""The first and the last frame, from 0, of a stretch of frames."""
+"""The first and the last of a range of frames, from 0."""
 
 _ORDER: tuple[Kind, ...] = ("wire", "box", "badge")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPiece:
-    """A piece and the stretches of frames that show it. `always`: all of them do."""
+    """A piece and the ranges of frames that show it. always: whether all frames do."""
 
     piece: Piece
     spans: tuple[Span, ...]
@@ -29,7 +29,7 @@ class ShownPiece:
 
 @dataclass(frozen=True, slots=True)
 class LayeredPart:
-    """A wire, a box or a badge with what it is in all frames, in the order of drawing."""
+    """A wire, a box or a badge with its pieces in all frames, in drawing order."""
 
     id: str
     kind: Kind
@@ -38,7 +38,7 @@ class LayeredPart:
 
 @dataclass
 class _PieceFrames:
-    """A part while the frames are gone through: its pieces with their depth, and the frames of each."""
+    """A part under construction: its pieces with their depths, and the frames of each."""
 
     id: str
     kind: Kind
@@ -46,14 +46,14 @@ class _PieceFrames:
 
 
 def same_size(scenes: Sequence[Scene]) -> None:
-    """Raises ValueError unless all Scenes are equally large, and there is one."""
+    """Raise ValueError unless there are Scenes and all have the same size."""
     sizes = {(scene.width, scene.height) for scene in scenes}
     if len(sizes) != 1:
         raise ValueError(f"all frames must have the same size, got {len(sizes)} different sizes")
 
 
 def lay_over(scenes: Sequence[Scene]) -> list[LayeredPart]:
-    """The parts of all Scenes, wires below boxes below badges. Raises ValueError for several sizes."""
+    """The parts of all Scenes in drawing order: wires, boxes, badges. Raises ValueError for different sizes."""
     same_size(scenes)
     seen: dict[tuple[int, int, Kind, str], _PieceFrames] = {}
     for frame, scene in enumerate(scenes):
@@ -63,21 +63,21 @@ def lay_over(scenes: Sequence[Scene]) -> list[LayeredPart]:
                 record = seen.setdefault(key, _PieceFrames(part.id, part.kind))
                 for index, piece in enumerate(part.pieces):
                     record.frames.setdefault((_depth(index, piece), piece), []).append(frame)
-    ordered = sorted(seen.items(), key=lambda item: item[0][:2])  # stable: first seen, first drawn
+    ordered = sorted(seen.items(), key=lambda item: item[0][:2])  # stable: drawn in order of appearance
     return [_layered(record, len(scenes)) for _, record in ordered]
 
 
 def _layered(record: _PieceFrames, count: int) -> LayeredPart:
-    """The pieces of a part from the lowest to the highest."""
+    """The pieces of a part, lowest first."""
     ordered = sorted(record.frames.items(), key=lambda item: item[0][0])
     shown = [ShownPiece(piece, _spans(frames), len(set(frames)) == count) for (_, piece), frames in ordered]
     return LayeredPart(record.id, record.kind, tuple(shown))
 
 
 def _depth(index: int, piece: Piece) -> int:
-    """How far above the ground a piece lies within its part: its body, strips, border and lines, texts.
+    """The layer of a piece within its part: body, strips, border and lines, texts.
 
-    So a fill that some frames only have hides nothing of what the others show.
+    So a fill that only some frames have hides nothing in the others.
     """
     if isinstance(piece, TextRun):
         return 3

@@ -15,11 +15,11 @@ with needs_extra("gif", "slides"):
 
 MOMENT = 1_600
 LAST_MOMENT = 3_200
-"""Milliseconds a moment is shown; the last one is longer, so that the end is seen to be the end."""
+"""Milliseconds per moment; the last one is longer, to mark the end of the loop."""
 
 
 def write_gif(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """Scenes of one size as the frames of a GIF file, with their ground. Raises ValueError for several sizes."""
+    """Scenes of one size as the frames of a GIF file, with a background. Raises ValueError for different sizes."""
     same_size(scenes)
     images = [_image(scene, theme) for scene in scenes]
     times = [MOMENT] * (len(images) - 1) + [LAST_MOMENT]
@@ -29,6 +29,6 @@ def write_gif(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
 
 
 def _image(scene: Scene, theme: str) -> Image.Image:
-    """A Scene in at most 256 colours, chosen for it. Without dithering: figures are flat."""
+    """A Scene in at most 256 colours of its own, without dithering, since figures have flat colours."""
     pixels = Image.open(BytesIO(rasterise(scene, theme, ground=True))).convert("RGB")
     return pixels.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -1,4 +1,4 @@
-"""The table of gradients as HTML, read from the description lines of a Scene, one line per tensor."""
+"""The table of gradients as HTML, from the description of a Scene (one line per tensor)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _COLUMNS = ("tensor", "data", "grad before", "grad after")
 
 
 def table(description: str) -> str:
-    """An HTML table of a Scene's description, and a paragraph for every line that is no row of it; "" for none."""
+    """An HTML table of a Scene's description, and a paragraph for every line that is not a row; "" if there are
+    none."""
     _, *lines = map(sanitize, description.splitlines() or [""])
     found = [(line, _ROW.fullmatch(line)) for line in lines]
     rows = "".join(_row(*match.groups()) for _, match in found if match)

@@ -12,7 +12,7 @@ ARROW = " \N{RIGHTWARDS ARROW} "
 
 
 def node_lines(graph: Graph, attributes: NodeRow) -> list[str]:
-    """What is written in a function (its turn, its name, what it keeps) or in a tensor (its name and rows)."""
+    """The lines of a function (step, name, saved attributes) or of a tensor (name and rows)."""
     if attributes["kind"] == "function":
         return _function(attributes)
     assert attributes["kind"] == "tensor", "a folded graph cannot be written as text"
@@ -20,24 +20,24 @@ def node_lines(graph: Graph, attributes: NodeRow) -> list[str]:
 
 
 def edge_text(attributes: EdgeRow) -> str:
-    """The gradient that flowed along an edge from function to function; "" elsewhere and where it is unknown."""
+    """The gradient that flowed along an edge between functions; "" for other edges and if it is unknown."""
     return _known(attributes.get("gradient")) if attributes["kind"] == "next" else ""
 
 
 def name_of(identifier: str) -> str:
-    """An id as a name, where a colon has a meaning of its own."""
+    """An id as a name without colons, which have a special meaning in graph languages."""
     return identifier.replace(":", "_")
 
 
 def _function(attributes: FunctionRow) -> list[str]:
-    """The lines of a function: its name, its turn, what it keeps beside tensors."""
+    """The lines of a function: its step and name, and the attributes it saved."""
     step = _known(attributes.get("step"))
     saved = [f"{name} = {value_text(value)}" for name, value in attributes.get("attributes", {}).items()]
     return [f"{step}: {attributes['name']}" if step else attributes["name"], *saved]
 
 
 def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
-    """The lines of a tensor: its name and the rows of every figure."""
+    """The lines of a tensor: its name, and the same rows as in a figure."""
     before, after = attributes["before"], attributes["after"]
     grad_fn = attributes["grad_fn"]
     rows = {
@@ -52,11 +52,11 @@ def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
 
 
 def _change(before: Any, after: Any) -> str:
-    """`4`, or `None → 4` where backward changed it."""
+    """`4`, or `None → 4` if backward changed it."""
     old, new = value_text(before), value_text(after)
     return new if old == new else f"{old}{ARROW}{new}"
 
 
 def _known(value: Any) -> str:
-    """A value as text, "" where there is none or it is not known."""
+    """A value as text; "" if it is None or unknown."""
     return "" if value is None or is_unknown(value) else value_text(value)

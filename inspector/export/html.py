@@ -50,7 +50,7 @@ _POLICY = "default-src 'none'; style-src 'sha256-{hash}'; font-src data:; base-u
 
 
 def write_html(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """The page of a figure: its title, its moments, its table of gradients."""
+    """The page of a figure: its title, its moments and its table of gradients."""
     colours = find_theme(theme)
     fonts = identifier(scenes[0].prefix)
     style = f"{font_rules(runs(scenes), fonts)}{_look(colours)}{_choices(len(scenes))}"
@@ -74,7 +74,7 @@ def _look(colours: Theme) -> str:
 
 
 def _choices(count: int) -> str:
-    """Which moment is seen when which button is chosen."""
+    """The rules that show the moment of the selected button."""
     rules = (
         f"#moment-{index}:checked ~ figure > :nth-child({index + 1}) {{ visibility: visible; }}\n"
         for index in range(count)
@@ -83,7 +83,7 @@ def _choices(count: int) -> str:
 
 
 def _title(scenes: Sequence[Scene]) -> str:
-    """What the titles of all moments have in common."""
+    """The common beginning of the titles of all moments."""
     titles = [sanitize(scene.title) for scene in scenes]
     same = takewhile(lambda column: len(set(column)) == 1, zip(*titles, strict=False))
     return "".join(column[0] for column in same).rstrip(" :,;") or titles[0]

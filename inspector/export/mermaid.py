@@ -12,14 +12,14 @@ from inspector.typography.sanitize import sanitize
 _SHAPES = {"function": ("([", "])"), "tensor": ("[", "]")}
 _ARROWS = {"next": "-->", "grad_fn": "-.-", "accumulate": "-.->", "saved": "-.-"}
 _MEANING = frozenset('"#&<>`\\|{}[]()*_~$%;')
-"""Characters that Mermaid, its Markdown or a browser would take for more than themselves."""
+"""Characters with a special meaning in Mermaid, its Markdown or a browser."""
 
 
 def write_mermaid(graph: Graph) -> str:
-    """The Graph as the text of a flowchart, in the Graph's own order: the same text for the same Graph.
+    """The Graph as the text of a flowchart, in the order of the Graph, so that the same Graph gives the same text.
 
-    Solid arrows lead from function to function, the way the gradient flows, and say what flowed; dotted ones
-    tie a tensor to its grad_fn, an AccumulateGrad to its leaf, and a function to what it saved.
+    Solid arrows lead from function to function in the direction of the gradient, labelled with it; dotted lines
+    connect a tensor with its grad_fn, an AccumulateGrad with its leaf, and a function with its saved tensors.
     """
     return "\n".join(("flowchart LR", *_nodes(graph), *_edges(graph), ""))
 
@@ -41,7 +41,7 @@ def _arrow(attributes: EdgeRow) -> str:
 
 
 def _label(lines: Iterable[str]) -> str:
-    """Lines with everything in them taken literally: characters with a meaning by their numbers."""
+    """Escaped lines: characters with a special meaning become character codes."""
     return "<br/>".join(
         "".join(f"#{ord(character)};" if character in _MEANING else character for character in sanitize(line))
         for line in lines

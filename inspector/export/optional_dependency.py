@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 
 class MissingExtra(Exception):
-    """A format needs a package that is not installed. The message is one line with the command that helps."""
+    """A format needs a package that is not installed. The message is one line with the command that installs
+    it."""
 
     def __init__(self, format: str, extra: str) -> None:
         super().__init__(f'{format} needs the extra {extra!r}: pip install "autograd-inspector[{extra}]"')
@@ -15,7 +16,7 @@ class MissingExtra(Exception):
 
 @contextmanager
 def needs_extra(format: str, extra: str) -> Iterator[None]:
-    """Around the imports of a format: raises MissingExtra for a package that is not there."""
+    """Context for the imports of a format: raises MissingExtra for a package that is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -32,11 +32,11 @@ from inspector.typography.sanitize import sanitize
 
 CREATOR = "autograd-inspector"
 _CIRCLE = 0.5522847498
-"""The share of a radius at which a cubic's control points make a quarter of a circle."""
+"""Distance of the control points, in radii, at which a cubic Bezier curve is a quarter of a circle."""
 
 
 def write_pdf(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """The Scenes as the pages of a PDF file. A character that the bundled fonts lack becomes a square."""
+    """The Scenes as the pages of a PDF file. Characters that the bundled fonts lack become squares."""
     file = BytesIO()
     canvas = Canvas(file, invariant=True, lang="en", initialFontName=_font("regular"))
     canvas._doc.info = _Information()
@@ -51,10 +51,10 @@ def write_pdf(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
 
 
 class _Information(pdfdoc.PDFInfo):  # type: ignore[misc]
-    """What a reader shows as the document's properties, without the dates that reportlab insists on."""
+    """The document properties, without the dates that reportlab adds."""
 
     def format(self, document: Any) -> Any:
-        """The dictionary of the file, as reportlab asks for it."""
+        """The PDF dictionary, called by reportlab."""
         entries = {
             "Title": pdfdoc.PDFString(self.title),
             "Subject": pdfdoc.PDFString(self.subject),
@@ -65,7 +65,7 @@ class _Information(pdfdoc.PDFInfo):  # type: ignore[misc]
 
 
 class _Page:
-    """One Scene on a page of its own size. PDF counts upwards from the lower edge, a Scene downwards."""
+    """One Scene on a page of its size. In PDF, y grows upwards from the lower edge."""
 
     def __init__(self, canvas: Any, scene: Scene, theme: Theme) -> None:
         self._canvas = canvas
@@ -114,7 +114,7 @@ class _Page:
         self._paint(path, piece.fill, piece.stroke)
 
     def _corner(self, path: Any, corner: Point, along: tuple[int, int], radius: float) -> None:
-        """A line to where a round corner begins, and its quarter of a circle, clockwise on the page."""
+        """A line to the start of a round corner, and a quarter of a circle, clockwise."""
         (x, y), (ahead, down) = corner, along
         turned = (-down, ahead)
         path.lineTo(*self._place((x - ahead * radius, y - down * radius)))
@@ -164,7 +164,7 @@ class _Page:
 
 
 def _font(face: str) -> str:
-    """The name of a face in reportlab, which is told of it when it is first used."""
+    """The name of a face in reportlab; registers the font on first use."""
     name = f"inspector-{face}"
     if name not in pdfmetrics.getRegisteredFontNames():
         pdfmetrics.registerFont(TTFont(name, str(find_face(face).path)))

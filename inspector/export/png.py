@@ -11,25 +11,26 @@ from inspector.export.svg import write_svg
 from inspector.scene.scene import Scene
 
 SCALE = 2
-"""Pixels a point: sharp on a projector of twice the slide's size."""
+"""Pixels per point, for a sharp picture on high-resolution screens."""
 
 LARGEST = 400_000_000
-"""Pixels: with four bytes for each, as much memory as a laptop can spare."""
+"""Maximum number of pixels (1.6 GB of memory, at four bytes each)."""
 
 
 def write_png(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """The first Scene as the bytes of a PNG file; what lies behind the figure shows through.
+    """The first Scene as the bytes of a PNG file, with a transparent background.
 
-    Raises ValueError for a figure that is too large for pixels.
+    Raises ValueError if the figure has too many pixels.
     """
     return rasterise(scenes[0], theme)
 
 
 def rasterise(scene: Scene, theme: str, *, ground: bool = False) -> bytes:
-    """A Scene in pixels, as PNG. ground: whether the canvas is filled. Raises ValueError if it is too large."""
+    """A Scene as PNG. ground: whether the background is filled. Raises ValueError if it is too large."""
     wide, high = round(SCALE * scene.width), round(SCALE * scene.height)
     if wide * high > LARGEST:
         raise ValueError(f"a PNG of {wide:,} by {high:,} pixels is too large; fold the graph, or use svg or pdf")
     svg = write_svg(scene, theme=theme, text="path", ground=ground)
-    # Only what the bundled fonts lack is text here: then the system's fonts are worth the time to load them.
+    # Only characters that the bundled fonts lack are text elements; loading the system's fonts for others takes
+    # time.
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=SCALE, skip_system_fonts="<text" not in svg))

@@ -32,13 +32,13 @@ with needs_extra("pptx", "slides"):
     from pptx.util import Emu, Pt
 
 SLIDES = ((960.0, 540.0), (720.0, 540.0))
-"""The sizes of 16:9 and 4:3 slides. A figure of another size stands in the middle of a 16:9 one."""
+"""The sizes of 16:9 and 4:3 slides. A figure of another size is centred on a 16:9 slide."""
 LARGEST = 4_032.0
-"""Points: PowerPoint takes no slide that is longer."""
+"""Points; PowerPoint does not accept larger slides."""
 _POINT = 12_700  # EMU
 _TITLED, _BLANK = 5, 6  # layouts of the default template: with a title alone, without placeholders
 _TITLE = "title"
-"""The id of the box that is a slide's title: outlines and screen readers look for it."""
+"""The id of the box that becomes the title of the slide, for outlines and screen readers."""
 _ALIGNED = {"start": PP_ALIGN.LEFT, "middle": PP_ALIGN.CENTER, "end": PP_ALIGN.RIGHT}
 _FONTS = {
     "regular": ("Arial", False),
@@ -47,10 +47,10 @@ _FONTS = {
     "mono": ("Consolas", False),
 }
 _ASCENT = {"Arial": 0.905, "Consolas": 0.92}
-_HEIGHT = 1.17  # of a line, in ems
-_SPACE = 0.278  # Arial's, in ems
-_CURVE_STEPS = 4  # straight lines for each segment of a curve
-_DISC_SIDES = (0, 2, 4, 6)  # where an oval is glued at its top, left, bottom and right
+_HEIGHT = 1.17  # height of a line, in ems
+_SPACE = 0.278  # width of a space in Arial, in ems
+_CURVE_STEPS = 4  # straight lines per segment of a curve
+_DISC_SIDES = (0, 2, 4, 6)  # connection sites of an oval: top, left, bottom, right
 
 
 def write_pptx(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
@@ -73,14 +73,14 @@ def write_pptx(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
 
 
 def _texts(scenes: Sequence[Scene]) -> list[Rectangle]:
-    """The room of what is written beside the wires of any slide: so that a wire is the same shape on all."""
+    """The areas of all texts beside wires, over all slides, so that a wire has the same shape on each of them."""
     panels = [panel for scene in scenes for panel in scene.panels]
     found = (_room(run) for panel in panels for wire in panel.wires for run in wire.texts)
     return list(dict.fromkeys(found))
 
 
 def _slide_size(scenes: Sequence[Scene]) -> tuple[float, float]:
-    """The slide that all Scenes fit on: 4:3 for one that is just that, else 16:9, larger if it must be."""
+    """The size of the slides: 4:3 if the Scenes have exactly this size, else 16:9, enlarged if necessary."""
     wide, high = max(scene.width for scene in scenes), max(scene.height for scene in scenes)
     if (wide, high) in SLIDES:
         return wide, high
@@ -90,7 +90,7 @@ def _slide_size(scenes: Sequence[Scene]) -> tuple[float, float]:
 
 
 def _note(slide: Any, scene: Scene) -> None:
-    """The Scene in words, as the speaker's notes."""
+    """Add the title and description of the Scene as speaker notes."""
     lines = (scene.title, *scene.description.splitlines())
     slide.notes_slide.notes_text_frame.text = "\n".join(map(sanitize, lines))
 
@@ -104,7 +104,7 @@ def _describe(properties: Any, scene: Scene) -> None:
 
 
 _Ends = tuple[Any, Rectangle]
-"""A shape that a connector can be glued to, and the area of its box."""
+"""A shape that a connector can be attached to, and the area of its box."""
 
 
 class _Slide:
@@ -121,7 +121,7 @@ class _Slide:
         )
 
     def draw(self, texts: Sequence[Rectangle]) -> None:
-        """texts: what wires must not run over, on any slide."""
+        """texts: the areas that wires must not cross."""
         ground = self._slide.background.fill
         ground.solid()
         ground.fore_color.rgb = self._colour("ground")
@@ -129,7 +129,7 @@ class _Slide:
             self._panel(panel, f"{number + 1} " if number else "", texts)
 
     def _panel(self, panel: Panel, prefix: str, texts: Sequence[Rectangle]) -> None:
-        """Boxes first, since connectors are glued to them, then wires, which are moved below the boxes."""
+        """Boxes first, since connectors are attached to them, then wires, which are moved below the boxes."""
         tree = self._slide.shapes._spTree
         lowest = len(tree)
         drawn = {part.id: self._part(part, prefix) for part in parts(panel) if part.kind != "wire"}
@@ -153,7 +153,7 @@ class _Slide:
     # ---- boxes ------------------------------------------------------------------------------------------
 
     def _part(self, part: Part, prefix: str) -> Any:
-        """A box or badge as one shape or as a group of several; the shape that connectors are glued to."""
+        """Draw a box or badge as one shape or a group; returns the shape that connectors are attached to."""
         title = f"!!{prefix}{part.id}"
         if part.id == _TITLE and self._slide.shapes.title is not None and not prefix:
             return self._title(title, [piece for piece in part.pieces if isinstance(piece, TextRun)])
@@ -196,7 +196,7 @@ class _Slide:
         return shape
 
     def _text(self, shapes: Any, run: TextRun) -> Any:
-        """A text box as large as its one line, which does not wrap and keeps its anchor in any font."""
+        """A text box of the size of its line; it does not wrap, and keeps its anchor in any font."""
         typeface, _ = _FONTS[run.face]
         wide = width(run.text, run.size, run.face)
         area = Rectangle(start_of(run), run.y - _ASCENT[typeface] * run.size, wide, _HEIGHT * run.size)
@@ -208,7 +208,7 @@ class _Slide:
         return box._element
 
     def _write(self, paragraph: Any, run: TextRun, text: str) -> None:
-        """Add text to a paragraph, as a run of the Scene looks."""
+        """Add text to a paragraph in the style of a run of the Scene."""
         words = paragraph.add_run()
         words.text = isolate_right_to_left(sanitize(text))
         words.font.name, words.font.bold = _FONTS[run.face]
@@ -216,7 +216,7 @@ class _Slide:
         words.font.color.rgb = self._colour(run.ink)
 
     def _title(self, title: str, runs: Sequence[TextRun]) -> Any:
-        """The title's lines in the placeholder of the slide, where the figure has them."""
+        """Put the lines of the title into the placeholder of the slide, at their positions in the figure."""
         lines: list[list[TextRun]] = []
         for run in runs:
             if lines and start_of(run) > start_of(lines[-1][-1]):
@@ -251,12 +251,12 @@ class _Slide:
     def _wire(
         self, wire: Wire, boxes: Mapping[str, _Ends], texts: Sequence[Rectangle], title: str
     ) -> list[Any]:
-        """The connectors of a wire, glued to its boxes and to the joints between them; the first one first."""
+        """The connectors of a wire, attached to its boxes and to the joints between them, in order."""
         own = (wire.source, wire.target)
         others = (area for identifier, (_, area) in boxes.items() if identifier not in own)
         pieces = pieces_of(wire.points, [*texts, *others])
         joints: list[Any] = [self._joint(piece.end, wire.ink, stroke_of(wire)) for piece in pieces[:-1]]
-        if wire.source == wire.target or any(end not in boxes for end in own):  # a legend's sample
+        if wire.source == wire.target or any(end not in boxes for end in own):  # a sample in the legend
             tips = wire.points[0], wire.points[-1]
             ends: list[Any] = [self._joint(tip, "", stroke_of(wire)) for tip in tips]
         else:
@@ -276,7 +276,8 @@ class _Slide:
         return [*connectors, *(joint._element for joint in marks)]
 
     def _line(self, wire: Wire) -> Any:
-        """A line that joins no boxes, a plot's curve, as a freeform: connectors know no bends but an S."""
+        """A line that connects no boxes (the curve of a plot) as a freeform, since connectors have no other bend
+        than an S."""
         points = [self._place(Rectangle(x, y, 0, 0))[:2] for x, y in sampled(wire.points, _CURVE_STEPS)]
         builder = self._slide.shapes.build_freeform(*points[0], scale=1.0)
         builder.add_line_segments(points[1:], close=False)
@@ -299,7 +300,8 @@ class _Slide:
         return connector
 
     def _joint(self, at: Point, ink: str, wide: float) -> Any:
-        """A disc as wide as the wire: connectors are glued to shapes alone. ink: empty for none to be seen."""
+        """A disc as wide as the wire, since connectors can only be attached to shapes. ink: empty for an invisible
+        one."""
         area = Rectangle(at[0] - wide / 2, at[1] - wide / 2, wide, wide)
         shape = self._slide.shapes.add_shape(MSO_SHAPE.OVAL, *self._place(area))
         drop_style(shape._element)
@@ -329,13 +331,13 @@ class _Slide:
 
 
 def _without_margins(frame: Any) -> None:
-    """Text begins in the upper corner of its shape, and stays in its lines."""
+    """Text starts in the upper corner of its shape and does not wrap."""
     frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
     frame.word_wrap, frame.auto_size, frame.vertical_anchor = False, MSO_AUTO_SIZE.NONE, MSO_ANCHOR.TOP
 
 
 def _glue(glue: Callable[[Any, int], None], end: Any, point: Point, piece: Piece) -> None:
-    """Glue an end of a connector to a box or a joint; it stays where the figure has it, not in a side's middle."""
+    """Attach an end of a connector to a box or a joint, without moving it to the middle of the side."""
     if isinstance(end, tuple):
         shape, side = end[0], side_of(end[1], point)
     else:
@@ -344,7 +346,7 @@ def _glue(glue: Callable[[Any, int], None], end: Any, point: Point, piece: Piece
 
 
 def _is_curve(wire: Wire, boxes: Mapping[str, _Ends]) -> bool:
-    """Whether a line is no wire between boxes, and bends."""
+    """Whether a line is curved and does not connect boxes."""
     return wire.source not in boxes and wire.target not in boxes and not is_straight(wire.points)
 
 
@@ -353,11 +355,11 @@ def _is_disc(shape: Any) -> bool:
 
 
 def _room(run: TextRun) -> Rectangle:
-    """What a run of text covers, from its highest letters to its lowest."""
+    """The area of a run of text."""
     wide = width(run.text, run.size, run.face)
     return Rectangle(start_of(run), run.y - 0.76 * run.size, wide, 0.98 * run.size)
 
 
 def _description_of(texts: Sequence[TextRun]) -> str:
-    """What a part says, for its alt text."""
+    """The texts of a part, as its alt text."""
     return ", ".join(sanitize(run.text) for run in texts)

@@ -1,4 +1,4 @@
-"""Wires as PowerPoint connectors, glued at both ends; a winding wire is several connectors with joints."""
+"""Wires as PowerPoint connectors, attached at both ends; a winding wire is several connectors with joints."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from inspector.scene.scene import Point, Rectangle
 from inspector.scene.splines import is_clear, s_curve, sampled, straight
 
 _STRAIGHT = 1.0
-"""Points that a wire may stray from the straight line between its ends."""
+"""Points by which a straight wire may deviate from the line between its ends."""
 _CLEAR = 6.0
-"""Points around what a wire avoids: programs draw an S a little differently, and glue to the middle of a side."""
+"""Margin around obstacles, in points: programs draw an S a little differently, and attach it to the middle of a
+side."""
 _TIGHT = 40.0
-"""Points along an S below which LibreOffice draws loops, since it leaves and arrives some way straight."""
-_QUARTER = 5_400_000  # of a turn, in PowerPoint's 60,000ths of a degree
+"""Length of an S below which LibreOffice draws loops, since its connectors have straight ends."""
+_QUARTER = 5_400_000  # 90 degrees in PowerPoint's unit, 1/60,000 of a degree
 
 
 class Bend(NamedTuple):
-    """How a connector runs: PowerPoint's name for it, its box, and how that is turned and flipped."""
+    """The shape of a connector: its PowerPoint preset, its box, and the rotation and flips of the box."""
 
     preset: str
     area: Rectangle
@@ -30,7 +31,7 @@ class Bend(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A connector of a wire, and where it begins and ends."""
+    """A connector of a wire, with its start and end."""
 
     bend: Bend
     start: Point
@@ -38,9 +39,9 @@ class Piece(NamedTuple):
 
 
 def pieces_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> list[Piece]:
-    """The connectors of a wire, one after the other: one where that is possible, else one for each bend.
+    """The connectors of a wire, in order: a single one if possible, else one per bend.
 
-    obstacles: texts and boxes that are not the wire's own.
+    obstacles: texts, and boxes other than the wire's own.
     """
     whole = bend_of(points, obstacles)
     if whole is not None:
@@ -52,7 +53,8 @@ def pieces_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> l
 
 
 def _stretches(segment: Sequence[Point]) -> list[tuple[Point, ...]]:
-    """A segment of a spline as a straight line (two points) or an S (four); a corner and a tight S are lines."""
+    """A segment of a spline as a straight line (two points) or an S (four points); a corner or a tight S is split
+    into lines."""
     start, first, last, end = segment
     if _strays(segment, straight(start, end)) < _STRAIGHT:
         return [(start, end)]
@@ -66,7 +68,7 @@ def _stretches(segment: Sequence[Point]) -> list[tuple[Point, ...]]:
 
 
 def _merged(stretches: Sequence[tuple[Point, ...]]) -> list[tuple[Point, ...]]:
-    """Stretches without those that have no length, and lines that go on straight as one."""
+    """The stretches without those of length zero, and with consecutive collinear lines joined."""
     merged: list[tuple[Point, ...]] = []
     for stretch in stretches:
         if dist(stretch[0], stretch[-1]) < _STRAIGHT:
@@ -91,9 +93,9 @@ def _piece(stretch: tuple[Point, ...]) -> Piece:
 
 
 def side_towards(start: Point, piece: Piece) -> int:
-    """The side of a joint at one end of a connector on which that is glued: the one that its other end lies on.
+    """The side of a joint at which a connector is attached: the side of the connector's other end.
 
-    start: the end where the joint is.
+    start: the end at the joint.
     """
     end = piece.end if start == piece.start else piece.start
     across, down = end[0] - start[0], end[1] - start[1]
@@ -104,9 +106,9 @@ def side_towards(start: Point, piece: Piece) -> int:
 
 
 def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Bend | None:
-    """The connector for a wire: straight, or PowerPoint's S; None where that would run over what the wire avoids.
+    """The connector for a wire: straight, or PowerPoint's S; None if that would cross an obstacle.
 
-    obstacles: texts and boxes that are not the wire's own.
+    obstacles: texts, and boxes other than the wire's own.
     """
     start, end = points[0], points[-1]
     if is_straight(points):
@@ -119,12 +121,12 @@ def bend_of(points: Sequence[Point], obstacles: Sequence[Rectangle] = ()) -> Ben
 
 
 def is_straight(points: Sequence[Point]) -> bool:
-    """Whether a wire is as good as the straight line between its ends."""
+    """Whether a wire is nearly the straight line between its ends."""
     return _strays(points, straight(points[0], points[-1])) < _STRAIGHT
 
 
 def side_of(area: Rectangle, point: Point) -> int:
-    """The number of the side of a box in whose middle PowerPoint glues: 0 top, 1 left, 2 bottom, 3 right."""
+    """The side of a box nearest to a point, by PowerPoint's numbers: 0 top, 1 left, 2 bottom, 3 right."""
     x, y = area.center
     middles = ((x, area.y), (area.x, y), (x, area.bottom), (area.right, y))
     sides = (point[1] - area.y, point[0] - area.x, point[1] - area.bottom, point[0] - area.right)
@@ -132,7 +134,7 @@ def side_of(area: Rectangle, point: Point) -> int:
 
 
 def apply(bend: Bend, properties: Any) -> None:
-    """Turn and flip a shape: `properties` is its a:xfrm."""
+    """Rotate and flip a shape. properties: its a:xfrm element."""
     if bend.turn:
         properties.set("rot", str(bend.turn))
     for attribute, flipped in (("flipH", bend.flip_across), ("flipV", bend.flip_down)):
@@ -141,13 +143,13 @@ def apply(bend: Bend, properties: Any) -> None:
 
 
 def _level(preset: str, start: Point, end: Point) -> Bend:
-    """A connector as PowerPoint draws it unturned: from the upper left, leaving level."""
+    """A connector without rotation: PowerPoint draws it from the upper left, with horizontal ends."""
     area = _between(start, end)
     return Bend(preset, area, flip_across=end[0] < start[0], flip_down=end[1] < start[1])
 
 
 def _upright(start: Point, end: Point) -> Bend:
-    """The same turned by a quarter, so that it leaves and arrives upright. Its box is that before the turn."""
+    """A connector rotated by 90 degrees, with vertical ends. Its box is the one before the rotation."""
     area = _between(start, end)
     (x, y), wide, high = area.center, area.height, area.width
     unturned = Rectangle(x - wide / 2, y - high / 2, wide, high)
@@ -165,6 +167,6 @@ def _leaves_level(end: Point, control: Point) -> bool:
 
 
 def _strays(points: Sequence[Point], curve: Sequence[Point]) -> float:
-    """How far a wire comes away from a curve between the same ends."""
+    """The largest distance of a wire from a curve between the same ends."""
     places = list(sampled(curve, 64))
     return max(min(hypot(x - px, y - py) for px, py in places) for x, y in sampled(points))

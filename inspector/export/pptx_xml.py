@@ -19,11 +19,11 @@ _MORPH = (
     'p14:dur="1000"><p159:morph option="byObject"/></p:transition></mc:Choice>'
     "<mc:Fallback><p:transition {p}><p:fade/></p:transition></mc:Fallback></mc:AlternateContent>"
 )
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can store
 
 
 def add_morph(slide: Any) -> None:
-    """Let the slide before turn into this one: shapes of the same name move and change colour."""
+    """Add the Morph transition from the slide before: shapes of the same name move and change colour."""
     transition = parse_xml(_MORPH.format(p=nsdecls("p")))
     slide.element.insert_element_before(transition, "p:timing", "p:extLst")
 
@@ -41,13 +41,13 @@ def set_line(element: Any, colour: str, width: int, *, dashed: bool = False, arr
 
 
 def drop_style(element: Any) -> None:
-    """Take off the theme's own border, fill, shadow and text colour."""
+    """Remove the theme's border, fill, shadow and text colour."""
     for style in element.findall(qn("p:style")):
         element.remove(style)
 
 
 def name(element: Any, title: str, description: str = "") -> None:
-    """The name that Morph goes by, and the alt text. Without one, a screen reader passes the shape over."""
+    """Set the name, which Morph matches, and the alt text. Without one, screen readers skip the shape."""
     properties = element.xpath(".//p:cNvPr")[0]
     properties.set("name", title)
     if description:
@@ -55,7 +55,7 @@ def name(element: Any, title: str, description: str = "") -> None:
 
 
 def without_dates(file: bytes) -> bytes:
-    """The same package with the time of its making taken out: the same bytes every run."""
+    """The package without creation dates, so that every run gives the same bytes."""
     result = BytesIO()
     with zipfile.ZipFile(BytesIO(file)) as old, zipfile.ZipFile(result, "w") as new:
         for entry in old.infolist():

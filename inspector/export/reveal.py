@@ -1,8 +1,8 @@
 """Write the frames of a figure as an HTML fragment for reveal.js and Quarto: one picture with its steps as
 fragments.
 
-What all frames share is drawn once. What differs is a group of class `fragment`, whose `data-fragment-index` says
-when it appears or disappears. The background is transparent, so that the slide's own shows.
+Parts that all frames share are drawn once. The others are groups of class `fragment`, whose `data-fragment-index`
+says when they appear or disappear. The background is transparent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIZE = ".inspector-figure > svg { max-width: 100%; height: auto; }"
 
 
 def write_reveal(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """Scenes of one size as one picture with fragments. Raises ValueError for several sizes."""
+    """Scenes of one size as one picture with fragments. Raises ValueError for different sizes."""
     layers = lay_over(scenes)
     prefix = identifier(scenes[0].prefix)
     drawing = SvgDrawing(find_theme(theme), "embed", prefix, prefix)
@@ -46,7 +46,7 @@ def _part(part: LayeredPart, drawing: SvgDrawing, count: int) -> str:
 
 
 def _shown(shown: ShownPiece, drawing: SvgDrawing, count: int) -> Iterator[str]:
-    """A piece, as often as it comes and goes."""
+    """A piece, once for every range of frames that shows it."""
     drawn = drawing.pieces([shown.piece])
     if not drawn:
         return
@@ -56,7 +56,7 @@ def _shown(shown: ShownPiece, drawing: SvgDrawing, count: int) -> Iterator[str]:
 
 
 def _groups(span: Span, count: int) -> list[str]:
-    """The tags around a piece that a stretch of frames shows. The fragment of index k leads to frame k + 1."""
+    """The tags around a piece that a range of frames shows. The fragment of index k leads to frame k + 1."""
     first, last = span
     groups = []
     if first > 0:

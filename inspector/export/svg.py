@@ -1,4 +1,4 @@
-"""Write a Scene as SVG that slide programs, browsers and printers all render alike.
+"""Write a Scene as SVG that slide programs, browsers and printers render identically.
 
 The profile: presentation attributes only; no style sheet (except the fonts of `embed`), `rgba()`, `transparent`,
 foreignObject, nested svg, dominant-baseline, marker or filter. Arrow heads and text are paths. One unit is one
@@ -23,12 +23,11 @@ from inspector.util.gc_pause import gc_paused
 
 @gc_paused()
 def write_svg(scene: Scene, *, theme: str = "light", text: Text = "path", ground: bool = True) -> str:
-    """The Scene as the text of an SVG file; the same characters in every run.
+    """The Scene as the text of an SVG file, identical in every run.
 
     theme: light, dark or print. text: `path` draws glyphs as outlines, `embed` embeds the fonts, `plain`
-    names them. ground: whether the canvas is filled; without, what lies behind the figure shows through.
-    Raises ValueError for a theme, a text mode, an ink or a face that does not exist, and for a wire that is
-    no spline.
+    names them. ground: whether the background is filled; otherwise it is transparent. Raises ValueError for an
+    unknown theme, text mode, ink or face, and for a wire that is not a spline.
     """
     check_choice("text", text)
     prefix = identifier(scene.prefix)
@@ -38,13 +37,14 @@ def write_svg(scene: Scene, *, theme: str = "light", text: Text = "path", ground
 
 
 def draw_embedded(scene: Scene, theme: str, fonts: str) -> str:
-    """The Scene as an svg element of a page that holds its fonts (`font_rules`) under names that begin so."""
+    """The Scene as an svg element of a page that embeds its fonts (`font_rules`). fonts: the prefix of their
+    names."""
     drawing = SvgDrawing(find_theme(theme), "embed", identifier(scene.prefix), fonts)
     return "".join((*opening(scene, drawing), *_canvas(scene, drawing, True), *_panels(scene, drawing)))
 
 
 def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
-    """The svg element's tag, and the Scene in words: its title and its description."""
+    """The opening svg tag, and the title and description of the Scene."""
     size = f"{decimal(scene.width)} {decimal(scene.height)}"
     wide, high = size.split()
     told = [
@@ -71,7 +71,7 @@ def _canvas(scene: Scene, drawing: SvgDrawing, ground: bool) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """A title or description: its lines are kept, each of them cleaned."""
+    """A title or description, sanitized line by line."""
     return "\n".join(sanitize(line) for line in text.splitlines())
 
 

@@ -19,10 +19,10 @@ _DASHED = f' stroke-dasharray="{" ".join(map(decimal, DASHES))}"'
 
 @dataclass
 class SvgDrawing:
-    """What every part of a file needs to know.
+    """State shared by all parts of a file.
 
-    prefix: what ids begin with. fonts: what the names of embedded fonts begin with. used: the ids that are taken.
-    numbers: the lengths that were written so far.
+    prefix: of all ids. fonts: prefix of the names of embedded fonts. used: the ids in use. numbers: cache of
+    formatted lengths.
     """
 
     theme: Theme
@@ -36,7 +36,7 @@ class SvgDrawing:
         return colour_of(self.theme, ink)
 
     def group(self, *names: str) -> str:
-        """The opening tag of a group whose id is made of these names and like no other in the file."""
+        """The opening tag of a group whose id is made of these names and unique in the file."""
         wanted = unique = f"{self.prefix}-{_UNFIT_FOR_ID.sub('_', '-'.join(names))}"
         count = 1
         while unique in self.used:
@@ -46,7 +46,7 @@ class SvgDrawing:
         return f'<g id="{unique}">'
 
     def part(self, part: Part, *names: str) -> str:
-        """A part as a group. names: what its id begins with, after the prefix."""
+        """A part as a group. names: the first parts of its id, after the prefix."""
         return f"{self.group(*names, part.id)}{self.pieces(part.pieces)}</g>\n"
 
     def pieces(self, pieces: Iterable[Piece]) -> str:
@@ -87,7 +87,7 @@ class SvgDrawing:
 
 
 class Numbers(dict[float, str]):
-    """Lengths as text (`decimal`): half of those in a figure occur more than once."""
+    """Length → text (`decimal`). Cached, since half of the lengths in a figure occur more than once."""
 
     def __missing__(self, value: float) -> str:
         text = self[value] = decimal(value)
@@ -95,7 +95,7 @@ class Numbers(dict[float, str]):
 
 
 def identifier(prefix: str) -> str:
-    """A prefix that an id may begin with."""
+    """The prefix as a valid start of an id."""
     fit = _UNFIT_FOR_ID.sub("_", prefix)
     return fit if fit[:1].isalpha() else f"figure{fit}"
 

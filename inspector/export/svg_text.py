@@ -1,4 +1,4 @@
-"""Text in an SVG file: as outlines, in an embedded font, or in a font that the reader must have.
+"""Text in an SVG file: as outlines, in an embedded font, or in an installed font.
 
 Outlines look the same everywhere, including slide programs. `embed` keeps text selectable in browsers (PowerPoint,
 cairo and resvg ignore embedded fonts). `plain` is for readers who have Inter and Fira Code installed and want to
@@ -22,10 +22,10 @@ from inspector.typography.sanitize import isolate_right_to_left, sanitize
 
 
 def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
-    """One run of text as an SVG element, or "" for a run without anything to see.
+    """One run of text as an SVG element, or "" for a blank one.
 
-    prefix: of the embedded fonts' family names. A run with characters that the face lacks (Chinese, Arabic,
-    an emoji) is real text in every mode: the reader's fonts may have them.
+    prefix: of the family names of embedded fonts. A run with characters that the face lacks (Chinese, Arabic, an
+    emoji) is real text in every mode, for the reader's fonts.
     """
     text = sanitize(run.text)
     if not text.strip():
@@ -37,7 +37,7 @@ def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
     if mode == "embed":
         families = f"{embedded_family(run.face, prefix)}, {families}"
     anchor = "" if run.anchor == "start" else f' text-anchor="{run.anchor}"'
-    # Blanks at the edges and double ones count in the metrics; XML would drop them.
+    # Leading, trailing and double spaces count in the metrics, but XML would drop them.
     space = ' xml:space="preserve"' if " ".join(text.split()) != text else ""
     return (
         f'<text x="{decimal(run.x)}" y="{decimal(run.y)}" font-family="{families}"'
@@ -47,12 +47,12 @@ def text_element(run: TextRun, colour: str, mode: Text, prefix: str) -> str:
 
 
 def embedded_family(face: str, prefix: str) -> str:
-    """The name of an embedded font: its own for each figure, since fonts are global to the page around it."""
+    """The name of an embedded font: unique to a figure, since fonts are global to a page."""
     return f"{prefix}-{FACES[face].family.replace(' ', '-')}"
 
 
 def font_rules(runs: Iterable[TextRun], prefix: str) -> str:
-    """The rules of a style sheet that embed the glyphs which `runs` need, as data; "" if they need none."""
+    """CSS rules that embed the glyphs of `runs` as data; "" if there are none."""
     used: dict[str, set[str]] = {face: set() for face in FACES}
     for run in runs:
         find_face(run.face)

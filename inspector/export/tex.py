@@ -1,4 +1,4 @@
-r"""Write the frames of a figure as TikZ for Beamer: one picture that contains every box once, with steps as
+r"""Write the frames of a figure as TikZ for Beamer: one picture that contains every box once, with the steps as
 overlays.
 
 The file compiles alone (`pdflatex backward-1.tex`) and inside a frame (`\input{backward-1}`, with
@@ -59,11 +59,11 @@ _FACES = {
 }
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 _UNFIT_FOR_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_LARGEST = 16_000.0  # TeX knows no longer lengths, in points
+_LARGEST = 16_000.0  # points; TeX's maximum length
 
 
 def write_tex(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """Scenes of one size as a TikZ picture with a slide for each. Raises ValueError for several sizes."""
+    """Scenes of one size as a TikZ picture with a slide for each. Raises ValueError for different sizes."""
     layers = lay_over(scenes)
     scene = scenes[0]
     if max(scene.width, scene.height) > _LARGEST:
@@ -103,7 +103,7 @@ class _Picture:
             yield rf"\definecolor{{{_colour(ink)}}}{{HTML}}{{{colour.removeprefix('#')}}}" + "\n"
 
     def part(self, part: LayeredPart) -> Iterator[str]:
-        """A part: the node that gives its place a name, then its pieces with their overlays."""
+        """A part: an invisible node with the name of the part, then its pieces with their overlays."""
         areas = [shown.piece for shown in part.pieces if isinstance(shown.piece, FilledArea)]
         body = max(areas, key=lambda area: area.stroke is not None, default=None)
         if part.kind == "box" and body is not None:
@@ -120,7 +120,7 @@ class _Picture:
         return rf"\only<{','.join(map(self._slides, shown.spans))}>{{{drawn.rstrip()}}}" + "\n"
 
     def _slides(self, span: Span) -> str:
-        """Slides count from 1. The last stretch stays open, for frames that have more slides than moments."""
+        """Slides count from 1. The last range is open, for frames with more slides than moments."""
         first, last = span[0] + 1, span[1] + 1
         if last == self._count:
             return f"{first}-"
@@ -143,7 +143,7 @@ class _Picture:
             paint.append(f"fill={self._ink(piece.fill)}")
         if piece.stroke is not None:
             paint.append(f"draw={self._ink(piece.stroke)},line width={decimal(piece.width)}pt")
-        if piece.radius and 2 * piece.radius >= max(area.width, area.height):  # as corners it loses its curve
+        if piece.radius and 2 * piece.radius >= max(area.width, area.height):  # a disc
             circle = f"{_place(area.center)} circle [radius={decimal(piece.radius)}pt]"
             return rf"\path[{','.join(paint)}] {circle};" + "\n"
         round_corners = f"[rounded corners={decimal(piece.radius)}pt]" if piece.radius else ""
@@ -175,7 +175,7 @@ class _Picture:
         return rf"\node[{look}] at {_place((run.x, run.y))} {{{text}}};" + "\n"
 
     def _ink(self, ink: str) -> str:
-        colour_of(self._theme, ink)  # one that does not exist is told here, not by TeX
+        colour_of(self._theme, ink)  # raises for an unknown ink, before TeX does
         return _colour(ink)
 
 

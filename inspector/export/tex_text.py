@@ -17,7 +17,7 @@ _COMMANDS = {
     "-": "{-}", ",": "{,}", "?": "{?}", "!": "{!}", " ": r"\ ", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
-"""Signs that mean something to TeX, alone or (`--`, `,,`, `?\N{GRAVE ACCENT}`) in a row."""
+"""Characters with a special meaning in TeX, alone or in sequence (`--`, `,,`, `?\N{GRAVE ACCENT}`)."""
 
 _SYMBOLS = {
     "\N{MINUS SIGN}": "-", "\N{MIDDLE DOT}": r"\cdot", "\N{DOT OPERATOR}": r"\cdot",
@@ -37,7 +37,7 @@ _GREEK = {
     "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 }  # fmt: skip
 _GREEK_CAPITALS = {"gamma", "delta", "theta", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega"}
-_OTHER_NAMES = {"lamda": "lambda"}  # Unicode's spelling, and TeX's
+_OTHER_NAMES = {"lamda": "lambda"}  # Unicode's spelling → TeX's
 _LATIN = range(0xC0, 0x180)
 _NOT_LETTERS = "\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 _ACCENTS = {
@@ -48,11 +48,11 @@ _ACCENTS = {
 
 
 def escape(text: str) -> str:
-    """`text`, cleaned, so that TeX sets it letter by letter."""
+    """The sanitized text, escaped for TeX."""
     pieces: list[str] = []
     for character in sanitize(text):
         accent = _ACCENTS.get(character)
-        if accent is not None and pieces:  # one that has no letter of its own with what it stands over
+        if accent is not None and pieces:  # a pair without a composed character
             pieces[-1] = rf"\inspectoraccent{{{accent}}}{{{pieces[-1]}}}"
         else:
             pieces.append(_character(character))
@@ -73,7 +73,7 @@ def _character(character: str) -> str:
 
 
 def _greek(character: str) -> str:
-    """`\\alpha` for a Greek letter that TeX has, "" for all else."""
+    """`\\alpha` for a Greek letter that TeX has, else ""."""
     words = unicodedata.name(character, "").split()
     if len(words) != 4 or words[0] != "GREEK" or words[2] != "LETTER":
         return ""
@@ -84,7 +84,7 @@ def _greek(character: str) -> str:
 
 
 def _raised(character: str) -> str:
-    """`^{2}` for a superscript, `_{0}` for a subscript, "" for all else."""
+    """`^{2}` for a superscript, `_{0}` for a subscript, else ""."""
     kind, _, code = unicodedata.decomposition(character).partition(" ")
     if kind not in ("<super>", "<sub>") or " " in code:
         return ""

@@ -1,6 +1,6 @@
-"""torchviz's own picture as SVG: Graphviz draws the DOT text that torchviz produced.
+"""torchviz's own picture as SVG: Graphviz draws torchviz's DOT text, in a separate process.
 
-In a separate process: dot lays out every Node with its text label, which can take minutes and has crashed.
+dot lays out every Node with its text label, which can take minutes and has crashed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ sys.stdout.buffer.write(pygraphviz.AGraph(string=source).draw(format="svg", prog
 
 
 def write_original(source: str, *, limit: float = TIME_LIMIT) -> bytes:
-    """The picture as an SVG file. source: in Graphviz's language.
+    """The picture as an SVG file. source: DOT text.
 
-    Raises LayoutFailed where Graphviz fails or takes longer than `limit` seconds.
+    Raises LayoutFailed if Graphviz fails or takes longer than `limit` seconds.
     """
     command = [sys.executable, "-P", "-c", _RENDER]
     try:

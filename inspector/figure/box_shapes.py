@@ -29,8 +29,8 @@ _ROWS_TOP, _ROWS_BOTTOM = 2.0, 5.0
 _LEAST_CARD_WIDTH = 170.0
 _KEY_GAP = 20.0
 _BAR_HEIGHT = 5.0
-_BAR_ROOM = 9.0  # with what lies below it
-_BORDER = 1.0  # a strip ends inside of the card's border
+_BAR_ROOM = 9.0  # with the gap below it
+_BORDER = 1.0  # a strip ends inside the border of its card
 PILL_HEIGHT = 38.0
 _PILL_PADDING = 17.0
 _PADDINGS = {
@@ -39,7 +39,7 @@ _PADDINGS = {
     "pill": (_PILL_PADDING, _PILL_PADDING / 2),
     "box": (14.0, 8.0),
 }
-"""By shape, beside the text and above it."""
+"""By shape: padding beside and above the text."""
 _LEAST_HEIGHTS = {"pill": PILL_HEIGHT, "box": PILL_HEIGHT}
 _CIRCLE = 48.0
 _DOT = 10.0
@@ -48,9 +48,9 @@ _CELL_PADDING = 13.0
 _SEPARATOR = 1.4
 LABEL_PADDING = 5.0
 OPENING = "([,."
-"""Behind these code may be broken where it has no blank."""
+"""Characters after which code may be broken if it has no spaces."""
 _PATH = re.compile(r"[^\W\d]\w*(\.\w+)+")
-"""The name of a parameter or a module: its end is what tells."""
+"""The name of a parameter or a module: its end distinguishes it."""
 _OPERATORS = "+-*/@·\N{MINUS SIGN}"
 
 _SCENE_SHAPES: dict[PlannedShape, Shape] = {
@@ -64,7 +64,7 @@ _SCENE_SHAPES: dict[PlannedShape, Shape] = {
 
 
 def size_box(box: PlannedBox) -> PlannedBox:
-    """The box with its names and values shortened, and its text wrapped, to sensible widths."""
+    """The box with its names and values shortened, and its text wrapped, to the maximum widths."""
     if box.shape in ("card", "stack"):
         name, *roles = box.texts
         rows = tuple(replace(row, lines=tuple(_shortened(row.lines, WIDEST_VALUE))) for row in box.rows)
@@ -77,7 +77,7 @@ def size_box(box: PlannedBox) -> PlannedBox:
 
 
 def wrapped(lines: Sequence[StyledText], room: float) -> tuple[StyledText, ...]:
-    """Each line broken into lines of at most `room` points, the last of at most three shortened."""
+    """Each line wrapped into at most three lines of `room` points; the third is shortened."""
     return tuple(piece for words in lines for piece in _wrapped(words, room))
 
 
@@ -108,7 +108,7 @@ def size_label(wire: PlannedWire) -> PlannedWire:
 
 
 def label_size(lines: Sequence[StyledText]) -> Size:
-    """Room for a text beside a wire; (0, 0) if there is none."""
+    """The size of a text beside a wire; (0, 0) if there is none."""
     if not lines:
         return 0.0, 0.0
     text_width, text_height = _block_size(lines)
@@ -116,7 +116,7 @@ def label_size(lines: Sequence[StyledText]) -> Size:
 
 
 def build_box(box: PlannedBox, area: Rectangle) -> Box:
-    """A fitted box in its place. The area may be larger than the box needs (another moment needs it)."""
+    """A fitted box at its position. The area may be larger than the box, if another moment needs more room."""
     if box.shape in ("card", "stack"):
         depth = STACK_DEPTH if box.shape == "stack" else 0.0
         front = Rectangle(area.x, area.y, area.width - depth, area.height - depth)
@@ -130,7 +130,7 @@ def build_box(box: PlannedBox, area: Rectangle) -> Box:
 
 
 def centered(lines: Sequence[StyledText], area: Rectangle) -> Iterator[TextRun]:
-    """Lines in the middle of an area, one below the other."""
+    """Lines centred in an area, one below the other."""
     x, y = area.center
     y -= _block_size(lines)[1] / 2
     for words in lines:
@@ -140,7 +140,7 @@ def centered(lines: Sequence[StyledText], area: Rectangle) -> Iterator[TextRun]:
 
 
 def text_run(words: StyledText, x: float, middle: float, anchor: Anchor) -> TextRun:
-    """Words at x, capitals and digits centred on the line `middle`."""
+    """A text at x, with capitals and digits centred vertically on `middle`."""
     baseline = middle + cap_height(words.size, words.face) / 2
     return TextRun(x, baseline, words.text, words.size, words.face, words.ink, anchor)
 
@@ -167,8 +167,8 @@ def _key(row: CardRow) -> StyledText:
 
 
 def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
-    """One box at several moments: a card with empty lines where another moment needs more of them in a row, a
-    record with the widest text of each cell in its rows."""
+    """One box at all moments, with a common size: the rows of a card get empty lines if another moment has more
+    lines, and a record gets the widest text of each cell as a row."""
     if len(boxes) == 1 and boxes[0].shape != "record":
         return list(boxes)
     if boxes[0].shape == "record":
@@ -214,7 +214,7 @@ def _row_height(row: CardRow) -> float:
 
 
 def _bar(places: tuple[float, float], track: Rectangle) -> list[Band]:
-    """A track, filled up to the first place, and paler from there to the second one."""
+    """A bar filled up to the first place, and paler from there to the second one."""
     low, high = (track.width * place for place in places)
     parts = ((track.width, "header"), (high, "gradient_pale"), (low, "gradient"))
     return [Band(Rectangle(track.x, track.y, length, track.height), fill) for length, fill in parts if length]
@@ -230,13 +230,13 @@ def _levelled_records(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
 
 
 def cell_widths(box: PlannedBox) -> list[float]:
-    """The widths of a record's cells, as wide as at any moment."""
+    """The widths of a record's cells, the maximum over all moments."""
     widest = [row.lines[0] for row in box.rows] or box.texts
     return [words_width(words) + 2 * _CELL_PADDING for words in widest]
 
 
 def _record(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
-    """The lines between the cells, and a text in the middle of each."""
+    """The lines between the cells, and a centred text in each."""
     bands: list[Band] = []
     texts: list[TextRun] = []
     left = area.x
@@ -271,7 +271,7 @@ def _wrapped(words: StyledText, room: float) -> Iterator[StyledText]:
         if width(rest, words.size, words.face) <= room:
             break
         fitting = len(shorten(rest, room, words.size, words.face)) - 1  # without the ellipsis
-        blank = rest.rfind(" = ", fitting // 3, fitting + 1)  # a result keeps its sign of equality
+        blank = rest.rfind(" = ", fitting // 3, fitting + 1)  # keep `= result` together
         if blank < 0:
             blank = rest.rfind(" ", fitting // 2, fitting + 1)
         if blank <= 0:

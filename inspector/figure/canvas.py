@@ -16,19 +16,19 @@ from inspector.scene.scene import Panel, Rectangle
 from inspector.scene.transform import transform_panel
 
 SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 540.0), "half": (480.0, 540.0)}
-"""In points, as in slide programs."""
+"""Sizes in points, as in slide programs."""
 SMALLEST = 14.0
 """Smallest text on a canvas, in points."""
 
 _HOPELESS = 0.4
-"""Scale below which nothing is left out of a figure, since it would not fit anyway."""
+"""Scale below which no fallback is tried, since the figure would not fit anyway."""
 _SPARE = 12.0
-"""Points of each margin that a canvas may use."""
+"""Points by which a panel may extend into each margin of the canvas."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutChoice:
-    """One way to lay out the panels of a figure, all of one size.
+    """One way to lay out the panels of a figure, which have one size.
 
     remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
     choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort.

@@ -1,7 +1,8 @@
 """The fallbacks for fitting a figure onto its canvas, from complete and spacious to sparse.
 
-Each is a LayoutChoice; `fit_canvas` takes the first that fits. A figure is packed tighter, puts its leaves side by
-side, loses its legend, gets a uniform text size, loses its local derivatives and finally its details.
+Each is a LayoutChoice; `fit_canvas` takes the first that fits. A figure is packed tighter, has its leaves side by
+side, is split into rows, loses its legend, gets a uniform text size, and loses its local derivatives and its
+details.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What a figure shows. evened: whether all text has one size. remark: what is left out."""
+    """The content of a figure. evened: whether all text has one size. remark: what is left out."""
 
     look: FigureOptions
     legend: bool = True
@@ -76,7 +77,7 @@ def fit(
         return FittedPanels(compose(*place(make(look), usual, ROOMY)).panels())
     ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
 
-    planned = cache(make)  # of many frames this takes longer than all else
+    planned = cache(make)  # the slowest part for many frames
 
     @cache
     def placed(look: FigureOptions, evened: bool, way: Direction | None, spacing: Spacing) -> PlacedPlans:

@@ -19,8 +19,8 @@ UNFOLDED_STYLE: Final = "attributes"
 def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph, FigureOptions]:
     """The graph to draw, and the options with a definite style.
 
-    A graph that is already folded is drawn as it is. Raises ValueError for an invalid depth, and for a number with
-    a style that cannot draw boxes of several Nodes.
+    A folded graph is not folded again. Raises ValueError for an invalid depth, and for a numeric depth with a
+    style that cannot draw boxes of several Nodes.
     """
     check_depth(depth)
     style = look.style or _style(graph, depth)
@@ -33,7 +33,7 @@ def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph
 
 
 def note(graph: Graph) -> tuple[str, ...]:
-    """What was folded and how to unfold it, as at most one line."""
+    """The graph's note (what was folded, and how to unfold it), if it has one."""
     return (graph.note,) if graph.note else ()
 
 

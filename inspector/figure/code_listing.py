@@ -1,4 +1,4 @@
-"""The code beside the graph: line numbers, lines, and the numbers of the functions that each line made."""
+"""The code beside the graph: line numbers, lines, and the steps of the functions that each line created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.typography import shorten
 
 LINE_HEIGHT = 27.0
 GAP = 36.0
-"""Between the graph and the code."""
+"""Distance between the graph and the code."""
 WIDEST_LINE = 420.0
 _PADDING = 8.0
 _NUMBER_GAP = 14.0
@@ -20,7 +20,7 @@ _BADGE_STEP = 26.0
 
 
 def size(plans: Sequence[Plan]) -> Size:
-    """Width and height over all moments; (0, 0) where no plan has a listing."""
+    """Width and height over all moments; (0, 0) if no plan has a listing."""
     lines = [line for plan in plans for line in plan.listing]
     if not lines:
         return 0.0, 0.0
@@ -30,7 +30,7 @@ def size(plans: Sequence[Plan]) -> Size:
 
 
 def draw(plan: Plan, plans: Sequence[Plan], area: Rectangle) -> tuple[Box, tuple[Badge, ...]]:
-    """The listing of one of the moments in its area: a plain box, and the discs at its lines."""
+    """The listing of one moment in its area: a plain box, and the badges at its lines."""
     bands: list[Band] = []
     texts: list[TextRun] = []
     badges: list[Badge] = []
@@ -64,5 +64,5 @@ def _number(line: CodeLine) -> StyledText:
 
 
 def _code(line: CodeLine) -> StyledText:
-    """A line in the face of code; leading blanks are kept."""
+    """A line in the monospaced face; its indentation is kept."""
     return StyledText(shorten(line.text, WIDEST_LINE, line.size, "mono"), line.ink, "mono", line.size)

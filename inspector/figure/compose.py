@@ -16,19 +16,19 @@ from inspector.styles.plan import Plan, PlannedBox, PlannedWeightedWire, Planned
 
 MARGIN = 24.0
 _COLUMN_GAP = 30.0
-"""Between title and legend in a column, and the graph beside it."""
+"""Distance between a column with title and legend, and the graph beside it."""
 _WIDEST_WITH_CODE = 1000.0
-"""Points of graph and code side by side; wider ones stand one below the other."""
-_BADGE_SHIFT = (1.0, 0.0)  # of a badge's centre from the corner of its box
+"""Maximum width of graph and code side by side, in points; otherwise the code is below the graph."""
+_BADGE_SHIFT = (1.0, 0.0)  # offset of a badge's centre from the corner of its box
 _PILL_SHIFT = (6.0, 1.0)
-_CIRCLE_SHIFT = (13.0, -4.0)  # along and across: clear of the wires that enter
-_BOX_SHIFT = (8.0, -2.0)  # the same where several wires enter a side
+_CIRCLE_SHIFT = (13.0, -4.0)  # along and across the flow; clear of entering wires
+_BOX_SHIFT = (8.0, -2.0)  # the same for a box that several wires enter
 _BADGE_REACH = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class _SheetParts:
-    """The parts shared by all panels: positions, the areas of title, legend and code, the size."""
+    """The parts shared by all panels: positions, areas of title, legend and code, and the size."""
 
     plans: Sequence[Plan]
     problem: Problem
@@ -51,7 +51,7 @@ class Composed:
 
     @property
     def smallest(self) -> float:
-        """The size of their smallest text, or 0."""
+        """The size of the smallest text, or 0."""
         return min((size for plan in self.sheet.plans for size in _text_sizes(plan)), default=0.0)
 
     def panels(self) -> list[Panel]:
@@ -64,8 +64,8 @@ def compose(
 ) -> Composed:
     """The panels of plans with a common geometry.
 
-    plans: the fitted plans whose `problem` is solved by `placement`. frame: the size of a panel to fill: beside a
-    narrow graph go title and legend.
+    plans: the fitted plans whose `problem` is solved by `placement`. frame: the size of a panel to fill; title and
+    legend are placed beside a narrow graph.
     """
     beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
     return Composed(beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0))
@@ -89,7 +89,7 @@ def _text_sizes(plan: Plan) -> Iterator[float]:
 
 
 def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest: float) -> _SheetParts:
-    """The title above the graph, the legend in a corner or below, `widest` points wide if need be."""
+    """The title above the graph, the legend in a corner or below, at most `widest` points wide."""
     around = bounds(_obstacles(plans, placement, problem))
     code = code_listing.size(plans)
     beside = code[0] > 0 and around.width + code[0] <= _WIDEST_WITH_CODE
@@ -138,7 +138,7 @@ def _sheet_with_column(
 
 
 def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) -> Iterator[Rectangle]:
-    """What the drawing covers: boxes with their badges, texts of wires, wires (a strip a segment)."""
+    """The areas of boxes, badges, texts of wires, and the segments of wires."""
     badged = {box.id: box for plan in plans for box in plan.boxes if box.badge}
     for identifier, area in placement.boxes.items():
         yield area
@@ -187,7 +187,7 @@ def _wire(wire: PlannedWire, sheet: _SheetParts) -> Wire:
 
 
 def _headed(wire: PlannedWire, points: tuple[Point, ...], texts: tuple[TextRun, ...] = ()) -> Wire:
-    """A wire of the Scene, which bears its head at its end: one with a head at its source is turned round.
+    """A wire of the Scene, whose arrowhead is at its end: a wire with its head at the source is reversed.
 
     points: from its source to its target.
     """
@@ -201,11 +201,11 @@ def _headed(wire: PlannedWire, points: tuple[Point, ...], texts: tuple[TextRun, 
 
 
 def _link(wire: PlannedWire, sheet: _SheetParts) -> Wire:
-    """A straight line between a hanging box and its host, from the middle of the hanging one's near side."""
+    """A straight line between an attached box and its host, from the middle of the attached box's near side."""
     hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    if sheet.problem.horizontal:  # a box that lies beyond its host, not beside it, is met along the flow
+    if sheet.problem.horizontal:  # to a box beyond its host the link runs along the flow
         upright = not (hung.y < host.bottom and host.y < hung.bottom)
     else:
         upright = hung.x < host.right and host.x < hung.right
@@ -216,7 +216,7 @@ def _link(wire: PlannedWire, sheet: _SheetParts) -> Wire:
 
 
 def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
-    """Where the link leaves a box that hangs above or below its host, and where it meets the host."""
+    """The ends of a link at a box above or below its host, and at the host."""
     x = hung.center[0]
     straight_part = host.width / 2 - host.height / 2  # a pill's ends are round
     reach = max(straight_part, 0.0)
@@ -226,7 +226,7 @@ def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
 
 
 def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
-    """The same for a box that hangs left or right of its host: a round end is met in its middle."""
+    """The same for a box left or right of its host; at a round end the link is in the middle."""
     left = hung.center[0] < host.center[0]
     x, host_x = (hung.right, host.x) if left else (hung.x, host.right)
     return (x, hung.center[1]), (host_x, host.center[1])

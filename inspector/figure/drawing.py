@@ -43,7 +43,7 @@ _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
 """Maximum boxes to try if no depth is small enough: neighbours are merged."""
 
 _HOPELESS = 8.0
-"""Width in canvases above which a figure is folded in any case."""
+"""Width, in canvases, above which a figure is folded in any case."""
 _TALL = 1.3
 """Panels this many times taller than wide are placed side by side."""
 
@@ -73,7 +73,8 @@ def draw(
     """The figure of a graph, before and after; only before if backward has not run.
 
     look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
-    of the Scene, by default from the code. script: the source of the script, for the listing beside the graph.
+    title of the Scene, by default from the code. script: the source of the script, for the listing beside the
+    graph.
     depth: how far to fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
@@ -110,8 +111,7 @@ def _figure(
     table: str,
     remarks: tuple[str, ...],
 ) -> Figure:
-    """together: the panels of its `scene`. title_of: makes the title of panels with these ids. table: of
-    gradients."""
+    """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
     alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
@@ -126,7 +126,7 @@ def _draw_smaller(
     """The figure folded, or folded further, with a remark; None if that is not allowed, or would still not fit
     (unless the whole figure is hopelessly wide)."""
     if depth != "auto" or look.path or (look.code and look.style != FOLDED_STYLE):
-        return None  # all of it, a path, or the lines of single Nodes were asked for
+        return None  # a full graph, a path or a listing was requested
     if look.style == FOLDED_STYLE:
         return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
@@ -156,7 +156,7 @@ def _folded_further(graph: Graph, look: FigureOptions, fitted: FittedPanels, red
 
 
 def _items_shown(graph: Graph) -> tuple[tuple[int, ...], ...]:
-    """The contents of each item: foldings with the same items give the same figure."""
+    """The members of each item: foldings with the same items give the same figure."""
     return tuple(tuple(members(item)) for item in items_of(graph))
 
 
@@ -204,7 +204,7 @@ def frames(
     redraw = partial(frames, call=call, order=order, script=script)
     look = replace(look, canvas=look.canvas or "16:9")
     moment: Moment = "after" if shown.ran else "before"
-    # One frame is tried first: where that is too large, all are.
+    # A single frame is tried first: if it is too large, all frames are.
     for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
@@ -235,7 +235,7 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
 
 
 def _part_placed(problem: Problem) -> Placement:
-    """The positions of a whole problem, or of a part of it."""
+    """The positions of a problem, or of a part of one."""
     count = len(problem.sizes) - len(problem.texts)
     return place_in_subprocess(problem) if count > MOST_BOXES_IN_PROCESS else place(problem)
 
@@ -249,7 +249,7 @@ def _fits_canvas(figure: Figure, look: FigureOptions) -> bool:
 
 
 def _is_hopeless(fitted: FittedPanels, look: FigureOptions) -> bool:
-    """Whether a figure is so many canvases wide that folding it is better in any case."""
+    """Whether a figure is so much wider than its canvas that folding is better in any case."""
     return fitted.needs is not None and fitted.needs[0] > _HOPELESS * SIZES[look.canvas or "16:9"][0]
 
 

@@ -23,7 +23,7 @@ from inspector.styles.value_text import plain_text, value_inline
 
 @dataclass(frozen=True, slots=True)
 class FramePlans:
-    """What a figure shows at its moments. call: the code of the backward call. script: the text of the script."""
+    """The plans of a figure. call: the code of the backward call. script: the source of the script."""
 
     look: FigureOptions
     call: str = ""
@@ -34,7 +34,7 @@ class FramePlans:
     ) -> Plan:
         """One moment. current: the functions or boxes that run now. final: the graph after all steps.
 
-        Raises ValueError for a style that does not exist, and PathError for a path that does not.
+        Raises ValueError for an unknown style, and PathError for an unknown path.
         """
         from inspector.styles import find_style  # the table of styles, which this module is a part of
 
@@ -51,9 +51,9 @@ class FramePlans:
         return plan
 
     def steps(self, graph: Graph, turns: Sequence[ReplayFrame], at: Callable[[int], Graph]) -> Iterator[Plan]:
-        """Before, every turn of the graph, after.
+        """The plans before, at every frame of the graph, and after.
 
-        at: the graph when so many of its steps had run.
+        at: number of steps → the graph after these steps.
         """
         numbers = _box_numbers(graph, turns)
         for plan in self._steps(graph, turns, at):
@@ -69,7 +69,7 @@ class FramePlans:
             yield self.plan(graph, "after")
 
     def _title(self, graph: Graph, turn: ReplayFrame, step: str) -> tuple[StyledText, ...]:
-        """The code that made the root, the step, and the line or the box that runs now."""
+        """The code that created the root, the step, and the line or box that is running."""
         codes = root_codes(graph)
         words = [StyledText(plain_text("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
         words.append(StyledText(step, "gradient", "bold", TITLE_SIZE))
@@ -78,20 +78,20 @@ class FramePlans:
 
 
 def _drawn_as(graph: Graph, identifier: str) -> list[str]:
-    """A function, and the leaf that stands in its place in some styles."""
+    """A function, and the leaf that replaces it in some styles."""
     leaf = topology_of(graph).leaves.get(identifier)
     return [identifier] if leaf is None else [identifier, leaf]
 
 
 def _progress(turn: ReplayFrame, number: int, count: int, steps: int) -> str:
-    """`step 3 of 5`; of functions that share a frame `steps 3-4 of 120`, with a dash."""
+    """`step 3 of 5`; for functions that share a frame `steps 3-4 of 120`, with an en dash."""
     if count == steps or len(turn.shown) == 1:
         return f"step {number} of {count}"
     return f"steps {turn.first}\N{EN DASH}{turn.last} of {steps}"
 
 
 def _box_numbers(graph: Graph, turns: Sequence[ReplayFrame]) -> dict[str, str]:
-    """Box or function of a view → its number, where turns are not the engine's steps."""
+    """Box or function of a folded graph → its number, if frames are not the engine's steps."""
     if not any(graph.folds()):
         return {}
     return {one: str(number) for number, turn in enumerate(turns, start=1) for one in turn.shown}
@@ -109,21 +109,21 @@ def _numbered(plan: Plan, numbers: dict[str, str]) -> Plan:
 
 
 def _last_number(plan: Plan, count: int) -> int:
-    """How many turns there were: none before, all of them after."""
+    """The number of frames so far: none before, all of them after."""
     return {"before": 0, "after": count}.get(plan.moment) or int(plan.moment.partition("-")[2] or 0)
 
 
 def _line(graph: Graph, turn: ReplayFrame) -> str:
-    """`line 6: f = u*v + u**2`; for an AccumulateGrad what it does to its leaf; for a box its steps."""
+    """`line 6: f = u*v + u**2`; for an AccumulateGrad the new grad of its leaf; for a box its steps."""
     identifier = turn.shown[-1]
     node = graph[identifier]
     if node["kind"] == "fold":
-        first, last = node["steps"] or (0, 0)  # only what has steps has a turn
+        first, last = node["steps"] or (0, 0)  # only boxes with steps have a frame
         return f"{plain_text(node['name'])}: steps {first} to {last}"
     assert node["kind"] == "function"
     source = node["source"]
     if source is not None and "line" in source:
-        line = f"line {source['line']}"  # its code may be in the title already
+        line = f"line {source['line']}"  # its code may already be in the title
         return line if source["code"] in root_codes(graph) else f"{line}: {plain_text(source['code'])}"
     if node["is_leaf"]:
         for leaf in _drawn_as(graph, identifier)[1:]:

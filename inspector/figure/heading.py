@@ -11,7 +11,7 @@ from inspector.styles.plan import Plan, StyledText
 from inspector.typography import sanitize
 
 LEAST_ROOM = 560.0
-"""A title may be this wide however small the graph is."""
+"""Width that a title may have, however small the graph is."""
 _CODE_GAP = 30.0
 _WORD_GAP = 12.0
 _NOTE_GAP = 6.0
@@ -21,7 +21,7 @@ _Line = tuple[StyledText, ...]
 
 
 def size(plans: Sequence[Plan], room: float) -> Size:
-    """Width and height of the heading over all moments, with the gap below it; `room` points may be used."""
+    """Width and height of the heading over all moments, including the gap below it. room: the maximum width."""
     headings = [(_title_lines(plan, room), wrapped(plan.notes, room)) for plan in plans]
     widths = [_line_width(line) for title, notes in headings for line in (*title, *((note,) for note in notes))]
     height = max(_height(title) for title, _ in headings) + max(_notes_height(notes) for _, notes in headings)
@@ -29,7 +29,7 @@ def size(plans: Sequence[Plan], room: float) -> Size:
 
 
 def is_whole(plans: Sequence[Plan], room: float) -> bool:
-    """Whether the heading can be set in `room` points without shortening anything or breaking a word."""
+    """Whether the heading fits into `room` points without shortened texts or broken words."""
     texts = {words for plan in plans for words in (*plan.title, *plan.notes)}
     return all(_is_unbroken(words.text, [line.text for line in wrapped((words,), room)]) for words in texts)
 
@@ -47,7 +47,7 @@ def _is_unbroken(text: str, lines: Sequence[str]) -> bool:
 
 
 def draw(plan: Plan, room: Rectangle) -> Iterator[Box]:
-    """The title and the notes as plain boxes within an area as wide as the room that `size` was given."""
+    """The title and the notes as plain boxes. room: an area as wide as the room given to `size`."""
     lines = _title_lines(plan, room.width)
     texts: list[TextRun] = []
     top = room.y
@@ -69,7 +69,7 @@ def draw(plan: Plan, room: Rectangle) -> Iterator[Box]:
 
 
 def _title_lines(plan: Plan, room: float) -> list[_Line]:
-    """The title on one line if it fits, else the code on lines of its own."""
+    """The title on one line if it fits, else with the code on separate lines."""
     if not plan.title:
         return []
     if _line_width(plan.title) <= room:

@@ -26,7 +26,7 @@ FADED = "faded"
 
 
 def highlight_paths(plan: Plan, lit: PathHighlight) -> Plan:
-    """The plan with all that lies on no path faded, and the sum over the paths in a note once backward ran."""
+    """The plan with everything outside the paths faded, and after backward a note with the sum over the paths."""
     notes = tuple(
         replace(words, ink=FADED) if words.ink == "gradient" and words.text != lit.sum else words
         for words in plan.notes
@@ -42,7 +42,7 @@ def highlight_paths(plan: Plan, lit: PathHighlight) -> Plan:
 
 
 def highlight_current(plan: Plan, nodes: Iterable[str]) -> Plan:
-    """The plan with the boxes of these nodes in the colour of the gradient."""
+    """The plan with the boxes of these nodes in the gradient colour."""
     current = set(nodes)
     return replace(
         plan, boxes=tuple(_current_box(box) if box.id in current else box for box in plan.boxes)
@@ -50,7 +50,7 @@ def highlight_current(plan: Plan, nodes: Iterable[str]) -> Plan:
 
 
 def highlight_affected(plan: Plan, graph: Graph) -> Plan:
-    """The plan with what findings are about, and the way from there to what they harm, in the colour of errors."""
+    """The plan with the nodes of findings, and the paths from there to the affected nodes, in the error colour."""
     if not graph.harmed:
         return plan
     shown = shown_by(graph)
@@ -79,7 +79,7 @@ def _affected_box(box: PlannedBox, marks: list[str]) -> PlannedBox:
 
 
 def _node(identifier: str) -> str:
-    """The node of the Graph that a box belongs to: that before the first dot."""
+    """The node of the Graph that a box belongs to: the part of its id before the first dot."""
     return identifier.partition(".")[0]
 
 
@@ -90,7 +90,7 @@ def _is_highlighted(wire: PlannedWire, lit: PathHighlight) -> bool:
 
 
 def _is_edge(wire: PlannedWire) -> bool:
-    """Whether it stands for an edge of the Graph, not for what hangs on a box."""
+    """Whether a wire stands for an edge of the Graph instead of a link to an attached box."""
     return isinstance(wire, PlannedWeightedWire) or wire.id.partition(".")[2].isdigit()
 
 

@@ -15,14 +15,14 @@ from inspector.styles.plan import Plan, PlannedBox, PlannedWire
 
 _OPPOSITE: dict[Direction, Direction] = {"LR": "RL", "RL": "LR", "TB": "BT", "BT": "TB"}
 MANY = 100
-"""Boxes, from which on those that differ but in their numbers are equally large."""
+"""Number of boxes from which boxes that differ only in numbers get the same size."""
 _NUMBER = re.compile(r"-?\d[\d.,]*(?:e[+-]?\d+)?")
 _LONG = 5
 """Maximum number of boxes in a row that fit a slide from left to right."""
 
 
 def fit_plans(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans with all texts fitted, and the rows of a card equally high in each of them."""
+    """The plans with all texts fitted, and the rows of a card with the same height in each plan."""
     cards: dict[str, list[PlannedBox]] = {}
     fitting = [[size_box(box) for box in plan.boxes] for plan in plans]
     for boxes in fitting:
@@ -40,7 +40,7 @@ def fit_plans(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def is_link(wire: PlannedWire, hanging: dict[str, str]) -> bool:
-    """Whether a wire only ties a hanging box to its host."""
+    """Whether a wire only links an attached box to its host."""
     return hanging.get(wire.source) == wire.target or hanging.get(wire.target) == wire.source
 
 
@@ -50,9 +50,9 @@ def merged_hanging(plans: Iterable[Plan]) -> dict[str, str]:
 
 
 def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Spacing = ROOMY) -> Problem:
-    """What is to be placed: every box and wire of any moment, as large as it ever is.
+    """The layout problem: all boxes and wires of all moments, each with its maximum size.
 
-    plans: fitted ones. direction: None for the one that suits the graph's shape. spacing: the room between.
+    plans: fitted plans. direction: None for the direction that suits the graph. spacing: the distances.
     """
     sizes: dict[str, Size] = {}
     labels: dict[str, tuple[Size, Size]] = {}
@@ -80,8 +80,8 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
 
 
 def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
-    """The sizes, equal for boxes whose texts differ in nothing but their numbers: so `blocks.9` and `blocks.10`
-    look alike and are laid out once."""
+    """The sizes, made equal for boxes whose texts differ only in numbers, so that `blocks.9` and `blocks.10` look
+    alike and are laid out once."""
     families: dict[str, str] = {}
     largest: dict[str, Size] = {}
     for plan in plans:

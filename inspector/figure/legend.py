@@ -21,14 +21,14 @@ _CLEARANCE = 14.0
 _ABOVE = 10.0
 _BADGE_CENTER = 12.0
 _NARROWEST = 170.0
-"""Texts are not broken into shorter lines than these."""
+"""Minimum width of the texts in a column."""
 
 _Rows = list[list[LegendEntry]]
 
 
 @dataclass(frozen=True, slots=True)
 class LegendPlace:
-    """Where the legend stands, in which rows its entries (of the fullest moment) are, and how wide its texts."""
+    """The area of the legend, its entries by row (of the moment with most entries), and the maximum text width."""
 
     area: Rectangle
     rows: _Rows
@@ -38,9 +38,9 @@ class LegendPlace:
 def find_room(
     plans: Sequence[Plan], content: Rectangle, obstacles: Sequence[Rectangle], widest: float = 0.0
 ) -> LegendPlace:
-    """A corner at the bottom of `content` that no obstacle comes near, or a strip below it.
+    """A free corner at the bottom of `content`, or a strip below it.
 
-    widest: how wide the strip may be, where that is more than the content.
+    widest: maximum width of the strip, if larger than the content.
     """
     entries = _entries(plans)
     if not entries:
@@ -58,7 +58,7 @@ def find_room(
 
 
 def find_column(plans: Sequence[Plan], room: float) -> LegendPlace | None:
-    """The legend, one entry below the other, in a column `room` points wide; None where it would be too narrow."""
+    """The legend as a column of at most `room` points; None if that is too narrow."""
     rows = [[entry] for entry in _entries(plans)]
     widest = room - (_column(rows) + _SIGN_GAP if rows else 0.0)
     if widest < _NARROWEST:
@@ -69,13 +69,13 @@ def find_column(plans: Sequence[Plan], room: float) -> LegendPlace | None:
 
 
 def _entries(plans: Sequence[Plan]) -> list[LegendEntry]:
-    """Those of the moment that has most."""
+    """The entries of the moment with the most."""
     fullest = max((plan.legend for plan in plans), key=len)
     return list(fullest)
 
 
 def draw(plan: Plan, room: LegendPlace) -> tuple[Box, tuple[Wire, ...], tuple[Badge, ...]]:
-    """The legend of one moment: its texts as a plain box, its samples as wires and badges."""
+    """The legend of one moment: a plain box with the texts, and samples as wires and badges."""
     texts: list[TextRun] = []
     wires: list[Wire] = []
     badges: list[Badge] = []
@@ -87,7 +87,7 @@ def draw(plan: Plan, room: LegendPlace) -> tuple[Box, tuple[Wire, ...], tuple[Ba
         for place, sign, text in _row_places(row, _column(room.rows)):
             entry = own.get((place.sign, place.text))
             if entry is None:
-                continue  # of another moment; its place stays free
+                continue  # of another moment; its position stays empty
             for index, words in enumerate(_lines(entry, room.widest)):
                 texts.append(text_run(words, room.area.x + text, middle + index * entry.size * LEADING, "start"))
             if entry.sign == "text":
@@ -100,7 +100,7 @@ def draw(plan: Plan, room: LegendPlace) -> tuple[Box, tuple[Wire, ...], tuple[Ba
 
 
 def _arrangements(entries: list[LegendEntry]) -> list[_Rows]:
-    """All on one line, then the last two on a line of their own, then one a line."""
+    """All entries on one line; the last two on one line and the others on lines of their own; one per line."""
     return [[entries], [*([entry] for entry in entries[:-2]), entries[-2:]], [[entry] for entry in entries]]
 
 
@@ -113,12 +113,12 @@ def _sample_words(entry: LegendEntry) -> StyledText:
 
 
 def _column(rows: _Rows) -> float:
-    """The room of the first signs of several rows, so that their texts begin on one line."""
+    """The width of the column of signs, so that the texts of several rows are aligned."""
     return max(_sign_width(row[0]) for row in rows) if len(rows) > 1 else 0.0
 
 
 def _row_places(row: Sequence[LegendEntry], column: float) -> Iterator[tuple[LegendEntry, float, float]]:
-    """Every entry with the starts of its sign and of its text, from the start of the row."""
+    """Every entry of a row with the x of its sign and of its text."""
     x = 0.0
     for position, entry in enumerate(row):
         text = x + max(_sign_width(entry), 0.0 if position else column) + _SIGN_GAP

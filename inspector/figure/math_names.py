@@ -1,6 +1,6 @@
-"""Mathematical names: write the name that a comment in the script gave a tensor.
+"""Mathematical names: show the names that comments in the script give to tensors.
 
-Code stays as it is: titles, listings and source expressions use the monospaced font and the script's own names.
+Code is unchanged: titles, listings and source expressions are monospaced and use the names in the script.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from inspector.graph import Graph
 from inspector.styles.plan import Plan
 
 _RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f"
-"""Digits and signs of powers, which count as letters of a word."""
+"""Superscript digits and signs, which count as parts of a word."""
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:
-    """The plan with mathematical names instead of the script's."""
+    """The plan with mathematical names instead of the names in the script."""
     named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
     names = {name: symbol for name, symbol in named if name and symbol}
     if not names:
@@ -27,7 +27,7 @@ def with_math_names(plan: Plan, graph: Graph) -> Plan:
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:
-    """Whole names only; a number may stand right before one (`2w0`), a power right behind."""
+    """Replaces whole names only; a number may precede one (`2w0`), and a power may follow."""
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     pattern = rf"(?<![^\W\d])(?:{'|'.join(longest_first)})(?![^\W{_RAISED}])"
     return re.sub(pattern, lambda found: names[found[0]], text)

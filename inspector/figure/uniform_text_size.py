@@ -1,6 +1,6 @@
 """Set all text of a plan to one size, so that keys and remarks are as large as the content.
 
-The figure is then scaled down until all its text has the smallest legible size, which fits a fifth more.
+The figure can then be scaled down until all text has the smallest legible size, so that a fifth more fits.
 """
 
 from __future__ import annotations

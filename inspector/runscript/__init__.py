@@ -1,4 +1,4 @@
-"""Runs the user's script as ``__main__``, as ``python script.py`` would, and ends the process as it would.
+"""Run the user's script as ``__main__``, like ``python script.py``, and end the process in the same way.
 
 The order of a whole run, for the caller::
 
@@ -11,8 +11,8 @@ The order of a whole run, for the caller::
             ...                    # write what was recorded
     finish(exit)
 
-What differs from plain python, and stays so: the stack is a few frames deeper (`traceback.print_stack`,
-the depth at which a RecursionError comes) and `sys.modules` holds more modules.
+Known differences to plain python: the stack is a few frames deeper (`traceback.print_stack`, the depth of a
+RecursionError), and `sys.modules` contains more modules.
 """
 
 from inspector.runscript.runner import run_script

@@ -14,7 +14,7 @@ _NAMING = re.compile(r"([^\W\d][\w.\[\]]*)\s*=\s*(.+)")
 
 
 def drawn_names(source: str) -> tuple[dict[str, str], list[str]]:
-    """(name in the script → the name that is drawn, a line for every comment that says no such thing)."""
+    """(name in the script → name in figures, a line for every invalid comment)."""
     names: dict[str, str] = {}
     remarks: list[str] = []
     for line, text in _comments(source):
@@ -39,4 +39,4 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             if found:
                 yield token.start[0], found[1].strip()
     except (tokenize.TokenError, SyntaxError):
-        return  # python itself says what is wrong with the script
+        return  # python reports the error of the script

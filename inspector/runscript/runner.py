@@ -23,18 +23,18 @@ _CALL = compile("call()", OUTERMOST, "exec")
 def run_script(
     target: ScriptTarget, *, on_torch: Callable[[], None], warn: Callable[[str], None] = say
 ) -> ScriptExit:
-    """Run `target` to its end, its threads included, and return how it ended.
+    """Run `target` to its end, including its threads, and return how it ended.
 
-    on_torch: called once, before the line after the script's first ``import torch`` (before the script,
-    where torch is imported already); never, for a script without torch.
-    warn: takes one line about an error of ours; the script goes on.
+    on_torch: called once, right after the script's first ``import torch`` (before the script, if torch is already
+    imported); never, for a script without torch.
+    warn: called with one line for an internal error; the script continues.
 
-    Prints what the interpreter prints: the traceback of an uncaught exception (by the user's
-    `sys.excepthook`) without our frames, or the text of ``sys.exit("text")``. Afterwards `sys.argv`,
-    `sys.path` and ``sys.modules["__main__"]`` stay the script's, for its atexit handlers. Where the script
-    left threads, the interpreter's own shutdown of threads has run: executors take no more work.
+    Prints what the interpreter would print: the traceback of an uncaught exception (through the user's
+    `sys.excepthook`) without the inspector's frames, or the text of ``sys.exit("text")``. Afterwards `sys.argv`,
+    `sys.path` and ``sys.modules["__main__"]`` remain those of the script, for its atexit handlers. If the script
+    left threads, the interpreter's shutdown of threads has run, so executors accept no more work.
 
-    Raises ScriptError when there is nothing to run.
+    Raises ScriptError if there is nothing to run.
     """
     program = find(target)
     process = os.getpid()
@@ -58,14 +58,14 @@ def run_script(
 
 
 def _take_over(program: SourceFile | ModuleByName, target: ScriptTarget) -> ModuleType:
-    """Make this process look as if python had been started with `target`."""
+    """Set up this process as if python had been started with `target`."""
     name = ["-m"] if target.path is None else [target.path]
     module = [] if target.module is None else [target.module]
     sys.orig_argv = [sys.orig_argv[0], *name, *module, *target.arguments]
     sys.argv = [*name, *target.arguments]  # runpy replaces a "-m"
     our_path = sys.path.copy()
     if not getattr(sys.flags, "safe_path", False):  # Python 3.11
-        sys.path[0] = program.folder  # in the place of what python put there for us
+        sys.path[0] = program.folder  # replaces the folder of the inspector
     elif isinstance(program, ModuleByName) and program.is_folder:
         sys.path.insert(0, program.folder)
     hide_our_modules(program.folder, our_path)
@@ -76,7 +76,7 @@ def _take_over(program: SourceFile | ModuleByName, target: ScriptTarget) -> Modu
 
 
 def _call(program: SourceFile | ModuleByName, main: ModuleType) -> BaseException | None:
-    """Run the program; what it raised, if it did."""
+    """Run the program, and return the exception that it raised, or None."""
     try:
         # Below the user's outermost frame there is one more that belongs to "sys": see OUTERMOST.
         exec(_CALL, {"__name__": OUTERMOST, "call": program.program(main)})
@@ -92,10 +92,10 @@ def _flush() -> None:
 
 
 def _wait_for_threads() -> None:
-    """Wait for the script's threads, as the interpreter does at its end: what they do is watched too.
+    """Wait for the script's threads, as the interpreter does at exit, so that their work is recorded too.
 
-    Not by joining them one by one: the workers of an executor end only when the interpreter's own function
-    tells them to. It does nothing when it is called again.
+    Threads are not joined one by one: the workers of an executor end only in the interpreter's own function, which
+    does nothing when called again.
     """
     if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
         return
@@ -106,8 +106,8 @@ def _wait_for_threads() -> None:
 
 
 def _say_ignored(error: BaseException) -> None:
-    """Print what the interpreter prints when its wait for threads is broken off, by Ctrl-C."""
-    import traceback  # late: nearly never
+    """Print what the interpreter prints when Ctrl-C interrupts its wait for threads."""
+    import traceback  # rarely needed
 
     hide_our_frames(error)
     trace = "".join(traceback.format_tb(error.__traceback__))

@@ -17,18 +17,18 @@ _display = sys.__excepthook__
 
 
 class ScriptStopped(SystemExit):
-    """The inspector ends the script (`stop_script`); to the script it is `sys.exit()`."""
+    """Raised by `stop_script` to end the script; for the script it is like `sys.exit()`."""
 
 
 @dataclass(frozen=True)
 class ScriptExit:
     """How the script ended.
 
-    status: what the shell sees as ``$?``.
-    exception: what was raised out of the script, SystemExit included; None where it ran to its end.
-    stopped: it was ended by `stop_script`.
-    forked: this process is a child that the script forked: it has no report to write, only to `finish`.
-    torch_failed: every import of torch that the script tried has raised.
+    status: the exit status for the shell.
+    exception: the uncaught exception, including SystemExit; None if the script ran to its end.
+    stopped: whether `stop_script` ended it.
+    forked: whether this process was forked by the script; it must only `finish`, without a report.
+    torch_failed: whether every import of torch by the script has raised.
     """
 
     status: int
@@ -40,7 +40,7 @@ class ScriptExit:
     def describe(self) -> str | None:
         """The exception in one line, addresses masked ("ZeroDivisionError: division by zero").
 
-        None where the script ran to its end, was stopped, or left by `sys.exit` with a status.
+        None if the script ran to its end, was stopped, or called `sys.exit` with a status.
         """
         error = self.exception
         if error is None or (isinstance(error, SystemExit) and isinstance(error.code, int | None)):
@@ -53,14 +53,14 @@ class ScriptExit:
 
 
 def stop_script() -> NoReturn:
-    """End the script here, as `sys.exit()` would; the script may catch that, as it may any SystemExit."""
+    """End the script like `sys.exit()`. The script can catch the exception, like any SystemExit."""
     raise ScriptStopped(0)
 
 
 def end_with(error: BaseException) -> ScriptExit:
-    """Print what the interpreter prints for `error`, raised out of a script, and return how that ends.
+    """Print what the interpreter prints for an uncaught `error` of a script, and return the exit.
 
-    Called outside every ``except`` block, so that a `sys.excepthook` of the user finds no exception at work.
+    Called outside of any ``except`` block, so that a user's `sys.excepthook` sees no active exception.
     """
     if isinstance(error, ScriptStopped):
         return ScriptExit(0, stopped=True)
@@ -79,12 +79,12 @@ def end_with(error: BaseException) -> ScriptExit:
         _display(type(failure), failure, failure.__traceback__)
         _write("\nOriginal exception was:\n")
         _display(type(error), error, error.__traceback__)
-    # Python, too, asks for the very type: a subclass ends with 1.
+    # Like Python, which tests for the exact type: the status of a subclass is 1.
     return ScriptExit(_INTERRUPTED if type(error) is KeyboardInterrupt else 1, error)
 
 
 def finish(exit: ScriptExit) -> NoReturn:
-    """End this process as plain python ends after such a script. Prints nothing.
+    """End this process as plain python would after the script. Prints nothing.
 
     Raises SystemExit, so that the interpreter waits for threads, runs atexit and flushes; or, after Ctrl-C,
     KeyboardInterrupt, for which the interpreter ends itself by SIGINT.
@@ -96,7 +96,7 @@ def finish(exit: ScriptExit) -> NoReturn:
 
 
 def _call_excepthook(error: BaseException) -> BaseException | None:
-    """What the user's `sys.excepthook` raised, if it did."""
+    """Call the user's `sys.excepthook`, and return the exception that it raised, or None."""
     if not hasattr(sys, "excepthook"):
         _write("sys.excepthook is missing\n")
         _display(type(error), error, error.__traceback__)
@@ -114,7 +114,7 @@ def _status_of(error: SystemExit) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
-        # C's long: a number that it cannot hold counts as -1.
+        # In C a long; a number out of its range counts as -1.
         return code & 0xFF if -(2**63) <= code < 2**63 else 0xFF
     with contextlib.suppress(Exception):
         _write(str(code))
@@ -139,4 +139,4 @@ def _first_line(error: BaseException) -> str:
 
 
 def _say_nothing(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """A `sys.excepthook` for an exception that was shown before."""
+    """A `sys.excepthook` for an exception that has already been printed."""

@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from importlib.machinery import FrozenImporter, ModuleSpec, PathFinder
 from types import ModuleType
 
-# Imported by the interpreter before any script, so never the script's own.
+# Imported by the interpreter before any script, so never a module of the script.
 _BEFORE_ANY_SCRIPT = {"__main__", "encodings", "sitecustomize", "usercustomize"}
-# The torch that is watched is the script's, whichever that is.
+# The inspector records the torch that the script imports, whichever that is.
 _TORCH = "torch"
 
 
 class _Views:
-    """What is not in force at the moment: the modules of the colliding names, and `sys.path`."""
+    """The inactive view: the modules with colliding names, and `sys.path`."""
 
     def __init__(self, names: frozenset[str], our_path: list[str]) -> None:
         self._names = names
@@ -36,14 +36,14 @@ class _Views:
         self._swap_modules()
 
     def enter(self) -> None:
-        """Our view, until as many calls of `leave`."""
+        """Switch to the inspector's view, until the matching call of `leave`."""
         with self._lock:
             if self._depth == 0:
                 self._swap()
             self._depth += 1
 
     def leave(self) -> None:
-        """The script's view again, after the last one."""
+        """Switch back to the script's view after the last matching call."""
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
@@ -67,8 +67,8 @@ _views: _Views | None = None
 
 @contextmanager
 def our_modules() -> Iterator[None]:
-    """While it lasts, ``import`` finds our modules and not the user's of the same name. May be nested, and
-    entered by several threads."""
+    """Inside this context, ``import`` finds the inspector's modules instead of the user's modules of the same
+    name. It can be nested, and used by several threads."""
     views = _views
     if views is None:
         yield
@@ -81,10 +81,10 @@ def our_modules() -> Iterator[None]:
 
 
 def hide_our_modules(folder: str, our_path: list[str]) -> None:
-    """Take our modules that collide with one in `folder` out of `sys.modules`.
+    """Remove the inspector's modules whose names collide with a module in `folder` from `sys.modules`.
 
-    folder: the script's, first on its `sys.path`; may be a zip.
-    our_path: `sys.path` as it was for us.
+    folder: the script's folder or zip, first on its `sys.path`.
+    our_path: the `sys.path` of the inspector.
     """
     global _views
     script_path, sys.path = sys.path, _script_last(folder, our_path)
@@ -97,24 +97,24 @@ def hide_our_modules(folder: str, our_path: list[str]) -> None:
 
 
 def _script_last(folder: str, our_path: list[str]) -> list[str]:
-    """`our_path`, the script's folder behind the others: PYTHONPATH may have put it there."""
+    """`our_path` with the script's folder last, in case PYTHONPATH contains it."""
     real = os.path.realpath(folder)
     last = [path for path in our_path if os.path.realpath(path) == real]
     return [path for path in our_path if path not in last] + last
 
 
 def _collisions(folder: str) -> frozenset[str]:
-    """The top-level names that `folder` has a module of, while another of that name is or may become ours."""
+    """The top-level names of modules in `folder` that are also names of modules that we use or may use."""
     was_listed = folder in sys.path_importer_cache
     names = frozenset(_both(folder))
     if not was_listed:
-        # The listing of the folder is kept there; the script must not find an older one than python's.
+        # It caches the listing of the folder, which must not be older than in plain python.
         sys.path_importer_cache.pop(folder, None)
     return _only_ours(names)
 
 
 def _both(folder: str) -> Iterator[str]:
-    """The names of modules in `folder` that we would find elsewhere, or have found there."""
+    """The names of modules in `folder` that we would find elsewhere, or have already imported."""
     for name in _names_in(folder) - _BEFORE_ANY_SCRIPT.union(sys.builtin_module_names, {_TORCH}):
         theirs = PathFinder.find_spec(name, [folder])
         if theirs is None or theirs.loader is None or FrozenImporter.find_spec(name) is not None:
@@ -125,7 +125,8 @@ def _both(folder: str) -> Iterator[str]:
 
 
 def _names_in(folder: str) -> set[str]:
-    """The names that modules of a folder (or a zip) may have. A subfolder counts without a look into it."""
+    """The possible names of modules in a folder (or a zip). Subfolders are included without checking their
+    contents."""
     try:
         entries = os.listdir(folder)  # noqa: PTH208
     except OSError:
@@ -134,8 +135,8 @@ def _names_in(folder: str) -> set[str]:
 
 
 def _only_ours(names: frozenset[str]) -> frozenset[str]:
-    """Those that we have imported, or may. What we need is looked up only where a name may be of it,
-    since that takes longer than all else here."""
+    """The names that we have imported or may import. The dependencies are only looked up if necessary, since that
+    is slow."""
     loaded = {_top(name) for name in sys.modules.copy()} | sys.stdlib_module_names
     if names <= loaded:
         return names

@@ -1,4 +1,4 @@
-"""The script to run, found and read before anything in the process is changed."""
+"""The script to run, located and read before the process is changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ScriptError(Exception):
 
 @dataclass(frozen=True)
 class ScriptTarget:
-    """What to run: a file (or a folder or zip with a ``__main__.py``), or a module.
+    """The program to run: a file (or a folder or zip with a ``__main__.py``), or a module.
 
     path: as the user wrote it; None for a module.
     module: the name after ``-m``; None for a file.
@@ -39,9 +39,9 @@ class ScriptTarget:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of Python, source or compiled (``.pyc``).
+    """A Python file, source or compiled (``.pyc``).
 
-    path: absolute, not normalised, as plain python has it in ``__file__``.
+    path: absolute, not normalised, like ``__file__`` in plain python.
     """
 
     path: str
@@ -49,26 +49,26 @@ class SourceFile:
 
     @property
     def folder(self) -> str:
-        """What plain python puts first on `sys.path`: links are followed here, and only here."""
+        """The first entry of `sys.path` in plain python, with symbolic links resolved."""
         return str(Path(self.path).resolve().parent)
 
     def prepare(self, main: ModuleType) -> None:
-        """Give ``__main__`` the names that plain python gives it, in the same order."""
+        """Set the attributes of ``__main__`` that plain python sets, in the same order."""
         loader = SourcelessFileLoader if self._is_compiled else SourceFileLoader
         main.__loader__ = loader("__main__", self.path)
         main.__dict__.update(__annotations__={}, __builtins__=builtins, __file__=self.path, __cached__=None)
 
     def program(self, main: ModuleType) -> Callable[[], object]:
-        """What runs the file; raises the SyntaxError of a file that does not compile."""
+        """A function that runs the file. Raises SyntaxError if the file does not compile."""
         if self._is_compiled:
             code: Any = SourcelessFileLoader("__main__", self.path).get_code("__main__")
         else:
             code = compile(self.content, self.path, "exec", dont_inherit=True)
-        # A function written in C: it adds no frame to the user's stack.
+        # Implemented in C, so it adds no frame to the user's stack.
         return functools.partial(exec, code, main.__dict__)
 
     def leave(self, main: ModuleType) -> None:
-        """Plain python takes these away and flushes before it shows an exception or runs atexit."""
+        """Remove the attributes that plain python removes before atexit handlers run."""
         main.__dict__.pop("__file__", None)
         main.__dict__.pop("__cached__", None)
 
@@ -82,7 +82,7 @@ class ModuleByName:
     """A module that `runpy` finds: the one after ``-m``, or the ``__main__`` of a folder or zip.
 
     name: "__main__" for a folder or zip.
-    folder: the working directory, or the folder or zip itself: first on `sys.path`.
+    folder: the working directory, or the folder or zip itself; first on `sys.path`.
     """
 
     name: str
@@ -94,17 +94,17 @@ class ModuleByName:
         return self.name == "__main__"
 
     def prepare(self, main: ModuleType) -> None:
-        """Give ``__main__`` what it has before `runpy` fills it."""
+        """Set the attributes of ``__main__`` that exist before `runpy` sets the others."""
         main.__dict__.update(__annotations__={}, __builtins__=builtins)
 
     def program(self, main: ModuleType) -> Callable[[], object]:
-        """What runs the module. This is the function that ``python -m`` calls, so that warnings and the
-        frames of a traceback are the same; runpy's public ones restore `sys.modules` at the end."""
+        """A function that runs the module: the one that ``python -m`` calls, so that warnings and tracebacks are
+        the same. runpy's public functions restore `sys.modules` at the end."""
         run_as_main: Callable[[str, bool], object] = runpy._run_module_as_main  # type: ignore[attr-defined]
         return functools.partial(run_as_main, self.name, not self.is_folder)
 
     def missing(self, error: BaseException) -> str | None:
-        """runpy's reason why there is nothing to run, if that is what `error` says."""
+        """runpy's reason if `error` means that there is nothing to run, else None."""
         reason = error.__context__
         if isinstance(error, SystemExit) and isinstance(reason, runpy._Error):  # type: ignore[attr-defined]
             return str(reason)
@@ -114,14 +114,14 @@ class ModuleByName:
 def find(target: ScriptTarget) -> SourceFile | ModuleByName:
     """The program that `target` names.
 
-    Raises ScriptError for a file that is missing, unreadable or not Python. That a module is missing
-    is only known once it runs (`ModuleByName.missing`).
+    Raises ScriptError for a file that is missing, unreadable or not Python. A missing module is only detected when
+    it is run (`ModuleByName.missing`).
     """
     if target.module is not None:
         return ModuleByName(target.module, str(Path.cwd()))
     if target.path is None:
         raise ScriptError("missing argument SCRIPT")
-    # Joined as text: plain python, too, keeps `./` and `..` in ``__file__``.
+    # Joined as text, because plain python keeps `./` and `..` in ``__file__``.
     is_absolute = Path(target.path).is_absolute()
     path = target.path if is_absolute else f"{Path.cwd()}{os.sep}{target.path}"
     if not Path(path).exists():
@@ -163,7 +163,7 @@ def _check_text(content: bytes, shown: str) -> None:
 
 
 def _close_match(path: str) -> str:
-    import difflib  # late: only for a mistake
+    import difflib  # only needed for an error
 
     wanted = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Call back as soon as the script has imported torch, which the inspector never imports first."""
+"""Run a callback when the script has imported torch. The inspector never imports torch before the script."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from inspector.runscript.sys_modules_isolation import our_modules
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
-# In a traceback Python leaves out frames of this file when an import fails.
+# Python leaves frames of this file out of the traceback of a failed import.
 _IMPORTLIB = ModuleSpec.__init__.__code__.co_filename
 
 
 class TorchImport:
     """A finder on `sys.meta_path` that calls `on_torch` once, right after torch's module was executed.
 
-    It finds nothing itself. It asks the other finders for torch and lends the loader that they give an
-    `exec_module` for one call; torch's ``__spec__`` and ``__loader__`` are the usual ones. A failed import
-    leaves it in place for the next try.
+    It finds no modules itself: it asks the other finders for torch, and replaces `exec_module` of their loader for
+    one call; torch's ``__spec__`` and ``__loader__`` are the usual ones. After a failed import it stays installed
+    for the next attempt.
 
-    warn: is given one line if `on_torch` raised; that exception never reaches the script.
+    warn: called with one line if `on_torch` raises; the exception never reaches the script.
     """
 
     def __init__(self, on_torch: Callable[[], None], warn: Callable[[str], None]) -> None:
         self._on_torch = on_torch
         self._warn = warn
         self.failed = False
-        """Whether the last import of torch has raised."""
+        """Whether the last import of torch raised."""
 
     def install(self) -> None:
-        """Wait for torch; where it is imported already, call at once."""
+        """Wait for the import of torch; if it is already imported, run the callback immediately."""
         if "torch" in sys.modules:
             self._call()
         else:
             sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
-        """Wait no more. May be called at any time."""
-        # A new list: another thread may be going through the old one, and would skip a finder.
+        """Stop waiting. Can be called at any time."""
+        # A new list, since another thread may be iterating over the old one and would skip a finder.
         sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec that the other finders have for torch; None (go on) for all other modules."""
+        """The spec for torch from the other finders; None for all other modules."""
         if name != "torch":
             return None
         for finder in sys.meta_path:
@@ -62,7 +62,7 @@ class TorchImport:
 
     def _lend(self, loader: Loader) -> None:
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module  # the class's own again
+            del loader.exec_module  # restores the method of the class
             self.failed = True
             loader.exec_module(module)
             self.failed = False

@@ -10,8 +10,8 @@ from types import CodeType, TracebackType
 OUTERMOST = "sys"
 """The file name of the frame below the user's outermost one.
 
-A warning whose ``stacklevel`` reaches past the script is credited by plain python to "sys", line 1; under us
-it meets this frame, and says the same.
+Plain python reports a warning whose ``stacklevel`` is beyond the script at "sys", line 1. Under the inspector the
+warning reaches this frame, and is reported in the same way.
 """
 
 # Only frames between the user's code and python or torch: an exception of the inspector that the user's call
@@ -23,7 +23,8 @@ _HIDDEN = tuple(
 
 
 def hide_our_frames(error: BaseException) -> None:
-    """Take our frames out of the traceback of `error` and of every exception that it is shown with."""
+    """Remove the inspector's frames from the traceback of `error` and of every exception that is printed with
+    it."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -31,7 +32,7 @@ def hide_our_frames(error: BaseException) -> None:
         if shown is None or id(shown) in seen:
             continue
         seen.add(id(shown))
-        # Not by assignment, which an exception that is a frozen dataclass refuses.
+        # Not by assignment, which fails for an exception that is a frozen dataclass.
         BaseException.with_traceback(shown, _without_ours(shown.__traceback__))
         waiting += [shown.__cause__, shown.__context__]
         if sys.version_info >= (3, 11) and isinstance(shown, BaseExceptionGroup):  # noqa: F821  ruff takes 3.10
@@ -56,10 +57,10 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_detour(code: CodeType) -> bool:
-    """Whether a function of torch is only there because a mode of ours is.
+    """Whether a frame of torch exists only because the inspector's mode is active.
 
-    A function written in Python then calls `handle_torch_function`, which calls it again by way of the mode. By
-    way of a mode or a subclass of the user's, their frame would stand between.
+    A function written in Python then calls `handle_torch_function`, which calls it again through the mode. With a
+    mode or a subclass of the user, their frame would be in between.
     """
     return code.co_name == "handle_torch_function" and code.co_filename.endswith(_OVERRIDES)
 

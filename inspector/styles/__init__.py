@@ -1,4 +1,4 @@
-"""Styles: what a picture of a Graph shows. Each is a function from a Subject (a Graph at one moment) to a Plan."""
+"""Styles: the content of a picture. Each is a function from a Subject (a Graph at one moment) to a Plan."""
 
 from inspector.styles.alt_text import call_code, figure_title, gradient_table
 from inspector.styles.plan import Plan

@@ -11,13 +11,14 @@ from inspector.styles.value_text import plain_text, value_lines
 
 
 def figure_title(graph: Graph, call: str, moments: Sequence[str]) -> str:
-    """`z = x**2 - y**2: before and after z.backward()`. call: may be empty, which leaves the moments out."""
+    """`z = x**2 - y**2: before and after z.backward()`. Without a call, only the code."""
     code = plain_text("; ".join(root_codes(graph))) or "backward graph"
     return f"{code}: {' and '.join(moments)} {plain_text(call)}" if call else code
 
 
 def gradient_table(graph: Graph) -> str:
-    """A line for each leaf, root and named tensor: its data, its grad before and after, what backward raised."""
+    """One line per leaf, root and named tensor, with its data and its grad before and after; then the error of
+    backward."""
     lines = ["tensor: data; grad before → after"]
     lines += [_line(tensor) for _, tensor in graph.tensors() if _is_listed(tensor)]
     if graph.error:
@@ -26,7 +27,7 @@ def gradient_table(graph: Graph) -> str:
 
 
 def root_codes(graph: Graph) -> list[str]:
-    """The source lines that made the roots, each once."""
+    """The source lines that created the roots, each once."""
     sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.network]
     codes = [source["code"] for source in sources if source is not None and "code" in source and source["code"]]
     return list(dict.fromkeys(codes))

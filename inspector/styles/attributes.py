@@ -27,14 +27,14 @@ from inspector.styles.value_text import UNKNOWN, matrix_rows, plain_text, value_
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
 _LEAST_SHARED = 4
-"""Functions that use a leaf, from which on a large graph shows it as chips."""
+"""Minimum number of functions that use a leaf for a large graph to show it as chips."""
 
 
 def plan_attributes(subject: Subject) -> Plan:
-    """What the figure shows: functions as pills, tensors with a name as cards on them.
+    """The figure: functions as pills, and named tensors as cards attached to them.
 
-    A beginner sees operations in the place of functions, and no AccumulateGrad: a leaf takes its gradient
-    itself. An expert sees the full names of functions, what they saved, and versions.
+    The detail `beginner` shows operations instead of functions, and hides AccumulateGrad: gradients flow into the
+    leaf itself. `expert` shows the full names of functions, their saved tensors, and versions.
     """
     folded = _folded(subject)
     hosts = _hosts(subject, folded)
@@ -61,21 +61,21 @@ def plan_attributes(subject: Subject) -> Plan:
 
 
 def _folded(subject: Subject) -> dict[str, str]:
-    """AccumulateGrad → the leaf that is drawn in its place."""
+    """AccumulateGrad → the leaf that is drawn instead of it."""
     if subject.detail != "beginner":
         return {}
     return subject.topology.leaves
 
 
 def _hosts(subject: Subject, folded: dict[str, str]) -> dict[str, str]:
-    """Tensor → the function that it hangs on: its grad_fn, or the AccumulateGrad of a leaf."""
+    """Tensor → the function that it is attached to: its grad_fn, or the AccumulateGrad of a leaf."""
     hosts = {source: target for source, target, _ in subject.graph.edges("grad_fn")}
     hosts.update({leaf: function for function, leaf in subject.topology.leaves.items() if function not in folded})
     return hosts
 
 
 def _is_card(subject: Subject, identifier: str, tensor: TensorRow) -> bool:
-    """Leaves, roots and tensors with a name are cards; other outputs are texts at their function."""
+    """Whether a tensor is a card: a leaf, a root, or a named tensor. Other outputs are texts at their function."""
     return bool(tensor["name"]) or identifier in subject.graph.roots or tensor["is_leaf"]
 
 
@@ -92,7 +92,7 @@ def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
 
 
 def _particulars(node: FunctionRow) -> Iterator[StyledText]:
-    """What a function saved and where it leads nowhere, in small quiet lines."""
+    """The saved attributes and tensors of a function, and its empty slots, in small quiet lines."""
     lines = [f"{name} = {plain_text(str(value))}" for name, value in node["attributes"].items()]
     saved = [item["name"] for item in node["saved"] if item["tensor"] is not None]
     lines += [f"saved {', '.join(saved)}"] if saved else []
@@ -105,7 +105,7 @@ def _particulars(node: FunctionRow) -> Iterator[StyledText]:
 
 
 def _cards(subject: Subject, hosts: dict[str, str], folded: dict[str, str]) -> list[PlannedBox]:
-    """Every tensor of the graph that has a card; a leaf that stands for its AccumulateGrad has its badge."""
+    """The cards of all tensors; a leaf drawn instead of its AccumulateGrad has its badge."""
     takers = {leaf: function for function, leaf in folded.items()}
     shown = hosts.keys() | takers.keys() | set(subject.graph.roots)
     return [
@@ -153,7 +153,7 @@ def _data(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
 
 
 def _lines(lines: tuple[str, ...], ink: str, norm_last: bool) -> tuple[StyledText, ...]:
-    """The lines of a value; the norm below a type is quiet."""
+    """The lines of a value; a norm below a dtype and shape is quiet."""
     words = [StyledText(line, ink) for line in lines]
     if len(lines) == 2 and norm_last:
         words[1] = StyledText(lines[1], "quiet")
@@ -169,7 +169,7 @@ def _grad_fn(graph: Graph, identifier: str | None) -> StyledText:
 
 
 def _grad_row(subject: Subject, tensor: TensorRow) -> CardRow:
-    """What torch's `grad` attribute holds; highlighted where backward changed it."""
+    """The tensor's `grad`, highlighted if backward changed it."""
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not subject.ran:
         return CardRow("grad", _grad_words(before, tensor))
@@ -183,7 +183,7 @@ def _grad_row(subject: Subject, tensor: TensorRow) -> CardRow:
 
 
 def _change(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
-    """`None → 4`; of values on several lines the old one above the new one, what they share once."""
+    """`None → 4`; for values on several lines, the old one above the new one, without repeating a common line."""
     if len(old) == len(new) == 2 and old[0] == new[0]:
         return [new[0], f"{old[1]}{ARROW}{new[1].removeprefix('norm ')}"]
     if len(old) == 1:
@@ -198,12 +198,12 @@ def _grad_words(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Equality in which a NaN equals a NaN: a grad that stays NaN did not change."""
+    """Equality with NaN equal to NaN: a grad that stays NaN did not change."""
     return one == other or repr(one) == repr(other)
 
 
 def _texts(subject: Subject, folded: dict[str, str]) -> list[tuple[PlannedBox, str]]:
-    """The texts beside functions: values of tensors without a name, and sums where gradients meet."""
+    """The texts beside functions: values of unnamed tensors, and sums where gradients are added."""
     shown = [*_tensor_values(subject), *_function_values(subject)]
     if subject.ran:
         for identifier, _ in subject.graph.functions():
@@ -216,7 +216,7 @@ def _texts(subject: Subject, folded: dict[str, str]) -> list[tuple[PlannedBox, s
 
 
 def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
-    """`x**2 = 4` for every recorded tensor that has no card."""
+    """`x**2 = 4` for every recorded tensor without a card."""
     for identifier, tensor in subject.graph.tensors():
         host, value = tensor["grad_fn"], tensor[subject.moment]["data"]
         if host is None or host not in subject.graph.network:
@@ -228,11 +228,11 @@ def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 
 def _function_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
-    """`= 4` for a function whose output is known, though no tensor stands for it."""
+    """`= 4` for a function whose output is known but is not a tensor of the graph."""
     seen = {tensor["grad_fn"] for _, tensor in subject.graph.tensors()}
     for identifier, node in subject.graph.functions():
         value = node[subject.moment]["data"]
-        single = is_number(value) or is_summary(value)  # a list may be one of outputs
+        single = is_number(value) or is_summary(value)  # a list may contain several outputs
         if single and identifier not in seen and not node["is_leaf"]:
             yield _value_box(f"{identifier}.data", f"= {value_inline(value, '', ())}"), identifier
 
@@ -251,9 +251,8 @@ _Edge = tuple[str, str, NextEdge]
 
 
 def _shared(subject: Subject) -> dict[str, list[_Edge]]:
-    """AccumulateGrad → its edges but for the one from farthest down, in a large graph where many functions use its
-    leaf. In their place each of these functions has a chip: wires would run through the whole picture and hide all
-    else."""
+    """AccumulateGrad → its edges except the one from the deepest function, for leaves that many functions of a
+    large graph use. Each of these functions has a chip instead, since long wires would cross the whole picture."""
     if not subject.is_large:
         return {}
     arriving: dict[str, list[_Edge]] = {}
@@ -268,7 +267,7 @@ def _shared(subject: Subject) -> dict[str, list[_Edge]]:
 
 
 def _chips(subject: Subject, edges: list[_Edge]) -> Iterator[tuple[PlannedBox, str]]:
-    """The name of the leaf on each function that uses it, with what flows from there."""
+    """A chip with the name of the leaf on each function that uses it, and the gradient from there."""
     for source, target, edge in edges:
         leaf = subject.topology.leaves.get(target)
         name = (subject.name(subject.graph.tensor(leaf)) if leaf is not None else None) or UNKNOWN
@@ -306,7 +305,7 @@ def _edges(subject: Subject, folded: dict[str, str], shared: dict[str, list[_Edg
 
 
 def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
-    """Dashed lines between the cards and their functions."""
+    """Dashed links between cards and their functions."""
     tensors = dict(subject.graph.tensors())
     pairs = [(source, target) for source, target, _ in subject.graph.edges("grad_fn")]
     pairs += [(function, leaf) for function, leaf in subject.topology.leaves.items() if leaf in hosts]

@@ -1,7 +1,7 @@
 """The `circuit` style: gates and wires, with values above and gradients below a wire (Stanford's CS231n).
 
-Constants are folded into gates. A tensor used by several gates branches at a dot: each branch carries its
-contribution, and the wire before the dot carries the sum.
+Constants are part of their gate. A tensor used by several gates branches at a dot: each branch shows its
+contribution, and the wire before the dot shows the sum.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ SYMBOL_SIZE = 21.0
 _SIDES = {"RL": "the right", "LR": "the left", "TB": "above", "BT": "below"}
 _LONG_SYMBOL = 6
 _LONG_PRODUCT = 14
-"""Characters: more would make the wires longer than the gates are worth."""
+"""Maximum number of characters; longer texts would make the wires too long."""
 _ROUND = 4
-"""Characters of a symbol that a circle holds; a longer one stands in a box."""
+"""Maximum number of characters of a symbol in a circle; a longer one is in a box."""
 
 
 def plan_circuit(subject: Subject) -> Plan:
-    """What the figure shows of a graph: operations as gates, leaves and roots as names."""
+    """The figure: operations as gates, leaves and roots as names."""
     consumers = subject.consumers()
     branched = [output for output, edges in consumers.items() if len(edges) > 1]
     of = subject.topology
@@ -54,8 +54,8 @@ def plan_circuit(subject: Subject) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Circuit:
-    """leaves: AccumulateGrad → its leaf. branched: the outputs (function, number) that several gates read.
-    outputs: output → its tensor."""
+    """Lookups for a circuit. leaves: AccumulateGrad → its leaf. branched: the outputs (function, number) that
+    several gates use. outputs: output → its tensor."""
 
     subject: Subject
     leaves: dict[str, str]
@@ -78,7 +78,7 @@ def _gates(subject: Subject) -> list[PlannedBox]:
 
 
 def _names(circuit: _Circuit) -> list[PlannedBox]:
-    """The leaves and the roots, as names at the ends of wires."""
+    """The leaves and roots, as names at the ends of wires."""
     ends = dict.fromkeys([*circuit.leaves.values(), *circuit.subject.graph.roots])
     return [_name(circuit.subject, identifier) for identifier in ends]
 
@@ -90,7 +90,7 @@ def _name(subject: Subject, identifier: str) -> PlannedBox:
 
 
 def _held(subject: Subject, leaf: str) -> PlannedBox | None:
-    """`grad 4 → 8` at a leaf whose grad was not empty before: what arrives is added to it."""
+    """`grad 4 → 8` at a leaf that already had a grad: the new gradient is added to it."""
     tensor = subject.graph[leaf]
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not gradient_text(before):
@@ -113,7 +113,7 @@ def _dot_id(output: tuple[str, int]) -> str:
 
 
 def _edges(circuit: _Circuit) -> list[PlannedWire]:
-    """From gate to gate or leaf, with value and gradient; the branches of a dot with derivative and product."""
+    """Wires from gate to gate or leaf, with value and gradient; branches of a dot, with derivative and product."""
     subject, wires = circuit.subject, []
     for source, target, edge in subject.graph.edges("next"):
         identifier, output = f"{source}.{edge['slot']}", (target, edge["input_nr"])
@@ -130,7 +130,7 @@ def _edges(circuit: _Circuit) -> list[PlannedWire]:
 
 
 def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[StyledText, ...]:
-    """`2x · 1 = 4`; a long product on a line of its own, a long derivative by its number."""
+    """`2x · 1 = 4`; a long product has its own line, and a long derivative is written as a number."""
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
     wanted = subject.look.derivatives or "both"
     if wanted == "both" and local and "symbol" in local and len(symbol_text(local["symbol"] or "")) > _LONG_SYMBOL:
@@ -154,7 +154,7 @@ def _branch_texts(subject: Subject, source: str, edge: NextEdge) -> tuple[tuple[
 
 
 def _trunks(circuit: _Circuit) -> list[PlannedWire]:
-    """From a dot to the gate or leaf whose output branches there, with the sum of what its branches brought."""
+    """Wires from a dot to the gate or leaf whose output branches there, with the sum over the branches."""
     subject, wires = circuit.subject, []
     for output in circuit.branched:
         function = output[0]
@@ -176,7 +176,7 @@ def _trunks(circuit: _Circuit) -> list[PlannedWire]:
 
 
 def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
-    """From each root's name to the gate that made it."""
+    """Wires from the name of each root to the gate that created it."""
     subject, wires = circuit.subject, []
     for root in dict.fromkeys(subject.graph.roots):
         tensor = subject.graph.tensor(root)
@@ -196,7 +196,7 @@ def _arrived(subject: Subject, output: tuple[str, int]) -> Any:
 
 
 def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False) -> tuple[StyledText, ...]:
-    """The value on a wire; a tensor of the script's between two gates has its name before it."""
+    """The value on a wire, preceded by the name if it is a named tensor between two gates."""
     subject, identifier = circuit.subject, circuit.outputs.get(output)
     if identifier is None:
         node = subject.graph[output[0]]

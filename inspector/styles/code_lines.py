@@ -12,16 +12,16 @@ from inspector.styles.subject import Subject
 from inspector.typography import sanitize
 
 MOST_LINES = 24
-"""A longer script shows only the lines that made functions and the lines around them."""
+"""Maximum lines; a longer script shows only the lines that created functions, and the lines around them."""
 GAP = "⋮"
 _AROUND = 1
 
 
 def make_listing(subject: Subject, script: str | None, current: str | None = None) -> tuple[CodeLine, ...]:
-    """The lines with the steps of the functions that each made.
+    """The lines, each with the steps of the functions that it created.
 
-    script: the text of the script; None where it is not at hand, which leaves the lines that the graph knows.
-    current: the function that runs now; its line stands out.
+    script: the source of the script; None if it is not available, then only lines in the graph are shown. current:
+    the running function; its line is highlighted.
     """
     file, known = _known_lines(subject.graph)
     lines = dict(enumerate(script.splitlines(), start=1)) if script is not None else known
@@ -44,12 +44,12 @@ def make_listing(subject: Subject, script: str | None, current: str | None = Non
 
 
 def listed_file(graph: Graph) -> str:
-    """The file whose lines stand beside the graph, as the graph names it: that which made most functions."""
+    """The path of the listed file in the graph: the file that created most functions."""
     return _known_lines(graph)[0]
 
 
 def _known_lines(graph: Graph) -> tuple[str, dict[int, str]]:
-    """The file that made most functions, and its lines that made any."""
+    """The file that created most functions, and the lines of it that did."""
     files: dict[str, dict[int, str]] = defaultdict(dict)
     for _, node in (*graph.functions(), *graph.tensors()):
         source = node["source"]
@@ -71,14 +71,14 @@ def _badges(subject: Subject, file: str) -> dict[int, list[str]]:
 
 
 def _line(graph: Graph, identifier: str, file: str) -> int | None:
-    source = graph[identifier].get("source")  # the box of a fold has none: its Nodes are of several lines
+    source = graph[identifier].get("source")  # a folded box has none: its Nodes come from several lines
     if isinstance(source, dict) and source.get("file") == file:
         return int(source["line"])
     return None
 
 
 def _beginning(script: str | None) -> int:
-    """The first line behind the docstring and the imports at the head of a script."""
+    """The first line after the docstring and the imports at the start of a script."""
     try:
         body = ast.parse(script or "").body
     except SyntaxError:
@@ -91,7 +91,7 @@ def _beginning(script: str | None) -> int:
 
 
 def _chosen(numbers: Sequence[int], made: set[int]) -> list[int]:
-    """All lines of a short script; of a long one those that made functions and their neighbours."""
+    """All lines of a short script; the lines of a long script that created functions, and their neighbours."""
     if len(numbers) <= MOST_LINES:
         return list(numbers)
     near = [number for number in numbers if any(abs(number - line) <= _AROUND for line in made)]

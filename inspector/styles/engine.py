@@ -1,7 +1,7 @@
-"""The `engine` style: everything torch's engine works with, from the root to the leaves (after torchviz).
+"""The `engine` style: everything that torch's engine uses, from the root to the leaves (after torchviz).
 
-Every Node with its full name, its step, its saved tensors and their state, its empty slots and, unless for
-beginners, torch's formula for the derivative of each input.
+Every Node with its full name, step, saved tensors and their state, empty slots and, except in the detail
+`beginner`, torch's formula for the derivative of each input.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from inspector.styles.value_text import gradient_text, plain_text, value_inline
 from inspector.typography import value_text
 
 _LINE = 22
-"""Characters of a formula on one line."""
+"""Maximum number of characters of a formula on one line."""
 
 
 def plan_engine(subject: Subject) -> Plan:
-    """What the figure shows of a graph: Nodes as cards, leaves and roots as boxes on them."""
+    """The figure: Nodes as cards, with leaves and roots attached as boxes."""
     hosts = dict(_hosts(subject))
     boxes = [_node(subject, key, node) for key, node in subject.graph.functions()]
     tensors = [_tensor(subject, key) for key in dict.fromkeys([*hosts, *subject.graph.roots])]
@@ -41,7 +41,7 @@ def plan_engine(subject: Subject) -> Plan:
 
 
 def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
-    """(tensor, its Node) of the leaves and of the roots."""
+    """(tensor, its Node) of the leaves and the roots."""
     for function, leaf in subject.topology.leaves.items():
         yield leaf, function
     for root in subject.graph.roots:
@@ -69,7 +69,7 @@ def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
     formulas = node["formula"] if subject.look.detail != "beginner" else {}
     for key, formula in formulas.items():
         lines = list(_broken(plain_text(formula)))
-        longest = max(map(len, lines))  # rows end at the right; code begins at the left
+        longest = max(map(len, lines))  # rows are right-aligned; code is left-aligned
         code = (line.ljust(longest, "\N{NO-BREAK SPACE}") for line in lines)
         yield CardRow(f"∂ {key}", tuple(StyledText(line, "ink", "mono", SMALL_SIZE) for line in code))
     for slot in node["empty_slots"]:
@@ -77,7 +77,7 @@ def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
 
 
 def _broken(formula: str) -> Iterator[str]:
-    """A formula in lines of a readable length, broken behind a bracket, a comma or a blank."""
+    """A formula wrapped after a bracket, a comma, a dot or a space."""
     rest = formula
     while len(rest) > _LINE:
         cut = max(rest.rfind(sign, _LINE // 2, _LINE) for sign in ("(", ",", " ", ".")) + 1 or _LINE
@@ -87,7 +87,7 @@ def _broken(formula: str) -> Iterator[str]:
 
 
 def _saved(subject: Subject, saved: SavedTensor) -> StyledText:
-    """`x = 2, held`; what is released is quiet."""
+    """`x = 2, held`; a released tensor is quiet."""
     state = saved[subject.moment]
     tensor = saved["tensor"]
     if tensor is None or tensor not in subject.graph.network:
@@ -119,7 +119,7 @@ def _grad(subject: Subject, tensor: TensorRow) -> StyledText:
 
 
 def _edges(subject: Subject) -> list[PlannedWire]:
-    """Every edge with the gradient that went along it, and the slot that it arrives at if that is not 0."""
+    """Every edge with its gradient, and its input number if that is not 0."""
     wires = []
     for source, target, edge in subject.graph.edges("next"):
         flowed = subject.flowed(source, edge)

@@ -1,8 +1,8 @@
 """The `modules` style, the default for models: folded modules, the functions between them, and gradient norms.
 
-A box shows its contents, the norm of the gradient that arrives, and its rank among all boxes (the bar, on a
-logarithmic scale). Wires are as wide as their gradient is large. A leaf shared by several boxes is drawn as a chip
-on each of them, which avoids long wires.
+A box shows its contents, the norm of the arriving gradient, and its place among all norms (a bar on a logarithmic
+scale). The width of a wire shows the norm of its gradient. A leaf shared by several boxes is drawn as a chip on
+each of them, which avoids long wires.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from inspector.typography import format_number, pluralize, width
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 THINNEST, WIDEST = 1.4, 6.0
-"""Points: wires of the smallest and of the largest gradient."""
+"""Widths of wires for the smallest and the largest gradient, in points."""
 BAD = "!"
-"""The sign of a NaN or an infinity, as in the terminal."""
+"""Marks a NaN or an infinity, as in the terminal."""
 
 WIDEST_PATH = 250.0
 _DIGITS = re.compile(r"\d+")
@@ -51,7 +51,7 @@ _DASH = "\N{EN DASH}"
 
 
 def plan_modules(subject: Subject) -> Plan:
-    """What the figure shows of a graph, folded or not."""
+    """The figure of a graph, folded or not."""
     scale = _Scale.of(subject)
     marks = finding_marks(subject.graph)
     boxes = [_marked(_box(subject, key, node, scale), marks.get(key, [])) for key, node in _shown(subject)]
@@ -75,7 +75,7 @@ def plan_modules(subject: Subject) -> Plan:
 
 @dataclass(slots=True)
 class _Scale:
-    """The range of all norms in the picture, logarithmic."""
+    """The range of all norms in the picture, for a logarithmic scale."""
 
     low: float = math.inf
     high: float = 0.0
@@ -95,7 +95,8 @@ class _Scale:
         return scale
 
     def place(self, size: float) -> float:
-        """Where a norm lies, from 0 to 1: zero at 0, the smallest other one a little above, the largest at 1."""
+        """The place of a norm from 0 to 1: zero is at 0, the smallest positive norm slightly above, the largest at
+        1."""
         if size <= 0 or self.high <= 0:
             return 0.0
         if self.high <= self.low:
@@ -103,18 +104,18 @@ class _Scale:
         return _LEAST + (1 - _LEAST) * math.log(size / self.low) / math.log(self.high / self.low)
 
     def width(self, size: float) -> float:
-        """How wide a wire is that a gradient of this norm flows along."""
+        """The width of a wire with a gradient of this norm."""
         return THINNEST + (WIDEST - THINNEST) * self.place(size)
 
 
 def _range_text(found: Norms) -> str:
-    """`0.84`, or `0.84 to 0.95` where they differ in what is written."""
+    """`0.84`, or `0.84 to 0.95` (with an en dash) if the rounded norms differ."""
     low, high = _short(found["low"] or 0.0), _short(found["high"] or 0.0)
     return low if low == high else f"{low} {_DASH} {high}"
 
 
 def _short(size: float) -> str:
-    """Three significant digits are enough beside a bar."""
+    """A norm with three significant digits."""
     return format_number(float(f"{size:.3g}"))
 
 
@@ -122,7 +123,7 @@ def _short(size: float) -> str:
 
 
 def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
-    """Boxes and functions; an AccumulateGrad is a chip."""
+    """Boxes and functions, without AccumulateGrads, which are chips."""
     for identifier, node in subject.graph.nodes():
         if node["kind"] == "fold" or (node["kind"] == "function" and not node["is_leaf"]):
             yield identifier, node
@@ -148,7 +149,7 @@ def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: 
 
 
 def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
-    """The box with what is said of its members: as lines of a function, as rows of a card."""
+    """The box with the findings about its members, as lines of a function or rows of a card."""
     if not marks:
         return box
     words = [StyledText(f"{BAD} {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks[:_MOST_MARKS]]
@@ -161,8 +162,8 @@ def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
 
 
 def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
-    """A path without its first parts if it is too wide for a header: its end tells more. `layer.9` and `layer.10`
-    lose as many."""
+    """A path without its first parts if it is too wide for a header. `layer.9` and `layer.10` lose the same
+    parts."""
     parts = path.split(".")
     while len(parts) > 1 and width(_DIGITS.sub("00", path), size, face) > WIDEST_PATH:
         parts.pop(0)
@@ -171,7 +172,7 @@ def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
 
 
 def _is_brief(subject: Subject) -> bool:
-    """Whether boxes say no more than their names and gradients."""
+    """Whether boxes show only their names and gradients."""
     return subject.look.detail == "beginner"
 
 
@@ -183,7 +184,7 @@ def _size_row(node: FoldRow) -> CardRow:
 
 
 def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
-    """The norm of what arrives, with its place among all; NaN, None and zero by sign and word."""
+    """The norm of the arriving gradient with its bar; NaN, None and zero as text."""
     arriving, inner = node["arriving"], node["norms"]
     if not subject.ran or (subject.final and node["steps"] is None):
         return CardRow("gradient", (StyledText("not yet", "quiet"),), bar=_EMPTY)
@@ -199,7 +200,7 @@ def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
 
 
 def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
-    """A function outside of the folded modules, with the module that called it."""
+    """A function outside the folded modules, with the module that called it."""
     lines = [StyledText(without_number(node["name"]), face="medium")]
     module = node["module"]
     if isinstance(module, str) and module and not _is_brief(subject):
@@ -210,11 +211,11 @@ def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
     return PlannedBox(identifier, "pill", tuple(lines), ink="error" if bad else "ink", fill="function")
 
 
-# ---- what hangs on boxes ----------------------------------------------------------------------------------
+# ---- attached boxes ----------------------------------------------------------------------------------
 
 
 def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
-    """The roots, each on what made it."""
+    """The roots, each attached to the box or function that created it."""
     for source, target, _ in subject.graph.edges("grad_fn"):
         if source not in subject.graph.roots:
             continue
@@ -226,7 +227,7 @@ def _roots(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
 
 
 def _chips(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
-    """For each box the leaves that it shares with others, or that belong to no box, as one chip."""
+    """One chip per box, with the leaves that it shares with other boxes or that belong to none."""
     graph = subject.graph
     uses: Counter[str] = Counter()
     by_user: dict[str, dict[str, None]] = defaultdict(dict)
@@ -262,7 +263,7 @@ def _all_edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
 
 
 def _edges(graph: Graph) -> Iterator[tuple[str, str, NextEdge | FlowEdge]]:
-    """The edges that are drawn as wires: not those to chips."""
+    """The edges that are drawn as wires, i.e. not those to chips."""
     for source, target, edge in _all_edges(graph):
         node = graph[target]
         if node["kind"] == "fold" or not node["is_leaf"]:
@@ -276,7 +277,8 @@ def _edge_norms(edge: NextEdge | FlowEdge) -> Norms:
 def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
     for source, target, edge in _edges(subject.graph):
         if edge["kind"] == "flow" and edge["back"]:
-            # Laid out forwards, so that it closes no circle there; its head still says where the gradient goes.
+            # Reversed for the layout, which needs a graph without cycles; the arrowhead shows the direction of the
+            # gradient.
             label: tuple[StyledText, ...] = (StyledText("back", "quiet", size=SMALL_SIZE),)
             yield PlannedWeightedWire(f"{source}.{target}", target, source, label, "gradient", True, "source")
             continue
@@ -287,7 +289,7 @@ def _flows(subject: Subject, scale: _Scale) -> Iterator[PlannedWire]:
 
 
 def _look(subject: Subject, edge: NextEdge | FlowEdge, scale: _Scale) -> tuple[str, float, tuple[StyledText, ...]]:
-    """Ink, width and text of a wire: what is not a number is said in a word."""
+    """Ink, width and text of a wire. The text says NaN, None or zero."""
     if not subject.ran:
         return "line", THINNEST, ()
     found = _edge_norms(edge)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, RUF002 (the signs are those of figures)
-"""The operations of functions as written by hand: `×`, `^2`, `{0}·{1}`. No torch needed."""
+"""The operations of functions in mathematical notation: `×`, `^2`, `{0}·{1}`. No torch needed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from inspector.typography.number_format import MINUS
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """symbol: for a gate, constants folded in. formula: with `{0}`, `{1}`, … for the tensors that went in.
+    """An operation. symbol: for a gate, including a constant. formula: with `{0}`, `{1}`, … for the input tensors.
 
-    constant: the number that is folded in, None where there is none. computed: whether that was worked out from
-    the values around it, because torch does not save it.
+    constant: the number in the symbol, or None. computed: whether it was computed from the input and output,
+    because torch does not save it.
     """
 
     symbol: str
@@ -70,7 +70,7 @@ _OPPOSITES = {"add": "sub", "sub": "add"}
 
 
 def operation(graph: Graph, identifier: str) -> Operation:
-    """What the function with this id computed."""
+    """The operation of the function with this id."""
     node = graph.function(identifier)
     op = op_of(node["name"])
     inputs = inputs_of(graph, identifier)
@@ -86,13 +86,13 @@ def operation(graph: Graph, identifier: str) -> Operation:
 
 
 def inputs_of(graph: Graph, identifier: str) -> list[str]:
-    """The functions that a function's gradients go to, by slot: AccumulateGrad stands for a leaf."""
+    """The functions that a function's gradients go to, by slot; AccumulateGrad stands for a leaf."""
     of = topology_of(graph)
     return [of.ids[target] for target in of.following(of.index[identifier])]
 
 
 def _by_name(name: str, inputs: int) -> Operation:
-    """`StackBackward0` as stack({0}, {1}): lower case, as the function that the script called."""
+    """`StackBackward0` as stack({0}, {1}): in lower case, like the function that the script called."""
     shown = without_backward(name)
     shown = shown[:1].lower() + shown[1:]
     return Operation(shown, f"{shown}({', '.join(f'{{{slot}}}' for slot in range(inputs))})")
@@ -116,7 +116,7 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
 
 
 def _saved_constant(graph: Graph, identifier: str) -> float | None:
-    """A number that a function saved and that needs no gradient."""
+    """A number that a function saved and that does not require a gradient."""
     node = graph.function(identifier)
     if is_number(node["attributes"].get("exponent")):
         return _real(node["attributes"]["exponent"])
@@ -128,7 +128,7 @@ def _saved_constant(graph: Graph, identifier: str) -> float | None:
 
 
 def _computed_constant(graph: Graph, identifier: str, source: str) -> float | None:
-    """The constant of a sum, from what went in and what came out."""
+    """The constant of a sum, from the input and the output."""
     out, entered = (_real(graph[key]["before"]["data"]) for key in (identifier, source))
     if out is None or entered is None:
         return None
@@ -137,7 +137,7 @@ def _computed_constant(graph: Graph, identifier: str, source: str) -> float | No
         "sub": entered - out,
         "rsub.Scalar": out + entered,
     }.get(op_of(graph.function(identifier)["name"]))
-    # Both were rounded to their own precision: digits beyond it are noise.
+    # Input and output are rounded, so further digits are noise.
     return None if found is None else float(f"{found:.6g}")
 
 

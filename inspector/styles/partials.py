@@ -1,6 +1,6 @@
 """The `partials` style: tensors as boxes `e = c·d`, 6, with a partial derivative on each edge (Olah).
 
-The sum of the chain rule, over all paths from the root to each leaf, is written out.
+The sum of the chain rule over all paths from the root to each leaf is written out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from inspector.styles.value_text import derivative_text, gradient_text, plain_te
 
 
 def plan_partials(subject: Subject) -> Plan:
-    """What the figure shows of a graph: one box for each tensor, AccumulateGrads left out."""
+    """The figure: one box per tensor, without AccumulateGrads."""
     names = letters(subject)
     boxes = [_box(subject, key, node, names) for key, node in subject.graph.functions()]
     lonely = [root for root in subject.graph.roots if root not in subject.topology.makers]
@@ -35,12 +35,13 @@ def plan_partials(subject: Subject) -> Plan:
 
 
 def letters(subject: Subject) -> dict[str, str]:
-    """Function → a name for the tensor it made: the script's, else v1, v2, … in the order of evaluation."""
+    """Function → a name for the tensor it created: the name in the script, else v1, v2, … in the order of
+    evaluation."""
     graph, outputs = subject.graph, subject.topology.outputs
     names: dict[str, str] = {}
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
-        alias = node["alias"]["name"] if "alias" in node else ""  # the name that derivatives are written with
+        alias = node["alias"]["name"] if "alias" in node else ""  # the name in derivatives
         names[identifier] = plain_text((graph[tensor]["name"] if tensor else None) or alias)
     taken = set(names.values())
     free = (name for number in count(1) if (name := f"v{number}") not in taken)
@@ -48,7 +49,7 @@ def letters(subject: Subject) -> dict[str, str]:
 
 
 def _evaluated(subject: Subject) -> Iterator[str]:
-    """All functions, each behind those that its inputs come from, the first input first."""
+    """All functions in the order of evaluation, depth first, each after its inputs."""
     of = subject.topology
     starts = [key for position, key in enumerate(of.ids) if not of.arrivals.of(position)]
     waiting = [(key, False) for key in reversed(starts)]
@@ -99,7 +100,7 @@ def _edges(subject: Subject, names: dict[str, str]) -> list[PlannedWire]:
 def _partial(
     subject: Subject, source: str, target: str, edge: NextEdge, names: dict[str, str]
 ) -> tuple[StyledText, ...]:
-    """The partial derivative of one tensor by the other; where it is not known, the gradient that flowed."""
+    """The partial derivative of one tensor by the other, or the gradient if that is unknown."""
     shown = f"∂{names[source]}/∂{names[target]}"
     wanted = subject.look.derivatives or "both"
     local = edge.get("local")
@@ -115,7 +116,7 @@ def _partial(
 
 
 def _sums(subject: Subject) -> list[StyledText]:
-    """`∂e/∂b = 2 · 1 + 3 · 1 = 5` for every leaf that a gradient reached over known derivatives."""
+    """`∂e/∂b = 2 · 1 + 3 · 1 = 5` for every scalar leaf with known derivatives on all paths."""
     if not subject.ran or len(subject.graph.roots) != 1:
         return []
     sums = []

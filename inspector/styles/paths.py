@@ -19,24 +19,24 @@ from inspector.typography import format_number, sanitize
 from inspector.typography.number_format import MINUS
 
 MOST_PATHS = 4
-"""So many products are written out; further ones become an ellipsis."""
+"""Maximum number of products that are written out; the rest becomes an ellipsis."""
 _SHORT = 3
 _FLOWING = ("next", "flow")
 """Kinds of edges between functions, and between boxes."""
 _MOST_COUNTED = 200
-"""So many paths are followed for the sum: their number can grow exponentially with the graph."""
+"""Maximum number of paths in a sum: their number can grow exponentially with the graph."""
 
 Edge = tuple[str, str, NextEdge | FlowEdge]
 
 
 class PathError(ValueError):
-    """Tensors that are not there, or that no path connects; the message says it in one line."""
+    """Unknown tensors, or tensors that no path connects. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathHighlight:
-    """What lies on the paths between two tensors: ids of nodes of the Graph (a box lies there if a member does),
-    and of edges as `SOURCE.SLOT`, of those from or to a box as `SOURCE.TARGET`."""
+    """The paths between two tensors: ids of their nodes (a box is included if a member is), and of their edges as
+    `SOURCE.SLOT`, or `SOURCE.TARGET` for an edge from or to a box."""
 
     nodes: frozenset[str]
     edges: frozenset[str]
@@ -44,10 +44,10 @@ class PathHighlight:
 
 
 def find_paths(graph: Graph, path: str) -> PathHighlight:
-    """The paths of `u:f`, between the tensor u and the tensor f that was computed from it, in either order.
+    """The paths of `u:f`, between a tensor u and a tensor f computed from it, in either order.
 
-    In a view both are sought in the whole graph, since either may be within a box.
-    Raises PathError for another form, for names that no tensor has and for tensors that are not connected.
+    For a folded graph both are looked up in the whole graph, since either may be inside a box. Raises PathError
+    for an invalid form, for unknown names, and for tensors that are not connected.
     """
     shown, graph = graph, getattr(graph, "whole", graph)
     one, colon, other = path.partition(":")
@@ -64,8 +64,8 @@ def find_paths(graph: Graph, path: str) -> PathHighlight:
 def path_sum(graph: Graph, leaf: str, root: str) -> str:
     """`∂f/∂u = 1 · 2 + 1 · 2 = 4`: the products of the local derivatives along each path, and their sum.
 
-    leaf, root: ids of tensors. An empty text where a derivative on the way is not known, or where the sum is not
-    what was measured.
+    leaf, root: ids of tensors. Empty if a derivative on a path is unknown, or if the sum differs from the measured
+    gradient.
     """
     start, end = _function(graph, root), _function(graph, leaf)
     inside = _between(graph, start, end)
@@ -88,7 +88,7 @@ def path_sum(graph: Graph, leaf: str, root: str) -> str:
 
 
 def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: set[str]) -> PathHighlight:
-    """The highlighted parts of a folded graph (`shown`), by the functions on the path."""
+    """The highlighted parts of a folded graph (`shown`). functions: those on the paths."""
     leaf, root = ends
     holders = shown_by(shown)
     nodes = {holders.get(function, function) for function in functions}
@@ -108,7 +108,7 @@ def _highlight_of(shown: Graph, graph: Graph, ends: tuple[str, str], functions: 
 
 
 def _flows(graph: Graph) -> Iterator[Edge]:
-    """The edges between functions, and those from and to boxes."""
+    """The edges between functions, and from and to boxes."""
     yield from graph.edges("next")
     yield from graph.edges("flow")
 
@@ -126,12 +126,12 @@ def _find(graph: Graph, name: str) -> str:
 def _function(graph: Graph, tensor: str) -> str:
     """The function that made a tensor, or the AccumulateGrad of a leaf, or the box that it is in; `""` if none."""
     function, _ = topology_of(graph).makers.get(tensor, ("", 0))
-    # Of a graph that was saved folded only the box of the function may be there.
+    # A graph that was saved folded may only have the box of the function.
     return function if function in graph.network else shown_by(graph).get(function, function)
 
 
 def _between(graph: Graph, start: str, end: str) -> set[str]:
-    """All functions on any path between two of them, both included; empty where there is none."""
+    """All functions on any path between two functions, both included; empty if there is no path."""
     if start not in graph.network or end not in graph.network:
         return set()
     ahead = set(reach([start], partial(_beside, graph.network.succ)))
@@ -146,7 +146,7 @@ def _beside(ends: Mapping[str, Any], here: str) -> Iterator[str]:
 
 
 def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list[Edge]]:
-    """Every path as its edges, by slots; none leaves `inside`."""
+    """Every path within `inside` as a list of edges, ordered by slots."""
     waiting: list[tuple[str, list[Edge]]] = [(start, [])]
     while waiting:
         here, way = waiting.pop()
@@ -180,18 +180,18 @@ def _product(factors: list[float]) -> float:
 
 
 def _is_measured(graph: Graph, leaf: str, root: str, total: float) -> bool:
-    """Whether the sum is the gradient of the leaf over that of the root."""
+    """Whether the sum equals the gradient of the leaf divided by that of the root."""
     arrived, began = graph[leaf]["gradient"], graph[root]["gradient"]
     if not is_number(arrived) or not is_number(began):
         return False
     if root not in graph.roots or len(graph.roots) > 1:
-        return True  # part of the gradient came another way
+        return True  # part of the gradient comes from elsewhere
     measured = total * began
     return bool(measured == arrived or abs(measured - arrived) <= AGREEMENT * max(abs(measured), abs(arrived)))
 
 
 def _essential(factors: list[float]) -> list[float]:
-    """A long product without its ones, as long as something is left."""
+    """A long product without factors of one; one factor at least."""
     if len(factors) <= _SHORT:
         return factors
     return [factor for factor in factors if factor != 1] or [1.0]

@@ -1,10 +1,10 @@
-"""A plan: the content of a picture, before anything has a size or a position.
+"""A plan: the content of a picture, without sizes and positions.
 
 A style returns one Plan per moment (before, after, one for each step of the engine). The plans of one figure use
-the same ids for the same things, so that layout can lay out their union once and every moment has the same
-geometry. Nothing here depends on the style that made the plan.
+the same ids for the same things, so that their union is laid out once and every moment has the same geometry.
+Nothing here depends on the style.
 
-The id of a box is that of the Graph node it stands for, or begins with it and a dot; the id of a wire is
+The id of a box is that of its Graph node, optionally followed by a dot and a suffix; the id of a wire is
 `SOURCE.SLOT` of its `next` edge. Frames and paths use these ids to highlight parts in any style.
 """
 
@@ -17,10 +17,10 @@ from typing import Literal
 from inspector.util.fast_dataclass import fast_dataclass
 
 PlannedShape = Literal["card", "stack", "pill", "circle", "plain", "name", "box", "record", "dot"]
-"""A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has lines in its
-middle, `record` has cells in a row, `dot` is where a wire branches."""
+"""A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has centred lines,
+`record` has cells in a row, `dot` is the point where a wire branches."""
 Head = Literal["target", "source", "none"]
-"""The end of a wire that bears an arrowhead. Wires run from the root to the leaves, arrows either way."""
+"""The end of a wire with an arrowhead. Wires run from the root to the leaves, arrows either way."""
 
 MAIN_SIZE = 18.0
 """Points: names of functions, values, gradients."""
@@ -34,7 +34,7 @@ CODE_SIZE = 17.0
 
 @fast_dataclass
 class StyledText:
-    """One line of text as it should look. `size` is in points, `face` and `ink` as in a TextRun."""
+    """One line of text and its style. `size` is in points, `face` and `ink` as in a TextRun."""
 
     text: str
     ink: str = "ink"
@@ -48,18 +48,17 @@ class CardRow:
 
     key: str
     lines: tuple[StyledText, ...]
-    fill: str = ""  # of the strip behind a row that stands out; empty: none
+    fill: str = ""  # background of a highlighted row, or empty
     key_ink: str = "quiet"
     key_size: float = SMALL_SIZE
-    bar: tuple[float, float] | None = None  # below the row: from where to where on its whole length, from 0 to 1
+    bar: tuple[float, float] | None = None  # below the row; two places from 0 to 1
 
 
 @fast_dataclass
 class PlannedBox:
-    """A box without a place.
+    """A box without a position.
 
-    texts: the lines in the middle of a shape; of a record its cells; of a card's header the name and, at the
-    right, the role.
+    texts: the centred lines of a shape, the cells of a record, or the name and the role in the header of a card.
     """
 
     id: str
@@ -69,15 +68,15 @@ class PlannedBox:
     ink: str = "ink"
     fill: str = "ground"
     header: str = ""  # the fill of a card's header
-    badge: str = ""  # the number in the disc at its corner; empty: none
+    badge: str = ""  # the number in the badge at its corner, or empty
 
 
 @fast_dataclass
 class PlannedWire:
     """An edge without a route.
 
-    label: lines written beside it, on whichever side has room; with `below`, above it (of an upright wire: left
-    and right).
+    label: lines beside the wire, on the side with more room; together with `below`, above it (left and right of a
+    vertical wire).
     """
 
     id: str
@@ -92,14 +91,14 @@ class PlannedWire:
 
 @fast_dataclass
 class PlannedWeightedWire(PlannedWire):
-    """A wire that is as wide as what flows along it is large."""
+    """A wire whose width shows the size of its gradient."""
 
     width: float = 2.2  # points
 
 
 @fast_dataclass
 class LegendEntry:
-    """A sample of a sign and what it means. sample: what is written, for the sign `text`."""
+    """A sign and its meaning. sample: the text of the sign `text`."""
 
     sign: Literal["badge", "arrow", "dashed", "text"]
     text: str
@@ -110,24 +109,23 @@ class LegendEntry:
 
 @fast_dataclass
 class CodeLine:
-    """A line of the script beside the graph. badges: the numbers of the functions that it made."""
+    """A line of the script beside the graph. badges: the steps of the functions that it created."""
 
     number: int
     text: str
     badges: tuple[str, ...] = ()
     ink: str = "quiet"
-    fill: str = ""  # of the strip behind the line that runs now
+    fill: str = ""  # background of the running line
     size: float = SMALL_SIZE
 
 
 @fast_dataclass
 class Plan:
-    """What one moment of a figure shows.
+    """The content of one moment of a figure.
 
-    hanging: id of a box → id of the box that it hangs on. A hanging box has no wires but those to its host
-    and is placed beside it, across the flow.
-    title: the pieces of the title line. notes: lines below it (what backward raised). listing: the code beside
-    the graph.
+    hanging: id of an attached box → id of its host. An attached box has no other wires than its link, and is
+    placed beside its host, across the flow. title: the parts of the title line. notes: lines below it (e.g. the
+    error of backward). listing: the code beside the graph.
     """
 
     moment: str

@@ -20,11 +20,11 @@ from inspector.typography.number_format import MINUS
 
 _DECIMALS = 4
 _DRAWN_CONSTANTS = ("add", "sub", "rsub.Scalar", "mul", "div")
-"""Operations whose constant is a record of its own; an exponent is part of the operation."""
+"""Operations whose constant is a separate record; an exponent is part of the operation."""
 
 
 def plan_record(subject: Subject) -> Plan:
-    """What the figure shows of a graph: operations between records."""
+    """The figure: operations between records."""
     of = subject.topology
     boxes: list[PlannedBox] = []
     wires: list[PlannedWire] = []
@@ -52,7 +52,7 @@ def plan_record(subject: Subject) -> Plan:
 
 
 def _results(subject: Subject, identifier: str) -> list[PlannedBox]:
-    """The records of what a function made: its tensors, or the function's own data where none is known."""
+    """The records of a function's outputs, or of the function's own data if no output is in the graph."""
     if made := subject.topology.made.get(identifier):
         return [_data_grad_row(subject, tensor, "") for tensor in made]
     node = subject.graph[identifier]
@@ -83,7 +83,7 @@ def _grad(subject: Subject, value: Value) -> StyledText:
 
 
 def decimals(value: Value) -> str:
-    """A real number with four decimals, as micrograd writes it; nothing for anything else."""
+    """A real number with four decimals, as in micrograd; empty for other values."""
     if not is_number(value) or isinstance(value, (bool, complex)):
         return ""
     text = f"{value:.{_DECIMALS}f}"
@@ -103,7 +103,7 @@ def _operator(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
 
 
 def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
-    """The record of a number that went into a function; it has no grad."""
+    """The record of the constant of a function; it has no grad."""
     if op_of(subject.graph.function(identifier)["name"]) not in _DRAWN_CONSTANTS:
         return None
     constant = operation(subject.graph, identifier).constant
@@ -114,7 +114,7 @@ def _constant(subject: Subject, identifier: str) -> PlannedBox | None:
 
 
 def _around_operator(subject: Subject, identifier: str) -> list[PlannedWire]:
-    """The wires from what a function made to it, and from it to the records that went in."""
+    """The wires from a function's outputs to it, and from it to the records of its inputs."""
     of = subject.topology
     ink = "gradient" if subject.ran and subject.graph.function(identifier)["step"] is not None else "line"
     wires = [

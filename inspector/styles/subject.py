@@ -26,8 +26,8 @@ class Subject:
     moment: Moment
     call: str = ""
     look: FigureOptions = field(default_factory=FigureOptions)
-    arrows: Arrows = "backward"  # the style's, unless the options say otherwise
-    final: Graph | None = None  # after all steps, where the graph is in the middle of them
+    arrows: Arrows = "backward"  # of the style; the options override it
+    final: Graph | None = None  # the graph after all steps, if `graph` is between two
 
     @property
     def ran(self) -> bool:
@@ -41,7 +41,7 @@ class Subject:
 
     @property
     def detail(self) -> Detail:
-        """How much is shown."""
+        """The level of detail, by default chosen by size."""
         return self.look.detail or ("beginner" if self.is_large else "standard")
 
     @property
@@ -51,28 +51,28 @@ class Subject:
 
     @property
     def head(self) -> Head:
-        """Which end of a wire (from the root to the leaves) bears the arrowhead."""
+        """The end of a wire (from the root to the leaves) with the arrowhead."""
         return "target" if self.pointing == "backward" else "source"
 
     @property
     def pointing(self) -> Arrows:
-        """Which way arrows point."""
+        """The direction of arrows."""
         return self.look.arrows or self.arrows
 
     def badge(self, node: FunctionRow) -> str:
-        """The turn of a function in the engine's order, once it had one."""
+        """The step of a function in the engine's order; empty before it has run."""
         step = node["step"] if self.ran else None
         return str(step) if isinstance(step, int) else ""
 
     def consumers(self) -> dict[tuple[str, int], list[str]]:
-        """(function, number of the output) → ids (`n0.1`) of the edges that bring gradients for it."""
+        """(function, number of the output) → ids (`n0.1`) of the edges that bring its gradients."""
         arriving: dict[tuple[str, int], list[str]] = defaultdict(list)
         for source, target, edge in self.graph.edges("next"):
             arriving[target, edge["input_nr"]].append(f"{source}.{edge['slot']}")
         return dict(arriving)
 
     def flowed(self, source: str, edge: NextEdge) -> bool:
-        """Whether a gradient has gone along an edge, as far as it is known."""
+        """Whether a gradient has flowed along an edge, as far as is known."""
         if not self.ran:
             return False
         gradient = edge.get("gradient")
@@ -83,12 +83,12 @@ class Subject:
         return True
 
     def edge_text(self, source: str, edge: NextEdge) -> str:
-        """What is written at an edge that a gradient went along: `2x · 1 = 4`, as much of it as is wanted."""
+        """The text at an edge with a gradient: `2x · 1 = 4`, according to the option `derivatives`."""
         upstream = self.graph[source]["gradient"]
         return edge_text(edge.get("gradient"), edge.get("local"), upstream, self.look.derivatives or "both")
 
     def sum_text(self, identifier: str) -> str:
-        """`2 + 2 = 4` where several gradients arrived for the only output of a function."""
+        """`2 + 2 = 4` if several gradients arrived for the only output of a function."""
         network = self.graph.network
         node = network.nodes[identifier]
         arriving = [
@@ -102,5 +102,5 @@ class Subject:
         return sum_text([gradient for *_, gradient in ordered], node["gradient"])
 
     def name(self, tensor: TensorRow) -> str:
-        """The script's name of a tensor, else the source text that computed it, else nothing."""
+        """The name of a tensor, else the expression that computed it, else an empty text."""
         return plain_text(tensor["name"] or tensor.get("expression") or "")

@@ -21,8 +21,8 @@ from inspector.styles.torchviz import plan_torchviz
 class Style:
     """A row of STYLES.
 
-    direction: the way from the root to the leaves, None for what suits the graph's shape. arrows: which way they
-    point, unless the reader wishes otherwise.
+    direction: from the root to the leaves; None for the direction that suits the graph. arrows: the default
+    direction of arrows.
     """
 
     plan: Callable[[Subject], Plan]
@@ -42,5 +42,5 @@ STYLES: dict[StyleName, Style] = {
 
 
 def find_style(name: StyleName | None) -> Style:
-    """The Style of this name; of none, `attributes`."""
+    """The Style of this name; without a name, `attributes`."""
     return STYLES[name or "attributes"]

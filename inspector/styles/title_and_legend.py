@@ -1,4 +1,4 @@
-"""The title and legend of every style: title, error, and the meaning of arrows and step numbers."""
+"""The title and legend of every style: title, error, and the meaning of arrows and steps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ORDERS: dict[Order, str] = {
     "engine": "order in which the engine runs",
     "textbook": "order of the steps, level by level from the root",
 }
-"""What the numbers of the steps mean."""
+"""The meaning of the numbers in badges."""
 
 
 def title(subject: Subject) -> tuple[StyledText, ...]:
-    """The code that made the root, the moment, and the call."""
+    """The code that created the root, the moment, and the call."""
     codes = root_codes(subject.graph)
     words = [StyledText(plain_text("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
     if subject.call:
@@ -31,18 +31,18 @@ def title(subject: Subject) -> tuple[StyledText, ...]:
 
 
 def notes(subject: Subject) -> tuple[StyledText, ...]:
-    """What backward raised, and what the short names in long derivatives stand for."""
+    """The error of backward, the scale, and the definitions of short names in derivatives."""
     return (*raised(subject), *scale(subject), *_aliases(subject))
 
 
 def raised(subject: Subject) -> tuple[StyledText, ...]:
-    """What backward raised."""
+    """The error of backward."""
     error = subject.graph.error if subject.ran else None
     return (StyledText(plain_text(error), "error"),) if error else ()
 
 
 def scale(subject: Subject) -> tuple[StyledText, ...]:
-    """That a GradScaler's scale is divided out of the gradients."""
+    """A note if a GradScaler's scale is divided out of the gradients."""
     if subject.graph.scale is None:
         return ()
     return (
@@ -51,7 +51,7 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
 
 
 def _aliases(subject: Subject) -> Iterator[StyledText]:
-    """`v1 = exp(w·x)` for every alias that a derivative is written with."""
+    """`v1 = exp(w·x)` for every alias in a derivative."""
     if not subject.ran or subject.look.derivatives in ("numbers", "none"):
         return
     held = [node["alias"] for _, node in subject.graph.functions() if node.get("alias")]
@@ -61,7 +61,7 @@ def _aliases(subject: Subject) -> Iterator[StyledText]:
 
 
 def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
-    """The meaning of the numbers, where any are drawn."""
+    """The meaning of the badges, if there are any."""
     ran = subject.ran and any(isinstance(node["step"], int) for _, node in subject.graph.functions())
     return (LegendEntry("badge", _ORDERS[subject.graph.order], "gradient"),) if ran else ()
 

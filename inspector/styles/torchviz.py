@@ -1,8 +1,8 @@
 """The `torchviz` style: the Nodes, edges and labels of torchviz's `make_dot`, built from the Graph.
 
-It also works after backward, where torchviz raises because saved tensors are released, and for saved reports.
-Names are those of the script, as if passed to `make_dot` as `params`. As in torchviz, edges run from the tensors
-to the output, against `next_functions`.
+It also works for saved reports, and after backward, when torchviz raises because saved tensors are released. Names
+are those of the script, as if passed to `make_dot` as `params`. As in torchviz, edges run from the tensors to the
+output, against `next_functions`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MEANINGS: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class DotNode:
-    """A node of torchviz's picture. label: as torchviz writes it, with its line breaks."""
+    """A node of torchviz's picture. label: torchviz's text, with its line breaks."""
 
     id: str
     label: str
@@ -40,7 +40,7 @@ class DotNode:
 
 @dataclass(frozen=True, slots=True)
 class DotEdge:
-    """An edge of torchviz's picture. directed: whether it bears an arrow."""
+    """An edge of torchviz's picture. directed: whether it has an arrowhead."""
 
     tail: str
     head: str
@@ -49,7 +49,7 @@ class DotEdge:
 
 @dataclass(frozen=True, slots=True)
 class ShownAttributes:
-    """What `make_dot` may be asked for besides: show_attrs, show_saved, max_attr_chars."""
+    """The options show_attrs, show_saved and max_attr_chars of `make_dot`."""
 
     attributes: bool = False
     saved: bool = False
@@ -59,11 +59,11 @@ class ShownAttributes:
 def torchviz_graph(
     graph: Graph, names: dict[str, str], shown: ShownAttributes | None = None
 ) -> tuple[list[DotNode], list[DotEdge]]:
-    """The nodes and edges that torchviz draws. names: tensor id → the name that `params` would give it."""
+    """The nodes and edges that torchviz draws. names: tensor id → its name in `params`."""
     shown = shown or ShownAttributes()
     unused = _unused(graph)
     leaves = topology_of(graph).leaves
-    nodes: dict[str, DotNode] = {}  # a node that torchviz draws twice looks as it did the second time
+    nodes: dict[str, DotNode] = {}  # the second drawing of a node replaces the first
     edges: list[DotEdge] = []
     for root in dict.fromkeys(graph.roots):
         nodes[root] = _tensor_node(graph, root, names.get(root, ""), "output")
@@ -91,14 +91,14 @@ def torchviz_graph(
 
 
 def _unused(graph: Graph) -> set[str]:
-    """The AccumulateGrads of leaves that are roots themselves, which torchviz does not draw."""
+    """The AccumulateGrads of leaves that are roots; torchviz does not draw them."""
     of = topology_of(graph)
     alone = {of.ids[position] for position in of.roots if not of.arrivals.of(position)}
     return alone & of.leaves.keys()
 
 
 def _function_label(node: FunctionRow, shown: ShownAttributes) -> str:
-    """The class name; with attributes as torchviz sets them, in two columns below a rule."""
+    """The class name, and below it the attributes in two columns, as in torchviz."""
     name: str = node["name"]
     attributes = _attributes(node) if shown.attributes else {}
     if not attributes:
@@ -114,12 +114,12 @@ def _function_label(node: FunctionRow, shown: ShownAttributes) -> str:
 
 
 def _attributes(node: FunctionRow) -> dict[str, str]:
-    """What a Node saved, in alphabetic order: tensors by a word, all else as text."""
+    """The saved attributes of a Node in alphabetic order, with placeholders for tensors."""
     texts = {key: _attribute_text(value) for key, value in node["attributes"].items()}
     for saved in node["saved"]:
         name, bracket, _ = saved["name"].partition("[")
         if name == SAVED_BY_CUSTOM:
-            continue  # of a custom Function: no `_saved_` attribute
+            continue  # a custom Function has no `_saved_` attribute for it
         if bracket:
             texts[name] = "[saved tensors]"
         else:
@@ -128,7 +128,7 @@ def _attributes(node: FunctionRow) -> dict[str, str]:
 
 
 def _attribute_text(value: Any) -> str:
-    """As Python writes it: torch hands out tuples, which the Graph keeps as lists."""
+    """The `str` of a value; lists were tuples in torch."""
     if isinstance(value, list):
         return str(tuple(value))
     return str(value) if isinstance(value, (str, int, float, bool, type(None))) else value_text(value)
@@ -140,7 +140,7 @@ def _tensor_node(graph: Graph, identifier: str, name: str, kind: Kind) -> DotNod
 
 
 def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[str, str]]:
-    """(id, name) of the tensors that a Node saved: a custom Function's own, or those of a Node of torch's."""
+    """(id, name) of the saved tensors of a Node. custom: whether of custom Functions or of torch's Nodes."""
     for saved in node["saved"]:
         tensor = saved["tensor"]
         is_custom = saved["name"].startswith(SAVED_BY_CUSTOM)
@@ -152,8 +152,8 @@ def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[s
 
 
 def plan_torchviz(subject: Subject) -> Plan:
-    """torchviz's picture in the look of the inspector's figures. It is the same at every moment, since it shows
-    the structure only."""
+    """torchviz's picture in the inspector's figure style. It is the same at every moment, since it shows only the
+    structure."""
     graph = subject.graph
     names = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
     nodes, edges = torchviz_graph(graph, names)
@@ -174,7 +174,7 @@ def _box(node: DotNode) -> PlannedBox:
 
 
 def _wires(subject: Subject, edges: list[DotEdge]) -> Iterator[PlannedWire]:
-    """Wires from the root to the leaves: a directed edge of torchviz's runs the other way."""
+    """Wires from the root to the leaves; torchviz's directed edges run the other way."""
     slots: dict[tuple[str, str], list[int]] = defaultdict(list)
     for source, target, attributes in subject.graph.edges("next"):
         slots[source, target].append(attributes["slot"])

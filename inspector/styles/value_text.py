@@ -14,7 +14,7 @@ from inspector.typography.number_format import MINUS, factor_text
 
 UNKNOWN = "?"
 AGREEMENT = 1e-6
-"""A local derivative is shown only if local times upstream is the measured gradient to this relative error."""
+"""Relative tolerance: a local derivative is shown only if local times upstream equals the measured gradient."""
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MATRIX_SIDE = 3
@@ -23,19 +23,19 @@ _LONGEST_SYMBOL = 24
 
 
 def superscript(exponent: float) -> str:
-    """`²` for 2; `^0.5` where there are no raised digits."""
+    """`²` for 2; `^0.5` if there are no superscript digits."""
     if exponent == int(exponent) and exponent >= 0:
         return str(int(exponent)).translate(_SUPERSCRIPTS)
     return f"^{factor_text(exponent)}"
 
 
 def plain_text(text: str) -> str:
-    """Source text on one line, blanks together, without control characters."""
+    """Text on one line, with single spaces and without control characters."""
     return " ".join(sanitize(text).split())
 
 
 def matrix_rows(value: Value) -> tuple[str, ...] | None:
-    """A vector or matrix of up to 3 by 3 as one text a row, or None for anything else."""
+    """A vector or matrix of up to 3 by 3 as one text per row; None for other values."""
     if not isinstance(value, list) or not value or len(value) > _MATRIX_SIDE:
         return None
     rows = value if isinstance(value[0], list) else [value]
@@ -47,9 +47,9 @@ def matrix_rows(value: Value) -> tuple[str, ...] | None:
 
 
 def value_lines(value: Value, dtype: str, shape: Sequence[int]) -> tuple[str, ...]:
-    """A value in full on one or more lines, or its type and its norm; `?` for what is not known.
+    """A full value on one or more lines, or its dtype, shape and norm; `?` if it is unknown.
 
-    dtype, shape: of the tensor, for a list too large to be written out.
+    dtype, shape: of the tensor, for a value too large to be written out.
     """
     if value is None:
         return ("None",)
@@ -76,12 +76,12 @@ def value_inline(value: Value, dtype: str, shape: Sequence[int]) -> str:
 
 
 def norm_text(length: float) -> str:
-    """`norm 0.123`, as it stands below a tensor's type."""
+    """`norm 0.123`, the line below a tensor's dtype and shape."""
     return f"norm {format_number(length)}"
 
 
 def gradient_text(gradient: Value) -> str:
-    """What flowed, in one short text: a number, a short vector, or its norm; nothing if it is not known."""
+    """A gradient as a short text: a number, a short vector, or a norm; empty if it is unknown."""
     if gradient is None or is_unknown(gradient):
         return ""
     if is_number(gradient):
@@ -94,11 +94,11 @@ def gradient_text(gradient: Value) -> str:
 
 
 def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives = "both") -> str:
-    """What is written at an edge: `2x · 1 = 4`, or the gradient alone where the product does not hold.
+    """The text at an edge: `2x · 1 = 4`, or only the gradient if the product does not equal it.
 
-    gradient: what flowed along the edge. local: `{"symbol", "value"}` or None. upstream: what arrived at the
-    function that the edge leaves. wanted: with `numbers` it is `4 · 1 = 4`, with `symbols` `2x`, with `none`
-    the gradient alone.
+    gradient: the gradient along the edge. local: `{"symbol", "value"}` or None. upstream: the gradient of the
+    function that the edge leaves. wanted: `numbers` gives `4 · 1 = 4`, `symbols` gives `2x`, `none` gives the
+    gradient.
     """
     alone = gradient_text(gradient)
     if not alone or wanted == "none" or not _holds(gradient, local, upstream):
@@ -113,7 +113,8 @@ def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives 
 
 
 def derivative_text(gradient: Value, local: Any, upstream: Value) -> str:
-    """A local derivative as symbol and number, `2x = 4`; a number alone is `2`; nothing if it does not hold."""
+    """A local derivative as symbol and number, `2x = 4`, or as a number, `2`; empty if it does not give the
+    gradient."""
     if not _holds(gradient, local, upstream):
         return ""
     value = format_number(local["value"])
@@ -123,7 +124,7 @@ def derivative_text(gradient: Value, local: Any, upstream: Value) -> str:
 
 
 def product_text(gradient: Value, local: Any, upstream: Value) -> str:
-    """`2 · 1 = 2` by numbers, for an edge whose derivative stands beside it; else the gradient alone."""
+    """`2 · 1 = 2` in numbers, for an edge with its derivative beside it; else only the gradient."""
     alone = gradient_text(gradient)
     if not alone or not _holds(gradient, local, upstream) or abs(local["value"]) == 1:
         return alone
@@ -131,7 +132,7 @@ def product_text(gradient: Value, local: Any, upstream: Value) -> str:
 
 
 def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
-    """Whether a local derivative is known and times upstream is what was measured."""
+    """Whether a local derivative is known, and times upstream equals the measured gradient."""
     if not isinstance(local, dict) or not is_number(upstream) or not is_number(gradient):
         return False
     factor, name = local.get("value"), local.get("symbol")
@@ -141,7 +142,7 @@ def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
 
 
 def _closes_at_end(text: str) -> bool:
-    """Whether the bracket that opens a text is closed by its last character."""
+    """Whether the last character of a text closes its first bracket."""
     depth = 0
     for position, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
@@ -151,7 +152,7 @@ def _closes_at_end(text: str) -> bool:
 
 
 def sum_text(contributions: Sequence[Value], total: Value) -> str:
-    """`2 + 2 = 4`, or nothing unless two or more numbers are known and make up the total."""
+    """`2 + 2 = 4`; empty unless two or more known numbers add up to the total."""
     if len(contributions) < 2 or not all(is_number(item) for item in (*contributions, total)):
         return ""
     if not _agree(sum(contributions), total):
@@ -163,13 +164,13 @@ def sum_text(contributions: Sequence[Value], total: Value) -> str:
 
 
 def symbol_text(expression: str) -> str:
-    """A derivative as it is written by hand: `2*x` as 2x, `3*x**2` as 3x², a sum in brackets."""
+    """A derivative in mathematical notation: `2*x` as 2x, `3*x**2` as 3x², a sum in brackets."""
     text = format_formula(plain_text(expression))
     return f"({text})" if is_sum(text) or text.startswith(MINUS) else text
 
 
 def _symbol_in_short(expression: str) -> str:
-    """A long derivative loses its end, so that its value and the gradient keep their place."""
+    """A derivative, shortened if it is long, so that its value and the gradient stay readable."""
     text = symbol_text(expression)
     return text if len(text) <= _LONGEST_SYMBOL else text[: _LONGEST_SYMBOL - 1].rstrip() + "…"
 

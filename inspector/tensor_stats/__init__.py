@@ -1,8 +1,8 @@
 """Convert tensors to plain values (`inspector.graph.values`), with one read-back from a device for many tensors.
 
-A tensor added to a `Batch` is reduced at once on its own device, so that it need not be kept; the numbers are read
-back together by `Batch.read`. The user's program is not affected: no change to grad mode, modes, random numbers or
-version counters.
+A tensor added to a `Batch` is reduced immediately on its own device, so that it is not kept alive; `Batch.read`
+reads all numbers back together. The user's program is not affected: grad mode, modes, random numbers and version
+counters do not change.
 """
 
 from inspector.tensor_stats.batch import NOTHING, Batch, Level, Pending, PendingNorm

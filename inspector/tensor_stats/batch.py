@@ -29,11 +29,11 @@ from inspector.torch_api.tensors import is_transformed, storage_id, version_coun
 _version = version_counter()
 
 Level = Literal["full", "light"]
-"""Of tensors that are not kept in full: all statistics, or the norm alone."""
+"""For tensors that are not kept in full: all statistics, or only the norm."""
 
 
 class Pending:
-    """A value on its way: `value` holds it once the batch was read."""
+    """A value that is available as `value` once the batch has been read."""
 
     __slots__ = ("_value",)
 
@@ -46,7 +46,7 @@ class Pending:
 
     @property
     def is_none(self) -> bool:
-        """Whether there was no tensor."""
+        """Whether the tensor was None."""
         return self._value is None
 
     @property
@@ -56,11 +56,11 @@ class Pending:
 
 
 NOTHING = Pending()
-"""Of no tensor."""
+"""The value of None."""
 
 
 class PendingNorm(Pending):
-    """The summary of a large tensor in a light recording, written out when somebody asks."""
+    """The summary of a large tensor in a light recording, converted on access."""
 
     __slots__ = ("dtype", "norm", "shape")
 
@@ -76,7 +76,7 @@ class PendingNorm(Pending):
 
 
 class _Summary(Pending):
-    """The summary of a tensor, written out when somebody asks: the script waits for the numbers alone."""
+    """The summary of a tensor, converted on access, so that the script only waits for the reductions."""
 
     __slots__ = ("dtype", "measured", "shape")
 
@@ -112,7 +112,7 @@ class _Summary(Pending):
 
 
 _Key: TypeAlias = tuple[int, torch.dtype, int, MemoryExtent]
-"""Elements: the address of torch's record of their memory, their type and where they lie in it."""
+"""Identifies elements: the address of their storage object, their dtype, offset and extent."""
 
 
 def _key(tensor: torch.Tensor, memory: torch.UntypedStorage) -> _Key:
@@ -120,9 +120,9 @@ def _key(tensor: torch.Tensor, memory: torch.UntypedStorage) -> _Key:
 
 
 class _Met(NamedTuple):
-    """Elements that were measured. version: None where a write to them may count as none."""
+    """Elements that were measured. version: None if writes to them may not be counted."""
 
-    memory: weakref.ref[torch.UntypedStorage]  # since its address may be another's by now
+    memory: weakref.ref[torch.UntypedStorage]  # to check that the address was not reused
     version: int | None
     measured: Measured
 
@@ -131,19 +131,19 @@ class Batch:
     """Collects values of tensors and reads them back together.
 
     level: "full" for all statistics of a large tensor, "light" for its norm.
-    earlier: a batch that may have met the same tensors.
+    earlier: a batch that may have measured the same tensors.
 
-    Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and what a
-    Node saved of it. Where elements were met before norm and mean are measured again; if they are the same as
-    then, so is all the rest. That also sees what was written by way of `.data`, which no version counts. Where
-    nothing can have been written so, an equal version is enough. (A norm alone takes less time than to find out
-    whether it was taken before.)
+    Many tensors share their memory: a gradient and its views, the `grad` that it becomes, an output and the tensor
+    that a Node saved of it. For elements that were measured before, norm and mean are computed again; if both are
+    equal, the other statistics are reused. This also detects writes through `.data`, which version counters miss.
+    If there can be no such writes, an equal version is enough. (In a light recording the norm is always computed,
+    which is faster than the lookup.)
     """
 
     def __init__(self, level: Level = "full", earlier: Batch | None = None) -> None:
         self.level = level
         self.counts_writes = True
-        """Whether all writes to tensors of the forward count as versions: nobody took their `.data`, say."""
+        """Whether version counters count all writes to tensors of the forward (no use of `.data`, for example)."""
         self._is_light = level == "light"
         self._earlier = earlier
         self._waiting: list[_Waiting] = []
@@ -151,21 +151,22 @@ class Batch:
         self._pool = SmallTensorPool()
 
     def add(self, tensor: torch.Tensor | None, *, counted: bool = False) -> Pending:
-        """The value of `tensor`: in full up to 9 elements, its statistics above. Never raises.
+        """The value of `tensor`: in full up to 9 elements, else its statistics. Never raises.
 
-        On the CPU it is there at once; from a device it comes with `read`.
-        counted: it is of the forward, where `counts_writes` holds.
+        It is available immediately on the CPU, and after `read` on a device.
+
+        counted: whether the tensor is of the forward, where `counts_writes` applies.
         """
         if counted:
             counted = self.counts_writes and (self._earlier is None or self._earlier.counts_writes)
         return self._look(tensor, counted)
 
     def flowing(self, gradients: tuple[torch.Tensor | None, ...]) -> list[Pending]:
-        """The values of gradients on their way from one Node to the next. Never raises."""
+        """The values of gradients that flow from one Node to the next. Never raises."""
         return [self._look(gradient, True) for gradient in gradients]
 
     def _look(self, tensor: torch.Tensor | None, trusts: bool) -> Pending:
-        """trusts: an equal version means equal elements."""
+        """trusts: whether an equal version implies equal elements."""
         if tensor is None:
             return NOTHING
         try:
@@ -178,11 +179,12 @@ class Batch:
                 return self._add(tensor, trusts)
             with unobserved():
                 return self._add(tensor, trusts)
-        except Exception as error:  # an exotic tensor is no reason to stop the user's script
+        except Exception as error:  # an unusual tensor must not stop the user's script
             return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
     def read(self, *others: Batch) -> None:
-        """Fill in every pending value, of `others` too: one copy from each device. Forget what was met."""
+        """Fill in all pending values, also those of `others`, with one copy from each device. Clears the measured
+        elements."""
         waiting: list[_Waiting] = []
         for batch in (self, *others):
             batch._met.clear()
@@ -193,7 +195,7 @@ class Batch:
             return
         with unobserved():
             for device in dict.fromkeys(tensor.device for _, tensor in waiting):
-                with contextlib.suppress(Exception):  # no memory is left there, say: they stay unknown
+                with contextlib.suppress(Exception):  # e.g. out of memory: the values stay unknown
                     _read_from([item for item in waiting if item[1].device == device])
 
     def _add(self, tensor: torch.Tensor, trusts: bool) -> Pending:
@@ -206,7 +208,7 @@ class Batch:
                 return Pending(elements.to_dense().tolist())
             return self._wait(Pending(unknown("not read back")), elements.to_dense().clone())
         held = stored(elements)
-        if held.is_neg():  # `x.conj().imag`, whose memory holds the elements of `x.imag`
+        if held.is_neg():  # `x.conj().imag` shares the memory of `x.imag`
             held = held.resolve_neg()
         if not elements.is_cpu:
             held = in_memory_order(held, memory_extent(held)) if held.numel() else held
@@ -225,10 +227,11 @@ class Batch:
         return _Summary(tensor, self._measured(held, trusts))
 
     def _dense(self, tensor: torch.Tensor) -> Measured | None:
-        """The numbers of a large dense tensor on the processor, an equal version of which means equal elements.
+        """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
 
-        Most tensors of most scripts are such, and half of them views of what was met: that is asked first. None of
-        every other tensor, of one that needs a closer look, and where somebody would see that we look.
+        Most tensors of most scripts are of this kind, and half of them are views of measured elements, which is
+        checked first. None for other tensors, for tensors that need more checks, and if user code would observe
+        the operations.
         """
         if type(tensor) not in ORDINARY or any_mode_active() or not tensor.is_cpu or tensor.is_neg():
             return None
@@ -236,10 +239,10 @@ class Batch:
             memory = tensor.untyped_storage()
             key = _key(tensor, memory)
             version = _version(tensor)
-        except (RuntimeError, TypeError):  # one without a memory, of unknown size, or that counts no versions
+        except (RuntimeError, TypeError):  # no storage, unknown size, or no version counter
             return None
         met = self._met_there(memory, key)
-        if not memory.resizable():  # an array has the memory too
+        if not memory.resizable():  # shared with a numpy array
             return None
         if met is not None and met.version == version:
             return met.measured
@@ -260,11 +263,11 @@ class Batch:
         return None if met is None or met.memory() is not memory else met
 
     def _measured(self, elements: torch.Tensor, trusts: bool) -> Measured:
-        """The numbers of strided elements, which may have been met before."""
+        """The numbers of strided elements, which may have been measured before."""
         memory = elements.untyped_storage()
         key = _key(elements, memory)
         version = None
-        if trusts and not elements.is_inference() and memory.resizable():  # else an array has the memory too
+        if trusts and not elements.is_inference() and memory.resizable():  # else shared with a numpy array
             version = _version(elements)
         met = self._met_there(memory, key)
         if met is not None and version is not None and met.version == version:
@@ -272,7 +275,7 @@ class Batch:
         return self._measure(elements, key, met, version)
 
     def _measure(self, elements: torch.Tensor, key: _Key, met: _Met | None, version: int | None) -> Measured:
-        """met: what was measured there, at another version or since which nobody counts writes."""
+        """met: an earlier measurement of these elements, at another version or without a reliable version."""
         if fits(elements):
             measured = self._pool.add(elements)
         else:
@@ -293,12 +296,12 @@ class Batch:
 
 
 _Waiting: TypeAlias = tuple[Pending, torch.Tensor]
-"""A value, and a tensor on a device from which it is filled in."""
+"""A value, and the device tensor that it is filled in from."""
 
 
 def _read_from(waiting: list[_Waiting]) -> None:
-    """Copy all tensors, which are on one device, at once: as bytes, of whatever type they are."""
-    widest_first = sorted(waiting, key=lambda item: -item[1].itemsize)  # so that each begins at a whole element
+    """Copy all tensors of one device together, as bytes."""
+    widest_first = sorted(waiting, key=lambda item: -item[1].itemsize)  # so that each is aligned to its elements
     flat = torch.cat([_bytes(tensor) for _, tensor in widest_first]).cpu()
     sizes = [tensor.numel() * tensor.itemsize for _, tensor in widest_first]
     for (pending, tensor), part in zip(widest_first, torch.split(flat, sizes), strict=True):
@@ -312,4 +315,4 @@ def _read_from(waiting: list[_Waiting]) -> None:
 
 def _bytes(tensor: torch.Tensor) -> torch.Tensor:
     flat = tensor.resolve_conj().resolve_neg().reshape(-1).contiguous()
-    return flat.as_strided(flat.shape, (1,)).view(torch.uint8)  # one element may have any stride
+    return flat.as_strided(flat.shape, (1,)).view(torch.uint8)  # a single element may have any stride

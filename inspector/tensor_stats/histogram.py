@@ -1,7 +1,8 @@
 """The histogram of a tensor by powers of two, from a sample of its elements.
 
 Counting all elements would take longer than all other statistics together (torch.histc: 15 microseconds for 4,096
-elements, 3 milliseconds for a million). Magnitudes differ by powers of ten, which a few hundred elements show.
+elements, 3 milliseconds for a million). Magnitudes differ by powers of ten, for which a few hundred elements are
+enough.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from inspector.tensor_stats.statistics import reducible
 from inspector.torch_api.modes import unobserved
 
 SAMPLE = 256
-"""From a tensor of more than twice as many elements about so many are taken; from a smaller one all."""
+"""Approximate number of elements in a sample. Tensors with less than twice as many elements are used
+completely."""
 
 
 def sample(elements: torch.Tensor) -> torch.Tensor:
-    """A copy of some of the elements of a strided tensor, at even distances.
+    """A copy of evenly spaced elements of a strided tensor.
 
-    The distance has no divisor in common with their number, so that it keeps to no column.
+    The step is coprime to the number of elements, so that the sample is not a single column.
     """
     step = sample_step(elements.numel())
     if elements.is_contiguous():
@@ -34,11 +36,11 @@ def sample(elements: torch.Tensor) -> torch.Tensor:
 
 
 def histogram(elements: torch.Tensor) -> dict[str, Any]:
-    """The histogram of a sample, as `inspector.graph.values` describes it."""
+    """The histogram of a sample, in the format of `inspector.graph.values`."""
     with unobserved():
         magnitudes = numpy.abs(reducible(elements).numpy())
     magnitudes = magnitudes[numpy.isfinite(magnitudes) & (magnitudes > 0)]
-    exponents = numpy.frexp(magnitudes)[1].astype(int) - 1  # its mantissas begin at 1/2
+    exponents = numpy.frexp(magnitudes)[1].astype(int) - 1  # numpy's mantissas are from 1/2 to 1
     lowest = int(exponents.min()) if exponents.size else None
     counts = numpy.bincount(exponents - lowest).tolist() if exponents.size else []
     return {"counted": elements.numel(), "exponent": lowest, "counts": counts}
@@ -46,7 +48,7 @@ def histogram(elements: torch.Tensor) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def sample_step(count: int) -> int:
-    """Every so many-th of so many elements is taken."""
+    """The distance between sampled elements."""
     step = max(1, count // SAMPLE)
     while math.gcd(step, count) != 1:
         step += 1
@@ -55,7 +57,7 @@ def sample_step(count: int) -> int:
 
 @functools.lru_cache(maxsize=256)
 def _places(shape: tuple[int, ...], strides: tuple[int, ...], step: int, device: torch.device) -> torch.Tensor:
-    """Where the sampled elements of a tensor lie, from its first one on."""
+    """The storage offsets of the sampled elements, from the first element."""
     positions = torch.arange(0, math.prod(shape), step, device=device)
     coordinates = torch.unravel_index(positions, shape)
     return torch.stack([index * stride for index, stride in zip(coordinates, strides, strict=True)]).sum(0)

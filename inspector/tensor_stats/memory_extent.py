@@ -9,12 +9,12 @@ from typing import TypeAlias
 import torch
 
 MemoryExtent: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
-"""A set of elements in a memory, from some first one on: the fewest sizes and strides that describe it, with the
-largest stride first. Views that show the same elements in another shape or order have the same."""
+"""The memory positions of some elements, relative to the first: the fewest sizes and strides that describe them,
+largest stride first. Views of the same elements in another shape or order have the same extent."""
 
 
 def memory_extent(tensor: torch.Tensor) -> MemoryExtent:
-    """How the elements of a tensor lie, of which there are some, from its `storage_offset` on."""
+    """The memory extent of a tensor that is not empty, relative to its `storage_offset`."""
     return _whole(tensor.numel()) if tensor.is_contiguous() else _merged(tensor.shape, tensor.stride())
 
 
@@ -25,7 +25,7 @@ def _whole(count: int) -> MemoryExtent:
 
 @functools.lru_cache(maxsize=4096)
 def _merged(shape: torch.Size, stride: tuple[int, ...]) -> MemoryExtent:
-    """Sorted by stride, two dimensions are one where the outer steps over just the whole of the inner."""
+    """Joins dimensions, sorted by stride, if the outer stride is the size of the inner one."""
     sizes: list[int] = []
     strides: list[int] = []
     for step, size in sorted(zip(stride, shape, strict=True)):
@@ -40,19 +40,19 @@ def _merged(shape: torch.Size, stride: tuple[int, ...]) -> MemoryExtent:
 
 
 def in_memory_order(tensor: torch.Tensor, where: MemoryExtent) -> torch.Tensor:
-    """The same elements in the order of their memory, which torch reduces several times as fast."""
+    """The same elements in memory order, which torch reduces several times as fast."""
     return tensor.as_strided(*where)
 
 
 def largest_stride_first(tensor: torch.Tensor) -> torch.Tensor:
-    """The same elements with their dimensions in the order of the memory."""
+    """The same elements with their dimensions in memory order."""
     order = _order(tensor.stride())
     return tensor if order is None else tensor.permute(order)
 
 
 @functools.lru_cache(maxsize=4096)
 def _order(strides: tuple[int, ...]) -> list[int] | None:
-    """Dimensions, the largest stride first; None where they are so."""
+    """The dimensions by decreasing stride; None if they are already in this order."""
     if all(outer >= inner for outer, inner in itertools.pairwise(strides)):
         return None
     return sorted(range(len(strides)), key=strides.__getitem__, reverse=True)

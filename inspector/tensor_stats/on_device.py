@@ -1,7 +1,7 @@
-"""Statistics of a tensor on its device, as tensors, so that nothing waits for the device.
+"""Statistics of a tensor on its device, as tensors, without waiting for the device.
 
-They are computed in the widest dtype of the device: in float32 the squares of large elements overflow although the
-elements do not, and testing for that would have to wait for the device.
+They are computed in the widest dtype of the device: in float32 the squares of large elements can overflow, and a
+test for that would have to wait for the device.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CHUNK_BYTES = 64 << 20
 
 
 def summary_on_device(tensor: torch.Tensor, implied: int) -> torch.Tensor:
-    """The numbers of `NAMES`, over the elements of `tensor` and `implied` zeros that are not stored; behind them a
+    """The numbers of `NAMES` over the elements of `tensor` and `implied` zeros that are not stored, followed by a
     sample of the elements.
 
-    Of a complex tensor those of its absolute values. NaN and Inf are always counted: to ask whether there are any
-    would make the device wait.
+    For a complex tensor those of its absolute values. NaN and Inf are always counted, since a test for them would
+    have to wait for the device.
     """
     rows = [_of_piece(piece) for piece in _pieces(tensor)] if tensor.numel() else []
     if implied:
@@ -33,16 +33,16 @@ def summary_on_device(tensor: torch.Tensor, implied: int) -> torch.Tensor:
 
 
 def norm_on_device(tensor: torch.Tensor) -> torch.Tensor:
-    """The 2-norm, the one number of a light recording."""
+    """The 2-norm, the only number of a light recording."""
     return _root([_norm(piece) for piece in _pieces(tensor)])
 
 
 _Row = tuple[int, list[torch.Tensor]]
-"""How many elements, and their numbers."""
+"""Number of elements, and their statistics."""
 
 
 def _combined(rows: list[_Row]) -> list[torch.Tensor]:
-    """The numbers of all pieces together."""
+    """The statistics of all pieces together."""
     if len(rows) == 1:
         return rows[0][1]
     table = torch.stack([torch.stack(numbers) for _, numbers in rows])
@@ -62,7 +62,7 @@ def _of_piece(piece: torch.Tensor) -> _Row:
 
 def _norm(piece: torch.Tensor) -> torch.Tensor:
     found: torch.Tensor = torch.linalg.vector_norm(piece)
-    if piece.dtype is not torch.float64 and piece.numel():  # squares overflow, or vanish
+    if piece.dtype is not torch.float64 and piece.numel():  # squares may overflow or underflow
         most = torch.linalg.vector_norm(piece, ord=math.inf)
         scale = torch.where(torch.isfinite(most) & (most > 0), most, torch.ones_like(most))
         found = torch.linalg.vector_norm(piece / scale) * scale
@@ -70,7 +70,7 @@ def _norm(piece: torch.Tensor) -> torch.Tensor:
 
 
 def _root(norms: list[torch.Tensor]) -> torch.Tensor:
-    """The norm of pieces that have these norms."""
+    """The norm of all pieces, from their norms."""
     return norms[0] if len(norms) == 1 else _norm(torch.stack(norms))
 
 
@@ -80,7 +80,7 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:
-    """In the widest type; of complex numbers the absolute values."""
+    """In the widest dtype; absolute values for complex numbers."""
     return (tensor.abs() if tensor.is_complex() else tensor).to(_widest(tensor.device))
 
 
@@ -90,7 +90,7 @@ def _number(value: float, like: torch.Tensor) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=64)
 def _widest(device: torch.device) -> torch.dtype:
-    """float64, but on a device that has none, such as MPS."""
+    """float64, or float32 on a device without float64, such as MPS."""
     try:
         torch.empty(0, dtype=torch.float64, device=device)
     except (TypeError, RuntimeError):

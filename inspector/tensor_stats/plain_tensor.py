@@ -12,7 +12,7 @@ from inspector.torch_api.tensors import is_fake, is_transformed
 ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
 Memory: TypeAlias = tuple[int, int, int]
-"""Address of a storage, and from which to before which of its bytes a tensor lies in it."""
+"""Address of a storage, and the range of bytes (end excluded) that a tensor covers in it."""
 
 
 @functools.cache
@@ -28,7 +28,7 @@ def device_name(device: torch.device) -> str:
 
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:
-    """Where the elements of a tensor lie, good while it lives; None where it has no memory of its own."""
+    """The memory range of a tensor, valid while it is alive; None if it has no storage of its own."""
     if type(tensor) not in ORDINARY or tensor.layout is not torch.strided or tensor.is_meta:
         return None
     address = tensor.untyped_storage().data_ptr()
@@ -40,27 +40,26 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
 
 
 def is_shared(tensor: torch.Tensor) -> bool:
-    """Whether somebody else holds the memory of a tensor as well: torch lets no such storage grow or shrink, be it
-    that an array was made of the tensor (`x.numpy()`) or the tensor of an array."""
+    """Whether a tensor shares its memory with a numpy array, in either direction. torch does not resize such
+    storages."""
     if type(tensor) is not torch.Tensor or tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return False
     return not tensor.untyped_storage().resizable()
 
 
 def overlap(one: Memory, other: Memory) -> bool:
-    """Whether two tensors reach over the same bytes."""
+    """Whether two memory ranges have common bytes."""
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
 def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
-    """The ordinary tensor that holds the elements of `tensor`, of which autograd records nothing; or None, and why
-    there is none."""
+    """An ordinary tensor with the elements of `tensor`, not recorded by autograd; or None and the reason."""
     if is_transformed(tensor):
         return None, "inside a torch.func transform"
     if tensor.is_nested:
         return None, "nested tensor"
     if not is_ordinary(tensor):
-        if hasattr(tensor, "to_local"):  # a DTensor: its own statistics would be collectives, and could hang
+        if hasattr(tensor, "to_local"):  # a DTensor: its statistics would be collectives, which can hang
             tensor = tensor.to_local()
         elif _is_wrapper(tensor):
             return None, f"a {type(tensor).__name__} wraps its data"
@@ -74,12 +73,12 @@ def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
 
 
 def is_ordinary(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is of no subclass of the user's or a library's."""
+    """Whether a tensor is not of a subclass of the user or a library."""
     return type(tensor) in ORDINARY
 
 
 def stored(tensor: torch.Tensor) -> torch.Tensor:
-    """The elements that are stored: all of them, or those of a sparse tensor that may differ from zero."""
+    """The stored elements: all of them, or the explicit elements of a sparse tensor."""
     if tensor.layout is torch.strided:
         return tensor
     return tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()

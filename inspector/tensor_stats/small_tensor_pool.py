@@ -1,7 +1,8 @@
-"""Measure small tensors in groups: reducing one costs as much as reducing sixteen.
+"""Measure small tensors in groups: reducing one takes as long as reducing sixteen.
 
-A step of a small model has a thousand of them, and each of the five reductions of a summary has an overhead of a
-microsecond or two. So tensors of one kind are copied into the rows of a matrix and reduced row by row.
+A step of a small model has a thousand small tensors, and each of the five reductions of a summary has an overhead
+of one or two microseconds. So tensors of the same dtype and shape are copied into the rows of a matrix and reduced
+row by row.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, Tensor
 from inspector.torch_api.modes import unobserved
 
 _BYTES = 1 << 19
-"""Of one matrix: it stays in the processor's cache."""
+"""Size of a matrix that stays in the processor's cache."""
 
 _ROWS = 256
-"""Of one matrix, at most."""
+"""Maximum rows of a matrix."""
 
 _MOST = 1 << 14
-"""Elements of a tensor: from a larger one the reductions themselves take the time."""
+"""Maximum elements of a tensor; for larger ones the overhead does not matter."""
 
 
 class Measured:
-    """The numbers of some elements and a sample of them: there at once, or as soon as somebody asks a
-    SmallTensorPool.
+    """The numbers of some elements and a sample of them, available immediately or computed by a SmallTensorPool on
+    access.
 
-    numbers: those of `NAMES`, or the norm alone.
+    numbers: those of `NAMES`, or only the norm.
     """
 
     __slots__ = ("_numbers", "_row", "_rows", "_sample")
@@ -58,15 +59,16 @@ class Measured:
 
 
 class SmallTensorPool:
-    """Copies of tensors that wait to be measured."""
+    """Copies of tensors that are not measured yet."""
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[torch.dtype, torch.Size], _Rows] = {}
 
     def add(self, elements: torch.Tensor) -> Measured:
-        """Copy a tensor that `fits`. It is measured by the next `measure`, or before, where there are many."""
+        """Copy a tensor that `fits`. It is measured by the next call of `measure`, or earlier if there are
+        many."""
         if not elements.is_contiguous():
-            elements = largest_stride_first(elements)  # as they lie: a view of them has the same numbers
+            elements = largest_stride_first(elements)  # so that a transposed view has the same numbers
         kind = (elements.dtype, elements.shape)
         rows = self._kinds.get(kind)
         if rows is None or rows.is_measured:
@@ -80,14 +82,14 @@ class SmallTensorPool:
         return measured
 
     def measure(self) -> None:
-        """Measure all that wait."""
+        """Measure all copies."""
         for rows in self._kinds.values():
             rows.measure()
         self._kinds.clear()
 
 
 class _Rows:
-    """Tensors of the same type and shape, at most so many: copies until they are measured, then their numbers."""
+    """At most `most` tensors of the same dtype and shape: copies until they are measured, then their numbers."""
 
     __slots__ = ("_columns", "_count", "_samples", "_special", "copies", "most")
 
@@ -101,11 +103,11 @@ class _Rows:
 
     @property
     def is_measured(self) -> bool:
-        """Whether that was done: no copy comes in any more."""
+        """Whether the copies have been measured; no more are added then."""
         return bool(self._columns)
 
     def measure(self) -> None:
-        """Do it now. Once only."""
+        """Measure the copies. Called again, it does nothing."""
         if not self.copies:
             return
         with unobserved():
@@ -119,10 +121,10 @@ class _Rows:
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
-                    self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares that float32 cannot hold
+                    self._special[row] = statistics(matrix[row])  # NaN, Inf, or squares outside of float32
 
     def numbers(self, row: int) -> TensorStatistics:
-        """Those of a row, as `statistics` has them."""
+        """The numbers of a row, as from `statistics`."""
         self.measure()
         if row in self._special:
             return self._special[row]
@@ -130,13 +132,13 @@ class _Rows:
         return TensorStatistics(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
 
     def sample(self, row: int) -> torch.Tensor | None:
-        """Some of its elements."""
+        """A sample of the elements of a row."""
         self.measure()
         return None if self._samples is None else self._samples[row]
 
 
 def _nonzero(matrix: torch.Tensor) -> list[int]:
-    """How many elements of each row differ from zero: most often all of them, which one look shows."""
+    """Number of nonzero elements of each row. Usually all are nonzero, which is checked first."""
     differ = matrix.to(torch.bool).numpy()
     if numpy.count_nonzero(differ) == matrix.numel():
         return [matrix.shape[1]] * len(matrix)
@@ -144,6 +146,5 @@ def _nonzero(matrix: torch.Tensor) -> list[int]:
 
 
 def fits(elements: torch.Tensor) -> bool:
-    """Whether a tensor may go into a SmallTensorPool: elements on the processor, few and of a type that torch
-    reduces."""
+    """Whether a tensor can go into a SmallTensorPool: a small CPU tensor of float32 or float64."""
     return elements.numel() <= _MOST and elements.dtype in REDUCED_AS_THEY_ARE and elements.is_cpu

@@ -1,8 +1,8 @@
 """Statistics of a CPU tensor in one pass over its memory.
 
-All numbers of a block are computed while the block is in the processor's cache, so a large tensor costs little
-more than reading it once. torch sums float32 and float64 pairwise in their own dtype, which is exact to a few
-units in the last place; other dtypes (integers, complex and 8-bit numbers) are converted block by block.
+All numbers of a block are computed while it is in the processor's cache, so a large tensor takes little more time
+than reading it once. torch sums float32 and float64 pairwise in their own dtype, which is exact to a few units in
+the last place; other dtypes (integers, complex and 8-bit numbers) are converted block by block.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
 
 _BLOCK = 1 << 17
-"""Elements of a block: half a megabyte of float32."""
+"""Elements per block: half a megabyte of float32."""
 
 FEW = 1 << 14
-"""Up to so many elements the fewest calls take the least time, beyond those that use vector instructions."""
+"""Number of elements up to which fewer calls are faster than calls with vector instructions."""
 
 SMALL = 1e-15
-"""The squares of elements below 1e-18 are lost in float32. Of a block of such ones the norm is below this."""
+"""Norm below which squares of elements (below 1e-18) may have underflowed in float32."""
 
 NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
 """Shape, dtype and norm of a tensor."""
@@ -52,7 +52,7 @@ class TensorStatistics(NamedTuple):
 
 
 def tensor_norm(tensor: torch.Tensor) -> float:
-    """The 2-norm, the one number of a light recording."""
+    """The 2-norm, the only number of a light recording."""
     if tensor.dtype in REDUCED_AS_THEY_ARE:
         found: float = _vector_norm(tensor).item()
         if SMALL < found < math.inf:
@@ -61,10 +61,10 @@ def tensor_norm(tensor: torch.Tensor) -> float:
 
 
 def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFacts | None:
-    """Shape, dtype and 2-norm of a large dense tensor on the processor, that of most tensors of most scripts.
+    """Shape, dtype and 2-norm of a large dense CPU tensor, the fast path for most tensors.
 
-    None of every other, of one that needs a closer look, and where somebody would see that we take it.
-    computed: torch has just made it, so that its memory was not taken away.
+    None for other tensors, for tensors that need more checks, and if user code would observe the operations.
+    computed: whether torch has just computed the tensor, so that its storage cannot be freed.
     """
     if type(tensor) not in ORDINARY or tensor is None or function_mode_count() or dispatch_mode_count():
         return None
@@ -78,13 +78,13 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
         ):
             return None
         found: float = _vector_norm(tensor).item()
-    except RuntimeError:  # a sparse or nested one, or one within a transform of torch.func
+    except RuntimeError:  # sparse, nested, or inside a torch.func transform
         return None
     return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
 
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:
-    """Norm and mean, the two that take the least time. The same elements in the same memory give the same bits."""
+    """Norm and mean, the two fastest numbers. The same elements in the same memory give the same bits."""
     if _is_one_block(tensor):
         return _norm(tensor), _total(tensor) / tensor.numel()
     rows = [(_norm(block), _total(block)) for block in _blocks(tensor)]
@@ -94,8 +94,7 @@ def sums(tensor: torch.Tensor) -> tuple[float, float]:
 def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
     """The numbers of all elements of `tensor`, and of `implied` zeros that are not stored.
 
-    Of a complex tensor those of its absolute values. NaN and Inf are counted only where the extremes show that
-    there are any.
+    For a complex tensor those of its absolute values. NaN and Inf are only counted if the extremes are not finite.
     """
     if _is_one_block(tensor) and tensor.numel() and not implied:
         norm, total, least, most, zeros, nans, infinities = _of_block(tensor)
@@ -136,12 +135,12 @@ def halved(tensor: torch.Tensor, most: int) -> Iterator[torch.Tensor]:
 
 
 def reducible(tensor: torch.Tensor) -> torch.Tensor:
-    """In float64; of complex numbers the absolute values."""
+    """In float64; absolute values for complex numbers."""
     return tensor.abs().to(torch.float64) if tensor.is_complex() else tensor.to(torch.float64)
 
 
 def _of_block(block: torch.Tensor) -> tuple[float, float, float, float, int, int, int]:
-    """The numbers of `NAMES`, but the sum in the place of the mean."""
+    """The numbers of `NAMES`, with the sum instead of the mean."""
     least, most = _extremes(block)
     zeros = block.numel() - _nonzero(block) if least <= 0 <= most else 0
     if math.isfinite(least) and math.isfinite(most):
@@ -169,7 +168,7 @@ def _nonzero(block: torch.Tensor) -> int:
 def _norm(block: torch.Tensor) -> float:
     found: float = _vector_norm(block, dtype=torch.float32 if block.dtype in HALVES else None).item()
     if not SMALL < found < math.inf and block.dtype is not torch.float64:
-        # The squares of large float32 overflow where the elements do not, those of small ones vanish.
+        # The squares of large float32 numbers overflow, and those of small ones underflow.
         found = _vector_norm(block, dtype=torch.float64).item()
     return found
 
@@ -180,7 +179,7 @@ def _total(block: torch.Tensor) -> float:
 
 
 def _root(norms: Sequence[float]) -> float:
-    """The norm of blocks that have these norms; not a number where one of them is none."""
+    """The norm of all blocks, from their norms; NaN if one of them is."""
     if len(norms) == 1:
         return norms[0]
     return math.nan if any(map(math.isnan, norms)) else math.hypot(*norms)

@@ -23,7 +23,7 @@ _AGREE = {True: "agree", False: "differ", None: ""}
 
 
 def check_lines(graph: Graph, width: int) -> list[Text]:
-    """A table of the derivative of each leaf by three ways; or one line that says why there is none."""
+    """A table of the derivative for each leaf by three methods, or one line with the reason why there is none."""
     title = Text.assemble(("check   ", QUIET), f"derivatives of {root_labels(graph) or 'the root'}")
     try:
         rows = check_derivatives(graph)
@@ -65,7 +65,7 @@ def _left_out(graph: Graph, rows: Sequence[LeafCheck], width: int) -> list[Text]
 
 
 def _remarks(graph: Graph, rows: Sequence[LeafCheck], width: int) -> list[Text]:
-    """What there is to say of leaves in the table, the same of several once."""
+    """The remarks on leaves in the table, each once with all its leaves."""
     by_remark: dict[str, list[str]] = {}
     for row in rows:
         if row.remark:
@@ -80,7 +80,7 @@ def _remarks(graph: Graph, rows: Sequence[LeafCheck], width: int) -> list[Text]:
 
 
 def gradcheck_lines(results: Sequence[Any], width: int) -> list[Text]:
-    """A line for each call of a custom Function that gradcheck looked at.
+    """A line for each call of a custom Function that gradcheck checked.
 
     results: `inspector.recording.gradcheck.FunctionCheck`.
     """

@@ -23,10 +23,10 @@ _BEYOND_ASCII.update({ord(sign): word for sign, word in (_WORDS | _POWERS).items
 
 
 def stderr_console(stream: TextIO | None = None) -> Console:
-    """A console on stderr. Where that is no terminal: no colour, and 80 to 100 columns (by COLUMNS).
+    """A console on stderr. If it is not a terminal: no colour, and 80 to 100 columns (by COLUMNS).
 
-    stream: what stderr was when the command began, since a script may have put another in its place.
-    Where there is no stderr, a console that discards: rich would take stdout, which is the script's.
+    stream: stderr at the start of the command, which a script may have replaced. Without stderr the console
+    discards its output, since rich would use stdout, which belongs to the script.
     """
     console = Console(file=stream if stream is not None else stderr(), highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
@@ -35,9 +35,9 @@ def stderr_console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:
-    """Print the lines as they are: never wrapped, cropped or read as markup; clear of tqdm's bars.
+    """Print the lines unchanged (not wrapped, cropped or parsed as markup), with tqdm's bars cleared.
 
-    Where the stream is no UTF (LC_ALL=C, an old Windows console), signs give way to ASCII ones.
+    If the encoding of the stream is not UTF (LC_ALL=C, an old Windows console), symbols are replaced by ASCII.
     """
     narrow = not console.encoding.lower().startswith("utf")
     with _clear_of_bars():
@@ -48,7 +48,7 @@ def print_lines(console: Console, lines: Iterable[Text]) -> None:
 
 
 def _clear_of_bars() -> contextlib.AbstractContextManager[object]:
-    """While it is open, the script's running tqdm bars are off the screen."""
+    """Clear the script's running tqdm bars from the screen, and draw them again afterwards."""
     bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
     write_mode = getattr(bars, "external_write_mode", None)
     return contextlib.nullcontext() if write_mode is None else write_mode(file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The derivation as text: the backward graph from its root down, with every contribution and every sum."""
+"""The derivation as text: the backward graph from the root down, with every contribution and every sum."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from inspector.terminal.text_cells import QUIET, columns, natural_width
 from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
 
 _TREE_SHARE = 0.45
-"""How much of the width the tree may take before its branches move closer together."""
+"""Maximum share of the width for the tree; above it the branches move closer together."""
 
 _TENSOR_KEEPS = 16
 _SHRINK = ((1, 12), (2, 12), (0, 24), (3, 8))
-"""(column, least width): which column gives way first."""
+"""(column, minimum width), in the order in which columns are shortened."""
 
 Rows = list[list[Text]]
 
 
 @dataclass(frozen=True)
 class DerivationLine:
-    """One edge of the drawing. stems: the branches that pass below it. total: None where nothing is added up."""
+    """One edge of the drawing. stems: the branches that pass below it. total: the sum of gradients, or None."""
 
     node: Text
     stems: Text
@@ -38,11 +38,11 @@ class DerivationLine:
 
 
 def derivation_lines(graph: Graph, width: int) -> list[Text]:
-    """The drawing, a line for each edge, under a line of headings.
+    """The drawing, with a line for each edge, below a line of headings.
 
-    A function that several edges reach is named at each and drawn at the last, so that the lines are in an
-    order in which the gradient can flow; there its contributions are added up: beside it, below it where
-    that is too wide, and without the products where that is too wide as well.
+    A function that several edges reach is named at each edge and drawn at the last one, so that the lines are in
+    an order in which the gradient can flow. Its contributions are added there: beside it, below it if that is too
+    wide, and without the products if that is still too wide.
     """
     lines = _lines(graph, width)
     for arrange in _ARRANGEMENTS:
@@ -68,7 +68,7 @@ def _lines(graph: Graph, width: int) -> list[DerivationLine]:
 
 
 def _beside(lines: Sequence[DerivationLine]) -> Rows:
-    """Every sum in a column of its own."""
+    """The sums in a separate column."""
     gradients = _aligned([line.flow for line in lines])
     totals = [
         Text() if line.total is None else Text.assemble(line.total[0], gradient(line.total[1])) for line in lines
@@ -80,7 +80,7 @@ def _beside(lines: Sequence[DerivationLine]) -> Rows:
 
 
 def _below(lines: Sequence[DerivationLine]) -> Rows:
-    """Every sum on a line of its own, below its last contribution."""
+    """The sums on separate lines, each below its last contribution."""
     cells: list[tuple[Text, Text, ArithmeticText]] = []
     for line in lines:
         cells.append((line.node, line.tensor, line.flow))
@@ -93,7 +93,7 @@ def _below(lines: Sequence[DerivationLine]) -> Rows:
 
 
 def _without_tensors(lines: Sequence[DerivationLine]) -> Rows:
-    """The numbers alone."""
+    """Only the numbers."""
     bare = [
         DerivationLine(
             line.node, line.stems, line.tensor, ("", line.flow[1]), line.total and ("→ ", line.total[1])
@@ -104,7 +104,7 @@ def _without_tensors(lines: Sequence[DerivationLine]) -> Rows:
 
 
 _ARRANGEMENTS: tuple[Callable[[Sequence[DerivationLine]], Rows], ...] = (_beside, _below, _without_tensors)
-"""From the widest to the narrowest."""
+"""From wide to narrow."""
 
 
 def _headings(*names: str) -> list[Text]:
@@ -112,7 +112,7 @@ def _headings(*names: str) -> list[Text]:
 
 
 def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
-    """Each as one cell, equals sign below equals sign and a number alone below what they give."""
+    """The texts as cells, with aligned equals signs, and numbers without a product aligned with the results."""
     margin = max(cell_len(before) for before, _ in written)
     return [
         Text.assemble(
@@ -123,7 +123,7 @@ def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
 
 
 def _tensor_cell(function: FunctionRow, outputs: Sequence[TensorRow], ends: bool, width: int) -> Text:
-    """`u*v = 2`; the value alone of a tensor that was not recorded; no value where it comes further down."""
+    """`u*v = 2`; only the value if the tensor was not recorded; no value if the function is drawn further down."""
     if not outputs:
         return value(function["before"]["data"]) if ends else Text()
     cell = Text()

@@ -16,15 +16,15 @@ from inspector.typography import format_number, value_text
 from inspector.typography.number_format import factor_text
 
 ArithmeticText: TypeAlias = tuple[str, Value]
-"""How a gradient comes about, up to the equals sign (or nothing), and the gradient."""
+"""The left side of an equation with its equals sign (or an empty text), and the gradient."""
 
 _TERMS_SHOWN = 4
 _SHORT_LABEL = 8
-_UNITS = ("1", "-1")  # a product with them says no more than the gradient itself
+_UNITS = ("1", "-1")  # a product with them adds no information
 
 
 def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[TensorRow]]) -> list[ArithmeticText]:
-    """`2x · 1 = 4` for each edge, `∂z/∂z = 1` for a root: local derivative, what arrived above, product."""
+    """`2x · 1 = 4` for each edge: local derivative, upstream gradient, product. `∂z/∂z = 1` for a root."""
     written: list[ArithmeticText] = []
     for visit in drawn:
         if visit.source is None or visit.edge is None:
@@ -36,7 +36,7 @@ def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[TensorRow]]
 
 
 def sums(graph: Graph, drawn: Sequence[Visit]) -> list[ArithmeticText | None]:
-    """For the last edge into an output of a function: `2 + 2 = 4`, what came in and its sum."""
+    """`2 + 2 = 4` for the last edge into an output of a function: the gradients of all edges and their sum."""
     into: dict[tuple[str, int], list[int]] = defaultdict(list)
     for position, visit in enumerate(drawn):
         if visit.edge is not None:
@@ -58,7 +58,7 @@ def _start(outputs: Sequence[TensorRow]) -> str:
 
 
 def _product(edge: NextEdge, upstream: Value) -> str:
-    """`2x · 1 = `, or nothing where it does not explain what was measured."""
+    """`2x · 1 = `, or an empty text if the product does not equal the measured gradient."""
     local, arrived = edge.get("local"), edge.get("gradient")
     if local is None or "unknown" in local or local["symbol"] is None or local["symbol"] in _UNITS:
         return ""
@@ -74,7 +74,7 @@ def _with_several_outputs(graph: Graph) -> set[str]:
 
 
 def _sum(terms: Sequence[Value], total: Value) -> ArithmeticText | None:
-    """`2 + 2 = 4`; `→ 5` where something else arrived (a hook changed it); None where one edge says it."""
+    """`2 + 2 = 4`; `→ 5` if another gradient arrived (a hook changed it); None if it is that of a single edge."""
     if total is None or is_unknown(total):
         return None
     if all(is_number(term) for term in terms) and _close(sum(terms), total):
@@ -89,7 +89,7 @@ def _sum(terms: Sequence[Value], total: Value) -> ArithmeticText | None:
 
 
 def _alike(one: Value, other: Value) -> bool:
-    """Whether the two are written alike (NaN is like NaN)."""
+    """Whether two values have the same text (NaN equals NaN)."""
     return value_text(one) == value_text(other)
 
 

@@ -19,13 +19,13 @@ from inspector.typography import sanitize
 
 _SEVERITIES = ("error", "warning", "note")
 _TEXTS = ("rule", "severity", "message", "advice", "location", "parameters")
-"""What is printed of a finding."""
+"""The printed fields of a finding."""
 _AFFECTED = 4
 _REASONS = 3
 
 
 def without_functions(graph: Graph, width: int) -> list[Text]:
-    """What to say of a graph that has no Node to draw."""
+    """The message for a graph without Nodes."""
     label = root_labels(graph)
     if not label:
         return wrapped(Text(), Text("nothing to show: backward was called without a tensor"), width)
@@ -34,7 +34,7 @@ def without_functions(graph: Graph, width: int) -> list[Text]:
 
 
 def raised(graph: Graph, width: int) -> list[Text]:
-    """The error that backward ended with, and how far the engine had come."""
+    """The error of backward, and the last Node that the engine had reached."""
     if graph.error is None:
         return []
     lines = wrapped(
@@ -56,10 +56,10 @@ def _reached(graph: Graph) -> str:
 
 
 def findings(report: Report, drawn: Sequence[int], most: int | None, width: int) -> list[Text]:
-    """The findings of the whole report, worst first, each once; those beyond `most` are counted.
+    """The first `most` findings of the whole report, worst first, each once.
 
-    drawn: the indexes of the calls that were shown. Findings of other calls say which, as all do where several
-    calls were shown.
+    drawn: the indexes of the calls that were shown. Findings of other calls name their call, and all findings do
+    if several calls were shown.
     """
     found = sorted(_merged(report.findings), key=lambda row: _SEVERITIES.index(row[0].severity))
     lines: list[Text] = []
@@ -71,7 +71,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
 
 
 def rest(report: Report, most: int) -> list[Text]:
-    """How many findings there are beyond the first `most`, by severity."""
+    """The number of findings after the first `most`, by severity."""
     found = sorted(_SEVERITIES.index(finding.severity) for finding, _ in _merged(report.findings))[most:]
     if not found:
         return []
@@ -81,7 +81,7 @@ def rest(report: Report, most: int) -> list[Text]:
 
 
 def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
-    """Findings that differ in the call alone are one, with the calls that have it."""
+    """Findings that differ only in the call are merged, with a list of their calls."""
     merged: dict[tuple[str, int], tuple[Finding, list[int]]] = {}
     counts: Counter[tuple[str, int | None]] = Counter()
     for finding in found:
@@ -112,7 +112,7 @@ def _finding(finding: Finding, width: int) -> list[Text]:
 
 
 def _code(location: Source | Fault, width: int) -> list[Text]:
-    """The line at fault, and signs below the part of it that is meant; on a line of its own where it is long."""
+    """The source line, with carets below the relevant part; a long one is on a separate line."""
     head = f"  at      {place(location)}  "
     code = " ".join(sanitize(location["code"]).split())
     part = str(location.get("part") or "")
@@ -128,7 +128,7 @@ def _code(location: Source | Fault, width: int) -> list[Text]:
 
 
 def files_written(files: Sequence[str], width: int) -> list[Text]:
-    """`wrote  inspect-out/  report.json  backward-1.svg`: the files by folder, as their paths were given."""
+    """`wrote inspect-out/ report.json backward-1.svg`: the files by folder, with their given paths."""
     folders: dict[str, list[str]] = defaultdict(list)
     for file in files:
         folders[str(PurePath(file).parent)].append(PurePath(file).name)
@@ -140,7 +140,7 @@ def files_written(files: Sequence[str], width: int) -> list[Text]:
 
 
 def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
-    """What was checked and found nothing, what was not checked and why, and where the page lies."""
+    """The rules without findings, the rules that were not checked and why, and the path of the page."""
     fine = sum(1 for check in report.checked if check.status == "nothing found")
     unseen: dict[str, list[str]] = defaultdict(list)
     for check in report.checked:

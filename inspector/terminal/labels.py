@@ -17,12 +17,12 @@ from inspector.typography.formula_format import format_formula, is_sum
 
 
 def function_title(name: str) -> str:
-    """`PowBackward` for PowBackward0: the number is torch's, not the reader's."""
+    """`PowBackward` for PowBackward0: torch's number only distinguishes overloads."""
     return fit_text(without_number(name))
 
 
 def tensor_label(attributes: TensorRow, width: int = 32) -> str:
-    """The tensor's name, the source text that made it, or its type: `float32[64, 784]`."""
+    """The tensor's name, the expression that computed it, or its dtype and shape: `float32[64, 784]`."""
     name = attributes["name"]
     if name is not None:
         return fit_path(name, width)
@@ -31,31 +31,31 @@ def tensor_label(attributes: TensorRow, width: int = 32) -> str:
 
 
 def operand(label: str) -> str:
-    """A label as it stands behind ∂: in brackets if it is more than a name (`∂(x*x)/∂x`)."""
+    """A label after ∂: in brackets if it is not a name (`∂(x*x)/∂x`)."""
     return label if all(sign.isalnum() or sign in "_.[]'…" for sign in label) else f"({label})"
 
 
 def value(content: Value, style: str = VALUE) -> Text:
-    """A value on one line: blue (or `style`), quiet where it is None or unknown."""
+    """A value on one line: blue (or `style`), or quiet if it is None or unknown."""
     quiet = content is None or is_unknown(content)
     return Text(fit_text(value_text(content), 48), style=QUIET if quiet else style)
 
 
 def gradient(content: Value, style: str = GRADIENT) -> Text:
-    """A gradient on one line; of a large one the norm alone, since its shape is its tensor's."""
+    """A gradient on one line; only the norm of a large one, since its shape is that of its tensor."""
     if is_summary(content):
         return Text(f"norm {value_text(content['norm'])}", style=style)
     return value(content, style)
 
 
 def with_superscripts(symbol: str) -> str:
-    """A local derivative's symbol as it is written by hand: `2x` for `2*x`, in brackets where it is a sum."""
+    """The symbol of a local derivative in mathematical notation: `2x` for `2*x`, in brackets if it is a sum."""
     text = format_formula(symbol)
     return f"({text})" if is_sum(text) else text
 
 
 def header(index: int, location: Any) -> Text:
-    """`backward 1  z.backward()  saddle.py:7`: which call this is about."""
+    """`backward 1 z.backward() saddle.py:7`."""
     line = Text.assemble((f"backward {index}", STRONG), "  ")
     if is_unknown(location):
         return line.append(f"called from an unknown line: {fit_text(location['unknown'], 40)}", style=QUIET)

@@ -22,10 +22,10 @@ from inspector.typography import bytes_text, format_number, pluralize
 
 _BARS = "▁▂▃▅▇"
 _LARGEST = 3
-"""Number of norms shown at either end."""
+"""Number of norms shown at each end."""
 
 _LAYERS = 2
-"""Number of modules from which norms are shown by layer."""
+"""Minimum number of modules for norms by layer."""
 
 _NAMES = 6
 _COUNTS = 36
@@ -84,7 +84,7 @@ def _memory(graph: Graph, width: int) -> list[Text]:
 
 
 def _percent(part: int, whole: int) -> str:
-    """Empty below half a percent."""
+    """A percentage; empty below half a percent."""
     percent = round(100 * part / whole)
     return f"{percent}%" if percent else ""
 
@@ -110,7 +110,7 @@ def _outcome(grad: Value) -> str:
 
 
 def _few(names: Sequence[str], room: int) -> str:
-    """`a, b and 4 more`: as many names as fit, one at least."""
+    """`a, b and 4 more`: as many names as fit, at least one."""
     for count in range(min(len(names), _NAMES), 0, -1):
         more = f" and {len(names) - count:,} more" if len(names) > count else ""
         few = ", ".join(names[:count]) + more
@@ -120,7 +120,7 @@ def _few(names: Sequence[str], room: int) -> str:
 
 
 def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
-    """The largest and the smallest gradient norms, side by side, each with its leaf."""
+    """The largest and the smallest gradient norms side by side, each with its leaf."""
     measured = [(value_norm(leaf["gradient"]), leaf) for leaf in leaves]
     found = [(size, leaf) for size, leaf in measured if size is not None and math.isfinite(size) and size > 0]
     if not found:
@@ -143,7 +143,7 @@ def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
 def _over_depth(graph: Graph, of: Topology, width: int) -> list[Text]:
     """`norm by layer  ▁▂▃▅▇  1.2e-7 to 12`, the root's first: of the modules that hold leaves.
 
-    Where there are none `norm over depth`: the largest norm of each depth.
+    Without modules `norm over depth`: the largest norm at each depth.
     """
     layers = layers_of(graph)
     by_place: dict[int, float] = {}
@@ -168,13 +168,13 @@ def _over_depth(graph: Graph, of: Topology, width: int) -> list[Text]:
 
 
 def _bars(by_depth: dict[int, float], room: int, ends: tuple[float, float]) -> str:
-    """One sign per stretch of depth: a bar by the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
+    """One character per range of depths: a bar for the logarithm of its largest norm, 0, ! (NaN, Inf) or ·."""
     deepest = max(by_depth)
     stretches: dict[int, float] = {}
     for depth, size in by_depth.items():
         place = (depth - 1) * room // deepest
         stretches[place] = _larger(stretches.get(place, 0.0), size)
-    span = max(1.0, math.log10(ends[1]) - math.log10(ends[0]))  # less than a decade looks like little
+    span = max(1.0, math.log10(ends[1]) - math.log10(ends[0]))  # so that a range of less than a decade looks flat
     signs = ["·"] * (1 + max(stretches))
     for place, size in stretches.items():
         if not math.isfinite(size):
@@ -188,5 +188,5 @@ def _bars(by_depth: dict[int, float], room: int, ends: tuple[float, float]) -> s
 
 
 def _larger(one: float, other: float) -> float:
-    """The larger of two norms; NaN where one is (which max would lose)."""
+    """The larger of two norms; NaN if one is NaN (max would lose it)."""
     return math.nan if math.isnan(one) or math.isnan(other) else max(one, other)

@@ -24,7 +24,7 @@ from inspector.terminal.total_derivatives import total_lines
 from inspector.typography import format_number
 
 SMALL = 30
-"""Graphs of up to this many functions are drawn; larger ones are summed up."""
+"""Maximum number of functions of a graph that is drawn; larger graphs are summarised."""
 
 _WIDEST = 110
 _FINDINGS = 5
@@ -32,11 +32,11 @@ _FINDINGS = 5
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What of a report is printed.
+    """The parts of a report to print.
 
-    calls: the indexes of the backward calls. files: the paths that were written, as the user should read them.
-    checked: whether to compare each leaf's derivative, by rules, by autograd and by finite differences.
-    has_report: whether the user has a file with the whole report; without one, all findings are printed.
+    calls: the indexes of the backward calls. files: the paths of written files, as shown to the user. checked:
+    whether to compare the derivative of each leaf by rules, by autograd and by finite differences. has_report:
+    whether there is a file with the whole report; without one, all findings are printed.
     """
 
     calls: Sequence[int]
@@ -46,18 +46,18 @@ class Shown:
 
 
 def show(console: Console, report: Report, shown: Shown) -> None:
-    """Print backward calls (a derivation and a table of a small graph, one screen of a model), and then what was
-    found in the whole report."""
+    """Print backward calls (a derivation and a table for a small graph, one screen for a model), then the findings
+    of the whole report."""
     print_lines(console, lines(report, shown, min(console.width, _WIDEST)))
 
 
 def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
-    """Print what gradcheck said of custom Functions (`inspector.recording.gradcheck.FunctionCheck`)."""
+    """Print the results of gradcheck for custom Functions (`inspector.recording.gradcheck.FunctionCheck`)."""
     print_lines(console, [Text(), *gradcheck_lines(results, min(console.width, _WIDEST))])
 
 
 def show_files(console: Console, files: Sequence[str]) -> None:
-    """Print which files were written."""
+    """Print the names of written files."""
     print_lines(console, findings_and_footer.files_written(files, min(console.width, _WIDEST)))
 
 
@@ -67,7 +67,7 @@ def show_hint(console: Console, hint: str) -> None:
 
 
 def lines(report: Report, shown: Shown, width: int) -> list[Text]:
-    """What `show` prints, as lines of at most `width` cells."""
+    """The output of `show`, as lines of at most `width` cells."""
     calls = [call for call in report.calls if call.index in shown.calls]
     most = _FINDINGS if shown.has_report else None
     blocks = [block for call in calls for block in _call_blocks(call, width, checked=shown.checked)]
@@ -98,7 +98,7 @@ def _call_blocks(call: BackwardCall, width: int, *, checked: bool) -> list[list[
 
 
 def _scale(graph: Graph) -> list[Text]:
-    """That a GradScaler's scale is divided out of what follows."""
+    """A line if a GradScaler's scale is divided out of the gradients."""
     if graph.scale is None:
         return []
     return [

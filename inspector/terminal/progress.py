@@ -15,7 +15,7 @@ PATIENCE = 1.0
 
 @contextlib.contextmanager
 def working(console: Console, text: str) -> Iterator[None]:
-    """While it is open for longer than a second, `text` with a moving sign stands on the terminal's last line."""
+    """Show `text` with a spinner on the terminal's last line, if the block takes longer than a second."""
     if not console.is_terminal or _has_bars():
         yield
         return
@@ -32,5 +32,5 @@ def working(console: Console, text: str) -> Iterator[None]:
 
 
 def _has_bars() -> bool:
-    """Whether the script has a tqdm bar on the screen, which the sign would tear."""
+    """Whether the script has a tqdm bar on the screen, which the spinner would break."""
     return bool(getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ()))

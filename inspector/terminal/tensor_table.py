@@ -20,7 +20,7 @@ _SHRINK = ((1, 10), (5, 8), (4, 5), (2, 12), (3, 5), (0, 8))
 
 
 def tensor_table(graph: Graph, width: int) -> list[Text]:
-    """A row for every tensor that has a name, is a root, or is a leaf that wants a gradient; below, why a grad is
+    """A row for every tensor that is named, a root, or a leaf that requires a gradient; below, why a grad is
     None."""
     rows = [[Text(heading, style=QUIET) for heading in _HEADINGS]]
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -53,14 +53,14 @@ def _changed(before: Value, after: Value) -> Text:
 
 
 def _grad(before: Value, after: Value) -> Text:
-    """`None → 4` where backward changed it, else the one grad that it had."""
+    """`None → 4` if backward changed it, else the grad."""
     if value_text(before) == value_text(after):
         return gradient(after)
     return Text.assemble((f"{gradient(before).plain} → ", QUIET), gradient(after, f"{STRONG} {GRADIENT}"))
 
 
 def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
-    """Why the tensor has no grad after backward; None where it has one, or where that is not known."""
+    """Why the tensor has no grad after backward; None if it has one, or if the reason is unknown."""
     if tensor["after"]["grad"] is not None:
         return None
     if not tensor["requires_grad"]:
@@ -77,7 +77,7 @@ def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
 
 
 def _explained(reasons: dict[str, list[str]], width: int) -> list[Text]:
-    """A line for each reason: `z.grad  None: not a leaf; z.retain_grad() keeps it`."""
+    """One line per reason: `z.grad None: not a leaf; z.retain_grad() keeps it`."""
     lines = [Text()] if reasons else []
     for reason, names in reasons.items():
         keeper = f"{names[0]}." if names[0].isidentifier() else ""

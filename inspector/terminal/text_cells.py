@@ -1,6 +1,6 @@
 """Lines of terminal text: sanitized names, and columns of limited width.
 
-Widths are in terminal cells: a wide character (漢) takes two, a combining one none.
+Widths are in terminal cells: a wide character (漢) has two, a combining one none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VALUE = "#1f7fbf"
 GRADIENT = "#c85f0a"
 QUIET = "#808080"
 STRONG = "bold"
-"""Two hues and grey that keep a contrast of 4 or more on a white ground and on a black one."""
+"""Two hues and grey with a contrast of at least 4 on white and on black."""
 
 _GAP, _NARROW_GAP = 3, 2
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
@@ -25,9 +25,9 @@ _LEFT_TO_RIGHT_MARK = "\u200e"
 
 
 def fit_text(text: str, width: int = 32) -> str:
-    """`text` from the user's program in at most `width` cells: cleaned, its middle left out if it is longer.
+    """Text of the user's program in at most `width` cells: sanitized, with its middle left out if it is longer.
 
-    What is right-to-left stays so by itself, and does not turn round the numbers that follow it.
+    A left-to-right mark after right-to-left text keeps the numbers that follow in order.
     """
     cut = _shorten(" ".join(sanitize(text).split()), width)
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in cut):
@@ -38,7 +38,7 @@ def fit_text(text: str, width: int = 32) -> str:
 def fit_path(name: str, width: int = 32) -> str:
     """A parameter's name in at most `width` cells: `n.blocks.9.projection.weight`.
 
-    Where it is too long its first components become initials: numbers and the end tell parameters apart.
+    If it is too long, its first components become initials: numbers and the end distinguish parameters.
     """
     parts = name.split(".")
     for position, part in enumerate(parts[:-1]):
@@ -59,7 +59,7 @@ def _shorten(text: str, width: int) -> str:
 
 
 def natural_width(rows: Sequence[Sequence[Text]], at_most: dict[int, int]) -> int:
-    """How wide the rows are in full, but for the columns in `at_most`, which count no more than that."""
+    """The full width of the rows, with the width of columns in `at_most` limited."""
     widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
     counted: list[int] = [min(width, at_most.get(column, width)) for column, width in enumerate(widths)]
     return sum(counted) + _NARROW_GAP * (len(widths) - 1)
@@ -68,7 +68,7 @@ def natural_width(rows: Sequence[Sequence[Text]], at_most: dict[int, int]) -> in
 def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]]) -> list[Text]:
     """Rows of cells as aligned lines of at most `width`.
 
-    shrink: (column, least width) in the order in which columns give way when there is too little room.
+    shrink: (column, minimum width) in the order in which columns are shortened.
     """
     widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
     gaps = len(widths) - 1
@@ -92,7 +92,7 @@ def _aligned(row: Sequence[Text], widths: Sequence[int], gap: int) -> Text:
 
 
 def wrapped(first: Text, text: Text, width: int) -> list[Text]:
-    """`text` broken at blanks to the right of `first`, as lines of at most `width`."""
+    """`text` wrapped at spaces to the right of `first`, as lines of at most `width`."""
     room = max(20, width - first.cell_len)
     words, lines = text.split(" "), [Text()]
     for word in words:

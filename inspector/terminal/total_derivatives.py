@@ -20,7 +20,7 @@ _MOST = 8
 
 
 def total_lines(graph: Graph, width: int) -> list[Text]:
-    """One line for each leaf with a total derivative; nothing for a graph that has none."""
+    """One line for each leaf with a total derivative."""
     root = root_labels(graph)
     over = root if 0 < len(root) <= _LONGEST_ROOT else ""
     found = total_derivatives(graph)
@@ -36,7 +36,7 @@ def total_lines(graph: Graph, width: int) -> list[Text]:
 
 
 def _aliases(graph: Graph, width: int) -> list[Text]:
-    """`where  v1 = x·y + exp(x)`; of what no formula made, the source text."""
+    """`where v1 = x·y + exp(x)`; the source text if there is no formula."""
     sources = {row["grad_fn"]: row["expression"] for _, row in graph.tensors() if row.get("expression")}
     made = {
         function["alias"]["name"]: function["alias"]["expression"]
@@ -51,7 +51,7 @@ def _aliases(graph: Graph, width: int) -> list[Text]:
 
 
 def _used(graph: Graph, made: dict[str, str]) -> set[str]:
-    """Those of the names that a text on the screen needs, directly or for another one."""
+    """The names that occur on the screen, directly or in the definition of another name."""
     written = [edge.get("local") for _, _, edge in graph.edges("next") if is_number(edge.get("gradient"))]
     shown = [*total_derivatives(graph).values(), *(local for local in written if local and "unknown" not in local)]
     texts = [local["symbol"] or "" for local in shown]

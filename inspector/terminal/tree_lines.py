@@ -16,10 +16,10 @@ from inspector.terminal.text_cells import QUIET, STRONG
 
 @dataclass(frozen=True)
 class Visit:
-    """One edge into a function (none into the function of a root), in the order of the drawing.
+    """One edge into a function (None for the function of a root), in drawing order.
 
-    trail: for the function and each of its ancestors below the root, whether it is the last child.
-    ends: whether this is the last edge into the function, below which its own edges are drawn.
+    trail: for the function and each of its ancestors below the root, whether it is the last child. ends: whether
+    this is the last edge into the function; its own edges are drawn below it.
     """
 
     function: str
@@ -54,9 +54,9 @@ def tensors_made(graph: Graph) -> dict[str, list[TensorRow]]:
 
 
 def tree_cells(graph: Graph, drawn: Sequence[Visit], room: int) -> list[tuple[Text, Text]]:
-    """For each visit its branch with step and name, and the stems that pass below it.
+    """For each visit, its branch with step and name, and the stems that pass below it.
 
-    Branches move closer together where the tree would take more than `room`.
+    Branches move closer together if the tree is wider than `room`.
     """
     names = [_node_name(graph.function(visit.function), visit.ends) for visit in drawn]
     for indent in (3, 2, 1):
@@ -76,7 +76,7 @@ def tree_cells(graph: Graph, drawn: Sequence[Visit], room: int) -> list[tuple[Te
 
 
 def _node_name(function: FunctionRow, ends: bool) -> Text:
-    """`3 MulBackward`; with an arrow where the function is drawn further down."""
+    """`3 MulBackward`, with an arrow if the function is drawn further down."""
     step, title = function["step"], function_title(function["name"])
     turn = f"{step} " if isinstance(step, int) else ""
     return Text.assemble((turn, QUIET), (title, STRONG) if ends else (f"{title} ↓", QUIET))

@@ -1,1 +1,1 @@
-"""The user's program as text and as running frames: files, names, statements, modules."""
+"""The user's program, as source text and as running frames: files, names, statements, modules."""

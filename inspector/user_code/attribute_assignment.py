@@ -13,8 +13,8 @@ from inspector.user_code.paths import UserFiles
 
 
 def assignment(kind: type, attribute: str, files: UserFiles) -> dict[str, Any] | None:
-    """The first line of a class of the user's that fills `self.attribute`: by assignment, else by a method
-    (`append`); None where there is none."""
+    """The first line of a user's class that fills `self.attribute`, by assignment or by a method (`append`); None
+    if there is none."""
     found = [
         (how, function.__code__.co_firstlineno + line - 1, function.__code__.co_filename)
         for function in vars(kind).values()
@@ -30,7 +30,7 @@ def assignment(kind: type, attribute: str, files: UserFiles) -> dict[str, Any] |
 def _parsed(function: FunctionType) -> ast.AST:
     try:
         return ast.parse(textwrap.dedent("".join(inspect.getsourcelines(function.__code__)[0])))
-    except (OSError, SyntaxError):  # made by exec, say
+    except (OSError, SyntaxError):  # e.g. created by exec
         return ast.Module([], [])
 
 

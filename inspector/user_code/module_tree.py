@@ -1,7 +1,7 @@
 """The modules and tensors in an nn.Module, by path.
 
-Read from torch's own dictionaries, not with `named_modules()` and similar methods: users can override those, they
-do not end if a module contains itself, and they take ten times as long at every backward call.
+Read from torch's dictionaries instead of `named_modules()` and similar methods, which users can override, which do
+not terminate if a module contains itself, and which take ten times as long at every backward call.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ from torch import nn
 from inspector.torch_api.modules import buffers_in, children_of, parameters_in
 
 MOST_KEPT = 1_000
-"""How many items of the plain containers of one module are looked at: a vocabulary in a list holds no module."""
+"""Maximum number of items inspected in the plain containers of one module; a vocabulary in a list has no
+modules."""
 
 DEPTH = 3
-"""`self.layers[0].gain` is found; anything nested deeper is not worth a name."""
+"""Maximum nesting: `self.layers[0].gain` is found, anything deeper is not."""
 
 CONTAINERS = (list, tuple, dict)
 
 PLAIN: frozenset[type] = frozenset([str, bytes, int, float, complex, bool, type(None)])
-"""Classes of values that hold nothing."""
+"""Classes of values that contain no tensors."""
 
 MOST_ITEMS = 10_000
-"""How many items of a list are looked at."""
+"""Maximum number of items inspected in a list."""
 
 Kept: TypeAlias = nn.Module | nn.Parameter
 Keeper: TypeAlias = tuple[type, str]
-"""The class of a module and its attribute: a plain list or dict."""
+"""The class of a module, and its attribute that is a plain list or dict."""
 
 
 @dataclass(frozen=True)
 class ModuleTree:
     """A module and those registered in it.
 
-    modules: itself (path "") and all below it, depth first, a shared one by its first path. attributes: of them
-    that hold a tensor or a container: path of the module, module, name, value.
+    modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path.
+    attributes: (path of the module, module, name, value) of attributes that are tensors or containers.
     """
 
     modules: list[tuple[str, nn.Module]]
@@ -49,7 +50,7 @@ class ModuleTree:
 
     @functools.cached_property
     def held(self) -> list[tuple[str, nn.Module, str, nn.Parameter]]:
-        """The parameters that each module has itself: path of the module, module, name, parameter."""
+        """The direct parameters of each module: (path of the module, module, name, parameter)."""
         return [
             (path, module, name, tensor)
             for path, module in self.modules
@@ -59,7 +60,7 @@ class ModuleTree:
 
     @functools.cached_property
     def parameters(self) -> list[tuple[str, nn.Parameter]]:
-        """The parameters, as `named_parameters()` has them: a shared one by its first path."""
+        """The parameters, as in `named_parameters()`: a shared one by its first path."""
         found: dict[int, tuple[str, nn.Parameter]] = {}
         for path, _, name, tensor in self.held:
             if id(tensor) not in found:
@@ -79,7 +80,7 @@ class ModuleTree:
 
     @functools.cached_property
     def unregistered(self) -> list[tuple[str, Kept, Keeper]]:
-        """The modules and parameters that are kept in plain lists or dicts: path, what, by whom."""
+        """The modules and parameters in plain lists or dicts: (path, item, keeper)."""
         found: list[tuple[str, Kept, Keeper]] = []
         known: set[int] = set()
         waiting = [("", self)]
@@ -100,7 +101,7 @@ class ModuleTree:
 
 
 def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
-    """A module, whose path is given, and all that are registered in it, depth first; a shared one by its first
+    """A module with the given path, and all modules registered in it, depth first; a shared one by its first
     path."""
     found: list[tuple[str, nn.Module]] = []
     seen: set[int] = set()
@@ -108,7 +109,7 @@ def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Modul
     while waiting:
         path, current = waiting.pop()
         children = children_of(current)
-        if id(current) in seen or children is None:  # the user's class has not called `super().__init__()`
+        if id(current) in seen or children is None:  # None if the user's class did not call `super().__init__()`
             continue
         seen.add(id(current))
         found.append((path, current))
@@ -120,7 +121,7 @@ def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Modul
 
 
 def module_tree(module: nn.Module) -> ModuleTree:
-    """What is in a module now."""
+    """The current contents of a module."""
     modules = modules_below(module)
     attributes = [
         (path, inner, name, value)
@@ -132,9 +133,9 @@ def module_tree(module: nn.Module) -> ModuleTree:
 
 
 def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
-    """What lies directly in a container or object, with the expression that reaches it.
+    """The direct contents of a container or object, each with its expression.
 
-    By the methods of the built-in classes, so that no code of the user's runs.
+    Uses the methods of built-in classes, so that no user code runs.
     """
     kind = type(holder)
     if issubclass(kind, dict):
@@ -142,7 +143,7 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{path}[{key!r}]", value) for key, value in pairs if type(key) in (str, int))
     elif issubclass(kind, (list, tuple)):
         part = holder[:MOST_ITEMS] if kind in (list, tuple) else _first(holder)
-        if not PLAIN.issuperset(map(type, part)):  # the lines of a text, say, are passed over without a word
+        if not PLAIN.issuperset(map(type, part)):  # skip, for example, the lines of a text
             yield from ((f"{path}[{k}]", value) for k, value in enumerate(part) if type(value) not in PLAIN)
     else:
         try:
@@ -154,7 +155,7 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
-    """The modules and parameters in lists, tuples and dictionaries that are attributes: path, what, by whom."""
+    """The modules and parameters in lists, tuples and dictionaries that are attributes: (path, item, keeper)."""
     left: dict[int, int] = {}
     for outer, module, attribute, holder in tree.attributes:
         if not issubclass(type(holder), CONTAINERS):
@@ -174,7 +175,7 @@ def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
 
 
 def _first(holder: Any) -> list[Any]:
-    """The first items of an object of a subclass of list or tuple, by the methods of those."""
+    """The first items of an instance of a subclass of list or tuple, read with the methods of list or tuple."""
     kind = list if issubclass(type(holder), list) else tuple
     return list(itertools.islice(kind.__iter__(holder), MOST_ITEMS))
 

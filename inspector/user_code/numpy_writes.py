@@ -7,14 +7,14 @@ import ast
 from collections.abc import Iterator
 
 _SHARING = ("from_numpy", "as_tensor", "asarray", "frombuffer", "from_dlpack")
-"""Functions that make a tensor of an array without copying it."""
+"""Functions that create a tensor from an array without a copy."""
 
 _WRITING = ("fill", "sort", "put", "itemset", "partition")
-"""Methods of an array that write it; also functions of numpy that are given `out=`."""
+"""Methods of an array that write to it; numpy functions with `out=` do too."""
 
 
 def array_writes(text: str) -> list[int]:
-    """The lines at which a program writes into an array that it shares with a tensor, as far as names tell.
+    """The lines at which a program writes to an array that shares memory with a tensor, judged by names.
 
     Raises SyntaxError.
     """
@@ -35,7 +35,7 @@ def _shared_names(node: ast.AST) -> Iterator[str]:
 
 
 def _written(node: ast.AST) -> set[str]:
-    """The text of what is written: `a` of `a[0] = 1`, `a *= 2`, `a.fill(0)`, `np.add(a, 1, out=a)`."""
+    """The source text of the written arrays: `a` of `a[0] = 1`, `a *= 2`, `a.fill(0)`, `np.add(a, 1, out=a)`."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = [target.value for target in node.targets if isinstance(target, ast.Subscript)]

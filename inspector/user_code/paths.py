@@ -1,6 +1,6 @@
 """Which files belong to the user, and how reports write file paths.
 
-No torch here: this is used before the script has imported it.
+Does not import torch, since it is used before the script does.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _INSTALLED_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in _INSTALLED)
 
 
 def _library_folders() -> tuple[str, ...]:
-    """Folders of the standard library (real paths, each with a separator at its end)."""
+    """Folders of the standard library (real paths with a trailing separator)."""
     names = ("stdlib", "platstdlib")
     paths = (sysconfig.get_path(name) for name in names)
     return tuple({_closed(os.path.realpath(path)) for path in paths if path})
 
 
 class UserFiles:
-    """The files of one script: its own, and all others.
+    """Distinguishes the user's files from all others.
 
     folder: the script's folder (in a notebook or a test: the working directory).
     """
@@ -41,7 +41,7 @@ class UserFiles:
 
     def is_users(self, path: str) -> bool:
         """Whether `path` (a `co_filename`) is code of the user: under the script's folder or the working
-        directory, or typed in a notebook; not installed, not the standard library, not ours."""
+        directory, or typed in a notebook; but not installed, in the standard library, or part of the inspector."""
         known = self._is_users.get(path)
         if known is None:
             known = self._is_users[path] = self._decide(path)
@@ -68,14 +68,14 @@ class UserFiles:
         return Path(real).name
 
     def statement_at(self, path: str, line: int, column: int | None = None) -> str:
-        """The source code of one line, without the white space around it; "" where there is none.
+        """The source code of one line, stripped; "" if there is none.
 
-        column: in bytes, tells which of several statements on the line is meant.
+        column: in bytes; selects one of several statements on the line.
         """
         text = linecache.getline(path, line)
         if column is None or ";" not in text:
             return text.strip()
-        import ast  # only for such lines: `inspect --help` is to be quick
+        import ast  # late, so that `inspect --help` is fast
 
         try:
             statements = ast.parse(text.strip()).body
@@ -99,13 +99,13 @@ class UserFiles:
 
 
 def column_of(frame: FrameType) -> int | None:
-    """Where, in bytes, the expression begins in its line that a frame is at."""
+    """The start column, in bytes, of the current expression of a frame."""
     return span_at(frame.f_code, frame.f_lasti)[2]
 
 
 def _real(path: str) -> str:
-    """`os.path.realpath`, which alone would ask for every folder of a path again, for each file."""
-    if not path.startswith(os.sep) or os.path.islink(path):  # noqa: PTH114  asked of every file: a Path takes longer
+    """`os.path.realpath` with cached folders; by itself it queries every folder of a path for each file."""
+    if not path.startswith(os.sep) or os.path.islink(path):  # noqa: PTH114 a Path is slower
         return os.path.realpath(path)
     folder, separator, name = path.rpartition(os.sep)
     return _closed(_real_folder(folder + separator)) + name
@@ -115,7 +115,7 @@ _real_folder = functools.lru_cache(maxsize=1024)(os.path.realpath)
 
 
 def _closed(folder: str) -> str:
-    """`folder` with a separator at its end, so that `/a/bc` is not taken to lie in `/a/b`."""
+    """`folder` with a trailing separator, so that `/a/bc` is not inside `/a/b`."""
     return folder if folder.endswith(os.sep) else folder + os.sep
 
 

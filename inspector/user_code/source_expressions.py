@@ -1,6 +1,6 @@
 """From a position in running code to source text: the line, the statement, the expression and its name.
 
-A position is a code object and the index of one of its instructions. It holds no frame, so no tensor.
+A position is a code object and the index of one of its instructions. It keeps no frame alive, and so no tensor.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ Place: TypeAlias = tuple[CodeType, int]
 class Expression:
     """The expression that a place computes.
 
-    text: as it is written.
-    names: what it is assigned to; one name, or one for each element where it is unpacked; None for an element
-        without a name.
-    unpacked: whether `names` are those of its elements.
-    operand: the text of what it is computed from, where that is one thing: `h` in `h.detach()`.
-    callee: the last name of what it calls: `relu` in `F.relu(h)`; None if it is no call.
+    text: the source text. names: the targets of its assignment: one name, or one per element if it is unpacked;
+    None for an element without a name.
+    unpacked: whether `names` are the names of its elements.
+    operand: the source text of its operand, if there is one: `h` in `h.detach()`.
+    callee: the name of the function that it calls: `relu` in `F.relu(h)`; None if it is not a call.
     """
 
     text: str
@@ -48,18 +47,19 @@ class Expression:
 
 
 class SourceExpressions:
-    """Source text by place. Everything that was parsed is kept, so that a loop costs one look-up a turn."""
+    """Source text by place. Results are cached, so that a loop takes one lookup per iteration."""
 
     def __init__(self, files: UserFiles) -> None:
         self._files = files
         self._texts: dict[str, _SourceText | None] = {}
-        # By id, as equal code objects may be of different files; the code object is kept, so its id stays its own
+        # By id, as equal code objects may be from different files; the code object is kept alive, so the id is
+        # unique
         self._spans: dict[int, tuple[CodeType, list[Span]]] = {}
         self._expressions: dict[tuple[int, int], Expression | None] = {}
         self._sources: dict[tuple[int, int], Source] = {}
 
     def source(self, place: Place) -> Source:
-        """File, line and statement of a place; the code is "" where there is no source text."""
+        """File, line and statement of a place; the code is "" without source text."""
         key = (id(place[0]), place[1])
         found = self._sources.get(key)
         if found is None:
@@ -75,7 +75,7 @@ class SourceExpressions:
         return {"file": self._files.display_path(code.co_filename), "line": line, "code": statement}
 
     def expression(self, place: Place) -> Expression | None:
-        """The expression at a place, None where there is none or no source text."""
+        """The expression at a place; None if there is none, or no source text."""
         key = (id(place[0]), place[1])
         if key not in self._expressions:
             span, text = self._span(place), self._text(place[0].co_filename)
@@ -83,7 +83,7 @@ class SourceExpressions:
         return self._expressions[key]
 
     def array_writes(self) -> list[Source]:
-        """The statements, in the files that were looked at, that write into arrays shared with tensors."""
+        """The statements in the parsed files that write to arrays shared with tensors."""
         found: list[Source] = []
         for path, text in self._texts.items():
             if text is not None and self._files.is_users(path):
@@ -102,11 +102,11 @@ class SourceExpressions:
     def _text(self, path: str) -> _SourceText | None:
         if path not in self._texts:
             tracer = sys.gettrace()
-            sys.settrace(None)  # parsing makes 100,000 events, after which line tracing would be suspended
+            sys.settrace(None)  # parsing causes 100,000 events, which would suspend line tracing
             try:
                 self._texts[path] = _parsed("".join(linecache.getlines(path)))
             except (SyntaxError, ValueError, RecursionError):
-                self._texts[path] = None  # not the text that is running, or none of Python
+                self._texts[path] = None  # not the running source, or not Python
             finally:
                 sys.settrace(tracer)
         return self._texts[path]
@@ -118,16 +118,16 @@ class _SourceText:
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines(keepends=True)
         self._statements: dict[int, tuple[int, int]] = {}
-        self._simple: dict[int, list[ast.stmt]] = {}  # those that hold no others, by their lines
+        self._simple: dict[int, list[ast.stmt]] = {}  # statements without a body, by line
         self._expressions: dict[Span, ast.expr | ast.AugAssign] = {}
         self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
         self._targets: dict[ast.AST, ast.expr] = {}
         self._looked_at: set[int] = set()
         self._found: dict[Span, Expression | None] = {}
-        self._waiting: list[ast.stmt] = ast.parse(text).body  # not looked up yet
+        self._waiting: list[ast.stmt] = ast.parse(text).body  # not indexed yet
 
     def _look_around(self, line: int | None) -> None:
-        """Index what stands around a line: of the module, and of a class, only the statement there."""
+        """Index the statements around a line: in a module or class body, only the statement at that line."""
         if line is None or line in self._looked_at:
             return
         found = [item for item in self._waiting if _first_line(item) <= line <= _last_line(item)]
@@ -145,10 +145,10 @@ class _SourceText:
 
     def _index_all(self, *nodes: ast.AST) -> None:
         waiting: deque[ast.AST] = deque(nodes)
-        while waiting:  # breadth first: what is inside comes later and wins
+        while waiting:  # breadth first: inner nodes come later and win
             node = waiting.popleft()
             self._index(node)
-            if not isinstance(node, ast.JoinedStr):  # positions inside of an f-string are not to be trusted
+            if not isinstance(node, ast.JoinedStr):  # positions inside an f-string are unreliable
                 waiting.extend(ast.iter_child_nodes(node))
 
     def _index(self, node: ast.AST) -> None:
@@ -170,9 +170,9 @@ class _SourceText:
             self._targets[node] = node.target
 
     def statement(self, line: int, column: int | None = None) -> str:
-        """The statement around a line (of a compound one the header), with its outer indentation removed.
+        """The statement around a line (the header of a compound one), dedented.
 
-        column: in bytes, tells which of several on one line is meant; without it that is all of them.
+        column: in bytes; selects one of several statements on the line; without it all are returned.
         """
         self._look_around(line)
         beside = self._simple.get(line, [])
@@ -190,7 +190,7 @@ class _SourceText:
 
     def _expression(self, span: Span) -> Expression | None:
         self._look_around(span[0])
-        # Python 3.11 lets the call of a method in a chain over several lines begin at the method's name
+        # In Python 3.11, the call of a method in a chain over several lines starts at the method's name
         node = self._expressions.get(span) or self._calls.get((span[1], span[3]))
         if node is None:
             return None
@@ -209,7 +209,7 @@ class _SourceText:
         return self._segment(target) if isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)) else None
 
     def _operand(self, node: ast.expr | ast.AugAssign) -> str | None:
-        """What a call or an attribute is about: `h` in `h.detach()`, `h.data`, `torch.argmax(h)`, `h += 1`."""
+        """The operand of a call or an attribute: `h` in `h.detach()`, `h.data`, `torch.argmax(h)`, `h += 1`."""
         if isinstance(node, ast.Call):
             method = node.func
             of_module = isinstance(method, ast.Attribute) and self._segment(method.value) in _MODULES
@@ -230,7 +230,7 @@ class _SourceText:
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> _SourceText:
-    """Kept from one recording to the next: it takes milliseconds."""
+    """Cached across recordings, since parsing takes milliseconds."""
     return _SourceText(text)
 
 
@@ -244,7 +244,7 @@ def _callee(node: ast.expr | ast.AugAssign) -> str | None:
 
 
 def _starred(targets: list[ast.expr | None] | list[ast.expr]) -> int:
-    """How many targets come before a `*rest`: behind it the positions are not those of the elements."""
+    """Number of targets before a `*rest`; after it, positions differ from those of the elements."""
     return next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), len(targets))
 
 
@@ -254,7 +254,7 @@ def _span_of(node: ast.expr | ast.stmt) -> tuple[int, int, int, int]:
 
 
 def _first_line(statement: ast.stmt) -> int:
-    """That of its first decorator, if it has any."""
+    """The line of its first decorator, or its own."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(item.lineno for item in decorators)])
 
@@ -264,12 +264,12 @@ def _last_line(statement: ast.stmt) -> int:
 
 
 def _extent(statement: ast.stmt) -> tuple[int, int]:
-    """First and last line of a statement; of a compound one, of its header."""
+    """First and last line of a statement, or of the header of a compound one."""
     last = statement.end_lineno or statement.lineno
     body = getattr(statement, "body", None) or getattr(statement, "cases", None)
     if not body:
         return statement.lineno, last
-    decorators = getattr(body[0], "decorator_list", None)  # which stand above the line of what they decorate
+    decorators = getattr(body[0], "decorator_list", None)  # above the line of the decorated statement
     first = decorators[0] if decorators else body[0]
     inner = first.pattern.lineno if isinstance(first, ast.match_case) else first.lineno
     return statement.lineno, max(statement.lineno, min(inner - 1, last))

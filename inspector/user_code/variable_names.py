@@ -1,7 +1,7 @@
 """The user's names for tensors: variables, attributes, items, and parameters of modules.
 
-Names are looked up in the frames that are alive when backward is called, innermost first, then in the globals. No
-object is kept: the result is text, by the identity of the tensor.
+Names are looked up in the frames at the backward call, innermost first, then in the globals. No object is kept
+alive: the result maps the identity of a tensor to a text.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from inspector.util.frame_locals import frames_outwards, loop_variables, variabl
 class Owner:
     """The module that a parameter belongs to.
 
-    model: what the script calls the outermost module. keeper: of a parameter that is in a plain list or dict, and
-    so not in `parameters()`, the class of the module that keeps that, and the attribute; else None.
+    model: the name of the outermost module in the script. keeper: for a parameter in a plain list or dict, which
+    `parameters()` does not return, the class of the module and its attribute; else None.
     """
 
     model: str
@@ -41,43 +41,43 @@ class Owner:
 
 
 class Names:
-    """Names by the identity of the tensor, and how good each is: a variable beats an item of a container, and the
-    path of a parameter the variable of a loop over parameters.
+    """Names by the identity of the tensor. A variable takes precedence over an item of a container, and the path
+    of a parameter over the variable of a loop over parameters.
 
-    The tensors are held, so that an identity means one tensor: as long as the walk over them, no longer.
+    The tensors are kept alive during the search, so that identities are unique.
     """
 
     def __init__(self) -> None:
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
-        self._codes: dict[int, CodeType] = {}  # by the tensor, the code whose variable has named it
+        self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
         self._items: list[tuple[str, torch.Tensor]] = []
-        self._trees: dict[int, ModuleTree] = {}  # which hold their modules, so an id is that of one
-        self._left = MOST_ITEMS  # attributes and items of containers: a data set in a list is no name
+        self._trees: dict[int, ModuleTree] = {}  # they keep their modules alive, so ids are unique
+        self._left = MOST_ITEMS  # attributes and items of containers that may still be inspected
         self.outermost: list[tuple[str, torch.nn.Module]] = []
-        """The modules that are in no other one, by their variables: known once parameters were added."""
+        """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
 
     def name(self, tensor: torch.Tensor) -> str | None:
-        """The first name that was found for `tensor`."""
+        """The first name found for `tensor`."""
         return self._names.get(id(tensor))
 
     def rows(self) -> Iterator[tuple[torch.Tensor, str, Owner | None]]:
-        """Every tensor with its name, and the module that it is a parameter of."""
+        """Every tensor with its name and, for a parameter, its owner."""
         for tensor, (key, name) in zip(self.tensors, self._names.items(), strict=True):
             yield tensor, name, self._owners.get(key)
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
-        """Give `tensor` a name, if it has none."""
+        """Name `tensor`, unless it has a name."""
         if id(tensor) not in self._names:
             self._names[id(tensor)] = name
             self.tensors.append(tensor)
 
     def add_variables(self, variables: Mapping[str, Any], code: CodeType | None = None) -> None:
-        """Name what the variables of one scope hold: tensors first, then what lies in containers.
+        """Name the tensors in the variables of one scope: variables first, then the contents of containers.
 
-        code: that assigns them.
+        code: the code that assigns the variables.
         """
         containers = []
         for name, value in list(variables.items()):
@@ -94,9 +94,9 @@ class Names:
             self._add_items(name, value)
 
     def add_parameters(self) -> None:
-        """Name the parameters and buffers of the modules seen so far by their path in the outermost one.
+        """Name the parameters and buffers of the modules found so far by their paths in the outermost module.
 
-        Where there are several outermost modules the variable leads: `generator.fc.weight`.
+        With several outermost modules, the name starts with the variable: `generator.fc.weight`.
         """
         self.outermost = self._outermost()
         prefixes: dict[int, str] = {}
@@ -113,20 +113,20 @@ class Names:
                     self._owners.setdefault(id(tensor), Owner(name, keeper))
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
-        """Name the parameters and buffers of one module; name: what stands before their paths, "" for nothing."""
+        """Name the parameters and buffers of one module. name: the prefix of their paths, or ""."""
         self._add_tree(name, self.tree(module))
 
     def modules(self) -> list[tuple[str, torch.nn.Module]]:
-        """The outermost modules that hold tensors, each with what stands before the paths in it."""
+        """The outermost modules with tensors, each with the prefix of its paths."""
         outermost = [item for item in self.outermost if next(self.tree(item[1]).tensors(), None) is not None]
         return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
 
     def owner(self, tensor: torch.Tensor) -> Owner | None:
-        """The module that a parameter belongs to; None for a tensor that is no parameter of a module."""
+        """The owner of a parameter; None for a tensor that is not a parameter of a module."""
         return self._owners.get(id(tensor)) if id(tensor) in self._names else None
 
     def tree(self, module: torch.nn.Module) -> ModuleTree:
-        """What is in a module, as it was when that was first asked."""
+        """The contents of a module, as of the first call."""
         if id(module) not in self._trees:
             self._trees[id(module)] = module_tree(module)
         return self._trees[id(module)]
@@ -144,13 +144,14 @@ class Names:
         found = {key: item for key, item in self._modules.items() if key not in inner}
         for key, (_, module) in list(found.items()):
             for _, kept, _ in self.tree(module).unregistered if key in found else ():
-                # the variable of a loop over them is no outermost module
+                # not outermost: the variable of a loop over them
                 for _, child in module_tree(kept).modules if isinstance(kept, torch.nn.Module) else ():
                     found.pop(id(child), None)
         return list(found.values())
 
     def add_items(self) -> None:
-        """Name what lies in the containers seen so far: `trainable[0]` is a worse name than a parameter's path."""
+        """Name the contents of the containers found so far; `trainable[0]` has lower precedence than a parameter's
+        path."""
         for name, tensor in self._items:
             self.add(name, tensor)
 
@@ -178,10 +179,10 @@ class Names:
 def names_from(
     frame: FrameType | None, files: UserFiles, given: Iterable[tuple[str, torch.nn.Module]] = ()
 ) -> Names:
-    """The names in the frames from `frame` outwards: the user's code first, then that of libraries.
+    """The names in the frames from `frame` outwards: user code first, then libraries.
 
-    A library's locals matter where it calls backward for the user (a Trainer's `model`). given: modules whose
-    tensors are called by their paths in them, whatever the variables of the frames say.
+    The locals of a library matter if it calls backward for the user (a Trainer's `model`). given: modules whose
+    tensors are always named by their paths.
     """
     names = Names()
     for name, module in given:
@@ -205,12 +206,12 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _is_torch(frame: FrameType) -> bool:
-    """Whether a frame is torch's own: its variables (`relevant_args[0]`) are nobody's names."""
+    """Whether a frame is inside torch, whose variables (`relevant_args[0]`) are not useful names."""
     return str(frame.f_globals.get("__name__")).split(".", 1)[0] == "torch"
 
 
 def _add_frame(names: Names, frame: FrameType, seen: set[int], codes: Mapping[int, CodeType] | None) -> None:
-    """codes: that assign globals, by the id of those, as far as they are running; None: leave the globals out."""
+    """codes: the running module code, by the id of its globals; None to leave the globals out."""
     if frame.f_code.co_filename.startswith("<frozen"):
         return
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
@@ -236,7 +237,8 @@ _HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
 
 
 def _may_hold_tensors(kind: type) -> bool:
-    """Whether a value of this class is looked into. By class alone: `isinstance` may run a proxy's code."""
+    """Whether values of this class are inspected. Decided by the class, since `isinstance` may run the code of a
+    proxy."""
     if issubclass(kind, CONTAINERS):
         return True
     return not issubclass(kind, _HOLDING_NOTHING) and kind.__module__.partition(".")[0] not in _LIBRARIES

@@ -12,15 +12,15 @@ from inspector.util.os_errors import with_path
 def write_text_atomically(path: Path, text: str) -> None:
     """Write `text` as `write_bytes_atomically` does.
 
-    A lone surrogate (a file name that is no UTF-8) becomes \\udc80, which is its escape in JSON.
+    A lone surrogate (of a file name that is not UTF-8) becomes \\udc80, its escape in JSON.
     """
     write_bytes_atomically(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place, and move it there. Leaves nothing behind where it fails.
+    """Write a temporary file beside `path`, then rename it. Removes the temporary file on failure.
 
-    Raises OSError, which names `path`.
+    Raises OSError with the name of `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -35,6 +35,6 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def _remove(temporary: Path) -> None:
-    """Ignores errors of its own, since the first error is the one to report."""
+    """Ignores errors, since the first error is reported."""
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)

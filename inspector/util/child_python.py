@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-# What `-P` does from Python 3.11 on. The folder may hold an `inspector`, or a module called like one of Python's.
+# Like `-P` of Python 3.11. The folder may contain an `inspector`, or a module with the name of a standard one.
 _WITHOUT_FOLDER = "import sys\nif sys.path[:1] == ['']: del sys.path[0]\n"
 
 

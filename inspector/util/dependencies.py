@@ -28,16 +28,16 @@ _EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
 def requirements(extra: str | None = None) -> list[str]:
     """The names of the distributions that this package needs, or those that one of its extras adds.
 
-    From the installed metadata; in a checkout that is not installed, from pyproject.toml. Empty where there is
+    From the installed metadata, or from pyproject.toml in a checkout that is not installed. Empty if there is
     neither.
     """
     return [name for name, of in _requirements() if of == extra]
 
 
 def import_names() -> set[str] | None:
-    """The top-level modules of this package and of all that it needs, extras included: `yaml` for PyYAML.
+    """The top-level modules of this package and of all its dependencies, extras included: `yaml` for PyYAML.
 
-    None where no metadata says what is needed.
+    None if there is no metadata.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -55,7 +55,7 @@ def import_names() -> set[str] | None:
             continue  # an extra that is not installed, or a requirement of another platform
         found |= _modules_of(distribution)
         waiting += [required for required, extra in _parsed(distribution.requires) if extra is None]
-    return found | {"inspector"}  # which an editable installation does not list
+    return found | {"inspector"}  # missing in an editable installation
 
 
 @functools.cache
@@ -69,7 +69,7 @@ def _requirements() -> list[tuple[str, str | None]]:
 
 def _of_checkout() -> list[tuple[str, str | None]]:
     try:
-        import tomllib  # from Python 3.11 on
+        import tomllib  # Python 3.11
 
         text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8")
         project = tomllib.loads(text)["project"]
@@ -83,8 +83,8 @@ def _of_checkout() -> list[tuple[str, str | None]]:
 
 
 def _parsed(texts: Iterable[str] | None) -> list[tuple[str, str | None]]:
-    """`pillow>=11; extra == 'slides'` → ("pillow", "slides"). What another Python needs is left out; no other
-    marker is looked at."""
+    """`pillow>=11; extra == 'slides'` → ("pillow", "slides"). Requirements of other Python versions are left out;
+    other markers are ignored."""
     found = []
     for text in texts or ():
         name, extra = _NAME.match(text), _EXTRA.search(text)

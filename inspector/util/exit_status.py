@@ -6,7 +6,7 @@ import signal
 
 
 def describe_exit_status(status: int) -> str:
-    """`was killed by SIGKILL` or `ended with status 1`, by an exit status as `subprocess` gives it."""
+    """`was killed by SIGKILL` or `ended with status 1`. status: a returncode of `subprocess`."""
     if status >= 0:
         return f"ended with status {status}"
     try:

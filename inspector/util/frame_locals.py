@@ -14,12 +14,12 @@ from types import CodeType, FrameType
 from typing import Any, TypeAlias, cast
 
 _OWNERS_OF_LOCALS = 3
-"""What sys.getrefcount says of a function's dictionary of locals that the user does not hold: the frame, a
-variable of ours, and its own argument."""
+"""sys.getrefcount of a function's dictionary of locals without references from user code: the frame, the
+inspector's variable, and the argument."""
 
 
 def frames_outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame and all that wait for it, the innermost first."""
+    """A frame and its callers, innermost first."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -27,19 +27,19 @@ def frames_outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 @functools.lru_cache(maxsize=256)
 def loop_variables(code: CodeType) -> frozenset[str]:
-    """The variables that a `for` of this code assigns. After it each holds the last item, by chance."""
+    """The variables that a `for` loop of this code assigns. After the loop they still hold the last item."""
     found: set[str] = set()
-    waiting = 0  # how many targets are still to be assigned
+    waiting = 0  # number of targets still to be assigned
     for instruction in dis.get_instructions(code):
         if instruction.opname == "FOR_ITER":
             waiting = 1
         elif waiting and instruction.opname == "UNPACK_SEQUENCE":
             waiting += instruction.argval - 1
-        elif waiting and instruction.opname == "UNPACK_EX":  # so many before the starred one and behind
+        elif waiting and instruction.opname == "UNPACK_EX":  # targets before and after the starred one
             waiting += (instruction.argval & 0xFF) + (instruction.argval >> 8)
         elif waiting and instruction.opname.startswith("STORE_") and isinstance(instruction.argval, (str, tuple)):
             names = (instruction.argval,) if isinstance(instruction.argval, str) else instruction.argval
-            stores = min(waiting, instruction.opname.count("STORE_"))  # STORE_FAST_STORE_FAST from Python 3.13 on
+            stores = min(waiting, instruction.opname.count("STORE_"))  # STORE_FAST_STORE_FAST since Python 3.13
             found.update(names[:stores])
             waiting -= stores
         elif instruction.opname not in ("CACHE", "EXTENDED_ARG", "NOP"):
@@ -52,10 +52,10 @@ Span: TypeAlias = tuple["int | None", "int | None", "int | None", "int | None"]
 
 
 def span_at(code: CodeType, instruction: int, spans: list[Span] | None = None) -> Span:
-    """Where in its file the expression stands that an instruction of a code object belongs to.
+    """The position in the source of the expression that an instruction of a code object belongs to.
 
     instruction: its offset in bytes, as `frame.f_lasti` has it; -1 for the head of the function.
-    spans: those of the code, if they are known.
+    spans: the result of `spans_of(code)`, if available.
     """
     if sys.version_info < (3, 11):
         return _span_by_bytecode(code, instruction)
@@ -71,7 +71,7 @@ def spans_of(code: CodeType) -> list[Span]:
 
 @dataclass(frozen=True)
 class _Instruction:
-    """What `executing` asks of a frame."""
+    """The attributes of a frame that `executing` uses."""
 
     f_code: CodeType
     f_lasti: int
@@ -80,10 +80,11 @@ class _Instruction:
 
 
 def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
-    """On Python 3.10: the one node of the syntax tree that compiles to this instruction; else the line alone."""
+    """For Python 3.10: the position of the syntax tree node that compiles to this instruction, or else only the
+    line."""
     if instruction < 0:
         return code.co_firstlineno, None, None, None
-    import executing  # only there: Python itself tells from 3.11 on
+    import executing  # Python 3.11 has the positions itself
 
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
     if line is None:
@@ -92,7 +93,7 @@ def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
         place = cast(FrameType, _Instruction(code, instruction, line, {}))
         found = executing.Source.executing(place)
         node: Any = found.node or _augmented_assignment(found.statements, code, instruction)
-    except Exception:  # there is no source text, or it is not that of the code
+    except Exception:  # no source text, or it has changed
         node = None
     if node is None:
         return line, None, None, None
@@ -100,7 +101,7 @@ def _span_by_bytecode(code: CodeType, instruction: int) -> Span:
 
 
 def _augmented_assignment(statements: Any, code: CodeType, instruction: int) -> ast.AugAssign | None:
-    """`total += 1`, which `executing` does not tell, where it is the only one on its line."""
+    """`total += 1`, which `executing` does not find, if it is the only augmented assignment on its line."""
     if not dis.opname[code.co_code[instruction]].startswith("INPLACE_"):
         return None
     found = [statement for statement in statements or () if isinstance(statement, ast.AugAssign)]
@@ -108,12 +109,12 @@ def _augmented_assignment(statements: Any, code: CodeType, instruction: int) -> 
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:
-    """The variables of a function that is running: a dictionary of the caller's own.
+    """The variables of a running function, as a new dictionary.
 
-    Up to Python 3.12 reading `f_locals` makes a dictionary that lives as long as the frame, in which what the
-    function deletes later would live on; it is emptied, unless the user called locals() and holds it too. It also
-    has the interpreter fill that dictionary again when the frame is next traced, and write it back into the
-    variables: that is ended by writing back now, when both are the same.
+    Up to Python 3.12, reading `f_locals` creates a dictionary that lives as long as the frame and would keep
+    deleted variables alive; so it is cleared, unless the user called locals() and holds it. It would also be
+    filled again when the frame is next traced, and written back into the variables; writing it back now, while
+    both are equal, prevents that.
     """
     variables = frame.f_locals
     found = dict(variables)

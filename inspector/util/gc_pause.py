@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """While it is open nothing is collected: a collection would visit all that was made so far, again and again
-    (190 ms at 10^5 Nodes)."""
+    """Disable garbage collection, which would visit all new objects again and again (190 ms for 10^5 Nodes)."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -16,25 +16,25 @@ _PREFIX = "inspect: "
 
 
 class Discarded(io.TextIOBase):
-    """A text stream without an end: what is written to it is gone."""
+    """A text stream that discards its input."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 def stderr() -> TextIO:
-    """`sys.stderr` as it is now; where there is none, a stream that discards."""
+    """The current `sys.stderr`, or a stream that discards its input if there is none."""
     return sys.stderr if sys.stderr is not None else Discarded()  # type: ignore[return-value]
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
-    """Print `inspect: LINE` on `stream`, by default stderr. Where it is closed or full, the line is lost."""
+    """Print `inspect: LINE` on `stream`, by default stderr. If the stream is closed or full, the line is lost."""
     with contextlib.suppress(Exception):
         print(f"{_PREFIX}{line}", file=stream if stream is not None else stderr())
 
 
 def discard(stream: TextIO) -> None:
-    """Let what is left in a stream that cannot be written go nowhere: python flushes it once more at its end, and
-    would print a traceback of its own or change the exit status."""
+    """Discard the buffer of a stream that cannot be written. Python flushes it again at exit, and would print a
+    traceback or change the exit status."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
