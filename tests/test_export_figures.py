@@ -70,7 +70,7 @@ def test_before_and_after_have_the_numbers_of_the_steps(style: str) -> None:
         shown[order] = {badge.id: badge.text for badge in after.badges}
         assert shown[order] == {badge.id: badge.text for badge in last.badges}
         said = {text.text for box in after.boxes if box.id == "legend" for text in box.texts}
-        assert ("order of the steps, level by level from the root" in said) == (order == "textbook")
+        assert ("order by level, from the root" in said) == (order == "textbook")
     assert shown["engine"] != shown["textbook"]
 
 

@@ -171,7 +171,7 @@ def test_the_legend_says_what_an_arrow_means(style: str) -> None:
     for arrows in ("forward", "backward"):
         shown = plan(graph, "after", style, arrows=arrows)
         (entry,) = [entry for entry in shown.legend if entry.sign == "arrow"]
-        assert ("gradient flows" in entry.text) == (arrows == "backward")
+        assert ("direction of gradients" in entry.text) == (arrows == "backward")
 
 
 @pytest.mark.parametrize("style", SMALL)

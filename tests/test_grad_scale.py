@@ -45,7 +45,7 @@ def test_the_terminal_and_the_picture_say_so(scaled: Any) -> None:
     assert "None → 6" in said and "6144" not in said
     scene = draw(without_grad_scale(call.graph, call.setting.scale), FigureOptions()).panels["after"]
     texts = [text.text for box in scene.panels[0].boxes for text in box.texts]
-    assert "gradients divided by scale 1024" in texts
+    assert "gradients divided by the loss scale 1024" in texts
     assert not any("6144" in text for text in texts)
 
 

@@ -108,7 +108,7 @@ def test_a_second_backward_is_said_to_have_added():
     with inspector.record() as recording:
         (x**2).backward()
     texts = [run.text for box in plot_graph(recording.calls[0].graph).scene.panels[0].boxes for run in box.texts]
-    assert "slope 2x = 6" in texts and "x.grad = 12 (added up)" in texts
+    assert "slope 2x = 6" in texts and "x.grad = 12 (accumulated)" in texts
 
 
 def test_many_leaves_and_some_that_are_none():

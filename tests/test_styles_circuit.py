@@ -70,8 +70,8 @@ def test_arrows_point_as_the_values_flow_or_as_is_wished() -> None:
 
 
 def test_a_computed_constant_is_marked() -> None:
-    assert "constant computed" in str(plan(graphs.polynomial(), "after", "circuit").legend)
-    assert "constant computed" not in str(plan(graphs.product_and_square(), "after", "circuit").legend)
+    assert "constant, computed" in str(plan(graphs.polynomial(), "after", "circuit").legend)
+    assert "constant, computed" not in str(plan(graphs.product_and_square(), "after", "circuit").legend)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_one_of_a_kind_has_no_s_and_one_norm_is_no_range() -> None:
     figure = draw(square(), FigureOptions(style="modules"), depth="full")
     (panel,) = figure.panels["after"].panels
     said = [text.text for box in panel.boxes for text in box.texts]
-    assert "wires and bars: norm of the gradient, 1 everywhere" in said
+    assert "gradient norm (wires and bars): 1 everywhere" in said
     node = {"nodes": 1, "parameters": 1, "elements": 1}
     row = _size_row(node)
     assert (row.key, row.lines[0].text) == ("1 Node", "1 parameter")

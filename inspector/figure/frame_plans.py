@@ -104,7 +104,7 @@ def _numbered(plan: Plan, numbers: dict[str, str]) -> Plan:
         return plan
     shown = {box: text for box, text in numbers.items() if int(text) <= number}
     boxes = tuple(replace(box, badge=shown.get(box.id, box.badge)) for box in plan.boxes)
-    entry = LegendEntry("badge", "order in which the boxes begin to run", "gradient")
+    entry = LegendEntry("badge", "execution order of the boxes", "gradient")
     return replace(plan, boxes=boxes, legend=(entry, *plan.legend))
 
 

@@ -75,7 +75,7 @@ def _affected_box(box: PlannedBox, marks: list[str]) -> PlannedBox:
     if box.ink == "error" or not marks or not box.rows:
         return replace(box, ink="error")
     words = tuple(StyledText(f"! {plain_text(text)}", "error", "bold", SMALL_SIZE) for text in marks)
-    return replace(box, ink="error", rows=(*box.rows, CardRow("found", words, key_ink="error")))
+    return replace(box, ink="error", rows=(*box.rows, CardRow("finding", words, key_ink="error")))
 
 
 def _node(identifier: str) -> str:

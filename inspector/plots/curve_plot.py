@@ -122,7 +122,8 @@ def _label(graph: Graph, item: Slice) -> Label:
     told = f"slope {symbol} = {slope}" if symbol else f"slope {slope}"
     lines = [TextRun(0, 0, told, MAIN_SIZE, "medium", "gradient")]
     if is_number(item.grad):
-        added = "" if abs(item.grad - item.slope) <= 1e-5 * max(abs(item.slope), abs(item.grad)) else " (added up)"
+        is_slope = abs(item.grad - item.slope) <= 1e-5 * max(abs(item.slope), abs(item.grad))
+        added = "" if is_slope else " (accumulated)"
         told = f"{_name(graph, item.leaf)}.grad = {format_number(item.grad)}{added}"
         lines.append(TextRun(0, 0, told, SMALL_SIZE, "regular", "quiet"))
     return Label(tuple(lines))

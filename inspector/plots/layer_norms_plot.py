@@ -149,4 +149,4 @@ def _title(graph: Graph) -> Box:
 
 def _heading(graph: Graph) -> str:
     root = graph[graph.roots[0]]["name"] if graph.roots else None
-    return f"norm of d {root or 'root'} by layer"
+    return f"gradient norm of {root or 'root'} by layer"

@@ -321,13 +321,13 @@ def _links(subject: Subject, hosts: dict[str, str]) -> list[PlannedWire]:
 
 def _legend(subject: Subject, has_chips: bool) -> tuple[LegendEntry, ...]:
     beginner = subject.detail == "beginner"
-    text = "operation that made a tensor" if beginner else "grad_fn of a tensor, leaf of an AccumulateGrad"
+    text = "tensor of an operation" if beginner else "tensor of a grad_fn or AccumulateGrad"
     entries = [
         *title_and_legend.badge_entry(subject),
         title_and_legend.arrow_entry(subject),
         LegendEntry("dashed", text, "line"),
     ]
     if has_chips:
-        text = "leaf used by many functions; its card is drawn at one of them"
+        text = "leaf used by many functions (its card is drawn once)"
         entries.append(LegendEntry("text", text, "value", "w"))
     return tuple(entries)

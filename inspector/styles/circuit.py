@@ -26,7 +26,6 @@ from inspector.styles.value_text import (
 
 NAME_SIZE = 24.0
 SYMBOL_SIZE = 21.0
-_SIDES = {"RL": "the right", "LR": "the left", "TB": "above", "BT": "below"}
 _LONG_SYMBOL = 6
 _LONG_PRODUCT = 14
 """Maximum number of characters; longer texts would make the wires too long."""
@@ -217,11 +216,10 @@ def _gradient(text: str) -> tuple[StyledText, ...]:
 
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
     entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
-    entries.append(LegendEntry("text", "value, above the wire", "value", "2"))
+    entries.append(LegendEntry("text", "value (above the wire)", "value", "2"))
     if subject.ran:
-        side = _SIDES[subject.look.direction or "RL"]
-        text = f"gradient, below it: local derivative · gradient from {side}"
+        text = "gradient (below the wire) = local derivative · upstream gradient"
         entries.append(LegendEntry("text", text, "gradient", "4"))
     if any(operation(subject.graph, key).computed for key, _ in subject.graph.functions()):
-        entries.append(LegendEntry("text", "constant computed from the values around it", "ink", "+c"))
+        entries.append(LegendEntry("text", "constant, computed from input and output", "ink", "+c"))
     return tuple(entries)

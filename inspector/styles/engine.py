@@ -35,7 +35,7 @@ def plan_engine(subject: Subject) -> Plan:
         legend=(
             *title_and_legend.badge_entry(subject),
             title_and_legend.arrow_entry(subject),
-            LegendEntry("dashed", "tensor that the Node created or accumulates into", "line"),
+            LegendEntry("dashed", "tensor of a Node: root or leaf", "line"),
         ),
     )
 

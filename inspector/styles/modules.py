@@ -157,7 +157,7 @@ def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
     if more:
         words.append(StyledText(f"and {more:,} more", "error", size=SMALL_SIZE))
     if box.rows:
-        return replace(box, ink="error", rows=(*box.rows, CardRow("found", tuple(words), key_ink="error")))
+        return replace(box, ink="error", rows=(*box.rows, CardRow("finding", tuple(words), key_ink="error")))
     return replace(box, ink="error", texts=(*box.texts, *words))
 
 
@@ -312,9 +312,9 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
     yield title_and_legend.arrow_entry(subject)
     if subject.ran and scale.high > 0:
         low, high = _short(scale.low), _short(scale.high)
-        ends = f"{low} to {high}, logarithmic" if low != high else f"{low} everywhere"
-        yield LegendEntry("text", f"wires and bars: norm of the gradient, {ends}", "gradient", "wide")
+        ends = f"{low} to {high}, log scale" if low != high else f"{low} everywhere"
+        yield LegendEntry("text", f"gradient norm (wires and bars): {ends}", "gradient", "wide")
     if any(node["count"] > 1 for node in folds):
-        yield LegendEntry("text", "number of equal parts, with the range of their norms", "value", f"{TIMES}N")
+        yield LegendEntry("text", "N equal parts (range of their norms)", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):
-        yield LegendEntry("dashed", "wire back to an earlier box", "gradient")
+        yield LegendEntry("dashed", "edge back to an earlier box", "gradient")

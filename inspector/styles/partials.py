@@ -130,6 +130,6 @@ def _sums(subject: Subject) -> list[StyledText]:
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
     entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     if _sums(subject):
-        text = f"∂f/∂x: the product along each path, summed over the paths (up to {MOST_PATHS})"
+        text = f"∂f/∂x: sum over all paths of the product along each path (up to {MOST_PATHS} shown)"
         entries.append(LegendEntry("text", text, "gradient", "Σ"))
     return tuple(entries)

@@ -131,7 +131,7 @@ def _around_operator(subject: Subject, identifier: str) -> list[PlannedWire]:
 def _legend(subject: Subject) -> tuple[LegendEntry, ...]:
     entries = [*title_and_legend.badge_entry(subject), title_and_legend.arrow_entry(subject)]
     if subject.ran:
-        text = "leaf: torch's grad; other tensors: the gradient that reached them (torch's grad is None)"
+        text = "leaf: its .grad; other tensors: their gradient (torch does not keep it)"
         entries.append(LegendEntry("text", text, "gradient", "grad"))
     return tuple(entries)
 

@@ -13,8 +13,8 @@ from inspector.typography import format_number
 
 _MOST_ALIASES = 6
 _ORDERS: dict[Order, str] = {
-    "engine": "order in which the engine runs",
-    "textbook": "order of the steps, level by level from the root",
+    "engine": "execution order",
+    "textbook": "order by level, from the root",
 }
 """The meaning of the numbers in badges."""
 
@@ -45,9 +45,8 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
     """A note if a GradScaler's scale is divided out of the gradients."""
     if subject.graph.scale is None:
         return ()
-    return (
-        StyledText(f"gradients divided by scale {format_number(subject.graph.scale)}", "quiet", size=SMALL_SIZE),
-    )
+    text = f"gradients divided by the loss scale {format_number(subject.graph.scale)}"
+    return (StyledText(text, "quiet", size=SMALL_SIZE),)
 
 
 def _aliases(subject: Subject) -> Iterator[StyledText]:
@@ -69,5 +68,5 @@ def badge_entry(subject: Subject) -> tuple[LegendEntry, ...]:
 def arrow_entry(subject: Subject) -> LegendEntry:
     """The meaning of an arrow."""
     if subject.pointing == "forward":
-        return LegendEntry("arrow", "the values flow; the gradient goes against it", "ink")
-    return LegendEntry("arrow", "the gradient flows", "gradient" if subject.ran else "line")
+        return LegendEntry("arrow", "direction of values (gradients flow back)", "ink")
+    return LegendEntry("arrow", "direction of gradients", "gradient" if subject.ran else "line")

@@ -24,8 +24,8 @@ Kind = Literal["function", "leaf", "output", "saved"]
 SAVED_BY_CUSTOM = "saved_tensors"
 _FILLS: dict[Kind, str] = {"function": "function", "leaf": "leaf_header", "output": "header", "saved": "changed"}
 _MEANINGS: dict[Kind, tuple[str, str]] = {
-    "leaf": ("leaf, accumulates grad", "value"),
-    "saved": ("a saved tensor", "gradient"),
+    "leaf": ("leaf (accumulates grad)", "value"),
+    "saved": ("saved tensor", "gradient"),
 }
 
 
@@ -188,7 +188,7 @@ def _wires(subject: Subject, edges: list[DotEdge]) -> Iterator[PlannedWire]:
 
 def _legend(subject: Subject, kinds: set[Kind]) -> tuple[LegendEntry, ...]:
     forward = subject.pointing == "forward"
-    text = "from inputs to outputs" if forward else "the gradient flows"
+    text = "direction of values" if forward else "direction of gradients"
     entries = [LegendEntry("arrow", text, "ink")]
     entries += [LegendEntry("text", *_MEANINGS[kind], "x") for kind in _MEANINGS if kind in kinds]
     return tuple(entries)
