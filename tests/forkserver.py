@@ -78,7 +78,7 @@ class ForkServer:
         cwd: str | os.PathLike,
         env: Mapping[str, str] | None = None,
         input: str = "",
-        timeout: float = 60,
+        timeout: float = 300,
         entry: str = "inspector.cli:run",
         warnings: str | None = None,
         finalise: bool = False,

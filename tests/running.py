@@ -113,7 +113,7 @@ class ScriptRunner:
         warnings: str | None = None,
         name: str = "script.py",
         env: Mapping[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = 300,
     ) -> Ran:
         """Run `inspect OPTIONS script.py ARGUMENTS`."""
         self.write(code, name)
@@ -124,7 +124,7 @@ class ScriptRunner:
         *argv: str | os.PathLike[str],
         warnings: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = 300,
         input: str = "",
     ) -> Ran:
         """Run `inspect ARGV` in the folder."""
@@ -144,7 +144,7 @@ class ScriptRunner:
         *arguments: str,
         name: str = "script.py",
         warnings: str | None = None,
-        timeout: float = 120,
+        timeout: float = 300,
     ) -> Ran:
         """Run the script as `python script.py ARGUMENTS` would."""
         self.write(code, name)

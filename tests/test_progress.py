@@ -103,7 +103,7 @@ def interrupted(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env=environment(PYTHONPATH=str(CHECKOUT)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -128,7 +128,7 @@ def test_the_python_blocks_run(page: Path, inspect_script: ScriptRunner) -> None
     assert others, "the page has lost its examples"
     paragraphs = [part for block in others for part in block.split("\n\n")]
     code = "\n".join((first, PREAMBLE, *(FRESH + part for part in paragraphs)))
-    ran = inspect_script.plain(code, timeout=120)
+    ran = inspect_script.plain(code, timeout=300)
     assert ran.status == 0, ran.stderr
     assert (inspect_script.folder / "z.svg").exists()
 

@@ -55,7 +55,7 @@ def python(*arguments, cwd, feed="", **environment) -> Ended:
         env=os.environ | {"PYTHONIOENCODING": "utf-8"} | {key: str(value) for key, value in environment.items()},
         input=feed.encode(),
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     stdout, stderr = (re.sub(r"(?i)0x[0-9a-f]+", "0x", text.decode()) for text in (ended.stdout, ended.stderr))
     return Ended(ended.returncode, stdout, stderr)

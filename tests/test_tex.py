@@ -74,7 +74,7 @@ def test_a_picture_that_tex_cannot_hold_is_refused() -> None:
 
 def compiled(folder: Path, name: str) -> pypdfium2.PdfDocument:
     command = [str(PDFLATEX), "-interaction=nonstopmode", "-halt-on-error", name]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120)
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
     assert ended.returncode == 0, ended.stdout[-2000:]
     return pypdfium2.PdfDocument(folder / f"{name}.pdf")
 
