@@ -73,9 +73,8 @@ def draw(
     """The figure of a graph, before and after; only before if backward has not run.
 
     look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
-    title of the Scene, by default from the code. script: the source of the script, for the listing beside the
-    graph.
-    depth: how far to fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
+    by default from the code. script: the source of the script, for the listing beside the graph. depth: how far to
+    fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
