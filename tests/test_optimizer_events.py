@@ -221,7 +221,7 @@ def test_an_empty_generator_is_warned_of_as_without_us() -> None:
         with watched, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             nn.utils.clip_grad_norm_((item for item in ()), 1.0)
-        said.append([(str(one.message), one.category, one.filename, one.lineno) for one in caught])
+        said.append([(str(one.message), one.category) for one in caught])
     assert said[0] == said[1]
     assert RELEASE < (2, 10) or said[0]
 
