@@ -27,15 +27,15 @@ from inspector.report.row_types import EventRow
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first clip at each line whose gradients were missing, already used, or scaled."""
-    told: set[tuple[str, int] | None] = set()
+    reported: set[tuple[str, int] | None] = set()
     for position, event in enumerate(evidence.events):
         names = event.get("parameters", [])
         if event["event"] != "clip" or not names or math.isinf(event.get("limit", 0.0)):
             continue  # a limit of infinity clips nothing: it measures
         line = file_and_line(event["source"])
-        wrong = _wrong(evidence, position) if line not in told else None
+        wrong = _wrong(evidence, position) if line not in reported else None
         if wrong is not None:
-            told.add(line)
+            reported.add(line)
             yield RULE.found(
                 wrong[0],
                 wrong[1],

@@ -29,17 +29,17 @@ from inspector.typography import pluralize
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first step of each optimizer that found all grads empty after backward had filled them."""
     previous: dict[int, int] = {}
-    told: set[int] = set()
+    reported: set[int] = set()
     for position, event in enumerate(evidence.events):
         number = event["optimizer"]
         if event["event"] != "step" or number is None:
             continue
         since = previous.get(number, -1)
         previous[number] = position
-        if event.get("empty") and number not in told:
+        if event.get("empty") and number not in reported:
             lost = _lost(evidence, number, since, event["after_call"])
             if lost:
-                told.add(number)
+                reported.add(number)
                 yield _found(evidence, event, lost, evidence.events[since + 1 : position])
 
 
