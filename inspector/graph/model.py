@@ -40,7 +40,7 @@ class Graph:
     note: what was folded, for a folded graph.
     marks: texts by the ids of functions and tensors, which figures show at the boxes that contain them.
     scale: the GradScaler's scale, if the gradients are divided by it.
-    order: the meaning of the step numbers: torch's order, or the textbook order (`playback.reordered`).
+    order: the meaning of the step numbers: torch's order, or the textbook order (`step_replay.reordered`).
     harmed: ids of functions and leaves on the path from a marked node to the affected leaves.
     """
 
