@@ -28,7 +28,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first step of each optimizer with gradients of which it has used some before."""
+    """The first step of each optimizer that uses gradients it has used before."""
     used: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     reported: set[int] = set()
     for event in evidence.steps:

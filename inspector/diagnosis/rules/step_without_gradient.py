@@ -44,7 +44,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, int]:
-    """The parameters to which backward gave a gradient after the last step, and the last call that did."""
+    """The parameters that received a gradient after the last step → the last call that computed it."""
     after = 0 if since < 0 else evidence.events[since]["after_call"]
     return {
         leaf["name"]: row["backward_call"]
@@ -82,7 +82,7 @@ def _found(
 
 
 def _emptied(event: EventRow, names: set[str], call: int) -> bool:
-    """Whether a zero_grad threw away what a call had given to these parameters."""
+    """Whether a zero_grad cleared the gradients that a call had computed for these parameters."""
     content = event.get("content", ())
     return any(call in row["backward_calls"] and not names.isdisjoint(row["parameters"]) for row in content)
 
