@@ -1,6 +1,6 @@
 """Fold unrolled loops: find the iterations of a loop in the graph, without using modules.
 
-A loop repeats its operations, so its functions come in kinds (name, module, source line) whose counts are
+A loop repeats its operations, so the counts of its kinds of functions (same name, module and source line) are
 multiples of its length. A kind marks the iterations if the path with most functions of that kind has the same
 number for each iteration: the functions reachable from the k-th group on such a path, but not from the next one,
 belong to iteration k. Iterations found this way never form a cycle.
