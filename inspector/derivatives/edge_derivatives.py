@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable
 
 TOLERANCE = 1e-6
-"""Relative; a few units in the last place of a float32 (1.2e-7)."""
+"""Relative tolerance: a few units in the last place of a float32 (1.2e-7)."""
 
 MOST_EDGES = 300
 """Maximum edges with symbols; more would be unreadable, and each takes sympy half a millisecond."""
@@ -34,7 +34,7 @@ MOST_EDGES = 300
 
 @dataclass(slots=True)
 class _EdgeDerivative:
-    """An edge between small tensors. expression: of its derivative, in sympy, once it is known to agree."""
+    """An edge between small tensors. expression: its derivative in sympy, if it agrees with the measurement."""
 
     function: str
     attributes: NextEdge
@@ -55,7 +55,7 @@ def add_local_derivatives(graph: Graph) -> None:
     if not any(_entry(graph.function(edge.function), edge) for edge in edges):
         _write_ratios(edges)
         return
-    from inspector.derivatives.symbol_table import (  # sympy, which most graphs do not need
+    from inspector.derivatives.symbol_table import (  # imports sympy, which most graphs do not need
         SymbolTable,
         brackets_kept,
     )
@@ -71,7 +71,7 @@ def add_local_derivatives(graph: Graph) -> None:
 
 
 def _small_edges(graph: Graph) -> Iterator[_EdgeDerivative]:
-    """The edges with a small real gradient on them, out of functions with one arriving."""
+    """The edges with a small real gradient whose function received one, too."""
     for source, _, edge in graph.edges("next"):
         gradient, upstream = small_tensor(edge["gradient"]), small_tensor(graph[source]["gradient"])
         if gradient is not None and upstream is not None and _fit(gradient, upstream):
@@ -79,12 +79,12 @@ def _small_edges(graph: Graph) -> Iterator[_EdgeDerivative]:
 
 
 def _fit(gradient: SmallTensor, upstream: SmallTensor) -> bool:
-    """Whether the edge is elementwise, or leads from one number to the tensor it was made of."""
+    """Whether the edge is elementwise, or goes from a single number to the tensor it was computed from."""
     return gradient.size > 0 and upstream.shape in (gradient.shape, ())
 
 
 def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeDerivative) -> Any:
-    """The derivative by the rules, if it is what was measured."""
+    """The derivative from the tables, if it equals the measured one."""
     from inspector.derivatives.symbol_table import number_at
 
     entry = _entry(forward.function(edge.function), edge)
@@ -99,11 +99,11 @@ def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeD
 
 
 def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | None:
-    """(input, text of its derivative) of the tables; None for an edge that they say nothing of."""
+    """(input, text of its derivative) from the tables; None if they have no entry for the edge."""
     if edge.upstream.shape == edge.gradient.shape and is_kind(function["name"], NodeKind.RESHAPES):
         return "self", "1"
     elementary, reduction = find_elementary(function), find_reduction(function)
-    # A function of each element is no rule for an input that was repeated: its gradient is a sum.
+    # An elementwise rule does not apply to an input that was broadcast: its gradient is a sum.
     entry = elementary if edge.upstream.shape == edge.gradient.shape and elementary else reduction
     slot = edge.attributes["slot"]
     if entry is None or slot >= len(entry.derivatives):
@@ -155,7 +155,7 @@ def _write_ratios(edges: list[_EdgeDerivative]) -> None:
 
 
 def _ratio(edge: _EdgeDerivative) -> float | None:
-    """What the edge did, as a number: of numbers only, and not where nothing came or nothing sensible."""
+    """The measured derivative of an edge between scalars; None if the upstream gradient is 0 or not finite."""
     if edge.gradient.shape or edge.upstream.shape or not edge.upstream.item():
         return None
     ratio = edge.gradient.item() / edge.upstream.item()

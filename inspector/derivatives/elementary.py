@@ -1,8 +1,8 @@
-"""Table of torch's elementary backward functions: the forward of each, and its derivative by each input.
+"""Table of torch's elementary backward functions: the forward of each, and its derivatives.
 
-An expression is Python text over the names in `functions.NUMERIC`, the inputs, the attributes saved by the Node
-(or their defaults) and `result`, the output of the function. The same text is evaluated with numbers, becomes the
-symbol on an edge when evaluated with sympy symbols, and is compared with torch's gradients in the tests.
+An expression is Python text over the names in `numeric_functions.NUMERIC`, the inputs, the attributes saved by the
+Node (or their defaults) and `result`, the output of the function. The same text is evaluated with numbers, becomes
+the symbol on an edge when evaluated with sympy symbols, and is compared with torch's gradients in the tests.
 Derivatives are written out instead of computed by sympy because `s(1 - s)` is the form that textbooks use for a
 sigmoid.
 """
@@ -21,7 +21,7 @@ class Elementary:
     """One elementary function.
 
     derivatives: by input, in the order of the slots of `next_functions` (that of torch's derivatives.yaml).
-    missing: how an input that the Node did not save follows from its output and the other input.
+    missing: formulas that compute an input the Node did not save from its output and the other inputs.
     requires: attributes that must have these values for the formulas to hold.
     """
 
@@ -34,9 +34,10 @@ class Elementary:
 
 @dataclass(frozen=True)
 class Reduction:
-    """A function that makes one number of a tensor: a term of each element, their total, and what is made of it.
+    """A function that reduces a tensor to one number: the sum of a term of each element, then a final expression.
 
-    finish: an expression over `total` and `n`, the number of elements. derivatives: by each element of an input.
+    finish: the final expression, over `total` and `n`, the number of elements. derivatives: with respect to each
+    element of an input.
     """
 
     term: str
@@ -195,15 +196,15 @@ ELEMENTARY: dict[str, Elementary] = {
     "to_copy": _HAND_ON,
     "lift_fresh": _HAND_ON,
 }
-"""By op. Where a derivative has a kink torch may choose another side (the tie of a max gives each input half): a
-symbol that disagrees with the measured gradient is not used."""
+"""Elementary functions by op. At a kink torch may use another subgradient (at a tie of a max, half for each
+input); a symbol that disagrees with the measured gradient is not used."""
 
 CLAMPS: dict[tuple[bool, bool], Elementary] = {
     (True, True): _unary("Min(Max(self, min), max)", "Heaviside(self - min)*Heaviside(max - self)"),
     (True, False): _unary("Max(self, min)", "Heaviside(self - min)"),
     (False, True): _unary("Min(self, max)", "Heaviside(max - self)"),
 }
-"""clamp, by whether it has a lower and an upper bound."""
+"""clamp, by (has a lower bound, has an upper bound)."""
 
 REDUCTIONS: dict[str, Reduction] = {
     "sum": Reduction("self", "total", {"self": "1"}),
@@ -226,7 +227,7 @@ REDUCTIONS: dict[str, Reduction] = {
 
 
 def find_elementary(function: FunctionRow) -> Elementary | None:
-    """The entry for a function of the graph that is applied to each element; None where there is none."""
+    """The entry for an elementwise function of the graph; None if there is none."""
     op, attributes = op_of(function["name"]), function["attributes"]
     if op == "clamp":
         return CLAMPS.get((_is_number(attributes.get("min")), _is_number(attributes.get("max"))))
@@ -235,7 +236,7 @@ def find_elementary(function: FunctionRow) -> Elementary | None:
 
 
 def find_reduction(function: FunctionRow) -> Reduction | None:
-    """The entry for a function of the graph that makes one number of a tensor; None where there is none."""
+    """The entry for a reduction of the graph to one number; None if there is none."""
     entry = REDUCTIONS.get(op_of(function["name"]))
     return entry if entry is not None and _holds(entry.requires, function["attributes"]) else None
 

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
-"""How tightly the outermost sign of a text binds."""
+"""Precedence of the outermost operator of a text."""
 
 _SMALL_DENOMINATOR = 9
 _PI_DIGITS = 9
 
 Names = Mapping[Any, str]
-"""Texts of symbols that are not called by their own name."""
+"""Texts of symbols that are not printed with their own name."""
 
 
 def print_expression(expression: Any, names: Names | None = None, first: Sequence[Any] = ()) -> str:
     """The text of an expression.
 
-    first: terms in the order in which a sum should begin.
+    first: terms with which a sum should begin, in this order.
     """
     return _ExpressionPrinter(names or {}).sum_of(expression, first)
 
@@ -35,7 +35,7 @@ class _ExpressionPrinter:
         return self._add(expression, first) if expression.is_Add else self._text(expression, _SUM)
 
     def _text(self, expression: Any, within: int) -> str:
-        """The text, in brackets where its outermost sign binds less than what is around it."""
+        """The text, in parentheses if its outermost operator has a lower precedence than `within`."""
         text, binding = self._bound(expression)
         return f"({text})" if binding < within else text
 
@@ -58,7 +58,7 @@ class _ExpressionPrinter:
         return str(expression), _ATOM
 
     def _add(self, expression: Any, first: Sequence[Any]) -> str:
-        """Terms in the order of `first`, then by degree, constants last; one with a plus begins if it can."""
+        """Terms in the order of `first`, then by degree, constants last; the first is positive if possible."""
         terms = sorted(expression.as_ordered_terms(), key=_degree, reverse=True)
         ordered = [term for term in first if term in terms]
         ordered += [term for term in terms if term not in ordered]
@@ -93,7 +93,7 @@ class _ExpressionPrinter:
 
 
 def number_text(number: Any) -> str:
-    """A sympy number: 2, 0.5, 1/3, 0.123456789."""
+    """The text of a sympy number: 2, 0.5, 1/3, 0.123456789."""
     above, below = _fraction(abs(number)) if number.is_finite else (str(number), "1")
     sign = "-" if number < 0 else ""
     if below == "1":
@@ -116,14 +116,14 @@ def _is_negative(exponent: Any) -> bool:
 
 
 def _rank(factor: Any) -> tuple[int, Any]:
-    """Symbols and their powers before functions, sums last; else as sympy sorts."""
+    """Sort key of a factor: symbols and their powers before functions, sums last; otherwise sympy's order."""
     base = factor.base if factor.is_Pow else factor
     kind = 3 if base.is_Add else 2 if base.is_Function else 1 if base.is_Symbol else 0
     return kind, factor.sort_key()
 
 
 def _degree(term: Any) -> float:
-    """The degree of a term in symbols; a function or a sum in it counts little, a constant less than nothing."""
+    """The degree of a term in its symbols; a function or a sum adds 0.1, and a constant has a degree of -1."""
     degree = -1.0 if term.is_number else 0.0
     for factor in term.as_ordered_factors():
         base, exponent = factor.as_base_exp()

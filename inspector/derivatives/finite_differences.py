@@ -18,14 +18,14 @@ from inspector.graph.node_names import op_of
 from inspector.graph.topology import Pair
 
 REPRODUCED = 1e-4
-"""Relative: how well the recorded root must come out again. A long forward in float32 has lost some digits."""
+"""Relative tolerance for the re-evaluated root. A long forward in float32 loses some digits."""
 
 _STEP = 1e-4
-"""Of a finite difference, relative to the leaf (or to 1). With the extrapolation its error is some 1e-12."""
+"""Step of a finite difference, relative to the leaf (or to 1). With extrapolation the error is about 1e-12."""
 
 
 _KINK = 1e-3
-"""Relative: how much the slopes from both sides differ at a kink."""
+"""Minimum relative difference between the slopes on both sides of a kink."""
 
 
 class NotEvaluable(Exception):
@@ -33,10 +33,10 @@ class NotEvaluable(Exception):
 
 
 class Evaluation:
-    """What depends on one leaf of a graph, ready to be evaluated with the leaf moved."""
+    """The part of a graph that depends on one leaf, which can be evaluated at other values of the leaf."""
 
     def __init__(self, forward: ForwardReconstruction, root: Pair, leaf: Pair) -> None:
-        """Raises NotEvaluable where a function on the way from the leaf to the root cannot be evaluated."""
+        """Raises NotEvaluable if a function on the path from the leaf to the root cannot be evaluated."""
         self._forward = forward
         self._root = root
         self._leaf = leaf
@@ -50,7 +50,7 @@ class Evaluation:
         self._check()
 
     def __call__(self, moved: SmallTensor) -> SmallTensor:
-        """The root with the leaf at `moved`. What is out of a function's domain is NaN."""
+        """The root with the leaf at `moved`; NaN outside of the domain of a function."""
         values = {self._leaf: moved}
         for function in self._steps:
             result = self._forward.apply(function, values)
@@ -75,7 +75,7 @@ class Evaluation:
         ]
 
     def _probes(self) -> list[tuple[Callable[[float], float], float]]:
-        """For each element of the leaf the root as a function of it, and where it is."""
+        """For each element of the leaf: the root as a function of it, and its value."""
 
         def probe(element: int) -> Callable[[float], float]:
             def root(position: float) -> float:
@@ -100,7 +100,7 @@ class Evaluation:
         return steps if self._root[0] in touched else []
 
     def _check(self) -> None:
-        """The root must come out as it was recorded: an in-place write or a lost constant may be in the way."""
+        """Check that the root has the recorded value; an in-place write or an unknown constant can change it."""
         recorded, again = self._forward.value(self._root), self(self.at)
         if again.size != 1:
             raise NotEvaluable("the root is not a single number")
@@ -115,7 +115,7 @@ class Evaluation:
 def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float) -> dict[Pair, SmallTensor]:
     """d root / d tensor times `seed` for every tensor that the rules of the tables reach, in double precision.
 
-    A tensor that a function outside of the tables stands before is left out.
+    Tensors whose gradient passes through a function outside of the tables are left out.
     """
     value = forward.value(root)
     if value is None or value.size != 1:
@@ -139,7 +139,7 @@ def derivatives_by_rules(forward: ForwardReconstruction, root: Pair, seed: float
 
 
 def local_slope(forward: ForwardReconstruction, function: str, slot: int) -> SmallTensor | None:
-    """The derivative of an elementary function or a reduction by the input of a slot; None where it has none."""
+    """The derivative of an elementary function or a reduction by the input of a slot; None if unknown."""
     row = forward.function(function)
     entry = find_elementary(row) or find_reduction(row)
     if entry is None or slot >= len(entry.derivatives):
@@ -152,7 +152,7 @@ def local_slope(forward: ForwardReconstruction, function: str, slot: int) -> Sma
 
 
 def known_operands(forward: ForwardReconstruction, function: str) -> dict[str, SmallTensor]:
-    """The values of a function's operands and of its `result`, as far as they are known."""
+    """The known values of a function's operands and of its `result`."""
     found = {}
     for name, operand in (*forward.operands(function).items(), ("result", None)):
         pair = (function, 0) if operand is None else operand.pair
@@ -165,7 +165,7 @@ def known_operands(forward: ForwardReconstruction, function: str) -> dict[str, S
 def _flow_back(
     forward: ForwardReconstruction, function: str, slot: int, into: Pair, upstream: SmallTensor
 ) -> SmallTensor | None:
-    """What flows along one edge: local derivative times upstream, summed where the input was repeated."""
+    """The gradient along one edge: local derivative times upstream, summed if the input was broadcast."""
     at = forward.value(into)
     if at is None:
         return None
@@ -187,7 +187,7 @@ def _flow_back(
 def _moving(
     forward: ForwardReconstruction, function: str, into: Pair, slot: int
 ) -> Callable[[SmallTensor], SmallTensor | None]:
-    """A linear function of its input of one slot, all else as recorded (of a sum of inputs: nothing)."""
+    """A function as a linear map of its input at one slot; other inputs are as recorded (stack and cat: zero)."""
     names = forward.inputs(function)
     others = [
         edge["slot"]
@@ -201,7 +201,7 @@ def _moving(
 
     def function_of(moved: SmallTensor) -> SmallTensor | None:
         arrays = dict(operands)
-        if is_sum:  # what the other inputs hold must not count
+        if is_sum:  # the other inputs must not contribute
             arrays = {key: numpy.zeros_like(item) for key, item in operands.items()}
         elif others:
             return None
@@ -214,7 +214,7 @@ def _moving(
 
 
 def _slope(function: Callable[[float], float], at: float) -> float:
-    """Central differences at two steps, extrapolated (Richardson)."""
+    """Central differences with two step sizes, extrapolated (Richardson)."""
     step = _STEP * max(1.0, abs(at))
     coarse = (function(at + step) - function(at - step)) / (2 * step)
     fine = (function(at + step / 2) - function(at - step / 2)) / step

@@ -25,9 +25,9 @@ _FLOAT32_STEP = 1.2e-7
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What a name in an expression stands for: an output of another function, or something from outside.
+    """The meaning of a name in an expression: an output of another function, or a value from outside of the graph.
 
-    tensor: the id of a saved tensor from outside. value: of what is from outside, None where it is not known.
+    tensor: the id of a saved tensor from outside. value: the value from outside; None if unknown.
     """
 
     pair: Pair | None = None
@@ -36,7 +36,7 @@ class Operand:
 
 
 class ForwardReconstruction:
-    """The forward of a graph, in plain numbers. Everything is looked up when it is first asked for."""
+    """The forward of a graph, in plain numbers. Values and operands are computed on first use."""
 
     def __init__(self, graph: Graph) -> None:
         self.network = graph.network
@@ -46,21 +46,21 @@ class ForwardReconstruction:
 
     @functools.cached_property
     def order(self) -> list[str]:
-        """The functions, each after all that its inputs come from."""
+        """The functions in the order of the forward: each after the functions that computed its inputs."""
         return [self._topology.ids[position] for position in reversed(self._topology.order)]
 
     def edges(self, function: str) -> Iterator[tuple[str, NextEdge]]:
-        """(target, attributes) of the edges to the functions that the inputs come from, by slot."""
+        """(target, attributes) of the edges to the functions that computed the inputs, by slot."""
         for target, edge in self._topology.leaving(self._topology.index[function]):
             yield self._topology.ids[target], edge
 
     def uses(self, function: str) -> Iterator[str]:
-        """The functions that take an output of this one."""
+        """The functions that use an output of this one."""
         for source in self._topology.arrivals.of(self._topology.index[function]):
             yield self._topology.ids[source]
 
     def tensor(self, pair: Pair) -> TensorRow | None:
-        """The attributes of a tensor; None where the graph has none for it."""
+        """The attributes of a tensor; None if it is not in the graph."""
         identifier = self._topology.outputs.get(pair)
         return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
 
@@ -69,12 +69,12 @@ class ForwardReconstruction:
         return cast(FunctionRow, self.network.nodes[identifier])
 
     def leaves(self) -> Iterator[tuple[str, Pair]]:
-        """(id, pair) of every leaf that a gradient goes to."""
+        """(id, pair) of every leaf that receives a gradient."""
         for function, leaf in self._topology.leaves.items():
             yield leaf, (function, 0)
 
     def inputs(self, function: str) -> tuple[str, ...]:
-        """Names of the inputs by slot; empty for a function that is in no table."""
+        """Names of the inputs by slot; empty for a function that is not in any table."""
         row = self.function(function)
         entry = find_elementary(row) or find_reduction(row)
         if entry is not None:
@@ -86,13 +86,13 @@ class ForwardReconstruction:
         return STRUCTURAL_INPUTS.get(op) or tuple(f"input{slot}" for slot in range(slots))
 
     def operands(self, function: str) -> dict[str, Operand]:
-        """What the names in the expression of a function stand for, inputs and attributes alike."""
+        """The operands of a function by their names in its expression, inputs and attributes alike."""
         if function not in self._operands:
             self._operands[function] = self._find_operands(function)
         return self._operands[function]
 
     def value(self, pair: Pair) -> SmallTensor | None:
-        """A tensor of the forward as it was recorded, else as it follows from what was; None for a large one."""
+        """The value of a tensor of the forward, recorded or computed from recorded ones; None for a large one."""
         waiting = [pair]
         while waiting:
             now = waiting[-1]
@@ -100,7 +100,7 @@ class ForwardReconstruction:
                 recorded = self._recorded(now)
                 missing = [] if recorded is not None or now[1] else self._unknown_inputs(now[0])
                 if missing:
-                    self._values[now] = None  # for the time being, and if it hangs on itself
+                    self._values[now] = None  # until it is computed; stays None if it depends on itself
                     waiting += missing
                     continue
                 self._values[now] = recorded
@@ -110,7 +110,7 @@ class ForwardReconstruction:
         return self._values[pair]
 
     def apply(self, function: str, moved: dict[Pair, SmallTensor]) -> SmallTensor | None:
-        """The output of a function, its inputs as recorded but for those that were `moved`; None if unknown."""
+        """The output of a function with its inputs as recorded, except those in `moved`; None if unknown."""
         arrays: dict[str, SmallTensor] = {}
         for name, operand in self.operands(function).items():
             value = operand.value
@@ -144,7 +144,7 @@ class ForwardReconstruction:
         return None if pair[1] else small_tensor(function["before"]["data"])
 
     def shape(self, pair: Pair) -> tuple[int, ...] | None:
-        """The shape of a tensor as far as the graph tells it."""
+        """The shape of a tensor; None if unknown."""
         recorded = self._recorded(pair)
         tensor = self.tensor(pair)
         if recorded is not None:
@@ -173,7 +173,7 @@ class ForwardReconstruction:
         return found
 
     def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, Operand]) -> None:
-        """The 1 of `x + 1`, which torch does not save: it follows from the output."""
+        """Add a constant that torch does not save, such as the 1 of `x + 1`: it follows from the output."""
         result = self._recorded((function, 0))
         if elementary is None or result is None:
             return
@@ -184,14 +184,14 @@ class ForwardReconstruction:
             value = evaluate(text, arrays | {"result": result})
             if value is not None:
                 found[name] = Operand(value=_without_rounding(value, [result, *arrays.values()]))
-            return  # of two that are missing neither follows
+            return  # two missing inputs cannot be computed
 
     def _of(self, operand: Operand) -> SmallTensor | None:
         return operand.value if operand.pair is None else self.value(operand.pair)
 
 
 def evaluate(text: str, operands: dict[str, SmallTensor]) -> SmallTensor | None:
-    """An expression of the table at its operands; None where one of them is not known."""
+    """Evaluate an expression of the table at its operands; None if one of them is unknown."""
     code = compiled(text)
     names = [name for name in code.co_names if name not in NUMERIC and name not in CONSTANTS]
     if any(name not in operands for name in names):
@@ -201,7 +201,7 @@ def evaluate(text: str, operands: dict[str, SmallTensor]) -> SmallTensor | None:
 
 @functools.cache
 def compiled(text: str) -> CodeType:
-    """The code of an expression of the table."""
+    """The compiled code of an expression of the table."""
     return compile(text, "<expression>", "eval")
 
 
@@ -211,7 +211,7 @@ def _numeric(text: str) -> Callable[..., float]:
     functions = {**NUMERIC, **CONSTANTS, "__builtins__": {}}
 
     def evaluate_numbers(**operands: float) -> float:
-        result: float = eval(code, functions, operands)  # the texts are those of our own table
+        result: float = eval(code, functions, operands)  # safe: only texts of the table in `elementary`
         return result
 
     return evaluate_numbers
@@ -226,7 +226,7 @@ def _reduced(reduction: Reduction, operands: dict[str, SmallTensor]) -> SmallTen
 
 
 def _without_rounding(value: SmallTensor, operands: list[SmallTensor]) -> SmallTensor:
-    """A constant that was found by subtraction, as the script will have written it: 0.1, not 0.09999990463."""
+    """A constant computed by subtraction, rounded to what the script probably contains: 0.1, not 0.09999990463."""
     noise = _FLOAT32_STEP * max((float(numpy.abs(operand).max(initial=0.0)) for operand in operands), default=0.0)
     return numpy.reshape([_shortest(item, noise) for item in value.ravel().tolist()], value.shape)
 

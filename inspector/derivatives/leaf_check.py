@@ -14,14 +14,14 @@ from inspector.graph import Graph
 from inspector.graph.topology import Pair
 
 TOLERANCE = 1e-4
-"""How much three ways to a float32 number may differ, relative to the largest element of a leaf."""
+"""Maximum difference between the methods (float32), relative to the largest element of a leaf."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeafCheck:
-    """One leaf and its derivative by three ways; None where a way does not lead there, and `remark` says why.
+    """One leaf and its derivative by three methods; None if a method does not apply, with the reason in `remark`.
 
-    agrees: None where there are not two to compare.
+    agrees: None if there are not two derivatives to compare.
     """
 
     leaf: str
@@ -34,10 +34,10 @@ class LeafCheck:
 
 
 def check_derivatives(graph: Graph) -> list[LeafCheck]:
-    """One row for each leaf that a gradient was measured for, in the order of the graph.
+    """One row for each leaf, in the order of the graph.
 
-    Nothing of the script is run: finite differences evaluate the recorded graph again. Raises NotEvaluable where
-    there is nothing to check: no backward, several roots, or a root that is no number.
+    User code does not run: finite differences evaluate the recorded graph again. Raises NotEvaluable if there is
+    nothing to check: no backward, several roots, or a root that is not a single number.
     """
     forward = ForwardReconstruction(graph)
     root = root_pair(forward)
@@ -70,14 +70,14 @@ def _checked(
         remark = f"kink: slope {kinks[0][0]:.4g} on the left, {kinks[0][1]:.4g} on the right" if kinks else ""
     except NotEvaluable as reason:
         remark = f"no finite differences: {reason}"
-    # At a kink each side has its own slope, and torch takes one of them, or one between.
+    # At a kink the two slopes differ, and torch returns one of them or a value between them.
     others = [way for way in (rules, None if remark else differences) if way is not None]
     agrees = all(_alike(way, autograd) for way in others) if others else None
     return LeafCheck(leaf, symbol, rules, autograd, differences, agrees, remark)
 
 
 def _alike(one: SmallTensor, other: SmallTensor) -> bool:
-    """Whether two derivatives of one leaf agree: NaN with NaN, and small elements beside large ones."""
+    """Whether two derivatives of one leaf agree. The tolerance depends on the largest element; NaN equals NaN."""
     largest = numpy.abs(other[numpy.isfinite(other)]).max(initial=0.0)
     return one.size == other.size and numpy.allclose(
         one.ravel(), other.ravel(), rtol=0.0, atol=TOLERANCE * largest, equal_nan=True

@@ -12,7 +12,7 @@ from inspector.derivatives.small_tensor import SmallTensor
 from inspector.graph.node_kinds import KINDS, NodeKind
 
 Linear = Callable[[list[SmallTensor], dict[str, Any], tuple[int, ...] | None], "SmallTensor | None"]
-"""(inputs by slot, attributes of the function, shape of its output if that is known) → the output."""
+"""(inputs by slot, attributes of the function, shape of its output if known) → the output; None if unknown."""
 
 
 def _reshaped(inputs: list[SmallTensor], _: dict[str, Any], shape: tuple[int, ...] | None) -> SmallTensor | None:
@@ -77,19 +77,19 @@ STRUCTURAL: dict[str, Linear] = {
     "mv": _product,
     "mm": _product,
 }
-"""By op."""
+"""Linear functions by op."""
 
 STRUCTURAL_INPUTS: dict[str, tuple[str, ...]] = {
     "mv": ("self", "vec"),
     "mm": ("self", "mat2"),
 }
-"""By op: names of the inputs by slot, where one of them may be a tensor without a gradient that the Node saved."""
+"""Names of the inputs by op and slot, for functions with a saved input that may not require a gradient."""
 
 
 def transposed_product(
     function: Callable[[SmallTensor], SmallTensor | None], at: SmallTensor, upstream: SmallTensor
 ) -> SmallTensor | None:
-    """What flows back through a linear function: each element of `at` moved by one, weighed with `upstream`."""
+    """The gradient through a linear function: its output for each unit vector shaped like `at`, dot `upstream`."""
     found = []
     for unit in numpy.eye(at.size):
         column = function(unit.reshape(at.shape))

@@ -22,7 +22,7 @@ def _sign(number: float) -> float:
 
 
 def _heaviside(number: float) -> float:
-    """1 above 0, else 0: torch's side for relu at 0. (At a tie of max torch takes half of each: numbers only.)"""
+    """1 above 0, else 0, as in torch's relu at 0. (At a tie of max torch gives half to each: no symbol there.)"""
     return 1.0 if number > 0 else 0.0
 
 
@@ -59,6 +59,6 @@ NUMERIC: dict[str, Callable[..., float]] = {
     "Max": max,
     "Min": min,
 }
-"""By the name in the text of an expression. All but sigmoid, softplus and relu are sympy's names, too."""
+"""Functions by their name in expressions. All names except sigmoid, softplus and relu are also sympy's."""
 
 CONSTANTS = {"pi": math.pi}

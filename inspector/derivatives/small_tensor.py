@@ -15,7 +15,7 @@ SmallTensor: TypeAlias = NDArray[numpy.float64]
 
 
 def small_tensor(value: Value) -> SmallTensor | None:
-    """A value of the model that is held in full; None for a summary, None, complex and unknown values."""
+    """The array of a value that is stored in full; None for a summary, None, complex and unknown values."""
     try:
         array = numpy.asarray(value)
     except ValueError:  # lists of different lengths
@@ -24,7 +24,7 @@ def small_tensor(value: Value) -> SmallTensor | None:
 
 
 def elementwise(function: Callable[..., float], operands: dict[str, SmallTensor]) -> SmallTensor | None:
-    """`function` of each element, operands without dimensions repeated; None where shapes differ otherwise.
+    """Apply `function` to each element, with scalar operands broadcast; None if other shapes differ.
 
     function: takes the operands by keyword. An arithmetic error (0/0, log of -1) gives NaN.
     """

@@ -1,6 +1,7 @@
 """Symbols for the tensors of a graph: the name, the source expression, or v1, v2, …
 
-Only this module, `edge_derivatives` and `total_derivative` need sympy, imported if a graph has a scalar edge.
+Only this module, `edge_derivatives` and `total_derivative` need sympy. It is imported if a graph has an edge that
+can have a symbol.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from inspector.graph.row_types import FunctionRow
 from inspector.graph.topology import Pair
 
 LONGEST = 24
-"""Letters of an expression that still stands for an operand within another; a longer one becomes v1, v2, …"""
+"""Maximum number of characters of an expression that is used within another; a longer one becomes v1, v2, …"""
 
 _LIMIT = 500
-"""How many tensors are composed for one graph."""
+"""Maximum number of tensors of one graph that are written as expressions."""
 
 _FUNCTIONS: dict[str, Any] = {
     **{name: sympy.Function(name) for name in NUMERIC},
@@ -36,13 +37,13 @@ _FUNCTIONS: dict[str, Any] = {
     "pi": sympy.pi,
     "__builtins__": {},
 }
-"""Functions that sympy does not evaluate: it keeps what the script says, and takes no time to think about it."""
+"""Functions that sympy does not evaluate, which keeps the form of the script and saves time."""
 
 
 class SymbolTable:
     """Sympy expressions for the tensors of one graph.
 
-    expand: whether a tensor with a name is written by the expression that made it; else by its name.
+    expand: whether a tensor with a name is written as the expression that computed it instead of its name.
     """
 
     def __init__(self, forward: ForwardReconstruction, *, expand: bool = False, longest: int = LONGEST) -> None:
@@ -71,7 +72,7 @@ class SymbolTable:
         return self._found[pair]
 
     def derivative(self, function: str, name: str, text: str) -> Any:
-        """The expression of a derivative of the table at the operands of a function; None if one is not known."""
+        """The expression of a derivative of the table at the operands of a function; None if one is unknown."""
         operands = self._operands(function, text)
         if operands is None:
             return None
@@ -83,8 +84,8 @@ class SymbolTable:
         return _expression(text, operands)
 
     def _remember_output(self, function: str) -> None:
-        """Let the output of a function count as it was recorded: torch, too, takes 1 - s from the s that it saved,
-        and where that cancels (a saturated sigmoid in float32) one from the exact s is another number."""
+        """Use the recorded value for the output of a function: torch computes 1 - s from the saved s, and if that
+        cancels (a saturated sigmoid in float32), the exact s gives a different number."""
         entry, value = find_elementary(self._forward.function(function)), self._forward.value((function, 0))
         operands = None if entry is None else self._operands(function, entry.expression)
         if entry is not None and operands is not None and value is not None:
@@ -107,7 +108,7 @@ class SymbolTable:
         return dict(zip(ordered, (name for name in free if name not in self._called), strict=False))
 
     def _parts(self, pair: Pair) -> list[Pair]:
-        """The tensors whose expressions are needed for that of `pair`."""
+        """The tensors whose expressions are needed for the expression of `pair`."""
         if self._name(pair) is not None or pair[1] or len(self._found) > _LIMIT:
             return []
         entry = find_elementary(self._forward.function(pair[0]))
@@ -156,7 +157,7 @@ class SymbolTable:
         return alias
 
     def _symbol(self, name: str, owner: Pair | str, value: SmallTensor | None) -> Any:
-        """The symbol of a name; an alias for the second tensor of the same name."""
+        """The symbol of a name; for a second tensor with the same name, an alias."""
         if self._called.setdefault(name, owner) != owner:
             return self._alias(owner, None) if isinstance(owner, tuple) else _exact_or_none(value)
         symbol = sympy.Symbol(name)
@@ -171,7 +172,7 @@ class SymbolTable:
         return str(tensor["name"])
 
     def _operands(self, function: str, text: str) -> dict[str, Any] | None:
-        """Expressions of the names in `text`; None where one of them is not known."""
+        """Expressions of the names in `text`; None if one of them is unknown."""
         found = {}
         for name in compiled(text).co_names:
             if name in _FUNCTIONS or name == "n":
@@ -195,13 +196,13 @@ class SymbolTable:
 
 
 def brackets_kept() -> AbstractContextManager[None]:
-    """While it is open 2*(x + 1) stays as it is. Around as much as possible: it empties sympy's cache."""
+    """Context in which sympy does not expand 2*(x + 1). Enter it seldom: it clears sympy's cache."""
     kept: AbstractContextManager[None] = distribute(False)
     return kept
 
 
 def number_at(expression: Any, values: dict[Any, SmallTensor]) -> SmallTensor:
-    """An expression in numbers. Values without dimensions are repeated; NaN where something is not known."""
+    """The numeric value of an expression. Scalars are broadcast; NaN if a value is unknown."""
     parts = set(sympy.preorder_traversal(expression)) & values.keys()
     shapes = {values[part].shape for part in parts}
     shape = max(shapes, key=math.prod, default=())
@@ -239,8 +240,8 @@ def _operation(expression: Any) -> Callable[..., Any]:
 
 
 def _expression(text: str, operands: dict[str, Any]) -> Any:
-    """A text of the table with sympy's functions; None where sympy finds no finite value in it."""
-    made = sympy.sympify(eval(compiled(text), _FUNCTIONS, operands))  # the texts are those of our own table
+    """Evaluate a text of the table with sympy's functions; None if sympy simplifies a part to infinity or NaN."""
+    made = sympy.sympify(eval(compiled(text), _FUNCTIONS, operands))  # safe: texts of the table
     return None if made.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else made
 
 
@@ -250,7 +251,7 @@ def _exact_or_none(value: SmallTensor | None) -> Any:
 
 @functools.cache
 def exact(number: float) -> Any:
-    """A constant as the script will have written it: 3, 0.1, 1/3, as an exact number. None if it is not finite."""
+    """A constant as an exact number with few digits, as in the script: 3, 0.1. None if it is not finite."""
     if not math.isfinite(number):
         return None
     for digits in range(1, 10):

@@ -1,4 +1,4 @@
-"""The derivative of the root by each scalar leaf, in symbols: `v + 2*u` for f = u*v + u**2.
+"""The derivative of the root with respect to each scalar leaf, in symbols: `v + 2*u` for f = u*v + u**2.
 
 This is backward in sympy: local derivatives from the tables are multiplied along edges and added where edges meet.
 The result is written in terms of the leaves if that is short, otherwise with the names of the script. It is kept
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable
 
 MOST_FUNCTIONS = 60
-"""In a larger graph a total derivative fills more than a line."""
+"""Maximum number of functions; in a larger graph a total derivative does not fit on one line."""
 
 _SHORT, _LONGEST = 32, 120
-"""Letters: in leaves up to here; in names up to here."""
+"""Maximum number of characters of a derivative in terms of the leaves, and with the names of the script."""
 
 _MOST_OPERATIONS = 200
 
 
 @dataclass(slots=True)
 class _Sum:
-    """What has come together at a tensor, term by term in the order of the edges."""
+    """The gradient that arrived at a tensor, term by term in the order of the edges."""
 
     terms: list[Any]
 
@@ -45,22 +45,22 @@ class _Sum:
 
     @property
     def beginning(self) -> list[Any]:
-        """The terms that a written sum should begin with: one a path, where there are several plain ones."""
+        """The terms with which a printed sum should begin: one per path, if there are several simple ones."""
         plain = not any(term.is_Add or term.is_number for term in self.terms[:1])
         return self.terms if plain and len(self.terms) > 1 else []
 
 
 def total_derivatives(graph: Graph) -> dict[str, Local]:
-    """`{"symbol": "v + 2*u", "value": 4.0}` by the id of each scalar leaf for which one holds.
+    """`{"symbol": "v + 2*u", "value": 4.0}` by the id of each scalar leaf whose derivative is known.
 
-    They are in the graph already if it is small: at its leaves, as `derivative`. Empty where there are several
-    roots, where the root is no number, and for a graph of more than 60 functions.
+    In a small graph they are already stored at the leaves, as `derivative`. Empty if there are several roots, if
+    the root is not a single number, and for a graph of more than 60 functions.
     """
     return {leaf: row["derivative"] for leaf, row in graph.tensors() if "derivative" in row}
 
 
 def add_totals(forward: ForwardReconstruction) -> None:
-    """Set `derivative` on every scalar leaf for which a total derivative holds."""
+    """Set `derivative` on every scalar leaf whose total derivative is known."""
     for leaf, derivative in _totals(forward).items():
         forward.network.nodes[leaf]["derivative"] = derivative
 
@@ -85,7 +85,7 @@ def _totals(forward: ForwardReconstruction) -> dict[str, Local]:
 
 
 def root_pair(forward: ForwardReconstruction) -> Pair | None:
-    """The one root of a graph, if it is a number: nothing but backward itself leads to it."""
+    """The root of a graph, if there is only one and it is a number; a root is not used by any other function."""
     roots = {function for function in forward.order if not any(forward.uses(function))}
     if len(roots) != 1:
         return None
@@ -102,7 +102,7 @@ def _is_worth_it(forward: ForwardReconstruction) -> bool:
 
 
 def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> dict[Pair, _Sum]:
-    """d root / d tensor for every number that the tables reach; none beyond an edge that they do not know."""
+    """d root / d tensor for every scalar that the tables reach; none beyond an edge without an entry."""
     import sympy
 
     sums = {root: _Sum([sympy.Integer(1)])}
@@ -124,7 +124,7 @@ def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> d
 
 
 def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, slot: int) -> Any:
-    """The derivative of a function of numbers by the input of a slot; None where the tables have none."""
+    """The derivative of a scalar function with respect to the input of a slot; None if the tables have none."""
     row = forward.function(function)
     value = forward.value((function, 0))
     if value is None or value.shape:
@@ -140,7 +140,7 @@ def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, 
 def _written(
     symbols: SymbolTable, forward: ForwardReconstruction, root: Pair, leaf: str, found: _Sum
 ) -> Local | None:
-    """The derivative at a leaf as a row, if it is what was measured, and needs no name that the script lacks."""
+    """The derivative at a leaf as a row; None if it differs from the measured one or is too long."""
     from inspector.derivatives.expression_printer import print_expression
     from inspector.derivatives.symbol_table import number_at
 

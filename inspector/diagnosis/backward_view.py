@@ -68,7 +68,7 @@ class BackwardView:
 
     @property
     def outputs(self) -> dict[str, list[str]]:
-        """The known output tensors of each Node, by output number; of an AccumulateGrad its leaf."""
+        """The known output tensors of each Node, by output number; for an AccumulateGrad, its leaf."""
         return self.topology.made
 
     @property
@@ -100,11 +100,11 @@ class BackwardView:
         return reach(starts, self.users_of)
 
     def inputs_of(self, node: str) -> list[str]:
-        """The Nodes that the edges of a Node lead to, by slot."""
+        """The Nodes that created the inputs of a Node, by slot."""
         return [edge.target for edge in self.next_edges.get(node, ())]
 
     def users_of(self, node: str) -> list[str]:
-        """The Nodes whose edges lead to a Node, by slot."""
+        """The Nodes that used the outputs of a Node, by slot."""
         return [edge.source for edge in self.incoming.get(node, ())]
 
     def leaves_under(self, starts: Iterable[str]) -> list[str]:
@@ -121,11 +121,11 @@ class BackwardView:
         return str(row["name"] or row.get("expression") or tensor)
 
     def leaves_affected_by(self, nodes: Iterable[str]) -> list[str]:
-        """The names of the leaves under these Nodes."""
+        """The names of the leaves whose gradient passes through one of these Nodes."""
         return self.names(self.leaves_under(nodes))
 
     def location(self, node: str) -> Any:
-        """The line that created a Node, and the part of it; if unknown, that of the nearest Node above."""
+        """The line that created a Node, and the part of it; if unknown, of the nearest Node towards the root."""
         for other in self.towards_root([node]):
             source = self.functions[other]["source"]
             if source is not None and not is_unknown(source):

@@ -31,7 +31,7 @@ def described(cut: CutRow) -> str:
 
 
 def location(cut: CutRow) -> Fault | Place:
-    """The faulty line (where gradients were turned off, else the cut's own), and the part of it."""
+    """The faulty line (where gradients were turned off, otherwise the line of the cut), and the part of it."""
     source, code = cut["source"], cut.get("code")
     if cut["region"] is not None or source is None or "unknown" in source or code is None:
         return cut["region"] or source

@@ -29,7 +29,7 @@ class Evidence:
 
     @functools.cached_property
     def calls_with_all_gradients(self) -> list[BackwardView]:
-        """Those of them in which the engine ran the whole graph: `backward()` for all leaves."""
+        """The calls with gradients in which the engine ran the whole graph: `backward()` for all leaves."""
         return [call for call in self.calls_with_gradients if call.row.setting.wanted is None]
 
     @functools.cached_property
@@ -83,7 +83,7 @@ class Evidence:
 
     @functools.cached_property
     def reached(self) -> set[str]:
-        """The names of the leaves under a root of some recorded call."""
+        """The names of the leaves in the graph of any recorded call."""
         return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
 
     @functools.cached_property
@@ -102,7 +102,7 @@ class Evidence:
         return str(row["name"] or row["class"])
 
     def missing_requirement(self, need: Need) -> str | None:
-        """Why evidence of this kind is missing; None if it is there."""
+        """The reason why evidence of this kind is missing; None if it is not missing."""
         return _REQUIREMENTS[need](self)
 
 

@@ -23,7 +23,7 @@ def _mark(call: BackwardView, graph: Graph, finding: Finding) -> None:
     names = set(finding.parameters)
     ends = [node for node, leaf in call.leaf_of.items() if call.name(leaf) in names]
     way = set(call.towards_leaves(known[:1])) & set(call.towards_root(ends))
-    if not known:  # no Node is at fault: a step, an optimizer
+    if not known:  # the defect is not in a Node but in a step or an optimizer
         known, way = ends, set(ends)
     if not known:
         return

@@ -26,7 +26,7 @@ optimizer stepped; gradcheck: that `--gradcheck` ran. `Evidence.missing_requirem
 class Rule:
     """A rule: one module of `inspector.diagnosis.rules`.
 
-    name: `blocked-gradient`. severity: that of its findings. needs: evidence without which it is not checked.
+    name: `blocked-gradient`. severity: of its findings. needs: evidence without which it is not checked.
     check: yields the findings. text: the docstring of its module: what it finds, why it matters, how to fix it, an
     example.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def at_line(source: Any) -> str:
-    """` (line 12)`; nothing where the line is not known."""
+    """` (line 12)`; empty if the line is unknown."""
     return f" (line {source['line']})" if isinstance(source, dict) and "line" in source else ""
 
 

@@ -157,11 +157,11 @@ class _Slide:
         title = f"!!{prefix}{part.id}"
         if part.id == _TITLE and self._slide.shapes.title is not None and not prefix:
             return self._title(title, [piece for piece in part.pieces if isinstance(piece, TextRun)])
-        told = _description_of([piece for piece in part.pieces if isinstance(piece, TextRun)])
+        description = _description_of([piece for piece in part.pieces if isinstance(piece, TextRun)])
         shapes = self._slide.shapes
         if len(part.pieces) > 1:
             group = shapes.add_group_shape()
-            name(group._element, title, told)
+            name(group._element, title, description)
             shapes = group.shapes
         outline = first = None
         for number, piece in enumerate(part.pieces):
@@ -173,7 +173,8 @@ class _Slide:
                 element = self._text(shapes, piece)
                 shape = shapes[-1]
             first = first or shape
-            name(element, title if len(part.pieces) == 1 else f"{title} {number}", told if number == 0 else "")
+            title_of_piece = title if len(part.pieces) == 1 else f"{title} {number}"
+            name(element, title_of_piece, description if number == 0 else "")
         return outline or first
 
     def _area(self, shapes: Any, piece: FilledArea) -> Any:

@@ -47,19 +47,19 @@ def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
     """The opening svg tag, and the title and description of the Scene."""
     size = f"{decimal(scene.width)} {decimal(scene.height)}"
     wide, high = size.split()
-    told = [
+    described = [
         (tag, f"{drawing.prefix}-{tag}", content)
         for tag, content in (("title", _prose(scene.title)), ("desc", _prose(scene.description)))
         if content
     ]
-    labels = f' aria-labelledby="{" ".join(name for _, name, _ in told)}"' if told else ""
+    labels = f' aria-labelledby="{" ".join(name for _, name, _ in described)}"' if described else ""
     # Browsers otherwise round the advances of small text to whole pixels.
     exact = "" if drawing.mode == "path" else ' text-rendering="geometricPrecision"'
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="{wide}" height="{high}"'
         f' role="img"{labels}{exact}>\n'
     )
-    for tag, name, content in told:
+    for tag, name, content in described:
         drawing.used.add(name)
         yield f'<{tag} id="{name}">{escape(content)}</{tag}>\n'
 

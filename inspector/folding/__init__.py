@@ -1,6 +1,6 @@
 """Folding: turn a Graph into a smaller Graph without losing a Node. No torch needed.
 
-A folded graph holds the whole one (`whole_of`).
+A folded graph keeps a reference to the unfolded one (`whole_of`).
 """
 
 from inspector.folding.by_merging_neighbours import merge_neighbours

@@ -1,4 +1,4 @@
-"""Statistics of a box, and of the edges between boxes: counts, bytes, ranges of norms."""
+"""Statistics of boxes and of the edges between them: counts, bytes, ranges of norms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IN_A_BOX = unknown("the box holds several Nodes")
 
 
 def norm_range(values: Iterable[Value]) -> Norms:
-    """The range of the norms of some gradients, and how many are not in it, by reason."""
+    """The range of the norms of several gradients, and the number of gradients outside of it, by reason."""
     low, high = math.inf, 0.0
     known = zeros = bad = missing = unseen = 0
     for value in values:
@@ -47,7 +47,7 @@ _UNSEEN: Any = object()
 
 
 def _sizes(value: Value) -> list[Any]:
-    """The norm of a gradient; of several outputs, that of each. None stays None, _UNSEEN: not known."""
+    """The norm of a gradient, or of each of several outputs; None if the gradient is None, _UNSEEN if unknown."""
     if value is None:
         return [None]
     if isinstance(value, list) and any(item is None or is_unknown(item) or is_summary(item) for item in value):
@@ -59,7 +59,7 @@ def _sizes(value: Value) -> list[Any]:
 
 
 def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
-    """The attributes of a box. graph: the whole one."""
+    """The attributes of a box. graph: the unfolded graph."""
     functions = [of.functions[position] for position in box.positions]
     ids = [of.ids[position] for position in box.positions]
     leaves = [graph.tensor(of.leaves[function]) for function in ids if function in of.leaves]
@@ -89,7 +89,7 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
 
 
 def arriving(of: Topology, box: FoldedBox) -> Value:
-    """The largest norm of what arrives from outside at a function of a box; NaN where one is."""
+    """The largest norm of the gradients that arrive at a box from outside; NaN if one is not finite."""
     inside = set(box.positions)
     found: list[Any] = []
     for position in box.positions:
@@ -104,7 +104,7 @@ def arriving(of: Topology, box: FoldedBox) -> Value:
 
 
 def flow_attributes(edges: Sequence[NextEdge]) -> FlowEdge:
-    """The attributes of what several edges between two items are drawn as."""
+    """The attributes of the edge that stands for several edges between two items."""
     return {
         "kind": "flow",
         "count": len(edges),

@@ -10,17 +10,17 @@ from inspector.folding.module_paths import Path
 from inspector.graph.topology import Topology
 
 BoxKind = Literal["module", "call", "step", "equal", "line", "joined", "rest"]
-"""module: an nn.Module; call: one of its calls; step: one pass of a loop; equal: several parts that are the same;
-line: what one line of code made; joined: neighbours that a picture had no room for one by one;
-rest: all that is not shown."""
+"""module: an nn.Module; call: one of its calls; step: one iteration of a loop; equal: several equal parts;
+line: the functions created by one line of code; joined: neighbours merged to save room;
+rest: everything that is not shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldedBox:
-    """Several functions as one.
+    """A box that stands for several functions.
 
-    label: its name in full: `blocks.3`, `cell, step 2`. path: the innermost module that holds all of it.
-    positions: its functions, in walk order. repeats: of equal parts, each of them.
+    label: its full name: `blocks.3`, `cell, step 2`. path: the innermost module that contains all its functions.
+    positions: its functions, in walk order. repeats: the parts, if the box stands for equal parts.
     """
 
     kind: BoxKind
@@ -40,7 +40,7 @@ def members(item: Item) -> Sequence[int]:
 
 
 def item_id(ids: Sequence[str], item: Item) -> str:
-    """The id of an item: that of its function, or `g:` and the id of its first member."""
+    """The id of an item: the id of its function, or `g:` and the id of its first member."""
     return f"g:{ids[item.positions[0]]}" if isinstance(item, FoldedBox) else ids[item]
 
 
@@ -50,14 +50,14 @@ def flattened(boxes: Sequence[FoldedBox]) -> list[int]:
 
 
 def functions_of(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
-    """(position, index of its item) of everything in the items."""
+    """(position, index of its item) of every function in the items."""
     for index, item in enumerate(items):
         for position in members(item):
             yield position, index
 
 
 def following_items(of: Topology, items: Sequence[Item]) -> list[list[int]]:
-    """Which items each item sends gradients to, by index, each once; loops on itself left out."""
+    """For each item, the indexes of the other items that it sends gradients to, each once."""
     owner = dict(functions_of(items))
     found: list[dict[int, None]] = [{} for _ in items]
     starts, targets = of.starts, of.targets

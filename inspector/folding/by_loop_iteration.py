@@ -1,9 +1,9 @@
 """Fold unrolled loops: find the iterations of a loop in the graph, without using modules.
 
-A loop repeats its operations, so its functions come in kinds (name, module, source line) whose counts are
+A loop repeats its operations, so the counts of its kinds of functions (same name, module and source line) are
 multiples of its length. A kind marks the iterations if the path with most functions of that kind has the same
-number for each iteration: what is reachable from the k-th group on such a path, but not from the next, belongs to
-iteration k. Iterations found this way never form a cycle.
+number for each iteration: the functions reachable from the k-th group on such a path, but not from the next one,
+belong to iteration k. Iterations found this way never form a cycle.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from inspector.graph.topology import Topology
 
 LEAST_PASSES = 3
 _EXACT_BELOW = 8
-"""The first and last pass of a longer loop may lack a function of a kind."""
+"""In loops of at least this length, the first and last iteration may lack a function of a kind."""
 _MOST_LENGTHS = 4
 _MOST_KINDS = 6
-"""How many lengths, and how many kinds for each, are tried."""
+"""Maximum number of lengths to try, and of kinds for each length."""
 
 _Kinds = dict[int, Hashable]
 
@@ -26,10 +26,9 @@ _Kinds = dict[int, Hashable]
 def loop_iterations(
     of: Topology, positions: Sequence[int], kinds: Sequence[Hashable]
 ) -> Iterator[list[list[int]]]:
-    """Ways to see these functions as the passes of a loop, root first, the likeliest first.
+    """Possible divisions of these functions into iterations of a loop, most likely first; iterations root first.
 
-    kinds: by place in `positions`. Functions that are of no pass (what ran before and after the loop) are in
-    none of the lists; no AccumulateGrad is.
+    kinds: by index in `positions`. The lists contain neither functions outside of the loop nor AccumulateGrads.
     """
     own = [(of.turns[position], position, kind) for position, kind in zip(positions, kinds, strict=True)]
     own = [entry for entry in own if not of.functions[entry[1]]["is_leaf"]]
@@ -49,7 +48,7 @@ def loop_iterations(
 
 
 def _lengths(counts: Counter[Hashable]) -> list[int]:
-    """Counts that may be the length of the loop: those first of which most functions come in multiples."""
+    """Counts that may be the length of the loop; first the one that divides the counts of most functions."""
     weights = {
         length: sum(count for count in counts.values() if _times(count, length))
         for length in set(counts.values())
@@ -59,14 +58,14 @@ def _lengths(counts: Counter[Hashable]) -> list[int]:
 
 
 def _times(count: int, length: int) -> int:
-    """How often `length` goes into `count`, if it does; else 0."""
+    """`count` divided by `length`, if it is (nearly) a multiple; else 0."""
     times = round(count / length)
     spare = times if length >= _EXACT_BELOW else 0
     return times if abs(count - times * length) <= spare else 0
 
 
 def _levels(of: Topology, ordered: Sequence[int], kind_of: _Kinds, beat: Hashable) -> dict[int, int]:
-    """For each function, how many of the kind `beat` the way to it that has most of them has (itself included)."""
+    """For each function, the maximum number of functions of the kind `beat` on a path to it (itself included)."""
     levels = dict.fromkeys(ordered, 0)
     starts, targets = of.starts, of.targets
     for position in ordered:
@@ -81,8 +80,8 @@ def _levels(of: Topology, ordered: Sequence[int], kind_of: _Kinds, beat: Hashabl
 
 
 def _with_sides(of: Topology, ordered: Sequence[int], levels: dict[int, int]) -> dict[int, int]:
-    """The levels, where what lies beside a pass is of it too: what leads into it from the side of the root (its
-    loss), and what that alone leads to."""
+    """Extend the levels to functions beside an iteration: those between the root and the iteration (its loss), and
+    those that only these reach."""
     starts, targets = of.starts, of.targets
     for position in reversed(ordered):
         if not levels[position]:
@@ -101,9 +100,9 @@ def _with_sides(of: Topology, ordered: Sequence[int], levels: dict[int, int]) ->
 def _cut(
     ordered: Sequence[int], levels: dict[int, int], pace: tuple[int, int], counts: Sequence[int]
 ) -> list[list[int]]:
-    """The functions by pass; without those of kinds that too few passes have.
+    """The functions by iteration, without kinds that occur in too few iterations.
 
-    pace: how many passes there are, and by how many levels each goes on. counts: of each function's kind.
+    pace: the number of iterations, and the number of levels of each. counts: the count of each function's kind.
     """
     length, each = pace
     result: list[list[int]] = [[] for _ in range(-(-max(levels.values()) // each))]

@@ -23,18 +23,18 @@ from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
 _MODULE, _FUNCTION = 2, 1
-"""What a part counts for, where the smallest are looked for."""
+"""Weights of the items of a part; the parts with the smallest weights merge first."""
 _LONGEST = 16
-"""Letters of a line of code in a name."""
+"""Maximum number of characters of a line of code in a name."""
 _TO = "\N{HORIZONTAL ELLIPSIS}"
 
 _Part = list[Item]
 
 
 def merge_neighbours(graph: Graph, most: int) -> Graph:
-    """The Graph as at most so many boxes and functions, leaves not counted.
+    """The Graph as at most `most` boxes and functions, leaves not counted.
 
-    Boxes of earlier views stay whole.
+    Boxes of earlier views stay closed.
     """
     whole = whole_of(graph)
     with gc_paused():
@@ -49,7 +49,7 @@ def merge_neighbours(graph: Graph, most: int) -> Graph:
 
 
 def _opened(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """The items with no module in a circle that holds others: those of a list that are called in turns."""
+    """The items, after opening modules that are in a cycle and contain others: a list called alternately."""
     circles = strong_components(context.following(items))
     sizes = Counter(circles)
     result: list[Item] = []
@@ -66,7 +66,7 @@ def _joined(context: FoldingContext, items: Sequence[Item], most: int) -> list[_
     order = sorted(range(len(items)), key=lambda index: circles[index])
     parts = [[items[index] for index in group] for _, group in groupby(order, key=lambda index: circles[index])]
     following: dict[int, set[int]] = {number: set() for number in range(len(parts))}
-    for index, others in enumerate(context.following(items)):  # a component's number is its place
+    for index, others in enumerate(context.following(items)):  # the number of a component is its index
         following[circles[index]] |= {circles[other] for other in others} - {circles[index]}
     weights = {number: sum(map(_weight, part)) for number, part in enumerate(parts)}
     while len(following) > max(most, 1) and (pair := _pair(following, weights)):
@@ -87,7 +87,8 @@ def _weight(item: Item) -> int:
 
 
 def _pair(following: dict[int, set[int]], weights: dict[int, int]) -> tuple[int, int] | None:
-    """The two neighbours that are least together, of which one has no other on the side of the other one."""
+    """The two neighbours with the smallest total weight that can merge without creating a cycle; None if none can.
+    """
     arriving: dict[int, int] = dict.fromkeys(following, 0)
     for targets in following.values():
         for target in targets:
@@ -111,7 +112,7 @@ def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
 
 
 def _label(context: FoldingContext, part: _Part) -> str:
-    """`fc1, Relu`, or `fc1 … fc3` from the first module that the forward ran to the last one."""
+    """`fc1, Relu`, or `fc1 … fc3`: the first and the last module in the order of the forward."""
     ran = sorted(part, key=lambda item: -context.turns[context.first(item)])
     modules = [item for item in ran if isinstance(item, FoldedBox) and item.kind != "line"]
     names = [_name(context, item) for item in (modules if modules and len(ran) > 2 else ran)]
@@ -121,7 +122,7 @@ def _label(context: FoldingContext, part: _Part) -> str:
 
 
 def _name(context: FoldingContext, item: Item) -> str:
-    """A module's own; what a line assigns to, or how it begins; a function's."""
+    """The name of a module or function; for a line, the variable it assigns, or its first characters."""
     if not isinstance(item, FoldedBox):
         return without_backward(context.function(item)["name"])
     if item.kind != "line":

@@ -11,11 +11,11 @@ from inspector.folding.module_paths import Path
 from inspector.graph.traversal import reach, strong_components
 
 MOST_CALLS = 6
-"""A module called at more places than this is looked at as a loop."""
+"""Maximum number of calls that become separate boxes; more are treated as a loop."""
 
 
 def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> list[Item]:
-    """The modules right below `path` as boxes, and the functions that are in none of them."""
+    """The modules directly below `path` as boxes, and the functions outside of them."""
     depth = len(path)
     below: dict[str, list[int]] = {}
     items: list[Item] = []
@@ -32,9 +32,9 @@ def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> 
 
 
 def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item]:
-    """One module as a box; one item alone, and mere leaves, stay by themselves.
+    """One module as a box; a single item, or leaves only, are returned without a box.
 
-    Where a module holds but another one, the box has that one's path.
+    If a module contains only another module, the box has the path of that one.
     """
     if len(inside) == 1 or all(context.is_leaf(position) for position in inside):
         return context.items(inside)
@@ -42,8 +42,8 @@ def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item
 
 
 def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """Modules that were called at several places, and so are in a circle with others, as one box a call."""
-    if not any(isinstance(item, FoldedBox) for item in items):  # functions alone are in no circle
+    """Replace modules called at several places, which therefore form cycles with others, by one box per call."""
+    if not any(isinstance(item, FoldedBox) for item in items):  # functions alone never form a cycle
         return items
     circles = strong_components(context.following(items))
     sizes = Counter(circles)
@@ -57,7 +57,7 @@ def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
 
 
 def _calls(context: FoldingContext, box: FoldedBox) -> list[Item]:
-    """The parts of a module that do not touch, but for shared leaves; the box itself if they are one, or many."""
+    """The parts of a module that only shared leaves connect; the box itself if there is one part, or many."""
     parts = _separate(context, box)
     if not 1 < len(parts) <= MOST_CALLS:
         return [box]
@@ -73,7 +73,7 @@ def _calls(context: FoldingContext, box: FoldedBox) -> list[Item]:
 
 
 def _separate(context: FoldingContext, box: FoldedBox) -> list[list[int]]:
-    """The functions of a box in parts between which no edge runs; without leaves."""
+    """The functions of a box, without leaves, in parts that no edges connect."""
     left = {position for position in box.positions if not context.is_leaf(position)}
     parts: list[list[int]] = []
     for start in box.positions:

@@ -13,7 +13,7 @@ from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
 from inspector.folding.module_paths import Path
 
 MIN_REPEATS = 3
-"""So many equal parts in a row become one box."""
+"""Minimum number of consecutive equal parts that become one box."""
 _TO = "\N{EN DASH}"
 
 
@@ -25,7 +25,7 @@ class RepeatFinder:
         self._keys = IsomorphismKey(context.graph, context.topology)
 
     def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
-        """The items, with every run of equal siblings as one box. path: of the module that holds them."""
+        """The items, with every run of equal siblings as one box. path: the module that contains them."""
         families: dict[str, list[Item]] = defaultdict(list)
         for item in items:
             family = self._family(item, len(path))
@@ -33,7 +33,7 @@ class RepeatFinder:
                 families[family].append(item)
         result = {members(item)[0]: item for item in items}
         for siblings in families.values():
-            if not _are_passes(siblings):  # those come in their order
+            if not _are_passes(siblings):  # iterations are in order already
                 siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
             for stack, inside in self._stacks(siblings, path):
                 for item in inside:
@@ -42,7 +42,7 @@ class RepeatFinder:
         return self._context.sorted(list(result.values()))
 
     def _family(self, item: Item, depth: int) -> str:
-        """What an item is called but for its number; empty if it has none."""
+        """The name of an item without its number; empty if it has no number."""
         if isinstance(item, FoldedBox) and item.kind == "step":
             return f"step in {'.'.join(item.path)}"
         if (isinstance(item, FoldedBox) and item.kind != "module") or self._context.is_leaf(item):
@@ -52,7 +52,7 @@ class RepeatFinder:
         return family if family != name else ""
 
     def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[tuple[FoldedBox, Sequence[Item]]]:
-        """Each run of equal parts as a box, with the items that it takes the place of."""
+        """(box, items that it replaces) for each run of equal parts."""
         if len(siblings) < MIN_REPEATS:
             return
         numbers: dict[Any, int] = {}
@@ -60,14 +60,14 @@ class RepeatFinder:
         for start, period, repetitions in repeated_runs(signs, MIN_REPEATS):
             groups = [siblings[start + k * period : start + (k + 1) * period] for k in range(repetitions)]
             if period > 1 and len({self._structure_key(group) for group in groups}) > 1:
-                continue  # each is like the other, but they are not wired alike
+                continue  # the items are equal one by one, but connected differently
             parts = tuple(self._part(group, path) for group in groups)
             label = label_span(parts[-1].label, parts[0].label)
             stack = FoldedBox("equal", label, path, flattened(parts), parts)
             yield stack, siblings[start : start + period * repetitions]
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
-        """One of several equal parts: an item, or a group of them that repeats."""
+        """One of several equal parts: an item, or a group of items that repeats."""
         if len(items) == 1 and isinstance(items[0], FoldedBox):
             return items[0]
         positions = sorted(position for item in items for position in members(item))
@@ -77,10 +77,10 @@ class RepeatFinder:
         return FoldedBox("step", label_span(names[-1], names[0]), path, positions)
 
     def _structure_key(self, items: Sequence[Item]) -> Hashable:
-        """The certificate of some items as one part."""
+        """The certificate of several items as one part."""
         place = dict(functions_of(items))
         depths = [len(self._context.path(item)) for item in items]
-        # The k-th pass of a loop may call the k-th of several modules; what is called k-th is then no matter.
+        # Iteration k of a loop may call module k of a list; the number of the module must not matter then.
         exact = not any(isinstance(item, FoldedBox) and item.kind == "step" for item in items)
 
         def label(position: int) -> Hashable:
@@ -100,7 +100,7 @@ def _are_passes(items: Sequence[Item]) -> bool:
 
 
 def label_span(first: str, last: str) -> str:
-    """One name for `blocks.0` to `blocks.11`, their shared beginning written once. Both may be such names too."""
+    """One name for `blocks.0` to `blocks.11`, with their common prefix written once. Both may be spans already."""
     first, last = first.split(_TO)[0], last.split(_TO)[-1]
     length = 0
     while length < min(len(first), len(last)) and first[length] == last[length]:

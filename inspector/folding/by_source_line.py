@@ -1,4 +1,5 @@
-"""Fold by source line: what one line outside of inner modules created becomes a box: `loss = cross_entropy(…)`."""
+"""Fold by source line: the functions that one line outside of inner modules created become one box, such as
+`loss = cross_entropy(…)`."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ from inspector.graph.places import file_and_line
 from inspector.graph.traversal import reach, strong_components
 
 MOST_OF_A_LINE = 12
-"""Functions that one line made without a loop."""
+"""Maximum number of functions in a box for a line; a line that created more contains a loop."""
 
 _Line = tuple[str, int]
 
 
 def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """The items with functions of one line that feed each other as one box."""
+    """The items, with connected functions of one line as one box."""
     boxes = [_box(context, group) for group in _groups(context, items)]
     if not boxes:
         return context.sorted(items)
@@ -33,7 +34,7 @@ def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
 
 
 def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
-    """Functions of the same line that touch each other."""
+    """Groups of connected functions of the same line."""
     ignored = _lines_of_modules(context)
     lines: dict[int, _Line] = {}
     for item in items:
@@ -52,12 +53,12 @@ def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
 
 
 def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
-    """The functions beside one that are of this line."""
+    """The neighbours of a function that are of this line."""
     return [other for other in context.beside(position) if lines.get(other) == line]
 
 
 def _lines_of_modules(context: FoldingContext) -> set[_Line]:
-    """Lines that call a module: what they made is not one expression."""
+    """Lines that call a module: the functions they created are not one expression."""
     found = set()
     for position, path in enumerate(context.paths):
         line = _line(context, position) if path else None

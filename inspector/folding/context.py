@@ -18,8 +18,8 @@ _DIGITS = re.compile(r"\d+")
 class FoldingContext:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    topology: the index of the Graph. turns: the place of each function in a topological order. paths: the module
-    of every function; paths_from_names: as the names of parameters say, since none was recorded.
+    topology: the index of the Graph. turns: the index of each function in a topological order. paths: the module
+    of every function. paths_from_names: whether modules were inferred from parameter names, as none were recorded.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
@@ -32,7 +32,7 @@ class FoldingContext:
         self.paths: list[Path] = module_paths(self.topology, named)
         for function, leaf in self.topology.leaves.items():
             name = graph[leaf]["name"]
-            if name and name.isidentifier():  # a variable, or the outermost module's own: of no module within
+            if name and name.isidentifier():  # a variable or a parameter of the outermost module
                 self.paths[self.topology.index[function]] = ()
         self._atoms: dict[int, FoldedBox] = {}
         self._swallowed: set[int] = set()
@@ -49,44 +49,44 @@ class FoldingContext:
         return self.topology.functions[position]
 
     def is_leaf(self, item: Item) -> bool:
-        """Whether an item is nothing but an AccumulateGrad."""
+        """Whether an item is an AccumulateGrad."""
         return not isinstance(item, FoldedBox) and bool(self.topology.functions[item]["is_leaf"])
 
     def first(self, item: Item) -> int:
-        """The function that stands for an item: the first after the root; no AccumulateGrad if it has another."""
+        """The function that represents an item: the first from the root, preferably not an AccumulateGrad."""
         return min(members(item), key=lambda position: (self.is_leaf(position), self.turns[position]))
 
     def items(self, positions: Sequence[int]) -> list[Item]:
-        """Functions as items: those of an earlier view's box as that box, in the place of one of them."""
+        """Functions as items: those in a box of an earlier view are replaced by that box."""
         if not self._atoms:
             return list(positions)
         return [self._atoms.get(position, position) for position in positions if position not in self._swallowed]
 
     def whole(self, positions: Sequence[int]) -> list[int]:
-        """Functions with all those of the earlier boxes that they stand for."""
+        """These functions, completed with all functions of the earlier boxes they represent."""
         return sorted(position for item in self.items(positions) for position in members(item))
 
     def path(self, item: Item) -> Path:
-        """The module of a function; of a box, the innermost that holds all of it."""
+        """The module of a function; for a box, the innermost module that contains all of it."""
         return item.path if isinstance(item, FoldedBox) else self.paths[item]
 
     def common_path(self, positions: Sequence[int]) -> Path:
-        """The innermost module that holds all of these."""
+        """The innermost module that contains all of these functions."""
         path = self.paths[positions[0]]
         for position in positions:
             path = common(path, self.paths[position])
         return path
 
     def beside(self, position: int) -> list[int]:
-        """The functions at the other ends of a function's edges, both ways."""
+        """The neighbours of a function, in both directions."""
         return [*self.topology.following(position), *self.arrivals.of(position)]
 
     def following(self, items: Sequence[Item]) -> list[list[int]]:
-        """Which items each item sends gradients to, by index, each once; loops on itself left out."""
+        """For each item, the indexes of the other items that it sends gradients to, each once."""
         return following_items(self.topology, items)
 
     def with_own_leaves(self, parts: Sequence[list[int]], positions: Sequence[int]) -> list[list[int]]:
-        """The parts, each with those leaves among `positions` that only it uses."""
+        """The parts, each with the leaves among `positions` that only this part uses."""
         owner = {position: index for index, part in enumerate(parts) for position in part}
         result = [list(part) for part in parts]
         for leaf in positions:

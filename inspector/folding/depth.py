@@ -35,7 +35,7 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
     """Fold modules deeper than `depth` into boxes, and consecutive equal siblings into one box.
 
     depth: a number of levels (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal siblings only the first);
-    "auto" opens what a picture has room for; "full" folds nothing.
+    "auto" opens as many boxes as a picture has room for; "full" folds nothing.
     Boxes of earlier foldings stay closed. A depth that gives too many boxes folds like "auto", and the note says
     so. Raises ValueError for an invalid depth.
     """
@@ -100,11 +100,11 @@ def _without_first(box: FoldedBox) -> Item:
     return FoldedBox("equal", label_span(parts[-1].label, parts[0].label), box.path, positions, parts)
 
 
-# ---- by itself --------------------------------------------------------------------------------------------
+# ---- automatically ----------------------------------------------------------------------------------------
 
 
 def _auto(folder: Grouping) -> list[Item]:
-    """Open level by level while a level fits; of equal parts only the first."""
+    """Open boxes level by level while they fit; only the first of several equal parts."""
     items = folder.all()
     level = items
     while True:
@@ -136,14 +136,14 @@ def _next_level(item: Item, opened: list[Item]) -> list[Item]:
 
 
 def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> int:
-    """Number of items after opening some; leaves are chips and do not count."""
+    """Number of items after opening some of them; leaves are drawn as small labels and do not count."""
     return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
 
 
 def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
-    """What to open of a level that does not fit: first what takes no more room when opened; then one of the most
-    equal parts, for which there is more room, because one block shows how a model works; then, if little is
-    visible so far, as much as fits."""
+    """The boxes to open of a level that does not fit: first those that take no more room when opened; then one of
+    the largest group of equal parts, even beyond the usual limit, because one block shows how a model works; then,
+    if little is visible so far, as many as fit."""
     stacks = {id(item): len(item.repeats) for item in items if isinstance(item, FoldedBox) and item.repeats}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
@@ -160,14 +160,14 @@ def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]])
 
 
 def _is_like_a_stack(box: FoldedBox, level: Sequence[Item]) -> bool:
-    """Whether it is one of several equal siblings, of which another is opened."""
+    """Whether a box is one of several equal siblings, of which another is opened."""
     if box.kind == "equal":
         return False
     siblings = (item.repeats[0] for item in level if isinstance(item, FoldedBox) and item.repeats)
     return any(mask_digits(box.label) == mask_digits(part.label) for part in siblings)
 
 
-# ---- where nothing helps ----------------------------------------------------------------------------------
+# ---- without structure ------------------------------------------------------------------------------------
 
 
 def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
@@ -189,7 +189,7 @@ def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
     return [*kept, FoldedBox("rest", "the rest", (), sorted(rest))]
 
 
-# ---- in words ---------------------------------------------------------------------------------------------
+# ---- the note ---------------------------------------------------------------------------------------------
 
 
 def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:

@@ -11,8 +11,8 @@ from inspector.graph.topology import topology_of
 def finding_marks(graph: Graph) -> dict[str, list[str]]:
     """For each function or box that the graph shows, the marks of its members, each text once.
 
-    `graph.marks` has them by the ids of functions and tensors; the mark of a tensor is that of what made it, of a
-    leaf that of its AccumulateGrad. Works on saved folded graphs too.
+    `graph.marks` has them by the ids of functions and tensors. A mark on a tensor counts for the function that
+    created it, a mark on a leaf for its AccumulateGrad. Works on saved folded graphs too.
     """
     if not graph.marks:
         return {}
@@ -27,7 +27,7 @@ def finding_marks(graph: Graph) -> dict[str, list[str]]:
 
 
 def shown_by(graph: Graph) -> dict[str, str]:
-    """Function → what shows it: itself, or the box that it is in; a box → itself."""
+    """Function → the item that shows it: the function itself or the box that contains it; box → itself."""
     found: dict[str, str] = {}
     for identifier, node in graph.nodes():
         if node["kind"] == "fold":

@@ -13,10 +13,10 @@ from inspector.options.choices import Order
 
 
 class FoldedGraph(Graph):
-    """A view of a Graph: some functions as they are, others in boxes (`FoldAttributes`), none twice, none lost.
+    """A view of a Graph: every function is shown once, by itself or in a box (`FoldRow`).
 
-    whole: the unfolded Graph. items: what is shown, in walk order. note: what was folded, in words, empty for a
-    view that was not made by `fold`.
+    whole: the unfolded Graph. items: the functions and boxes shown, in walk order. note: a sentence about what was
+    folded; empty for a view that was not made by `fold`.
     """
 
     def __init__(self, whole: Graph, items: Sequence[Item], note: str = "") -> None:
@@ -37,9 +37,9 @@ class FoldedGraph(Graph):
 
 
 def whole_of(graph: Graph) -> Graph:
-    """The unfolded Graph of a view; a Graph that is no view is its own.
+    """The unfolded Graph of a view; a Graph that is not a view is returned unchanged.
 
-    Raises ValueError for a folded graph without its Nodes (one that was loaded from a report.json).
+    Raises ValueError for a folded graph without its Nodes (one loaded from a report.json).
     """
     if isinstance(graph, FoldedGraph):
         return graph.whole
@@ -49,14 +49,14 @@ def whole_of(graph: Graph) -> Graph:
 
 
 def items_of(graph: Graph) -> tuple[Item, ...]:
-    """What a Graph shows: of a view its items, else every function."""
+    """The items of a view; for any other Graph, every function."""
     if isinstance(graph, FoldedGraph):
         return graph.items
     return tuple(range(len(topology_of(whole_of(graph)))))
 
 
 def with_step_order(graph: Graph, order: Order) -> Graph:
-    """A Graph or a view with its steps in this order (`playback.reordered`)."""
+    """A Graph or a view with its steps in this order (`step_replay.reordered`)."""
     if order == graph.order:
         return graph
     whole = reordered(whole_of(graph), order)

@@ -19,10 +19,10 @@ _FUNCTION_AND_TENSOR = ("grad_fn", "accumulate", "saved")
 
 
 def build_folded_network(whole: Graph, items: Sequence[Item]) -> networkx.MultiDiGraph[Any]:
-    """Functions that are items as they are, with their tensors; boxes with their sums; the edges between them.
+    """The network of the items: functions with their tensors, boxes with their statistics, and edges.
 
-    An edge with a box at an end is of kind `flow` and stands for all between the two. Attributes of what is not
-    folded are those of `whole`, not copies.
+    An edge that starts or ends at a box has the kind `flow` and stands for all edges between the two items.
+    Attributes of functions outside of boxes are those of `whole`, not copies.
     """
     of = topology_of(whole)
     network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
@@ -58,7 +58,7 @@ def _shown(whole: Graph, of: Topology, items: Sequence[Item]) -> set[str]:
 
 
 def _add_tensor_edges(network: Any, whole: Graph, of: Topology, items: Sequence[Item]) -> None:
-    """Edges of the kinds grad_fn, accumulate and saved, where both ends are shown; and those of roots to boxes."""
+    """Add grad_fn, accumulate and saved edges whose ends are both shown, and edges from roots to boxes."""
     for source in list(network):
         if source not in whole.network:
             continue
@@ -97,10 +97,10 @@ def _add_flow(network: Any, of: Topology, items: Sequence[Item], names: Sequence
 def _back_edges(
     of: Topology, items: Sequence[Item], bundles: dict[tuple[int, int], list[NextEdge]]
 ) -> set[tuple[int, int]]:
-    """Edges that lead back in a circle of items: without them the picture has an order.
+    """The back edges of cycles of items: without them the items have a topological order.
 
-    In a circle the item whose first function runs first comes first. An edge between two functions always goes
-    forwards, so that only edges of boxes are ever back edges.
+    In a cycle, the item whose first function comes first in topological order is first. An edge between two
+    functions always goes forwards, so only edges of boxes can be back edges.
     """
     first = [min(of.turns[position] for position in members(item)) for item in items]
     component = strong_components(following_items(of, items))

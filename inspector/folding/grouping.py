@@ -20,13 +20,13 @@ from inspector.graph.places import file_and_line
 from inspector.graph.traversal import has_cycle
 
 MANY_FUNCTIONS = 24
-"""From so many functions outside of inner modules on, a loop is looked for."""
+"""Minimum number of functions outside of inner modules for which a loop is searched."""
 
 
 class Grouping:
     """Opens boxes of one Graph.
 
-    atoms: boxes that earlier views made; they stay whole.
+    atoms: boxes of earlier views; they stay closed.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
@@ -34,11 +34,11 @@ class Grouping:
         self._repeats = RepeatFinder(self.ground)
 
     def all(self) -> list[Item]:
-        """The whole graph, arranged."""
+        """The items of the whole graph, grouped."""
         return self._arranged(range(len(self.ground)), ())
 
     def open(self, box: FoldedBox) -> list[Item]:
-        """What a box holds, arranged."""
+        """The contents of a box, grouped."""
         if box.kind == "equal":
             return list(box.repeats)
         if box.kind in ("module", "call", "step"):
@@ -49,11 +49,11 @@ class Grouping:
         items = by_module(self.ground, positions, path)
         stepped = self._by_step(positions, path) if self._needs_steps(items) else []
         items = stepped or self._repeats.fold_repeats(items, path)
-        # Of a module in a library, the line is the one that called the model: it says nothing of its parts.
+        # Inside a library module, the line is the one that called the model: it does not distinguish the parts.
         return items if path else by_source_line(self.ground, items)
 
     def _needs_steps(self, items: Sequence[Item]) -> bool:
-        """Whether there are many functions, a module that is called again and again, or boxes in a circle."""
+        """Whether there are many functions, a module called in a loop, or boxes in a cycle."""
         context = self.ground
         functions = sum(not isinstance(item, FoldedBox) and not context.is_leaf(item) for item in items)
         if functions >= MANY_FUNCTIONS or has_cycle(context.following(items)):
@@ -61,7 +61,7 @@ class Grouping:
         return any(self._is_called_again(item) for item in items if isinstance(item, FoldedBox))
 
     def _is_called_again(self, box: FoldedBox) -> bool:
-        """Whether a module's own lines made the same functions many times, so that it was called in a loop."""
+        """Whether the lines of a module itself created each function several times: it was called in a loop."""
         if box.kind not in ("module", "call"):
             return False
         paths = self.ground.paths
@@ -70,13 +70,13 @@ class Grouping:
         return bool(counts) and min(counts.values()) >= MIN_REPEATS
 
     def _kind(self, position: int) -> Hashable:
-        """What a function has in common with its like in other passes of a loop."""
+        """The properties that a function shares with its counterparts in other iterations of a loop."""
         function = self.ground.function(position)
         path = tuple(map(mask_digits, self.ground.paths[position]))
         return function["name"], path, file_and_line(function["source"])
 
     def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
-        """The passes of loops as boxes, one loop after another, and what is in none; empty if there is no loop."""
+        """The iterations of all loops as boxes, and the functions outside of loops; empty if there is no loop."""
         rest: Sequence[int] = positions
         steps: list[Item] = []
         while not steps or len(rest) >= MANY_FUNCTIONS:
@@ -92,7 +92,7 @@ class Grouping:
         return self.ground.sorted([*steps, *others])
 
     def _loop(self, positions: Sequence[int], path: Path) -> list[Item]:
-        """The passes of one loop, equal ones as one box; empty where what looks like passes is not alike."""
+        """The iterations of one loop, equal ones as one box; empty if most possible iterations are not equal."""
         kinds = [self._kind(position) for position in positions]
         for parts in loop_iterations(self.ground.topology, positions, kinds):
             whole = [self.ground.whole(part) for part in self.ground.with_own_leaves(parts, positions)]
@@ -103,7 +103,7 @@ class Grouping:
         return []
 
     def _steps(self, parts: Sequence[list[int]], path: Path) -> list[Item]:
-        """Passes as boxes, numbered as the forward ran them."""
+        """Iterations as boxes, numbered in the order of the forward."""
         found: list[Item] = []
         for number, part in zip(range(len(parts), 0, -1), parts, strict=True):
             inner = self.ground.common_path(part)

@@ -15,15 +15,15 @@ from inspector.graph.topology import Topology
 
 StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
-"""Position → what must be the same about it: name, place within the part."""
+"""Position → the properties that must be equal: name, place within the part."""
 
 LONGEST_PERIOD = 8
-"""Parts that alternate (a local and a global attention layer) repeat with up to this period."""
+"""Maximum period of alternating parts (a local and a global attention layer)."""
 _OUTSIDE = -1
 
 
 class IsomorphismKey:
-    """Certificates of parts of one Graph, which may be compared with each other."""
+    """Certificates of parts of one Graph; they can be compared with each other."""
 
     def __init__(self, graph: Graph, of: Topology) -> None:
         self._of, self._turns = of, of.turns
@@ -34,7 +34,7 @@ class IsomorphismKey:
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
-        if len(positions) == 1:  # the passes of a long loop often are: the same in short
+        if len(positions) == 1:  # common in long loops: a faster way to an equivalent key
             return (self._alone(positions[0], label),)
         inside = set(positions)
         below = self._below(positions, inside, label)
@@ -66,12 +66,12 @@ class IsomorphismKey:
         return below, self._doors(position, {position}), tuple((slot, target) for slot, _, target in edges)
 
     def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
-        """Through which of its outputs gradients arrive from outside; how many do, from where, is no matter."""
+        """The outputs at which gradients arrive from outside, regardless of their number and source."""
         doors = self._of.arrivals.outputs_entered(position, inside)
         return tuple(sorted(doors | {0} if position in self._of.roots else doors))
 
     def _below(self, positions: Sequence[int], inside: set[int], label: Label) -> dict[int, int]:
-        """A number for each function that tells what hangs below it within the part (a Merkle hash, but exact)."""
+        """A number for each function that identifies its subgraph within the part (a Merkle hash, but exact)."""
         below: dict[int, int] = {}
         for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
             edges = tuple(
@@ -85,11 +85,11 @@ class IsomorphismKey:
         return below
 
     def _outside(self, target: int) -> int:
-        """What an edge that leaves the part leads to: this very leaf where it is a leaf, else anything."""
+        """The target of an edge that leaves the part, if it is a leaf; all other targets are treated as equal."""
         return target if self._of.functions[target]["is_leaf"] else _OUTSIDE
 
     def _walk(self, starts: Sequence[int], inside: set[int]) -> dict[int, int]:
-        """Position → its turn in a depth-first walk by slots."""
+        """Position → its index in a depth-first walk by slots."""
         order: dict[int, int] = {}
         for start in starts:
             stack = [start]
@@ -103,7 +103,7 @@ class IsomorphismKey:
 
 
 def repeated_runs(certificates: Sequence[Any], least: int) -> list[tuple[int, int, int]]:
-    """(start, period, repetitions) of what repeats at least `least` times in a row, from left to right."""
+    """(start, period, repetitions) of every run that repeats at least `least` times, from left to right."""
     found, start = [], 0
     while start < len(certificates):
         best = (1, 1)

@@ -1,18 +1,18 @@
-"""The module of every function, as a path in parts."""
+"""The module of every function, as a path split into parts."""
 
 from __future__ import annotations
 
 from inspector.graph.topology import Topology
 
 Path = tuple[str, ...]
-"""The path of a module in parts: `blocks.3.attn` is ("blocks", "3", "attn"); () is the outermost module's, and
-that of what ran in no module."""
+"""The path of a module, split into parts: ("blocks", "3", "attn") for `blocks.3.attn`; () for the outermost module
+and for functions outside of modules."""
 
 
 def module_paths(of: Topology, named: list[Path] | None = None) -> list[Path]:
-    """The module path of every function; of an AccumulateGrad, the innermost module that holds all its users.
+    """The module path of every function; for an AccumulateGrad, the innermost module that contains all its users.
 
-    named: the paths of functions where they were not recorded.
+    named: the paths of the functions, if they were not recorded.
     """
     result = _recorded(of) if named is None else list(named)
     users: dict[int, Path] = {}
@@ -42,7 +42,7 @@ def _recorded(of: Topology) -> list[Path]:
 
 
 def common(one: Path, other: Path) -> Path:
-    """The path that two paths begin with."""
+    """The common prefix of two paths."""
     if one == other:
         return one
     length = 0

@@ -17,7 +17,7 @@ from inspector.graph.topology import Topology
 
 
 def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | None:
-    """The path of every function; None where modules were recorded, or no name of a leaf tells of one."""
+    """The path of every function; None if modules were recorded, or if no leaf is named after one."""
     if not all(is_unknown(function["module"]) for function in of.functions if not function["is_leaf"]):
         return None
     holders = {of.index[function]: _module(graph[leaf]["name"]) for function, leaf in of.leaves.items()}
@@ -36,7 +36,7 @@ def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | Non
             found[position] = own[0]
             for path in own[1:]:
                 found[position] = common(found[position], path)
-            for target in targets:  # a Linear sees its operand in another shape
+            for target in targets:  # a Linear may view its operand in another shape
                 if uses[target] == 1 and _is_view(of, target):
                     found[target] = found[position]
         else:
@@ -46,19 +46,19 @@ def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | Non
 
 
 def _parameter(of: Topology, holders: dict[int, Path], target: int) -> Path | None:
-    """The module of the parameter that an edge leads to, by itself or as it is looked at (a transposed weight)."""
+    """The module of the parameter at the end of an edge, directly or through views (a transposed weight)."""
     while target not in holders and _is_view(of, target) and len(of.following(target)) == 1:
         target = of.following(target)[0]
     return holders.get(target) or None
 
 
 def _is_view(of: Topology, position: int) -> bool:
-    """Whether a function only looks at its input, all of it, in another shape."""
+    """Whether a function is a view of all elements of its input."""
     name = of.functions[position]["name"]
     return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 
 def _module(name: object) -> Path:
-    """`blocks.3.fc.weight` → (blocks, 3, fc); nothing of what is no such path."""
+    """`blocks.3.fc.weight` → (blocks, 3, fc); () for a name that is not such a path."""
     parts = str(name or "").split(".")
     return tuple(parts[:-1]) if all(part.isidentifier() or part.isdigit() for part in parts) else ()

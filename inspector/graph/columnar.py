@@ -1,12 +1,12 @@
-"""Rows in columns: how `report.full.json.gz` holds the nodes and edges of a graph of a million Nodes.
+"""Store rows in columns: the format of nodes and edges in `report.full.json.gz`, for graphs of a million Nodes.
 
-A table is `{"count": N, "kinds": [...], "kind": column}`. Rows with the same keys are of one kind:
-`kinds[k]` is `{key: column}` for them, in the order of the rows; `kind` says of which kind each row is.
+A table is `{"count": N, "kinds": [...], "kind": column}`. Rows with the same keys have the same kind:
+`kinds[k]` is `{key: column}` for the rows of kind k, in row order; `kind` is a column with the kind of each row.
 A column is one of
 - `{"all": value}`: every row has this value;
 - `{"values": [...], "codes": [...]}`: row k has `values[codes[k]]`;
-- `{"list": [...]}`: row k has the k-th.
-All else in the file is as in report.json.
+- `{"list": [...]}`: row k has the k-th value.
+The rest of the file is as in report.json.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 Table = dict[str, Any]
 _Row = dict[str, Any]
 _PLAIN = ({str}, {int}, {type(None)}, {bool})
-"""Types of columns whose values can be compared as they are."""
+"""Types of columns whose values can be compared without encoding them."""
 
 
 def to_table(rows: Iterable[_Row], encode: Callable[[Any], Any]) -> Table:
-    """Rows as columns. encode: a value as JSON has it; it is asked once for each value, not for each row."""
+    """Convert rows to a table. encode: converts a value to JSON; called once per object, not once per row."""
     kinds: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
     numbers: dict[tuple[str, ...], int] = {}
     order = []
@@ -39,7 +39,7 @@ def to_table(rows: Iterable[_Row], encode: Callable[[Any], Any]) -> Table:
 
 
 def from_table(table: Table, decode: Callable[[str, Any], Any]) -> Iterator[_Row]:
-    """The rows of a table. decode: (key, value as JSON has it) → value; equal ones may be one object."""
+    """The rows of a table. decode: (key, JSON value) → value; equal values may share one object."""
     counts: dict[int, int] = defaultdict(int)
     order = list(_values(table["kind"], table["count"], lambda value: value))
     for kind in order:
@@ -80,7 +80,7 @@ def _column(values: Sequence[Any], encode: Callable[[Any], Any]) -> dict[str, An
 
 
 def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[Any], list[int]]:
-    """The distinct values as JSON has them, and which of them each is. Most are an object that many rows share."""
+    """The distinct values, encoded, and the index of each value among them. Many rows share the same objects."""
     by_identity: dict[int, int] = {}
     by_text: dict[str, int] = {}
     distinct: list[Any] = []

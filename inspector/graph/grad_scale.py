@@ -1,4 +1,4 @@
-"""A graph with the scale of a GradScaler divided out of every gradient."""
+"""Divide the scale of a GradScaler out of every gradient of a graph."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from inspector.graph.step_replay import changed, copied
 from inspector.graph.values import Value, is_number
 
 _SIZES = ("norm", "mean", "min", "max", "low", "high")
-"""Keys of summaries and of ranges of norms that grow with the gradient; counts do not."""
+"""Keys of summaries and of ranges of norms that scale with the gradient; counts do not."""
 
 
 def without_grad_scale(graph: Graph, scale: float | None) -> Graph:
-    """The graph with gradients and grads divided by `scale`, which it then knows; itself where that is None."""
+    """The graph with gradients and grads divided by `scale`, and with that scale set; unchanged if it is None."""
     if scale is None:
         return graph
     network = copied(graph)
     for _, node in network.nodes(data=True):
         _divide(node, scale)
-        node.pop("derivative", None)  # in symbols, of the root that was multiplied
+        node.pop("derivative", None)  # its formula is that of the scaled root
         for moment in ("before", "after"):
             if moment in node:
                 node[moment] = node[moment] | {"grad": divide_by_scale(node[moment]["grad"], scale)}
@@ -31,12 +31,12 @@ def without_grad_scale(graph: Graph, scale: float | None) -> Graph:
 
 
 def divide_by_scale(value: Value, scale: float) -> Value:
-    """A value divided by a number; what is None or unknown stays so."""
+    """A value divided by a number; None and unknown values are unchanged."""
     if isinstance(value, list):
         return [divide_by_scale(item, scale) for item in value]
     if isinstance(value, dict):
         found = {key: item / scale if key in _SIZES and is_number(item) else item for key, item in value.items()}
-        found.pop("histogram", None)  # its buckets are powers of two of what was measured
+        found.pop("histogram", None)  # its buckets are powers of two of the scaled gradient
         return found
     return value / scale if is_number(value) and not isinstance(value, bool) else value
 

@@ -15,10 +15,10 @@ from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS, value_keys
 from inspector.graph.values import decode, encode
 
 _AT_LEAST = 3
-"""From so many members in a row on, a box is saved with the first and the last of them."""
+"""Minimum number of consecutive members that are saved as [first, last]."""
 _EDGE_VALUES = value_keys(*EDGE_ROWS.values())
 _NODE_VALUES = value_keys(*NODE_ROWS.values())
-"""Keys that hold values, in which "nan" is a number; elsewhere it is a text."""
+"""Keys that hold values, in which "nan" is the number; elsewhere it is a string."""
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def to_rows(graph: Graph) -> dict[str, Any]:
 
 
 def from_rows(rows: dict[str, Any]) -> Graph:
-    """The Graph that `to_rows` gave. Raises KeyError where a row lacks what every node or edge has."""
+    """The Graph of rows made by `to_rows`. Raises KeyError if a row lacks a key that every node or edge has."""
 
     def build() -> networkx.MultiDiGraph[Any]:
         nodes = ((row["id"], _node(row)) for row in rows["nodes"])
@@ -47,7 +47,7 @@ def from_rows(rows: dict[str, Any]) -> Graph:
 
 
 def to_columns(graph: Graph) -> dict[str, Any]:
-    """What `to_rows` gives, with nodes and edges as tables of `inspector.graph.columnar`."""
+    """The same as `to_rows`, with nodes and edges as tables of `inspector.graph.columnar`."""
     nodes = ({"id": key, **attributes} for key, attributes in graph.network.nodes(data=True))
     edges = (
         {"source": source, "target": target, **attributes}
@@ -58,7 +58,7 @@ def to_columns(graph: Graph) -> dict[str, Any]:
 
 
 def from_columns(columns: dict[str, Any]) -> Graph:
-    """The Graph that `to_columns` gave. Raises KeyError, IndexError or ValueError where it did not."""
+    """The Graph of columns made by `to_columns`. Raises KeyError, IndexError or ValueError for anything else."""
 
     def build() -> networkx.MultiDiGraph[Any]:
         return network_of(
@@ -92,7 +92,7 @@ def _to_row(identifier: str, attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def shortened(members: list[str]) -> Iterator[str | list[str]]:
-    """Ids, with `["n5", "n90"]` for `n5`, `n6`, … `n90`."""
+    """Shorten ranges of ids: `["n5", "n90"]` for `n5`, `n6`, … `n90`."""
     start = 0
     while start < len(members):
         end = start + 1
@@ -106,7 +106,7 @@ def shortened(members: list[str]) -> Iterator[str | list[str]]:
 
 
 def spelt_out(members: list[str | list[str]]) -> Iterator[str]:
-    """The ids that `shortened` was given."""
+    """Expand the ranges of ids made by `shortened`."""
     for member in members:
         if isinstance(member, str):
             yield member
@@ -121,5 +121,5 @@ def _number(identifier: str) -> int:
 
 
 def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: frozenset[str]) -> dict[str, Any]:
-    """A row without `keys`, its `values` decoded."""
+    """A row without `keys`, with its `values` decoded."""
     return {key: decode(item) if key in values else item for key, item in row.items() if key not in keys}

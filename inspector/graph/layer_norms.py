@@ -14,10 +14,10 @@ from inspector.graph.value_norms import value_norm
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm:
-    """The leaves of one module, or a leaf that is in none.
+    """The gradient norm of the leaves of one module, or of a leaf that is not in a module.
 
-    name: the module's path, or the leaf's name. size: the norm of what arrived at them together, NaN or infinite
-    where one of them is; None where nothing arrived, or it is not known.
+    name: the path of the module, or the name of the leaf. size: the norm of their gradients together; NaN or
+    infinite if one of them is; None if no gradient arrived or none is known.
     """
 
     name: str
@@ -25,7 +25,7 @@ class LayerNorm:
 
 
 def layers_of(graph: Graph, scale: float | None = None) -> list[LayerNorm]:
-    """Every layer, that nearest to the root first. scale: of a GradScaler, which is divided out."""
+    """Every layer, nearest to the root first. scale: the scale of a GradScaler, which is divided out."""
     of = topology_of(graph)
     found: dict[str, list[float | None]] = defaultdict(list)
     nearest: dict[str, int] = {}
@@ -40,6 +40,6 @@ def layers_of(graph: Graph, scale: float | None = None) -> list[LayerNorm]:
 
 
 def together(sizes: Iterable[float | None], scale: float = 1.0) -> float | None:
-    """The norm of several gradients together; None where none is known."""
+    """The norm of several gradients together; None if none is known."""
     known = [size / scale for size in sizes if size is not None]
     return math.hypot(*known) if known else None

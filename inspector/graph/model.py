@@ -1,8 +1,8 @@
-"""The Graph: what every later stage reads, whether it was traced a moment ago or loaded from a file.
+"""The Graph that every later stage reads, whether it was just traced or loaded from a file.
 
 `Graph.network` is a networkx MultiDiGraph with two kinds of nodes, `function` (an autograd Node) and
 `tensor`, and four kinds of edges, all pointing the way the gradient flows. The attribute dictionaries of
-its nodes and edges hold plain values (`inspector.graph.values`) and are the very rows of `report.json`.
+its nodes and edges hold plain values (`inspector.graph.values`) and are also the rows of `report.json`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Graph:
     note: what was folded, for a folded graph.
     marks: texts by the ids of functions and tensors, which figures show at the boxes that contain them.
     scale: the GradScaler's scale, if the gradients are divided by it.
-    order: the meaning of the step numbers: torch's order, or the textbook order (`playback.reordered`).
+    order: the meaning of the step numbers: torch's order, or the textbook order (`step_replay.reordered`).
     harmed: ids of functions and leaves on the path from a marked node to the affected leaves.
     """
 
@@ -79,7 +79,7 @@ class Graph:
 
     @property
     def ran(self) -> bool:
-        """Whether backward went through the graph, as far as known: large graphs have no steps."""
+        """Whether backward ran through the graph, as far as known: large graphs have no steps."""
         if self.steps or self.error is not None:
             return True
         if any(not is_unknown(function["step"]) for _, function in self.functions()):
@@ -92,20 +92,20 @@ class Graph:
         _ = self.network
 
     def refine(self, step: Callable[[Graph], None]) -> None:
-        """Let `step` complete the attributes of the network, now or when it is built."""
+        """Call `step` to complete the attributes of the network, now or when it is built."""
         if self._network is not None:
             step(self)
         else:
             self._refinements.append(step)
 
     def at(self, moment: Moment) -> networkx.MultiDiGraph[Any]:
-        """A read-only networkx graph of one moment, whose nodes answer `data` and `grad` directly.
+        """A read-only networkx graph of one moment, whose nodes have `data` and `grad` as attributes.
 
         moment: "before" or "after".
         """
         if moment not in MOMENTS:
             raise ValueError(f"unknown moment {moment!r}; choose from: {', '.join(MOMENTS)}")
-        view: Any = networkx.MultiDiGraph()  # of its edges with keys the stubs know nothing
+        view: Any = networkx.MultiDiGraph()  # the stubs do not declare edges with keys
         for identifier, attributes in self.network.nodes(data=True):
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
             view.add_node(identifier, **shared, **attributes[moment])

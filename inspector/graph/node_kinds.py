@@ -1,6 +1,6 @@
-"""The one table of what Nodes do: the kinds of each op. No torch needed.
+"""The table of what Nodes do: the kinds of each op. No torch needed.
 
-An op that is not in the table has no kind, and nothing is known of its outputs.
+An op that is not in the table has no kind, and nothing is known about its outputs.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from inspector.graph.node_names import op_of
 class NodeKind(Flag):
     """What a function does to its input, or its backward to a gradient.
 
-    What COVERS also SELECTS, what REARRANGES also COVERS, and what RESHAPES also REARRANGES. What ADDS also
-    PASSES, and what CLAMPS also MASKS.
+    RESHAPES implies REARRANGES, which implies COVERS, which implies SELECTS. ADDS implies PASSES, and CLAMPS
+    implies MASKS.
     """
 
     VIEW = auto()
-    """The output shares the memory of the input: torch's views, also the unsafe ones, of which torch keeps no
-    record."""
+    """The output shares the memory of the input: torch's views, including the unsafe ones, which torch does not
+    track."""
     SELECTS = auto()
-    """The output consists of elements of the input, unchanged but for a cast: all or some, whatever their values,
-    perhaps in another shape."""
+    """The output consists of elements of the input, unchanged except for a cast: all or some of them, whatever
+    their values, possibly in another shape."""
     COVERS = auto()
-    """The output has every element of the input, some perhaps several times."""
+    """The output has every element of the input, some possibly several times."""
     REARRANGES = auto()
-    """The output has every element of the input once, in the same dtype, perhaps in another order."""
+    """The output has every element of the input once, in the same dtype, possibly in another order."""
     RESHAPES = auto()
     """The output has the elements of the input in the same order, in another shape."""
 
@@ -38,7 +38,7 @@ class NodeKind(Flag):
     CHOOSES = auto()
     """The gradient goes to the chosen elements; all others get zeros, as intended."""
     MASKS = auto()
-    """The gradient passes at some elements only, perhaps at none."""
+    """The gradient passes at some elements only, possibly at none."""
     CLAMPS = auto()
     """The gradient passes where the input is within bounds."""
     FILLS = auto()
@@ -88,7 +88,7 @@ _VIEWS = {
     "view_as_complex": NodeKind.VIEW,
     "view_as_real": NodeKind.VIEW,
 }
-"""Views. Beside `view`, torch has `view_copy`, which gives the same elements in memory of its own."""
+"""Views. For each of them, such as `view`, torch has a `view_copy`, which copies the elements to new memory."""
 
 _UNSAFE_VIEWS = {
     "unsafe_split": NodeKind.VIEW | NodeKind.SELECTS | NodeKind.CHOOSES | NodeKind.SEVERAL_OUTPUTS,
@@ -195,7 +195,7 @@ _ACTIVATIONS = {
     "rrelu_with_noise": NodeKind.RECTIFIES,
     "sigmoid": NodeKind.SQUASHES,
     "silu": NodeKind.RECTIFIES,
-    "softmax": NodeKind.SQUASHES | NodeKind.SINGULAR,  # of a row of infinities
+    "softmax": NodeKind.SQUASHES | NodeKind.SINGULAR,  # NaN for a row of infinities
     "softplus": NodeKind.RECTIFIES,
     "softshrink": NodeKind.RECTIFIES,
     "tanh": NodeKind.SQUASHES,
@@ -310,7 +310,7 @@ KINDS: dict[str, NodeKind] = {
     **_FUNCTIONS,
     **_FURTHER,
 }
-"""By op, see `node_names`."""
+"""Kinds by op (see `node_names`)."""
 
 
 @functools.cache
@@ -322,6 +322,6 @@ def is_kind(name: str, *kinds: NodeKind) -> bool:
 
 @functools.cache
 def has_one_output(name: str) -> bool:
-    """Whether a Node of this name has one differentiable output, whatever its arguments; no if unknown."""
+    """Whether a Node of this name has one differentiable output, whatever its arguments; False if unknown."""
     op = op_of(name)
     return op in KINDS and NodeKind.SEVERAL_OUTPUTS not in KINDS[op]

@@ -1,11 +1,11 @@
-"""What the name of a Node says: the op of the forward, and how a reader calls it.
+"""Parse the name of a Node: the op of the forward, and a readable name.
 
 An op is torch's name of an operator, without the underscores at its ends and without `_forward`:
-`AddmmBackward0` is the Node of `addmm`, `SoftmaxBackward0` that of `_softmax`. Where the overloads of an operator
-have other inputs, or compute something else, an op names its overload as well: `add`, but `add.Scalar`.
+`AddmmBackward0` is the Node of `addmm`, `SoftmaxBackward0` that of `_softmax`. If an overload of an operator has
+different inputs, or computes something else, its op includes the overload: `add`, but `add.Scalar`.
 
-Only this module takes the names of Nodes apart. All others ask for ops and for their kinds (`node_kinds`), so
-that a graph from elsewhere may name its functions by their ops: `mul`, `relu`.
+Only this module parses the names of Nodes. All others use ops and their kinds (`node_kinds`), so a graph from
+another source may name its functions by their ops: `mul`, `relu`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import functools
 import re
 
 _OF_TORCH = re.compile(r"(?P<words>[A-Z]\w*?)Backward(?:Autograd[A-Z]\w*?)?\d+(?P<copy>_copy)?")
-"""A Node that torch generated from an operator, perhaps for nested tensors or for the copy of a view. The Node of
-a custom Function, `ReluBackward`, has no number."""
+"""The name of a Node that torch generated from an operator, possibly for nested tensors or for the copy of a view.
+The Node of a custom Function, `ReluBackward`, has no number."""
 
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 _NUMBER = re.compile(r"(?P<class>Backward(?:Autograd[A-Z]\w*?)?)\d+$")
@@ -34,7 +34,7 @@ _SPELLINGS = {
     "Rad2Deg": "rad2deg",
     "SpecialXlog1Py": "special_xlog1py",
 }
-"""Operators whose words begin after a digit elsewhere than in `MaxPool2DWithIndices`."""
+"""Operators that do not follow the pattern of `MaxPool2DWithIndices`, in which a word begins after `2D`."""
 
 _OVERLOADS = {
     "AddBackward1": "add.Scalar",
@@ -86,12 +86,13 @@ _OVERLOADS = {
     "XlogyBackward1": "xlogy.Scalar_Self",
     "XlogyBackward2": "xlogy.Scalar_Other",
 }
-"""The number of an overload is its place in torch's derivatives.yaml; the usual one has no overload in its op."""
+"""Ops that include an overload, by Node name. The number in the name is the position of the overload in torch's
+derivatives.yaml. The op of the most common overload does not include it."""
 
 
 @functools.cache
 def op_of(name: str) -> str:
-    """`addmm` for `AddmmBackward0`. AccumulateGrad, a custom Function and what is an op keep their names."""
+    """`addmm` for `AddmmBackward0`. AccumulateGrad, custom Functions and ops keep their names."""
     if name in _OVERLOADS:
         return _OVERLOADS[name]
     found = _OF_TORCH.fullmatch(name)
@@ -102,12 +103,12 @@ def op_of(name: str) -> str:
 
 
 def without_number(name: str) -> str:
-    """`PowBackward` for `PowBackward0`: torch's number tells overloads apart, not what the function does."""
+    """`PowBackward` for `PowBackward0`: torch's number distinguishes overloads, not what the function does."""
     return _NUMBER.sub(r"\g<class>", name)
 
 
 def without_backward(name: str) -> str:
-    """`Pow` for `PowBackward0`, `MyFunction` for `MyFunctionBackward`: what the forward ran."""
+    """`Pow` for `PowBackward0`, `MyFunction` for `MyFunctionBackward`: the operation of the forward."""
     return _ENDING.sub("", name) or name
 
 

@@ -1,7 +1,7 @@
-"""The rows of a graph: what `report.json` says of a node and an edge, and what networkx keeps as their attributes.
+"""Types of the rows of a graph: the nodes and edges of `report.json`, and their attributes in networkx.
 
-These types are the one place that says which keys a row has: the schema of the report, the check of a file that is
-read, and the values that are decoded all follow from them. A text below a key says what it means, in the schema.
+Only these types define the keys of a row: the schema of the report, the validation of a loaded file and the
+decoding of values are derived from them. The text below a key is its description in the schema.
 """
 
 from __future__ import annotations
@@ -301,16 +301,16 @@ IDS: dict[Any, dict[str, Any]] = {
     **{row: {"id": Id} for row in NODE_ROWS.values()},
     **{row: {"source": Id, "target": Id} for row in EDGE_ROWS.values()},
 }
-"""The keys that a row has in a file alone: networkx keeps ids beside the attributes."""
+"""Keys that a row has only in a file: networkx stores ids separately from the attributes."""
 
 IN_JSON: dict[Any, Any] = values.IN_JSON | {
     Members: list[Id | Annotated[list[Id], Meta(min_length=2, max_length=2)]],
 }
-"""What these types are in a file."""
+"""The types that stand for these in a file."""
 
 
 def value_keys(*rows: Any) -> frozenset[str]:
-    """The keys of these types of rows in which there are numbers of tensors, so that "nan" in them is no text."""
+    """The keys of these row types that hold numbers of tensors, in which "nan" is therefore not a string."""
     return frozenset(
         key for row in rows for key, hint in get_type_hints(row, include_extras=True).items() if _has_values(hint)
     )

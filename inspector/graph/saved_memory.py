@@ -16,9 +16,9 @@ NOT_RECORDED = "modules not known"
 
 @dataclass(frozen=True, slots=True)
 class SavedMemoryTotals:
-    """total: the bytes of all storages that functions saved, without those of leaves. packed: how many saved
-    tensors lie in a hook's hands (checkpointing, save_on_cpu), whose bytes are not known. modules: the bytes by
-    module at the top, the largest first; the items of one list together (`blocks.*`)."""
+    """total: the bytes of all storages that functions saved, without those of leaves. packed: number of saved
+    tensors that a hook packed (checkpointing, save_on_cpu), whose bytes are unknown. modules: the bytes by
+    top-level module, largest first; the items of one list together (`blocks.*`)."""
 
     total: int
     packed: int
@@ -26,12 +26,12 @@ class SavedMemoryTotals:
 
 
 def saved_bytes(function: FunctionRow) -> int:
-    """What one function adds to the memory that the graph keeps alive."""
+    """The bytes that one function adds to the memory held by the graph."""
     return sum(saved.get("bytes", 0) for saved in function["saved"])
 
 
 def saved_memory(graph: Graph) -> SavedMemoryTotals | None:
-    """What a graph keeps alive before backward; None if it was not recorded."""
+    """The memory held by a graph before backward; None if it was not recorded."""
     modules: Counter[str] = Counter()
     packed, is_known = 0, False
     for _, function in graph.functions():

@@ -20,7 +20,7 @@ _NOT_YET = "not run yet"
 
 @dataclass(frozen=True, slots=True)
 class ReplayFrame:
-    """What one frame shows at work: functions or boxes of a view, and from which step to which, from 1."""
+    """The running functions or boxes of a view in one frame, and their first and last step, counted from 1."""
 
     shown: tuple[str, ...]
     first: int
@@ -28,11 +28,11 @@ class ReplayFrame:
 
 
 def replay_frames(graph: Graph, most: int) -> list[ReplayFrame]:
-    """The turns of all functions and boxes of a graph, in the order of the first step of each.
+    """The frames of all functions and boxes of a graph, in the order of the first step of each.
 
-    The turn of a box lasts until the next one begins: what is in it may run in several stretches. An
-    AccumulateGrad of a view that draws it on its user has no turn of its own. most: where there would be more
-    turns than this, each has several functions or boxes.
+    The frame of a box lasts until the next one begins, because its functions may run with others between them. An
+    AccumulateGrad that a view draws at its user has no separate frame. most: the maximum number of frames; if
+    there would be more, each frame has several functions or boxes.
     """
     first = sorted((step, identifier) for identifier, step in _first_steps(graph))
     if not first:
@@ -60,7 +60,7 @@ def _first_steps(graph: Graph) -> Iterator[tuple[str, int]]:
 def reordered(graph: Graph, order: Order) -> Graph:
     """The graph with its steps in torch's order (`engine`), or level by level from the roots (`textbook`).
 
-    On a level the functions stand in walk order. Raises ValueError for another order.
+    The functions of a level are in walk order. Raises ValueError for an unknown order.
     """
     check_choice("order", order)
     if order == "engine" or not graph.steps:
@@ -78,9 +78,9 @@ def reordered(graph: Graph, order: Order) -> Graph:
 
 
 def after_steps(graph: Graph, count: int) -> Graph:
-    """The graph when `count` of its steps had run: its `after` is that moment.
+    """The graph after `count` of its steps: its `after` is the state at that moment.
 
-    What backward raised comes after all of them.
+    The error raised by backward, if any, comes after all steps.
     """
     if count >= len(graph.steps):
         return changed(graph, graph.network, graph.steps, None) if graph.error else graph
@@ -101,14 +101,14 @@ def after_steps(graph: Graph, count: int) -> Graph:
 
 
 def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
-    """The network with attribute dictionaries of its own, one level deep."""
+    """A copy of the network and of its dictionaries of attributes, one level deep."""
     nodes = ((key, dict(node)) for key, node in graph.network.nodes(data=True))
     edges = ((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
     return network_of(nodes, edges)
 
 
 def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
-    """The graph with another network, and with what findings say of it."""
+    """The graph with another network, and with the marks of its findings, its scale, note and order."""
     made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
     made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
     made.order = graph.order

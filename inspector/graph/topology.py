@@ -1,7 +1,7 @@
-"""The one index of a graph: order, levels, arrivals, and which function made which tensor.
+"""Index of a graph: order, levels, incoming edges, and the function that created each tensor.
 
-A graph of a million Nodes must not be copied: the index works on positions (the k-th function in walk order), and
-holds the edges as columns.
+To avoid copying a graph of a million Nodes, the index uses positions (the k-th function in walk order) and stores
+the edges in columns.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from inspector.graph.row_types import FunctionRow, NextEdge
 from inspector.graph.traversal import longest_ways, topological_order
 
 Pair = tuple[str, int]
-"""(id of a function, output number): a tensor of the forward. A leaf is that of its AccumulateGrad."""
+"""(id of a function, output number): a tensor of the forward. For a leaf, the function is its AccumulateGrad."""
 
 
 @dataclass(eq=False)
 class Topology:
     """The functions of a graph and their `next` edges, by position.
 
-    ids, functions: of each position. index: id → position. starts, targets: the edges of function k lead to
+    ids, functions: by position. index: id → position. starts, targets: the edges of function k go to
     targets[starts[k] : starts[k + 1]], by slot; `edges` are their attributes.
-    makers: tensor → which output of which function it is; of a folded graph the function may be in a box.
-    roots: where backward starts.
+    makers: tensor → the function that created it and the output number; in a folded graph the function may be in
+    a box. roots: the functions at which backward starts.
     """
 
     ids: list[str]
@@ -45,7 +45,7 @@ class Topology:
         return len(self.ids)
 
     def following(self, position: int) -> Sequence[int]:
-        """Where the edges of a function lead, by slot."""
+        """The targets of the edges of a function, by slot."""
         return self.targets[self.starts[position] : self.starts[position + 1]]
 
     def leaving(self, position: int) -> Iterator[tuple[int, NextEdge]]:
@@ -55,12 +55,12 @@ class Topology:
 
     @cached_property
     def order(self) -> array[int]:
-        """The functions in topological order, from the roots on (the same in every process)."""
+        """The functions in topological order, starting at the roots (the same in every process)."""
         return topological_order(self.starts, self.targets)
 
     @cached_property
     def turns(self) -> array[int]:
-        """The place of each function in `order`."""
+        """The index of each function in `order`."""
         turns = array("i", bytes(4 * len(self)))
         for turn, position in enumerate(self.order):
             turns[position] = turn
@@ -68,12 +68,12 @@ class Topology:
 
     @cached_property
     def levels(self) -> array[int]:
-        """How many edges the longest way from a root to each function has."""
+        """The number of edges on the longest path from a root to each function."""
         return longest_ways(self.order, self.starts, self.targets)
 
     @cached_property
     def arrivals(self) -> Arrivals:
-        """The edges by their targets."""
+        """The edges, grouped by target."""
         return _arrivals(self)
 
     @cached_property
@@ -88,12 +88,12 @@ class Topology:
 
     @cached_property
     def outputs(self) -> dict[Pair, str]:
-        """(function, output number) → the tensor that it made; of an AccumulateGrad its leaf."""
+        """(function, output number) → the tensor that it created; for an AccumulateGrad, its leaf."""
         return {pair: tensor for tensor, pair in self.makers.items()}
 
     @cached_property
     def made(self) -> dict[str, list[str]]:
-        """Function → the tensors that it made, by output number; of an AccumulateGrad its leaf."""
+        """Function → the tensors that it created, by output number; for an AccumulateGrad, its leaf."""
         found: dict[str, list[str]] = defaultdict(list)
         for tensor, (function, _) in self.makers.items():
             found[function].append(tensor)
@@ -102,9 +102,9 @@ class Topology:
 
 @dataclass(slots=True)
 class Arrivals:
-    """The edges by their targets: those into function k come from sources[starts[k] : starts[k + 1]].
+    """The edges, grouped by target: those to function k come from sources[starts[k] : starts[k + 1]].
 
-    numbers: which output of the target each edge belongs to.
+    numbers: the output of the target that each edge belongs to.
     """
 
     starts: array[int]
@@ -116,13 +116,13 @@ class Arrivals:
         return self.sources[self.starts[position] : self.starts[position + 1]]
 
     def outputs_entered(self, position: int, inside: Collection[int]) -> set[int]:
-        """Through which outputs of a function gradients arrive from functions that are not `inside`."""
+        """The outputs of a function at which gradients arrive from functions that are not `inside`."""
         edges = range(self.starts[position], self.starts[position + 1])
         return {self.numbers[edge] for edge in edges if self.sources[edge] not in inside}
 
 
 def topology_of(graph: Graph) -> Topology:
-    """The index of a Graph, made once. Functions and edges that are added later are not in it."""
+    """The index of a Graph, built once. Functions and edges that are added later are not in it."""
     found = _made.get(graph)
     if found is None:
         found = _made[graph] = _build_topology(graph)
@@ -166,7 +166,7 @@ def _slot(edge: tuple[int, int, NextEdge]) -> int:
 
 
 def _arrivals(of: Topology) -> Arrivals:
-    """The edges of a Topology by their targets, in walk order of the sources."""
+    """The edges of a Topology, grouped by target, with the sources in walk order."""
     counts = array("i", bytes(4 * (len(of) + 1)))
     for target in of.targets:
         counts[target + 1] += 1

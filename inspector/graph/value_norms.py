@@ -9,21 +9,21 @@ from inspector.graph.values import Value, is_summary
 
 
 def value_norm(value: Value) -> float | None:
-    """The 2-norm, of several outputs together; an output that is None adds nothing.
+    """The 2-norm of a value, of several outputs together; an output that is None adds nothing.
 
-    None where the value is None, unknown as a whole or in part, or has no elements.
+    None if the value is None, unknown as a whole or in part, or has no elements.
     """
     sizes: list[float] = []
     for size in _sizes(value):
         if size is None:
             return None
         sizes.append(size)
-    # hypot scales: the squares of 1e-30 do not vanish, those of 1e200 do not overflow
+    # hypot scales its arguments: the squares of 1e-30 do not underflow, those of 1e200 do not overflow
     return math.hypot(*sizes) if sizes else None
 
 
 def is_zero(value: Value) -> bool:
-    """Whether it is known and every element is exactly zero."""
+    """Whether the value is known and every element is exactly zero."""
     if is_summary(value):
         return (
             value_norm(value) == 0.0 if "zeros" not in value else bool(value["zeros"] == math.prod(value["shape"]))
@@ -32,16 +32,16 @@ def is_zero(value: Value) -> bool:
 
 
 def is_finite(value: Value) -> bool:
-    """False where some element is known to be NaN or infinite."""
+    """False if an element is known to be NaN or infinite."""
     if is_summary(value):
-        if "nans" not in value:  # of a light recording: a norm is finite where all elements are
+        if "nans" not in value:  # light recording: the norm is finite if all elements are
             return math.isfinite(value_norm(value) or 0.0)
         return not (value["nans"] or value["infinities"])
     return all(size is None or math.isfinite(size) for size in _sizes(value))
 
 
 def _sizes(value: Value) -> Iterator[float | None]:
-    """The absolute value of every element, of a summary its norm; None for what is unknown."""
+    """The absolute value of every element, and the norm of every summary; None for an unknown one."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

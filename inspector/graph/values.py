@@ -1,20 +1,20 @@
-"""Plain values: what the model holds in the place of tensors.
+"""Plain values, which the model stores instead of tensors.
 
 A value is one of
 - ``None``: torch's own None (a ``grad`` that is None), never "not known";
 - a bool, int, float or complex: a tensor without dimensions, in full;
 - nested lists of those: a tensor of up to ``FULL`` elements, in full;
-- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities", "histogram"}``, of
-  which a light recording has the first three;
-- ``{"unknown": reason}``: what was not seen.
+- a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities", "histogram"}``; a
+  light recording has only the first three;
+- ``{"unknown": reason}``: a value that was not recorded.
 
-The histogram is of magnitudes, by powers of two: ``{"counted", "exponent", "counts"}``, where ``counts[k]``
-elements have 2**(exponent + k) <= |element| < 2**(exponent + k + 1). It is of a sample, ``counted`` elements at
-even distances (of a tensor of up to 511 elements: all; of a sparse one: of what is stored). Zeros, NaN and
-infinities are in no bucket; without buckets the exponent is None.
+The histogram counts magnitudes by powers of two: ``{"counted", "exponent", "counts"}``, where ``counts[k]``
+elements have 2**(exponent + k) <= |element| < 2**(exponent + k + 1). It covers a sample of ``counted`` elements,
+taken at even distances (all elements of a tensor of up to 511; only stored elements of a sparse tensor). Zeros,
+NaN and infinities are not in any bucket; without buckets the exponent is None.
 
-In JSON a NaN or an infinity is a string and a complex number ``{"re", "im"}``;
-`encode` and `decode` go from one to the other.
+In JSON, NaN and infinities are strings and a complex number is ``{"re", "im"}``; `encode` and `decode` convert
+between the two forms.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ IN_JSON: dict[Any, Any] = {
     Statistic: int | float | _NotFinite | Unknown | None,
     Value: bool | int | float | _NotFinite | None | list[Value] | Summary | Complex | Unknown,
 }
-"""What these types are in a file, where a NaN is a text. A summary is told from the others by its `shape`."""
+"""The types that stand for these in a file, where NaN is a string. A summary is distinguished by its `shape`."""
 
 _AS_THEY_ARE = (str, int, bool, type(None))
 _NAMED_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -125,8 +125,8 @@ def is_number(value: Value) -> bool:
 
 
 def encode(value: Any) -> Any:
-    """`value`, or any plain structure that holds values, as JSON has it."""
-    if type(value) in _AS_THEY_ARE:  # nearly all that a large graph holds
+    """Convert `value`, or any plain structure that holds values, to JSON."""
+    if type(value) in _AS_THEY_ARE:  # nearly all values of a large graph
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else _float_name(value)
@@ -140,21 +140,21 @@ def encode(value: Any) -> Any:
 
 
 def decode_number(value: Any) -> Value:
-    """One element as JSON has it, back as a number."""
+    """Convert one element from JSON to a number."""
     if isinstance(value, str):
-        return _NAMED_FLOATS.get(value, value)  # any other text (a reason, a symbol) is itself
+        return _NAMED_FLOATS.get(value, value)  # any other string (a reason, a symbol) is unchanged
     if isinstance(value, dict) and value.keys() == {"re", "im"}:
         return complex(decode_number(value["re"]), decode_number(value["im"]))
     return value
 
 
 def decode(value: Any) -> Value:
-    """A value as JSON has it, back as the model has it. The inverse of `encode` for values.
+    """Convert a value from JSON to the model's form. The inverse of `encode` for values.
 
-    What is the same in both may be the object that was given.
+    Parts that are the same in both forms are not necessarily copied.
     """
     kind = type(value)
-    if kind is float or kind is int or value is None:  # nearly all that a large graph holds
+    if kind is float or kind is int or value is None:  # nearly all values of a large graph
         return value
     if kind is dict and "norm" in value and "shape" in value and _has_no_names(value):
         return value

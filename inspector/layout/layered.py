@@ -224,12 +224,12 @@ def _parted(
     if not cuts:
         return draft, []
     ranks = [rank + 2 * sum(rank > cut for cut in cuts) for rank in draft.ranks]
-    wished = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
-    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wished))
+    wanted = [cut + 1 + 2 * number for number, cut in enumerate(cuts)]
+    parted = _spread(problem, _run(problem, stations, replace(draft, ranks=ranks), upper, wanted))
     if [parted.ranks[host] for host in range(len(hosts))] != [ranks[host] for host in range(len(hosts))]:
         return draft, []  # unconnected parts have moved to other ranks
     extents = _extents(problem, parted)
-    return parted, [(extents[line], extents[line + 1]) for line in wished]
+    return parted, [(extents[line], extents[line + 1]) for line in wanted]
 
 
 # ---- the result -------------------------------------------------------------------------------------------

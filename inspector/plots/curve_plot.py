@@ -119,13 +119,13 @@ def _label(graph: Graph, item: Slice) -> Label:
     symbol = format_formula(item.symbol) if item.symbol and any(map(str.isalpha, item.symbol)) else ""
     if width(symbol, MAIN_SIZE) > _TOGETHER[0] / 2:
         symbol = ""
-    told = f"slope {symbol} = {slope}" if symbol else f"slope {slope}"
-    lines = [TextRun(0, 0, told, MAIN_SIZE, "medium", "gradient")]
+    text = f"slope {symbol} = {slope}" if symbol else f"slope {slope}"
+    lines = [TextRun(0, 0, text, MAIN_SIZE, "medium", "gradient")]
     if is_number(item.grad):
         is_slope = abs(item.grad - item.slope) <= 1e-5 * max(abs(item.slope), abs(item.grad))
         added = "" if is_slope else " (accumulated)"
-        told = f"{_name(graph, item.leaf)}.grad = {format_number(item.grad)}{added}"
-        lines.append(TextRun(0, 0, told, SMALL_SIZE, "regular", "quiet"))
+        text = f"{_name(graph, item.leaf)}.grad = {format_number(item.grad)}{added}"
+        lines.append(TextRun(0, 0, text, SMALL_SIZE, "regular", "quiet"))
     return Label(tuple(lines))
 
 

@@ -45,8 +45,9 @@ def passed(call: BackwardView, node: str) -> float | None:
 def slope(call: BackwardView, node: str) -> float | None:
     """The mean derivative of a sigmoid, tanh or softmax at its output, as a share of its maximum.
 
-    For a sigmoid s: the mean of s(1 - s), divided by 1/4; for a tanh t: that of 1 - t^2; for a softmax: one minus
-    the mean sum of squares of a row, which is 1 if each row has a single entry. None if unknown.
+    For a sigmoid s: the mean of s(1 - s), divided by 1/4; for a tanh t: the mean of 1 - t^2; for a softmax: one
+    minus the mean sum of squares of a row (1 if a single entry has all the weight), divided by its maximum. None
+    if unknown.
     """
     value = result(call, node)
     if value is None:

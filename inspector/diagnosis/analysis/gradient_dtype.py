@@ -8,7 +8,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.graph.values import is_summary
 
 HALF = "float16"
-"""The dtype whose smallest number is 6e-8; bfloat16 has the range of float32."""
+"""The dtype with a smallest positive number of 6e-8; bfloat16 has the range of float32."""
 
 
 def gradient_dtype(call: BackwardView, node: str, value: Any) -> str | None:

@@ -34,7 +34,7 @@ def is_flat_softmax(call: BackwardView, node: str) -> bool:
 
 
 def _is_summed_over(call: BackwardView, node: str) -> bool:
-    """Whether a matrix product sums over what a Node makes: attention to the only token there is."""
+    """Whether a matrix product sums over the output of a Node, as in attention to a single token."""
     users = [edge.source for edge in call.incoming.get(node, ())]
     while users:
         user = users.pop()

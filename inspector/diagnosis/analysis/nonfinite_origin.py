@@ -50,7 +50,7 @@ def root_nodes(call: BackwardView) -> list[str]:
 
 
 def forward_origins(call: BackwardView, starts: Iterable[str]) -> Iterator[str]:
-    """The Nodes that first produced non-finite outputs among those below `starts`."""
+    """The Nodes that first produced non-finite outputs, among `starts` and the Nodes towards the leaves."""
     below = functools.cache(functools.partial(_nonfinite_inputs, call))
     for node in reach((node for start in starts for node in _bad_at(call, start)), below):
         if not below(node):
@@ -74,18 +74,18 @@ def _nonfinite_inputs(call: BackwardView, node: str) -> list[str]:
 
 
 def known_inputs(call: BackwardView, node: str) -> list[str]:
-    """The nearest Nodes below whose output is known."""
+    """The nearest Nodes towards the leaves whose output is known."""
     return [other for other in _below(call, node) if kind(output(call, other)) is not None]
 
 
 def _below(call: BackwardView, node: str) -> Iterator[str]:
-    """The Nodes below, down to the nearest one on each path whose output is known."""
+    """The Nodes towards the leaves, up to the nearest one on each path whose output is known."""
     return reach(call.inputs_of(node), lambda other: call.inputs_of(other) if kind_of(call, other) is None else ())
 
 
 def _likely_origin(call: BackwardView, node: str) -> str:
-    """The origin, if not all Nodes between a bad output and the finite ones below are known: the lowest that can
-    create non-finite values."""
+    """The origin, if not all Nodes between a non-finite output and the finite ones before it are known: the one
+    nearest to the leaves that can create non-finite values."""
     unseen = [other for other in _below(call, node) if kind(output(call, other)) is None]
     creators = [other for other in (node, *unseen) if is_of_kind(call, other, NodeKind.SINGULAR)]
     return creators[-1] if creators else node
@@ -118,7 +118,7 @@ def gradient_origins(call: BackwardView) -> Iterator[str]:
 
 
 def _received(call: BackwardView, node: str, holds: Callable[[Value], bool]) -> bool:
-    """Whether a Node ran, with a gradient of which this holds."""
+    """Whether a Node ran with a gradient that satisfies `holds`."""
     function = call.functions[node]
     return isinstance(function["step"], int) and holds(function["gradient"])
 
@@ -128,9 +128,9 @@ def _passes_bad(call: BackwardView, edge: GradientEdge) -> bool:
 
 
 def _makes_nonfinite(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether, of several Nodes that all were given finite gradients and whose sum is not finite, this is the one.
+    """Whether the source of an edge is the likely origin, if Nodes with finite gradients gave a non-finite sum.
 
-    A light recording does not measure what each of them gave.
+    A light recording does not measure the gradient along each edge.
     """
     if not is_nonfinite(call.functions[edge.target]["gradient"]) or kind(edge.gradient) is not None:
         return False

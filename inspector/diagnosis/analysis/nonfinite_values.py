@@ -42,9 +42,9 @@ def root_kind(call: BackwardView) -> Kind | None:
 
 
 def nonfinite_ends(call: BackwardView) -> list[str]:
-    """The Nodes at which a non-finite gradient came out: those of the leaves, or of the requested tensors.
+    """The Nodes of leaves and of requested tensors that received a non-finite gradient.
 
-    One that is lost on its path (`inf` into a relu that is off) has no effect.
+    A non-finite gradient that does not reach one of them (`inf` at an inactive relu) has no effect.
     """
     asked = [str(call.tensors[tensor]["grad_fn"]) for tensor in call.row.setting.wanted or ()]
     ends = dict.fromkeys([*call.leaf_of, *(node for node in asked if node in call.functions)])
@@ -63,7 +63,7 @@ def first_nonfinite_call(evidence: Evidence) -> BackwardView | None:
 
 
 def affected_leaves(call: BackwardView, node: str) -> list[str]:
-    """The names of the leaves with a non-finite gradient; if none is known, those under a Node."""
+    """The names of the leaves with a non-finite gradient; if none is known, of all leaves affected by a Node."""
     bad = [leaf for function, leaf in call.leaf_of.items() if is_nonfinite(call.functions[function]["gradient"])]
     return call.names(bad) or call.leaves_affected_by([node])
 

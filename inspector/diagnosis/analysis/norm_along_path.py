@@ -5,7 +5,7 @@ torch and transformers) preserves the norm whatever its shape, while the size of
 width. `benchmarks/healthy_norms.py` prints both: over ten healthy convolutions the norm falls to 1e-4 and the size
 of an element to 2e-6.
 
-The path to a layer is the one that carries most of the gradient: on a residual stream the stream, not its
+The path to a layer is the one that carries most of the gradient: in a residual network, the stream and not its
 branches.
 """
 
@@ -27,7 +27,7 @@ from inspector.graph.values import is_unknown
 class NormAtNode:
     """A Node on the path of most of the gradient.
 
-    size: the norm that arrived. above: the previous Node on the path; None at a root, and if unknown.
+    size: the norm that arrived. predecessor: the previous Node on the path; None at a root, and if unknown.
     highest, lowest: the largest and the smallest norm at the layers on the path, including this Node if it is one;
     None before the first layer. Norms between layers do not count: within a norm layer, for example, the gradient
     of the variance is far smaller and that of the squares far larger.
@@ -73,10 +73,10 @@ class NormAlongPath:
         ]
 
     def low_norm_nodes(self, least: float) -> set[str]:
-        """The Nodes at which less than `least` of the most that arrived on the way to them arrives, and at no Node
-        behind them more: a residual stream brings to what is behind a branch what the branch has lost.
+        """The Nodes with a norm of less than `least` times the highest on their path, if it stays low after them.
 
-        Zeros count where that little had arrived before them.
+        After a branch it may be high again: the residual stream carries the gradient that the branch has lost. A
+        zero counts only if the norm was low before it.
         """
         low: dict[str, bool] = {}
         for node in self._order:
@@ -96,8 +96,7 @@ class NormAlongPath:
         return found
 
     def _joins_more(self, node: str, most: float) -> bool:
-        """Whether more than this arrives at a Node together, of which a light recording does not know what came
-        from where."""
+        """Whether a Node received at least this norm in total, if the norm per edge is unknown."""
         step = self.steps.get(node)
         return step is not None and step.highest is None and step.size >= most
 
@@ -117,8 +116,7 @@ class NormAlongPath:
         return NormAtNode(node, size, above, highest, lowest)
 
     def _above(self, node: str) -> str | None:
-        """The Node from which most of the gradient came; None at a root, and if a light recording does not show
-        it."""
+        """The Node from which most of the gradient came; None at a root, and if unknown in a light recording."""
         sizes = [(value_norm(edge.gradient), edge.source) for edge in self.call.incoming.get(node, ())]
         known = [(size, source) for size, source in sizes if size is not None and math.isfinite(size)]
         if any(is_unknown(edge.gradient) for edge in self.call.incoming.get(node, ())):

@@ -22,9 +22,9 @@ _NAMED = 5
 class NormChange:
     """A path on which the norm changes.
 
-    first, last: the norm at its ends, divided by a GradScaler's scale. count: its Nodes. location: the line with
-    most of the change. nodes: the Nodes of that line with most of it, and names what they are. factor: by which
-    such a Node multiplies the norm. parameters: the affected ones.
+    first, last: the norm at its ends, divided by a GradScaler's scale. count: number of its Nodes. location: the
+    line with most of the change. nodes: the Nodes of that line with the largest changes; names: their description.
+    factor: by which such a Node multiplies the norm, on average. parameters: the affected parameters.
     """
 
     first: float
@@ -40,9 +40,9 @@ class NormChange:
 def norm_changes(
     evidence: Evidence, depth: NormAlongPath, nodes: set[str], sign: Literal[-1, 1]
 ) -> Iterator[NormChange]:
-    """What happened on the ways to those `nodes` at which trained leaves are used, and nowhere else.
+    """The changes on the paths to trained leaves whose largest gradient arrives at one of these `nodes`.
 
-    One Change for each first layer of such ways.
+    Paths with the same first layer give one NormChange.
 
     sign: -1 for a norm that falls, 1 for one that rises.
     """
@@ -68,7 +68,7 @@ def _change(depth: NormAlongPath, layers: list[LayerEnd], sign: int) -> NormChan
     far = max(layers, key=lambda layer: sign * _log(layer.step.size))
     way = _way(depth, far)
     at_layer = [k for k, step in enumerate(way) if step.node in depth.used_at]
-    end = max(at_layer, key=lambda k: -sign * _log(way[k].size))  # the largest where it falls
+    end = max(at_layer, key=lambda k: -sign * _log(way[k].size))  # the largest norm if it falls
     way = way[: end + 1]
     by_node = {step.node: _log(step.size) - _log(after.size) for after, step in pairwise(way)}
     lost = {node: -sign * share for node, share in by_node.items()}
@@ -94,11 +94,11 @@ def _change(depth: NormAlongPath, layers: list[LayerEnd], sign: int) -> NormChan
 
 
 def _log(size: float) -> float:
-    return math.log(max(size, 1e-45))  # the smallest float32: what is flushed to zero was no more
+    return math.log(max(size, 1e-45))  # the smallest float32: a value flushed to zero was smaller
 
 
 def _line(call: BackwardView, node: str) -> str:
-    """A key for the line that created a Node; if it is not known for all, for all Nodes of its kind."""
+    """A key for the line that created a Node; if the line is unknown, the name of the Node."""
     source = call.functions[node]["source"]
     if source and not is_unknown(source):
         return f"{source['file']}:{source['line']}"

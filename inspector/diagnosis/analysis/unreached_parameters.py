@@ -13,7 +13,7 @@ from inspector.report.row_types import LeafRow
 
 @dataclass(frozen=True, slots=True)
 class UnreachedParameter:
-    """leaf: its row. of_a_model_in_use: whether its model ran, or others of its parameters were reached.
+    """leaf: its row. of_a_model_in_use: whether its model ran, or other parameters of its model were reached.
     others_reached: whether its optimizer (or, without one, its model) holds parameters that were reached."""
 
     leaf: LeafRow
@@ -36,8 +36,8 @@ def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
 
 
 def is_idle(evidence: Evidence, leaf: LeafRow) -> bool:
-    """Whether it may be used in another call: another head's turn, an expert that got no sample."""
-    if leaf["without_graph"] is not None:  # its turn came
+    """Whether a leaf may be used in another call: heads trained in turn, an expert that got no sample."""
+    if leaf["without_graph"] is not None:  # it was used, but without gradients
         return False
     return _takes_turns(evidence, leaf) or _is_one_of_several(evidence, leaf)
 
@@ -57,9 +57,9 @@ def _takes_turns(evidence: Evidence, leaf: LeafRow) -> bool:
 
 
 def _is_one_of_several(evidence: Evidence, leaf: LeafRow) -> bool:
-    """Whether it is one of several equal siblings, such as `experts.3.weight`, of which others were reached.
+    """Whether a leaf is one of several equal siblings, such as `experts.3.weight`, of which others were reached.
 
-    A layer that was left out of a chain of layers is not, because there each layer is under the next.
+    A layer left out of a chain of layers is not, because there the gradient of one layer passes through the next.
     """
     parts = leaf["name"].split(".")
     for position, part in enumerate(parts):
@@ -93,8 +93,8 @@ def _are_chained(evidence: Evidence, leaves: list[LeafRow]) -> bool:
 
 
 def _used_with(call: BackwardView, leaf: str) -> set[str]:
-    """The leaves that lie under the first Nodes above one that have more than it under them, by AccumulateGrad: a
-    transpose of a weight has not, the product that it goes into has."""
+    """The AccumulateGrads of the other leaves that the nearest users of a leaf depend on: the transpose of a
+    weight has no others, the product that uses the transpose has."""
     users, below = {leaf}, {leaf}
     while users and below <= {leaf}:
         users = {edge.source for node in users for edge in call.incoming.get(node, ())}

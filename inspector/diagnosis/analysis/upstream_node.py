@@ -67,8 +67,8 @@ def dimension(call: BackwardView, node: str) -> int | None:
 
 
 def same_dimension(call: BackwardView, upper: str, producer: Producer) -> bool:
-    """Whether two softmaxes normalise over the same elements, as far as known."""
-    if producer.between:  # in another shape, a dimension has another number
+    """Whether two softmaxes normalise over the same elements; True if unknown."""
+    if producer.between:  # the shapes differ, so the dimensions cannot be compared
         return True
     over, under = dimension(call, upper), dimension(call, producer.node)
     return over is None or under is None or over == under

@@ -17,8 +17,8 @@ from inspector.graph.value_norms import is_zero, value_norm
 from inspector.graph.values import is_summary, is_unknown
 
 TINY = 1e-30
-"""A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: what arrives with a norm like this and leaves as
-zeros was not cut but has vanished."""
+"""A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: a gradient with a smaller norm than this that
+becomes zero has vanished and was not cut off."""
 
 _WITHOUT_OPERAND = (NodeKind.MASKS, NodeKind.ROUNDS, NodeKind.RECTIFIES, NodeKind.SQUASHES)
 """Functions that produce zeros without another operand."""
@@ -38,7 +38,7 @@ _ADDED_SLOT = {
 """Inputs that are only added (a bias), by op: their gradient is a sum, which may cancel but is never masked."""
 
 _ZERO_AT_ZERO = ("mul", "mul.Scalar", "prod", "prod.dim_int", "dot", "mm", "bmm", "cos", "cosh", "sinc")
-"""Functions whose gradient may be zero because the input is."""
+"""Functions whose gradient may be zero because the input is zero."""
 
 _MOST_CAUSES = 8
 """Maximum causes kept per Node: enough to see whether one of them is intended."""
@@ -48,8 +48,8 @@ _MOST_CAUSES = 8
 class ZeroCause:
     """A gradient arrived at `node`, and zeros left it.
 
-    edge: the edge they left by. hooked: a hook on that edge made the zeros. operand: the id of a tensor of zeros
-    by which the Node multiplied. leaves: the ids of the trained leaves whose gradient is therefore zero.
+    edge: the edge with the zeros. hooked: whether a hook on that edge made them. operand: the id of a tensor of
+    zeros by which the Node multiplied. leaves: the ids of the trained leaves whose gradient is therefore zero.
     """
 
     node: str
@@ -73,7 +73,7 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
         if node not in causes or not evidence.is_trained(call.name(leaf)):
             continue
         explained = [_explain(call, cause, leaf) for cause in causes[node]]
-        if not explained or any(zero is None for zero in explained):  # one way that is in order will do
+        if not explained or any(zero is None for zero in explained):  # one path without a defect is enough
             continue
         for zero in explained[:1]:
             assert zero is not None
@@ -103,7 +103,7 @@ def data(call: BackwardView, tensor: str) -> Any:
 
 
 def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
-    """For each Node at which zeros arrived, where they started. Empty if unknown."""
+    """For each Node at which zeros arrived, the edges on which they started; empty if unknown."""
     causes: dict[str, list[_ZeroSource]] = {}
     for node in topological_order(call):
         if not is_zero(call.functions[node]["gradient"]):
@@ -114,7 +114,7 @@ def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
             if edge.source in causes:
                 more = causes[edge.source]
             elif is_unknown(edge.gradient) or not (is_zero(edge.gradient) or len(edges) == 1):
-                more = []  # not known, or a sum that cancels
+                more = []  # unknown, or a sum that cancels
             else:
                 more = [_ZeroSource(edge, hooked=not is_zero(edge.gradient))]
             if not more:
@@ -133,7 +133,7 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
     if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
         return None
     if not call.knows_saved and not is_of_kind(call, node, *_WITHOUT_OPERAND):
-        return None  # what it multiplied by is not known: the B of LoRA before its first step, say
+        return None  # the operand is unknown, for example the B of LoRA before its first step
     operands = [tensor for tensor in _operands(call, edge) if is_zero(data(call, tensor))]
     own = _input(call, edge)
     if not operands:
@@ -142,7 +142,7 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
     maker, held = _origin_of(call, operands[0])
     if held is not None and held in call.leaf_of.values() and (_is_learning(call, held) or _is_small(call, held)):
         return None
-    if maker is not None:  # its zeros were made by another Node, which is the one to look at
+    if maker is not None:  # another Node made the zeros of the operand: report that one
         other = next(iter(call.next_edges.get(maker, ())), edge)
         return ZeroCause(maker, other, False, held, (leaf,))
     return ZeroCause(node, edge, False, held, (leaf,))
@@ -160,7 +160,7 @@ def _has_vanished(call: BackwardView, node: str) -> bool:
 
 
 def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether something else was chosen here: by the function, a router, or a loss at its minimum."""
+    """Whether the zeros are intended: a function or router chose other elements, or the loss is at its minimum."""
     if is_of_kind(call, edge.source, NodeKind.CHOOSES) or is_idle(call, edge.source, edge.slot):
         return True
     return is_of_kind(call, edge.source, NodeKind.CLAMPS) and at_minimum(call)
@@ -172,8 +172,8 @@ def at_minimum(call: BackwardView) -> bool:
 
 
 def is_idle(call: BackwardView, node: str, slot: int = 0) -> bool:
-    """Whether a Node is one of several that a line made beside each other, of which others let gradients through:
-    an expert that no sample was sent to."""
+    """Whether a Node is one of several parallel Nodes of one line, of which others pass gradients: an expert that
+    got no sample."""
     source, name = call.functions[node]["source"], call.functions[node]["name"]
     siblings = [
         other
@@ -192,7 +192,7 @@ def is_idle(call: BackwardView, node: str, slot: int = 0) -> bool:
 
 
 def _is_empty(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether a Node worked on no elements: an expert without a token."""
+    """Whether a Node processed an empty tensor: an expert without a token."""
     values = [edge.gradient, call.functions[edge.source]["gradient"]]
     values += [data(call, tensor) for tensor in call.saved.get(edge.source, {}).values()]
     return any(is_summary(value) and 0 in value["shape"] for value in values) or [] in values
@@ -218,13 +218,13 @@ def _operands(call: BackwardView, edge: GradientEdge) -> Iterator[str]:
 
 
 def _is_stationary(call: BackwardView, node: str, own: str | None) -> bool:
-    """Whether the zeros are those of the input itself (`x * x` at 0), which a step may leave."""
+    """Whether the gradient is zero because the input is (`x * x` at 0), which a step can change."""
     return own is not None and op(call, node) in _ZERO_AT_ZERO and is_zero(data(call, own))
 
 
 def _origin_of(call: BackwardView, tensor: str) -> tuple[str | None, str | None]:
-    """Where zeros come from: the Node that made them, and the constant of zeros that it made them from, if it did;
-    or no Node, and the leaf or the constant that held them."""
+    """The origin of zeros: (the Node that made them, the constant of zeros it used or None), or (None, the leaf or
+    constant that holds them)."""
     seen = set()
     while (node := call.tensors[tensor]["grad_fn"]) is not None and node not in seen:
         seen.add(node)
@@ -238,7 +238,8 @@ def _origin_of(call: BackwardView, tensor: str) -> tuple[str | None, str | None]
 
 
 def _zero_inputs(call: BackwardView, node: str) -> list[str]:
-    """What is all zeros among what a Node worked on: first what learns, beyond views of it, then constants."""
+    """The inputs of a Node that are all zeros: first those with a gradient, looking through views, then constants.
+    """
     found: list[str] = []
     for edge in call.next_edges.get(node, ()):
         found += _known([_input(call, edge), _viewed(call, edge.target)])
@@ -247,7 +248,7 @@ def _zero_inputs(call: BackwardView, node: str) -> list[str]:
 
 
 def _viewed(call: BackwardView, node: str) -> str | None:
-    """The leaf that a Node shows in another form (`weight.t()`)."""
+    """The leaf of which a Node is a view or a copy (`weight.t()`)."""
     while is_of_kind(call, node, NodeKind.COVERS) and len(call.next_edges.get(node, ())) == 1:
         node = call.next_edges[node][0].target
     return call.leaf_of.get(node)
@@ -258,13 +259,13 @@ def _known(tensors: Iterable[str | None]) -> Iterator[str]:
 
 
 def _is_learning(call: BackwardView, leaf: str) -> bool:
-    """Whether a leaf gets a gradient that will move it away from zero: a zero-initialised branch opens with the
-    first step."""
+    """Whether a leaf gets a gradient that will change it from zero: a zero-initialised branch becomes active after
+    the first step."""
     size = value_norm(call.tensors[leaf]["gradient"])
     return size is not None and (size > 0 or math.isnan(size))
 
 
 def _is_small(call: BackwardView, leaf: str) -> bool:
-    """Whether a leaf is shown in full: the stationary point of a lesson (`x * y` at (0, 0))."""
+    """Whether a leaf is stored in full: a stationary point in a small example (`x * y` at (0, 0))."""
     value = data(call, leaf)
     return not is_summary(value) and not is_unknown(value)

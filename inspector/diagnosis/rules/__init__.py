@@ -1,4 +1,4 @@
-"""One module a rule. The table is their order: of two findings that are equally bad, the earlier comes first."""
+"""The rules, one module each. Findings of equal severity are in the order of this table."""
 
 from inspector.diagnosis.rule import Rule
 from inspector.diagnosis.rules import (

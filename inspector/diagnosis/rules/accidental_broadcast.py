@@ -52,7 +52,7 @@ _ON_THE_WAY = {
     "view",
     "where",
 }
-"""What a loss does with a difference: elementwise operations, then a reduction to one number. Anything else (a
+"""Operations of a loss on a difference: elementwise ones, then a reduction to one number. Any other operation (a
 matrix product, a selection, a softmax over the pairs) means that the pairs are intended."""
 
 _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
@@ -60,7 +60,7 @@ _MEANT = re.compile(r"unsqueeze|None|newaxis|broadcast|expand|outer")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every operation of [n, 1] and [n] whose result only goes straight into a root."""
+    """Every operation of [n, 1] and [n] whose result is used only for a loss."""
     for call in evidence.calls_recorded_in_full:
         for node, row in call.functions.items():
             shapes = row.get("operands")
@@ -69,7 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _is_column_and_vector(first: list[int], second: list[int]) -> bool:
-    """Whether they have the same number of elements but not of dimensions, and the longer shape ends in 1."""
+    """Whether the shapes have the same elements but not the same dimensions, and the longer shape ends in 1."""
     longer, shorter = (first, second) if len(first) > len(second) else (second, first)
     return len(longer) != len(shorter) and longer[-1] == 1 and longer[:-1] == shorter
 

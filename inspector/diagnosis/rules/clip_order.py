@@ -27,15 +27,15 @@ from inspector.report.row_types import EventRow
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first clip at each line whose gradients were missing, already used, or scaled."""
-    told: set[tuple[str, int] | None] = set()
+    reported: set[tuple[str, int] | None] = set()
     for position, event in enumerate(evidence.events):
         names = event.get("parameters", [])
         if event["event"] != "clip" or not names or math.isinf(event.get("limit", 0.0)):
-            continue  # a limit of infinity clips nothing: it measures
+            continue  # with an infinite limit, only the norm is measured
         line = file_and_line(event["source"])
-        wrong = _wrong(evidence, position) if line not in told else None
+        wrong = _wrong(evidence, position) if line not in reported else None
         if wrong is not None:
-            told.add(line)
+            reported.add(line)
             yield RULE.found(
                 wrong[0],
                 wrong[1],
@@ -46,7 +46,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _wrong(evidence: Evidence, position: int) -> tuple[str, str] | None:
-    """(message, advice) for the clip at this position of the events; None if it is right."""
+    """(message, advice) for the clip at this position of the events; None if it is correct."""
     clip = evidence.events[position]
     names = set(clip.get("parameters", ()))
     held = _calls(clip, names)

@@ -38,7 +38,7 @@ LEAST_ALIVE = 0.05
 trained models may be sparse, but seldom below a tenth."""
 
 FEWEST = 8
-"""Minimum number of elements: all of eight are negative by chance once in 256 times."""
+"""Minimum number of elements: eight random elements are all negative once in 256 times."""
 
 _IN_PROPORTION = "softplus"
 """The slope of a softplus falls with its output: a small output (a variance, the step of Mamba's state space)

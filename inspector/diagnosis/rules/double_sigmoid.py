@@ -48,8 +48,7 @@ def _sigmoid_before(call: BackwardView, node: str) -> str | None:
 
 
 def _found(call: BackwardView, loss: str, node: str, producer: str) -> Finding:
-    """node: what uses its input as logits: the loss itself, or the sigmoid before it. producer: the first sigmoid.
-    """
+    """node: uses its input as logits: the loss itself, or the sigmoid before it. producer: the first sigmoid."""
     again = "the loss applies sigmoid" if node == loss else "a second sigmoid is applied"
     return RULE.found(
         f"sigmoid is applied twice: its probabilities are used as logits, and {again} to them",

@@ -25,9 +25,9 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 EXPLODED = 1e4
-"""Norm that arrives at a layer by the least that arrived at one on the way to it. Healthy models as initialised:
-150 and less (20 layers with batch norm 150, ConvNext 120, other transformers 60, residual nets 10), see
-`benchmarks/healthy_norms.py`; 50 layers with batch norm and no residual connections, which are known to explode,
+"""Ratio of the norm at a layer to the lowest norm at a layer on the path to it. Healthy models at initialisation
+have at most 150 (20 layers with batch norm 150, ConvNext 120, other transformers 60, residual nets 10; see
+`benchmarks/healthy_norms.py`); 50 layers with batch norm and no residual connections, which are known to explode,
 have 5e4."""
 
 

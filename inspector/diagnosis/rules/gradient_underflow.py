@@ -32,13 +32,13 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 SMALLEST = 2.0**-24
-"""The smallest number of float16."""
+"""The smallest positive number of float16."""
 
 AT_THE_END = 4 * SMALLEST
-"""Root mean square of the non-zero elements: with numbers a quarter as large, one in four is flushed."""
+"""Limit of the root mean square of the non-zero elements: of numbers a quarter of it, one in four is flushed."""
 
 MOST_FLUSHED = 0.25
-"""Share of zeros. A relu zeroes half of its gradient by itself, so zeros alone prove nothing."""
+"""Minimum share of zeros. A relu sets half of its gradient to zero, so zeros alone are not sufficient."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ _Row = TypeVar("_Row", Contained, Alive)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first call that contains an earlier one of the same line, or finds several of them alive."""
+    """The first call whose graph contains that of an earlier call of its line, or at which several are alive."""
     for call in evidence.calls_with_all_gradients:
         if call.graph.error is not None:
             continue
@@ -48,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """The graph contains that of an earlier step: with an update between the two, or with its whole loss."""
+    """The graph contains that of an earlier call, with its root or with an update of parameters between them."""
     rows = [
         row
         for row in _of_its_line(evidence, call, call.row.setting.contains)
@@ -93,7 +93,7 @@ def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 
 def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> list[_Row]:
-    """Those that speak of calls for all leaves from the line of this one: earlier iterations of a loop."""
+    """The rows about calls for all leaves from the same line: earlier iterations of a loop."""
     here = [other.index for other in evidence.calls_with_all_gradients if other.row.location == call.row.location]
     return [row for row in rows if row["backward_call"] in here]
 
@@ -104,7 +104,7 @@ def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
 
 
 def _carried(call: BackwardView, node: str) -> list[str]:
-    """The named tensors of the script that feed into that Node, nearest first."""
+    """The name of the nearest named tensor that a Node depends on, as a list; empty if there is none."""
     for other in call.towards_leaves([node]):
         made = () if other in call.leaf_of else call.outputs.get(other, ())
         names = [call.tensors[tensor]["name"] for tensor in made]

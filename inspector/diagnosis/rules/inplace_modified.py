@@ -35,7 +35,7 @@ _STEP_ADVICE = "call backward before the optimizer steps, or run the forward aga
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The Node at which backward stopped with torch's error, and what overwrote its saved tensor."""
+    """The Node at which backward stopped with torch's error, and the line that overwrote its saved tensor."""
     for call in evidence.calls:
         if _RAISED in (call.graph.error or "") and call.graph.steps:
             yield _found(evidence, call, call.graph.steps[-1])
@@ -48,7 +48,7 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
     saver = f"{operation(call, node)}{at_line(call.location(node))} saved {what} for its backward"
     write, step = _writer(call, node, saved), _step(evidence, call, node)
     if write is not None and step is not None and write["source"] == step["source"]:
-        write = None  # it is the optimizer that writes
+        write = None  # the optimizer made this write
     source, advice = call.location(node), _ADVICE
     if write is not None:
         source = write["source"] or source
@@ -78,7 +78,7 @@ def _writer(call: BackwardView, node: str, saved: list[str]) -> Any:
 
 
 def _step(evidence: Evidence, call: BackwardView, node: str) -> Any:
-    """The last step, between two backward calls, of an optimizer that holds a leaf which the Node was given."""
+    """The last step before this call of an optimizer that holds a leaf used by the Node."""
     given = set(call.names(_direct_leaves(call, node)))
     for event in reversed(evidence.events):
         if event["event"] == "step" and 0 < event["after_call"] < call.index and event["optimizer"] is not None:

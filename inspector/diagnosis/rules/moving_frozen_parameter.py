@@ -28,12 +28,12 @@ from inspector.typography import pluralize
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first step of each optimizer that changed parameters which do not require a gradient."""
-    told: set[int] = set()
+    reported: set[int] = set()
     for event in evidence.steps:
         moved, number = event.get("moved"), event["optimizer"]
-        if not moved or number is None or number in told:
+        if not moved or number is None or number in reported:
             continue
-        told.add(number)
+        reported.add(number)
         name = evidence.optimizer_name(number)
         yield RULE.found(
             f"{name}.step() moved {pluralize(len(moved), 'parameter')} whose requires_grad is False: each still "

@@ -30,7 +30,7 @@ _OFF_THE_GRAPH = ("item", "tolist", "numpy", "detach", "data", "tensor")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Calls without a Node to start from, and what cut off their root."""
+    """Calls whose root has no graph, and the operations that cut it off."""
     for call in evidence.calls:
         if call.graph.roots or call.graph.error is None:
             continue
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _at_fault(call: BackwardView) -> list[CutRow]:
-    """The cuts of the first place that the root's data went through; else those of the last that gave numbers."""
+    """The cuts at the first location that the root depends on; otherwise at the last conversion to numbers."""
     seen = by_place(cut for cut in call.row.cuts if cut["root"])
     if seen:
         return seen[0]

@@ -59,7 +59,7 @@ _OTHER_ADVICE = "keep its input inside its domain and small enough for its dtype
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The origin of what made a root NaN or infinite, in the first non-finite call."""
+    """The origin of the non-finite values in the first non-finite call."""
     call = first_nonfinite_call(evidence)
     births = [] if call is None else list(forward_origins(call, forward_origin_starts(call)))
     if call is None or not births:
@@ -70,7 +70,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     else:
         finding = _of_node(call, birth)
         if call.row.setting.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
-            finding.severity = "note"  # the scale made it so: a GradScaler skips the step and lowers it
+            finding.severity = "note"  # the scale caused it: a GradScaler skips the step and lowers the scale
         yield finding
 
 
@@ -124,7 +124,7 @@ def _of_node(call: BackwardView, node: str) -> Finding:
 
 
 def _given(call: BackwardView, node: str) -> Given | None:
-    """What made an input without a graph non-finite; of several Nodes of an operation the last one has it."""
+    """The operation that made an input without a graph non-finite; stored at the last Node of an operation."""
     source = call.functions[node]["source"]
     for other in call.towards_root([node]):
         if call.functions[other]["source"] != source:
@@ -136,7 +136,7 @@ def _given(call: BackwardView, node: str) -> Given | None:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """The engine runs last what the forward computed first."""
+    """The step of a Node: the engine runs last the Node that the forward created first."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 

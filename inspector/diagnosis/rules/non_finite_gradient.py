@@ -102,7 +102,7 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
 
 
 def _turn(call: BackwardView, node: str) -> int:
-    """The Node's step in the engine's order; the origin of a gradient has run."""
+    """The step of a Node in the engine's order; every origin of a gradient has one."""
     step = call.functions[node]["step"]
     return step if isinstance(step, int) else 0
 
@@ -119,7 +119,7 @@ def _overflow(call: BackwardView, node: str, edges: list[GradientEdge]) -> str:
 
 
 def _may_be_masked(call: BackwardView, node: str) -> bool:
-    """Whether some of the gradient that arrived is zero, as behind a where."""
+    """Whether elements of the gradient that arrived are zero, as before a `where`."""
     row = call.functions[node]["gradient"]
     if isinstance(row, dict):
         return bool(row.get("zeros"))

@@ -41,7 +41,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _names(cut: CutRow, lost: set[str]) -> list[str]:
-    """The lost leaves that a cut's result takes the name of: `w`; all items of `params` that are under the cut."""
+    """The lost leaves whose name is assigned the result of a cut: `w`, or the items of `params` before the cut."""
     target = _target(cut)
     if target is None:
         return []
@@ -52,7 +52,7 @@ def _names(cut: CutRow, lost: set[str]) -> list[str]:
 
 
 def _target(cut: CutRow) -> str | None:
-    """What the statement of a cut assigns; also where the cut is but a part of it, as in a comprehension."""
+    """The target that the statement of a cut assigns, even if the cut is only part of it (a comprehension)."""
     assigned, source = cut.get("assigned"), cut["source"]
     if assigned is not None or source is None or "unknown" in source:
         return assigned

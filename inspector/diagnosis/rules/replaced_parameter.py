@@ -25,7 +25,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """For each optimizer that has stepped since: what it holds and its modules do not."""
+    """For each optimizer that has stepped since: the parameters that were replaced in their modules."""
     for number, optimizer in enumerate(evidence.optimizers):
         last = max((step["after_call"] for step in evidence.steps if step["optimizer"] == number), default=0)
         rows = [row for row in optimizer.get("replaced", ()) if row["backward_call"] <= last]

@@ -29,7 +29,7 @@ _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Roots that are leaves, and that hold what was cut off."""
+    """Roots that are leaves created from a tensor that was cut off."""
     for call in evidence.calls:
         for root in call.graph.roots:
             if call.tensors[root]["is_leaf"] and not evidence.in_optimizer(call.name(root)):
@@ -53,7 +53,7 @@ def _rewrapped(evidence: Evidence, call: BackwardView, root: str) -> Iterator[Fi
 
 
 def _line(call: BackwardView, root: str, cuts: list[CutRow]) -> Any:
-    """Where the leaf was made; where that was not seen, the last cut."""
+    """The line that created the leaf; if unknown, the line of the last cut."""
     source = call.tensors[root]["source"]
     return location(cuts[-1]) if source is None or is_unknown(source) else source
 

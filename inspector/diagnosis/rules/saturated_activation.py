@@ -30,12 +30,13 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 FLAT = 0.05
-"""Mean slope by the steepest. Healthy models at initialisation: 0.78 and more (`benchmarks/healthy_norms.py`); a
-sigmoid whose inputs spread 32 wide, a tanh 16 wide, a softmax with 97 % at one place has 0.05."""
+"""Mean slope as a share of its maximum. Healthy models at initialisation have at least 0.78
+(`benchmarks/healthy_norms.py`); a sigmoid with inputs spread over 32, a tanh over 16, and a softmax with 97 % on
+one entry have 0.05."""
 
 WRONG_ANSWER = 100.0
-"""Gradient of a binary cross entropy at a probability, times the number of them: 1 / p for the right answer. Above
-this a probability is next to 0 for what is true, and the sigmoid's flatness keeps the model from learning it."""
+"""Gradient of a binary cross entropy for a probability p, times the number of probabilities: 1 / p for the true
+class. Above this limit, p is nearly 0 for the true class, and the saturated sigmoid prevents learning it."""
 
 _GATED = ("mul", "mul.Scalar", "prod", "prod.dim_int")
 _LIKELIHOODS = ("log", "nll_loss", "nll_loss2d")
@@ -43,7 +44,7 @@ _BINARY = "binary_cross_entropy"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every activation that is flat nearly everywhere, with the leaves that lie behind it alone."""
+    """Every activation that is saturated nearly everywhere, with the leaves that depend on it alone."""
     for call in evidence.calls_recorded_in_full:
         if call in evidence.calls_with_all_gradients:
             yield from _in_call(evidence, call)
@@ -62,8 +63,8 @@ def _in_call(evidence: Evidence, call: BackwardView) -> Iterator[Finding]:
 
 
 def _is_at_work(call: BackwardView, node: str) -> bool:
-    """Whether it is a gate or a router (its output weighs something else that learns), or a probability whose
-    likelihood the loss takes, which makes up for the flatness."""
+    """Whether saturation is harmless: a gate or a router (its output multiplies another tensor with a gradient),
+    or a probability whose likelihood is the loss, which compensates for the small slope."""
     users = [edge.source for edge in call.incoming.get(node, ())]
     if any(op(call, user) in _LIKELIHOODS for user in users):
         return True
@@ -73,12 +74,12 @@ def _is_at_work(call: BackwardView, node: str) -> bool:
 
 
 def _weighs(call: BackwardView, user: str) -> bool:
-    """Whether a Node multiplies it by something that needs a gradient itself."""
+    """Whether a Node multiplies the activation by another tensor that requires a gradient."""
     return op(call, user) in _GATED and len(call.next_edges.get(user, ())) > 1
 
 
 def _largest(gradient: object) -> float:
-    """The largest element by the number of them; 0 where it is not known."""
+    """The largest absolute element times the number of elements; 0 if unknown."""
     if not isinstance(gradient, dict) or not is_summary(gradient) or "max" not in gradient:
         return 0.0
     return float(max(abs(gradient["min"]), abs(gradient["max"])) * math.prod(gradient["shape"]))

@@ -40,13 +40,13 @@ _LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
     "native_group_norm": {"input": (0, 1), "weight": (0,)},
     "native_layer_norm": {"input": (0, 1), "weight": (0,)},
 }
-"""Operations whose derivatives torch computes in one formula: which slots each saved tensor is needed for."""
+"""Operations whose derivatives torch computes in one formula: the slots for which each saved tensor is needed."""
 
 _ADVICE = "compute a new tensor instead of overwriting this one (without `.data` torch detects it and raises)"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every line that wrote, after a Node had saved it, a tensor that the Node took for unchanged."""
+    """Every line that wrote to a tensor after a Node had saved it, without an error from torch."""
     for call in evidence.calls:
         if "modified by an inplace operation" not in (call.graph.error or ""):
             yield from _of_call(call)
@@ -88,7 +88,7 @@ def _found(call: BackwardView, write: WriteRow, saved: list[_Saved]) -> Iterator
 
 
 def _harmed(call: BackwardView, saved: list[_Saved]) -> Iterator[str]:
-    """The names of the leaves whose derivative is computed from what was changed."""
+    """The names of the leaves whose derivative is computed from a changed tensor."""
     names = defaultdict(set)
     for node, name in saved:
         names[node].add(name.partition("[")[0])
@@ -104,7 +104,7 @@ def _harmed(call: BackwardView, saved: list[_Saved]) -> Iterator[str]:
 
 
 def _what_was_saved(call: BackwardView, node: str, slot: int, unknown: set[str]) -> set[str]:
-    """The names in the formula of one derivative; `unknown` where torch gives several in one."""
+    """The names in the formula of one derivative; `unknown` if torch computes several in one formula."""
     formulas = list(call.functions[node]["formula"].items())
     if slot >= len(formulas) or "," in formulas[slot][0]:
         return unknown
@@ -112,7 +112,7 @@ def _what_was_saved(call: BackwardView, node: str, slot: int, unknown: set[str])
 
 
 _METADATA = re.compile(r"\w+(?:\.|->)\w*(?:size|sizes|strides|layout|scalar_type|options|dim|numel)\([^)]*\)")
-"""`self.sym_sizes()`: what a derivative needs to know of a tensor beside its elements."""
+"""Parts of a formula that use only the metadata of a tensor, not its elements: `self.sym_sizes()`."""
 
 
 def _is_held(row: SavedTensor) -> bool:

@@ -28,9 +28,9 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The first step of each optimizer with gradients of which it has used some before."""
+    """The first step of each optimizer that uses gradients it has used before."""
     used: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
-    told: set[int] = set()
+    reported: set[int] = set()
     for event in evidence.steps:
         number = event["optimizer"]
         if number is None:
@@ -42,8 +42,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 if again:
                     stale[name] = again
                 used[number, name] |= set(row["backward_calls"])
-        if stale and number not in told:
-            told.add(number)
+        if stale and number not in reported:
+            reported.add(number)
             yield _found(evidence, event, stale)
 
 

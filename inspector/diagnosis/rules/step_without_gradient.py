@@ -29,22 +29,22 @@ from inspector.typography import pluralize
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first step of each optimizer that found all grads empty after backward had filled them."""
     previous: dict[int, int] = {}
-    told: set[int] = set()
+    reported: set[int] = set()
     for position, event in enumerate(evidence.events):
         number = event["optimizer"]
         if event["event"] != "step" or number is None:
             continue
         since = previous.get(number, -1)
         previous[number] = position
-        if event.get("empty") and number not in told:
+        if event.get("empty") and number not in reported:
             lost = _lost(evidence, number, since, event["after_call"])
             if lost:
-                told.add(number)
+                reported.add(number)
                 yield _found(evidence, event, lost, evidence.events[since + 1 : position])
 
 
 def _lost(evidence: Evidence, number: int, since: int, until: int) -> dict[str, int]:
-    """The parameters to which backward gave a gradient after the last step, and the last call that did."""
+    """The parameters that received a gradient after the last step → the last call that computed it."""
     after = 0 if since < 0 else evidence.events[since]["after_call"]
     return {
         leaf["name"]: row["backward_call"]
@@ -82,7 +82,7 @@ def _found(
 
 
 def _emptied(event: EventRow, names: set[str], call: int) -> bool:
-    """Whether a zero_grad threw away what a call had given to these parameters."""
+    """Whether a zero_grad cleared the gradients that a call had computed for these parameters."""
     content = event.get("content", ())
     return any(call in row["backward_calls"] and not names.isdisjoint(row["parameters"]) for row in content)
 

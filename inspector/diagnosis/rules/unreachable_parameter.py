@@ -29,7 +29,7 @@ from inspector.typography import pluralize
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """The parameters of models in use that no watched call reached, though others of them were."""
+    """The parameters of models in use that no recorded call reached, although it reached other parameters."""
     if not evidence.calls_with_all_gradients:
         return
     rows = [row for row in unreached_parameters(evidence) if row.of_a_model_in_use and row.others_reached]

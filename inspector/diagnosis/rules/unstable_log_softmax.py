@@ -26,7 +26,7 @@ _LOGARITHMS = ("log", "log2", "log10")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every logarithm of what a softmax gave."""
+    """Every logarithm of the output of a softmax."""
     for call in evidence.calls:
         for node in call.functions:
             if op(call, node) in _LOGARITHMS:

@@ -25,13 +25,13 @@ from inspector.report import Finding
 from inspector.typography import format_number
 
 VANISHED = 1e-6
-"""Norm that arrives at a layer by the most that arrived at one on the way to it. Healthy models as initialised:
-1e-5 and more (12 layers with relu as torch draws them 1e-5, 10 convolutions 1e-4, recurrent and residual nets and
-transformers 0.01), see `benchmarks/healthy_norms.py`; 8 layers with sigmoids have 2e-7."""
+"""Ratio of the norm at a layer to the highest norm at a layer on the path to it. Healthy models at initialisation
+have at least 1e-5 (12 layers with relu and torch's initialisation 1e-5, 10 convolutions 1e-4, recurrent and
+residual nets and transformers 0.01; see `benchmarks/healthy_norms.py`); 8 layers with sigmoids have 2e-7."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every chain of layers at whose end next to nothing arrives, at the line where most of it is lost."""
+    """Every chain of layers whose end receives almost no gradient, at the line with most of the decrease."""
     for call in evidence.calls_with_all_gradients:
         depth = NormAlongPath(call)
         fallen = depth.low_norm_nodes(VANISHED)

@@ -31,7 +31,7 @@ from inspector.typography import format_number
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every Node, but those that other rules speak of, that turned the gradient of trained leaves into zeros."""
+    """Every Node that turned the gradient of trained leaves into zeros, except those that other rules report."""
     for call in evidence.calls_with_all_gradients:
         for cause in find_zero_causes(evidence, call):
             if rule_for(call, cause) == RULE.name:
@@ -51,7 +51,7 @@ def _found(evidence: Evidence, call: BackwardView, zero: ZeroCause) -> Finding:
 
 
 def _location(evidence: Evidence, call: BackwardView, zero: ZeroCause) -> Any:
-    """The line of the Node; of a hook on a leaf the line that registered it."""
+    """The line of the Node; for a hook on a leaf, the line that registered it."""
     leaf = call.leaf_of.get(zero.edge.target) if zero.hooked else None
     if leaf is not None:
         for event in reversed(evidence.events):
@@ -61,7 +61,7 @@ def _location(evidence: Evidence, call: BackwardView, zero: ZeroCause) -> Any:
 
 
 def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
-    """What is wrong, and what to do."""
+    """(message, advice) of the finding."""
     function = call.functions[zero.node]
     name, size = function["name"], format_number(call.arrived(zero.node) or 0.0)
     if zero.hooked:
@@ -91,7 +91,7 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
 
 
 def _behind(call: BackwardView, zero: ZeroCause) -> str:
-    """What the zeros went to: a leaf or a named tensor, else the Node."""
+    """The name of the leaf or tensor that received the zeros, otherwise of the Node."""
     if zero.edge.target in call.leaf_of:
         return call.name(call.leaf_of[zero.edge.target])
     named = [call.name(tensor) for tensor in call.outputs.get(zero.edge.target, ())]
