@@ -1,4 +1,4 @@
-"""What a test needs of torch. Without it the test is skipped, on torch 2.10 and later it fails."""
+"""What a test needs of torch. It is skipped on the older releases that lack it; on newer ones it fails."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def _counts_owners() -> bool:
 
 
 frees_recursively = pytest.mark.skipif(
-    not _counts_owners() and RELEASE < (2, 10), reason=f"torch {torch.__version__} frees deep graphs by itself"
+    not _counts_owners() and RELEASE < (2, 13), reason=f"torch {torch.__version__} frees deep graphs by itself"
 )
 """For tests of what keeps deep graphs alive: older releases have no need of it."""
