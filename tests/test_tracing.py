@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import torch
+from needs import needs
 
 import inspector
 from inspector.torch_api.saved_tensors import HOOKS, WRAPPERS, attributes_of, saved_by
@@ -30,9 +31,6 @@ def watched():
     HOOKS.install()
     yield
     HOOKS.uninstall()
-
-
-needs_wrappers = pytest.mark.skipif(not WRAPPERS.is_available, reason="this torch does not show packed tensors")
 
 
 def test_pre_order_by_slot():
@@ -135,7 +133,7 @@ def test_saved_tensors_are_released_by_backward(watched):
     assert [set(states(node).values()) for node in nodes] == [{"released"}, {"released"}, set()]
 
 
-@needs_wrappers
+@needs(WRAPPERS)
 def test_saved_tensors_of_custom_functions():
     class Two(torch.autograd.Function):
         @staticmethod
