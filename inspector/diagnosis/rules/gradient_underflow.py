@@ -35,7 +35,7 @@ SMALLEST = 2.0**-24
 """The smallest positive number of float16."""
 
 AT_THE_END = 4 * SMALLEST
-"""Limit of the root mean square of the non-zero elements: of numbers a quarter of it, one in four is flushed."""
+"""Limit of the root mean square of the non-zero elements. Elements below half of SMALLEST become zero."""
 
 MOST_FLUSHED = 0.25
 """Minimum share of zeros. A relu sets half of its gradient to zero, so zeros alone are not sufficient."""
