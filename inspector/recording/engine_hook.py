@@ -46,7 +46,8 @@ class EngineObserver(Protocol):
         """Called after the engine ran or raised. result: the return value of `torch.autograd.grad`."""
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """Called after `after_backward`: a function to call instead of returning (it may raise), or None."""
+        """Called after `before_backward` and `after_backward`: a function to call instead of going on, or
+        None. It may raise."""
 
 
 class EngineHook:
@@ -82,7 +83,7 @@ class EngineHook:
             return self._run(original, call, args, kwargs)
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
-        skip_in_dynamo(enter, EngineHook._arguments, EngineHook._run, _caller)
+        skip_in_dynamo(enter, EngineHook._arguments, EngineHook._run, EngineHook._stop_here, _caller)
         return functools.wraps(original)(enter)
 
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
@@ -112,6 +113,8 @@ class EngineHook:
         try:
             token = without_dynamo(self._start, call, frame)
             del frame
+            if token is None:
+                self._stop_here()
             try:
                 result = original(*args, **kwargs)
             except BaseException as error:
@@ -122,10 +125,14 @@ class EngineHook:
             self._busy.here = False
             if collects:
                 gc.enable()
+        self._stop_here()
+        return result
+
+    def _stop_here(self) -> None:
+        """Call what the observer wants to be called instead of going on, if anything."""
         instead = without_dynamo(self._observer.instead_of_return)
         if instead is not None:
             instead()
-        return result
 
 
 def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:

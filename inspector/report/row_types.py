@@ -41,7 +41,7 @@ class Recording(TypedDict):
     drawn: list[Positive]
     """The indexes of the drawn calls."""
     remarks: NotRequired[list[str]]
-    """Why parts of the forward were not recorded, if so."""
+    """Why calls or parts of the forward were not recorded, if so."""
 
 
 @final
@@ -385,7 +385,7 @@ class CallRow(TypedDict):
     """A recorded backward call."""
 
     index: Positive
-    """1 for the script's first backward call."""
+    """1 for the script's first backward call; calls that were not recorded count too."""
     location: Source | Unknown
     """Where the script called backward."""
     recording: Mode
@@ -395,6 +395,10 @@ class CallRow(TypedDict):
     wanted: NotRequired[list[Id]]
     """The tensors whose gradients were requested (torch.autograd.grad, backward(inputs=...)); omitted: all leaves.
     """
+    step_of: NotRequired[Positive]
+    """For a call of torch.autograd.grad: the later call that trains, to whose step this one belongs. A call trains
+    if it adds to grads, or if it is the last one before a step of an optimizer. Omitted for a call that trains,
+    and if none followed."""
     contains: NotRequired[list[Contained]]
     """The earlier recorded calls whose Nodes this graph contains; omitted if there are none."""
     alive: NotRequired[list[Alive]]

@@ -66,7 +66,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
     for finding, calls in found[:most]:
         lines += _finding(finding, width)
         if calls and (len(drawn) > 1 or not set(calls) & set(drawn)):
-            lines += wrapped(Text("  in      ", style=QUIET), Text(_call_names(calls)), width)
+            lines += wrapped(Text("  in      ", style=QUIET), Text(call_names(calls)), width)
     return lines
 
 
@@ -93,8 +93,8 @@ def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
     return list(merged.values())
 
 
-def _call_names(calls: Sequence[int]) -> str:
-    """`backward calls 1, 2 and 5`."""
+def call_names(calls: Sequence[int]) -> str:
+    """`backward calls 1, 2 and 5`. calls: at least one index."""
     *first, last = map(str, sorted(calls))
     return f"backward calls {', '.join(first)} and {last}" if first else f"backward call {last}"
 

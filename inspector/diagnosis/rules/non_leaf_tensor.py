@@ -42,7 +42,8 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
     found: dict[Any, list[tuple[str, Place]]] = {}
     for event in evidence.events:
         tensor = event.get("tensor")
-        calls = evidence.calls[: event["after_call"]] if event["event"] == "read_grad" else []
+        is_read = event["event"] == "read_grad"
+        calls = [call for call in evidence.calls if is_read and call.index <= event["after_call"]]
         call = next((call for call in calls[::-1] if tensor in call.tensors), None)
         if call is not None and tensor is not None:
             row = call.tensors[tensor]

@@ -25,6 +25,9 @@ _OUTSIDE = unknown("it was not called from the user's code")
 _ABOUT_GRADS = ("step", "zero_grad", "clip")
 """The kinds of events that read or clear grads."""
 
+_STEPS = ("step", "skipped_step")
+"""The kinds of events that end a step of the training."""
+
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
 
@@ -61,7 +64,7 @@ class EventLog:
     """Records events and their optimizers.
 
     history: the registry of leaves, and the origin of their grads.
-    ended: returns the number of backward calls that have ended.
+    ended: returns the number of backward calls that have ended. steps: that number at each step.
     """
 
     def __init__(self, files: UserFiles, history: GradProvenance, ended: Callable[[], int]) -> None:
@@ -69,6 +72,7 @@ class EventLog:
         self.leaves = history.leaves
         self.optimizers = Optimizers(self.leaves)
         self.events: list[OptimizerEvent] = []
+        self.steps: list[int] = []
         self.refused: list[RefusedTensor] = []
 
     def add(
@@ -86,6 +90,8 @@ class EventLog:
         known. facts: see `OptimizerEvent`.
         """
         content = self.history.content(tuple(about))
+        if kind in _STEPS:
+            self.steps.append(self.ended())
         if len(self.events) >= MOST_EVENTS:
             return None
         source = self.source(frame)

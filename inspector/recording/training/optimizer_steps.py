@@ -34,6 +34,11 @@ class OptimizerSteps:
         self._stepping: tuple[int, int] | None = None
         self._steps_within = 0
 
+    @property
+    def is_stepping(self) -> bool:
+        """Whether a step is in progress, which may call backward by its closure."""
+        return self._stepping is not None
+
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
         moment = (id(optimizer), self._log.ended())
