@@ -28,7 +28,8 @@ from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
-from inspector.user_code.paths import UserFiles, column_of
+from inspector.user_code.library_lines import source_of
+from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
 Before: TypeAlias = Callable[[int, tuple[Any, ...], Names], None]
@@ -138,13 +139,7 @@ def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
     frame = frame or call.frame
     if frame is None:
         return {"unknown": "backward was not called from Python"}
-    path, line = frame.f_code.co_filename, frame.f_lineno
-    column = column_of(frame)
-    return {
-        "file": files.display_path(path),
-        "line": line,
-        "code": files.statement_at(path, line, column),
-    }
+    return source_of(frame, call.frame, files)
 
 
 def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset[int]:

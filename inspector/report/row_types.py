@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 from typing_extensions import NotRequired, TypedDict, final
 
-from inspector.graph.row_types import EdgeRow, Id, NodeRow, Place, Positive, Source
+from inspector.graph.row_types import EdgeRow, Id, LibraryLine, NodeRow, Place, Positive, Source
 from inspector.graph.values import Count, Real, Shape, Statistic, Unknown
 from inspector.options import choices
 
@@ -53,6 +53,8 @@ class Fault(TypedDict):
     line: Count
     code: str
     """The source line or statement."""
+    library: NotRequired[LibraryLine]
+    """The line of a library that did it, if the user's line called a library."""
     part: NotRequired[str]
     """The part of the code that is at fault."""
 

@@ -9,17 +9,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from inspector.graph import Graph
+from inspector.graph import Graph, is_unknown
 from inspector.graph.grad_scale import without_grad_scale
 from inspector.report import BackwardCall, Report
 from inspector.terminal import findings_and_footer
 from inspector.terminal.check_tables import check_lines, gradcheck_lines
 from inspector.terminal.console import print_lines
 from inspector.terminal.derivation_text import derivation_lines
-from inspector.terminal.labels import header
+from inspector.terminal.labels import header, place
 from inspector.terminal.model_summary import summary_lines
 from inspector.terminal.tensor_table import tensor_table
-from inspector.terminal.text_cells import QUIET, wrapped
+from inspector.terminal.text_cells import QUIET, fit_text, wrapped
 from inspector.terminal.total_derivatives import total_lines
 from inspector.typography import format_number
 
@@ -89,12 +89,21 @@ def _call_blocks(report: Report, call: BackwardCall, width: int, *, checked: boo
     graph = without_grad_scale(call.graph, call.setting.scale)
     small = sum(1 for _ in graph.functions()) <= SMALL
     return [
-        [header(call.index, call.location), *_step(report, call, width)],
+        [header(call.index, call.location), *_caller(call, width), *_step(report, call, width)],
         _scale(graph),
         *_graph_blocks(graph, width, small=small),
         findings_and_footer.raised(call.graph, width),
         check_lines(call.graph, width) if checked else [],
     ]
+
+
+def _caller(call: BackwardCall, width: int) -> list[Text]:
+    """A line on the user's statement that led to a library's, if a library called backward."""
+    location = call.location
+    if is_unknown(location) or "library" not in location:
+        return []
+    text = f"called from {place(location)}  {fit_text(location['code'], 40)}"
+    return wrapped(Text(), Text(text, style=QUIET), width)
 
 
 def _step(report: Report, call: BackwardCall, width: int) -> list[Text]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.places import file_and_line
+from inspector.graph.places import exact_place
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
@@ -49,7 +49,7 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
             row = call.tensors[tensor]
             source = event["source"] if is_unknown(row["source"]) else row["source"]
             place = Place(source, call.index, (tensor,))
-            found.setdefault(file_and_line(source), []).append((call.name(tensor), place))
+            found.setdefault(exact_place(source), []).append((call.name(tensor), place))
     return found
 
 

@@ -13,7 +13,7 @@ from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.tensor_stats import Memory
 from inspector.torch_api.tensors import is_changed_view
-from inspector.user_code.source_expressions import Place, SourceExpressions
+from inspector.user_code.source_expressions import Place, SourceExpressions, place_key
 
 Key: TypeAlias = tuple[int, int]
 """A tensor: the sequence number of its Node, and its output number."""
@@ -145,8 +145,8 @@ class CutsAndWrites:
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Record a cut of the `inputs` that require a gradient; `results` contain their data."""
-        code, instruction = where.place or (None, 0)
-        same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
+        at = None if where.place is None else place_key(where.place)
+        same = (kind, at, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
         if index is not None:
             self._cuts[index].count += 1

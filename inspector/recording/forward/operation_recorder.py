@@ -102,7 +102,7 @@ class OperationRecorder:
                 self._before_each((*arguments, *options.values()))
                 operation = CurrentOperation(
                     name,
-                    (user.f_code, user.f_lasti) if user is not None else None,
+                    self._users.place(calling, user),
                     user is calling,
                     calling is not None and OPTIMIZERS in calling.f_code.co_filename,
                     targets_of(name, arguments, options, self._outputs),

@@ -14,6 +14,7 @@ from inspector.graph.values import unknown
 from inspector.recording.training.grad_provenance import GradProvenance
 from inspector.recording.training.optimizers import Optimizers
 from inspector.report.row_types import EventRow
+from inspector.user_code.library_lines import source_of
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
@@ -124,12 +125,10 @@ class EventLog:
 
     def source(self, frame: FrameType | None) -> Any:
         """The line of the user's code that a call came from, or unknown."""
-        while frame is not None and not self.files.is_users(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is None:
-            return _OUTSIDE
-        path, line = frame.f_code.co_filename, frame.f_lineno
-        return {"file": self.files.display_path(path), "line": line, "code": self.files.statement_at(path, line)}
+        user = frame
+        while user is not None and not self.files.is_users(user.f_code.co_filename):
+            user = user.f_back
+        return _OUTSIDE if user is None else source_of(user, frame, self.files)
 
     def rows(self) -> list[EventRow]:
         """The rows of the events in order, followed by the tensors that optimizers refused."""
@@ -165,7 +164,7 @@ class EventLog:
 
 def _name_in(source: Any) -> str | None:
     """The name of the optimizer in a line: `optimizer.step()`, `scaler.step(self.optimizer)`."""
-    found = _NAMED.search(source.get("code", ""))
+    found = _NAMED.search(source.get("library", source).get("code", ""))
     if found is None:
         return None
     return found[2] if found[2] and "scaler" in found[1] else found[1]
