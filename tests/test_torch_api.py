@@ -14,8 +14,7 @@ from forkserver import Completed, ForkServer
 from running import GALLERY, OUTPUT, environment
 
 import inspector
-from inspector.torch_api import CAPABILITIES
-from inspector.torch_api.capability import Capability
+from inspector.torch_api import CAPABILITIES, Capability
 
 PACKAGE = Path(inspector.__file__).parent
 DOOR = PACKAGE / "torch_api"
@@ -153,7 +152,7 @@ def test_doctor_says_what_is_missing(how, bare_server, tmp_path):
     assert len(shown) > 15
     for key in shown:
         is_missing = (key == name and how == "absent") or not shown[key].is_available
-        assert rows[key] == ("missing" if is_missing else "here")
+        assert rows[key] == ("missing" if is_missing else "available")
 
 
 @pytest.mark.slow
