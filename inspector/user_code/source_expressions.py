@@ -40,7 +40,6 @@ def place_key(place: Place) -> tuple[int, ...]:
     return id(place[0]), place[1], *library
 
 
-
 @dataclass(frozen=True, slots=True)
 class Expression:
     """The expression that a place computes.
