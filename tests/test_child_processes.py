@@ -62,7 +62,7 @@ def test_children_of_multiprocessing_are_counted(method: str, count: int, inspec
         ),
         (
             "import os\nif os.fork() == 0:\n    train(0)\n    os._exit(0)\nos.wait()",
-            "the processes that it started are not watched",
+            "its child process is not watched",
         ),
     ],
 )

@@ -10,6 +10,8 @@ import pytest
 from running import Ran, ScriptRunner
 
 import inspector
+from inspector.commands.ci_annotations import workflow_commands
+from inspector.report import Finding
 from inspector.user_code.paths import UserFiles
 
 START = "import sys\nsys.path.insert(0, 'site-packages')\n"
@@ -230,6 +232,16 @@ def test_torch_the_standard_library_and_the_users_modules_are_no_library(
     assert "library" not in ran.calls[0]["location"]
     assert not any("library" in row["source"] for row in ran.functions() if row["source"])
     assert not any("library" in row["source"] for row in ran.calls[0]["cuts"])
+
+
+def test_an_annotation_is_at_the_line_of_the_user_and_names_that_of_the_library(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("trainer.learn()\n")
+    library = {"file": "site-packages/trainer.py", "line": 7, "code": "h = h.detach()"}
+    place = {"file": "train.py", "line": 1, "code": "trainer.learn()", "library": library}
+    finding = Finding("detached", "error", "h is detached here", "use h", place, 1, [], [], {})  # type: ignore[arg-type]
+    (line,) = workflow_commands([finding], str(tmp_path))
+    assert line.endswith("::h is detached here (in site-packages/trainer.py:7). use h")
+    assert "train.py,line=1," in line
 
 
 def test_which_files_are_those_of_libraries(tmp_path: Path) -> None:

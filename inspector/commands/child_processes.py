@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -20,17 +21,23 @@ class ChildProcesses:
     def __init__(self) -> None:
         self._created = _created_by_multiprocessing()
         self._seconds = _seconds_of_children()
+        self._forks = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._note_fork)
 
     def describe(self) -> str | None:
         """`its 2 child processes are not watched`; None if there is none."""
-        created = _created_by_multiprocessing() - self._created
-        if created == 1:
+        started = max(_created_by_multiprocessing() - self._created, self._forks)  # which may have forked, too
+        if started == 1:
             return "its child process is not watched"
-        if created > 1:
-            return f"its {created} child processes are not watched"
+        if started > 1:
+            return f"its {started} child processes are not watched"
         if _seconds_of_children() > self._seconds:
             return "the processes that it started are not watched"
         return None
+
+    def _note_fork(self) -> None:
+        self._forks += 1
 
 
 def _created_by_multiprocessing() -> int:
