@@ -15,7 +15,7 @@ from inspector.recording.call_start import Before, CallStart
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall, EngineHook
 from inspector.recording.open_call import OpenCall
-from inspector.recording.parts import FORWARD, TRAINING, described
+from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
 from inspector.recording.training.parameter_inventory import Given
 from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
@@ -23,6 +23,7 @@ from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addr
 from inspector.report.row_types import EventRow
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.saved_tensors import HOOKS
+from inspector.torch_api.tensor_references import REFERENCES
 from inspector.user_code.paths import UserFiles
 
 
@@ -72,6 +73,7 @@ class Session:
         self._engine = EngineHook(self)
         self._starts = CallStart(self._recorders, plan, lambda: recorded.watched, self._callbacks.before)
         self._ends = CallEnd(self._recorders, plan)
+        self._references = contextlib.ExitStack()
 
     # Start and end
 
@@ -81,6 +83,7 @@ class Session:
 
     def open(self) -> None:
         """Start recording."""
+        self._references.enter_context(REFERENCES.used())
         HOOKS.install()
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
@@ -94,6 +97,7 @@ class Session:
         """Remove all hooks. May be called again."""
         forward, training = self._recorders.forward, self._recorders.training
         steps = [training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
+        steps.append(self._references.close)
         for step in steps if forward is None else [forward.stop, *steps]:
             try:
                 step()
@@ -141,14 +145,22 @@ class Session:
     def inventory(self) -> Inventory:
         """The script's parameters, modules, optimizers and leaves, as far as they were seen."""
         optimizers, inventory = self._recorders.training.optimizers, self._recorders.inventory
-        leaves = self._recorders.provenance.rows(optimizers.of_leaves())
-        return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        def rows() -> Inventory:
+            leaves = self._recorders.provenance.rows(optimizers.of_leaves())
+            return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        return self._recorders.parts.run(INVENTORY, rows, Inventory([], [], [], []))
 
     @property
     def events(self) -> list[EventRow]:
         """The events around the backward calls: of optimizers in order, then the reads of grads."""
-        reads = () if self._ends.reads is None else self._ends.reads.events()
-        return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        def rows() -> list[EventRow]:
+            reads = () if self._ends.reads is None else self._ends.reads.events()
+            return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        return self._recorders.parts.run(EVENTS, rows, no_rows(EventRow))
 
     # Called by the engine hook
 
@@ -182,6 +194,10 @@ class Session:
             self._fail(internal)
         if self.is_done:
             self.close()
+
+    def call_ended(self) -> None:
+        """Call `on_done`, once all wanted calls have ended."""
+        if self.is_done:
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:

@@ -6,6 +6,7 @@ from types import CodeType, FrameType
 
 from inspector.torch_api.frames import DISPATCHERS
 from inspector.user_code.paths import UserFiles
+from inspector.util.stand_in_frames import is_stand_in
 
 
 class UserFrames:
@@ -20,6 +21,7 @@ class UserFrames:
         known = self._known.get(id(code))
         if known is None:
             users = self._files.is_users(code.co_filename) and code.co_name not in DISPATCHERS
+            users = users and not is_stand_in(code)
             known = self._known[id(code)] = (code, users)
         return known[1]
 
