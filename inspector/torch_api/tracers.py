@@ -68,26 +68,25 @@ def belongs_to_trace(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and (is_traced(value) or is_transformed(value))
 
 
-def _find_make_fx() -> list[tuple[Any, str]]:
-    module = sys.modules.get(_PROXY_TENSOR)
-    if module is None:  # torch imports it, unless it is not in use
-        return []
-    tracer = module._MakefxTracer
-    if not callable(vars(tracer)["trace"]):
-        raise TypeError("trace is not a function")
-    return [(tracer, "trace")]
+def _find_tracers() -> list[tuple[Any, str]]:
+    found: list[tuple[Any, str]] = [(torch.jit._trace, "_trace_impl")]
+    proxies = sys.modules.get("torch.fx.experimental.proxy_tensor")  # torch imports it, unless it is not in use
+    if proxies is not None:
+        found.append((proxies._MakefxTracer, "trace"))
+    for owner, name in found:
+        if not callable(vars(owner)[name]):
+            raise TypeError(f"{name} is not a function")
+    return found
 
 
-_PROXY_TENSOR = "torch.fx.experimental.proxy_tensor"
-
-MAKE_FX = Capability(
-    "tracer of make_fx",
-    "graphs of make_fx name lines of the inspector as the origin of their Nodes",
-    _find_make_fx,
+TRACERS = Capability(
+    "tracers of make_fx and torch.jit",
+    "graphs of make_fx and `torch.jit.trace` name variables and lines of the inspector",
+    _find_tracers,
 )
-"""Not `make_fx` itself: Dynamo recognises torch's functions by their identity."""
+"""Not the functions that a script calls: Dynamo knows `make_fx` by its identity, and wraps `torch.jit.trace`."""
 
 
-def make_fx_tracers() -> list[tuple[Any, str]]:
-    """The functions that trace for `make_fx`, as owners and names."""
-    return MAKE_FX.parts or []
+def tracers() -> list[tuple[Any, str]]:
+    """The functions that trace for `make_fx` and `torch.jit.trace`, as owners and names."""
+    return TRACERS.parts or []

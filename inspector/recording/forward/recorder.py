@@ -41,7 +41,7 @@ class ForwardRecorder:
         self._lines = LineTracer(record.users, record.places, self._fail)
         self._compile_watch: compile_watch.CompileWatch | None = None
         self.hooks = ModeHooks(mode, record, self._lines, self._check_compiled)
-        self._tracer_watch = TracerWatch(self._without_hooks)
+        self._tracer_watch: TracerWatch | None = None
 
     def start(self) -> None:
         """Install what the mode needs. Idempotent."""
@@ -53,6 +53,7 @@ class ForwardRecorder:
         self._lines.state.on_first_call = self._on_first_call
         self._lines.start()
         self._compile_watch.start()
+        self._tracer_watch = TracerWatch(self._without_hooks)
         self._tracer_watch.start()
         if self.record.modules.compiled_from is None:
             self.hooks.start()
@@ -64,7 +65,8 @@ class ForwardRecorder:
             return
         self.hooks.stop()
         self._compile_watch.stop()
-        self._tracer_watch.stop()
+        if self._tracer_watch is not None:
+            self._tracer_watch.stop()
         self._lines.stop()
         self._compile_watch = None
         _RUNNING.discard(self)

@@ -17,15 +17,14 @@ import torch.export
 import torch.onnx
 
 from inspector.torch_api.patch import Patch
-from inspector.torch_api.tracers import make_fx_tracers
+from inspector.torch_api.tracers import tracers
 from inspector.util.stand_in_frames import call_as
 
 _TRACERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (torch.export, ("export", "draft_export", "export_for_training", "export_for_inference")),
-    (torch.jit, ("trace", "trace_module")),
     (torch.onnx, ("export",)),
 )
-"""The functions that trace. Each release of torch has some of them."""
+"""The functions that trace, besides `tracers()`. Each release of torch has some of them."""
 
 
 class TracerWatch:
@@ -35,9 +34,9 @@ class TracerWatch:
     """
 
     def __init__(self, without_hooks: Callable[[], AbstractContextManager[None]]) -> None:
-        self._without_hooks = without_hooks
+        self._without_hooks: Callable[[], AbstractContextManager[None]] | None = without_hooks
         known = [(owner, name) for owner, names in _TRACERS for name in names if name in vars(owner)]
-        self._patches = [Patch((owner,), name, self._tracing) for owner, name in (*known, *make_fx_tracers())]
+        self._patches = [Patch((owner,), name, self._tracing) for owner, name in (*known, *tracers())]
 
     def start(self) -> None:
         """Install the wrappers."""
@@ -46,12 +45,15 @@ class TracerWatch:
 
     def stop(self) -> None:
         """Restore the originals. If other code has wrapped a wrapper, it stays and only passes calls on."""
+        self._without_hooks = None
         for patch in self._patches:
             patch.uninstall()
 
     def _tracing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def trace(*arguments: Any, **options: Any) -> Any:
+            if self._without_hooks is None:
+                return original(*arguments, **options)
             with self._without_hooks():
                 return call_as(sys._getframe(1), original, arguments, options)
 
