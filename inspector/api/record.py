@@ -59,13 +59,14 @@ class BlockRecording:
 
     def report(self) -> Report:
         """The whole recording as a Report."""
+        inventory, events = self._session.inventory, self._session.events  # first: they may add remarks
         report = Report(
             script=self._script,
             exit=Exit(status=None if self._error is None else 1, exception=self._error),
             recording=recording_of(self._session, [self._session.first_trained or 1] if self.calls else []),
             calls=list(self.calls),
-            inventory=self._session.inventory,
-            events=self._session.events,
+            inventory=inventory,
+            events=events,
         )
         return diagnose_report(report)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,7 +171,14 @@ class _Inspection:
             path = self._reports.write_first(report, self._watch.originals)
             if path is not None:
                 self._start_drawing(path, report)
-            self._print(report)
+            self._without_fail("the results are not printed", lambda: self._print(report))
+
+    def _without_fail(self, lost: str, work: Callable[[], None]) -> None:
+        """Do work that the report and the pictures can do without. lost: what is missing if it fails."""
+        try:
+            work()
+        except Exception as error:
+            self.output.say(f"{lost}: internal error, {type(error).__name__}: {error}")
 
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report
@@ -192,7 +200,10 @@ class _Inspection:
             findings=findings,
             checked=checked,
         )
-        report = diagnose_report(report)
+        try:
+            report = diagnose_report(report)
+        except Exception as error:
+            self.output.say(f"the gradients were not checked: internal error, {type(error).__name__}: {error}")
         first = first_call(report.findings) or session.first_trained
         drawn = self._options.watch.drawn([call.index for call in calls], first)
         return _Shown(replace(report, recording=recording_of(session, drawn)), remarks)

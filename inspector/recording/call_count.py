@@ -39,12 +39,12 @@ class Steps(Protocol):
 class CallCount:
     """Counts the calls of a session: `begins` and `ends` around each.
 
-    ended: number of calls that have ended. recorded: number of those that were recorded.
+    plan: what to record. ended: number of calls that have ended. recorded: number of those that were recorded.
     """
 
     def __init__(self, plan: WatchPlan, steps: Steps) -> None:
         self.ended = self.recorded = 0
-        self._plan = plan
+        self.plan = plan
         self._steps = steps
         self._begun = itertools.count(1)  # threads may start calls at the same time
         self._trained: list[int] = []
@@ -68,8 +68,8 @@ class CallCount:
 
     def is_recorded(self, index: int, *, accumulates: bool) -> bool:
         """Whether to record a call that begins, or only to count it. accumulates: whether it adds to grads."""
-        limit, trained = self._plan.limit, len(self.trained)
-        if limit is None or index <= self._plan.wanted:
+        limit, trained = self.plan.limit, len(self.trained)
+        if limit is None or index <= self.plan.wanted:
             return True
         if accumulates:
             return trained < limit + MOST_BEFORE_STEP
@@ -78,8 +78,8 @@ class CallCount:
     @property
     def is_done(self) -> bool:
         """Whether the watch ends: all wanted calls have ended, or no call that trains and no step is in sight."""
-        limit, trained = self._plan.limit, len(self.trained)
-        if limit is None or self.ended < max(1, self._plan.wanted):
+        limit, trained = self.plan.limit, len(self.trained)
+        if limit is None or self.ended < max(1, self.plan.wanted):
             return False
         may_step = self._steps.may_step
         if trained >= limit:
@@ -89,8 +89,8 @@ class CallCount:
     @property
     def waits_for_step(self) -> bool:
         """Whether only the first step is awaited, and no further call will be recorded."""
-        limit = self._plan.limit
-        if limit is None or self.ended < self._plan.wanted:
+        limit = self.plan.limit
+        if limit is None or self.ended < self.plan.wanted:
             return False
         return len(self.trained) >= limit + MOST_BEFORE_STEP
 
@@ -109,7 +109,7 @@ class CallCount:
     @property
     def remarks(self) -> list[str]:
         """Which calls were not recorded, and why."""
-        limit, last = self._plan.limit, max(self.trained, default=0)
+        limit, last = self.plan.limit, max(self.trained, default=0)
         within = [index for index in self._left_out[False] if index < last]
         found = []
         if within:
@@ -126,7 +126,7 @@ class CallCount:
 
     def _note_steps(self) -> None:
         """Before a step without a call that adds to grads, the last call trains."""
-        if self._plan.limit is None:
+        if self.plan.limit is None:
             return
         steps = self._steps.steps
         before = steps[self._noted - 1] if self._noted else 0

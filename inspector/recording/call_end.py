@@ -13,7 +13,7 @@ from inspector.recording.call_count import CallCount
 from inspector.recording.cut_and_write_rows import CutAndWriteRows
 from inspector.recording.grad_reads import GradReads
 from inspector.recording.open_call import CountedCall, OpenCall
-from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, TRAINING, no_rows, one_line
+from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, SYMBOLS, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
@@ -91,7 +91,7 @@ class CallEnd:
             recorders.inventory.forget_calls()
         record, ids = self._record(token, flow)
         graph = build_graph(record, ids, flow, None if forward is None else forward.nodes())
-        graph.refine(add_local_derivatives)
+        graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
         setting = Setting(head.recording, head.scale, wanted, contains, head.alive)

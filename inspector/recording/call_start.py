@@ -22,6 +22,7 @@ from inspector.recording.recorders import Recorders
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report.row_types import Alive, EventRow
 from inspector.tensor_stats import Batch
+from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
@@ -150,8 +151,9 @@ def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset
 def _are_finite(outputs: tuple[Any, ...]) -> bool:
     """Whether the scalar roots are finite; if not, a full trace is worth its cost."""
     with unobserved():
-        numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
-        return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
+        given = [plain_tensor(item)[0] for item in outputs if isinstance(item, torch.Tensor)]
+        numbers = [item for item in given if item is not None and item.numel() == 1]
+        return all(bool(torch.isfinite(stored(item)).all()) for item in numbers)
 
 
 def _pair_of_input(item: Any, tracing: GraphSnapshot) -> Pair | None:

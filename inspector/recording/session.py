@@ -18,7 +18,7 @@ from inspector.recording.call_start import Before, CallStart
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall, EngineHook
 from inspector.recording.open_call import CountedCall, OpenCall
-from inspector.recording.parts import FORWARD, TRAINING, described
+from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
 from inspector.recording.training.parameter_inventory import Given
 from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
@@ -26,6 +26,7 @@ from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addr
 from inspector.report.row_types import EventRow
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.saved_tensors import HOOKS
+from inspector.torch_api.tensor_references import REFERENCES
 from inspector.user_code.paths import UserFiles
 
 
@@ -69,7 +70,7 @@ class Session:
     def __init__(
         self, files: UserFiles, plan: WatchPlan, callbacks: Callbacks | None = None, given: Given | None = None
     ) -> None:
-        self._plan = plan = plan.supported()
+        plan = plan.supported()
         self._callbacks = callbacks or Callbacks()
         self._recorded = _Recorded([])
         self._recorders = make_recorders(files, plan.mode, given, lambda: self._count.ended)
@@ -77,6 +78,7 @@ class Session:
         self._engine = EngineHook(self)
         self._starts = CallStart(self._recorders, plan, self._count, self._callbacks.before)
         self._ends = CallEnd(self._recorders, plan, self._count)
+        self._references = contextlib.ExitStack()
 
     # Start and end
 
@@ -87,11 +89,12 @@ class Session:
     def open(self) -> None:
         """Start recording, in this process only."""
         _OPEN.add(self)
+        self._references.enter_context(REFERENCES.used())
         HOOKS.install()
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
         if forward is not None:
-            self._plan.switch(forward.hooks, 1, 0)
+            self._count.plan.switch(forward.hooks, 1, 0)
             run(TRAINING, self._recorders.training.install, None)
             # Last: if torch.compile is in use, it removes what was installed before.
             run(FORWARD, forward.start, None)
@@ -101,6 +104,7 @@ class Session:
         _OPEN.discard(self)
         forward, training = self._recorders.forward, self._recorders.training
         steps = [training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
+        steps.append(self._references.close)
         for step in steps if forward is None else [forward.stop, *steps]:
             try:
                 step()
@@ -112,7 +116,7 @@ class Session:
     @property
     def mode(self) -> Mode:
         """How the forward is recorded."""
-        return self._plan.mode
+        return self._count.plan.mode
 
     @property
     def calls(self) -> list[BackwardCall]:
@@ -158,21 +162,29 @@ class Session:
     def inventory(self) -> Inventory:
         """The script's parameters, modules, optimizers and leaves, as far as they were seen."""
         optimizers, inventory = self._recorders.training.optimizers, self._recorders.inventory
-        leaves = self._recorders.provenance.rows(optimizers.of_leaves())
-        return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        def rows() -> Inventory:
+            leaves = self._recorders.provenance.rows(optimizers.of_leaves())
+            return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        return self._recorders.parts.run(INVENTORY, rows, Inventory([], [], [], []))
 
     @property
     def events(self) -> list[EventRow]:
         """The events around the backward calls: of optimizers in order, then the reads of grads."""
-        reads = () if self._ends.reads is None else self._ends.reads.events()
-        return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        def rows() -> list[EventRow]:
+            reads = () if self._ends.reads is None else self._ends.reads.events()
+            return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        return self._recorders.parts.run(EVENTS, rows, no_rows(EventRow))
 
     # Called by the engine hook
 
     def before_backward(self, call: EngineCall) -> _Begun | None:
         """Trace the graph before backward."""
         if self.is_done:  # since a step that came after the last wanted call
-            self._finish()
+            self.close()
             return None
         index, pause = self._count.begins(), contextlib.ExitStack()
         try:
@@ -204,7 +216,12 @@ class Session:
         except Exception as internal:
             self._fail(internal)
         if self.is_done:
-            self._finish()
+            self.close()
+
+    def call_ended(self) -> None:
+        """Call `on_done`, once all wanted calls have ended."""
+        if self.is_done:
+            self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:
         """`on_stop`, once all wanted calls have ended."""
@@ -218,7 +235,7 @@ class Session:
         self._count.ends(token.head.index, accumulates=token.head.accumulates, is_recorded=True)
         call = self._ends.call(token, result, error)
         calls = self._recorded.calls
-        if self._plan.keeps_last:
+        if self._count.plan.keeps_last:
             calls.clear()
         calls.append(call)
         calls.sort(key=lambda call: call.index)  # calls of several threads may end in another order
@@ -234,11 +251,6 @@ class Session:
         """Nothing of the forward is needed while only the first step of an optimizer is awaited."""
         if self._recorders.forward is not None and self._count.waits_for_step:
             self._recorders.forward.stop()
-
-    def _finish(self) -> None:
-        """All wanted calls have ended."""
-        self.close()
-        self._notify_done()
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: remember it, remove all hooks, and let the script go on."""

@@ -8,6 +8,7 @@ from inspector.torch_api.frames import DISPATCHERS
 from inspector.user_code.library_lines import is_librarys
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.source_expressions import LibraryPlace, Place
+from inspector.util.stand_in_frames import is_stand_in
 
 
 class UserFrames:
@@ -22,6 +23,7 @@ class UserFrames:
         known = self._known.get(id(code))
         if known is None:
             users = self._files.is_users(code.co_filename) and code.co_name not in DISPATCHERS
+            users = users and not is_stand_in(code)
             known = self._known[id(code)] = (code, users)
         return known[1]
 
