@@ -7,9 +7,9 @@ from sweep import DATABASES, Tally, sweep
 
 pytest.importorskip("expecttest")  # torch's databases import it
 
-MODULES = ["nn.Embedding", "nn.Conv2d", "nn.BatchNorm1d", "nn.LSTMCell", "nn.GRUCell", "nn.RNN", "nn.MultiheadAttention"]
+MODULES = ["nn.Embedding", "nn.Conv2d", "nn.BatchNorm1d", "nn.LSTMCell", "nn.GRUCell", "nn.MultiheadAttention"]
 LOSSES = ["nn.CosineEmbeddingLoss", "nn.CrossEntropyLoss", "nn.HuberLoss", "nn.KLDivLoss", "nn.MSELoss"]
-OPERATORS = ["addmm", "cumprod", "einsum", "nn_functional_scaled_dot_product_attention", "prod", "reshape", "where"]
+OPERATORS = ["addmm", "cumprod", "einsum", "nn_functional_scaled_dot_product_attention", "prod", "reshape"]
 
 
 def found(database: str, names: list[str], most: int = 2) -> Tally:
