@@ -11,6 +11,7 @@ from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
 from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
+from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
@@ -33,6 +34,8 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     STORAGE_IDENTITY,
     FUNCTION_MODES,
     FAST_PATHS,
+    OVERRIDE_CHECKS,
+    DISPATCH_MODE,
     HIDDEN_OPERATIONS,
     MODULE_DICTIONARIES,
     TRANSFORMS,

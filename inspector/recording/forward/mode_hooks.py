@@ -39,7 +39,7 @@ class ModeHooks:
         self._limits = FullModeLimits()
         self._modules = ModuleHooks(record.modules, self._on_module_enter, self._on_module_exit, lines)
         operations = OperationRecorder(record, self._before_operation, lines.state.fail)
-        self._operations = OperationMode(operations, lines)
+        self._operations = OperationMode(operations, record.outputs, lines)
         self._set_mode(mode)
 
     def start(self) -> None:

@@ -196,3 +196,8 @@ def tensors_among(values: Iterable[Any]) -> list[torch.Tensor]:
         elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
             found += [element for element in value if isinstance(element, torch.Tensor)]
     return found
+
+
+def tensors_of(result: Any) -> list[torch.Tensor]:
+    """The tensors in the result of an operation."""
+    return tensors_among(result if isinstance(result, (tuple, list)) else (result,))

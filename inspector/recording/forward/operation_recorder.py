@@ -157,9 +157,11 @@ class OperationRecorder:
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
-            if not tensor.requires_grad or is_leaf(tensor) or is_changed_view(tensor):
-                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
+            if not tensor.requires_grad or is_leaf(tensor):
+                continue
             alone = end == first + 1 and id(tensor) not in known
+            if not alone and is_changed_view(tensor):
+                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
             if key is None or not first <= key[0] < end:  # not a tensor of this operation
                 continue

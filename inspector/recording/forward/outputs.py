@@ -65,11 +65,12 @@ class Outputs:
         self.non_finite = NonFiniteInputs()
         self._shared: dict[int, tuple[TensorReference, Pending]] = {}
         self._recorded: dict[Key, StoredOutput] = {}
+        self._inner: dict[Key, Pending] = {}
         self._leaves: dict[int, tuple[TensorReference, Place]] = {}
         self._known: dict[int, tuple[TensorReference, Key, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._recorded)
+        return len(self._recorded) + len(self._inner)
 
     def get(self, key: Key) -> OutputRow | None:
         """The record of an output of a Node."""
@@ -86,6 +87,14 @@ class Outputs:
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
         self._known[id(tensor)] = (reference_to(tensor), key, _version(tensor))
+
+    def add_inner(self, key: Key, value: Pending) -> None:
+        """Record the value of an output that an operation created inside, and that the script never had."""
+        self._inner[key] = value
+
+    def inner_value(self, key: Key) -> Pending | None:
+        """The value of an output that an operation created inside; None if it was not recorded."""
+        return self._inner.get(key)
 
     def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
         """Note where a leaf was created; the first location counts."""
@@ -117,11 +126,14 @@ class Outputs:
         kept = self._shared.get(id(tensor))
         return kept[1] if kept is not None and kept[0]() is tensor else None
 
-    def value(self, tensor: torch.Tensor) -> Pending:
-        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too."""
+    def value(self, tensor: torch.Tensor, *, counted: bool = True) -> Pending:
+        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too.
+
+        counted: whether its version counts all writes until now.
+        """
         if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
             return Pending({"unknown": "inside a CUDA graph capture"})
-        return self._batch.add(tensor, counted=True)
+        return self._batch.add(tensor, counted=counted)
 
     def memory_is_shared(self) -> None:
         """The script got access to the memory of a tensor that bypasses version counting."""
