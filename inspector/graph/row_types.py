@@ -130,6 +130,9 @@ class FunctionRow(TypedDict):
     given: NotRequired[Given]
     """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
     the CPU)."""
+    random: NotRequired[bool]
+    """Whether it uses a mask of at most 16 random numbers, all of which may be zero by chance; omitted if not, and
+    if that was not recorded (full recording)."""
     alias: NotRequired[Alias]
     """The name that local derivatives use for its output, if that has no name and a long expression."""
 

@@ -146,10 +146,13 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
-        if output is not None and output.operands:
-            row["operands"] = output.operands
-        if output is not None and output.given:
-            row["given"] = output.given
+        inputs = None if output is None else output.inputs
+        if inputs is not None and inputs.operands:
+            row["operands"] = inputs.operands
+        if inputs is not None and inputs.given:
+            row["given"] = inputs.given
+        if inputs is not None and inputs.random:
+            row["random"] = True
         return row
 
     def _saved(self, saved: SavedTensorFacts) -> SavedTensor:

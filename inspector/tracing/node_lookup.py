@@ -23,6 +23,17 @@ UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 
 
+class RecordedInputs(Protocol):
+    """Facts about the inputs of an operation of the forward."""
+
+    @property
+    def operands(self) -> list[list[int]] | None: ...
+    @property
+    def given(self) -> Given | None: ...
+    @property
+    def random(self) -> bool: ...
+
+
 class RecordedOutput(Protocol):
     """One recorded output of the forward."""
 
@@ -33,9 +44,7 @@ class RecordedOutput(Protocol):
     @property
     def value(self) -> Pending: ...
     @property
-    def operands(self) -> list[list[int]] | None: ...
-    @property
-    def given(self) -> Given | None: ...
+    def inputs(self) -> RecordedInputs: ...
 
 
 class RecordedForward(Protocol):
