@@ -182,6 +182,9 @@ class TensorRow(TypedDict):
     """Its state after backward returned or raised."""
     gradient: Value
     """d root / d tensor, if measured; not to be confused with grad."""
+    seed: NotRequired[Value]
+    """For a root: the gradient that backward was given. Omitted if it is 1 and no hook changed it, and if unknown.
+    """
     derivative: NotRequired[Local]
     """For a scalar leaf of a small graph: d root / d leaf as a formula, composed over all paths, and as a number.
     """

@@ -90,7 +90,7 @@ class CallStart:
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
         head = CallInfo(index, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive)
-        given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
+        given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def _note_training(self, index: int, names: Names) -> None:
@@ -113,6 +113,8 @@ def _capture(
     pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
+        if len(call.given.gradients) == len(call.given.outputs) == len(tracing.walk.roots):
+            capture.started(tracing.walk.roots, call.given.gradients)
     else:
         capture.flow.not_recorded = _TOO_LARGE
     return capture

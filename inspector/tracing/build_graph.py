@@ -131,7 +131,7 @@ class _Builder:
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
-            "requires_grad": True,
+            "requires_grad": self._requires_grad(outputs[0][0]),
             "module": None if is_leaf else lookup.module(node),
             "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
@@ -178,7 +178,7 @@ class _Builder:
             "name": naming["name"],
             "expression": naming.get("expression", ""),
             "is_leaf": is_leaf,
-            "requires_grad": True,
+            "requires_grad": self._requires_grad(pair),
             "grad_fn": None if is_leaf else f"n{pair[0]}",
             "retains_grad": facts["retains_grad"],
             "dtype": facts["dtype"],
@@ -194,7 +194,14 @@ class _Builder:
             del attributes["expression"]  # set above only for the order of the keys
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
+        if (seed := self._lookup.seed(pair)) is not None:
+            attributes["seed"] = seed
         return attributes
+
+    def _requires_grad(self, pair: Pair) -> bool:
+        """Of a tensor with a Node. The script may have frozen a leaf after the forward."""
+        seen = self._record.tensors.get(pair)
+        return seen is None or seen.facts.requires_grad
 
     def _source(self, pair: Pair, node: NodeFacts) -> Any:
         if node.name != ACCUMULATE_GRAD:

@@ -179,6 +179,12 @@ class NodeLookup:
             return _NOT_REACHED
         return arrived[pair[1]].value
 
+    def seed(self, pair: Pair) -> Value:
+        """The gradient that the engine was given for a root; None if unknown, or if it is 1 and stayed so."""
+        given = self._flow.seeds.get(pair)
+        value = None if given is None else given.value
+        return None if value == 1 and self.gradient(pair) == 1 else value
+
     def contribution(self, source: int, slot: int) -> Value:
         """The gradient along one edge."""
         if self._not_recorded:
