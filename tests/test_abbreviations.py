@@ -78,8 +78,7 @@ def test_names_of_the_script_that_look_like_abbreviations() -> None:
 
     def program() -> torch.Tensor:
         v3 = F.gelu(v1) - v2 + 1
-        loss = (F.gelu(v3 * v2) - v1 + v2) ** 2 * (F.gelu(v2) - v1 * v2)
-        return loss
+        return (F.gelu(v3 * v2) - v1 + v2) ** 2 * (F.gelu(v2) - v1 * v2)
 
     check(graph_of(program))
 

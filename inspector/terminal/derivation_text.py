@@ -126,7 +126,7 @@ def _headings(*names: str) -> list[Text]:
 
 def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
     """The texts as cells, with aligned equals signs, and numbers without a product aligned with the results."""
-    margin = max(cell_len(before) for before, _ in written)
+    margin = max((cell_len(before) for before, _ in written), default=0)
     return [
         Text.assemble(
             " " * (margin - cell_len(before)) if before or is_number(content) else "", before, gradient(content)
