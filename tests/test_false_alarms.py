@@ -122,6 +122,21 @@ def test_a_branch_that_is_always_dropped(drop: Callable[[torch.Tensor], torch.Te
     assert set(found[0].parameters) == {"0.linear.weight", "0.linear.bias"}
 
 
+def test_parameters_that_were_initialised_at_random_are_no_mask() -> None:
+    def program() -> None:
+        model, x = nn.Linear(2, 3), torch.randn(4, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            (model(x) * torch.zeros(3)).sum().backward()
+            optimizer.step()
+
+    with inspector.record() as recording:
+        program()
+    assert not any(row.get("random") for _, row in recording.calls[0].graph.functions())
+    assert [found.rule for found in recording.findings if found.severity != "note"] == ["zero-gradient"]
+
+
 def test_a_mask_that_is_zero_in_one_of_several_steps() -> None:
     model, masks = nn.Linear(8, 8), iter([torch.zeros(1), torch.ones(1), torch.ones(1)])
     assert said(lambda: train(model, lambda model: (model(torch.randn(4, 8)) * next(masks)).pow(2).sum())) == []

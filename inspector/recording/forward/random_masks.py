@@ -56,6 +56,7 @@ class RandomMasks:
         """Note an operation that created no Node. operation: torch's name, `bernoulli_`."""
         if operation.rstrip("_") in _DRAWS:
             random = [tensor for tensor in results if tensor.numel() <= MOST_ELEMENTS]
+            random = [tensor for tensor in random if not tensor.requires_grad]  # not the parameters of a new layer
         elif not self._tensors or not inputs:
             return
         else:
@@ -75,7 +76,7 @@ class RandomMasks:
 
     def _is_random(self, tensor: torch.Tensor) -> bool:
         kept = self._tensors.get(id(tensor))
-        return kept is not None and kept() is tensor
+        return kept is not None and kept() is tensor and not tensor.requires_grad
 
 
 def _drawn(name: str, result: torch.Tensor) -> int:
