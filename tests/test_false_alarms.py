@@ -124,7 +124,7 @@ def test_a_branch_that_is_always_dropped(drop: Callable[[torch.Tensor], torch.Te
 
 def test_parameters_that_were_initialised_at_random_are_no_mask() -> None:
     def program() -> None:
-        model, x = nn.Linear(2, 3), torch.randn(4, 2)
+        model, x = nn.Linear(2, 3), torch.ones(4, 2)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for _ in range(2):
             optimizer.zero_grad()
