@@ -19,7 +19,7 @@ import inspector
 from inspector.derivatives import add_local_derivatives
 from inspector.derivatives.elementary import ELEMENTARY, REDUCTIONS
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
-from inspector.diagnosis.analysis import upstream_node, zero_origin
+from inspector.diagnosis.analysis import node_ops, upstream_node, zero_origin
 from inspector.diagnosis.rules import (
     accidental_broadcast,
     non_finite_forward,
@@ -137,7 +137,7 @@ def test_all_ops_of_the_tables_are_torchs() -> None:
         "reductions": REDUCTIONS,
         "linear": STRUCTURAL,
         "inputs": STRUCTURAL_INPUTS,
-        "added slot": zero_origin._ADDED_SLOT,
+        "added slot": node_ops._ADDED_SLOT,
         "zero at zero": zero_origin._ZERO_AT_ZERO,
         "guards": upstream_node.GUARDS,
         "on the way": accidental_broadcast._ON_THE_WAY,
@@ -261,9 +261,17 @@ _CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "tril": Tensor.tril,
     "triu": Tensor.triu,
     "where": lambda x: x.where(MASK, X.new_tensor(-1)),
-    # Steps
+    # Steps and samples
+    "bernoulli": lambda x: torch.bernoulli(x / 12),
+    "bernoulli.Tensor": lambda x: torch.empty(3, 4, dtype=x.dtype).bernoulli_(x / 12),
     "ceil": Tensor.ceil,
+    "div.Scalar_mode": lambda x: torch.ops.aten.div.Scalar_mode(x, 5, rounding_mode="trunc"),
+    "div.Tensor_mode": lambda x: torch.div(x, 5, rounding_mode="floor"),
     "floor": Tensor.floor,
+    "normal.Tensor_Tensor": lambda x: torch.normal(x, X),
+    "normal.Tensor_float": lambda x: torch.normal(x, 1.0),
+    "normal.float_Tensor": lambda x: torch.normal(0.0, x),
+    "poisson": torch.poisson,
     "round": lambda x: x.round(decimals=1),
     "sgn": Tensor.sgn,
     "sign": Tensor.sign,

@@ -9,8 +9,11 @@ from typing import Any
 import columns
 import graphs
 import pytest
+import torch
 from geometry import problems
 
+import inspector
+from inspector.export.gradient_table import table
 from inspector.figure import draw
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.options import FigureOptions
@@ -149,6 +152,32 @@ def test_the_description_holds_the_table_of_gradients() -> None:
     assert "x: data 2; grad None → 4" in table
     assert "y: data 0; grad None → 0" in table
     assert "z: data 4; grad None → None (not a leaf)" in table
+
+
+def test_the_description_before_backward_holds_what_is_known() -> None:
+    x, c = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor(3.0)
+    x.grad = torch.tensor([5.0, 5.0])
+    y = (x * c).sum()
+    graph = inspector.trace(y)
+    assert gradient_table(graph).splitlines() == [
+        "tensor: data; grad",
+        "y: data 9; grad None (not a leaf)",
+        "x: data [1, 2]; grad [5, 5]",
+    ]
+    page = table(gradient_table(graph))
+    assert "<td>[1, 2]</td><td>[5, 5]</td></tr>" in page and "grad after" not in page and "?" not in page
+    y.backward()
+    after = gradient_table(inspector.trace(y)).splitlines()
+    assert "x: data [1, 2]; grad [5, 5] → [8, 8]" in after
+
+
+def test_a_leaf_that_was_frozen_after_the_forward_is_described() -> None:
+    w, v = (torch.tensor(number, requires_grad=True) for number in (2.0, 3.0))
+    with inspector.record() as recording:
+        z = w * v
+        w.requires_grad_(False)
+        z.backward()
+    assert "w: data 2; grad None → None" in gradient_table(recording.calls[0].graph)
 
 
 def test_a_grad_that_was_there_before_is_added_to() -> None:

@@ -310,8 +310,8 @@ NOTHING = {"after": {"data": 2.0, "grad": None}}
     [
         (square(), "y.grad  None: not a leaf; y.retain_grad() keeps it"),
         (_changed(square(), "x", gradient=None, **NOTHING), "x.grad  None: no gradient reached it"),
-        (_changed(square(), "x", requires_grad=False, **NOTHING), "x.grad  None: requires_grad is False"),
-        (_changed(square(), "x", **NOTHING), "x.grad  None: its gradient was computed, not stored"),
+        (_changed(square(), "x", requires_grad=False, **NOTHING), "x.grad  None: requires_grad was turned off"),
+        (_changed(square(), "x", **NOTHING), "x.grad  None: backward stored it, and a hook set it to None"),
         (saddle(2.0, 0.0, error_at="b"), "x.grad, y.grad  None: backward raised before it was reached"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.api.draw import Picture
 from inspector.graph import Graph
+from inspector.graph.topology import topology_of
 from inspector.options.choices import Text, Theme
 from inspector.plots import plot_graph, plot_layers
 from inspector.report import Report
@@ -27,7 +28,7 @@ def plot(thing: Any, *leaves: Any, theme: Theme = "light", text: Text | None = N
         graph, names = thing, [str(leaf) for leaf in leaves]
     else:
         graph, names = _traced(thing, leaves, sys._getframe(1))
-    known = {row["name"]: key for key, row in graph.tensors() if row["is_leaf"] and row["requires_grad"]}
+    known = {graph.tensor(leaf)["name"]: leaf for leaf in topology_of(graph).leaves.values()}
     for name in names:
         if name not in known:
             raise ValueError(f"unknown leaf {name!r}; choose from: {', '.join(map(str, known))}")

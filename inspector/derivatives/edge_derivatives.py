@@ -20,7 +20,6 @@ from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values
 from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import FunctionRow, NextEdge
-from inspector.graph.topology import Pair
 
 if TYPE_CHECKING:
     from inspector.derivatives.symbol_table import SymbolTable
@@ -66,7 +65,7 @@ def add_local_derivatives(graph: Graph) -> None:
         symbols = SymbolTable(forward)
         for edge in edges:
             edge.expression = _agreeing(symbols, forward, edge)
-        _write_symbols(symbols, forward, edges)
+        _write_symbols(symbols, edges)
         add_totals(forward)
 
 
@@ -123,7 +122,7 @@ def _explains(local: SmallTensor, edge: _EdgeDerivative) -> bool:
     )
 
 
-def _write_symbols(symbols: SymbolTable, forward: ForwardReconstruction, edges: list[_EdgeDerivative]) -> None:
+def _write_symbols(symbols: SymbolTable, edges: list[_EdgeDerivative]) -> None:
     from inspector.derivatives.expression_printer import print_expression
     from inspector.derivatives.symbol_table import number_at
 
@@ -134,17 +133,7 @@ def _write_symbols(symbols: SymbolTable, forward: ForwardReconstruction, edges: 
             text = print_expression(edge.expression, names)
             edge.attributes["local"] = {"symbol": text, "value": value.tolist()}
     _write_ratios([edge for edge in edges if edge.expression is None])
-    for alias, name in names.items():
-        _define(symbols, forward, symbols.aliases[alias], name, names)
-
-
-def _define(symbols: SymbolTable, forward: ForwardReconstruction, pair: Pair, name: str, names: Any) -> None:
-    from inspector.derivatives.expression_printer import print_expression
-
-    alias = next(symbol for symbol, owner in symbols.aliases.items() if owner == pair)
-    definition = symbols.definitions[alias]
-    text = None if definition is None else print_expression(definition, names)
-    forward.function(pair[0])["alias"] = {"name": name, "expression": text}
+    symbols.define(names)
 
 
 def _write_ratios(edges: list[_EdgeDerivative]) -> None:

@@ -68,6 +68,17 @@ class ForwardReconstruction:
         """The attributes of a function."""
         return cast(FunctionRow, self.network.nodes[identifier])
 
+    def aliases(self) -> dict[Pair, str]:
+        """The names v1, v2, … that the graph has for tensors so far."""
+        rows = zip(self._topology.ids, self._topology.functions, strict=True)
+        return {(function, 0): row["alias"]["name"] for function, row in rows if "alias" in row}
+
+    @functools.cached_property
+    def tensor_names(self) -> frozenset[str]:
+        """The script's names of the tensors."""
+        nodes = self.network.nodes.values()
+        return frozenset(node["name"] for node in nodes if node["kind"] == "tensor" and node["name"])
+
     def leaves(self) -> Iterator[tuple[str, Pair]]:
         """(id, pair) of every leaf that receives a gradient."""
         for function, leaf in self._topology.leaves.items():

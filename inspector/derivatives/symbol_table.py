@@ -7,6 +7,7 @@ can have a symbol.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -94,7 +95,10 @@ class SymbolTable:
                 self.values[made] = value
 
     def names(self, expressions: list[Any]) -> Names:
-        """v1, v2, … for the aliases that these expressions use, in the order of the forward."""
+        """v1, v2, … for the aliases that these expressions use, in the order of the forward.
+
+        An alias that has a name in the graph (`define`) keeps it: one name stands for one tensor.
+        """
         used: set[Any] = set()
         waiting = list(expressions)
         while waiting:
@@ -104,8 +108,19 @@ class SymbolTable:
                     waiting.append(self.definitions[symbol])
         turns = {function: turn for turn, function in enumerate(self._forward.order)}
         ordered = sorted(used, key=lambda symbol: (turns[self.aliases[symbol][0]], self.aliases[symbol][1]))
-        free = (f"v{number}" for number in range(1, len(ordered) + len(self._called) + 1))
-        return dict(zip(ordered, (name for name in free if name not in self._called), strict=False))
+        known = self._forward.aliases()
+        taken = {*known.values(), *self._called, *self._forward.tensor_names}
+        free = (name for number in itertools.count(1) if (name := f"v{number}") not in taken)
+        return {alias: known.get(self.aliases[alias]) or next(free) for alias in ordered}
+
+    def define(self, names: Names) -> None:
+        """Store the names of aliases, and what they stand for, in the rows of their functions."""
+        for alias, name in names.items():
+            function = self._forward.function(self.aliases[alias][0])
+            if "alias" not in function:
+                definition = self.definitions[alias]
+                text = None if definition is None else print_expression(definition, names)
+                function["alias"] = {"name": name, "expression": text}
 
     def _parts(self, pair: Pair) -> list[Pair]:
         """The tensors whose expressions are needed for the expression of `pair`."""

@@ -81,6 +81,7 @@ def _totals(forward: ForwardReconstruction) -> dict[str, Local]:
                     total = _written(symbols, forward, root, leaf, sums[pair])
                     if total is not None and len(total["symbol"] or "") <= longest:
                         found[leaf] = total
+                        symbols.define(symbols.names([sums[pair].total]))
     return found
 
 
@@ -163,4 +164,6 @@ def _written(
     if not values_agree(value.item() * seed.item(), measured.item(), TOLERANCE):
         return None
     names = symbols.names([total])
+    if any(forward.tensor((symbols.aliases[alias][0], 1)) is not None for alias in names):
+        return None  # one name for two outputs
     return {"symbol": print_expression(total, names, found.beginning), "value": value.item()}

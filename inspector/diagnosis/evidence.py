@@ -32,6 +32,10 @@ class Evidence:
         """The calls with gradients in which the engine ran the whole graph: `backward()` for all leaves."""
         return [call for call in self.calls_with_gradients if call.row.setting.wanted is None]
 
+    def calls_from_the_line_of(self, call: BackwardView) -> list[BackwardView]:
+        """The calls of `calls_with_all_gradients` from the same line, including this one: iterations of a loop."""
+        return [other for other in self.calls_with_all_gradients if other.row.location == call.row.location]
+
     @functools.cached_property
     def calls_recorded_in_full(self) -> list[BackwardView]:
         """The calls whose forward was recorded operation by operation, with values."""

@@ -8,8 +8,10 @@ from html import escape
 
 from inspector.typography.sanitize import sanitize
 
-_ROW = re.compile(r"(?P<name>.*?): data (?P<data>.*); grad (?P<before>.*?) → (?P<after>.*)")
+_ROW = re.compile(r"(?P<name>.*?): data (?P<data>.*); grad (?P<before>.*?)(?: → (?P<after>.*))?")
 _COLUMNS = ("tensor", "data", "grad before", "grad after")
+_COLUMNS_BEFORE = ("tensor", "data", "grad")
+"""Of a graph before backward."""
 
 
 def table(description: str) -> str:
@@ -21,17 +23,19 @@ def table(description: str) -> str:
     remarks = "".join(f"<p>{escape(line)}</p>\n" for line, match in found if not match)
     if not rows:
         return remarks
-    head = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
+    ran = any(match["after"] is not None for _, match in found if match)
+    head = "".join(f'<th scope="col">{column}</th>' for column in (_COLUMNS if ran else _COLUMNS_BEFORE))
     return (
         '<div class="table"><table>\n<caption>Gradients</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{remarks}"
     )
 
 
-def _row(name: str, *values: str) -> str:
+def _row(name: str, *values: str | None) -> str:
     return f'<tr><th scope="row">{escape(name)}</th>{"".join(_cells(values))}</tr>\n'
 
 
-def _cells(values: tuple[str, ...]) -> Iterator[str]:
+def _cells(values: tuple[str | None, ...]) -> Iterator[str]:
     for value in values:
-        yield f"<td>{escape(value)}</td>"
+        if value is not None:
+            yield f"<td>{escape(value)}</td>"

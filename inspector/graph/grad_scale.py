@@ -42,6 +42,6 @@ def divide_by_scale(value: Value, scale: float) -> Value:
 
 
 def _divide(row: dict[str, Any], scale: float) -> None:
-    for key in ("gradient", "norms", "arriving", "grads"):
+    for key in ("gradient", "seed", "norms", "arriving", "grads"):
         if key in row:
             row[key] = divide_by_scale(row[key], scale)

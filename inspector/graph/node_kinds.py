@@ -49,7 +49,7 @@ class NodeKind(Flag):
     SQUASHES = auto()
     """An activation that is flat at both ends."""
     ROUNDS = auto()
-    """The derivative is zero wherever it exists."""
+    """The derivative is zero wherever it exists: step functions, and samples."""
     DISTANCE = auto()
     """The gradient is zero at the minimum: equal inputs, or an input of zero."""
     SINGULAR = auto()
@@ -208,6 +208,8 @@ _FUNCTIONS = {
     "acosh": NodeKind.SINGULAR,
     "asin": NodeKind.SINGULAR,
     "atanh": NodeKind.SINGULAR,
+    "bernoulli": NodeKind.ROUNDS,
+    "bernoulli.Tensor": NodeKind.ROUNDS,
     "bmm": NodeKind.SINGULAR,
     "ceil": NodeKind.ROUNDS,
     "cosh": NodeKind.SINGULAR,
@@ -215,6 +217,8 @@ _FUNCTIONS = {
     "dist": NodeKind.DISTANCE,
     "div": NodeKind.SINGULAR,
     "div.Scalar": NodeKind.SINGULAR,
+    "div.Scalar_mode": NodeKind.ROUNDS,
+    "div.Tensor_mode": NodeKind.ROUNDS,
     "exp": NodeKind.SINGULAR,
     "exp2": NodeKind.SINGULAR,
     "expm1": NodeKind.SINGULAR,
@@ -229,6 +233,10 @@ _FUNCTIONS = {
     "logit": NodeKind.SINGULAR,
     "mse_loss": NodeKind.DISTANCE,
     "norm": NodeKind.DISTANCE,
+    "normal.Tensor_Tensor": NodeKind.ROUNDS,
+    "normal.Tensor_float": NodeKind.ROUNDS,
+    "normal.float_Tensor": NodeKind.ROUNDS,
+    "poisson": NodeKind.ROUNDS,
     "pow.Scalar": NodeKind.SINGULAR,
     "pow.Tensor_Scalar": NodeKind.DISTANCE | NodeKind.SINGULAR,
     "pow.Tensor_Tensor": NodeKind.SINGULAR,
@@ -318,6 +326,11 @@ def is_kind(name: str, *kinds: NodeKind) -> bool:
     """Whether a function of this name (or with this op) is of one of these kinds."""
     own = KINDS.get(op_of(name), _PLAIN)
     return any(kind in own for kind in kinds)
+
+
+def is_listed(name: str) -> bool:
+    """Whether a function of this name (or with this op) is in the table."""
+    return op_of(name) in KINDS
 
 
 @functools.cache

@@ -144,6 +144,9 @@ class FunctionRow(TypedDict):
     given: NotRequired[Given]
     """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
     the CPU)."""
+    random: NotRequired[bool]
+    """Whether it uses a mask of at most 16 random numbers, all of which may be zero by chance; omitted if not, and
+    if that was not recorded (full recording)."""
     alias: NotRequired[Alias]
     """The name that local derivatives use for its output, if that has no name and a long expression."""
 
@@ -193,6 +196,9 @@ class TensorRow(TypedDict):
     """Its state after backward returned or raised."""
     gradient: Value
     """d root / d tensor, if measured; not to be confused with grad."""
+    seed: NotRequired[Value]
+    """For a root: the gradient that backward was given. Omitted if it is 1 and no hook changed it, and if unknown.
+    """
     derivative: NotRequired[Local]
     """For a scalar leaf of a small graph: d root / d leaf as a formula, composed over all paths, and as a number.
     """

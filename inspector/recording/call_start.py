@@ -91,7 +91,7 @@ class CallStart:
         head = CallInfo(
             index, accumulates, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive
         )
-        given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
+        given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
     def start_counted(self, index: int, call: EngineCall) -> CountedCall:
@@ -103,9 +103,9 @@ class CallStart:
             forward.backward_begins(index, call.frame, call.given.outputs)
         given, known = call.given, None
         on_device = any(isinstance(item, torch.Tensor) and not item.is_cpu for item in given.outputs)
-        if given.starts_with is not None and not given.accumulates and on_device:
+        if given.creates_graph and not given.accumulates and on_device:
             below = [edge for item in given.outputs if (edge := gradient_edge(item)) is not None]
-            known = frozenset(walk([*below, *edges_of(given.starts_with)]).nodes)
+            known = frozenset(walk([*below, *edges_of(given.gradients)]).nodes)
         return CountedCall(index, given.accumulates, known)
 
     def _note_training(self, index: int, names: Names) -> None:
@@ -128,6 +128,8 @@ def _capture(
     pause.callback(capture.remove)  # also after Ctrl-C
     if len(tracing.walk.nodes) <= FULL_NODES:
         capture.install(tracing.walk, runs_all=call.given.accumulates and not call.given.inputs)
+        if len(call.given.gradients) == len(call.given.outputs) == len(tracing.walk.roots):
+            capture.started(tracing.walk.roots, call.given.gradients)
     else:
         capture.flow.not_recorded = _TOO_LARGE
     return capture

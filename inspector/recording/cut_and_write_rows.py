@@ -52,13 +52,16 @@ class CutAndWriteRows:
     def _under(self, leaves: list[int] | None, tracing: GraphSnapshot) -> dict[str, list[str] | None]:
         """The names of the leaves under a cut, and of those that are not under the roots of this call.
 
-        Deleted leaves do not count, such as the old weight of a layer that was tied to another one.
+        Among the latter, leaves that were deleted (the old weight of a layer that was tied to another one) or
+        frozen since (a sampler turns requires_grad on for one gradient only) do not count.
         """
         if leaves is None:
             return {"leaves": None, "beyond": None}
         known = self._recorded.leaves
         alive = [(number, tensor) for number in leaves if (tensor := known.tensor(number)) is not None]
-        beyond = [number for number, tensor in alive if tracing.tensors.pair_of(tensor) is None]
+        beyond = [
+            number for number, tensor in alive if tensor.requires_grad and tracing.tensors.pair_of(tensor) is None
+        ]
         return {"leaves": known.names(leaves), "beyond": known.names(beyond)}
 
     def _reached(self, record: TracedGraph, ids: Ids) -> dict[int, list[str]]:

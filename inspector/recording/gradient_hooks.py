@@ -21,6 +21,8 @@ from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.walk import AutogradNode, Walk
 
+_OUTSIDE_OF_NODES = "compiled autograd ran backward, which runs hooks outside of Nodes"
+
 Gradients: TypeAlias = tuple[torch.Tensor | None, ...]
 
 
@@ -101,6 +103,12 @@ class GradientCapture:
         if self._errors:
             raise self._errors[0]
 
+    def started(self, pairs: list[tuple[int, int]], gradients: tuple[Any, ...]) -> None:
+        """Note the gradients that the engine starts with, each None where torch makes it."""
+        for pair, gradient in zip(pairs, gradients, strict=True):
+            if pairs.count(pair) == 1 and isinstance(gradient, torch.Tensor):
+                self.flow.seeds[pair] = self._batch.add(gradient)
+
     def captured(self, pairs: list[tuple[int, int] | None], gradients: Any) -> None:
         """Note the result of `torch.autograd.grad`: no hook runs for a tensor that is only captured."""
         for pair, gradient in zip(pairs, gradients, strict=True):
@@ -147,7 +155,8 @@ def _incoming_hooks(
             return
         try:
             position = index.get(current_node())
-            if position is None:  # compiled autograd runs hooks outside of any Node
+            if position is None:
+                flow.not_recorded = flow.not_recorded or (None if steps else _OUTSIDE_OF_NODES)
                 return
             steps.append(position)
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None

@@ -113,7 +113,7 @@ class CutRow(TypedDict):
     root: bool
     """Whether a root without a grad_fn contains the data."""
     beyond: list[str] | None
-    """Those of the leaves that are not under the roots of this call."""
+    """Those of the leaves that still require a gradient and are not under the roots of this call."""
     early: bool
     """Whether it happened before the root was created."""
 
@@ -329,7 +329,7 @@ class Contained(TypedDict):
 
 
 class Alive(TypedDict):
-    """An earlier recorded call whose graph was still alive when another started."""
+    """An earlier recorded call whose graph was still alive when another started that was created later."""
 
     backward_call: Positive
     holder: str | None

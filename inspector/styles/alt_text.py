@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
+from inspector.graph.topology import topology_of
 from inspector.graph.values import Value
 from inspector.styles.value_text import plain_text, value_lines
 
@@ -17,10 +18,11 @@ def figure_title(graph: Graph, call: str, moments: Sequence[str]) -> str:
 
 
 def gradient_table(graph: Graph) -> str:
-    """One line per leaf, root and named tensor, with its data and its grad before and after; then the error of
-    backward."""
-    lines = ["tensor: data; grad before → after"]
-    lines += [_line(tensor) for _, tensor in graph.tensors() if _is_listed(tensor)]
+    """One line per leaf, root and named tensor of the graph, with its data and its grad before and after; then the
+    error of backward. Before backward has run, with its data and grad as they are."""
+    makers = topology_of(graph).makers
+    lines = ["tensor: data; grad before → after" if graph.ran else "tensor: data; grad"]
+    lines += [_line(tensor, graph.ran) for key, tensor in graph.tensors() if tensor["name"] and key in makers]
     if graph.error:
         lines.append(f"backward raised: {plain_text(graph.error)}")
     return "\n".join(lines)
@@ -41,17 +43,12 @@ def call_code(graph: Graph) -> str:
     return "backward()"
 
 
-def _is_listed(tensor: TensorRow) -> bool:
-    return bool(tensor["name"]) and (tensor["requires_grad"] or not tensor["is_leaf"])
-
-
-def _line(tensor: TensorRow) -> str:
+def _line(tensor: TensorRow, ran: bool) -> str:
     def text(value: Value) -> str:
         return " ".join(value_lines(value, tensor["dtype"], tensor["shape"]))
 
-    before, after = tensor["before"]["grad"], tensor["after"]["grad"]
+    before, after = tensor["before"], tensor["after"]
     remark = "" if tensor["is_leaf"] else " (not a leaf)"
-    return (
-        f"{plain_text(tensor['name'] or '')}: data {text(tensor['after']['data'])}; "
-        f"grad {text(before)} → {text(after)}{remark}"
-    )
+    data, grad = text((after if ran else before)["data"]), text(before["grad"])
+    grads = f"{grad} → {text(after['grad'])}" if ran else grad
+    return f"{plain_text(tensor['name'] or '')}: data {data}; grad {grads}{remark}"

@@ -116,13 +116,14 @@ def _with_constant(graph: Graph, identifier: str, source: str) -> Operation:
 
 
 def _saved_constant(graph: Graph, identifier: str) -> float | None:
-    """A number that a function saved and that does not require a gradient."""
+    """A number that a function saved and that is not part of the graph."""
     node = graph.function(identifier)
     if is_number(node["attributes"].get("exponent")):
         return _real(node["attributes"]["exponent"])
+    makers = topology_of(graph).makers
     for saved in node["saved"]:
         tensor = saved["tensor"]
-        if tensor is not None and tensor in graph.network and not graph[tensor]["requires_grad"]:
+        if tensor is not None and tensor in graph.network and tensor not in makers:
             return _real(graph[tensor]["before"]["data"])
     return None
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.hook_changes import hook_changes
 from inspector.graph.model import Moment
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.topology import Topology, topology_of
@@ -88,7 +89,8 @@ class Subject:
         return edge_text(edge.get("gradient"), edge.get("local"), upstream, self.look.derivatives or "both")
 
     def sum_text(self, identifier: str) -> str:
-        """`2 + 2 = 4` if several gradients arrived for the only output of a function."""
+        """`2 + 2 = 4` if several gradients arrived for the only output of a function, `2 + 2 → 5` if a hook
+        changed the sum."""
         network = self.graph.network
         node = network.nodes[identifier]
         arriving = [
@@ -99,7 +101,12 @@ class Subject:
         if max((number for _, _, number, _ in arriving), default=0) > 0:
             return ""
         ordered = sorted(arriving, key=lambda item: (item[0] if isinstance(item[0], int) else 0, item[1]))
-        return sum_text([gradient for *_, gradient in ordered], node["gradient"])
+        gradients = [gradient for *_, gradient in ordered]
+        found = sum_text(gradients, node["gradient"])
+        if found or len(gradients) < 2:
+            return found
+        changed = any(change.function == identifier for change in hook_changes(self.graph))
+        return sum_text(gradients, node["gradient"], "→") if changed else ""
 
     def name(self, tensor: TensorRow) -> str:
         """The name of a tensor, else the expression that computed it, else an empty text."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from inspector.graph.hook_changes import hook_changes
+from inspector.graph.values import is_number
 from inspector.options.choices import Order
 from inspector.styles.alt_text import root_codes
 from inspector.styles.plan import SMALL_SIZE, TITLE_SIZE, LegendEntry, StyledText
@@ -31,8 +34,9 @@ def title(subject: Subject) -> tuple[StyledText, ...]:
 
 
 def notes(subject: Subject) -> tuple[StyledText, ...]:
-    """The error of backward, the scale, and the definitions of short names in derivatives."""
-    return (*raised(subject), *scale(subject), *_aliases(subject))
+    """The error of backward, the scale, gradients that were given or changed by a hook, and the definitions of
+    short names in derivatives."""
+    return (*raised(subject), *scale(subject), *_given(subject), *_changed(subject), *_aliases(subject))
 
 
 def raised(subject: Subject) -> tuple[StyledText, ...]:
@@ -47,6 +51,25 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
         return ()
     text = f"gradients divided by the loss scale {format_number(subject.graph.scale)}"
     return (StyledText(text, "quiet", size=SMALL_SIZE),)
+
+
+def _given(subject: Subject) -> Iterator[StyledText]:
+    """`backward was given a gradient of 4 for z` for every root whose gradient does not begin with 1."""
+    for root in dict.fromkeys(subject.graph.roots) if subject.ran else ():
+        seed: Any = subject.graph.tensor(root).get("seed") if root in subject.graph.network else None
+        if is_number(seed) and seed != 1:
+            text = f"backward was given a gradient of {format_number(seed)}"
+            name = subject.name(subject.graph.tensor(root))
+            yield StyledText(f"{text} for {name}" if name else text, "quiet", size=SMALL_SIZE)
+
+
+def _changed(subject: Subject) -> Iterator[StyledText]:
+    """`a hook changed the gradient of h: 13 → 130`."""
+    for change in hook_changes(subject.graph)[:_MOST_ALIASES] if subject.ran else ():
+        tensor = subject.graph.tensor(change.tensor)
+        name = subject.name(tensor) or subject.graph.function(change.function)["name"]
+        text = f"{format_number(change.sent)} → {format_number(change.arrived)}"
+        yield StyledText(f"a hook changed the gradient of {name}: {text}", "quiet", size=SMALL_SIZE)
 
 
 def _aliases(subject: Subject) -> Iterator[StyledText]:

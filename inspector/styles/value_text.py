@@ -151,16 +151,17 @@ def _closes_at_end(text: str) -> bool:
     return False
 
 
-def sum_text(contributions: Sequence[Value], total: Value) -> str:
-    """`2 + 2 = 4`; empty unless two or more known numbers add up to the total."""
+def sum_text(contributions: Sequence[Value], total: Value, sign: str = "=") -> str:
+    """`2 + 2 = 4`; empty unless two or more known numbers add up to the total. sign: another one than `=`, before
+    a total that differs from the sum."""
     if len(contributions) < 2 or not all(is_number(item) for item in (*contributions, total)):
         return ""
-    if not _agree(sum(contributions), total):
+    if sign == "=" and not _agree(sum(contributions), total):
         return ""
     shown = [format_number(contributions[0]), *(factor_text(item) for item in contributions[1:])]
     if len(shown) > _MOST_SUMMANDS:
         shown = [*shown[: _MOST_SUMMANDS - 1], "…"]
-    return f"{' + '.join(shown)} = {format_number(total)}"
+    return f"{' + '.join(shown)} {sign} {format_number(total)}"
 
 
 def symbol_text(expression: str) -> str:

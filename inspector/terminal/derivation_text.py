@@ -9,12 +9,14 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph
+from inspector.graph.hook_changes import hook_changes
 from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.values import is_number
 from inspector.terminal.edge_arithmetic import ArithmeticText, flows, sums
 from inspector.terminal.labels import gradient, tensor_label, value
-from inspector.terminal.text_cells import QUIET, columns, natural_width
+from inspector.terminal.text_cells import QUIET, columns, natural_width, wrapped
 from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
+from inspector.typography import format_number
 
 _TREE_SHARE = 0.45
 """Maximum share of the width for the tree; above it the branches move closer together."""
@@ -49,7 +51,18 @@ def derivation_lines(graph: Graph, width: int) -> list[Text]:
         rows = arrange(lines)
         if natural_width(rows, {1: _TENSOR_KEEPS}) <= width:
             break
-    return columns(rows, width, [give for give in _SHRINK if give[0] < len(rows[0])])
+    return [*columns(rows, width, [give for give in _SHRINK if give[0] < len(rows[0])]), *_hooks(graph, width)]
+
+
+def _hooks(graph: Graph, width: int) -> list[Text]:
+    """`a hook changed the gradient of h: 13 → 130`."""
+    texts = [
+        f"a hook changed the gradient of {tensor_label(graph.tensor(change.tensor), _TENSOR_KEEPS)}: "
+        f"{format_number(change.sent)} → {format_number(change.arrived)}"
+        for change in hook_changes(graph)
+    ]
+    lines = [line for text in texts for line in wrapped(Text(), Text(text, style=QUIET), width)]
+    return [Text(), *lines] if lines else []
 
 
 def _lines(graph: Graph, width: int) -> list[DerivationLine]:
@@ -113,7 +126,7 @@ def _headings(*names: str) -> list[Text]:
 
 def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
     """The texts as cells, with aligned equals signs, and numbers without a product aligned with the results."""
-    margin = max(cell_len(before) for before, _ in written)
+    margin = max((cell_len(before) for before, _ in written), default=0)
     return [
         Text.assemble(
             " " * (margin - cell_len(before)) if before or is_number(content) else "", before, gradient(content)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from inspector.graph import Graph, is_unknown
+from inspector.graph.hook_changes import hook_changes
 from inspector.graph.row_types import NextEdge, TensorRow
 from inspector.graph.values import Value, is_number
 from inspector.terminal.labels import operand, tensor_label, with_superscripts
@@ -24,11 +25,12 @@ _UNITS = ("1", "-1")  # a product with them adds no information
 
 
 def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[TensorRow]]) -> list[ArithmeticText]:
-    """`2x · 1 = 4` for each edge: local derivative, upstream gradient, product. `∂z/∂z = 1` for a root."""
+    """`2x · 1 = 4` for each edge: local derivative, upstream gradient, product. For a root `∂z/∂z = 1`, or the
+    gradient that backward was given: `given 4`."""
     written: list[ArithmeticText] = []
     for visit in drawn:
         if visit.source is None or visit.edge is None:
-            written.append((_start(made[visit.function]), graph[visit.function]["gradient"]))
+            written.append(_start(made[visit.function], graph[visit.function]["gradient"]))
         else:
             upstream = graph[visit.source]["gradient"]
             written.append((_product(visit.edge, upstream), visit.edge.get("gradient")))
@@ -36,7 +38,8 @@ def flows(graph: Graph, drawn: Sequence[Visit], made: dict[str, list[TensorRow]]
 
 
 def sums(graph: Graph, drawn: Sequence[Visit]) -> list[ArithmeticText | None]:
-    """`2 + 2 = 4` for the last edge into an output of a function: the gradients of all edges and their sum."""
+    """`2 + 2 = 4` for the last edge into an output of a function: the gradients of all edges and their sum. For a
+    root `→ 5` if a hook changed its gradient."""
     into: dict[tuple[str, int], list[int]] = defaultdict(list)
     for position, visit in enumerate(drawn):
         if visit.edge is not None:
@@ -49,12 +52,19 @@ def sums(graph: Graph, drawn: Sequence[Visit]) -> list[ArithmeticText | None]:
         if function in several:
             total = total[output] if isinstance(total, list) and output < len(total) else None
         written[positions[-1]] = _sum([arrived[position] for position in positions], total)
+    changes = {change.function: change for change in hook_changes(graph)}
+    for position, visit in enumerate(drawn):
+        if visit.edge is None and visit.function in changes:
+            written[position] = "→ ", changes[visit.function].arrived
     return written
 
 
-def _start(outputs: Sequence[TensorRow]) -> str:
+def _start(outputs: Sequence[TensorRow], arrived: Value) -> ArithmeticText:
     label = tensor_label(outputs[0]) if len(outputs) == 1 else ""
-    return f"∂{operand(label)}/∂{operand(label)} = " if 0 < len(label) <= _SHORT_LABEL else ""
+    seed = outputs[0].get("seed", arrived) if len(outputs) == 1 else arrived
+    if seed != 1:
+        return ("" if len(outputs) != 1 or "seed" not in outputs[0] else "given "), seed
+    return f"∂{operand(label)}/∂{operand(label)} = " if 0 < len(label) <= _SHORT_LABEL else "", seed
 
 
 def _product(edge: NextEdge, upstream: Value) -> str:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import TensorRow
-from inspector.graph.values import Value
+from inspector.graph.topology import topology_of
+from inspector.graph.values import Value, is_number
 from inspector.terminal.labels import function_title, gradient, tensor_label, value
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, columns, fit_text, wrapped
 from inspector.typography import value_text
@@ -29,7 +30,7 @@ def tensor_table(graph: Graph, width: int) -> list[Text]:
         if tensor["name"] is None and not is_wanted and identifier not in graph.roots:
             continue
         rows.append(_row(graph, tensor, min(32, width // 4)))
-        if reason := _why_none(graph, tensor):
+        if reason := _why_none(graph, identifier, tensor):
             reasons[reason].append(tensor_label(tensor))
     return [*columns(rows, width, _SHRINK), *_explained(reasons, width)]
 
@@ -59,12 +60,14 @@ def _grad(before: Value, after: Value) -> Text:
     return Text.assemble((f"{gradient(before).plain} → ", QUIET), gradient(after, f"{STRONG} {GRADIENT}"))
 
 
-def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
+def _why_none(graph: Graph, identifier: str, tensor: TensorRow) -> str | None:
     """Why the tensor has no grad after backward; None if it has one, or if the reason is unknown."""
     if tensor["after"]["grad"] is not None:
         return None
+    maker = topology_of(graph).makers.get(identifier)
     if not tensor["requires_grad"]:
-        return "None: requires_grad is False"
+        when = "is False" if maker is None else "was turned off after the forward"
+        return f"None: requires_grad {when}"
     if not tensor["is_leaf"] and tensor["retains_grad"] is not True:
         return _NOT_A_LEAF
     if graph.error is not None:
@@ -73,6 +76,8 @@ def _why_none(graph: Graph, tensor: TensorRow) -> str | None:
         return "None: no gradient reached it"
     if is_unknown(tensor["gradient"]):
         return None
+    if maker is not None and tensor["is_leaf"] and is_number(graph.function(maker[0])["step"]):
+        return "None: backward stored it, and a hook set it to None"
     return "None: its gradient was computed, not stored (autograd.grad, or inputs=)"
 
 

@@ -18,14 +18,16 @@ class EngineArguments(NamedTuple):
     """The arguments of an engine call.
 
     outputs: the tensors and GradientEdges it starts from. inputs: the tensors whose gradients are requested, empty
-    for all leaves. accumulates: whether it adds to the leaves' `grad`. starts_with: the initial gradients under
-    create_graph; None otherwise.
+    for all leaves. accumulates: whether it adds to the leaves' `grad`. creates_graph: whether it runs under
+    create_graph. gradients: the initial gradients of the outputs, each None where it is implicit; empty if
+    unknown.
     """
 
     outputs: tuple[Any, ...]
     inputs: tuple[Any, ...]
     accumulates: bool
-    starts_with: tuple[Any, ...] | None
+    creates_graph: bool
+    gradients: tuple[Any, ...]
 
 
 class EntryPoint(NamedTuple):
@@ -55,8 +57,10 @@ def _of_engine(
     **options: Any,
 ) -> EngineArguments:
     """The arguments of `_engine_run_backward`."""
-    starts_with = tuple(grad_tensors) if create_graph else None
-    return EngineArguments(tuple(t_outputs), tuple(inputs or ()), bool(accumulate_grad), starts_with)
+    gradients = tuple(grad_tensors)
+    return EngineArguments(
+        tuple(t_outputs), tuple(inputs or ()), bool(accumulate_grad), bool(create_graph), gradients
+    )
 
 
 def _of_backward(
@@ -68,8 +72,7 @@ def _of_backward(
     inputs: Any = None,
 ) -> EngineArguments:
     """The arguments of `torch.autograd.backward`."""
-    starts_with = tuple(item for item in _several(grad_tensors) if item is not None) if create_graph else None
-    return EngineArguments(_several(tensors), _several(inputs), True, starts_with)
+    return EngineArguments(_several(tensors), _several(inputs), True, bool(create_graph), _several(grad_tensors))
 
 
 def _of_grad(
@@ -82,8 +85,7 @@ def _of_grad(
     **options: Any,
 ) -> EngineArguments:
     """The arguments of `torch.autograd.grad`."""
-    starts_with = tuple(item for item in _several(grad_outputs) if item is not None) if create_graph else None
-    return EngineArguments(_several(outputs), _several(inputs), False, starts_with)
+    return EngineArguments(_several(outputs), _several(inputs), False, bool(create_graph), _several(grad_outputs))
 
 
 def _find_entry_point() -> EntryPoint:
@@ -124,7 +126,7 @@ def read_arguments(
         if entry_point in _DOCUMENTED:
             return None
         ENTRY_POINT.turn_off(error)  # torch itself calls it, never with wrong arguments
-        return EngineArguments(_several(args[0]), (), True, None) if args else None
+        return EngineArguments(_several(args[0]), (), True, False, ()) if args else None
 
 
 def _find_graph_task() -> Callable[[], int]:

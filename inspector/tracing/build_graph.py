@@ -131,7 +131,7 @@ class _Builder:
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
-            "requires_grad": True,
+            "requires_grad": self._requires_grad(outputs[0][0]),
             "module": None if is_leaf else lookup.module(node),
             "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
@@ -146,10 +146,13 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
-        if output is not None and output.operands:
-            row["operands"] = output.operands
-        if output is not None and output.given:
-            row["given"] = output.given
+        inputs = None if output is None else output.inputs
+        if inputs is not None and inputs.operands:
+            row["operands"] = inputs.operands
+        if inputs is not None and inputs.given:
+            row["given"] = inputs.given
+        if inputs is not None and inputs.random:
+            row["random"] = True
         return row
 
     def _saved(self, saved: SavedTensorFacts) -> SavedTensor:
@@ -175,7 +178,7 @@ class _Builder:
             "name": naming["name"],
             "expression": naming.get("expression", ""),
             "is_leaf": is_leaf,
-            "requires_grad": True,
+            "requires_grad": self._requires_grad(pair),
             "grad_fn": None if is_leaf else f"n{pair[0]}",
             "retains_grad": facts["retains_grad"],
             "dtype": facts["dtype"],
@@ -191,7 +194,14 @@ class _Builder:
             del attributes["expression"]  # set above only for the order of the keys
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
+        if (seed := self._lookup.seed(pair)) is not None:
+            attributes["seed"] = seed
         return attributes
+
+    def _requires_grad(self, pair: Pair) -> bool:
+        """Of a tensor with a Node. The script may have frozen a leaf after the forward."""
+        seen = self._record.tensors.get(pair)
+        return seen is None or seen.facts.requires_grad
 
     def _source(self, pair: Pair, node: NodeFacts) -> Any:
         if node.name != ACCUMULATE_GRAD:

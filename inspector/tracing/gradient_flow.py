@@ -16,6 +16,7 @@ class GradientFlow:
     arrived: position -> the accumulated gradient of each output of the forward. norms: used instead of it by a
     light recording, for most Nodes. See `arrived_at`.
     contributions: (position, slot) -> the gradient along that edge.
+    seeds: (position, output number) -> the gradient that the engine was given for a root.
     captured: (position, output number) -> the gradient that `torch.autograd.grad` returned for that tensor.
     error: the exception raised by backward, as one line, or None.
     not_recorded: why there are no gradients and steps, or None.
@@ -25,6 +26,7 @@ class GradientFlow:
     arrived: dict[int, Sequence[Pending]] = field(default_factory=dict)
     norms: dict[int, NormFacts] = field(default_factory=dict)
     contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    seeds: dict[tuple[int, int], Pending] = field(default_factory=dict)
     captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
     error: str | None = None
     not_recorded: str | None = None

@@ -23,6 +23,17 @@ UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
 
 
+class RecordedInputs(Protocol):
+    """Facts about the inputs of an operation of the forward."""
+
+    @property
+    def operands(self) -> list[list[int]] | None: ...
+    @property
+    def given(self) -> Given | None: ...
+    @property
+    def random(self) -> bool: ...
+
+
 class RecordedOutput(Protocol):
     """One recorded output of the forward."""
 
@@ -33,9 +44,7 @@ class RecordedOutput(Protocol):
     @property
     def value(self) -> Pending: ...
     @property
-    def operands(self) -> list[list[int]] | None: ...
-    @property
-    def given(self) -> Given | None: ...
+    def inputs(self) -> RecordedInputs: ...
 
 
 class RecordedForward(Protocol):
@@ -173,6 +182,12 @@ class NodeLookup:
         if arrived is None or pair[1] >= len(arrived):
             return _NOT_REACHED
         return arrived[pair[1]].value
+
+    def seed(self, pair: Pair) -> Value:
+        """The gradient that the engine was given for a root; None if unknown, or if it is 1 and stayed so."""
+        given = self._flow.seeds.get(pair)
+        value = None if given is None else given.value
+        return None if value == 1 and self.gradient(pair) == 1 else value
 
     def contribution(self, source: int, slot: int) -> Value:
         """The gradient along one edge."""

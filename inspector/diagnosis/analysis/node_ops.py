@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of, without_backward
+
+_ADDED_SLOT = {
+    "addmm": 0,
+    "addmv": 0,
+    "addbmm": 0,
+    "baddbmm": 0,
+    "convolution": 2,
+    "native_batch_norm": 2,
+    "cudnn_batch_norm": 2,
+    "native_layer_norm": 2,
+    "native_group_norm": 2,
+    "linear": 2,
+}
+"""Inputs that are only added (a bias), by op: their gradient is a sum, which may cancel but is never masked."""
 
 
 def op(call: BackwardView, node: str) -> str:
@@ -20,6 +34,19 @@ def operation(call: BackwardView, node: str) -> str:
 def is_of_kind(call: BackwardView, node: str, *kinds: NodeKind) -> bool:
     """Whether a Node is of one of these kinds."""
     return is_kind(call.functions[node]["name"], *kinds)
+
+
+def is_sum(call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether the gradient on this edge is a sum of what arrived, so that a zero means it cancelled."""
+    if is_of_kind(call, edge.source, NodeKind.PASSES):
+        return bool(call.functions[edge.source]["attributes"].get("alpha", 1) != 0)
+    return _ADDED_SLOT.get(op(call, edge.source)) == edge.slot
+
+
+def is_step_function(call: BackwardView, node: str) -> bool:
+    """Whether the derivative of a Node is zero wherever it exists; a division may round or not."""
+    attributes = call.functions[node]["attributes"]
+    return is_of_kind(call, node, NodeKind.ROUNDS) and attributes.get("rounding_mode", "") is not None
 
 
 def is_flat_softmax(call: BackwardView, node: str) -> bool:

@@ -6,7 +6,8 @@ width. `benchmarks/healthy_norms.py` prints both: over ten healthy convolutions 
 of an element to 2e-6.
 
 The path to a layer is the one that carries most of the gradient: in a residual network, the stream and not its
-branches.
+branches. It begins anew behind a sum that cancels: what is added before a norm, such as the shift of another norm,
+has no gradient by mathematics, which is not a gradient that vanishes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inspector.diagnosis.analysis.node_ops import is_of_kind
+from inspector.diagnosis.analysis.node_ops import is_of_kind, is_sum
 from inspector.diagnosis.analysis.node_order import topological_order
-from inspector.diagnosis.backward_view import BackwardView
+from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.graph.node_kinds import NodeKind
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import is_unknown
+
+CANCELLED = 1e-3
+"""Ratio of the norm of a sum of gradients to that of what was summed. Independent elements keep the norm; in
+float32 a sum that is zero by mathematics has a ratio near 1e-7."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,9 @@ class NormAtNode:
 
     size: the norm that arrived. predecessor: the previous Node on the path; None at a root, and if unknown.
     highest, lowest: the largest and the smallest norm at the layers on the path, including this Node if it is one;
-    None before the first layer. Norms between layers do not count: within a norm layer, for example, the gradient
-    of the variance is far smaller and that of the squares far larger.
+    None before the first layer, and before the first behind a sum that cancelled. Norms between layers do not
+    count: within a norm layer, for example, the gradient of the variance is far smaller and that of the squares
+    far larger.
     """
 
     node: str
@@ -108,20 +114,27 @@ class NormAlongPath:
             above = self.steps[above].predecessor
 
     def _step(self, node: str, size: float, is_layer: bool) -> NormAtNode:
-        above = self._above(node)
-        before = self.steps.get(above) if above is not None else None
+        edge = self._most(node)
+        before = self.steps.get(edge.source) if edge is not None else None
         highest, lowest = (before.highest, before.lowest) if before is not None else (None, None)
+        if edge is not None and before is not None and self._cancels(edge, before.size):
+            highest = lowest = None
         if is_layer:
             highest, lowest = max(size, highest or size), size if lowest is None else min(size, lowest)
-        return NormAtNode(node, size, above, highest, lowest)
+        return NormAtNode(node, size, None if edge is None else edge.source, highest, lowest)
 
-    def _above(self, node: str) -> str | None:
-        """The Node from which most of the gradient came; None at a root, and if unknown in a light recording."""
-        sizes = [(value_norm(edge.gradient), edge.source) for edge in self.call.incoming.get(node, ())]
-        known = [(size, source) for size, source in sizes if size is not None and math.isfinite(size)]
-        if any(is_unknown(edge.gradient) for edge in self.call.incoming.get(node, ())):
+    def _most(self, node: str) -> GradientEdge | None:
+        """The edge with most of the gradient of a Node; None at a root, and if unknown in a light recording."""
+        edges = self.call.incoming.get(node, ())
+        if any(is_unknown(edge.gradient) for edge in edges):
             return None
+        sizes = [(value_norm(edge.gradient), edge) for edge in edges]
+        known = [(size, edge) for size, edge in sizes if size is not None and math.isfinite(size)]
         return max(known, key=lambda pair: pair[0])[1] if known else None
+
+    def _cancels(self, edge: GradientEdge, arrived: float) -> bool:
+        left = value_norm(edge.gradient)
+        return left is not None and left < CANCELLED * arrived and is_sum(self.call, edge)
 
 
 @dataclass(frozen=True)

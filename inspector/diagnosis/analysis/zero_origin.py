@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from inspector.diagnosis.analysis.activation_stats import elements
 from inspector.diagnosis.analysis.gradient_dtype import HALF, gradient_dtype
-from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, op
+from inspector.diagnosis.analysis.node_ops import is_flat_softmax, is_of_kind, is_step_function, is_sum, op
 from inspector.diagnosis.analysis.node_order import topological_order
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
-from inspector.graph.node_kinds import NodeKind
+from inspector.graph.node_kinds import NodeKind, is_listed
 from inspector.graph.value_norms import is_zero, value_norm
 from inspector.graph.values import is_summary, is_unknown
 
@@ -20,22 +21,11 @@ TINY = 1e-30
 """A float32 below 1.2e-38 loses bits and below 1.4e-45 is zero: a gradient with a smaller norm than this that
 becomes zero has vanished and was not cut off."""
 
+SMALLEST_NORMAL = 2.0**-14
+"""The smallest number of float16 with all its bits."""
+
 _WITHOUT_OPERAND = (NodeKind.MASKS, NodeKind.ROUNDS, NodeKind.RECTIFIES, NodeKind.SQUASHES)
 """Functions that produce zeros without another operand."""
-
-_ADDED_SLOT = {
-    "addmm": 0,
-    "addmv": 0,
-    "addbmm": 0,
-    "baddbmm": 0,
-    "convolution": 2,
-    "native_batch_norm": 2,
-    "cudnn_batch_norm": 2,
-    "native_layer_norm": 2,
-    "native_group_norm": 2,
-    "linear": 2,
-}
-"""Inputs that are only added (a bias), by op: their gradient is a sum, which may cancel but is never masked."""
 
 _ZERO_AT_ZERO = ("mul", "mul.Scalar", "prod", "prod.dim_int", "dot", "mm", "bmm", "cos", "cosh", "sinc")
 """Functions whose gradient may be zero because the input is zero."""
@@ -72,11 +62,11 @@ def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
     for node, leaf in call.leaf_of.items():
         if node not in causes or not evidence.is_trained(call.name(leaf)):
             continue
-        explained = [_explain(call, cause, leaf) for cause in causes[node]]
-        if not explained or any(zero is None for zero in explained):  # one path without a defect is enough
+        explained = [_explain(evidence, call, cause, leaf) for cause in causes[node]]
+        zero = explained[0] if explained else None
+        if zero is None or None in explained:  # one path without a defect is enough
             continue
-        for zero in explained[:1]:
-            assert zero is not None
+        if rule_for(call, zero) != "zero-gradient" or not _is_temporary(evidence, call, leaf):
             found.setdefault((zero.node, zero.hooked), []).append((zero, leaf))
     return [replace(rows[0][0], leaves=tuple(leaf for _, leaf in rows)) for rows in found.values()]
 
@@ -86,15 +76,25 @@ def rule_for(call: BackwardView, zero: ZeroCause) -> str:
     node, dtype = zero.node, gradient_dtype(call, zero.node, zero.edge.gradient)
     if zero.hooked:
         return "zero-gradient"
-    if is_of_kind(call, node, NodeKind.ROUNDS) or is_flat_softmax(call, node):
+    if is_step_function(call, node) or is_flat_softmax(call, node):
         return "zero-derivative"
     if is_of_kind(call, node, NodeKind.RECTIFIES):
         return "dead-activation"
     if is_of_kind(call, node, NodeKind.SQUASHES):
         return "saturated-activation"
-    if zero.operand is None and not is_of_kind(call, node, NodeKind.MASKS) and dtype == HALF:
+    if zero.operand is None and dtype == HALF and _may_underflow(call, node):
         return "gradient-underflow"
     return "zero-gradient"
+
+
+def _may_underflow(call: BackwardView, node: str) -> bool:
+    """Whether a Node may have made a float16 gradient too small: not if nothing is known about it (a custom
+    Function, which may return zeros), unless the elements of what arrived were almost too small."""
+    if is_of_kind(call, node, NodeKind.MASKS):
+        return False
+    count, size = elements(call.functions[node]["gradient"])[0], call.arrived(node)
+    is_small = bool(count) and size is not None and size / math.sqrt(count) < SMALLEST_NORMAL
+    return is_small or is_listed(call.functions[node]["name"])
 
 
 def data(call: BackwardView, tensor: str) -> Any:
@@ -125,12 +125,22 @@ def _causes(call: BackwardView) -> dict[str, list[_ZeroSource]]:
     return causes
 
 
-def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | None:
+def _is_temporary(evidence: Evidence, call: BackwardView, leaf: str) -> bool:
+    """Whether another call from the same line gave a leaf a gradient: a mask that is zero now and then."""
+    name = call.tensors[leaf]["name"]
+    return name is not None and any(
+        other.tensors[found]["name"] == name and value_norm(other.tensors[found]["gradient"])
+        for other in evidence.calls_from_the_line_of(call)
+        for found in other.leaf_of.values()
+    )
+
+
+def _explain(evidence: Evidence, call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | None:
     """The effect of a cause on a leaf; None if it is not a defect."""
     edge, node = cause.edge, cause.edge.source
     if cause.hooked:
         return ZeroCause(node, edge, True, None, (leaf,))
-    if _is_sum(call, edge) or _has_vanished(call, node) or _is_empty(call, edge) or _is_choice(call, edge):
+    if _is_intended(evidence, call, edge) or _has_vanished(call, node):
         return None
     if not call.knows_saved and not is_of_kind(call, node, *_WITHOUT_OPERAND):
         return None  # the operand is unknown, for example the B of LoRA before its first step
@@ -148,27 +158,46 @@ def _explain(call: BackwardView, cause: _ZeroSource, leaf: str) -> ZeroCause | N
     return ZeroCause(node, edge, False, held, (leaf,))
 
 
-def _is_sum(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether the gradient on this edge is a sum of what arrived, so that a zero means it cancelled."""
-    if is_of_kind(call, edge.source, NodeKind.PASSES):
-        return bool(call.functions[edge.source]["attributes"].get("alpha", 1) != 0)
-    return _ADDED_SLOT.get(op(call, edge.source)) == edge.slot
-
-
 def _has_vanished(call: BackwardView, node: str) -> bool:
     return (call.arrived(node) or 0.0) < TINY
 
 
-def _is_choice(call: BackwardView, edge: GradientEdge) -> bool:
-    """Whether the zeros are intended: a function or router chose other elements, or the loss is at its minimum."""
+def _is_intended(evidence: Evidence, call: BackwardView, edge: GradientEdge) -> bool:
+    """Whether zeros are as they should be: a sum cancelled, there are no elements, the elements were chosen (by a
+    function, a router or at random), or a hinge without violations has no slope."""
+    if is_sum(call, edge) or _is_empty(call, edge) or call.functions[edge.source].get("random"):
+        return True
     if is_of_kind(call, edge.source, NodeKind.CHOOSES) or is_idle(call, edge.source, edge.slot):
         return True
-    return is_of_kind(call, edge.source, NodeKind.CLAMPS) and at_minimum(call)
+    return has_no_violation(evidence, call, edge.source)
 
 
-def at_minimum(call: BackwardView) -> bool:
-    """Whether the loss is exactly zero: a hinge loss without violations has zero slope, as intended."""
+def has_no_violation(evidence: Evidence, call: BackwardView, node: str) -> bool:
+    """Whether a relu or clamp is a hinge without violations: part of a loss that is exactly zero.
+
+    Not if a layer uses its output, or if the loss is zero in all of several calls, so that nothing is trained.
+    """
+    may_be_hinge = op(call, node) == "relu" or is_of_kind(call, node, NodeKind.CLAMPS)
+    if not may_be_hinge or not _is_zero_loss(call) or _is_used_by_a_layer(call, node):
+        return False
+    calls = evidence.calls_from_the_line_of(call)
+    return len(calls) < 2 or not all(map(_is_zero_loss, calls))
+
+
+def _is_zero_loss(call: BackwardView) -> bool:
     return all(is_zero(data(call, root)) for root in call.graph.roots if root in call.tensors)
+
+
+def _is_used_by_a_layer(call: BackwardView, node: str) -> bool:
+    """Whether a Node between this one and the root combines its output with a leaf, other than in a sum."""
+    own, above = set(call.towards_leaves([node])), set(call.towards_root([node]))
+    return any(
+        edge.target not in above and any(below in call.leaf_of and below not in own for below in reached)
+        for user in above - {node}
+        if not is_of_kind(call, user, NodeKind.PASSES)
+        for edge in call.next_edges.get(user, ())
+        for reached in [list(call.towards_leaves([edge.target]))]
+    )
 
 
 def is_idle(call: BackwardView, node: str, slot: int = 0) -> bool:
@@ -195,7 +224,7 @@ def _is_empty(call: BackwardView, edge: GradientEdge) -> bool:
     """Whether a Node processed an empty tensor: an expert without a token."""
     values = [edge.gradient, call.functions[edge.source]["gradient"]]
     values += [data(call, tensor) for tensor in call.saved.get(edge.source, {}).values()]
-    return any(is_summary(value) and 0 in value["shape"] for value in values) or [] in values
+    return any(isinstance(value, list) or is_summary(value) for value in values if elements(value)[0] == 0)
 
 
 def _input(call: BackwardView, edge: GradientEdge) -> str | None:

@@ -4,7 +4,8 @@ Why it matters: autograd treats None as zero. Everything before that input gets 
 and no error is raised: its parameters do not change, or learn through other paths only.
 
 How to fix it: return a gradient from `backward` for every input with `ctx.needs_input_grad`, in the order of
-the arguments of `forward`.
+the arguments of `forward`. If the Node is one of torch's own, use the input in what it computes: a checkpointed
+function, for example, does not use it.
 
 Example:
 
@@ -23,11 +24,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.node_names import without_backward
+from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
@@ -41,7 +43,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Finding]:
     gradient = call.functions[node]["gradient"]
-    if gradient is None or is_unknown(gradient):
+    if gradient is None or is_unknown(gradient) or _is_partial(gradient):
         return
     blocked = [edge for edge in call.next_edges.get(node, ()) if edge.gradient is None]
     harmed = [
@@ -53,11 +55,51 @@ def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Find
     slots = ", ".join(str(edge.slot) for edge in blocked)
     yield RULE.found(
         f"{name} received a gradient and returned None for input {slots}, which requires one",
-        f"return a gradient for input {slots} from {without_backward(name)}.backward",
+        _advice(without_backward(name), slots, of_torch=op_of(name) != name),
         at=Place(call.location(node), call.index, (node, *(edge.target for edge in blocked))),
         parameters=harmed,
         evidence={"slots": [edge.slot for edge in blocked]},
     )
+
+
+def _is_partial(gradient: Any) -> bool:
+    """Whether only some outputs of a Node received a gradient, so that it may have none for an input."""
+    return isinstance(gradient, list) and any(item is None for item in gradient)
+
+
+def _advice(function: str, slots: str, *, of_torch: bool) -> str:
+    if function == "CheckpointFunction":
+        return f"use input {slots} in the checkpointed function, or pass use_reentrant=False to checkpoint()"
+    if of_torch or function in _OF_TORCH:
+        why = "its result may not depend on it"
+        return f"find out why torch's {function} passes no gradient to input {slots}: {why}"
+    return f"return a gradient for input {slots} from {function}.backward"
+
+
+_OF_TORCH = (
+    "BackwardHookFunction",
+    "Broadcast",
+    "Gather",
+    "NestedIOFunction",
+    "Redistribute",
+    "RegisterPostBackwardFunction",
+    "RegisterPreBackwardFunction",
+    "Scatter",
+    "SyncBatchNorm",
+    "_AllGather",
+    "_AllReduce",
+    "_AlltoAll",
+    "_AlltoAllSingle",
+    "_Broadcast",
+    "_DDPSink",
+    "_FromTorchTensor",
+    "_Gather",
+    "_Reduce",
+    "_Reduce_Scatter",
+    "_Scatter",
+    "_ToTorchTensor",
+)
+"""Custom Functions of torch's own library."""
 
 
 RULE = Rule("blocked-gradient", "error", ("gradients",), check, __doc__)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from inspector.diagnosis.analysis.activation_stats import alive, elements, passed
 from inspector.diagnosis.analysis.node_ops import is_of_kind, op
 from inspector.diagnosis.analysis.node_order import only_behind
-from inspector.diagnosis.analysis.zero_origin import at_minimum, is_idle
+from inspector.diagnosis.analysis.zero_origin import has_no_violation, is_idle
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -51,10 +51,8 @@ _EXACT = ("relu", "threshold", "hardswish", "hardsigmoid")
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every activation that passes almost no gradient, with the leaves that depend on it alone."""
     for call in evidence.calls_with_all_gradients:
-        if at_minimum(call):
-            continue
         for node in call.functions:
-            if not _is_dead(call, node):
+            if not _is_dead(call, node) or has_no_violation(evidence, call, node):
                 continue
             harmed = [name for name in call.names(only_behind(call, [node])) if evidence.is_trained(name)]
             if harmed and not is_idle(call, node):

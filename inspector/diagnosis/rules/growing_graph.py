@@ -25,6 +25,7 @@ from typing import TypeVar
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.graph.values import Value
 from inspector.report import Finding
 from inspector.report.row_types import Alive, Contained
 
@@ -52,7 +53,7 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
     rows = [
         row
         for row in _of_its_line(evidence, call, call.row.setting.contains)
-        if row["root"] or _updated(evidence, row["backward_call"], call.index)
+        if row["root"] or _updated(evidence, _call(evidence, row), call)
     ]
     if not rows:
         return None
@@ -72,12 +73,17 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """Earlier graphs of the same line that are alive outside of this one."""
+    """Earlier graphs of the same line that are alive outside of this one.
+
+    With other leaves they are those of other losses, which a library computes in one call of the user.
+    """
     contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
     rows = [
         row
         for row in _of_its_line(evidence, call, call.row.setting.alive)
-        if row["backward_call"] not in contained and row["holder"] is not None
+        if row["backward_call"] not in contained
+        and row["holder"] is not None
+        and _leaf_values(_call(evidence, row)).keys() == _leaf_values(call).keys()
     ]
     if len(rows) < FEWEST_ALIVE:
         return None
@@ -94,13 +100,26 @@ def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> list[_Row]:
     """The rows about calls for all leaves from the same line: earlier iterations of a loop."""
-    here = [other.index for other in evidence.calls_with_all_gradients if other.row.location == call.row.location]
+    here = [other.index for other in evidence.calls_from_the_line_of(call)]
     return [row for row in rows if row["backward_call"] in here]
 
 
-def _updated(evidence: Evidence, earlier: int, later: int) -> bool:
+def _call(evidence: Evidence, row: Contained | Alive) -> BackwardView:
+    """The earlier call of a row of `_of_its_line`."""
+    return next(call for call in evidence.calls if call.index == row["backward_call"])
+
+
+def _updated(evidence: Evidence, earlier: BackwardView, later: BackwardView) -> bool:
     """Whether parameters were updated between two calls, so that they belong to different steps."""
-    return any(earlier <= step["after_call"] < later for step in evidence.steps)
+    if any(earlier.index <= step["after_call"] < later.index for step in evidence.steps):
+        return True
+    before, after = _leaf_values(earlier), _leaf_values(later)
+    return any(before[name] != after[name] for name in before.keys() & after.keys())
+
+
+def _leaf_values(call: BackwardView) -> dict[str, Value]:
+    """The data of the leaves of a call, by name."""
+    return {call.name(leaf): call.tensors[leaf]["before"]["data"] for leaf in call.leaf_of.values()}
 
 
 def _carried(call: BackwardView, node: str) -> list[str]:

@@ -1,10 +1,12 @@
-"""An optimizer steps, but its parameters never got a gradient: they belong to a model that is not in use.
+"""An optimizer steps, but its parameters never got a gradient: their model is not in use, or all are frozen.
 
 Why it matters: the optimizer was created for another model than the one that is trained: the original of a
-`deepcopy`, the model of an earlier experiment, or one that was rebuilt since. It steps without an error, and
-the model in use does not change.
+`deepcopy`, the model of an earlier experiment, or one that was rebuilt since. Or it holds the part of the model
+that is frozen, while the part that gets gradients is in no optimizer. It steps without an error, and the model in
+use does not change.
 
-How to fix it: create the optimizer after the model, with the parameters of the model you train.
+How to fix it: create the optimizer after the model, with the parameters of the model you train. Give it those
+whose requires_grad is True.
 
 Example:
 
@@ -27,7 +29,7 @@ from inspector.typography import pluralize
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """For each optimizer that stepped: its parameters that no recorded call reached, of models that are not in
-    use."""
+    use; or all of its parameters, if all are frozen and others get gradients that no optimizer uses."""
     rows = [row for row in unreached_parameters(evidence) if not (row.of_a_model_in_use and row.others_reached)]
     for number in sorted(evidence.stepped):
         names = [row.leaf["name"] for row in rows if number in row.leaf["optimizers"]]
@@ -43,6 +45,34 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},
             )
+        else:
+            yield from _frozen(evidence, number)
+
+
+def _frozen(evidence: Evidence, number: int) -> Iterator[Finding]:
+    held = [leaf for leaf in evidence.leaves if number in leaf["optimizers"]]
+    left_out = [
+        leaf["name"]
+        for leaf in evidence.leaves
+        if not leaf["optimizers"] and leaf["registered"] and any(row["gradient"] for row in leaf["calls"])
+    ]
+    if not held or not left_out or any(leaf["requires_grad"] or leaf["calls"] for leaf in held):
+        return
+    optimizer, few = evidence.optimizers[number], ", ".join(left_out[:_NAMED])
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    yield RULE.found(
+        f"{evidence.optimizer_name(number)} holds only frozen parameters, while {few}{more} "
+        f"{'get gradients' if len(left_out) > 1 else 'gets a gradient'} and "
+        f"{'are' if len(left_out) > 1 else 'is'} in no optimizer",
+        "give the optimizer the parameters whose requires_grad is True",
+        at=Place(optimizer["source"]),
+        parameters=[leaf["name"] for leaf in held],
+        evidence={"held": len(held), "without": len(held), "left_out": left_out},
+    )
+
+
+_NAMED = 3
+"""Maximum number of parameters named in a message."""
 
 
 RULE = Rule("optimizer-without-gradient", "warning", ("steps", "gradients"), check, __doc__)

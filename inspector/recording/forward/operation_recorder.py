@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from inspector.recording.forward.cuts_and_writes import CUTS_TO_TENSORS, Key, Where, Write, cut_kind
+from inspector.recording.forward.cuts_and_writes import (
+    CUTS_TO_NUMBERS,
+    CUTS_TO_TENSORS,
+    Key,
+    Where,
+    Write,
+    cut_kind,
+)
 from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.operation_arguments import (
     BROADCASTING,
@@ -23,7 +30,8 @@ from inspector.recording.forward.operation_arguments import (
     targets_of,
     tensors_among,
 )
-from inspector.recording.forward.outputs import StoredOutput
+from inspector.recording.forward.outputs import NO_FACTS, StoredInputs, StoredOutput
+from inspector.recording.forward.random_masks import RandomMasks
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import NOTHING, memory_of
@@ -31,6 +39,7 @@ from inspector.tensor_stats.plain_tensor import has_memory
 from inspector.torch_api.engine import in_backward
 from inspector.torch_api.frames import (
     OPTIMIZERS,
+    TORCH,
     decorated_function,
     imports_within,
     in_constructor,
@@ -51,12 +60,14 @@ _version = version_counter()
 class CurrentOperation:
     """A running operation. It does not outlive the operation, so it may hold tensors (but no frame).
 
-    direct: whether user code called it itself. number: the sequence number before it.
+    direct: whether user code called it itself. in_torch: whether torch's library in Python did.
+    number: the sequence number before it.
     """
 
     name: str
     place: Place | None
     direct: bool
+    in_torch: bool
     in_optimizer: bool
     targets: list[WriteTarget]
     number: int
@@ -80,6 +91,7 @@ class OperationRecorder:
         self._cuts_and_writes = record.cuts_and_writes
         self._ranges = record.places.operations
         self._before_each, self._fail = before_each, fail
+        self._random = RandomMasks()
 
     def before(
         self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -106,6 +118,7 @@ class OperationRecorder:
                     name,
                     self._users.place(calling, user),
                     user is calling,
+                    calling is not None and calling.f_code.co_filename.startswith(TORCH),
                     calling is not None and OPTIMIZERS in calling.f_code.co_filename,
                     targets_of(name, arguments, options, self._outputs),
                     sequence_number(),
@@ -129,6 +142,7 @@ class OperationRecorder:
                     self._record_outputs(operation, inputs, results)
                 elif results:
                     self._cuts_and_writes.cut_ancestry(inputs, results)
+                    self._random.note(operation.name, inputs, results)
                     self._find_leaves(operation, inputs, results)
                     self._find_non_finite(operation, inputs, results)
                 elif operation.targets:  # `x[mask] = y` has no result
@@ -150,10 +164,9 @@ class OperationRecorder:
         for tensor in inputs:
             if not tensor.requires_grad:
                 self._outputs.note_shared(tensor)
-        operands = outer_operands(inputs) if operation.name in BROADCASTING else None
-        given = self._outputs.non_finite.of(inputs)
         if not results:  # `b[0] = x` has no result
             results = [target.tensor for target in operation.targets]
+        facts = self._facts_of_inputs(operation, inputs, results)
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
@@ -171,8 +184,18 @@ class OperationRecorder:
             text = expression.text if expression else None
             if expression and expression.callee not in (None, operation.name):
                 self._outputs.clear_names(inputs, expression.text)  # `sum(losses)` adds several times
-            recorded = StoredOutput(operation.name, operation.place, NOTHING, text, name, cuts, operands, given)
+            recorded = StoredOutput(operation.name, operation.place, NOTHING, text, name, cuts, facts)
             self._outputs.add(tensor, key, recorded)
+
+    def _facts_of_inputs(
+        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> StoredInputs:
+        operands = outer_operands(inputs) if operation.name in BROADCASTING else None
+        given = self._outputs.non_finite.of(inputs)
+        is_random = self._random.is_used(operation.name, inputs, results)
+        if operands is None and given is None and not is_random:
+            return NO_FACTS  # the usual case
+        return StoredInputs(operands, given, is_random)
 
     def _find_leaves(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
@@ -209,6 +232,8 @@ class OperationRecorder:
         kind = cut_kind(operation.name, results[0] if results else None)
         if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function(sys._getframe(1))):
             return
+        if operation.in_torch and (operation.name in CUTS_TO_TENSORS or operation.name in CUTS_TO_NUMBERS):
+            return  # torch detaches on purpose: to copy a parameter, in `torch.autograd.functional`, in DDP
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
         self._cuts_and_writes.add_cut(kind, where, [*sources, *inputs], results)
 

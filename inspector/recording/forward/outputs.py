@@ -21,6 +21,20 @@ _version = version_counter()
 
 
 @dataclass(frozen=True, slots=True)
+class InputFacts:
+    """Facts about the inputs of the operation that created an output.
+
+    operands: the shapes of its two operands, if they were broadcast to a shape that differs from both.
+    given: the operation that made an input without a gradient NaN or infinite, or None.
+    random: whether a small random mask is among them, or was drawn by the operation.
+    """
+
+    operands: list[list[int]] | None
+    given: Given | None
+    random: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OutputRow:
     """One output of a Node, as created in the forward.
 
@@ -28,8 +42,6 @@ class OutputRow:
     expression: the source text that computed it: `u * v`; None for an operation inside a library.
     operation: torch's name: `mul`.
     cuts: indices in `CutsAndWrites.cuts` of the cuts that its inputs went through.
-    operands: the shapes of its two operands, if they were broadcast to a shape that differs from both.
-    given: the operation that made an input without a gradient NaN or infinite, or None.
     """
 
     name: str | None
@@ -38,8 +50,20 @@ class OutputRow:
     source: Source | None
     operation: str
     cuts: frozenset[int]
-    operands: list[list[int]] | None
-    given: Given | None
+    inputs: InputFacts
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInputs:
+    """Stored InputFacts. given: an origin in NonFiniteInputs."""
+
+    operands: list[list[int]] | None = None
+    given: int | None = None
+    random: bool = False
+
+
+NO_FACTS = StoredInputs()
+"""Shared by most outputs."""
 
 
 @dataclass(slots=True)
@@ -52,8 +76,7 @@ class StoredOutput:
     expression: str | None
     name: str | None
     cuts: frozenset[int]
-    operands: list[list[int]] | None = None
-    given: int | None = None  # an origin in NonFiniteInputs
+    inputs: StoredInputs = NO_FACTS
 
 
 class Outputs:
@@ -78,9 +101,10 @@ class Outputs:
         if kept is None:
             return None
         source = self._sources.source(kept.place) if kept.place else None
-        given = None if kept.given is None else self.non_finite.described(kept.given, self._sources)
-        described = (kept.operation, kept.cuts, kept.operands, given)
-        return OutputRow(kept.name, kept.expression, kept.value, source, *described)
+        inputs = kept.inputs
+        given = None if inputs.given is None else self.non_finite.described(inputs.given, self._sources)
+        facts = InputFacts(inputs.operands, given, inputs.random)
+        return OutputRow(kept.name, kept.expression, kept.value, source, kept.operation, kept.cuts, facts)
 
     def add(self, tensor: torch.Tensor, key: Key, recorded: StoredOutput) -> None:
         """Record an output; its value is read now. It replaces an earlier tensor with the same key."""

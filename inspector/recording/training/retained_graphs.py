@@ -19,7 +19,7 @@ import torch
 
 from inspector.graph.traversal import reach
 from inspector.report.row_types import Alive, Contained
-from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS
+from inspector.torch_api.nodes import ACCUMULATE_GRAD_NUMBER, SEQUENCE_NUMBERS, sequence_counter
 from inspector.tracing.ids import Ids
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_reader import FULL_NODES
@@ -38,14 +38,17 @@ MOST_SHOWN = 9
 
 _KEY = "autograd-inspector call"
 
+_next_number = sequence_counter()
+
 
 class _Mark:
-    """An object in the metadata of a root Node."""
+    """An object in the metadata of a root Node. number: that of the next Node when the call started."""
 
-    __slots__ = ("__weakref__", "index")
+    __slots__ = ("__weakref__", "index", "number")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, number: int) -> None:
         self.index = index
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,19 @@ class RetainedGraphs:
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
-        """A call starts: rows for the earlier graphs that are alive, each with its holder if that is found."""
-        if not SEQUENCE_NUMBERS.is_available:  # they identify Nodes
+        """A call starts: rows for the earlier graphs that are alive, each with its holder if that is found.
+
+        Not if this graph was created before the earlier call: several losses may be computed before the first
+        backward.
+        """
+        if not SEQUENCE_NUMBERS.is_available or not walk.roots:  # they identify Nodes
             return []
-        alive = {mark.index for reference in self._marks if (mark := reference()) is not None}
+        root = walk.structure.sequence_nrs[walk.roots[0][0]]
+        marks = [mark for reference in self._marks if (mark := reference()) is not None]
+        alive = {mark.index for mark in marks if mark.number <= root}
         holders = self._holders(alive, walk, names) if alive else {}
-        if walk.roots:
-            mark = _Mark(index)
+        if root != ACCUMULATE_GRAD_NUMBER:
+            mark = _Mark(index, _next_number())
             walk.nodes[walk.roots[0][0]].metadata.setdefault(_KEY, mark)
             self._marks.append(weakref.ref(mark))
         found = [(call, *holders.get(call, _NO_HOLDER)) for call in sorted(alive)]

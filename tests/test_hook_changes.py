@@ -1,0 +1,297 @@
+"""What backward was given, what hooks changed, and what became of the grad of a leaf: numbers are torch's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from running import ScriptRunner
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+import inspector
+from inspector.graph import Graph
+from inspector.graph.hook_changes import hook_changes
+from inspector.styles.subject import Subject
+from inspector.styles.title_and_legend import notes
+from inspector.terminal.derivation_text import derivation_lines
+from inspector.terminal.tensor_table import tensor_table
+
+
+def recorded(program: Callable[[], Any]) -> Graph:
+    with inspector.record() as recording:
+        program()
+    assert recording.failure is None
+    graph: Graph = recording.calls[-1].graph
+    return graph
+
+
+def changes(graph: Graph) -> dict[str, tuple[float, float]]:
+    return {str(graph.tensor(item.tensor)["name"]): (item.sent, item.arrived) for item in hook_changes(graph)}
+
+
+def printed(graph: Graph) -> str:
+    return "\n".join(line.plain for line in derivation_lines(graph, 100))
+
+
+def reasons(graph: Graph) -> str:
+    return "\n".join(line.plain for line in tensor_table(graph, 100) if "None: " in line.plain)
+
+
+def noted(graph: Graph) -> list[str]:
+    return [text.text for text in notes(Subject(graph, "after"))]
+
+
+def scalar(number: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.tensor(number, dtype=dtype, requires_grad=True)
+
+
+# The gradient that backward was given
+
+
+def test_the_gradient_that_was_given_is_no_derivative() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        z = x**2
+        z.backward(torch.tensor(4.0))
+
+    graph = recorded(program)
+    (root,) = graph.roots
+    assert graph.tensor(root)["seed"] == graph.tensor(root)["gradient"] == 4.0
+    assert x.grad is not None and float(x.grad) == 24.0
+    assert "given 4" in printed(graph) and "∂z/∂z" not in printed(graph)
+    assert noted(graph) == ["backward was given a gradient of 4 for z"]
+
+
+def test_the_usual_gradient_of_one_is_not_mentioned() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        z = x**2
+        z.backward()
+
+    graph = recorded(program)
+    assert "seed" not in graph.tensor(graph.roots[0])
+    assert "∂z/∂z = 1" in printed(graph) and noted(graph) == [] and hook_changes(graph) == []
+
+
+def test_the_gradients_given_to_several_roots() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        a, b = x * 2, x * 3
+        torch.autograd.backward([a, b], [torch.tensor(10.0), torch.tensor(1.0)])
+
+    graph = recorded(program)
+    assert [graph.tensor(root).get("seed") for root in graph.roots] == [10.0, None]
+    assert x.grad is not None and float(x.grad) == 23.0 and hook_changes(graph) == []
+
+
+def test_the_gradient_given_to_autograd_grad_and_to_a_vector() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    graph = recorded(lambda: torch.autograd.grad(x * 3, x, torch.tensor([1.0, 5.0])))
+    assert graph.tensor(graph.roots[0])["seed"] == [1.0, 5.0]
+
+
+def test_the_scale_of_a_grad_scaler_is_divided_out_of_it() -> None:
+    from inspector.graph.grad_scale import without_grad_scale
+
+    x = scalar(3.0)
+    graph = without_grad_scale(recorded(lambda: (x * 2).backward(torch.tensor(8.0))), 4.0)
+    assert graph.tensor(graph.roots[0])["seed"] == 2.0
+
+
+# Hooks
+
+
+def test_a_hook_on_the_root() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        z = x**2
+        z.register_hook(lambda g: g * 5)
+        z.backward()
+
+    graph = recorded(program)
+    assert changes(graph) == {"z": (1.0, 5.0)}
+    assert x.grad is not None and float(x.grad) == 30.0
+    assert "∂z/∂z = 1    → 5" in printed(graph)
+    assert "a hook changed the gradient of z: 1 → 5" in printed(graph)
+    assert noted(graph) == ["a hook changed the gradient of z: 1 → 5"]
+
+
+def test_a_hook_on_a_sum() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        h = x * 2
+        h.register_hook(lambda g: g * 10)
+        z = h**2 + h
+        z.backward()
+
+    graph = recorded(program)
+    assert changes(graph) == {"h": (13.0, 130.0)}
+    assert "a hook changed the gradient of h: 13 → 130" in printed(graph)
+    (function,) = [item.function for item in hook_changes(graph)]
+    assert Subject(graph, "after").sum_text(function) == "1 + 12 → 130"
+
+
+def test_a_hook_on_a_leaf_and_a_prehook_of_its_node() -> None:
+    x, y = scalar(3.0), scalar(2.0)
+
+    def program() -> None:
+        x.register_hook(lambda g: g + 1)
+        h = y * 3
+        h.grad_fn.register_prehook(lambda gradients: (gradients[0] * 2,))
+        z = x * 2 + x**2 + h
+        z.backward()
+
+    graph = recorded(program)
+    assert changes(graph) == {"x": (8.0, 9.0), "h": (1.0, 2.0)}
+    assert x.grad is not None and y.grad is not None and (float(x.grad), float(y.grad)) == (9.0, 6.0)
+
+
+def test_a_hook_that_only_looks() -> None:
+    x, seen = scalar(3.0), []
+
+    def program() -> None:
+        h = x * 2
+        h.register_hook(lambda g: seen.append(float(g)))
+        (h**2 + h).backward()
+
+    assert hook_changes(recorded(program)) == [] and seen == [13.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_rounding_is_no_hook(dtype: torch.dtype) -> None:
+    x = scalar(0.3, dtype)
+
+    def program() -> None:
+        total = x * 1.1
+        for k in range(2, 9):
+            total = total + x * (1.1 * k) - x.sin() * k
+        total.backward()
+
+    assert hook_changes(recorded(program)) == []
+
+
+def test_nan_is_no_hook() -> None:
+    x = scalar(0.0)
+    assert hook_changes(recorded(lambda: (x.sqrt() * 0 + x.log()).backward())) == []
+
+
+def test_a_root_that_is_used_by_another_root() -> None:
+    x = scalar(3.0)
+
+    def program() -> None:
+        a = x * 2
+        b = a**2
+        torch.autograd.backward([a, b])
+
+    graph = recorded(program)
+    assert hook_changes(graph) == [] and x.grad is not None and float(x.grad) == 26.0
+
+
+# Leaves without a grad
+
+
+def test_a_leaf_that_was_frozen_after_the_forward() -> None:
+    w, v = scalar(2.0), scalar(3.0)
+
+    def program() -> None:
+        a = w * v
+        w.requires_grad_(False)
+        a.backward()
+
+    graph = recorded(program)
+    shown = {row["name"]: row["requires_grad"] for _, row in graph.tensors()}
+    assert shown == {"a": True, "w": w.requires_grad, "v": v.requires_grad} == {"a": True, "w": False, "v": True}
+    functions = {row["name"]: row for _, row in graph.functions()}
+    assert functions["MulBackward0"]["requires_grad"] and w.grad is None
+    assert "w.grad  None: requires_grad was turned off after the forward" in reasons(graph)
+
+
+def test_parameters_that_were_frozen_after_the_forward() -> None:
+    model = nn.Linear(2, 1)
+
+    def program() -> None:
+        out = model(torch.ones(1, 2)).sum()
+        model.requires_grad_(False)
+        out.backward()
+
+    graph = recorded(program)
+    leaves = [row for _, row in graph.tensors() if row["is_leaf"] and row["name"]]
+    assert len(leaves) == 2 and not any(row["requires_grad"] for row in leaves)
+
+
+def test_a_grad_that_a_hook_took_away() -> None:
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+
+    def step(parameter: torch.Tensor) -> None:
+        parameter.grad = None
+
+    w.register_post_accumulate_grad_hook(step)
+    graph = recorded(lambda: (w * 3).sum().backward())
+    assert w.grad is None and "w.grad  None: backward stored it, and a hook set it to None" in reasons(graph)
+
+
+def test_a_gradient_that_was_returned_and_not_stored() -> None:
+    x = scalar(3.0)
+    graph = recorded(lambda: torch.autograd.grad(x**2, x))
+    assert x.grad is None and "None: its gradient was computed, not stored" in reasons(graph)
+
+
+# Compiled autograd, and Nodes of torch that return None
+
+
+def test_compiled_autograd_says_why_nothing_is_known(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(
+        """
+        import torch
+        from torch._dynamo import compiled_autograd
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        with compiled_autograd._enable(lambda graph: torch.compile(graph, backend="eager")):
+            z = (w * 3).sin().sum()
+            z.backward()
+        print(w.grad)
+        """
+    )
+    text = json.dumps(ran.nodes)
+    assert ran.status == 0 and "tensor([" in ran.stdout
+    assert "compiled autograd ran backward" in text and "the engine did not run it" not in text
+
+
+def test_the_advice_for_a_function_of_torchs_is_not_to_change_it() -> None:
+    a, b = (torch.randn(3, requires_grad=True) for _ in range(2))
+
+    def program() -> None:
+        optimizer = torch.optim.SGD([a, b], lr=0.1)
+        checkpoint(lambda x, y: x.sin(), a * 2, b * 2, use_reentrant=True).sum().backward()
+        optimizer.step()
+
+    with inspector.record() as recording:
+        program()
+    (found,) = [finding for finding in recording.findings if finding.rule == "blocked-gradient"]
+    assert found.parameters == ["b"]
+    assert found.advice == "use input 1 in the checkpointed function, or pass use_reentrant=False to checkpoint()"
+
+
+def test_a_function_of_which_one_output_is_used_may_return_none() -> None:
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            ctx.set_materialize_grads(False)
+            return x * 2, y * 2
+
+        @staticmethod
+        def backward(ctx: Any, one: torch.Tensor | None, other: torch.Tensor | None) -> Any:
+            return tuple(None if gradient is None else gradient * 2 for gradient in (one, other))
+
+    x, y = scalar(1.0), scalar(2.0)
+    with inspector.record() as recording:
+        Both.apply(x, y)[0].backward()
+    assert [finding.rule for finding in recording.findings if finding.severity != "note"] == []
