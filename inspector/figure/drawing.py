@@ -9,7 +9,15 @@ from typing import TypeAlias
 
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
 from inspector.figure.canvas_fallbacks import PlacedPlans, fit
-from inspector.figure.choose_style import FOLDED_STYLE, choose_style, is_folded, note
+from inspector.figure.choose_style import (
+    FOLDED_STYLE,
+    UNFOLDED_STYLE,
+    choose_style,
+    depends_on_size,
+    fits_two_screens,
+    is_folded,
+    note,
+)
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.folding import FoldedGraph, fold, merge_neighbours
@@ -44,8 +52,6 @@ _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
 
 _HOPELESS = 8.0
 """Width, in canvases, above which a figure is folded in any case."""
-_TALL = 1.3
-"""Panels this many times taller than wide are placed side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ def draw(
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
+    may_fold = depends_on_size(graph, look or FigureOptions(), depth)
     graph, look = choose_style(graph, look or FigureOptions(), depth)
     moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if graph.ran else ""
@@ -100,7 +107,23 @@ def draw(
         return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
-    return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
+    figure = _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
+    if may_fold and not fits_two_screens(figure.scene.width, figure.scene.height):
+        return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
+    return figure
+
+
+def _smaller(figure: Figure, folded: Figure, graph: Graph) -> Figure:
+    """The figure, or the folded one if that is smaller, with a remark."""
+    width, height = figure.scene.width, figure.scene.height
+    if folded.scene.width * folded.scene.height >= width * height:
+        return figure
+    nodes = pluralize(sum(1 for _ in graph.functions()), "Node")
+    remark = (
+        f"{nodes} in the style {UNFOLDED_STYLE} take {width:,.0f} by {height:,.0f} points: drawn in the style "
+        f"{FOLDED_STYLE}; --style {UNFOLDED_STYLE} draws every tensor"
+    )
+    return _with_remark(folded, remark)
 
 
 def _figure(
@@ -277,9 +300,9 @@ def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
 
 
 def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
-    """Panels of one size, one below the other; tall ones side by side."""
+    """Panels of one size, one below the other; those taller than wide side by side."""
     width, height = panels[0].area.width, panels[0].area.height
-    dx, dy = (width, 0.0) if height > _TALL * width else (0.0, height)
+    dx, dy = (width, 0.0) if height > width else (0.0, height)
     placed = tuple(transform_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
     last = placed[-1].area
     return Scene(last.right, last.bottom, placed, title, description)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item, members
-from inspector.folding.by_repetition import label_span
 from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
@@ -19,7 +18,10 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 COMFORTABLE = 30
 """Maximum boxes (leaves excluded) for which automatic depth opens another level."""
-LITTLE = 10
+LITTLE = 12
+"""Boxes below which automatic depth also opens what it leaves closed otherwise: loop iterations, small modules."""
+LEAST_SHOWN = 3
+"""Functions and boxes that a box must hold to be opened for that: a Linear shows nothing new."""
 AUTO_BOXES = 40
 """Maximum boxes of a picture that has fewer than LITTLE boxes or no open block."""
 MOST_BOXES = 60
@@ -68,7 +70,7 @@ def _to_depth(folder: Grouping, depth: int) -> list[Item]:
             continue
         waiting += reversed(inner)
         if isinstance(item, FoldedBox) and item.repeats:
-            done.append(_without_first(item))
+            done.append(folder.without_first(item))
     return done
 
 
@@ -86,18 +88,15 @@ def _shows_something(box: FoldedBox, inner: Sequence[Item]) -> bool:
     )
 
 
+def _shows_modules(folder: Grouping, box: FoldedBox, inner: Sequence[Item]) -> bool:
+    """Whether at least half of the contents of a box belong to modules in it."""
+    shown = [item for item in inner if not folder.ground.is_leaf(item)]
+    return sum(len(folder.ground.path(item)) > len(box.path) for item in shown) * 2 >= len(shown)
+
+
 def _depth(box: FoldedBox) -> int:
     """The depth of a box's contents; a loop iteration is below the module that runs it."""
     return len(box.path) + (box.kind == "step")
-
-
-def _without_first(box: FoldedBox) -> Item:
-    """Equal parts except the one nearest to the root."""
-    parts = box.repeats[1:]
-    if len(parts) == 1:
-        return parts[0]
-    positions = sorted(position for part in parts for position in part.positions)
-    return FoldedBox("equal", label_span(parts[-1].label, parts[0].label), box.path, positions, parts)
 
 
 # ---- automatically ----------------------------------------------------------------------------------------
@@ -107,27 +106,63 @@ def _auto(folder: Grouping) -> list[Item]:
     """Open boxes level by level while they fit; only the first of several equal parts."""
     items = folder.all()
     level = items
+    rests: list[Item] = []
     while True:
-        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level))}
+        is_enough = _count(folder, items, {}) >= LITTLE
+        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level, is_enough))}
         if _count(folder, items, inner) > COMFORTABLE:
             inner = _some(folder, items, inner)
         if not inner:
             break
         level = [item for item in level if id(item) in inner]
+        rests += [inner[id(item)][-1] for item in level if isinstance(item, FoldedBox) and item.repeats]
         items = [new for item in items for new in inner.get(id(item), [item])]
         level = [new for item in level for new in _next_level(item, inner[id(item)])]
+    items = _enough(folder, items, rests)
     return _with_rest(folder, items) if _count(folder, items, {}) > MOST_BOXES else items
 
 
-def _opened(folder: Grouping, item: Item, level: Sequence[Item]) -> list[Item]:
-    """The items that replace an opened item; empty if they show nothing new."""
-    if not isinstance(item, FoldedBox) or item.kind not in ("equal", "module") or _is_like_a_stack(item, level):
+def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item]) -> list[Item]:
+    """At least LITTLE items if boxes can be opened for it: the largest first, one of several equal parts.
+
+    rests: equal parts of which one is open.
+    """
+    closed = list(rests)
+    while (count := _count(folder, items, {})) < LITTLE:
+        boxes = [item for item in items if isinstance(item, FoldedBox) and item not in closed]
+        box = max(boxes, key=lambda box: len(_one_part(box).positions), default=None)
+        if box is None:
+            break
+        part = _one_part(box)
+        inner = folder.open(part) if part.kind in ("module", "call", "step") else []
+        rest = [folder.without_first(box)] if box.repeats else []
+        more = _count(folder, [*inner, *rest], {})
+        if _count(folder, inner, {}) < LEAST_SHOWN or (count + more - 1 > AUTO_BOXES and count > 1):
+            closed.append(box)
+        else:
+            items = [new for item in items for new in ([*inner, *rest] if item is box else [item])]
+            closed += rest
+    return items
+
+
+def _one_part(box: FoldedBox) -> FoldedBox:
+    return box.repeats[0] if box.repeats else box
+
+
+def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool) -> list[Item]:
+    """The items that replace an opened item; empty if they show nothing new.
+
+    If there are enough items already, also if they are mostly single functions of a box without equals.
+    """
+    if not isinstance(item, FoldedBox) or _is_like_a_stack(item, level):
         return []
-    part = item.repeats[0] if item.kind == "equal" else item
-    inner = folder.open(part) if part.kind == "module" else []  # loop iterations are opened on request only
+    part = _one_part(item)
+    inner = folder.open(part) if part.kind in ("module", "call") else []
     if not _shows_something(part, inner):
         return []
-    return [*inner, _without_first(item)] if item.repeats else inner
+    if is_enough and not item.repeats and not _shows_modules(folder, part, inner):
+        return []
+    return [*inner, folder.without_first(item)] if item.repeats else inner
 
 
 def _next_level(item: Item, opened: list[Item]) -> list[Item]:

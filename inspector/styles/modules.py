@@ -138,7 +138,7 @@ def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: 
     count = node["count"]
     shape: PlannedShape = "stack" if count > 1 else "card"
     face = "mono" if node["why"] == "line" else "bold"
-    name = plain_text(node["name"]) if node["why"] == "line" else _end_of_path(plain_text(node["name"]))
+    name = plain_text(node["name"]) if node["why"] == "line" else _short_name(plain_text(node["name"]))
     texts = [StyledText(name, face=face)]
     if count > 1:
         texts.append(StyledText(f"{TIMES}{count:,}", "value", "bold"))
@@ -169,6 +169,12 @@ def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
         parts.pop(0)
         path = "\N{HORIZONTAL ELLIPSIS}" + ".".join(parts)
     return path
+
+
+def _short_name(name: str) -> str:
+    """The name of a box, with the end of a long path. A line of code keeps its beginning."""
+    path, comma, rest = name.partition(", ")
+    return name if ": " in name else f"{_end_of_path(path)}{comma}{rest}"
 
 
 def _is_brief(subject: Subject) -> bool:

@@ -146,6 +146,9 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
+        passes = None if is_leaf else lookup.passes(node)
+        if passes is not None:
+            row["passes"] = passes
         if output is not None and output.operands:
             row["operands"] = output.operands
         if output is not None and output.given:

@@ -58,6 +58,8 @@ class Names:
         self._left = MOST_ITEMS  # attributes and items of containers that may still be inspected
         self.outermost: list[tuple[str, torch.nn.Module]] = []
         """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
+        self.given: list[tuple[str, torch.nn.Module]] = []
+        """The modules of `add_module`, each with the prefix of its paths."""
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
@@ -114,6 +116,7 @@ class Names:
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
         """Name the parameters and buffers of one module. name: the prefix of their paths, or ""."""
+        self.given.append((name, module))
         self._add_tree(name, self.tree(module))
 
     def modules(self) -> list[tuple[str, torch.nn.Module]]:
