@@ -49,7 +49,8 @@ def test_other(name, inspect_script, golden):
 @pytest.mark.parametrize(("name", "style"), [("product", "circuit"), ("lstm", "modules")])
 def test_pictures_of_the_readme(name, style, golden):
     call = load(FOLDER / f"{name}.json").calls[0]
-    scene = draw(call.graph, FigureOptions(style=style), call=call.location["code"]).panels["after"]
+    look, depth = FigureOptions(style=style), 1 if style == "modules" else "auto"
+    scene = draw(call.graph, look, call=call.location["code"], depth=depth).panels["after"]
     golden.check_text(f"{name}.{style}.svg", write_svg(scene))
 
 

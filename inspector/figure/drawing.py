@@ -20,7 +20,7 @@ from inspector.figure.choose_style import (
 )
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
-from inspector.folding import FoldedGraph, fold, merge_neighbours
+from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
 from inspector.graph import Graph
@@ -66,6 +66,10 @@ class Figure:
     remarks: tuple[str, ...] = ()
 
 
+_Redraw: TypeAlias = Callable[..., Figure]
+"""`draw` or `frames` again, with a graph, a look and a depth."""
+
+
 @gc_paused()
 def draw(
     graph: Graph,
@@ -107,10 +111,29 @@ def draw(
         return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
-    figure = _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
-    if may_fold and not fits_two_screens(figure.scene.width, figure.scene.height):
+    table = gradient_table(whole.whole if isinstance(whole, FoldedGraph) else whole)
+    figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
+    if may_fold and not _fits_two_screens(figure):
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
+    if look.style != FOLDED_STYLE or depth != "auto" or look.canvas not in (None, "tight") or is_folded(whole):
+        return figure
+    return _with_less_room(figure, whole, look, redraw)
+
+
+def _with_less_room(figure: Figure, graph: Graph, look: FigureOptions, redraw: _Redraw) -> Figure:
+    """The figure, or one with fewer boxes if it does not fit two screens."""
+    for room in ROOMS[1:]:
+        if _fits_two_screens(figure):
+            break
+        folded = fold(graph, room=room)
+        if is_folded(folded):
+            smaller = redraw(folded, look)
+            figure = min(figure, smaller, key=lambda figure: figure.scene.width * figure.scene.height)
     return figure
+
+
+def _fits_two_screens(figure: Figure) -> bool:
+    return fits_two_screens(figure.scene.width, figure.scene.height)
 
 
 def _smaller(figure: Figure, folded: Figure, graph: Graph) -> Figure:
@@ -136,10 +159,6 @@ def _figure(
     """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
     alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
-
-
-_Redraw: TypeAlias = Callable[..., Figure]
-"""`draw` or `frames` again, with a graph, a look and a depth."""
 
 
 def _draw_smaller(
