@@ -44,7 +44,7 @@ BAD = "!"
 WIDEST_PATH = 250.0
 _DIGITS = re.compile(r"\d+")
 _FLOWS_IN, _OF_PARAMETERS = "gradient in", "of parameters"
-_FEW_BOXES = 12
+_FEW_BOXES = 8
 """Maximum boxes that also show the gradients of their parameters by default."""
 _LEAST = 0.02
 _LONGEST_CHIP = 4
