@@ -19,6 +19,8 @@ from inspector.graph.places import file_and_line
 
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
+MOST_FUNCTIONS = 2_000
+"""Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
 
 
@@ -38,6 +40,8 @@ class RepeatFinder:
                 if (key := family(item, path)) is not None:
                     families[key].append(item)
             for siblings in families.values():
+                if len(siblings) > MOST_FUNCTIONS and not isinstance(siblings[0], FoldedBox):
+                    continue
                 if not _are_steps(siblings):  # iterations are in order already
                     siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
                 for stack, inside in self._stacks(siblings, path):

@@ -58,8 +58,13 @@ def plan_modules(subject: Subject) -> Plan:
     scale = _Scale.of(subject)
     marks = finding_marks(subject.graph)
     shown = list(_shown(subject))
-    names = _short_names([name for _, node in shown if (name := _name(node))])
-    drawn = (replace(_box(subject, key, node, scale), texts=_texts(subject, node, names)) for key, node in shown)
+    passes = _passes([node for _, node in shown], subject.graph)
+    full = {key: name for key, node in shown if (name := _name(node, passes))}
+    short = _short_names(list(full.values()))
+    drawn = [
+        replace(_box(subject, key, node, scale), texts=_texts(subject, node, short.get(full.get(key, ""), "")))
+        for key, node in shown
+    ]
     boxes = [_marked(box, marks.get(box.id, [])) for box in drawn]
     chips = list(_chips(subject))
     roots = list(_roots(subject))
@@ -152,9 +157,8 @@ def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: 
     return PlannedBox(identifier, shape, (), rows, header=header)
 
 
-def _texts(subject: Subject, node: FunctionRow | FoldRow, names: Mapping[str, str]) -> tuple[StyledText, ...]:
-    """The header of a card, or the lines of a pill. names: short for the names in the picture."""
-    name = names.get(_name(node), "")
+def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[StyledText, ...]:
+    """The header of a card, or the lines of a pill. name: short for this picture."""
     if node["kind"] == "function":
         return _pill_texts(subject, node, name)
     header = StyledText(name, face="mono" if node["why"] == "line" else "bold")
@@ -162,11 +166,27 @@ def _texts(subject: Subject, node: FunctionRow | FoldRow, names: Mapping[str, st
     return (header, StyledText(f"{TIMES}{count:,}", "value", "bold")) if count > 1 else (header,)
 
 
-def _name(node: FunctionRow | FoldRow) -> str:
-    """The name of a box, or the module of a function."""
+def _name(node: FunctionRow | FoldRow, passes: Mapping[str, int]) -> str:
+    """The name of a box, or the module of a function. passes: as from `_passes`."""
     if node["kind"] == "fold":
         return plain_text(node["name"])
-    return plain_text(node["module"]) if isinstance(node["module"], str) else ""
+    module = node["module"]
+    if not isinstance(module, str) or not module:
+        return ""
+    count = passes.get(module, 1)
+    number = node.get("passes", [1])[-1]
+    return plain_text(f"{module}, pass {number:,} of {count:,}" if count > 1 else module)
+
+
+def _passes(shown: Sequence[FunctionRow | FoldRow], graph: Graph) -> dict[str, int]:
+    """The number of passes through the modules of the functions shown."""
+    if not any(node["kind"] == "function" and node["module"] for node in shown):
+        return {}
+    found: dict[str, int] = {}
+    for _, node in getattr(graph, "whole", graph).functions():
+        if isinstance(node["module"], str) and (passes := node.get("passes")):
+            found[node["module"]] = max(found.get(node["module"], 1), passes[-1])
+    return found
 
 
 def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
