@@ -87,4 +87,4 @@ def test_panels_that_are_taller_than_wide_stand_side_by_side() -> None:
 
 
 def test_two_screens_are_twice_a_screen() -> None:
-    assert [width * height for width, height in TWO_SCREENS] == [2 * 1_920 * 1_080] * 2
+    assert [width * height for width, height in TWO_SCREENS] == [2 * 1_920 * 1_200] * 2

@@ -20,7 +20,7 @@ MODELS = {
     "gpt2": f"transformer.h.0{_TO}10",
     "bert": f"bert.encoder.layer.0{_TO}10",
     "vit": f"vit.layers.0{_TO}10",
-    "t5": f"decoder.block.1{_TO}4",
+    "t5": f"encoder.block.1{_TO}4",
 }
 """Those of `transformers`, and the box of their equal blocks."""
 OWN_MODELS = {"nanogpt": f"transformer.h.0{_TO}4", "mingpt": f"transformer.h.0{_TO}4"}

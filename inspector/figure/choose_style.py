@@ -14,7 +14,7 @@ MOST_UNFOLDED = 30
 """Maximum Nodes drawn unfolded by default."""
 SMALL = 12
 """Maximum Nodes drawn unfolded whatever their size; above this the picture must fit two screens."""
-TWO_SCREENS = ((1_920.0, 2_160.0), (3_840.0, 1_080.0))
+TWO_SCREENS = ((1_920.0, 2_400.0), (3_840.0, 1_200.0))
 """Sizes in points that fit two screens, one below the other or side by side."""
 FOLDED_STYLE: Final = "modules"
 UNFOLDED_STYLE: Final = "attributes"
