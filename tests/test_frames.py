@@ -132,14 +132,14 @@ def test_many_steps_share_frames() -> None:
 def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
     """A frame shows the gradients that had arrived just before the next box began, and none that had not."""
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
-    folded_graph = fold(graph, "auto")
+    folded_graph = fold(graph, 1)
     found = replay_frames(folded_graph, 100)
     starts = {identifier: node["steps"][0] for identifier, node in folded_graph.folds() if node["steps"]}
     boxes_in_order = sorted(starts, key=starts.__getitem__)
     assert [turn.shown for turn in found] == [(box,) for box in boxes_in_order]
     assert [turn.first for turn in found[1:]] == [turn.last + 1 for turn in found[:-1]]
     assert (found[0].first, found[-1].last) == (1, len(graph.steps))
-    shown = panels(frames(graph))
+    shown = panels(frames(graph, depth=1))
     assert list(shown) == ["before", *(f"step-{number:02d}" for number in range(1, 5)), "after"]
     assert len({str(geometry.skeleton(panel)) for panel in shown.values()}) == 1
     for number, turn in enumerate(found, start=1):
@@ -156,7 +156,8 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
 
 def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
-    assert frames(graph).remarks == draw(graph).remarks
+    assert frames(graph, depth=1).remarks == draw(graph, depth=1).remarks
+    assert "folded to depth" in frames(graph).remarks[0]
     assert len(frames(graph, FigureOptions(style="circuit"), depth="full").panels) == len(graph.steps) + 2
 
 

@@ -20,10 +20,12 @@ MODELS = {
     "gpt2": f"transformer.h.0{_TO}10",
     "bert": f"bert.encoder.layer.0{_TO}10",
     "vit": f"vit.layers.0{_TO}10",
-    "t5": f"decoder.block.1{_TO}4",
+    "t5": f"encoder.block.1{_TO}4",
 }
 """Those of `transformers`, and the box of their equal blocks."""
-OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in (*SEEDS, *MODELS))
+OWN_MODELS = {"nanogpt": f"transformer.h.0{_TO}4", "mingpt": f"transformer.h.0{_TO}4"}
+"""Models of the gallery itself, and the box of their equal blocks."""
+OTHERS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem not in (*SEEDS, *MODELS, *OWN_MODELS))
 
 
 @pytest.mark.parametrize("name", SEEDS)
@@ -49,7 +51,8 @@ def test_other(name, inspect_script, golden):
 @pytest.mark.parametrize(("name", "style"), [("product", "circuit"), ("lstm", "modules")])
 def test_pictures_of_the_readme(name, style, golden):
     call = load(FOLDER / f"{name}.json").calls[0]
-    scene = draw(call.graph, FigureOptions(style=style), call=call.location["code"]).panels["after"]
+    look, depth = FigureOptions(style=style), 1 if style == "modules" else "auto"
+    scene = draw(call.graph, look, call=call.location["code"], depth=depth).panels["after"]
     golden.check_text(f"{name}.{style}.svg", write_svg(scene))
 
 
@@ -59,20 +62,33 @@ def test_pictures_of_the_readme(name, style, golden):
 )
 @pytest.mark.parametrize("name", MODELS)
 def test_model(name, inspect_script, golden):
-    """A folded picture of at most 80 boxes with the blocks, the loss and a path around every block."""
+    _check_picture(name, MODELS[name], inspect_script, golden)
+
+
+@pytest.mark.parametrize("name", OWN_MODELS)
+def test_own_model(name, inspect_script, golden):
+    """What a script calls through a dict and a list of modules is in the picture."""
+    words = _check_picture(name, OWN_MODELS[name], inspect_script, golden)
+    assert {"lm_head", "transformer.ln_f", "transformer.h.5.attn", "transformer.wpe"} <= set(words)
+    assert not {"transformer", "transformer.h"} & set(words)
+
+
+def _check_picture(name, blocks, inspect_script, golden):
+    """A folded picture of at most 80 boxes with the blocks, the loss and a path around every block; its words."""
     options = ("--text", "plain", "-o", f"{name}.svg", "--watch", "1")
     ran = inspect_script((GALLERY / f"{name}.py").read_text(), name=f"{name}.py", options=options)
     assert ran.status == 0, ran.stderr
     drawn = (ran.folder / f"{name}.svg").read_text("utf-8")
     words = shown(drawn)
-    assert MODELS[name] in words and "root" in words
-    assert 10 < words.count("gradient") + sum(word.endswith("Backward") for word in words) <= 80
+    assert blocks in words and "root" in words
+    assert 10 < words.count("gradient in") + sum(word.endswith("Backward") for word in words) <= 80
     if RELEASE < (2, 13):  # these models consist of other Nodes there
-        return
+        return words
     if not golden.update:
         assert words == shown((FOLDER / f"{name}.svg").read_text("utf-8"))
     else:
         golden.check_text(f"{name}.svg", drawn)
+    return words
 
 
 def shown(svg):
@@ -85,4 +101,4 @@ NUMBER = re.compile("[0-9]+[.][0-9]+(?:e\N{MINUS SIGN}?[0-9]+)?|[0-9]e\N{MINUS S
 
 
 def test_every_golden_file_is_of_a_script():
-    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == {*SEEDS, *OTHERS, *MODELS}
+    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == {*SEEDS, *OTHERS, *MODELS, *OWN_MODELS}

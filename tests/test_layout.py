@@ -51,7 +51,7 @@ def test_nothing_collides(shape: str, direction: choices.Direction | None) -> No
 
 @pytest.mark.parametrize("shape", [name for name in graphs.SHAPES if name != "never ran"])
 def test_before_and_after_have_the_same_geometry(shape: str) -> None:
-    figure = draw(graphs.SHAPES[shape]())
+    figure = draw(graphs.SHAPES[shape](), FigureOptions(style="attributes"))
     before, after = figure.scene.panels
     shared = _shared_skeleton(before, after)
     assert shared[0] == shared[1]

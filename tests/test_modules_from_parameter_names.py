@@ -6,6 +6,7 @@ from torch import nn
 import inspector
 from inspector.folding import FoldedGraph, fold
 from inspector.folding.context import FoldingContext
+from inspector.folding.module_paths import name_of
 
 
 class Block(nn.Module):
@@ -46,7 +47,8 @@ def recorded():
 
 def paths_of(graph):
     ground = FoldingContext(graph)
-    return dict(zip(ground.topology.ids, ground.paths, strict=True)), ground.paths_from_names
+    names = [tuple(filter(None, name_of(path).split("."))) for path in ground.paths]
+    return dict(zip(ground.topology.ids, names, strict=True)), ground.paths_from_names
 
 
 def test_what_takes_a_parameter_is_of_its_module_and_all_of_a_block_is_of_that_block():

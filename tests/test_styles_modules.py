@@ -106,11 +106,11 @@ def _with_gradients(*gradients: Any) -> Graph:
 
 def test_nan_zero_and_none_are_told_by_sign_and_word() -> None:
     broken = words(after(draw(fold(_with_gradients(1.0, math.nan, math.nan, math.nan), 1), MODULES)))
-    assert broken.count("! NaN or Inf") == 3  # both modules, and the wire between them
+    assert broken.count("! NaN or Inf") == 4  # both modules, the wire between them, and the parameter
     zero = words(after(draw(fold(_with_gradients(1.0, 1.0, 0.0, 0.0), 1), MODULES)))
     assert "0 (all zero)" in zero and "0" in zero
     missing = words(after(draw(fold(_with_gradients(1.0, 1.0, None, None), 1), MODULES)))
-    assert missing.count("None") == 2
+    assert missing.count("None") == 3
 
 
 def test_a_wire_is_as_wide_as_its_gradient_is_large() -> None:

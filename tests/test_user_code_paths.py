@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import inspector.user_code.paths
+from inspector.user_code.comments import without_comments
 from inspector.user_code.paths import UserFiles
 
 
@@ -51,7 +52,7 @@ def test_paths_and_statements(tmp_path: Path) -> None:
     assert files.display_path(str(script)) == "models/gpt.py"
     assert files.display_path(torch.__file__) == "site-packages/torch/__init__.py"
     assert files.display_path("/elsewhere/deep/file.py") == "file.py"
-    assert files.statement_at(str(script), 2) == "x = 1  # one"
+    assert files.statement_at(str(script), 2) == "x = 1"
     assert files.statement_at(str(script), 9) == ""
 
 
@@ -65,3 +66,20 @@ def test_the_statement_of_a_column(tmp_path: Path) -> None:
         files.statement_at(str(script), 1, 11) == files.statement_at(str(script), 1) == 'é = 1; y = 2;  z = "; "'
     )
     assert files.statement_at(str(script), 2, 9) == "if True: x = 1; y = 2"
+
+
+@pytest.mark.parametrize(
+    ("code", "without"),
+    [
+        ("loss = f(x)  # scaled", "loss = f(x)"),
+        ("x = '# no'  # yes", "x = '# no'"),
+        ("f(a,  # one\n  b)  # two", "f(a,\n  b)"),
+        ("f(a,  # a line of a call", "f(a,"),
+        ("if x:  # when", "if x:"),
+        ("y = (1 +\n    # alone\n    2)", "y = (1 +\n    2)"),
+        ("'''# a string that goes on", "'''# a string that goes on"),
+        ("x = 1", "x = 1"),
+    ],
+)
+def test_comments_are_no_code(code: str, without: str) -> None:
+    assert without_comments(code) == without

@@ -4,6 +4,7 @@ import gc
 import sys
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -253,3 +254,30 @@ def test_variables_of_loops_at_the_level_of_a_module(tmp_path):
     variables = {"model": nn.Linear(2, 2), "names_here": names_here}
     exec(compile(text, str(tmp_path / "loop.py"), "exec"), variables)
     assert variables["names"].name(variables["p"]) == "bias"
+
+
+def test_an_item_that_is_read_as_an_attribute_is_named_so() -> None:
+    class Store:
+        def __init__(self) -> None:
+            self._mapping = {"train_mask": torch.ones(2), "taken": torch.ones(2), "not a name": torch.ones(2)}
+
+    class Data:
+        def __init__(self) -> None:
+            self._store = Store()
+            self.taken = torch.zeros(2)
+
+        def __getattr__(self, name: str) -> torch.Tensor:
+            return self._store._mapping[name]
+
+    class Plain:
+        def __init__(self) -> None:
+            self._store = {"x": torch.ones(2)}
+
+    data, plain = Data(), Plain()
+    names = names_from(sys._getframe(), UserFiles(str(Path(__file__).parent)))
+    kept = data._store._mapping
+    assert names.name(kept["train_mask"]) == "data.train_mask"
+    assert names.name(kept["taken"]) == "data._store._mapping['taken']"
+    assert names.name(kept["not a name"]) == "data._store._mapping['not a name']"
+    assert names.name(data.taken) == "data.taken"
+    assert names.name(plain._store["x"]) == "plain._store['x']"

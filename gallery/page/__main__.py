@@ -16,7 +16,7 @@ SECTIONS = (
     ("A few scalars", ("square", "polynomial", "product", "saddle", "saddle_origin")),
     ("Figures of courses, drawn from code",
      ("cs231n_product", "cs231n_neuron", "olah", "cs224n_max", "micrograd", "regression", "baydin")),
-    ("Models", ("classifier", "lstm", "gpt2", "bert", "vit", "t5")),
+    ("Models", ("classifier", "lstm", "nanogpt", "mingpt", "gpt2", "bert", "vit", "t5")),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Choose what to draw: small graphs whole, large graphs folded in the `modules` style."""
+"""Choose what to draw: small graphs whole, large graphs folded in the `modules` style, others as they fit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from inspector.options.figure_options import FigureOptions
 
 MOST_UNFOLDED = 30
 """Maximum Nodes drawn unfolded by default."""
+SMALL = 12
+"""Maximum Nodes drawn unfolded whatever their size; above this the picture must fit two screens."""
+TWO_SCREENS = ((1_920.0, 2_400.0), (3_840.0, 1_200.0))
+"""Sizes in points that fit two screens, one below the other or side by side."""
 FOLDED_STYLE: Final = "modules"
 UNFOLDED_STYLE: Final = "attributes"
 
@@ -32,6 +36,23 @@ def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph
     return graph, replace(look, style=style)
 
 
+def depends_on_size(graph: Graph, look: FigureOptions, depth: Depth) -> bool:
+    """Whether the size of a picture decides about its style: nothing was requested that only one of them has.
+
+    look: as requested.
+    """
+    requested = look.style or look.detail or look.derivatives or look.path or look.code
+    is_tight = look.canvas in (None, "tight")
+    if requested or not is_tight or depth != "auto" or is_folded(graph):
+        return False
+    return _is_larger(graph, SMALL) and not _is_larger(graph, MOST_UNFOLDED)
+
+
+def fits_two_screens(width: float, height: float) -> bool:
+    """Whether a picture of this size, in points, fits two screens."""
+    return any(width <= widest and height <= tallest for widest, tallest in TWO_SCREENS)
+
+
 def note(graph: Graph) -> tuple[str, ...]:
     """The graph's note (what was folded, and how to unfold it), if it has one."""
     return (graph.note,) if graph.note else ()
@@ -46,8 +67,8 @@ def is_folded(graph: Graph) -> bool:
 
 def _style(graph: Graph, depth: Depth) -> StyleName:
     wanted = isinstance(depth, int) or is_folded(graph)
-    return FOLDED_STYLE if wanted or _is_large(graph) else UNFOLDED_STYLE
+    return FOLDED_STYLE if wanted or _is_larger(graph, MOST_UNFOLDED) else UNFOLDED_STYLE
 
 
-def _is_large(graph: Graph) -> bool:
-    return any(number >= MOST_UNFOLDED for number, _ in enumerate(graph.functions()))
+def _is_larger(graph: Graph, most: int) -> bool:
+    return any(number >= most for number, _ in enumerate(graph.functions()))

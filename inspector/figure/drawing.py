@@ -9,10 +9,18 @@ from typing import TypeAlias
 
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
 from inspector.figure.canvas_fallbacks import PlacedPlans, fit
-from inspector.figure.choose_style import FOLDED_STYLE, choose_style, is_folded, note
+from inspector.figure.choose_style import (
+    FOLDED_STYLE,
+    UNFOLDED_STYLE,
+    choose_style,
+    depends_on_size,
+    fits_two_screens,
+    is_folded,
+    note,
+)
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.layout_problem import fit_plans, make_problem
-from inspector.folding import FoldedGraph, fold, merge_neighbours
+from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
 from inspector.graph import Graph
@@ -44,8 +52,6 @@ _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
 
 _HOPELESS = 8.0
 """Width, in canvases, above which a figure is folded in any case."""
-_TALL = 1.3
-"""Panels this many times taller than wide are placed side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class Figure:
     scene: Scene
     panels: dict[str, Scene]
     remarks: tuple[str, ...] = ()
+
+
+_Redraw: TypeAlias = Callable[..., Figure]
+"""`draw` or `frames` again, with a graph, a look and a depth."""
 
 
 @gc_paused()
@@ -78,6 +88,7 @@ def draw(
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
+    may_fold = depends_on_size(graph, look or FigureOptions(), depth)
     graph, look = choose_style(graph, look or FigureOptions(), depth)
     moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if graph.ran else ""
@@ -100,7 +111,42 @@ def draw(
         return smaller
     both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
-    return _figure(fitted, both, title_of, gradient_table(whole), (*_remarks(fitted, look), *note(graph)))
+    table = gradient_table(whole.whole if isinstance(whole, FoldedGraph) else whole)
+    figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
+    if may_fold and not _fits_two_screens(figure):
+        return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
+    if look.style != FOLDED_STYLE or depth != "auto" or look.canvas not in (None, "tight") or is_folded(whole):
+        return figure
+    return _with_less_room(figure, whole, look, redraw)
+
+
+def _with_less_room(figure: Figure, graph: Graph, look: FigureOptions, redraw: _Redraw) -> Figure:
+    """The figure, or one with fewer boxes if it does not fit two screens."""
+    for room in ROOMS[1:]:
+        if _fits_two_screens(figure):
+            break
+        folded = fold(graph, room=room)
+        if is_folded(folded):
+            smaller = redraw(folded, look)
+            figure = min(figure, smaller, key=lambda figure: figure.scene.width * figure.scene.height)
+    return figure
+
+
+def _fits_two_screens(figure: Figure) -> bool:
+    return fits_two_screens(figure.scene.width, figure.scene.height)
+
+
+def _smaller(figure: Figure, folded: Figure, graph: Graph) -> Figure:
+    """The figure, or the folded one if that is smaller, with a remark."""
+    width, height = figure.scene.width, figure.scene.height
+    if folded.scene.width * folded.scene.height >= width * height:
+        return figure
+    nodes = pluralize(sum(1 for _ in graph.functions()), "Node")
+    remark = (
+        f"{nodes} in the style {UNFOLDED_STYLE} take {width:,.0f} by {height:,.0f} points: drawn in the style "
+        f"{FOLDED_STYLE}; --style {UNFOLDED_STYLE} draws every tensor"
+    )
+    return _with_remark(folded, remark)
 
 
 def _figure(
@@ -113,10 +159,6 @@ def _figure(
     """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
     alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
     return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
-
-
-_Redraw: TypeAlias = Callable[..., Figure]
-"""`draw` or `frames` again, with a graph, a look and a depth."""
 
 
 def _draw_smaller(
@@ -277,9 +319,9 @@ def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
 
 
 def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
-    """Panels of one size, one below the other; tall ones side by side."""
+    """Panels of one size, one below the other; those taller than wide side by side."""
     width, height = panels[0].area.width, panels[0].area.height
-    dx, dy = (width, 0.0) if height > _TALL * width else (0.0, height)
+    dx, dy = (width, 0.0) if height > width else (0.0, height)
     placed = tuple(transform_panel(panel, index * dx, index * dy) for index, panel in enumerate(panels))
     last = placed[-1].area
     return Scene(last.right, last.bottom, placed, title, description)

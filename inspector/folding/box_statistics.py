@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inspector.folding.boxes import FoldedBox
+from inspector.folding.module_paths import name_of
 from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.row_types import FlowEdge, FoldRow, NextEdge, Norms
 from inspector.graph.saved_memory import saved_bytes
@@ -68,7 +69,7 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
         "kind": "fold",
         "why": box.kind,
         "name": box.label,
-        "module": ".".join(box.path),
+        "module": name_of(box.path),
         "host": None,
         "count": max(1, len(box.repeats)),
         "members": ids,

@@ -43,7 +43,7 @@ def loop_iterations(
             each = _times(max(levels.values()), length)
             if each:
                 levels = _with_sides(of, ordered, levels)
-                yield _cut(ordered, levels, (length, each), [counts[kind_of[at]] for at in ordered])
+                yield _cut(of, ordered, levels, (length, each), [counts[kind_of[at]] for at in ordered])
                 break
 
 
@@ -98,15 +98,39 @@ def _with_sides(of: Topology, ordered: Sequence[int], levels: dict[int, int]) ->
 
 
 def _cut(
-    ordered: Sequence[int], levels: dict[int, int], pace: tuple[int, int], counts: Sequence[int]
+    of: Topology, ordered: Sequence[int], levels: dict[int, int], pace: tuple[int, int], counts: Sequence[int]
 ) -> list[list[int]]:
-    """The functions by iteration, without kinds that occur in too few iterations.
+    """The functions by iteration, without kinds that occur in too few iterations, unless they are between others.
 
     pace: the number of iterations, and the number of levels of each. counts: the count of each function's kind.
     """
     length, each = pace
-    result: list[list[int]] = [[] for _ in range(-(-max(levels.values()) // each))]
-    for position, count in zip(ordered, counts, strict=True):
-        if levels[position] and count * 2 >= length:
-            result[(levels[position] - 1) // each].append(position)
+    iterations = {position: -(-level // each) for position, level in levels.items() if level}
+    often = {position for position, count in zip(ordered, counts, strict=True) if count * 2 >= length}
+    result: list[list[int]] = [[] for _ in range(max(iterations.values()))]
+    for position in _with_between(of, ordered, iterations, often):
+        result[iterations[position] - 1].append(position)
     return [sorted(part) for part in result if part]
+
+
+def _with_between(
+    of: Topology, ordered: Sequence[int], iterations: dict[int, int], chosen: set[int]
+) -> list[int]:
+    """The chosen functions, and those between two of them of the same iteration: without these, the iteration
+    would be in a cycle with them."""
+    starts, targets = of.starts, of.targets
+    below: set[int] = set()
+    above: set[int] = set()
+    for position in ordered:
+        if position in below or position in chosen:
+            mine = iterations.get(position)
+            following = targets[starts[position] : starts[position + 1]]
+            below.update(target for target in following if mine and iterations.get(target) == mine)
+    for position in reversed(ordered):
+        mine = iterations.get(position)
+        following = targets[starts[position] : starts[position + 1]]
+        inside = (target for target in following if target in chosen or target in above)
+        if mine and any(iterations.get(target) == mine for target in inside):
+            above.add(position)
+    wanted = chosen | (below & above)
+    return [position for position in ordered if position in iterations and position in wanted]

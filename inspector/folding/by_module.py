@@ -1,23 +1,23 @@
-"""Fold by module: each child module, or each call of one, becomes a box."""
+"""Fold by module: each call of a child module becomes a box."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from inspector.folding.boxes import FoldedBox, Item
+from inspector.folding.boxes import BoxKind, FoldedBox, Item
 from inspector.folding.context import FoldingContext
-from inspector.folding.module_paths import Path
+from inspector.folding.module_paths import Part, Path
 from inspector.graph.traversal import reach, strong_components
 
 MOST_CALLS = 6
-"""Maximum number of calls that become separate boxes; more are treated as a loop."""
+"""Maximum number of calls that are told apart without a recording; more are treated as a loop."""
 
 
 def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> list[Item]:
-    """The modules directly below `path` as boxes, and the functions outside of them."""
+    """The calls of modules directly below `path` as boxes, and the functions outside of them."""
     depth = len(path)
-    below: dict[str, list[int]] = {}
+    below: dict[Part, list[int]] = {}
     items: list[Item] = []
     for item in context.items(positions):
         first = context.first(item) if isinstance(item, FoldedBox) else item
@@ -32,17 +32,21 @@ def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> 
 
 
 def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item]:
-    """One module as a box; a single item, or leaves only, are returned without a box.
+    """One call as a box; a single item, or leaves only, are returned without a box.
 
     If a module contains only another module, the box has the path of that one.
     """
     if len(inside) == 1 or all(context.is_leaf(position) for position in inside):
         return context.items(inside)
-    return [FoldedBox("module", ".".join(path), context.common_path(inside), context.whole(inside))]
+    kind: BoxKind = "call" if context.passes(path) > 1 else "module"
+    return [FoldedBox(kind, context.label(path), context.common_path(inside), context.whole(inside))]
 
 
 def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """Replace modules called at several places, which therefore form cycles with others, by one box per call."""
+    """Replace modules called at several places, which therefore form cycles with others, by one box per call.
+
+    Only needed where the calls were not recorded.
+    """
     if not any(isinstance(item, FoldedBox) for item in items):  # functions alone never form a cycle
         return items
     circles = strong_components(context.following(items))
@@ -68,7 +72,8 @@ def _calls(context: FoldingContext, box: FoldedBox) -> list[Item]:
     calls: list[Item] = []
     for number, part in enumerate(parts, start=1):
         items = context.items(part)
-        calls += items if len(items) == 1 else [FoldedBox("call", f"{box.label}, call {number}", box.path, part)]
+        label = f"{box.label}, pass {number} of {len(parts)}"
+        calls += items if len(items) == 1 else [FoldedBox("call", label, box.path, part)]
     return [*calls, *context.items(sorted(left))]
 
 

@@ -1,4 +1,7 @@
-"""Fold repetition: consecutive numbered siblings (`blocks.0`, `blocks.1`, …) that are isomorphic become one box.
+"""Fold repetition: consecutive equal siblings become one box.
+
+Siblings are modules with a number (`blocks.0`, `blocks.1`, …), iterations of a loop, passes through one module,
+and what one line created in a loop. Equal ones are isomorphic.
 """
 
 from __future__ import annotations
@@ -10,10 +13,14 @@ from typing import Any
 from inspector.folding.boxes import FoldedBox, Item, flattened, functions_of, members
 from inspector.folding.context import FoldingContext, mask_digits
 from inspector.folding.isomorphism import IsomorphismKey, repeated_runs
-from inspector.folding.module_paths import Path
+from inspector.folding.module_paths import Path, name_of, names_in
+from inspector.graph.node_names import without_backward
+from inspector.graph.places import file_and_line
 
 MIN_REPEATS = 3
 """Minimum number of consecutive equal parts that become one box."""
+MOST_FUNCTIONS = 2_000
+"""Maximum number of equal functions outside of boxes that may become one box; more are those of a loop."""
 _TO = "\N{EN DASH}"
 
 
@@ -26,30 +33,49 @@ class RepeatFinder:
 
     def fold_repeats(self, items: Sequence[Item], path: Path) -> list[Item]:
         """The items, with every run of equal siblings as one box. path: the module that contains them."""
-        families: dict[str, list[Item]] = defaultdict(list)
-        for item in items:
-            family = self._family(item, len(path))
-            if family:
-                families[family].append(item)
         result = {members(item)[0]: item for item in items}
-        for siblings in families.values():
-            if not _are_passes(siblings):  # iterations are in order already
-                siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
-            for stack, inside in self._stacks(siblings, path):
-                for item in inside:
-                    del result[members(item)[0]]
-                result[stack.positions[0]] = stack
+        for family in (self._numbered, self._repeated):
+            families: dict[Hashable, list[Item]] = defaultdict(list)
+            for item in result.values():
+                if (key := family(item, path)) is not None:
+                    families[key].append(item)
+            for siblings in families.values():
+                if len(siblings) > MOST_FUNCTIONS and not isinstance(siblings[0], FoldedBox):
+                    continue
+                if not _are_steps(siblings):  # iterations are in order already
+                    siblings.sort(key=lambda item: self._context.turns[self._context.first(item)])
+                for stack, inside in self._stacks(siblings, path):
+                    for item in inside:
+                        del result[members(item)[0]]
+                    result[stack.positions[0]] = stack
         return self._context.sorted(list(result.values()))
 
-    def _family(self, item: Item, depth: int) -> str:
-        """The name of an item without its number; empty if it has no number."""
-        if isinstance(item, FoldedBox) and item.kind == "step":
-            return f"step in {'.'.join(item.path)}"
-        if (isinstance(item, FoldedBox) and item.kind != "module") or self._context.is_leaf(item):
-            return ""
-        name = ".".join(self._context.path(item)[depth:])
+    def _numbered(self, item: Item, path: Path) -> Hashable:
+        """The name of a module without its numbers, and the pass; None if it has no number."""
+        kind = item.kind if isinstance(item, FoldedBox) else None
+        if kind not in ("module", "call", None) or self._context.is_leaf(item):
+            return None
+        inner = self._context.path(item)[len(path) :]
+        name = name_of(inner)
         family = mask_digits(name)
-        return family if family != name else ""
+        return (family, inner[0][1]) if family != name else None
+
+    def _repeated(self, item: Item, path: Path) -> Hashable:
+        """What its repetitions in a loop share: the loop, the module, or the line; None if it has none."""
+        context = self._context
+        if context.is_leaf(item):
+            return None
+        kind = item.kind if isinstance(item, FoldedBox) else None
+        inner = names_in(context.path(item)[len(path) :])
+        if kind == "step":
+            return "step", inner
+        if kind == "call" or (kind is None and inner):
+            return "pass", inner
+        if kind in ("line", None):
+            function = context.function(context.first(item))
+            place = file_and_line(function["source"]) if self._context.has_lines(path) else None
+            return None if place is None else ("line", place, kind or function["name"])
+        return None
 
     def _stacks(self, siblings: Sequence[Item], path: Path) -> Iterator[tuple[FoldedBox, Sequence[Item]]]:
         """(box, items that it replaces) for each run of equal parts."""
@@ -62,19 +88,52 @@ class RepeatFinder:
             if period > 1 and len({self._structure_key(group) for group in groups}) > 1:
                 continue  # the items are equal one by one, but connected differently
             parts = tuple(self._part(group, path) for group in groups)
-            label = label_span(parts[-1].label, parts[0].label)
-            stack = FoldedBox("equal", label, path, flattened(parts), parts)
-            yield stack, siblings[start : start + period * repetitions]
+            replaced = siblings[start : start + period * repetitions]
+            yield self.stack(parts, path, replaced), replaced
 
     def _part(self, items: Sequence[Item], path: Path) -> FoldedBox:
         """One of several equal parts: an item, or a group of items that repeats."""
-        if len(items) == 1 and isinstance(items[0], FoldedBox):
-            return items[0]
+        if len(items) == 1:
+            return items[0] if isinstance(items[0], FoldedBox) else self._alone(items[0])
         positions = sorted(position for item in items for position in members(item))
         names = [
-            item.label if isinstance(item, FoldedBox) else ".".join(self._context.paths[item]) for item in items
+            item.label if isinstance(item, FoldedBox) else self._context.label(self._context.paths[item])
+            for item in items
         ]
         return FoldedBox("step", label_span(names[-1], names[0]), path, positions)
+
+    def _alone(self, position: int) -> FoldedBox:
+        """A function as a part."""
+        path = self._context.paths[position]
+        label = self._context.label(path) or without_backward(self._context.function(position)["name"])
+        return FoldedBox("line", label, path, [position])
+
+    def stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item] | None = None) -> FoldedBox:
+        """Equal parts as one box. path: the module that contains them. items: what the parts were made of."""
+        label = self._stack_label(parts, items or parts, path)
+        return FoldedBox("equal", label, path, flattened(parts), tuple(parts))
+
+    def _stack_label(self, parts: Sequence[FoldedBox], items: Sequence[Item], path: Path) -> str:
+        """The range of names; `cell, 10 passes` for all of them; `line 21: losses.append(…)`."""
+        first = items[0]
+        place = file_and_line(self._context.function(self._context.first(first))["source"])
+        if parts[0].kind == "line" and place is not None and self._context.path(first) == path:
+            return f"line {place[1]}: {parts[0].label}"
+        return self._label_of_passes(items, len(path) + 1) or label_span(parts[-1].label, parts[0].label)
+
+    def _label_of_passes(self, items: Sequence[Item], depth: int) -> str:
+        """The label of several passes through one module; empty if the items are something else."""
+        calls = [self._context.path(item)[:depth] for item in items]
+        modules = {names_in(call) for call in calls}
+        if len(modules) > 1 or len(set(calls)) < len(calls) or modules == {()}:
+            return ""
+        name, count = name_of(calls[0]), self._context.passes(calls[0])
+        numbers = sorted(call[-1][1] for call in calls)
+        if len(numbers) == count:
+            return f"{name}, {count:,} passes"
+        if numbers[-1] - numbers[0] >= len(numbers):
+            return f"{name}, {len(numbers):,} of {count:,} passes"
+        return f"{name}, pass {numbers[0]:,}{_TO}{numbers[-1]:,} of {count:,}"
 
     def _structure_key(self, items: Sequence[Item]) -> Hashable:
         """The certificate of several items as one part."""
@@ -85,7 +144,7 @@ class RepeatFinder:
 
         def label(position: int) -> Hashable:
             index = place[position]
-            inner = self._context.paths[position][depths[index] :]
+            inner = names_in(self._context.paths[position][depths[index] :])
             return (
                 self._context.function(position)["name"],
                 index,
@@ -95,12 +154,20 @@ class RepeatFinder:
         return self._keys.key_of(sorted(place), label)
 
 
-def _are_passes(items: Sequence[Item]) -> bool:
+def _are_steps(items: Sequence[Item]) -> bool:
     return isinstance(items[0], FoldedBox) and items[0].kind == "step"
 
 
 def label_span(first: str, last: str) -> str:
     """One name for `blocks.0` to `blocks.11`, with their common prefix written once. Both may be spans already."""
+    head, comma, first = first.rpartition(", ")
+    other, _, end = last.rpartition(", ")
+    if head == other:
+        return f"{head}{comma}{_span(first, end)}"
+    return _span(f"{head}{comma}{first}", last)
+
+
+def _span(first: str, last: str) -> str:
     first, last = first.split(_TO)[0], last.split(_TO)[-1]
     length = 0
     while length < min(len(first), len(last)) and first[length] == last[length]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item, following_items, members
-from inspector.folding.module_paths import Path, common, module_paths
+from inspector.folding.module_paths import Path, common, module_paths, name_of
 from inspector.folding.modules_from_parameter_names import modules_from_parameter_names
 from inspector.graph import Graph
+from inspector.graph.places import file_and_line
 from inspector.graph.row_types import FunctionRow
 from inspector.graph.topology import topology_of
 
@@ -18,8 +19,9 @@ _DIGITS = re.compile(r"\d+")
 class FoldingContext:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    topology: the index of the Graph. turns: the index of each function in a topological order. paths: the module
-    of every function. paths_from_names: whether modules were inferred from parameter names, as none were recorded.
+    topology: the index of the Graph. turns: the index of each function in a topological order. paths: the calls
+    around every function. paths_from_names: whether modules were inferred from parameter names, as none were
+    recorded.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
@@ -34,6 +36,12 @@ class FoldingContext:
             name = graph[leaf]["name"]
             if name and name.isidentifier():  # a variable or a parameter of the outermost module
                 self.paths[self.topology.index[function]] = ()
+        self._has_lines: dict[Path, bool] = {}
+        self._passes: dict[str, int] = {}
+        for path in set(self.paths):
+            for end in range(1, len(path) + 1):
+                name = name_of(path[:end])
+                self._passes[name] = max(self._passes.get(name, 1), path[end - 1][1])
         self._atoms: dict[int, FoldedBox] = {}
         self._swallowed: set[int] = set()
         for atom in atoms:
@@ -62,6 +70,10 @@ class FoldingContext:
             return list(positions)
         return [self._atoms.get(position, position) for position in positions if position not in self._swallowed]
 
+    def as_items(self, parts: Sequence[FoldedBox]) -> list[Item]:
+        """Parts as items: a part of one function is that function."""
+        return [part if len(part.positions) > 1 else self.items(part.positions)[0] for part in parts]
+
     def whole(self, positions: Sequence[int]) -> list[int]:
         """These functions, completed with all functions of the earlier boxes they represent."""
         return sorted(position for item in self.items(positions) for position in members(item))
@@ -76,6 +88,26 @@ class FoldingContext:
         for position in positions:
             path = common(path, self.paths[position])
         return path
+
+    def has_lines(self, path: Path) -> bool:
+        """Whether the lines tell the functions of a module itself apart: inside a library module, the line of each
+        is the one that called the model."""
+        if path not in self._has_lines:
+            lines: dict[Path, set[object]] = {}
+            for own, function in zip(self.paths, self.topology.functions, strict=True):
+                if not function["is_leaf"]:
+                    lines.setdefault(own, set()).add(file_and_line(function["source"]))
+            self._has_lines = {own: own == () or len(found) > 1 for own, found in lines.items()} | {(): True}
+        return self._has_lines.get(path, False)
+
+    def passes(self, path: Path) -> int:
+        """The number of passes through the innermost module of a path, in the whole graph."""
+        return self._passes.get(name_of(path), 1) if path else 1
+
+    def label(self, path: Path) -> str:
+        """The name of a call: `blocks.3.attn`, or `cell, pass 2 of 5` if its module was called several times."""
+        name, count = name_of(path), self.passes(path)
+        return name if count == 1 else f"{name}, pass {path[-1][1]:,} of {count:,}"
 
     def beside(self, position: int) -> list[int]:
         """The neighbours of a function, in both directions."""

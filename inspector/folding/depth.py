@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from inspector.folding.boxes import FoldedBox, Item, members
-from inspector.folding.by_repetition import label_span
 from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
@@ -17,11 +17,26 @@ from inspector.util.gc_pause import gc_paused
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-COMFORTABLE = 30
-"""Maximum boxes (leaves excluded) for which automatic depth opens another level."""
-LITTLE = 10
-AUTO_BOXES = 40
-"""Maximum boxes of a picture that has fewer than LITTLE boxes or no open block."""
+LEAST_SHOWN = 3
+"""Functions and boxes that a box must hold to be opened for want of others: a Linear shows nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many boxes a picture has room for, leaves excluded.
+
+    little: below this, automatic depth also opens what it leaves closed otherwise: loop iterations, small modules.
+    comfortable: the maximum for which it opens another level.
+    most: the maximum of a picture that has little, or no open block.
+    """
+
+    little: int
+    comfortable: int
+    most: int
+
+
+ROOMS = (Room(12, 30, 40), Room(12, 18, 24), Room(8, 12, 16))
+"""From a full picture to a small one."""
 MOST_BOXES = 60
 """Maximum boxes; above this, everything farthest from the root goes into one box."""
 REST_FROM = 30
@@ -31,11 +46,11 @@ MOST_AT_A_DEPTH = 300
 """
 
 
-def fold(graph: Graph, depth: Depth = "auto") -> Graph:
+def fold(graph: Graph, depth: Depth = "auto", room: Room = ROOMS[0]) -> Graph:
     """Fold modules deeper than `depth` into boxes, and consecutive equal siblings into one box.
 
     depth: a number of levels (1 keeps `blocks` closed, 2 shows `blocks.0`, of equal siblings only the first);
-    "auto" opens as many boxes as a picture has room for; "full" folds nothing.
+    "auto" opens as many boxes as a picture has room for (`room`); "full" folds nothing.
     Boxes of earlier foldings stay closed. A depth that gives too many boxes folds like "auto", and the note says
     so. Raises ValueError for an invalid depth.
     """
@@ -46,11 +61,11 @@ def fold(graph: Graph, depth: Depth = "auto") -> Graph:
     with gc_paused():
         atoms = [item for item in items_of(graph) if isinstance(item, FoldedBox)]
         folder = Grouping(whole, atoms)
-        items = _auto(folder) if depth == "auto" else _to_depth(folder, depth)
+        items = _auto(folder, room) if depth == "auto" else _to_depth(folder, depth)
         count, remark = _count(folder, items, {}), ""
         if count > MOST_AT_A_DEPTH:
             remark = f"depth {depth} would give {count:,} boxes, so the graph is folded further: "
-            items, depth = _auto(folder), "auto"
+            items, depth = _auto(folder, room), "auto"
         return make_folded_graph(whole, items, remark + note(folder, items, depth))
 
 
@@ -68,7 +83,7 @@ def _to_depth(folder: Grouping, depth: int) -> list[Item]:
             continue
         waiting += reversed(inner)
         if isinstance(item, FoldedBox) and item.repeats:
-            done.append(_without_first(item))
+            done.append(folder.without_first(item))
     return done
 
 
@@ -86,48 +101,81 @@ def _shows_something(box: FoldedBox, inner: Sequence[Item]) -> bool:
     )
 
 
+def _shows_modules(folder: Grouping, box: FoldedBox, inner: Sequence[Item]) -> bool:
+    """Whether at least half of the contents of a box belong to modules in it."""
+    shown = [item for item in inner if not folder.ground.is_leaf(item)]
+    return sum(len(folder.ground.path(item)) > len(box.path) for item in shown) * 2 >= len(shown)
+
+
 def _depth(box: FoldedBox) -> int:
     """The depth of a box's contents; a loop iteration is below the module that runs it."""
     return len(box.path) + (box.kind == "step")
 
 
-def _without_first(box: FoldedBox) -> Item:
-    """Equal parts except the one nearest to the root."""
-    parts = box.repeats[1:]
-    if len(parts) == 1:
-        return parts[0]
-    positions = sorted(position for part in parts for position in part.positions)
-    return FoldedBox("equal", label_span(parts[-1].label, parts[0].label), box.path, positions, parts)
-
-
 # ---- automatically ----------------------------------------------------------------------------------------
 
 
-def _auto(folder: Grouping) -> list[Item]:
+def _auto(folder: Grouping, room: Room) -> list[Item]:
     """Open boxes level by level while they fit; only the first of several equal parts."""
     items = folder.all()
     level = items
+    rests: list[Item] = []
     while True:
-        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level))}
-        if _count(folder, items, inner) > COMFORTABLE:
-            inner = _some(folder, items, inner)
+        is_enough = _count(folder, items, {}) >= room.little
+        inner = {id(item): opened for item in level if (opened := _opened(folder, item, level, is_enough))}
+        if _count(folder, items, inner) > room.comfortable:
+            inner = _some(folder, items, inner, room)
         if not inner:
             break
         level = [item for item in level if id(item) in inner]
+        rests += [inner[id(item)][-1] for item in level if isinstance(item, FoldedBox) and item.repeats]
         items = [new for item in items for new in inner.get(id(item), [item])]
         level = [new for item in level for new in _next_level(item, inner[id(item)])]
+    items = _enough(folder, items, rests, room)
     return _with_rest(folder, items) if _count(folder, items, {}) > MOST_BOXES else items
 
 
-def _opened(folder: Grouping, item: Item, level: Sequence[Item]) -> list[Item]:
-    """The items that replace an opened item; empty if they show nothing new."""
-    if not isinstance(item, FoldedBox) or item.kind not in ("equal", "module") or _is_like_a_stack(item, level):
+def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Room) -> list[Item]:
+    """At least `room.little` items if boxes can be opened for it: the largest first, one of several equal parts.
+
+    rests: equal parts of which one is open.
+    """
+    closed = list(rests)
+    while (count := _count(folder, items, {})) < room.little:
+        boxes = [item for item in items if isinstance(item, FoldedBox) and item not in closed]
+        box = max(boxes, key=lambda box: len(_one_part(box).positions), default=None)
+        if box is None:
+            break
+        part = _one_part(box)
+        inner = folder.open(part) if part.kind in ("module", "call", "step") else []
+        rest = [folder.without_first(box)] if box.repeats else []
+        more = _count(folder, [*inner, *rest], {})
+        if _count(folder, inner, {}) < LEAST_SHOWN or (count + more - 1 > room.most and count > 1):
+            closed.append(box)
+        else:
+            items = [new for item in items for new in ([*inner, *rest] if item is box else [item])]
+            closed += rest
+    return items
+
+
+def _one_part(box: FoldedBox) -> FoldedBox:
+    return box.repeats[0] if box.repeats else box
+
+
+def _opened(folder: Grouping, item: Item, level: Sequence[Item], is_enough: bool) -> list[Item]:
+    """The items that replace an opened item; empty if they show nothing new.
+
+    If there are enough items already, also if they are mostly single functions of a box without equals.
+    """
+    if not isinstance(item, FoldedBox) or _is_like_a_stack(item, level):
         return []
-    part = item.repeats[0] if item.kind == "equal" else item
-    inner = folder.open(part) if part.kind == "module" else []  # loop iterations are opened on request only
+    part = _one_part(item)
+    inner = folder.open(part) if part.kind in ("module", "call") else []
     if not _shows_something(part, inner):
         return []
-    return [*inner, _without_first(item)] if item.repeats else inner
+    if is_enough and not item.repeats and not _shows_modules(folder, part, inner):
+        return []
+    return [*inner, folder.without_first(item)] if item.repeats else inner
 
 
 def _next_level(item: Item, opened: list[Item]) -> list[Item]:
@@ -140,18 +188,20 @@ def _count(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]
     return sum(not folder.ground.is_leaf(new) for item in items for new in inner.get(id(item), [item]))
 
 
-def _some(folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]]) -> dict[int, list[Item]]:
+def _some(
+    folder: Grouping, items: Sequence[Item], inner: dict[int, list[Item]], room: Room
+) -> dict[int, list[Item]]:
     """The boxes to open of a level that does not fit: first those that take no more room when opened; then one of
     the largest group of equal parts, even beyond the usual limit, because one block shows how a model works; then,
     if little is visible so far, as many as fit."""
     stacks = {id(item): len(item.repeats) for item in items if isinstance(item, FoldedBox) and item.repeats}
     sizes = {key: _count(folder, opened, {}) for key, opened in inner.items()}
     count = _count(folder, items, {})
-    little = count < LITTLE
+    little = count < room.little
     chosen: dict[int, list[Item]] = {}
     for key in sorted(inner, key=lambda key: (sizes[key] > 1, -stacks.get(key, 0), sizes[key])):
         first = key in stacks and not chosen.keys() & stacks.keys()
-        most = AUTO_BOXES if little or first else COMFORTABLE
+        most = room.most if little or first else room.comfortable
         wanted = sizes[key] <= 1 or key in stacks or little
         if wanted and (sizes[key] <= 1 or count + sizes[key] - 1 <= most):
             chosen[key] = inner[key]

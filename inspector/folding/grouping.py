@@ -14,11 +14,12 @@ from inspector.folding.by_module import by_module
 from inspector.folding.by_repetition import MIN_REPEATS, RepeatFinder
 from inspector.folding.by_source_line import by_source_line
 from inspector.folding.context import FoldingContext, mask_digits
-from inspector.folding.module_paths import Path
+from inspector.folding.module_paths import Path, name_of, names_in
 from inspector.graph import Graph
 from inspector.graph.places import file_and_line
-from inspector.graph.traversal import has_cycle
+from inspector.graph.traversal import has_cycle, strong_components
 
+_TO = "\N{EN DASH}"
 MANY_FUNCTIONS = 24
 """Minimum number of functions outside of inner modules for which a loop is searched."""
 
@@ -45,24 +46,46 @@ class Grouping:
             return self._arranged(box.positions, box.path)
         return self.ground.items(box.positions) if box.kind == "line" else list(box.positions)
 
-    def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
-        items = by_module(self.ground, positions, path)
-        stepped = self._by_step(positions, path) if self._needs_steps(items) else []
-        items = stepped or self._repeats.fold_repeats(items, path)
-        # Inside a library module, the line is the one that called the model: it does not distinguish the parts.
-        return items if path else by_source_line(self.ground, items)
+    def without_first(self, box: FoldedBox) -> Item:
+        """Equal parts except the one nearest to the root."""
+        parts = box.repeats[1:]
+        return self.ground.as_items(parts)[0] if len(parts) == 1 else self._repeats.stack(parts, box.path)
 
-    def _needs_steps(self, items: Sequence[Item]) -> bool:
-        """Whether there are many functions, a module called in a loop, or boxes in a cycle."""
+    def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
         context = self.ground
-        functions = sum(not isinstance(item, FoldedBox) and not context.is_leaf(item) for item in items)
-        if functions >= MANY_FUNCTIONS or has_cycle(context.following(items)):
+        items = by_module(context, positions, path)
+        apart = by_source_line(context, items) if context.has_lines(path) else items
+        stacked = self._repeats.fold_repeats(apart, path)
+        if self._needs_steps(items, stacked) and (stepped := self._by_step(positions, path)):
+            return by_source_line(context, stepped) if context.has_lines(path) else stepped
+        return self._without_cycles(stacked)
+
+    def _without_cycles(self, items: Sequence[Item]) -> list[Item]:
+        """The items, with those stacks taken apart that form cycles with others: equal parts that alternate with
+        others are not one after the other."""
+        circles = strong_components(self.ground.following(items))
+        sizes = Counter(circles)
+        result: list[Item] = []
+        for item, circle in zip(items, circles, strict=True):
+            parts = item.repeats if isinstance(item, FoldedBox) and sizes[circle] > 1 else ()
+            result += self.ground.as_items(parts) or [item]
+        return self.ground.sorted(result)
+
+    def _needs_steps(self, items: Sequence[Item], stacked: Sequence[Item]) -> bool:
+        """Whether there are many functions, stacks in a cycle, or a module that was called in a loop.
+
+        items: before equal ones became a stack.
+        """
+        context = self.ground
+        functions = sum(not isinstance(item, FoldedBox) and not context.is_leaf(item) for item in stacked)
+        if functions >= MANY_FUNCTIONS or has_cycle(context.following(stacked)):
             return True
         return any(self._is_called_again(item) for item in items if isinstance(item, FoldedBox))
 
     def _is_called_again(self, box: FoldedBox) -> bool:
-        """Whether the lines of a module itself created each function several times: it was called in a loop."""
-        if box.kind not in ("module", "call"):
+        """Whether the lines of a module itself created each function several times, where its calls were not
+        recorded: it was called in a loop."""
+        if box.kind not in ("module", "call") or not self.ground.paths_from_names:
             return False
         paths = self.ground.paths
         own = (position for position in box.positions if paths[position] == box.path)
@@ -72,7 +95,7 @@ class Grouping:
     def _kind(self, position: int) -> Hashable:
         """The properties that a function shares with its counterparts in other iterations of a loop."""
         function = self.ground.function(position)
-        path = tuple(map(mask_digits, self.ground.paths[position]))
+        path = tuple(map(mask_digits, names_in(self.ground.paths[position])))
         return function["name"], path, file_and_line(function["source"])
 
     def _by_step(self, positions: Sequence[int], path: Path) -> list[Item]:
@@ -105,9 +128,22 @@ class Grouping:
     def _steps(self, parts: Sequence[list[int]], path: Path) -> list[Item]:
         """Iterations as boxes, numbered in the order of the forward."""
         found: list[Item] = []
+        lines = self._lines(parts, path)
         for number, part in zip(range(len(parts), 0, -1), parts, strict=True):
             inner = self.ground.common_path(part)
             inner = inner if len(inner) > len(path) else path
-            step = f"step {number}"
-            found.append(FoldedBox("step", f"{'.'.join(inner)}, {step}" if inner else step, inner, part))
+            of = name_of(inner) or lines
+            label = f"{of}, step {number}" if of else f"step {number}"
+            found.append(FoldedBox("step", label, inner, part))
         return found
+
+    def _lines(self, parts: Sequence[list[int]], path: Path) -> str:
+        """The lines of a loop outside of inner modules, `lines 12` to `16`; empty if they are unknown."""
+        functions = (self.ground.function(position) for part in parts for position in part)
+        own = {place for function in functions if (place := file_and_line(function["source"])) is not None}
+        files = Counter(file for file, _ in own)
+        if not files or not self.ground.has_lines(path):
+            return ""
+        most = max(files, key=lambda file: (files[file], file))
+        lines = sorted(line for file, line in own if file == most)
+        return f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]}{_TO}{lines[-1]}"

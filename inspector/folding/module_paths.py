@@ -1,20 +1,28 @@
-"""The module of every function, as a path split into parts."""
+"""The calls of modules that created every function, as a path."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from inspector.graph.topology import Topology
 
-Path = tuple[str, ...]
-"""The path of a module, split into parts: ("blocks", "3", "attn") for `blocks.3.attn`; () for the outermost module
+Part = tuple[str, int]
+"""One call of a module: its name in the enclosing one, and which pass through it this is. A module that was never
+called, such as a ModuleList, is a part of the name: ("transformer.h.3", 1)."""
+Path = tuple[Part, ...]
+"""The calls around a function, outermost first: (("transformer.h.3", 1), ("attn", 1)); () for the outermost module
 and for functions outside of modules."""
 
+_Step = TypeVar("_Step")
 
-def module_paths(of: Topology, named: list[Path] | None = None) -> list[Path]:
-    """The module path of every function; for an AccumulateGrad, the innermost module that contains all its users.
 
-    named: the paths of the functions, if they were not recorded.
+def module_paths(of: Topology, named: Sequence[tuple[str, ...]] | None = None) -> list[Path]:
+    """The path of every function; for an AccumulateGrad, the innermost call that contains all its users.
+
+    named: the modules of the functions, split into names, if they were not recorded.
     """
-    result = _recorded(of) if named is None else list(named)
+    result = _recorded(of) if named is None else [tuple((name, 1) for name in names) for names in named]
     users: dict[int, Path] = {}
     for position in range(len(of)):
         for target in of.following(position):
@@ -26,22 +34,17 @@ def module_paths(of: Topology, named: list[Path] | None = None) -> list[Path]:
     return result
 
 
-def _recorded(of: Topology) -> list[Path]:
-    known: dict[str, Path] = {"": ()}
-    result: list[Path] = []
-    for function in of.functions:
-        module = function["module"]
-        if not isinstance(module, str):
-            result.append(())
-            continue
-        path = known.get(module)
-        if path is None:
-            path = known[module] = tuple(module.split("."))
-        result.append(path)
-    return result
+def name_of(path: Path) -> str:
+    """The name of the innermost module: `transformer.h.3.attn`."""
+    return ".".join(name for name, _ in path)
 
 
-def common(one: Path, other: Path) -> Path:
+def names_in(path: Path) -> tuple[str, ...]:
+    """The names along a path, without passes."""
+    return tuple(name for name, _ in path)
+
+
+def common(one: tuple[_Step, ...], other: tuple[_Step, ...]) -> tuple[_Step, ...]:
     """The common prefix of two paths."""
     if one == other:
         return one
@@ -51,3 +54,31 @@ def common(one: Path, other: Path) -> Path:
             break
         length += 1
     return one[:length]
+
+
+def _recorded(of: Topology) -> list[Path]:
+    known: dict[tuple[str, tuple[int, ...]], Path] = {}
+    result: list[Path] = []
+    for function in of.functions:
+        module = function["module"]
+        if not isinstance(module, str):
+            result.append(())
+            continue
+        key = module, tuple(function.get("passes", ()))
+        path = known.get(key)
+        if path is None:
+            path = known[key] = _path(*key)
+        result.append(path)
+    return result
+
+
+def _path(module: str, passes: tuple[int, ...]) -> Path:
+    names = module.split(".") if module else []
+    found: list[Part] = []
+    waiting: list[str] = []
+    for name, number in zip(names, passes or (1,) * len(names), strict=True):
+        waiting.append(name)
+        if number:
+            found.append((".".join(waiting), number))
+            waiting = []
+    return tuple(found)

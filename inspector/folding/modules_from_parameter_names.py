@@ -10,20 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 
-from inspector.folding.module_paths import Path, common
+from inspector.folding.module_paths import common
 from inspector.graph import Graph, is_unknown
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.topology import Topology
 
+_Names = tuple[str, ...]
+"""The path of a module, split into names."""
 
-def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | None:
+
+def modules_from_parameter_names(graph: Graph, of: Topology) -> list[_Names] | None:
     """The path of every function; None if modules were recorded, or if no leaf is named after one."""
     if not all(is_unknown(function["module"]) for function in of.functions if not function["is_leaf"]):
         return None
     holders = {of.index[function]: _module(graph[leaf]["name"]) for function, leaf in of.leaves.items()}
     if not any(holders.values()):
         return None
-    found: list[Path] = [()] * len(of)
+    found: list[_Names] = [()] * len(of)
     takes: set[int] = set()
     uses = Counter(of.targets)
     for position in reversed(of.order):
@@ -45,7 +48,7 @@ def modules_from_parameter_names(graph: Graph, of: Topology) -> list[Path] | Non
     return found
 
 
-def _parameter(of: Topology, holders: dict[int, Path], target: int) -> Path | None:
+def _parameter(of: Topology, holders: dict[int, _Names], target: int) -> _Names | None:
     """The module of the parameter at the end of an edge, directly or through views (a transposed weight)."""
     while target not in holders and _is_view(of, target) and len(of.following(target)) == 1:
         target = of.following(target)[0]
@@ -58,7 +61,7 @@ def _is_view(of: Topology, position: int) -> bool:
     return is_kind(name, NodeKind.VIEW) and is_kind(name, NodeKind.COVERS)
 
 
-def _module(name: object) -> Path:
+def _module(name: object) -> _Names:
     """`blocks.3.fc.weight` → (blocks, 3, fc); () for a name that is not such a path."""
     parts = str(name or "").split(".")
     return tuple(parts[:-1]) if all(part.isidentifier() or part.isdigit() for part in parts) else ()

@@ -117,7 +117,11 @@ class FunctionRow(TypedDict):
     """Of the tensor it created (AccumulateGrad: of its leaf)."""
     requires_grad: bool
     module: str | Unknown | None
-    """Path of the nn.Module that created it; null outside of modules."""
+    """Path of the nn.Module that created it; null outside of modules. It begins with the script's variable if
+    several outermost modules take part, or one of them several times."""
+    passes: NotRequired[list[Count]]
+    """For each name in that path, which pass through the module created it, counted in this graph from 1; 0 for a
+    module that was not called itself (a ModuleList). Missing if every module was called, and once."""
     source: Place
     """The line that created it; null for an AccumulateGrad."""
     made_in: NotRequired[Positive]

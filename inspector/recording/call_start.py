@@ -30,6 +30,7 @@ from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
 from inspector.user_code.library_lines import source_of
+from inspector.user_code.module_names import root_names
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
@@ -68,6 +69,9 @@ class CallStart:
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
+        if forward is not None:
+            called = forward.record.modules
+            called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
         run(TRAINING, lambda: self._note_training(index, names), None)
         if (before := self._before) is not None:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
@@ -114,7 +118,7 @@ class CallStart:
         leaves.update_names(names)
         if forward is not None:
             modules, leaf_source = forward.record.modules, forward.record.outputs.leaf_source
-            ran = [module for reference in modules.roots if (module := reference()) is not None]
+            ran = [module for module in modules.alive() if module is not None]
             leaves.mark_as_run(map(names.tree, ran), modules.without_graph.source)
             leaves.find_sources(leaf_source)
             self._recorders.training.optimizers.update(index, names, leaf_source)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from inspector.folding import finding_marks
@@ -43,6 +43,9 @@ BAD = "!"
 
 WIDEST_PATH = 250.0
 _DIGITS = re.compile(r"\d+")
+_FLOWS_IN, _OF_PARAMETERS = "gradient in", "of parameters"
+_FEW_BOXES = 8
+"""Maximum boxes that also show the gradients of their parameters by default."""
 _LEAST = 0.02
 _LONGEST_CHIP = 4
 _MOST_MARKS = 3
@@ -54,7 +57,15 @@ def plan_modules(subject: Subject) -> Plan:
     """The figure of a graph, folded or not."""
     scale = _Scale.of(subject)
     marks = finding_marks(subject.graph)
-    boxes = [_marked(_box(subject, key, node, scale), marks.get(key, [])) for key, node in _shown(subject)]
+    shown = list(_shown(subject))
+    passes = _passes([node for _, node in shown], subject.graph)
+    full = {key: name for key, node in shown if (name := _name(node, passes))}
+    short = _short_names(list(full.values()))
+    drawn = [
+        replace(_box(subject, key, node, scale), texts=_texts(subject, node, short.get(full.get(key, ""), "")))
+        for key, node in shown
+    ]
+    boxes = [_marked(box, marks.get(box.id, [])) for box in drawn]
     chips = list(_chips(subject))
     roots = list(_roots(subject))
     hung = [*roots, *chips]
@@ -133,19 +144,49 @@ def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
 
 
 def _box(subject: Subject, identifier: str, node: FunctionRow | FoldRow, scale: _Scale) -> PlannedBox:
+    """A box without its texts."""
     if node["kind"] == "function":
-        return _pill(subject, identifier, node)
-    count = node["count"]
-    shape: PlannedShape = "stack" if count > 1 else "card"
-    face = "mono" if node["why"] == "line" else "bold"
-    name = plain_text(node["name"]) if node["why"] == "line" else _end_of_path(plain_text(node["name"]))
-    texts = [StyledText(name, face=face)]
-    if count > 1:
-        texts.append(StyledText(f"{TIMES}{count:,}", "value", "bold"))
+        bad = subject.ran and norm_range([node["gradient"]])["nans"]
+        return PlannedBox(identifier, "pill", (), ink="error" if bad else "ink", fill="function")
+    shape: PlannedShape = "stack" if node["count"] > 1 else "card"
     gradient = _gradient_row(subject, node, scale)
     rows = (gradient,) if _is_brief(subject) else (_size_row(node), gradient)
+    if node["parameters"] and _has_room(subject):
+        rows = (*rows, _parameter_row(subject, node))
     header = "leaf_header" if node["parameters"] else "header"
-    return PlannedBox(identifier, shape, tuple(texts), rows, header=header)
+    return PlannedBox(identifier, shape, (), rows, header=header)
+
+
+def _texts(subject: Subject, node: FunctionRow | FoldRow, name: str) -> tuple[StyledText, ...]:
+    """The header of a card, or the lines of a pill. name: short for this picture."""
+    if node["kind"] == "function":
+        return _pill_texts(subject, node, name)
+    header = StyledText(name, face="mono" if node["why"] == "line" else "bold")
+    count = node["count"]
+    return (header, StyledText(f"{TIMES}{count:,}", "value", "bold")) if count > 1 else (header,)
+
+
+def _name(node: FunctionRow | FoldRow, passes: Mapping[str, int]) -> str:
+    """The name of a box, or the module of a function. passes: as from `_passes`."""
+    if node["kind"] == "fold":
+        return plain_text(node["name"])
+    module = node["module"]
+    if not isinstance(module, str) or not module:
+        return ""
+    count = passes.get(module, 1)
+    number = node.get("passes", [1])[-1]
+    return plain_text(f"{module}, pass {number:,} of {count:,}" if count > 1 else module)
+
+
+def _passes(shown: Sequence[FunctionRow | FoldRow], graph: Graph) -> dict[str, int]:
+    """The number of passes through the modules of the functions shown."""
+    if not any(node["kind"] == "function" and node["module"] for node in shown):
+        return {}
+    found: dict[str, int] = {}
+    for _, node in getattr(graph, "whole", graph).functions():
+        if isinstance(node["module"], str) and (passes := node.get("passes")):
+            found[node["module"]] = max(found.get(node["module"], 1), passes[-1])
+    return found
 
 
 def _marked(box: PlannedBox, marks: Sequence[str]) -> PlannedBox:
@@ -171,6 +212,23 @@ def _end_of_path(path: str, face: str = "bold", size: float = MAIN_SIZE) -> str:
     return path
 
 
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """Each name with the end of its path, and with its beginning as well where two would be the same."""
+    found = {name: _short_name(name) for name in names}
+    counts = Counter(found.values())
+    for name, short in found.items():
+        if counts[short] > 1:
+            found[name] = f"{name.split('.')[0]}{short}"
+    counts = Counter(found.values())
+    return {name: short if counts[short] == 1 else name for name, short in found.items()}
+
+
+def _short_name(name: str) -> str:
+    """The name of a box, with the end of a long path. A line of code keeps its beginning."""
+    path, comma, rest = name.partition(", ")
+    return name if ": " in name or " = " in name else f"{_end_of_path(path)}{comma}{rest}"
+
+
 def _is_brief(subject: Subject) -> bool:
     """Whether boxes show only their names and gradients."""
     return subject.look.detail == "beginner"
@@ -183,32 +241,54 @@ def _size_row(node: FoldRow) -> CardRow:
     return CardRow(nodes, (StyledText(pluralize(node["elements"], "parameter"), "value"),))
 
 
+def _has_room(subject: Subject) -> bool:
+    """Whether boxes also show the gradients of their parameters."""
+    if subject.look.detail is not None:
+        return subject.look.detail == "expert"
+    return sum(1 for _ in subject.graph.folds()) <= _FEW_BOXES
+
+
+def _is_waiting(subject: Subject, node: FoldRow) -> bool:
+    """Whether none of its Nodes has run at this moment."""
+    return not subject.ran or (subject.final is not None and node["steps"] is None)
+
+
+def _parameter_row(subject: Subject, node: FoldRow) -> CardRow:
+    """The norms of the gradients of the parameters that only this box uses."""
+    found = node["grads"]
+    if _is_waiting(subject, node):
+        return CardRow(_OF_PARAMETERS, (StyledText("not yet", "quiet"),))
+    if found["nans"]:
+        return CardRow(_OF_PARAMETERS, (StyledText(f"{BAD} NaN or Inf", "error", "bold"),))
+    if found["low"] is None:
+        return CardRow(_OF_PARAMETERS, (StyledText("None" if found["none"] else "?", "quiet"),))
+    return CardRow(_OF_PARAMETERS, (StyledText(_range_text(found), "gradient"),))
+
+
 def _gradient_row(subject: Subject, node: FoldRow, scale: _Scale) -> CardRow:
-    """The norm of the arriving gradient with its bar; NaN, None and zero as text."""
+    """The norm of the gradient that flows in, with its bar; NaN, None and zero as text."""
     arriving, inner = node["arriving"], node["norms"]
-    if not subject.ran or (subject.final and node["steps"] is None):
-        return CardRow("gradient", (StyledText("not yet", "quiet"),), bar=_EMPTY)
+    if _is_waiting(subject, node):
+        return CardRow(_FLOWS_IN, (StyledText("not yet", "quiet"),), bar=_EMPTY)
     bad = arriving["nans"] + inner["nans"]
     if bad:
-        return CardRow("gradient", (StyledText(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
+        return CardRow(_FLOWS_IN, (StyledText(f"{BAD} NaN or Inf", "error", "bold"),), bar=_EMPTY)
     if arriving["low"] is None:
         text = "None" if arriving["none"] else "?"
-        return CardRow("gradient", (StyledText(text, "quiet"),), bar=_EMPTY)
+        return CardRow(_FLOWS_IN, (StyledText(text, "quiet"),), bar=_EMPTY)
     places = (scale.place(arriving["low"]), scale.place(arriving["high"] or 0.0))
     text = _range_text(arriving) if arriving["high"] else "0 (all zero)"
-    return CardRow("gradient", (StyledText(text, "gradient", "bold"),), bar=places)
+    return CardRow(_FLOWS_IN, (StyledText(text, "gradient", "bold"),), bar=places)
 
 
-def _pill(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
+def _pill_texts(subject: Subject, node: FunctionRow, module: str) -> tuple[StyledText, ...]:
     """A function outside the folded modules, with the module that called it."""
     lines = [StyledText(without_number(node["name"]), face="medium")]
-    module = node["module"]
-    if isinstance(module, str) and module and not _is_brief(subject):
-        lines.append(StyledText(_end_of_path(plain_text(module), "regular", SMALL_SIZE), "quiet", size=SMALL_SIZE))
-    bad = subject.ran and norm_range([node["gradient"]])["nans"]
-    if bad:
+    if module and not _is_brief(subject):
+        lines.append(StyledText(module, "quiet", size=SMALL_SIZE))
+    if subject.ran and norm_range([node["gradient"]])["nans"]:
         lines.append(StyledText(f"{BAD} NaN or Inf", "error", "bold", SMALL_SIZE))
-    return PlannedBox(identifier, "pill", tuple(lines), ink="error" if bad else "ink", fill="function")
+    return tuple(lines)
 
 
 # ---- attached boxes ----------------------------------------------------------------------------------
@@ -314,6 +394,8 @@ def _legend(subject: Subject, scale: _Scale) -> Iterator[LegendEntry]:
         low, high = _short(scale.low), _short(scale.high)
         ends = f"{low} to {high}, log scale" if low != high else f"{low} everywhere"
         yield LegendEntry("text", f"gradient norm (wires and bars): {ends}", "gradient", "wide")
+    if _has_room(subject) and any(node["parameters"] for node in folds):
+        yield LegendEntry("text", "norms of the gradients of its parameters", "gradient", _OF_PARAMETERS)
     if any(node["count"] > 1 for node in folds):
         yield LegendEntry("text", "N equal parts (range of their norms)", "value", f"{TIMES}N")
     if any(edge["back"] for _, _, edge in graph.edges("flow")):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inspector.graph import Graph, is_unknown
 from inspector.graph.hook_changes import hook_changes
 from inspector.graph.model import Moment
+from inspector.graph.module_outputs import output_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.topology import Topology, topology_of
 from inspector.options.choices import Arrows, Detail
@@ -109,5 +110,8 @@ class Subject:
         return sum_text(gradients, node["gradient"], "→") if changed else ""
 
     def name(self, tensor: TensorRow) -> str:
-        """The name of a tensor, else the expression that computed it, else an empty text."""
-        return plain_text(tensor["name"] or tensor.get("expression") or "")
+        """The name of a tensor, else the expression that computed it, else the module that gave it out, else an
+        empty text."""
+        return plain_text(
+            tensor["name"] or tensor.get("expression") or output_of(self.topology, tensor["grad_fn"])
+        )

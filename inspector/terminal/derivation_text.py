@@ -10,10 +10,12 @@ from rich.text import Text
 
 from inspector.graph import Graph
 from inspector.graph.hook_changes import hook_changes
+from inspector.graph.module_outputs import output_of
 from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.topology import topology_of
 from inspector.graph.values import is_number
 from inspector.terminal.edge_arithmetic import ArithmeticText, flows, sums
-from inspector.terminal.labels import gradient, tensor_label, value
+from inspector.terminal.labels import gradient, tensor_label, tensor_labels, value
 from inspector.terminal.text_cells import QUIET, columns, natural_width, wrapped
 from inspector.terminal.tree_lines import tensors_made, tree_cells, visits
 from inspector.typography import format_number
@@ -22,7 +24,7 @@ _TREE_SHARE = 0.45
 """Maximum share of the width for the tree; above it the branches move closer together."""
 
 _TENSOR_KEEPS = 16
-_SHRINK = ((1, 12), (2, 12), (0, 24), (3, 8))
+_SHRINK = ((1, 24), (2, 12), (0, 24), (1, 12), (3, 8))
 """(column, minimum width), in the order in which columns are shortened."""
 
 Rows = list[list[Text]]
@@ -69,8 +71,18 @@ def _lines(graph: Graph, width: int) -> list[DerivationLine]:
     drawn = list(visits(graph))
     made = tensors_made(graph)
     tree = tree_cells(graph, drawn, int(width * _TREE_SHARE))
+    of = topology_of(graph)
+    labels = tensor_labels((tensor for tensors in made.values() for tensor in tensors), width // 3)
     tensors = [
-        _tensor_cell(graph.function(visit.function), made[visit.function], visit.ends, width // 3)
+        _tensor_cell(
+            graph.function(visit.function),
+            [
+                tensor_label(tensor, width // 3, output_of(of, visit.function), labels)
+                for tensor in made[visit.function]
+            ],
+            made[visit.function],
+            visit.ends,
+        )
         for visit in drawn
     ]
     arithmetic = zip(flows(graph, drawn, made), sums(graph, drawn), strict=True)
@@ -135,14 +147,22 @@ def _aligned(written: Sequence[ArithmeticText]) -> list[Text]:
     ]
 
 
-def _tensor_cell(function: FunctionRow, outputs: Sequence[TensorRow], ends: bool, width: int) -> Text:
-    """`u*v = 2`; only the value if the tensor was not recorded; no value if the function is drawn further down."""
+def _tensor_cell(
+    function: FunctionRow, labels: Sequence[str], outputs: Sequence[TensorRow], ends: bool
+) -> Text:
+    """`u*v = 2`; only the value if the tensor was not recorded; no value if the function is drawn further down.
+
+    labels: of the outputs.
+    """
     if not outputs:
         return value(function["before"]["data"]) if ends else Text()
     cell = Text()
-    for tensor in outputs:
+    for label, tensor in zip(labels, outputs, strict=True):
         cell.append(", " if cell else "")
-        cell.append(tensor_label(tensor, width), style="" if ends else QUIET)
-        if ends:
-            cell.append(" = ", style=QUIET).append_text(value(tensor["before"]["data"]))
+        cell.append(label, style="" if ends else QUIET)
+        data = value(tensor["before"]["data"])
+        if ends and data.plain.startswith(label):  # both are type and shape
+            cell.append_text(data[len(label) :])
+        elif ends:
+            cell.append(" = ", style=QUIET).append_text(data)
     return cell

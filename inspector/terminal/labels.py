@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -11,7 +12,7 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import LibraryLine, Source, TensorRow
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
-from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_text
+from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_paths, fit_text
 from inspector.typography import shape_text, value_text
 from inspector.typography.formula_format import format_formula, is_sum
 
@@ -21,12 +22,22 @@ def function_title(name: str) -> str:
     return fit_text(without_number(name))
 
 
-def tensor_label(attributes: TensorRow, width: int = 32) -> str:
-    """The tensor's name, the expression that computed it, or its dtype and shape: `float32[64, 784]`."""
+def tensor_labels(tensors: Iterable[TensorRow], width: int) -> dict[str, str]:
+    """The label of each name in a table: different names have different labels."""
+    return fit_paths((name for tensor in tensors if (name := tensor["name"]) is not None), width)
+
+
+def tensor_label(
+    attributes: TensorRow, width: int = 32, otherwise: str = "", labels: Mapping[str, str] | None = None
+) -> str:
+    """The tensor's name, the expression that computed it, or its dtype and shape: `float32[64, 784]`.
+
+    otherwise: what stands instead of dtype and shape. labels: of the names in the same table.
+    """
     name = attributes["name"]
     if name is not None:
-        return fit_path(name, width)
-    expression = attributes.get("expression")
+        return labels[name] if labels and name in labels else fit_path(name, width)
+    expression = attributes.get("expression") or otherwise
     return fit_text(expression or shape_text(attributes["dtype"], attributes["shape"]), width)
 
 

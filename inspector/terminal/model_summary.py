@@ -16,7 +16,7 @@ from inspector.graph.saved_memory import OUTSIDE, saved_memory
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value
-from inspector.terminal.labels import root_labels, tensor_label
+from inspector.terminal.labels import root_labels, tensor_label, tensor_labels
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, columns, wrapped
 from inspector.typography import bytes_text, format_number, pluralize
 
@@ -56,8 +56,9 @@ def _leaves(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     """Number of leaves, and of those with a gradient, with zero, NaN and None, with some of their names."""
     elements = sum(math.prod(leaf["shape"]) for leaf in leaves)
     groups: dict[str, list[str]] = defaultdict(list)
+    labels = tensor_labels(leaves, width // 3)
     for leaf in leaves:
-        groups[_outcome(leaf["after"]["grad"])].append(tensor_label(leaf, width // 3))
+        groups[_outcome(leaf["after"]["grad"])].append(tensor_label(leaf, width // 3, labels=labels))
     what = "leaf requires grad" if len(leaves) == 1 else "leaves require grad"
     rows = [[Text(f"{len(leaves):,}", style=STRONG), Text(what), Text(pluralize(elements, "element"))]]
     for outcome, style in _OUTCOMES.items():
@@ -131,10 +132,11 @@ def _norms(leaves: Sequence[TensorRow], width: int) -> list[Text]:
     room = (width - 27) // 2
     rows = [[Text(heading, style=QUIET) for heading in ("norm", "largest", "norm", "smallest")]]
     rows += [[Text() for _ in range(4)] for _ in largest]
+    labels = tensor_labels((leaf for _, leaf in (*largest, *smallest)), room)
     for column, pairs in ((0, largest), (2, smallest)):
         for row, (size, leaf) in zip(rows[1:], pairs, strict=False):
             row[column] = Text(format_number(size), style=GRADIENT)
-            row[column + 1] = Text(tensor_label(leaf, room))
+            row[column + 1] = Text(tensor_label(leaf, room, labels=labels))
     if not smallest:
         rows = [row[:2] for row in rows]
     return columns(rows, width, [(1, 10)])

@@ -10,14 +10,14 @@ from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import topology_of
 from inspector.graph.values import Value, is_number
-from inspector.terminal.labels import function_title, gradient, tensor_label, value
+from inspector.terminal.labels import function_title, gradient, tensor_label, tensor_labels, value
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, columns, fit_text, wrapped
 from inspector.typography import value_text
 
 _NOT_A_LEAF = "None: not a leaf"
 _NAMES = 3
 _HEADINGS = ("tensor", "data", "grad", "is_leaf", "requires_grad", "grad_fn")
-_SHRINK = ((1, 10), (5, 8), (4, 5), (2, 12), (3, 5), (0, 8))
+_SHRINK = ((5, 8), (4, 5), (2, 12), (1, 10), (3, 7), (0, 8))
 
 
 def tensor_table(graph: Graph, width: int) -> list[Text]:
@@ -25,20 +25,24 @@ def tensor_table(graph: Graph, width: int) -> list[Text]:
     None."""
     rows = [[Text(heading, style=QUIET) for heading in _HEADINGS]]
     reasons: dict[str, list[str]] = defaultdict(list)
-    for identifier, tensor in graph.tensors():
-        is_wanted = tensor["is_leaf"] and tensor["requires_grad"]
-        if tensor["name"] is None and not is_wanted and identifier not in graph.roots:
-            continue
-        rows.append(_row(graph, tensor, min(32, width // 4)))
+    shown = [item for item in graph.tensors() if _is_shown(graph, *item)]
+    labels = tensor_labels([tensor for _, tensor in shown], min(32, width // 4))
+    for identifier, tensor in shown:
+        rows.append(_row(graph, tensor, tensor_label(tensor, min(32, width // 4), labels=labels)))
         if reason := _why_none(graph, identifier, tensor):
             reasons[reason].append(tensor_label(tensor))
     return [*columns(rows, width, _SHRINK), *_explained(reasons, width)]
 
 
-def _row(graph: Graph, tensor: TensorRow, label_width: int) -> list[Text]:
+def _is_shown(graph: Graph, identifier: str, tensor: TensorRow) -> bool:
+    is_wanted = tensor["is_leaf"] and tensor["requires_grad"]
+    return tensor["name"] is not None or is_wanted or identifier in graph.roots
+
+
+def _row(graph: Graph, tensor: TensorRow, label: str) -> list[Text]:
     grad_fn = tensor["grad_fn"]
     return [
-        Text(tensor_label(tensor, label_width), style=STRONG),
+        Text(label, style=STRONG),
         _changed(tensor["before"]["data"], tensor["after"]["data"]),
         _grad(tensor["before"]["grad"], tensor["after"]["grad"]),
         Text(str(tensor["is_leaf"])),

@@ -5,8 +5,10 @@ Widths are in terminal cells: a wide character (漢) has two, a combining one no
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -20,6 +22,7 @@ STRONG = "bold"
 """Two hues and grey with a contrast of at least 4 on white and on black."""
 
 _GAP, _NARROW_GAP = 3, 2
+_MOST_LETTERS = 6
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -36,16 +39,35 @@ def fit_text(text: str, width: int = 32) -> str:
 
 
 def fit_path(name: str, width: int = 32) -> str:
-    """A parameter's name in at most `width` cells: `n.blocks.9.projection.weight`.
+    """A parameter's name in at most `width` cells: `f.d1.d2.norm2.weight`.
 
     If it is too long, its first components become initials: numbers and the end distinguish parameters.
     """
+    return fit_text(_initials(name, width, 1), width)
+
+
+def fit_paths(names: Iterable[str], width: int) -> dict[str, str]:
+    """Each name as by `fit_path`, but different names stay different: those that would not keep more letters, and
+    are wider if they must."""
+    found: dict[str, str] = {}
+    waiting = list(dict.fromkeys(names))
+    for letters in range(1, _MOST_LETTERS):
+        short = {name: fit_text(_initials(name, width, letters), width) for name in waiting}
+        counts = Counter([*found.values(), *short.values()])
+        found |= {name: label for name, label in short.items() if counts[label] == 1}
+        waiting = [name for name in waiting if name not in found]
+    return found | {name: fit_text(name, cell_len(name)) for name in waiting}
+
+
+def _initials(name: str, width: int, letters: int) -> str:
+    """A path whose first components keep some letters and their number, as many as the width needs."""
     parts = name.split(".")
     for position, part in enumerate(parts[:-1]):
         if cell_len(".".join(parts)) <= width:
             break
-        parts[position] = part if part.isdigit() else part[:1]
-    return fit_text(".".join(parts), width)
+        stem = part.rstrip("0123456789")
+        parts[position] = stem[:letters] + part[len(stem) :]
+    return ".".join(parts)
 
 
 def _shorten(text: str, width: int) -> str:
@@ -59,32 +81,73 @@ def _shorten(text: str, width: int) -> str:
 
 
 def natural_width(rows: Sequence[Sequence[Text]], at_most: dict[int, int]) -> int:
-    """The full width of the rows, with the width of columns in `at_most` limited."""
-    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    """The full width of the rows with short types, with the width of columns in `at_most` limited."""
+    widths = _widths([[_with_short_types(cell) for cell in row] for row in rows])
     counted: list[int] = [min(width, at_most.get(column, width)) for column, width in enumerate(widths)]
     return sum(counted) + _NARROW_GAP * (len(widths) - 1)
 
 
 def columns(rows: Sequence[Sequence[Text]], width: int, shrink: Sequence[tuple[int, int]]) -> list[Text]:
-    """Rows of cells as aligned lines of at most `width`.
+    """Rows of cells as aligned lines of at most `width`; the first row has the headings.
 
-    shrink: (column, minimum width) in the order in which columns are shortened.
+    Where they do not fit, types get short, as in torch.fx (`f32[8, 3]`), then lists of numbers and what follows a
+    shape lose their end, then everything. shrink: (column, minimum width) in the order in which columns are
+    shortened.
     """
-    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    widths = _widths(rows)
     gaps = len(widths) - 1
     gap = _GAP if sum(widths) + _GAP * gaps <= width else _NARROW_GAP
-    excess = sum(widths) + gap * gaps - width
-    for column, least in shrink:
-        given = max(0, min(excess, widths[column] - least))
-        widths[column] -= given
-        excess -= given
+    if sum(widths) + gap * gaps > width:
+        rows = [[_with_short_types(cell) for cell in row] for row in rows]
+        widths = _widths(rows)
+    whole = _widths([[cell[: _needed(cell.plain)] for cell in row] for row in rows[1:]] or rows)
+    for leasts in (whole, [0] * len(widths)):
+        excess = sum(widths) + gap * gaps - width
+        for column, least in shrink:
+            given = max(0, min(excess, widths[column] - max(least, leasts[column])))
+            widths[column] -= given
+            excess -= given
     return [_aligned(row, widths, gap) for row in rows]
+
+
+def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
+    return [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+
+
+_LIST = re.compile(r"(^|\s)\[")
+_SHAPE = re.compile(r"\w\[[\d, ]*\]")
+_TYPE = re.compile(r"\b(b?f|u?i|c)(?:loat|nt|omplex)(\d+)(?=\[)")
+
+
+def _needed(text: str) -> int:
+    """The length of the part of a cell that says most: up to a list of elements, or to the end of a shape."""
+    if (found := _LIST.search(text)) is not None:
+        return found.start()
+    shape = _SHAPE.search(text)
+    return len(text) if shape is None else shape.end()
+
+
+def _without_norm(cell: Text, width: int) -> Text:
+    """A cell that is too wide, only up to the shape of a tensor if that fits: half a number says another one."""
+    shape = _SHAPE.search(cell.plain)
+    is_before = shape is not None and shape.end() <= width and cell.plain.startswith(" norm ", shape.end())
+    return cell[: shape.end()] if shape is not None and is_before else cell
+
+
+def _with_short_types(cell: Text) -> Text:
+    """`f32[8, 3]` for `float32[8, 3]`, as torch.fx writes it."""
+    found, end = Text(), 0
+    for match in _TYPE.finditer(cell.plain):
+        found.append_text(cell[end : match.end(1)])
+        end = match.start(2)
+    return found.append_text(cell[end:]) if end else cell
 
 
 def _aligned(row: Sequence[Text], widths: Sequence[int], gap: int) -> Text:
     line = Text()
     for cell, width in zip(row, widths, strict=True):
-        fitted = cell.copy()
+        fitted = cell if cell.cell_len <= width else _without_norm(cell, width)
+        fitted = fitted.copy()
         fitted.truncate(width, overflow="ellipsis", pad=True)
         line.append_text(fitted).append(" " * gap)
     line.rstrip()

@@ -146,6 +146,9 @@ class _Builder:
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
+        passes = None if is_leaf else lookup.passes(node)
+        if passes is not None:
+            row["passes"] = passes
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands

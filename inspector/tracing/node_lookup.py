@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.same_elements import SameElements
 from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 
@@ -52,7 +54,11 @@ class RecordedForward(Protocol):
 
     def source(self, sequence_nr: int) -> Any: ...
 
+    def begin_graph(self, sequence_nrs: Iterable[int]) -> None: ...
+
     def module(self, sequence_nr: int) -> Any: ...
+
+    def passes(self, sequence_nr: int) -> list[int] | None: ...
 
     def made_in(self, sequence_nr: int) -> int | None: ...
 
@@ -71,6 +77,11 @@ class NodeLookup:
         reason = self._flow.not_recorded
         self._not_recorded: Value = NOT_RUN if flow is None else unknown(reason) if reason else None
         self._forward = forward
+        if forward is not None:
+            numbers, kinds = record.structure.sequence_nrs, record.structure.names
+            forward.begin_graph(
+                number for number, name in zip(numbers, kinds, strict=True) if name != ACCUMULATE_GRAD
+            )
         self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
         self._outputs: dict[Pair, RecordedOutput | None] = {}
         self._names = self._unique_names()
@@ -115,6 +126,10 @@ class NodeLookup:
     def module(self, node: NodeFacts) -> Any:
         """The path of the module that created a Node."""
         return self._forward.module(node.sequence_nr) if self._forward else _NOT_RECORDED
+
+    def passes(self, node: NodeFacts) -> list[int] | None:
+        """Which pass through each module along its path created a Node; None if each was called, and once."""
+        return self._forward.passes(node.sequence_nr) if self._forward else None
 
     def made_in(self, node: NodeFacts) -> int | None:
         """The backward call that created a Node; None for a Node of the forward, and if that is unknown."""

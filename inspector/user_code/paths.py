@@ -12,6 +12,7 @@ import sysconfig
 from pathlib import Path
 from types import FrameType
 
+from inspector.user_code.comments import without_comments
 from inspector.util.frame_locals import span_at
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -80,11 +81,14 @@ class UserFiles:
         return Path(real).name
 
     def statement_at(self, path: str, line: int, column: int | None = None) -> str:
-        """The source code of one line, stripped; "" if there is none.
+        """The source code of one line without its comment, stripped; "" if there is none.
 
         column: in bytes; selects one of several statements on the line.
         """
         text = linecache.getline(path, line)
+        if "#" in text:
+            indent = text[: len(text) - len(text.lstrip())]
+            text = indent + without_comments(text.strip())
         if column is None or ";" not in text:
             return text.strip()
         import ast  # late, so that `inspect --help` is fast

@@ -16,6 +16,7 @@ from types import CodeType
 from typing import NamedTuple, TypeAlias
 
 from inspector.graph.row_types import LibraryLine, Source
+from inspector.user_code.comments import without_comments
 from inspector.user_code.numpy_writes import array_writes
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import Span, span_at, spans_of
@@ -207,7 +208,7 @@ class _SourceText:
         self._found: dict[Span, Expression | None] = {}
 
     def statement(self, line: int, column: int | None = None) -> str:
-        """The statement around a line (the header of a compound one), dedented.
+        """The statement around a line (the header of a compound one), dedented, without comments.
 
         column: in bytes; selects one of several statements on the line; without it all are returned.
         """
@@ -218,7 +219,7 @@ class _SourceText:
             if (first, start) <= (line, column) < (last, end):
                 return self._segment(node)
         first, last = self._index.statements.get(line, (line, line))
-        return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
+        return without_comments(textwrap.dedent("".join(self._lines[first - 1 : last])).strip())
 
     def expression(self, span: Span) -> Expression | None:
         if span not in self._found:

@@ -7,6 +7,7 @@ alive: the result maps the identity of a tensor to a text.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FrameType, ModuleType
@@ -57,6 +58,8 @@ class Names:
         self._left = MOST_ITEMS  # attributes and items of containers that may still be inspected
         self.outermost: list[tuple[str, torch.nn.Module]] = []
         """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
+        self.given: list[tuple[str, torch.nn.Module]] = []
+        """The modules of `add_module`, each with the prefix of its paths."""
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
@@ -111,6 +114,7 @@ class Names:
 
     def add_module(self, name: str, module: torch.nn.Module) -> None:
         """Name the parameters and buffers of one module. name: the prefix of their paths, or ""."""
+        self.given.append((name, module))
         self._add_tree(name, self.tree(module))
 
     def modules(self) -> list[tuple[str, torch.nn.Module]]:
@@ -153,6 +157,13 @@ class Names:
             self.add(name, tensor)
 
     def _add_items(self, name: str, holder: Any) -> None:
+        first = len(self._items)
+        self._search(name, holder)
+        if _has_dynamic_attributes(type(holder)):
+            found = ((_as_attribute(name, path, holder), tensor) for path, tensor in self._items[first:])
+            self._items[first:] = list(found)
+
+    def _search(self, name: str, holder: Any) -> None:
         stack = [(name, holder, 1)]
         while stack:
             path, item, depth = stack.pop()
@@ -229,6 +240,24 @@ def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor,
             yield path, kept, keeper
 
 
+def _has_dynamic_attributes(kind: type) -> bool:
+    """Whether the class makes up attributes: `data.mask` may be an item of a dict that it keeps."""
+    return any("__getattr__" in vars(base) for base in kind.__mro__)
+
+
+def _as_attribute(name: str, path: str, holder: Any) -> str:
+    """`data.mask` for `data._store._mapping['mask']`, where nothing else has that name."""
+    found = _PRIVATE_ITEM.fullmatch(path[len(name) :])
+    if found is None:
+        return path
+    try:
+        inspect.getattr_static(holder, found[1])
+    except AttributeError:
+        return f"{name}.{found[1]}"
+    return path
+
+
+_PRIVATE_ITEM = re.compile(r"(?:\._\w+)+\['([^\W\d]\w*)'\]")
 _LIBRARIES = ("torch", "numpy", "builtins")
 _HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
 

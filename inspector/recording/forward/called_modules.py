@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -10,42 +12,59 @@ from torch import nn
 from inspector.recording.forward.modules_without_graph import ModulesWithoutGraph
 from inspector.recording.forward.sequence_ranges import RangesByThread
 from inspector.recording.forward.user_frames import UserFrames
+from inspector.user_code.module_names import RootName
 from inspector.user_code.source_expressions import SourceExpressions
 
 
 @dataclass(slots=True)  # frozen would take a microsecond more for every call
 class ModuleCall:
-    """A running module.
+    """One call of a module.
 
     path: from the outermost module that was called, `blocks.3.attn`; "" for that module itself. A module not
     registered in any enclosing one is written as its class, `(Linear)`.
-    kind: the name of its class.
     root: index of the outermost module in `CalledModules.roots`.
+    number: of all calls, in the order of their starts. around: the call during which it was made.
     """
 
     path: str
-    kind: str
     root: int
+    number: int
+    around: ModuleCall | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutermostModule:
+    """A module that was called outside of all others. kind: the name of its class."""
+
+    reference: weakref.ref[nn.Module]
+    kind: str
 
 
 class CalledModules:
     """What the module hooks record.
 
     ranges: the module call that created each Node. roots: the outermost modules that were called, in the order of
-    their first calls. compiled_from: the sequence number from which modules are unknown because of torch.compile
+    their first calls. root_names: the names of the first of them in the script, see `name_roots`.
+    compiled_from: the sequence number from which modules are unknown because of torch.compile
     (0 if another thread compiled); None if nothing was compiled.
     """
 
     def __init__(self, users: UserFrames, sources: SourceExpressions) -> None:
         self.ranges: RangesByThread[ModuleCall] = RangesByThread()
-        self.roots: list[weakref.ref[nn.Module]] = []
+        self.roots: list[OutermostModule] = []
+        self.root_names: Sequence[RootName | None] = ()
         self.without_graph = ModulesWithoutGraph(users, sources)
         self.compiled_from: int | None = None
+        self.numbers = itertools.count()
 
     def root_index(self, module: nn.Module) -> int:
         """The index of an outermost module in `roots`, where it is added when it is called first."""
-        for index, reference in enumerate(self.roots):
-            if reference() is module:
+        for index, root in enumerate(self.roots):
+            if root.reference() is module:
                 return index
-        self.roots.append(weakref.ref(module))
+        self.roots.append(OutermostModule(weakref.ref(module), type(module).__name__))
         return len(self.roots) - 1
+
+    def alive(self) -> list[nn.Module | None]:
+        """The modules of `roots`; None for one that the script no longer holds."""
+        return [root.reference() for root in self.roots]

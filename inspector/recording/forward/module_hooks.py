@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -16,22 +17,28 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from inspector.recording.forward.called_modules import CalledModules, ModuleCall
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
-from inspector.torch_api.modules import CALL
+from inspector.torch_api.modules import CALL, children_of
 from inspector.torch_api.tracers import is_tracing
-from inspector.user_code.module_tree import modules_below
+from inspector.user_code.module_tree import module_tree, modules_below
+
+_Paths = dict[int, str]
+"""The paths of the modules registered in a module, by id."""
 
 
 @dataclass(slots=True)
 class _Running:
     """An entry of the stack.
 
-    module: the id of the module. call: its path.
-    known: the calls of the modules registered in it, or in the enclosing module if that one contains it, by id.
+    module: the id of the module. reference: does not keep it alive if a call ends without its hook.
+    known: the paths of the modules registered in it, or in the enclosing module if that one contains it.
+    kept: the paths of the modules that it keeps in lists and dicts; None if they were not needed yet.
     """
 
     module: int
+    reference: weakref.ref[nn.Module]
     call: ModuleCall
-    known: dict[int, ModuleCall]
+    known: _Paths
+    kept: _Paths | None = None
 
 
 class _ModuleStacks(threading.local):
@@ -99,9 +106,9 @@ class ModuleHooks:
                 resumes = False
                 return
             stack = self._thread.stack
-            known, key = stack[-1].known if stack else _NO_CALLS, id(module)
-            if key in known and known[key].path:  # the usual case: it is registered in the enclosing module
-                running = _Running(key, known[key], known)
+            known, key = stack[-1].known if stack else _NO_PATHS, id(module)
+            if path := known.get(key):  # the usual case: it is registered in the enclosing module
+                running = self._running(module, path, known, stack)
             else:
                 running = self._enter(module, stack)
             resumes = resumes or not stack
@@ -143,30 +150,57 @@ class ModuleHooks:
 
     def _enter(self, module: nn.Module, stack: list[_Running]) -> _Running:
         key = id(module)
-        known = _calls_containing(key, stack)
-        if stack and (known is None or known[key].path == ""):  # outermost again, or not registered in another
+        known = _paths_containing(key, stack)
+        if stack and (known is None or not known[key]):  # outermost again, or not registered in another
             _drop_ended(stack, sys._getframe(2))
-            known = _calls_containing(key, stack)
-        if known is not None:
-            return _Running(key, known[key], known)
-        if not stack:
-            known = _calls_below(module, "", self._called.root_index(module))
+            known = _paths_containing(key, stack)
+        if known is None:
+            path = _path_if_kept(module, stack) if stack else ""
+            known = {id(inner): name for name, inner in modules_below(module, path)}
+        return self._running(module, known[key], known, stack)
+
+    def _running(self, module: nn.Module, path: str, known: _Paths, stack: list[_Running]) -> _Running:
+        """The entry of a call that starts now."""
+        around = None
+        if stack:
+            around, root = stack[-1].call, stack[-1].call.root
+            if path.rpartition(".")[0] != around.path:
+                path = _path_within(module, path, stack[-1])
         else:
-            around, kind = stack[-1].call, type(module).__name__
-            path = f"{around.path}.({kind})" if around.path else f"({kind})"
-            known = _calls_below(module, path, around.root)
-        return _Running(key, known[key], known)
+            root = self._called.root_index(module)
+        call = ModuleCall(path, root, next(self._called.numbers), around)
+        return _Running(id(module), weakref.ref(module), call, known)
 
 
-_NO_CALLS: dict[int, ModuleCall] = {}
+_NO_PATHS: _Paths = {}
 
 
-def _calls_below(module: nn.Module, path: str, root: int) -> dict[int, ModuleCall]:
-    """The calls of `module`, whose path is given, and of all modules in it, by id."""
-    return {id(inner): ModuleCall(name, type(inner).__name__, root) for name, inner in modules_below(module, path)}
+def _path_within(module: nn.Module, path: str, around: _Running) -> str:
+    """The path of a module that several modules share, through the one that calls it; `path` if that one does not
+    hold it."""
+    outer, holder = around.call.path, around.reference()
+    if not outer or path.startswith(f"{outer}.") or holder is None:
+        return path
+    names = (name for name, child in (children_of(holder) or {}).items() if child is module)
+    name = next(names, None)
+    return path if name is None else f"{outer}.{name}"
 
 
-def _calls_containing(key: int, stack: list[_Running]) -> dict[int, ModuleCall] | None:
+def _path_if_kept(module: nn.Module, stack: list[_Running]) -> str:
+    """The path of a module that is not registered in any running one: `layers[0]` if a list of a running module
+    holds it, else its class, `(Linear)`."""
+    for running in reversed(stack):
+        holder = running.reference()
+        if running.kept is None:
+            found = [] if holder is None else module_tree(holder).unregistered
+            running.kept = {id(item): path for path, item, _ in found if isinstance(item, nn.Module)}
+        if path := running.kept.get(id(module)):
+            return f"{running.call.path}.{path}" if running.call.path else path
+    around, kind = stack[-1].call, type(module).__name__
+    return f"{around.path}.({kind})" if around.path else f"({kind})"
+
+
+def _paths_containing(key: int, stack: list[_Running]) -> _Paths | None:
     """`_Running.known` of the innermost running module that contains the module with this id."""
     for running in reversed(stack):
         if key in running.known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 import torch
 
@@ -12,6 +13,7 @@ from inspector.recording.forward import compile_watch
 from inspector.recording.forward.called_modules import ModuleCall
 from inspector.recording.forward.engine_thread_nodes import call_of
 from inspector.recording.forward.forward_record import ForwardRecord
+from inspector.recording.forward.graph_modules import GraphModules
 from inspector.recording.forward.outputs import OutputRow
 from inspector.tensor_stats import Pending
 from inspector.torch_api.nodes import sequence_number_of
@@ -32,6 +34,9 @@ class ThreadNodes:
 
     def __init__(self, record: ForwardRecord) -> None:
         self._record = record
+        self._root_names = record.modules.root_names  # as of now, since a later call may name them otherwise
+        self._calls: dict[int, ModuleCall | Unknown | None] = {}
+        self._modules: GraphModules | None = None
         self._thread = threading.get_ident()
         self._is_recorders = record.is_recorders_thread()
 
@@ -50,14 +55,31 @@ class ThreadNodes:
         place = place or places.lines.at(sequence_nr)
         return unknown(places.lines_unknown or _NO_LINE) if place is None else sources.source(place)
 
+    def begin_graph(self, sequence_nrs: Iterable[int]) -> None:
+        """The Nodes of the graph that `module` and `passes` are asked about, by their numbers."""
+        self._calls = {number: self._module_call(number) for number in sequence_nrs}
+        self._modules = self._named(call for call in self._calls.values() if isinstance(call, ModuleCall))
+
     def module(self, sequence_nr: int) -> str | Unknown | None:
-        """The path of the module that created a Node: `blocks.3.attn.q_proj`, relative to the outermost module, ""
-        for that module itself, None outside of modules; or unknown."""
+        """The path of the module that created a Node: `blocks.3.attn.q_proj`, "" for the outermost module itself,
+        None outside of modules; or unknown. It begins with the script's name of the outermost module if several
+        take part."""
         call = self.module_call(sequence_nr)
-        return call.path if isinstance(call, ModuleCall) else call
+        if not isinstance(call, ModuleCall):
+            return call
+        return (self._modules or self._named([call])).path(call)
+
+    def passes(self, sequence_nr: int) -> list[int] | None:
+        """Which pass through each module along its path created a Node; None if each was called, and once."""
+        call = self.module_call(sequence_nr)
+        return self._modules.passes(call) if self._modules and isinstance(call, ModuleCall) else None
 
     def module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
-        """Path, class and outermost module of the module that created a Node; None outside of modules."""
+        """The module call that created a Node; None outside of modules."""
+        found = self._calls.get(sequence_nr)
+        return found if found is not None else self._module_call(sequence_nr)
+
+    def _module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
         if not self._is_here():
             return unknown(_OTHER_THREAD)
         modules = self._record.modules
@@ -66,6 +88,9 @@ class ThreadNodes:
         if modules.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         return None if call_of(sequence_nr) is not None else modules.ranges.at(sequence_nr)
+
+    def _named(self, calls: Iterable[ModuleCall]) -> GraphModules:
+        return GraphModules(calls, self._record.modules.roots, self._root_names)
 
     def made_in(self, sequence_nr: int) -> int | None:
         """The index of the backward call that created a Node; None for a Node of a forward, and if two threads

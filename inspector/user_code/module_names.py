@@ -1,0 +1,59 @@
+"""The script's names for the modules that it called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from inspector.user_code.module_tree import module_tree
+from inspector.user_code.variable_names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class RootName:
+    """The name of a module that was called outside of all others.
+
+    path: with the same beginning as the names of parameters: the script's variable if there are several outermost
+    modules, else nothing; a module without tensors always has the name of its variable.
+    variable: the same, always beginning with the variable.
+    """
+
+    path: str
+    variable: str
+
+
+def root_names(roots: Sequence[nn.Module | None], names: Names) -> list[RootName | None]:
+    """The name of each module in the script: its path in the outermost module that holds it; None for one that has
+    no name, and for one that no longer exists."""
+    wanted = {id(module) for module in roots if module is not None}
+    found: dict[int, RootName] = {}
+    for name, module in _named_modules(names):
+        if id(module) in wanted:
+            found.setdefault(id(module), name)
+            if len(found) == len(wanted):
+                break
+    return [None if module is None else found.get(id(module)) for module in roots]
+
+
+def _named_modules(names: Names) -> Iterator[tuple[RootName, nn.Module]]:
+    """Every module of the script with its name: the registered ones first."""
+    prefixes = {id(module): prefix for prefix, module in names.modules()}
+    variables = {id(module): name for name, module in names.outermost}
+    outermost = [(prefix, variables.get(id(module), prefix), module) for prefix, module in names.given]
+    for name, module in names.outermost:
+        without = "" if names.tree(module).unregistered else name
+        outermost.append((prefixes.get(id(module), without), name, module))
+    for prefix, variable, outer in outermost:
+        for path, module in names.tree(outer).modules:
+            yield RootName(_join(prefix, path), _join(variable, path)), module
+    for prefix, variable, outer in outermost:
+        for path, kept, _ in names.tree(outer).unregistered:
+            for below, module in module_tree(kept).modules if isinstance(kept, nn.Module) else ():
+                inner = _join(path, below)
+                yield RootName(_join(prefix, inner), _join(variable, inner)), module
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name

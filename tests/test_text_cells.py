@@ -1,0 +1,75 @@
+"""Tables of a limited width: names stay different, shapes stay whole."""
+
+from __future__ import annotations
+
+import pytest
+from columns import Op, graph
+from rich.text import Text
+
+from inspector.graph import Graph
+from inspector.graph.module_outputs import output_of
+from inspector.graph.topology import topology_of
+from inspector.terminal.text_cells import columns, fit_path, fit_paths
+
+DENSE = [
+    f"features.denseblock{block}.denselayer{layer}.norm{norm}.bias"
+    for block in (1, 2)
+    for layer in (1, 2, 12)
+    for norm in (1, 2)
+]
+SIMILAR = ["encoder.attention.query.weight", "encoder.affine.query.weight", "encoder.attributes.query.weight"]
+
+
+@pytest.mark.parametrize("width", [12, 16, 20, 24, 32, 60])
+@pytest.mark.parametrize("names", [DENSE, SIMILAR, ["a.b", "a.b", "c"], ["x" * 50 + "1", "x" * 50 + "2"]])
+def test_different_names_stay_different(names: list[str], width: int) -> None:
+    labels = fit_paths(names, width)
+    assert labels.keys() == set(names)
+    assert len(set(labels.values())) == len(set(names))
+
+
+def test_a_path_keeps_its_numbers() -> None:
+    assert fit_path("features.denseblock1.denselayer2.norm2.bias", 24) == "f.d1.d2.norm2.bias"
+    assert fit_path("head.weight", 24) == "head.weight"
+
+
+def table(*rows: tuple[str, ...]) -> list[list[Text]]:
+    return [[Text(cell) for cell in row] for row in (("name", "data", "kind"), *rows)]
+
+
+def test_shapes_and_scalars_are_whole_where_lists_lose_their_end() -> None:
+    rows = table(
+        ("loss", "0.7310586", "SoftmaxBackward"),
+        ("x", "float32[128, 64] norm 12.25", "None"),
+        ("b", "[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]", "None"),
+    )
+    lines = [line.plain for line in columns(rows, 40, [(2, 8), (1, 8)])]
+    assert all(len(line) <= 40 for line in lines)
+    assert "0.7310586" in lines[1] and "f32[128, 64]" in lines[2]
+    assert "norm" not in lines[2] or "norm 12.25" in lines[2], "half a number would be another one"
+    assert lines[3].startswith("b     [0.1, 0.2") and "\N{HORIZONTAL ELLIPSIS}" in lines[3]
+
+
+def test_where_there_is_room_types_are_written_out() -> None:
+    rows = table(("x", "float32[8, 3]", "None"), ("y", "bfloat16[8]", "None"))
+    assert "float32[8, 3]" in columns(rows, 80, [(1, 8)])[1].plain
+    narrow = [line.plain for line in columns(rows, 24, [(1, 8)])]
+    assert "f32[8, 3]" in narrow[1] and "bf16[8]" in narrow[2]
+
+
+def outputs(whole: Graph) -> list[str]:
+    of = topology_of(whole)
+    return [output_of(of, identifier) for identifier in of.ids]
+
+
+def test_what_leaves_a_module_is_its_output() -> None:
+    """0 → 1 (a) → 2 (a) → 3 (a.b) → 4 (b) → leaf; what a itself uses stays inside of it."""
+    ops = [
+        Op("SumBackward0", [1], None),
+        Op("MulBackward0", [2], "a"),
+        Op("SinBackward0", [3], "a"),
+        Op("CosBackward0", [4], "a.b"),
+        Op("ExpBackward0", [5], "b"),
+        Op("AccumulateGrad"),
+    ]
+    assert outputs(graph(ops)) == ["", "out of a", "", "out of a.b", "out of b", ""]
