@@ -10,7 +10,7 @@ from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
 from inspector.figure import draw as lay_out
-from inspector.graph import Graph
+from inspector.graph import Graph, unknown
 from inspector.options.choices import (
     Arrows,
     Canvas,
@@ -24,6 +24,8 @@ from inspector.options.choices import (
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
+from inspector.page import still_of, write_page
+from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
 
 
@@ -61,12 +63,20 @@ class Picture:
         holds = WRITERS[format].holds
         if holds == "original":
             raise ValueError(f"{target.name}: torchviz needs a live graph: inspector.make_dot(z, original=True)")
+        if holds == "page":
+            write_bytes_atomically(target, self._page(theme or self.theme))
+            return
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
             return
         scenes = list(self.figure.panels.values()) if holds == "moments" else [self.figure.scene]
         content = write_scenes(format, scenes, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
         write_bytes_atomically(target, content)
+
+    def _page(self, theme: Theme) -> bytes:
+        call = BackwardCall(1, unknown("the graph was traced"), self.graph)
+        still = still_of(self.figure.scene, theme)
+        return write_page(call, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_svg_(self) -> str:
         return self.svg(text=self.text or "plain")

@@ -31,23 +31,28 @@ _POLICY = (
     "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; font-src data:;"
     " base-uri 'none'; form-action 'none'"
 )
-_LETTERS = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x391, 0x3CA)))) | frozenset(
-    "–—‘’“”…×·−→←∂‖√∞≈≤≥₀₁₂₃₄₅₆₇₈₉⁰⁴⁵⁶⁷⁸⁹ŷ"
-)
+_ASCII = "".join(map(chr, range(0x20, 0x7F)))
+_LETTERS = {
+    "medium": f"{_ASCII}–—‘’“”…×·−→←∂‖√∞≈≤≥²³⁰¹⁴⁵⁶⁷⁸⁹⁻αβγδεθλμπρσφψω▾▸‹›",
+    "bold": f"{_ASCII}–…×·−→²³",
+    "mono": f"{_ASCII}…−",
+}
 """The characters that are embedded. All others come from the reader's fonts."""
 
 
-def write_page(call: BackwardCall, source: PageSource | None = None, *, still: str = "") -> bytes:
+def write_page(call: BackwardCall, source: PageSource | None = None, *, still: str = "", theme: str | None = None) -> bytes:
     """The page of a backward call.
 
-    source: what is shown besides the graph. still: HTML that is shown where no script runs: a picture and a table.
+    source: what is shown besides the graph. still: HTML that is shown where no script runs: a picture and a
+    table. theme: "light" or "dark"; None for that of the reader's system.
     """
     data = {**page_data(call, source or PageSource()), "advances": _advances()}
     title = data["title"] or data["call"]["code"] or "autograd graph"
+    theme_attribute = f' data-theme="{theme}"' if theme else ""
     style, script = _style(), joined_script()
-    policy = _POLICY.format(script=_digest(script), style=_digest(style))
+    policy = _POLICY.format(script=digest(script), style=digest(style))
     pieces = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+        f'<!doctype html>\n<html lang="en"{theme_attribute}>\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f"<title>{escape(sanitize(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n",
@@ -82,11 +87,11 @@ def joined_script() -> str:
     return "".join(_without_comments(_EXPORT.sub("", _IMPORT.sub("", sources[name]))) for name in order)
 
 
-_COMMENTS = re.compile(r"^\s*/\*\*(?:[^*]|\*(?!/))*\*/\n|^\s*//[^\n]*\n|^\s+", re.MULTILINE)
+_COMMENTS = re.compile(r"^\s*//[^\n]*\n|^\s+|/\*\*(?:[^*]|\*(?!/))*\*/[ \n]?|  // [^\n]*$", re.MULTILINE)
 
 
 def _without_comments(source: str) -> str:
-    """The source without comments on lines of their own and without indentation, which are a third of it."""
+    """The source without comments, types and indentation, which are a third of it."""
     return _COMMENTS.sub("", source)
 
 
@@ -95,12 +100,19 @@ def _style() -> str:
     text = (_VIEWER / "page.css").read_text("utf-8")
     text = text.replace("LEVELS\n", "".join(f"#outline .level-{n} {{ padding-left: {n * 0.75 - 0.4:.2f}rem; }}\n" for n in range(1, 13)))
     text = text.replace("HEAT\n", "".join(f".h{n} > .body, .h{n}.body {{ fill: var(--h{n}); }}\n" for n in range(8)))
+    for wide, narrow in (("; }", "}"), (" { ", "{"), (": ", ":"), ("; ", ";"), (", ", ",")):
+        text = text.replace(wide, narrow)
+    return f"{_fonts()}{theme_style()}{text}"
+
+
+@cache
+def theme_style() -> str:
+    """The colours of both themes as variables: those of the reader's system, unless the page chooses one."""
     light, dark = _colours("light"), _colours("dark")
+    pairs = "".join(f"--{name}:light-dark({light[name]},{dark[name]});" for name in light)
     return (
-        f"{_fonts()}:root {{ color-scheme: light; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
-        f":root[data-theme=light] {{ color-scheme: light; {light} }}\n"
-        f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n{text}"
+        f":root{{color-scheme:light dark;{pairs}}}"
+        ":root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}\n"
     )
 
 
@@ -110,15 +122,14 @@ _MORE = {
     "dark": {"canvas": "#121419", "edge": "#343942", "frame": "#191C22", "outline": "#8B93A0", "wire": "#6B7280",
              "error-pale": "#4A2020"},
 }  # fmt: skip
-_HEAT = {"light": ("#FFF4EA", "#E8792B"), "dark": ("#2A221C", "#B8611F")}
+_HEAT = {"light": ("#FFF4EA", "#F5A45F"), "dark": ("#2A221C", "#8A4A1A")}
 
 
-def _colours(theme: str) -> str:
+def _colours(theme: str) -> dict[str, str]:
     low, high = _HEAT[theme]
     colours = {ink.replace("_", "-"): colour for ink, colour in THEMES[theme].items()}
     colours |= _MORE[theme] | {"pale": THEMES[theme]["gradient_pale"]}
-    colours |= {f"h{step}": _mixed(low, high, step / 7) for step in range(8)}
-    return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
+    return colours | {f"h{step}": _mixed(low, high, step / 7) for step in range(8)}
 
 
 def _mixed(low: str, high: str, part: float) -> str:
@@ -126,18 +137,14 @@ def _mixed(low: str, high: str, part: float) -> str:
     return "#" + "".join(f"{round(one + (other - one) * part):02X}" for one, other in pairs)
 
 
-_EMBEDDED = ("medium", "bold", "mono")
-
-
 @cache
 def _fonts() -> str:
     """The faces of the figures, with the characters that names and numbers need."""
     rules = []
-    for name in _EMBEDDED:
+    for name in _LETTERS:
         face = FACES[name]
         weight = "400 500" if name == "medium" else face.weight
-        used = _LETTERS if name == "medium" else frozenset(letter for letter in _LETTERS if ord(letter) < 0xFF or ord(letter) > 0x2000)
-        content = base64.b64encode(subset(name, used, "woff")).decode("ascii")
+        content = base64.b64encode(subset(name, frozenset(_LETTERS[name]), "woff")).decode("ascii")
         rules.append(
             f'@font-face{{font-family:"{face.family}";font-weight:{weight};'
             f'src:url(data:font/woff;base64,{content}) format("woff")}}\n'
@@ -149,7 +156,7 @@ def _fonts() -> str:
 def _advances() -> dict[str, dict[str, float]]:
     """The widths of characters, so that the layout is the same in every browser."""
     table = {
-        face: {letter: round(wide, 4) for letter, wide in advances(name).items() if letter in _LETTERS}
+        face: {letter: round(wide, 3) for letter, wide in sorted(advances(name).items()) if letter in _LETTERS[name]}
         for face, name in (("regular", "medium"), ("medium", "medium"), ("bold", "bold"))
     }
     return table | {"mono": {}}
@@ -161,5 +168,6 @@ def _body() -> str:
     return text.replace("SCALE", "".join(f'<svg width="14" height="10" aria-hidden="true"><rect class="h{n} body" width="14" height="10"/></svg>' for n in range(8)))
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """The hash by which a content security policy allows a script or a style sheet."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -34,6 +34,8 @@ MOST_WITH_STATISTICS = 3_000
 """Maximum number of Nodes for which histograms are kept."""
 MOST_WITH_VALUES = 8_000
 """Maximum number of Nodes for which values are kept; above, only the norms of gradients."""
+MOST_LAYERS = 6
+"""Maximum number of layers of a small graph that stands from left to right."""
 _SAME = "="
 _DIGITS = 7
 
@@ -68,6 +70,7 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
         "title": _title(graph),
         "ran": graph.ran,
         "small": builder.is_small,
+        "direction": "right" if builder.is_small and builder.depth <= MOST_LAYERS else "down",
         "left_out": builder.left_out,
         **tables,
         "roots": [builder.tensor_number[root] for root in graph.roots if root in builder.tensor_number],
@@ -94,6 +97,7 @@ class _Builder:
         self.of: Topology = topology_of(graph)
         self.left_out: list[str] = []
         self.is_small = len(self.of) <= MOST_UNFOLDED
+        self.depth = max(self.of.levels, default=0) + 1
         self.node_number: dict[str, int] = {}
         self.tensor_number: dict[str, int] = {}
 

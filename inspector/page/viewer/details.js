@@ -222,6 +222,9 @@ export function value(held, inline = false) {
     held.computed ? h("div", { class: "quiet" }, held.computed) : null);
 }
 
+/** @param {number} exponent */
+function power(exponent) { return `2${[...String(exponent)].map((letter) => (letter === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(letter)])).join("")}`; }
+
 /** Magnitudes by powers of two. @param {{counted: number, exponent: number | null, counts: number[]}} held */
 function histogram(held) {
   if (held.exponent === null || !held.counts.length) return null;
@@ -231,7 +234,7 @@ function histogram(held) {
     const tall = count ? Math.max(1, (height * count) / most) : 0;
     picture.append(svg("rect", { x: k * step, y: height - tall, width: Math.max(1, step - 1), height: tall }, svg("title", {}, document.createTextNode(`${count} of ${held.counted} from 2^${held.exponent === null ? "" : held.exponent + k} on`))));
   });
-  const last = `2^${held.exponent + held.counts.length}`;
-  picture.append(svg("text", { x: 0, y: height + 11 }, document.createTextNode(`2^${held.exponent}`)), svg("text", { x: Math.max(held.counts.length * step, textWidth(last, 10) + 40), y: height + 11, "text-anchor": "end" }, document.createTextNode(last)));
+  const last = power(held.exponent + held.counts.length);
+  picture.append(svg("text", { x: 0, y: height + 11 }, document.createTextNode(power(held.exponent))), svg("text", { x: Math.max(held.counts.length * step, textWidth(last, 10) + 40), y: height + 11, "text-anchor": "end" }, document.createTextNode(last)));
   return picture;
 }

@@ -1,7 +1,7 @@
 // The picture in the DOM: only what is in view, with fewer details from afar.
 import { Model, Moment } from "./model.js";
 import { View } from "./view.js";
-import { isSummary, isUnknown, normText, number, shortened, valueText } from "./text.js";
+import { isSummary, isUnknown, normText, number, shortened, textWidth, valueText } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const FULL = 0.42, NAMES = 0.2;  // scales from which details, and names, are drawn
@@ -45,11 +45,11 @@ export class Stage {
     /** Items that are lit; null for no highlight. @type {Set<number> | null} */
     this.lit = null;
     this.world = svg("g", { class: "world" });
-    this.layers = ["frames", "wires", "boxes"].map((name) => svg("g", { class: name }));
+    this.layers = ["frames", "wires", "titles", "boxes"].map((name) => svg("g", { class: name }));
     this.world.append(...this.layers);
     const defs = svg("defs");
     for (const [id, name] of [["arrow", "tip"], ["arrow-g", "tip ran"], ["arrow-d", "tip dim"]]) {
-      defs.append(svg("marker", { id, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 7, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 .8 9.5 5 0 9.2z", class: name })));
+      defs.append(svg("marker", { id, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 .8 9.5 5 0 9.2z", class: name })));
     }
     root.replaceChildren(defs, this.world);
     this._waiting = false;
@@ -90,12 +90,14 @@ export class Stage {
     this.signature = signature;
     this.detail = detail;
     this.elements.clear();
-    const [frames, wires, all] = this.layers;
-    frames.replaceChildren(...boxes.filter((box) => box.shape === "frame").map((box) => this._frame(box, detail)));
+    const [frames, wires, titles, all] = this.layers;
+    frames.replaceChildren(...boxes.filter((box) => box.shape === "frame").map((box) => this._frame(box)));
+    titles.replaceChildren(...(detail ? boxes.filter((box) => box.shape === "frame").map((box) => this._title(box)) : []));
     wires.replaceChildren(...(detail ? segments.map((segment) => this._wire(segment, detail)) : this._manyWires(segments)));
     const solid = boxes.filter((box) => box.shape !== "frame");
     all.replaceChildren(...(detail ? solid.map((box) => this._box(box, detail)) : this._manyBoxes(solid)));
     this.root.dataset.detail = String(detail);
+    this.root.classList.toggle("heat", this.heat && detail > 0);
   }
 
   // ---- from afar ----
@@ -149,7 +151,7 @@ export class Stage {
     const known = norms.filter((norm) => typeof norm === "number");
     const heat = known.length ? this.view.heat(Math.max(...known)) : null;
     const bad = norms.some((norm) => norm === "nan" || norm === "inf");
-    const wide = name.includes("ran") ? 1.4 + (this.model.data.small || heat === null ? 0.4 : 2.2 * heat) : 1.4;
+    const wide = name.includes("ran") ? 1.6 + (this.model.data.small || heat === null ? 0.2 : 3 * heat) : 1.4;
     const path = svg("path", {
       class: `${name}${bad && name.includes("ran") ? " bad" : ""}`, d: segment.stub ? stubData(segment.points) : pathData(segment.points),
       "stroke-width": short(wide), ...(ends ? { "marker-end": `url(#${name.includes("dim") ? "arrow-d" : name.includes("ran") ? "arrow-g" : "arrow"})` } : {}),
@@ -159,7 +161,8 @@ export class Stage {
     if (segment.stub && detail === 2) group.append(...this._stubNames(segment));
     if (segment.at && segment.label && name.includes("ran") && !this.hidden && detail === 2) {
       const [x, y] = segment.at;
-      group.append(svg("text", { class: "edge-text", x: short(x), y: short(y + 4), "text-anchor": "middle" }, text(segment.label)));
+      const room = textWidth(segment.label, 12, "bold") + 8;
+      group.append(svg("rect", { class: "edge-ground", x: short(x - room / 2), y: short(y - 8), width: short(room), height: 16, rx: 4 }), svg("text", { class: "edge-text", x: short(x), y: short(y + 4), "text-anchor": "middle" }, text(segment.label)));
     }
     return group;
   }
@@ -202,19 +205,19 @@ export class Stage {
     return heat === null ? "u" : String(Math.min(7, Math.floor(heat * 8)));
   }
 
-  /** @param {import("./view.js").Drawn} box @param {number} detail */
-  _frame(box, detail) {
+  /** @param {import("./view.js").Drawn} box */
+  _frame(box) {
     const group = svg("g", { class: this._class(box), "data-key": box.key, transform: `translate(${short(box.x)} ${short(box.y)})` },
       svg("rect", { class: "frame-body", width: short(box.w), height: short(box.h), rx: 10 }));
-    const mark = this._mark(box);
-    if (detail) {
-      group.append(svg("path", { class: "twist", d: "M13 13l4 4 4-4" }));
-      const name = this.model.name(box.item);
-      group.append(svg("text", { class: "frame-name", x: 27, y: 20 }, text(name)));
-    }
-    if (mark) group.append(mark);
     this.elements.set(box.key, group);
     return group;
+  }
+
+  /** The name of a frame, above the wires. @param {import("./view.js").Drawn} box */
+  _title(box) {
+    const name = this.model.name(box.item), wide = Math.min(box.w - 16, textWidth(name, 13, "bold") + 28);
+    return svg("g", { class: `item frame${this._class(box).includes("dim") ? " dim" : ""}`, "data-key": box.key, transform: `translate(${short(box.x)} ${short(box.y)})` },
+      svg("rect", { class: "frame-title", x: 6, y: 5, width: short(wide), height: 21, rx: 5 }), svg("path", { class: "twist", d: "M12 13.5l4 4 4-4" }), svg("text", { class: "frame-name", x: 26, y: 20 }, text(name)));
   }
 
   /** @param {import("./view.js").Drawn} box @param {number} detail */
@@ -224,7 +227,7 @@ export class Stage {
     const radius = box.shape === "node" ? Math.min(17, body / 2) : 7;
     if (box.parts.length > 1) for (const shift of [8, 4]) group.append(svg("rect", { class: "body behind", x: shift, y: shift, width: short(w), height: body, rx: radius }));
     group.append(svg("rect", { class: "body", width: short(w), height: body, rx: radius }));
-    if (box.shape !== "node") group.append(svg("path", { class: "head", d: `M.75 28V7a6.25 6.25 0 0 1 6.25-6.25H${short(w - 7)}a6.25 6.25 0 0 1 6.25 6.25V28z` }));
+    if (box.shape !== "node") group.append(svg("path", { class: "head", d: `M1.3 28V7a5.7 5.7 0 0 1 5.7-5.7H${short(w - 7)}a5.7 5.7 0 0 1 5.7 5.7V28z` }));
     const lines = detail === 2 ? box.lines : box.lines.slice(0, 1);
     for (const line of lines) group.append(svg("text", { x: short(line.x), y: line.y, class: `${line.face} ${line.ink}`, "font-size": line.size, ...(line.anchor ? { "text-anchor": line.anchor } : {}) }, text(line.text)));
     if (detail === 2) {
@@ -232,9 +235,8 @@ export class Stage {
       for (const chip of box.chips) group.append(this._chip(chip));
       if (box.shape === "box" && this.model.groups.get("sealed", box.item - this.model.nodes.count)) group.append(svg("title", {}, text("its Nodes are not in this page")));
     }
-    const glyph = this._glyph(box), mark = this._mark(box);
+    const glyph = this._glyph(box);
     if (glyph) group.append(glyph);
-    if (mark) group.append(mark);
     const badge = detail === 2 ? this._badge(box) : null;
     if (badge) group.append(badge);
     this.elements.set(box.key, group);
@@ -284,22 +286,11 @@ export class Stage {
     return said ? dot(box.w - 4, 0, said) : null;
   }
 
-  /** @param {import("./view.js").Drawn} box */
-  _mark(box) {
-    const marks = new Set();
-    if (box.shape === "frame") return null;
-    const nodes = box.shape === "box" ? this._items(box).flatMap((item) => this.model.inside(item)) : [box.item];
-    for (const node of nodes) { const mark = this.model.nodes.get("mark", node); if (mark) marks.add(mark); }
-    if (!marks.size) return null;
-    const said = [...marks].join(", "), width = said.length * 6.6 + 14;
-    return svg("g", { class: "mark", transform: `translate(${short(box.w / 2 - width / 2)} -11)` }, svg("rect", { width: short(width), height: 18, rx: 9 }), svg("text", { x: short(width / 2), y: 13, "text-anchor": "middle" }, text(said)));
-  }
-
   /** The step of the engine. @param {import("./view.js").Drawn} box */
   _badge(box) {
     if (this.moment.step === 0 || this.hidden) return null;
     const step = box.shape === "box" ? 0 : this.model.steps[box.item];
-    if (!step || step > this.moment.step) return null;
+    if (!step || step > this.moment.step || !(this.model.data.small || step === this.moment.step || this.selected === box.item)) return null;
     const said = String(step), width = Math.max(18, said.length * 6.5 + 9);
     return svg("g", { class: "badge", transform: `translate(${-width / 2 + 4} -9)` }, svg("rect", { width: short(width), height: 18, rx: 9 }), svg("text", { x: short(width / 2), y: 13, "text-anchor": "middle" }, text(said)));
   }

@@ -36,7 +36,8 @@ class App {
     this.title();
     this.controls();
     this.pointer();
-    document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("keydown", (event) => { document.body.classList.add("keys"); this.key(event); });
+    document.addEventListener("pointerdown", () => document.body.classList.remove("keys"));
     addEventListener("resize", () => this.stage.redraw());
     addEventListener("hashchange", () => { if (location.hash.slice(1) !== this.written) this.restore(); });
     this.fit(true);
@@ -173,8 +174,10 @@ class App {
     const { width, height } = this.view, camera = this.around(0, 0, width, height, 1.4);
     const least = 0.75;
     if (isStart && camera.k < least) {
-      const { w, h } = this.stage.size, isDown = !this.model.data.small;
+      const { w, h } = this.stage.size, { isDown } = this.model;
       camera.k = Math.max(camera.k, Math.min(least, (isDown ? w - 40 : h - 40) / (isDown ? width : height)));
+      camera.x = w / 2 - (camera.k * width) / 2;
+      camera.y = h / 2 - (camera.k * height) / 2;
       if (height * camera.k > h - 40) camera.y = 36;
       if (width * camera.k > w - 40) camera.x = isDown ? w / 2 - camera.k * this.rootMiddle() : 40;
     }
@@ -381,7 +384,7 @@ class App {
   /** @param {boolean} isOn */
   setHeat(isOn) { this.stage.heat = isOn; byId("heat").setAttribute("aria-pressed", String(isOn)); byId("scale").hidden = !isOn; this.stage.redraw(); this.save(); }
 
-  openAll() { this.reshape(() => this.opened.all(), this.selected >= 0 ? this.selected : 0); this.fit(); }
+  openAll() { this.reshape(() => this.opened.all(), this.selected >= 0 ? this.selected : 0); if (this.selected < 0) this.fit(true); }
 
   closeAll() { this.reshape(() => this.opened.none(), this.selected >= 0 ? this.selected : 0); this.fit(true); this.stage.redraw(); }
 
@@ -444,7 +447,7 @@ class App {
   along(way) {
     const here = this.selected >= 0 ? this.shown(this.selected) : undefined;
     if (!here) { const first = this.firstBox(); if (first) this.select(first.item, true); return; }
-    const isDown = !this.model.data.small, forward = isDown ? "down" : "right", backward = isDown ? "up" : "left";
+    const { isDown } = this.model, forward = isDown ? "down" : "right", backward = isDown ? "up" : "left";
     const next = way === forward || way === backward ? this.byEdge(here, way === forward) : this.beside(here, way === (isDown ? "left" : "up") ? -1 : 1, isDown);
     if (next) this.select(next.item, true);
   }

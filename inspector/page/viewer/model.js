@@ -53,6 +53,9 @@ export class Model {
     this.membersOf = this._members();
   }
 
+  /** Whether the root stands above the leaves, and not at their left. */
+  get isDown() { return this.data.direction === "down"; }
+
   get count() { return this.nodes.count + this.groups.count; }
 
   /** @param {number} item */

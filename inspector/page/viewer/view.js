@@ -337,7 +337,7 @@ export class View {
 
   /** @param {number} group @param {Drawn[]} contents @param {Map<number, any>} inner */
   _layOut(group, contents, inner) {
-    const isDown = !this.model.data.small;
+    const isDown = this.model.isDown;
     const segments = [...(this.byFrame.get(group)?.values() || [])];
     const ports = this.ports.get(group);
     const names = [...new Set([...(ports?.top.values() || []), ...(ports?.bottom.values() || [])])];
@@ -407,6 +407,7 @@ export class View {
     if (drawn.shape === "box") this._box(drawn);
     else if (drawn.shape === "card") this._card(drawn);
     else this._node(drawn);
+    this._addMark(drawn);
     drawn.body = drawn.h;
     if (drawn.parts.length > 1 && !this.chips.has(drawn.key)) drawn.h += 8;
     this._addChips(drawn);
@@ -493,6 +494,19 @@ export class View {
     const bad = norms.find((norm) => norm === "nan" || norm === "inf");
     const known = norms.filter((norm) => typeof norm === "number");
     return bad || (known.length ? Math.max(...known) : norms[0]);
+  }
+
+  /** The rules that found something in a box. @param {Drawn} drawn */
+  _addMark(drawn) {
+    const items = drawn.key.startsWith("r") ? drawn.parts.map((part) => this.model.item(part)) : [drawn.item];
+    const marks = new Set(items.flatMap((item) => this.model.inside(item)).map((node) => this.model.nodes.get("mark", node)).filter(Boolean));
+    if (!marks.size) return;
+    const text = `! ${[...marks].join(", ")}`;
+    const wide = textWidth(text, 12, "bold") + 24;
+    if (wide > drawn.w) for (const line of drawn.lines) line.x += line.anchor === "middle" ? (wide - drawn.w) / 2 : line.anchor === "end" ? wide - drawn.w : 0;
+    drawn.w = Math.max(drawn.w, wide);
+    drawn.lines.push({ text, x: drawn.w / 2, y: drawn.h + 8, size: 12, face: "bold", ink: "error", anchor: "middle" });
+    drawn.h += 16;
   }
 
   /** Leaves that a box uses and that lie outside of it. @param {Drawn} drawn */
