@@ -108,8 +108,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="Output format; repeatable. html: a page in which to walk through the graph; torchviz: torchviz's own picture "
-    "of the same root.  [default: svg and html]",
+    help="Output format; repeatable. html: a page to explore the graph in; torchviz: torchviz's own picture of "
+    "the same root.  [default: svg and html]",
 )
 @click.option(
     "--backward",

@@ -99,9 +99,12 @@ def _page(drawn: _Drawn) -> bytes:
 
 def _sources(drawn: _Drawn) -> dict[str, str]:
     """The text of the user's files, as far as they can be read."""
-    found = {}
-    for name in files_of(drawn.call) if drawn.look.folder is not None else ():
-        path = drawn.look.folder / name
+    found = dict[str, str]()
+    folder = drawn.look.folder
+    if folder is None:
+        return found
+    for name in files_of(drawn.call):
+        path = folder / name
         if path.suffix == ".py" and not name.startswith("site-packages/"):
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 found[name] = path.read_text("utf-8")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from inspector.commands.ci_annotations import FOUND, fails
 from inspector.commands.export_figures import write_pictures
-from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.open_page import open_page
+from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.output_folder import cannot_write, display_path
 from inspector.commands.render_subprocess import FILE, REMARK
 from inspector.diagnosis import diagnose_report

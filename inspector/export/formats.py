@@ -20,11 +20,10 @@ class Format:
     """One file format.
 
     holds: what one file contains. `picture`: one picture (both panels, one of them, or a step); `pages`: one
-    picture or several; `moments`: all moments, in order; `graph`: the Graph, without a layout; `page`: the page of a call
-    (`inspector.page`); `original`:
-    torchviz's drawing of the same roots, made before backward ran.
-    writer: `module:function` of this package, empty if another package writes the format, imported on use, since each needs its own libraries. needs: the
-    package of the extra `slides` that the format requires.
+    picture or several; `moments`: all moments, in order; `graph`: the Graph, without a layout; `page`: the page of
+    a call; `original`: torchviz's drawing of the same roots, made before backward ran.
+    writer: `module:function` of this package, imported on use, since each needs its own libraries; empty for the
+    page, which the package `page` writes. needs: the package of the extra `slides` that the format requires.
     """
 
     suffix: str

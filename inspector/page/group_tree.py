@@ -53,9 +53,10 @@ def group_tree(graph: Graph, view: Graph, most: int = MOST_NODES) -> GroupTree:
     if any(isinstance(item, FoldedBox) and item.kind in ("rest", "joined") for item in shown):
         top = list(shown)
     elif not owner:  # nothing is folded: only modules frame their Nodes
-        top = [inner for item in top for inner in (folder.open(item) if isinstance(item, FoldedBox) and item.kind == "line" else [item])]
+        top = [inner for item in top for inner in _without_line(folder, item)]
     tree = GroupTree([Group(None, -1, is_open=True)])
     waiting: deque[tuple[int, Sequence[Item]]] = deque([(0, top)])
+    count = _nodes(top)
     while waiting:
         index, items = waiting.popleft()
         for item in items:
@@ -67,11 +68,21 @@ def group_tree(graph: Graph, view: Graph, most: int = MOST_NODES) -> GroupTree:
             group.alone = _is_alone(box, tree.groups[index].box, owner)
             tree.groups.append(group)
             inner = _open(folder, box)
-            if len(tree.group_of) + sum(not isinstance(item, FoldedBox) for item in inner) > most:
+            count += _nodes(inner)
+            if count > most:
+                count -= _nodes(inner)
                 tree.groups[-1].sealed, inner = True, []
                 tree.sealed_at |= dict.fromkeys(box.positions, len(tree.groups) - 1)
             waiting.append((len(tree.groups) - 1, inner))
     return tree
+
+
+def _nodes(items: Sequence[Item]) -> int:
+    return sum(not isinstance(item, FoldedBox) for item in items)
+
+
+def _without_line(folder: Grouping, item: Item) -> Sequence[Item]:
+    return folder.open(item) if isinstance(item, FoldedBox) and item.kind == "line" else [item]
 
 
 def _owners(shown: Sequence[Item]) -> dict[int, FoldedBox]:

@@ -1,7 +1,7 @@
 """Write the page: the viewer, its fonts and the data of one backward call in one file that needs nothing else.
 
-The viewer is plain ES modules (`viewer/`). They are joined here, in the order of their imports, into one script that
-the page's content security policy allows by its hash; no other script, and no request, is possible.
+The viewer is plain ES modules (`viewer/`). They are joined here, in the order of their imports, into one script
+that the page's content security policy allows by its hash; no other script, and no request, is possible.
 """
 
 from __future__ import annotations
@@ -32,21 +32,26 @@ _POLICY = (
     " base-uri 'none'; form-action 'none'"
 )
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
+_SIGNS = "\u2013\u2026\u00d7\u00b7\u2212\u2192\u00b2\u00b3"
 _LETTERS = {
-    "medium": f"{_ASCII}–—‘’“”…×·−→←∂‖√∞≈≤≥²³⁰¹⁴⁵⁶⁷⁸⁹⁻αβγδεθλμπρσφψω▾▸‹›",
-    "bold": f"{_ASCII}–…×·−→²³",
-    "mono": f"{_ASCII}…−",
+    "medium": f"{_ASCII}{_SIGNS}\u2014\u2018\u2019\u201c\u201d\u2190\u2202\u2016\u221a\u221e\u2248\u2264\u2265"
+    "\u2070\u00b9\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u03b1\u03b2\u03b3\u03b4\u03b5\u03b8\u03bb\u03bc"
+    "\u03c0\u03c1\u03c3\u03c6\u03c8\u03c9",
+    "bold": f"{_ASCII}{_SIGNS}",
+    "mono": f"{_ASCII}{_SIGNS}",
 }
 """The characters that are embedded. All others come from the reader's fonts."""
 
 
-def write_page(call: BackwardCall, source: PageSource | None = None, *, still: str = "", theme: str | None = None) -> bytes:
+def write_page(
+    call: BackwardCall, source: PageSource | None = None, *, still: str = "", theme: str | None = None
+) -> bytes:
     """The page of a backward call.
 
     source: what is shown besides the graph. still: HTML that is shown where no script runs: a picture and a
     table. theme: "light" or "dark"; None for that of the reader's system.
     """
-    data = {**page_data(call, source or PageSource()), "advances": _advances()}
+    data = viewer_data(call, source)
     title = data["title"] or data["call"]["code"] or "autograd graph"
     theme_attribute = f' data-theme="{theme}"' if theme else ""
     style, script = _style(), joined_script()
@@ -62,6 +67,11 @@ def write_page(call: BackwardCall, source: PageSource | None = None, *, still: s
         f'<script type="module">{script}</script>\n</body>\n</html>\n',
     )
     return "".join(pieces).encode()
+
+
+def viewer_data(call: BackwardCall, source: PageSource | None = None) -> dict[str, Any]:
+    """The data of a page with what the viewer needs besides: the widths of characters."""
+    return {**page_data(call, source or PageSource()), "advances": _advances()}
 
 
 def packed(data: Mapping[str, Any]) -> str:
@@ -98,8 +108,9 @@ def _without_comments(source: str) -> str:
 @cache
 def _style() -> str:
     text = (_VIEWER / "page.css").read_text("utf-8")
-    text = text.replace("LEVELS\n", "".join(f"#outline .level-{n} {{ padding-left: {n * 0.75 - 0.4:.2f}rem; }}\n" for n in range(1, 13)))
-    text = text.replace("HEAT\n", "".join(f".h{n} > .body, .h{n}.body {{ fill: var(--h{n}); }}\n" for n in range(8)))
+    levels = (f"#outline .level-{n} {{ padding-left: {n * 0.75 - 0.4:.2f}rem; }}\n" for n in range(1, 13))
+    heat = (f".h{n} > .body, .h{n}.body {{ fill: var(--h{n}); }}\n" for n in range(8))
+    text = text.replace("LEVELS\n", "".join(levels)).replace("HEAT\n", "".join(heat))
     for wide, narrow in (("; }", "}"), (" { ", "{"), (": ", ":"), ("; ", ";"), (", ", ",")):
         text = text.replace(wide, narrow)
     return f"{_fonts()}{theme_style()}{text}"
@@ -156,7 +167,7 @@ def _fonts() -> str:
 def _advances() -> dict[str, dict[str, float]]:
     """The widths of characters, so that the layout is the same in every browser."""
     table = {
-        face: {letter: round(wide, 3) for letter, wide in sorted(advances(name).items()) if letter in _LETTERS[name]}
+        face: {letter: round(advances(name)[letter], 3) for letter in sorted(set(_LETTERS[name]) & advances(name).keys())}
         for face, name in (("regular", "medium"), ("medium", "medium"), ("bold", "bold"))
     }
     return table | {"mono": {}}
@@ -165,7 +176,8 @@ def _advances() -> dict[str, dict[str, float]]:
 @cache
 def _body() -> str:
     text = (_VIEWER / "body.html").read_text("utf-8")
-    return text.replace("SCALE", "".join(f'<svg width="14" height="10" aria-hidden="true"><rect class="h{n} body" width="14" height="10"/></svg>' for n in range(8)))
+    swatch = '<svg width="14" height="10" aria-hidden="true"><rect class="h{} body" width="14" height="10"/></svg>'
+    return text.replace("SCALE", "".join(map(swatch.format, range(8))))
 
 
 def digest(text: str) -> str:

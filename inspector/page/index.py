@@ -33,14 +33,16 @@ section { margin: 1rem 0; overflow: hidden; }
 .picture { border-top: 1px solid var(--edge); padding-top: .8rem; }
 img { max-width: 100%; height: auto; display: block; background: #fff; border-radius: 6px; }
 """
-_POLICY = "default-src 'none'; style-src 'sha256-{style}'; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'sha256-{style}'; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
 
 
 def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -> bytes:
     """The index of a run.
 
-    pages, pictures: the names of the files beside it, `backward-1.html` and `backward-1.svg`; a call without a page
-    has no link.
+    pages, pictures: the names of the files beside it, `backward-1.html` and `backward-1.svg`; a call without a
+    page has no link.
     """
     style = theme_style() + _STYLE
     title = escape(sanitize(report.script))

@@ -201,27 +201,28 @@ class _Builder:
     def _edges(self, shorten: _Shortener) -> Iterator[dict[str, Any]]:
         bundles: dict[tuple[int, int], int] = {}
         for source, target, edge in self.graph.edges("next"):
-            ends = self.place(source), self.place(target)
-            if ends[0] is None or ends[1] is None:
+            one, other = self.place(source), self.place(target)
+            if one is None or other is None:
                 continue
-            if min(ends) < 0:  # type: ignore[type-var]
-                bundles[ends] = bundles.get(ends, 0) + 1  # type: ignore[index]
+            if one < 0 or other < 0:
+                bundles[one, other] = bundles.get((one, other), 0) + 1
                 continue
             flowing, reached = edge.get("gradient"), self.graph.function(target)["gradient"]
             alone = len(self.of.arrivals.of(self.of.index[target])) == 1
-            local = edge.get("local")
+            found = edge.get("local")
+            local = None if found is None or is_unknown(found) else found
             sent = self.graph.function(source)["gradient"]
-            said = edge_text(flowing, local, sent) if local and not is_unknown(local) else ""
+            said = "" if found is None else edge_text(flowing, local, sent)
             yield {
-                "source": ends[0],
-                "target": ends[1],
+                "source": one,
+                "target": other,
                 "slot": edge["slot"],
                 "input": edge["input_nr"],
                 "norm": _norm(flowing),
                 "gradient": _SAME if alone and _same(flowing, reached) else shorten(flowing),
                 "text": said,
-                "local": symbol_text(local["symbol"]) if local and not is_unknown(local) and local["symbol"] else "",
-                "value": local["value"] if local and not is_unknown(local) else None,
+                "local": symbol_text(local["symbol"]) if local and local["symbol"] else "",
+                "value": local["value"] if local else None,
                 "count": 1,
                 "back": False,
             }
@@ -229,7 +230,9 @@ class _Builder:
             if one != other:
                 yield self.bundle(one, other, count)
 
-    def bundle(self, source: int, target: int, count: int, norm: Any = "unknown", back: bool = False) -> dict[str, Any]:
+    def bundle(
+        self, source: int, target: int, count: int, norm: Any = "unknown", back: bool = False
+    ) -> dict[str, Any]:
         """An edge that stands for several."""
         return {
             "source": source,
@@ -272,10 +275,7 @@ class _Unfolded(_Builder):
         return [self._row(group) for group in self._tree.groups]
 
     def _row(self, group: Group) -> dict[str, Any]:
-        if group.box is None:
-            box = FoldedBox("module", "", (), range(len(self.of)))
-        else:
-            box = group.box
+        box = group.box or FoldedBox("module", "", (), range(len(self.of)))
         row = fold_attributes(self.graph, self.of, box) if len(self.of) else None
         facts = _group_facts(row, _box_norm(arriving(self.of, box))) if row else _NO_FACTS
         return {
@@ -313,8 +313,8 @@ class _SavedFolded(_Builder):
         return 0
 
     def groups(self) -> list[dict[str, Any]]:
-        whole = {"parent": -1, "kind": "whole", "label": "", "module": "", "sealed": False, "open": True,
-                 "alone": False, **_NO_FACTS}
+        names = {"parent": -1, "kind": "whole", "label": "", "module": ""}
+        whole = {**names, "sealed": False, "open": True, "alone": False, **_NO_FACTS}
         return [whole, *(self._row(row) for row in self._folds.values())]
 
     def _row(self, row: Any) -> dict[str, Any]:
@@ -337,7 +337,9 @@ class _SavedFolded(_Builder):
                 yield self.bundle(one, other, edge["count"], _range_norm(edge["norms"]), edge["back"])
 
 
-_NO_FACTS = {"nodes": 0, "parameters": 0, "elements": 0, "bytes": 0, "norm": "unknown", "grads": None, "steps": None}
+_NO_FACTS = {
+    "nodes": 0, "parameters": 0, "elements": 0, "bytes": 0, "norm": "unknown", "grads": None, "steps": None
+}  # fmt: skip
 
 
 def _group_facts(row: Any, norm: Any) -> dict[str, Any]:
@@ -357,7 +359,7 @@ def _box_norm(value: Value) -> Any:
 
 
 def _range_norm(norms: Any) -> Any:
-    if norms["nans"]:
+    if norms["nans"]:  # NaN or infinite: the range does not say which
         return math.nan
     if norms["high"] is not None:
         return _rounded(norms["high"])
@@ -371,11 +373,19 @@ def _norm(value: Value) -> Any:
     if is_unknown(value):
         return "unknown"
     if not is_finite(value):
-        return math.nan
+        return math.nan if _has_nan(value) else math.inf
     if is_zero(value):
         return 0
     found = value_norm(value)
     return "unknown" if found is None else _rounded(found)
+
+
+def _has_nan(value: Value) -> bool:
+    if is_summary(value):
+        return bool(value["nans"]) if "nans" in value else not math.isinf(value_norm(value) or 0.0)
+    if isinstance(value, list):
+        return any(map(_has_nan, value))
+    return value is not None and not is_unknown(value) and value != value
 
 
 def _rounded(number: Any) -> Any:
@@ -397,7 +407,7 @@ class _Shortener:
             return value
         found = self._known.get(id(value))
         if found is None:
-            found = self._known[id(value)] = value, self._short(value)  # the value is kept, so its id stays its own
+            found = self._known[id(value)] = value, self._short(value)  # kept, so that its id stays its own
         return found[1]
 
     def _short(self, value: Value) -> Any:

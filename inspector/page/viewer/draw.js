@@ -282,7 +282,10 @@ export class Stage {
     const nodes = box.shape === "box" ? this._items(box).flatMap((item) => this.model.inside(item)) : [box.item];
     const ran = nodes.some((node) => this.moment.ran(node)) || (box.shape !== "box" && this.moment.isEnd);
     let said = glyphOf(this.view.boxNorm(box), ran);
-    if (!said && box.shape === "box" && ran && nodes.some((node) => this.moment.ran(node) && glyphOf(this.model.norms[node], true) === "NaN")) said = "NaN";
+    if (!said && box.shape === "box" && ran) {
+      const bad = nodes.filter((node) => this.moment.ran(node)).map((node) => this.model.norms[node]).filter((norm) => norm === "nan" || norm === "inf");
+      if (bad.length) said = bad.includes("nan") ? "NaN" : "inf";
+    }
     return said ? dot(box.w - 4, 0, said) : null;
   }
 
@@ -298,7 +301,7 @@ export class Stage {
 
 /** @param {any} norm @param {boolean} ran @returns {string} */
 function glyphOf(norm, ran) {
-  if (norm === "nan" || norm === "inf" || norm === "-inf") return ran ? "NaN" : "";
+  if (norm === "nan" || norm === "inf") return ran ? (norm === "nan" ? "NaN" : "inf") : "";
   if (norm === 0) return ran ? "0" : "";
   return norm === null ? "None" : "";
 }
@@ -306,7 +309,7 @@ function glyphOf(norm, ran) {
 /** @param {number} x @param {number} y @param {string} said */
 function dot(x, y, said) {
   const width = said.length * 6.6 + 9;
-  return svg("g", { class: `glyph ${said === "NaN" ? "bad" : ""}`, transform: `translate(${short(x - width / 2)} ${y - 8})` }, svg("rect", { width: short(width), height: 16, rx: 8 }), svg("text", { x: short(width / 2), y: 12, "text-anchor": "middle" }, text(said === "NaN" ? "NaN" : said)));
+  return svg("g", { class: `glyph ${said === "NaN" || said === "inf" ? "bad" : ""}`, transform: `translate(${short(x - width / 2)} ${y - 8})` }, svg("rect", { width: short(width), height: 16, rx: 8 }), svg("text", { x: short(width / 2), y: 12, "text-anchor": "middle" }, text(said)));
 }
 
 /** @param {string} said */

@@ -355,13 +355,16 @@ function curve(wire, chain, isBack, boxes, positions, x, y, chains, left) {
     if (wire.label && !label) label = [(px + nx) / 2, (py + ny) / 2];
     px = nx; py = ny;
   };
+  const straight = (/** @type {number} */ end) => { if (end > py) { points.push(px, py, px, end, px, end); py = end; } };
+  const bottom = (/** @type {number} */ layer) => y.tops[layer] + y.heights[layer];
+  straight(bottom(chains.rank[first]));  // beside taller boxes of its layer
   for (let k = 1; k < chain.length - 1; k++) {
     const here = chain[k], layer = chains.rank[here];
     bend(x[here] - left, y.tops[layer]);
-    const end = y.tops[layer] + y.heights[layer];
-    if (end > py) { points.push(px, py, px, end, px, end); py = end; }
+    straight(bottom(layer));
   }
-  bend(positions[last][0] + (dx ?? boxes[last].w / 2), positions[last][1]);
+  bend(positions[last][0] + (dx ?? boxes[last].w / 2), y.tops[chains.rank[last]]);
+  straight(positions[last][1]);
   if (!isBack) return { points, label, stub: false };
   /** @type {number[]} */
   const turned = [];
