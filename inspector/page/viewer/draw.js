@@ -29,6 +29,9 @@ export function pathData(points) {
 /** A stub has two curves, which do not meet. @param {number[]} points */
 function stubData(points) { return `${pathData(points.slice(0, 8))}M${short(points[8])} ${short(points[9])}C${points.slice(10, 16).map(short).join(" ")}`; }
 
+/** @param {import("./view.js").Drawn} box */
+function outline(box) { return `M${short(box.x)} ${short(box.y)}h${short(box.w)}v${short(box.body || box.h)}h${-short(box.w)}z`; }
+
 /** @typedef {{x: number, y: number, k: number}} Camera  A point (u, v) of the picture is at (x + k u, y + k v). */
 
 export class Stage {
@@ -91,8 +94,9 @@ export class Stage {
     this.detail = detail;
     this.elements.clear();
     const [frames, wires, titles, all] = this.layers;
-    frames.replaceChildren(...boxes.filter((box) => box.shape === "frame").map((box) => this._frame(box)));
-    titles.replaceChildren(...(detail ? boxes.filter((box) => box.shape === "frame").map((box) => this._title(box)) : []));
+    const open = boxes.filter((box) => box.shape === "frame");
+    frames.replaceChildren(...(detail ? open.map((box) => this._frame(box)) : this._manyFrames(open)));
+    titles.replaceChildren(...(detail ? open.map((box) => this._title(box)) : []));
     wires.replaceChildren(...(detail ? segments.map((segment) => this._wire(segment, detail)) : this._manyWires(segments)));
     const solid = boxes.filter((box) => box.shape !== "frame");
     all.replaceChildren(...(detail ? solid.map((box) => this._box(box, detail)) : this._manyBoxes(solid)));
@@ -114,6 +118,9 @@ export class Stage {
     return [...paths].map(([name, texts]) => svg("path", { class: `${name} far`, d: texts.join("") }));
   }
 
+  /** @param {import("./view.js").Drawn[]} frames */
+  _manyFrames(frames) { return frames.length ? [svg("path", { class: "frame-body far", d: frames.map(outline).join("") })] : []; }
+
   /** @param {import("./view.js").Drawn[]} boxes */
   _manyBoxes(boxes) {
     /** @type {Map<string, string[]>} */
@@ -121,7 +128,7 @@ export class Stage {
     for (const box of boxes) {
       const name = `${this._class(box)} h${this._heatStep(box)}`;
       if (!paths.has(name)) paths.set(name, []);
-      /** @type {string[]} */ (paths.get(name)).push(`M${short(box.x)} ${short(box.y)}h${short(box.w)}v${short(box.body)}h${-short(box.w)}z`);
+      /** @type {string[]} */ (paths.get(name)).push(outline(box));
     }
     return [...paths].map(([name, texts]) => svg("path", { class: `${name} far body`, d: texts.join("") }));
   }
