@@ -43,7 +43,8 @@ class Opened:
     """A page in the browser, and what it complained about."""
 
     def __init__(self, browser: Browser, path: Path, **more: Any) -> None:
-        context = browser.new_context(viewport={"width": 1300, "height": 800}, offline=True, reduced_motion="reduce", **more)
+        size: Any = {"width": 1300, "height": 800}
+        context = browser.new_context(viewport=size, offline=True, reduced_motion="reduce", **more)
         self.page: Page = context.new_page()
         self.said: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
@@ -150,7 +151,8 @@ def test_details_say_what_torch_says(show: Any) -> None:
     one = show(saddle())
     one.page.locator("g.card", has_text="x").first.click()
     found = facts(one)
-    assert {"data": "2", "grad": "4", "is_leaf": "True", "requires_grad": "True", "dtype": "float32"}.items() <= found.items()
+    wanted = {"data": "2", "grad": "4", "is_leaf": "True", "requires_grad": "True", "dtype": "float32"}
+    assert wanted.items() <= found.items()
     code = one.texts("#details .copy code")[0]
     assert code.startswith("z.grad_fn.next_functions[0][0]") and code.endswith(".variable")
     one.page.click("#before")
@@ -204,7 +206,7 @@ def test_playback_ends_at_the_state_of_the_report(show: Any) -> None:
     assert [said.split(":")[0] for said in spoken] == [f"step {number}" for number in range(1, 6)]
     assert [ids[step]["step"] for step in report.calls[0].graph.steps] == [1, 2, 3, 4, 5]
     assert one.page.locator("g.item.ran").count() == 5
-    grads = {text for text in one.texts("g.card text.gradient")}
+    grads = set(one.texts("g.card text.gradient"))
     assert grads == {"None → 4", "None → 0"}
     assert one.texts("#moment") == ["after backward"]
 
@@ -288,7 +290,9 @@ def test_exports_can_be_read(show: Any, tmp_path: Path) -> None:
     assert files["dot"].read_text("utf-8").count("->") == 4
 
 
-@pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\u202egnp\x00"])
+@pytest.mark.parametrize(
+    "text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\u202egnp\x00"]
+)
 def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
     one = show(reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)]))
     one.page.locator("g.node").first.click()

@@ -56,9 +56,8 @@ def graph_of(name: str) -> Graph:
         return network(name)
     if (GOLDEN / f"{name}.json").exists():
         return load(GOLDEN / f"{name}.json").calls[0].graph
-    return {"net": lambda: graphs.layered(8, 40), "chain": lambda: graphs.chain(2_000)}.get(
-        name, graphs.SHAPES.get(name)
-    )()  # type: ignore[misc]
+    more = {"net": lambda: graphs.layered(8, 40), "chain": lambda: graphs.chain(2_000)}
+    return (graphs.SHAPES | more)[name]()
 
 
 def laid_out(graph: Graph, folder: Path, opened: str = "start") -> dict[str, Any]:

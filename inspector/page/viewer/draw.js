@@ -87,8 +87,8 @@ export class Stage {
     const area = this.area();
     const boxes = [...this.view.drawn.values()].filter((box) => box.x < area.right && box.x + box.w > area.left && box.y < area.bottom && box.y + box.h > area.top);
     const detail = boxes.length > MOST_ELEMENTS || k < NAMES ? 0 : k < FULL ? 1 : 2;
-    const segments = this.view.segments.filter((segment) => meets(segment.points, area));
-    const signature = `${detail}|${boxes.map((box) => box.key).join()}|${segments.length}|${segments[0]?.from}`;
+    const segments = this.view.segments.filter(({ bounds }) => bounds[0] < area.right && bounds[2] > area.left && bounds[1] < area.bottom && bounds[3] > area.top);
+    const signature = `${detail}|${boxes.length}|${boxes.reduce((sum, box) => (sum * 31 + box.number) % 1e9, 7)}|${segments.length}|${segments[0]?.from}`;
     if (signature === this.signature) return;
     this.signature = signature;
     this.detail = detail;
@@ -321,16 +321,6 @@ function dot(x, y, said) {
 
 /** @param {string} said */
 export function text(said) { return document.createTextNode(said); }
-
-/** @param {number[]} points @param {{left: number, top: number, right: number, bottom: number}} area */
-function meets(points, area) {
-  let left = Infinity, right = -Infinity, top = Infinity, bottom = -Infinity;
-  for (let k = 0; k < points.length; k += 2) {
-    left = Math.min(left, points[k]); right = Math.max(right, points[k]);
-    top = Math.min(top, points[k + 1]); bottom = Math.max(bottom, points[k + 1]);
-  }
-  return left < area.right && right > area.left && top < area.bottom && bottom > area.top;
-}
 
 /** A tensor or gradient in words, for a screen reader. @param {any} value */
 export function spoken(value) {

@@ -405,7 +405,7 @@ class App {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
+    const target = event.target instanceof HTMLElement || event.target instanceof SVGElement ? /** @type {HTMLElement} */ (event.target) : document.body;
     if (event.key === "Escape") { this.escape(target); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog")) return;
     if (["Enter", " "].includes(event.key) && target.closest("button, a, [role=treeitem]")) return;

@@ -24,6 +24,7 @@ const CHIP = 20;
 /**
  * @typedef {object} Drawn  A box or frame in the picture.
  * @property {string} key
+ * @property {number} number  Its place among all boxes.
  * @property {"node" | "card" | "box" | "frame" | "port"} shape
  * @property {number} item  Its item; of a run of equal parts, the first.
  * @property {number[]} parts  The groups of a run of equal parts; else empty.
@@ -49,6 +50,7 @@ const CHIP = 20;
  * @property {boolean} stub
  * @property {string} label
  * @property {number[] | null} at
+ * @property {number[]} bounds  Left, top, right, bottom.
  */
 
 /** Which groups are open, and which parts of stacks stand by themselves. */
@@ -202,7 +204,7 @@ export class View {
 
   /** @param {string} key @param {Drawn["shape"]} shape @param {number} item @param {number} frame @param {number[]} parts */
   _add(key, shape, item, frame, parts) {
-    this.drawn.set(key, { key, shape, item, parts, frame, x: 0, y: 0, w: 0, h: 0, lines: [], chips: [], bar: null, body: 0 });
+    this.drawn.set(key, { key, number: this.drawn.size, shape, item, parts, frame, x: 0, y: 0, w: 0, h: 0, lines: [], chips: [], bar: null, body: 0 });
   }
 
   /** The box at an end of an edge, and the leaves that become chips. */
@@ -278,7 +280,7 @@ export class View {
     const key = `${from}>${to}`;
     const known = segments.get(key);
     if (known) known.edges.push(edge);
-    else segments.set(key, { frame, edges: [edge], from, to, points: [], back: false, stub: false, label: "", at: null });
+    else segments.set(key, { frame, edges: [edge], from, to, points: [], back: false, stub: false, label: "", at: null, bounds: [0, 0, 0, 0] });
   }
 
   /** Sizes and layouts from the innermost group out, then places from the outermost in. */
@@ -312,6 +314,7 @@ export class View {
         this._toBorder(segment, frame, isDown);
         segment.back = path.back || segment.edges.some((edge) => this.model.edges.get("back", edge));
         segment.at = path.label && (isDown ? [left + path.label[0], top + path.label[1]] : [left + path.label[1], top + path.label[0]]);
+        segment.bounds = bounds(segment.points);
         this.segments.push(segment);
       });
     }
@@ -538,6 +541,16 @@ export class View {
     for (const line of drawn.lines) if (line.anchor === "middle") line.x = drawn.w / 2; else if (line.anchor === "end") line.x = drawn.w - 12;
     drawn.h = y + CHIP;
   }
+}
+
+/** @param {number[]} points */
+function bounds(points) {
+  const found = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let k = 0; k < points.length; k += 2) {
+    found[0] = Math.min(found[0], points[k]); found[2] = Math.max(found[2], points[k]);
+    found[1] = Math.min(found[1], points[k + 1]); found[3] = Math.max(found[3], points[k + 1]);
+  }
+  return found;
 }
 
 /** One name for several parts: `blocks.0–10`. @param {Model} model @param {number[]} parts */
