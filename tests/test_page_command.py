@@ -51,7 +51,9 @@ def test_open_without_a_page_is_told(inspect_script) -> None:
 
 
 def test_one_page_is_all_that_is_written(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text("import torch\nx = torch.ones(3, requires_grad=True)\nx.sum().backward()\n")
-    done = subprocess.run(command_line("-o", "z.html", "script.py"), cwd=tmp_path, env=environment(), capture_output=True)
+    code = "import torch\nx = torch.ones(3, requires_grad=True)\nx.sum().backward()\n"
+    (tmp_path / "script.py").write_text(code)
+    command = command_line("-o", "z.html", "script.py")
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True)
     assert done.returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "z.html"]

@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 from test_page_data import hostile_graph
 
+import inspector
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
@@ -310,6 +311,22 @@ def test_odd_graphs_can_be_looked_at(show: Any) -> None:
         one = show(reports.report_of(graph))
         one.page.keyboard.press("ArrowDown")
         one.page.keyboard.press("b")
+
+
+def test_a_notebook_shows_the_page_in_a_sandboxed_frame(browser: Browser, tmp_path: Path) -> None:
+    bundle = inspector.draw(graphs.saddle(2.0, 0.0))._repr_mimebundle_()
+    assert list(bundle) == ["text/html", "image/svg+xml", "text/plain"]
+    assert bundle["text/plain"].startswith("z = x**2 - y**2")
+    path = tmp_path / "cell.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8>{bundle['text/html']}", "utf-8")
+    one = Opened(browser, path)
+    frame = one.page.frame_locator("iframe")
+    frame.locator("g.node").first.click()
+    assert frame.locator("#details h2").inner_text() == "SubBackward"
+    frame.locator("#heat").click()
+    frame.locator("#heat[aria-pressed=true]").wait_for()
+    assert one.said == []
+    one.page.context.close()
 
 
 def test_without_scripts_the_picture_is_there(browser: Browser, tmp_path: Path) -> None:

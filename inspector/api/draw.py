@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from inspector.api.notebook import notebook_bundle
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
@@ -30,7 +31,7 @@ from inspector.util.atomic_write import write_bytes_atomically
 
 
 class Picture:
-    """A drawn graph. Notebooks display it as a picture.
+    """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
     theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
     """
@@ -73,13 +74,16 @@ class Picture:
         content = write_scenes(format, scenes, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
         write_bytes_atomically(target, content)
 
-    def _page(self, theme: Theme) -> bytes:
-        call = BackwardCall(1, unknown("the graph was traced"), self.graph)
-        still = still_of(self.figure.scene, theme)
-        return write_page(call, still=still, theme="dark" if theme == "dark" else None)
+    @property
+    def _call(self) -> BackwardCall:
+        return BackwardCall(1, unknown("the graph was traced"), self.graph)
 
-    def _repr_svg_(self) -> str:
-        return self.svg(text=self.text or "plain")
+    def _page(self, theme: Theme) -> bytes:
+        still = still_of(self.figure.scene, theme)
+        return write_page(self._call, still=still, theme="dark" if theme == "dark" else None)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or "plain")
 
 
 _TEXT_IN_FILES: Text = "path"

@@ -167,7 +167,7 @@ def _fonts() -> str:
 def _advances() -> dict[str, dict[str, float]]:
     """The widths of characters, so that the layout is the same in every browser."""
     table = {
-        face: {letter: round(advances(name)[letter], 3) for letter in sorted(set(_LETTERS[name]) & advances(name).keys())}
+        face: {letter: round(advances(name)[letter], 3) for letter in sorted(_LETTERS[name])}
         for face, name in (("regular", "medium"), ("medium", "medium"), ("bold", "bold"))
     }
     return table | {"mono": {}}
