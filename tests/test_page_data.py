@@ -27,6 +27,7 @@ from inspector.graph.columnar import from_table
 from inspector.page import PageSource, still_of, write_index, write_page
 from inspector.page.group_tree import group_tree
 from inspector.page.html import joined_script
+from inspector.page.live import tree_of
 from inspector.page.page_data import VERSION, page_data
 from inspector.report import BackwardCall, Report, load
 
@@ -148,6 +149,37 @@ def test_odd_graphs_have_a_page(graph: Graph) -> None:
     data = unpacked(write_page(call_of(graph)))
     assert data["call"]["error"] == graph.error
     assert data["nodes"]["count"] == sum(1 for _ in graph.functions())
+
+
+# ---- the live figure ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["saddle", "polynomial", "product", "square", "micrograd", "olah", "cs231n_neuron"])
+def test_scalar_functions_have_their_formulas(name: str) -> None:
+    report = load(GOLDEN / f"{name}.json")
+    graph = report.calls[0].graph
+    formulas = page_data(report.calls[0], PageSource(report))["live"]
+    functions = [key for key, row in graph.functions() if not row["is_leaf"]]
+    ids = [key for key, _ in graph.functions()]
+    assert sorted(ids[row["node"]] for row in formulas) == sorted(functions)
+    place = {row["node"]: number for number, row in enumerate(formulas)}
+    for number, row in enumerate(formulas):  # inputs are computed before
+        inputs = (held[0] for held in row["operands"].values() if isinstance(held, list))
+        assert all(place.get(node, -1) < number for node in inputs)
+
+
+@pytest.mark.parametrize("graph", [
+    load(GOLDEN / "lstm.json").calls[0].graph, graphs.saddle(2.0, 0.0, ran=False), graphs.leaf_root(),
+    graphs.two_roots(), graphs.saddle(2.0, 0.0, error_at="b"), graphs.layered(8, 40),
+])  # fmt: skip
+def test_other_graphs_have_none(graph: Graph) -> None:
+    assert page_data(call_of(graph), PageSource())["live"] is None
+
+
+def test_a_formula_becomes_a_tree() -> None:
+    assert tree_of("-alpha*exp(self)**2") == ["*", ["-", 0, "alpha"], ["**", ["exp", "self"], 2]]
+    assert tree_of("1 - 2/pi") == ["-", 1, ["/", 2, math.pi]]
+    assert tree_of("-x**2") == ["-", 0, ["**", "x", 2]]
 
 
 # ---- the file -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 import graphs
 import pytest
 import reports
+import torch
 from chromium import PROGRAM, open_browser
 from golden import FOLDER as GOLDEN
 from PIL import Image
@@ -27,6 +28,7 @@ from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall, Report, load
+from inspector.typography import format_number
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None and not os.environ.get("CI"), reason="no chromium here (Debian's package `chromium`)"
@@ -225,6 +227,46 @@ def test_partial_sums_show_at_a_fan_in(show: Any) -> None:
         totals.append(facts(one).get("so far") or facts(one).get("sum"))
     assert totals[0] == "nothing yet" and totals[-1] not in (None, "nothing yet")
     assert len(set(totals)) >= 3  # nothing, a part, the whole
+
+
+# ---- the live figure ----------------------------------------------------------------------------------------
+
+
+def move(one: Opened, leaf: str, value: float) -> None:
+    one.page.locator("#outline li", has_text=leaf).first.click()
+    one.page.fill("#details .move input[type=number]", str(value))
+
+
+@pytest.mark.parametrize("at", [-1.5, 0.25, 3.0])
+def test_a_moved_leaf_has_the_gradient_that_torch_gives_there(at: float, show: Any) -> None:
+    one = show(saddle())
+    x, y = (torch.tensor(value, requires_grad=True) for value in (at, 0.0))
+    (x**2 - y**2).backward()
+    assert x.grad is not None
+    move(one, "x", at)
+    section = one.page.locator("#details section", has=one.page.locator(".move"))
+    assert section.locator("dd").all_text_contents() == [
+        format_number(at**2), format_number(x.grad.item()), "computed by the rules"
+    ]  # fmt: skip
+    assert one.page.locator("#moved").is_visible()
+    assert format_number(x.grad.item()) in one.texts("g.card text.gradient")
+    one.page.click("#unmove")
+    assert "None → 4" in one.texts("g.card text.gradient") and not one.page.locator("#moved").is_visible()
+
+
+@pytest.mark.parametrize("name", ["polynomial", "product", "micrograd", "olah", "cs231n_neuron", "cs224n_max"])
+def test_at_the_recorded_point_the_rules_give_torchs_numbers(name: str, show: Any) -> None:
+    """Else the page does not offer to move a leaf."""
+    one = show(load(GOLDEN / f"{name}.json"))
+    one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
+    assert one.page.locator("#details .move").count() == 1
+    assert "as torch measured" in one.texts("#details .quiet")
+
+
+def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
+    one = show(load(GOLDEN / "lstm.json"))
+    one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
+    assert one.page.locator("#details .move").count() == 0
 
 
 # ---- keys, state, export ------------------------------------------------------------------------------------

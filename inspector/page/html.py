@@ -38,7 +38,6 @@ _LETTERS = {
     "\u2070\u00b9\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u03b1\u03b2\u03b3\u03b4\u03b5\u03b8\u03bb\u03bc"
     "\u03c0\u03c1\u03c3\u03c6\u03c8\u03c9",
     "bold": f"{_ASCII}{_SIGNS}",
-    "mono": f"{_ASCII}{_SIGNS}",
 }
 """The characters that are embedded. All others come from the reader's fonts."""
 

@@ -21,6 +21,7 @@ from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value, encode, is_number, is_summary, is_unknown
 from inspector.page.group_tree import MOST_NODES, Group, GroupTree, group_tree
+from inspector.page.live import live_formulas
 from inspector.report import Report
 from inspector.report.model import BackwardCall
 from inspector.report.row_types import Finding
@@ -72,6 +73,7 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
         "small": builder.is_small,
         "direction": "right" if builder.is_small and builder.depth <= MOST_LAYERS else "down",
         "left_out": builder.left_out,
+        "live": live_formulas(graph, builder.node_number) if graph.ran and graph.error is None else None,
         **tables,
         "roots": [builder.tensor_number[root] for root in graph.roots if root in builder.tensor_number],
         "findings": [_finding(row, builder) for row in _findings(call, source.report)],

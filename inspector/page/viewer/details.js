@@ -4,7 +4,7 @@ import { Model, Moment } from "./model.js";
 import { bytesText, isSummary, isUnknown, normText, number, plural, textWidth, valueText } from "./text.js";
 import { svg } from "./draw.js";
 
-/** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, hidden: boolean}} Actions */
+/** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, move: (node: number, value: number) => void, live: import("./live.js").Live | null, hidden: boolean}} Actions */
 
 /** @param {Model} model @param {Moment} moment @param {number} item @param {Actions} actions @returns {Node[]} */
 export function details(model, moment, item, actions) {
@@ -103,6 +103,7 @@ function node(model, moment, item, actions) {
       ["function", nodes.get("full", item)], ["module", isUnknown(nodes.get("module", item)) ? `? (${nodes.get("module", item).unknown})` : nodes.get("module", item)],
       ["engine", typeof step === "number" ? `step ${step} of ${model.lastStep}` : step === null ? (model.data.ran ? "did not run" : "not yet") : `? (${step.unknown})`],
     ]),
+    leaf !== null && actions.live ? liveSection(model, item, actions) : null,
     ...made.map((/** @type {number} */ tensor) => tensorSection(model, moment, tensor, actions)),
     made.length ? null : section("Output", rows([["data", value(nodes.get("data", item))]])),
     gradientSection(model, moment, item, actions),
@@ -156,6 +157,46 @@ function whyNone(model, moment, tensor, grad) {
 
 /** @param {Model} model @param {number} item @param {Actions} actions */
 function link(model, item, actions) { return h("button", { type: "button", class: "link", onclick: () => actions.select(item) }, model.name(item)); }
+
+// ---- the live figure --------------------------------------------------------------------------------------
+
+/** A slider and a number that move a leaf, and the root along it with its tangent. @param {Model} model @param {number} item @param {Actions} actions */
+function liveSection(model, item, actions) {
+  const live = /** @type {import("./live.js").Live} */ (actions.live), start = live.recorded[live.leaves.indexOf(item)], reach = Math.max(2, 1.5 * Math.abs(start));
+  const name = model.name(item), low = start - reach, high = start + reach;
+  const slider = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: low, max: high, step: "any", "aria-label": `value of ${name}` }));
+  const typed = /** @type {HTMLInputElement} */ (h("input", { type: "number", step: "any", "aria-label": `value of ${name} as a number` }));
+  const facts = h("dl"), picture = h("div");
+  const show = () => {
+    const at = live.value(item);
+    slider.value = String(at);
+    if (document.activeElement !== typed) typed.value = String(Number(at.toPrecision(6)));
+    const root = live.formulas[live.formulas.length - 1].node;
+    facts.replaceChildren(h("dt", {}, model.name(root)), h("dd", {}, number(live.value(root))), h("dt", {}, "gradient"), h("dd", {}, number(live.point.gradients[item])), h("dt", {}, ""), h("dd", { class: "quiet" }, live.isMoved ? "computed by the rules" : "as torch measured"));
+    picture.replaceChildren(rootCurve(live, item, low, high));
+  };
+  const move = (/** @type {number} */ value) => { if (Number.isFinite(value)) { actions.move(item, value); show(); } };
+  slider.addEventListener("input", () => move(Number(slider.value)));
+  typed.addEventListener("input", () => move(typed.valueAsNumber));
+  show();
+  return section(`Move ${name}`, h("div", { class: "move" }, slider, typed), facts, picture);
+}
+
+/** @param {import("./live.js").Live} live @param {number} item @param {number} low @param {number} high */
+function rootCurve(live, item, low, high) {
+  const { points, x, y, slope } = live.curve(item, low, high), width = 270, height = 130;
+  const heights = points.map(([, value]) => value).concat(y).filter(Number.isFinite).sort((one, other) => one - other);
+  const bottom = heights[0] ?? 0, top = heights[heights.length - 1] ?? 1, room = (top - bottom) * 0.12 || 1;
+  const u = (/** @type {number} */ value) => Math.round(((value - low) / (high - low)) * width * 10) / 10, v = (/** @type {number} */ value) => Math.round((1 - (value - bottom + room) / (top - bottom + 2 * room)) * height * 10) / 10;
+  let path = "", isOn = false;
+  for (const [at, value] of points) {
+    if (Number.isFinite(value)) path += `${isOn ? "L" : "M"}${u(at)} ${v(value)}`;
+    isOn = Number.isFinite(value);
+  }
+  const picture = svg("svg", { class: "curve", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "the root along this leaf, with its tangent" }, svg("path", { class: "root", d: path || "M0 0" }));
+  if (Number.isFinite(y) && Number.isFinite(slope)) picture.append(svg("path", { class: "tangent", d: `M${u(low)} ${v(y + slope * (low - x))}L${u(high)} ${v(y + slope * (high - x))}` }), svg("circle", { cx: u(x), cy: v(y), r: 4.5 }));
+  return picture;
+}
 
 /** The gradient that arrives, as the sum of what each edge brings. @param {Model} model @param {Moment} moment @param {number} item @param {Actions} actions */
 function gradientSection(model, moment, item, actions) {

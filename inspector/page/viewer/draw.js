@@ -42,6 +42,8 @@ export class Stage {
     this.camera = { x: 0, y: 0, k: 1 };
     this.moment = new Moment(model, model.lastStep);
     this.heat = false;
+    /** The live figure, where there is one. @type {import("./live.js").Live | null} */
+    this.live = null;
     this.hidden = false;  // whether numbers are hidden, for a quiz
     /** The selected item; -1 for none. */
     this.selected = -1;
@@ -167,11 +169,18 @@ export class Stage {
     const group = svg("g", { "data-edge": segment.edges[0] }, path);
     if (segment.stub && detail === 2) group.append(...this._stubNames(segment));
     if (segment.at && segment.label && name.includes("ran") && !this.hidden && detail === 2) {
-      const [x, y] = segment.at;
-      const room = textWidth(segment.label, 12, "bold") + 8;
-      group.append(svg("rect", { class: "edge-ground", x: short(x - room / 2), y: short(y - 8), width: short(room), height: 16, rx: 4 }), svg("text", { class: "edge-text", x: short(x), y: short(y + 4), "text-anchor": "middle" }, text(segment.label)));
+      const [x, y] = segment.at, label = this._edgeText(segment);
+      const room = textWidth(label, 12, "bold") + 8;
+      group.append(svg("rect", { class: "edge-ground", x: short(x - room / 2), y: short(y - 8), width: short(room), height: 16, rx: 4 }), svg("text", { class: "edge-text", x: short(x), y: short(y + 4), "text-anchor": "middle" }, text(label)));
     }
     return group;
+  }
+
+  /** @param {import("./view.js").Segment} segment */
+  _edgeText(segment) {
+    if (!this.live?.isMoved) return segment.label;
+    const [edge] = segment.edges, { locals, edges, gradients } = this.live.point, arriving = number(gradients[this.model.from[edge]]);
+    return Math.abs(locals[edge]) === 1 ? number(edges[edge]) : `${number(locals[edge])} · ${arriving.startsWith("−") ? `(${arriving})` : arriving} = ${number(edges[edge])}`;
   }
 
   /** @param {import("./view.js").Segment} segment */
@@ -236,7 +245,7 @@ export class Stage {
     group.append(svg("rect", { class: "body", width: short(w), height: body, rx: radius }));
     if (box.shape !== "node") group.append(svg("path", { class: "head", d: `M1.3 28V7a5.7 5.7 0 0 1 5.7-5.7H${short(w - 7)}a5.7 5.7 0 0 1 5.7 5.7V28z` }));
     const lines = detail === 2 ? box.lines : box.lines.slice(0, 1);
-    for (const line of lines) group.append(svg("text", { x: short(line.x), y: line.y, class: `${line.face} ${line.ink}`, "font-size": line.size, ...(line.anchor ? { "text-anchor": line.anchor } : {}) }, text(line.text)));
+    for (const line of lines) group.append(svg("text", { x: short(line.x), y: line.y, class: `${line.face} ${line.ink}`, "font-size": line.size, ...(line.anchor ? { "text-anchor": line.anchor } : {}) }, text(this._moved(box, line))));
     if (detail === 2) {
       group.append(...this._live(box));
       for (const chip of box.chips) group.append(this._chip(chip));
@@ -250,9 +259,15 @@ export class Stage {
     return group;
   }
 
+  /** The text of a line, with the computed value where a leaf was moved. @param {import("./view.js").Drawn} box @param {import("./view.js").Line} line */
+  _moved(box, line) { return this.live?.isMoved && line.live !== undefined ? `${line.live}${number(this.live.value(box.item))}` : line.text; }
+
   /** What changes with time: the grad of a leaf, the gradient of a box. @param {import("./view.js").Drawn} box */
   _live(box) {
     const { model, moment } = this;
+    if (box.shape === "card" && this.live?.isMoved) {
+      return [svg("text", { class: "bold gradient", x: short(box.w - 12), y: 66, "font-size": 13, "text-anchor": "end" }, text(number(this.live.point.gradients[box.item]))), svg("text", { class: "regular quiet", x: 12, y: 66, "font-size": 12 }, text("gradient"))];
+    }
     if (box.shape === "card") {
       const tensor = model.leaf[box.item], before = model.tensors.get("grad", tensor), now = moment.grad(tensor);
       const changed = moment.ran(box.item) && JSON.stringify(before) !== JSON.stringify(now);

@@ -3,6 +3,7 @@ import { byId, download, h } from "./dom.js";
 import { details } from "./details.js";
 import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
+import { Live } from "./live.js";
 import { Model, Moment } from "./model.js";
 import { Side } from "./side.js";
 import { plural, setAdvances } from "./text.js";
@@ -30,8 +31,9 @@ class App {
     });
     this.actions = {
       select: (/** @type {number} */ item) => this.select(item, true), light: (/** @type {Set<number> | null} */ items, /** @type {string} */ said) => this.light(items, said),
-      open: (/** @type {number} */ group) => this.toggle(group), focus: (/** @type {number} */ item) => this.focus(item), pick: (/** @type {number} */ part) => this.pick(part), hidden: false,
+      open: (/** @type {number} */ group) => this.toggle(group), focus: (/** @type {number} */ item) => this.focus(item), pick: (/** @type {number} */ part) => this.pick(part), move: (/** @type {number} */ node, /** @type {number} */ value) => this.move(node, value), live: Live.of(this.model), hidden: false,
     };
+    this.stage.live = this.actions.live;
     this.setMoment(this.end, true);
     this.title();
     this.controls();
@@ -158,6 +160,15 @@ class App {
     this.jump(item);
     const box = this.shown(item);
     if (box) this.fly(this.around(box.x, box.y, box.w, box.h, 1.5));
+  }
+
+  /** Move a leaf of the live figure: what follows is computed by the rules, not measured. @param {number} node @param {number} value */
+  move(node, value) {
+    const live = /** @type {Live} */ (this.actions.live);
+    live.move(node, value);
+    this.setMoment(this.end, true);
+    byId("moved").hidden = !live.isMoved;
+    this.stage.redraw();
   }
 
   // ---- the camera ----
@@ -368,6 +379,7 @@ class App {
     on("fit", () => this.fit());
     on("open-all", () => this.openAll());
     on("close-all", () => this.closeAll());
+    on("unmove", () => { this.actions.live?.reset(); byId("moved").hidden = true; this.panel(); this.stage.redraw(); });
     on("unlight", () => this.light(null, ""));
     on("theme", () => this.setTheme(this.isDark() ? "light" : "dark"));
     on("help", () => byId("keys").showModal());

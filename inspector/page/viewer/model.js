@@ -139,6 +139,9 @@ export class Model {
     return `${name}.grad_fn${steps.reverse().join("")}${this.leaf[node] === null ? "" : ".variable"}`;
   }
 
+  /** The nodes whose gradient was measured as one number. */
+  gradientsKnown() { return this.leaf.flatMap((_, node) => (typeof this.nodes.get("gradient", node) === "number" ? [node] : [])); }
+
   /** The edge on a shortest way from a root to each node; -2 at roots, -1 where there is none. */
   _shortest() {
     const way = new Int32Array(this.count).fill(-1);

@@ -19,6 +19,7 @@ const CHIP = 20;
  * @property {string} face
  * @property {string} ink
  * @property {"start" | "middle" | "end"} [anchor]
+ * @property {string} [live]  What stands before the value, in a line that shows one.
  */
 
 /**
@@ -424,7 +425,8 @@ export class View {
     drawn.w = Math.max(textWidth(title, 14) + 32, below ? textWidth(below, 12, "mono") + 32 : 0, 76);
     drawn.h = below ? 48 : 34;
     drawn.lines.push({ text: title, x: drawn.w / 2, y: below ? 20 : 22, size: 14, face: "medium", ink: "ink", anchor: "middle" });
-    if (below) drawn.lines.push({ text: below, x: drawn.w / 2, y: 37, size: 12, face: "mono", ink: "value", anchor: "middle" });
+    const equals = below.indexOf(" = ");
+    if (below) drawn.lines.push({ ...(equals > 0 ? { live: below.slice(0, equals + 3) } : {}), text: below, x: drawn.w / 2, y: 37, size: 12, face: "mono", ink: "value", anchor: "middle" });
   }
 
   /** What a node made, with its value where that is short. @param {number} node */
@@ -453,7 +455,7 @@ export class View {
     drawn.lines.push({ text: kind, x: drawn.w - 12, y: 20, size: 11.5, face: "regular", ink: "quiet", anchor: "end" });
     rows.forEach(([key, value], k) => {
       drawn.lines.push({ text: key, x: 12, y: 46 + 20 * k, size: 12, face: "regular", ink: "quiet" });
-      if (key === "data") drawn.lines.push({ text: value, x: drawn.w - 12, y: 46, size: 13, face: "medium", ink: "ink", anchor: "end" });
+      if (key === "data") drawn.lines.push({ live: "", text: value, x: drawn.w - 12, y: 46, size: 13, face: "medium", ink: "ink", anchor: "end" });
     });
   }
 
