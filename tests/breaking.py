@@ -38,7 +38,7 @@ SYMBOLS = {
     "sequence numbers": "torch._C._autograd._get_sequence_nr",
     "version counters": "torch.Tensor._version",
     "current Node": "torch._C._current_autograd_node",
-    "switches that hide operations from modes": "torch._C._len_torch_dispatch_stack",
+    "mode exclusion switches": "torch._C._len_torch_dispatch_stack",
 }
 """What is called so often that the inspector takes torch's own function: that fails from the first call on."""
 

@@ -59,8 +59,8 @@ def _state() -> dict[str, Any]:
     torch = sys.modules["torch"]
     modules = torch.nn.modules.module
     return {
-        "engine entrance": torch.autograd.graph._engine_run_backward,
-        "engine entrance of torch.autograd": torch.autograd._engine_run_backward,
+        "engine entry point": torch.autograd.graph._engine_run_backward,
+        "engine entry point of torch.autograd": torch.autograd._engine_run_backward,
         "global hooks": global_hooks(),
         "optimizers": {
             name: vars(torch.optim.Optimizer)[name] for name in ("__init__", "zero_grad", "profile_hook_step")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from packaging.version import Version
 
-from inspector.torch_api.capability import Capability
+from inspector.torch_api import Capability
 
 RELEASE = Version(torch.__version__).release[:2]
 

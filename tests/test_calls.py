@@ -45,7 +45,7 @@ def test_grad_of_an_intermediate_alone_runs_nothing_below_it(inspect_script):
     assert "unknown" in ran.tensor("x")["gradient"]
 
 
-def test_names_imported_before_and_all_entrances(inspect_script):
+def test_names_imported_before_and_all_entry_points(inspect_script):
     ran = inspect_script(
         """
         from torch.autograd import backward, grad

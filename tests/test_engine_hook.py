@@ -1,4 +1,4 @@
-"""The watch at the engine's entrance: what it passes on, and that Dynamo does not see it."""
+"""The watch at the engine's entry point: what it passes on, and that Dynamo does not see it."""
 
 import weakref
 

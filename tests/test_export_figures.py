@@ -19,8 +19,8 @@ from inspector.export import WRITERS
 from inspector.folding import fold
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph, unknown
+from inspector.options import FigureOptions
 from inspector.options.choices import ORDERS
-from inspector.options.figure_options import FigureOptions as Figured
 from inspector.report import BackwardCall
 from inspector.report.originals import Original
 
@@ -64,7 +64,7 @@ def test_before_and_after_have_the_numbers_of_the_steps(style: str) -> None:
     call = BackwardCall(1, unknown("not asked"), graphs.saddle(2.0, 0.0))
     shown = {}
     for order in ORDERS:
-        look = DrawOptions(figure=Figured(style=style, canvas="16:9"), frames=True, order=order)
+        look = DrawOptions(figure=FigureOptions(style=style, canvas="16:9"), frames=True, order=order)
         (after,) = draw_call(call, look).panels["after"].panels
         (last,) = draw_frames(call, look).panels["after"].panels
         shown[order] = {badge.id: badge.text for badge in after.badges}

@@ -26,8 +26,8 @@ from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import load
 from inspector.scene import Scene
+from inspector.typography import sanitize
 from inspector.typography.glyph_paths import glyph_path
-from inspector.typography.sanitize import sanitize
 
 MAIN, LEAST = 18.0, 14.0
 """Points on a slide: of what a figure says, and of its keys and remarks."""

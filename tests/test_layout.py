@@ -23,7 +23,7 @@ from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Problem
 from inspector.options import FigureOptions, choices
-from inspector.scene.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
+from inspector.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
 
 DIRECTIONS = [None, *choices.DIRECTIONS]

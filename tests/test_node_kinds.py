@@ -16,7 +16,7 @@ import yaml
 from torch import Tensor
 
 import inspector
-from inspector.derivatives.edge_derivatives import add_local_derivatives
+from inspector.derivatives import add_local_derivatives
 from inspector.derivatives.elementary import ELEMENTARY, REDUCTIONS
 from inspector.derivatives.linear_ops import STRUCTURAL, STRUCTURAL_INPUTS
 from inspector.diagnosis.analysis import upstream_node, zero_origin
@@ -26,8 +26,7 @@ from inspector.diagnosis.rules import (
     non_finite_gradient,
     silent_overwrite,
 )
-from inspector.graph import Graph
-from inspector.graph.json_rows import from_rows, to_rows
+from inspector.graph import Graph, from_rows, to_rows
 from inspector.graph.node_kinds import KINDS, NodeKind, has_one_output, is_kind
 from inspector.graph.node_names import name_of_custom, op_of, without_backward, without_number
 from inspector.styles import operations

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.graph.values import unknown
+from inspector.graph import unknown
 from inspector.typography.number_format import MINUS, format_number, shape_text, value_text
 
 NAN, INFINITY = math.nan, math.inf

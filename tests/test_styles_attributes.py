@@ -14,7 +14,7 @@ from geometry import problems
 from inspector.figure import draw
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.options import FigureOptions
-from inspector.styles.alt_text import call_code, figure_title, gradient_table
+from inspector.styles import call_code, figure_title, gradient_table
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.plan import Plan, PlannedBox, StyledText
 from inspector.styles.subject import Subject

@@ -16,9 +16,8 @@ from test_folding import graphs
 from inspector.export.svg import write_svg
 from inspector.figure import Figure, draw
 from inspector.figure.choose_style import MOST_UNFOLDED
-from inspector.folding import fold
+from inspector.folding import FoldedGraph, fold
 from inspector.folding.boxes import FoldedBox
-from inspector.folding.folded_graph import FoldedGraph
 from inspector.graph import Graph
 from inspector.options import FigureOptions
 from inspector.scene import Panel, WeightedWire

@@ -20,7 +20,7 @@ from inspector.export.arrowheads import with_head
 from inspector.export.svg import write_svg
 from inspector.options.choices import TEXTS as MODES
 from inspector.scene import Badge, Band, Box, Panel, Rectangle, Scene, TextRun, Wire
-from inspector.typography.metrics import width
+from inspector.typography import width
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "title", "desc", "g", "rect", "circle", "path", "text"}

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.graph.values import is_summary, is_unknown
+from inspector.graph import is_summary, is_unknown
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
 

@@ -29,7 +29,7 @@ def found(value, name="v"):
     names.add_variables({name: value})
     names.add_parameters()
     names.add_items()
-    return {names.name(tensor) for tensor in names.tensors}
+    return {name for _, name, _ in names.rows()}
 
 
 def test_locals_come_before_globals():

@@ -61,11 +61,11 @@ def _print_capabilities() -> None:
         print(f"\ntorch cannot be imported: {error}")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("of torch", max_width=28)
+    table.add_column("torch capability", max_width=28)
     table.add_column("")
     table.add_column("without it")
     for capability in CAPABILITIES:
-        table.add_row(capability.name, "here" if capability.is_available else "missing", capability.lost)
+        table.add_row(capability.name, "available" if capability.is_available else "missing", capability.lost)
     print()
     Console(file=sys.stdout, highlight=False).print(table)
 

@@ -21,11 +21,11 @@ def without_graph_event(
     """The event of such a call. parameters: the tensors without requires_grad whose grad the script reads."""
     text = "" if frame is None else "".join(linecache.getlines(frame.f_code.co_filename))
     read = set(_GRAD_ACCESS.findall(text))
-    named = [names.name(tensor) for tensor in names.tensors if not tensor.requires_grad]
+    named = [name for tensor, name, _ in names.rows() if not tensor.requires_grad]
     return {
         "event": "without_graph",
         "after_call": after_call,
         "optimizer": None,
         "source": location,
-        "parameters": [name for name in named if name is not None and name in read],
+        "parameters": [name for name in named if name in read],
     }

@@ -110,7 +110,7 @@ def _entry_point() -> CodeType | None:
 _EVAL_FRAME = "torch._dynamo.eval_frame"
 
 COMPILER = Capability(
-    "record of compilations",
+    "compilation records",
     "torch.compile is only detected where the script calls it, and lines are not traced after a compilation",
     _find_compiler,
 )

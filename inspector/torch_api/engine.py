@@ -95,7 +95,7 @@ def _find_entry_point() -> EntryPoint:
 
 
 ENTRY_POINT = Capability(
-    "entrance of the engine",
+    "engine entry point",
     "only backward(), torch.autograd.backward and torch.autograd.grad are recorded, no other use of the engine, "
     "and their inputs are not always known",
     _find_entry_point,
@@ -186,7 +186,7 @@ def _register_hook_dict(node: Any, carrier: torch.Tensor) -> None:
 
 
 HOOK_DICT = Capability(
-    "dictionaries of hooks", "gradients of light recordings are captured by slower hooks", _find_hook_dict
+    "hook dictionaries", "gradients of light recordings are captured by slower hooks", _find_hook_dict
 )
 
 

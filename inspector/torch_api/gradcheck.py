@@ -20,7 +20,7 @@ def _find_second_pass() -> tuple[Any, Callable[..., Any]]:
 
 
 SECOND_PASS = Capability(
-    "second pass of gradcheck", "--gradcheck takes longer if a backward is wrong", _find_second_pass
+    "second gradcheck pass", "--gradcheck takes longer if a backward is wrong", _find_second_pass
 )
 
 

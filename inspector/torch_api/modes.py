@@ -40,7 +40,7 @@ def _find_hiding() -> _Hiding:
 
 
 HIDDEN_OPERATIONS = Capability(
-    "switches that hide operations from modes",
+    "mode exclusion switches",
     "modes and tensor classes of the script also see the inspector's operations",
     _find_hiding,
 )
@@ -139,7 +139,7 @@ def _find_stack() -> _Stack:
 
 
 FUNCTION_MODES = Capability(
-    "stack of function modes", "values and names of the forward, cuts and in-place writes are unknown", _find_stack
+    "function mode stack", "values and names of the forward, cuts and in-place writes are unknown", _find_stack
 )
 
 
@@ -231,7 +231,7 @@ _NAME = "aten::has_torch_function"
 """The operator to which TorchScript compiles a call of it."""
 
 FAST_PATHS = Capability(
-    "table of TorchScript functions",
+    "TorchScript function table",
     "values and names of the forward, cuts and in-place writes are unknown",
     _find_builtins,
 )

@@ -42,7 +42,7 @@ def _buffers(module: nn.Module) -> Any:
 
 
 MODULE_DICTIONARIES = Capability(
-    "dictionaries of a module",
+    "module dictionaries",
     "modules that override named_children or named_parameters are recorded as these methods return them",
     _find_dictionaries,
 )

@@ -81,7 +81,7 @@ def _metadata_of(node: Any) -> Sequence[Any]:
 
 
 OUTPUT_METADATA = Capability(
-    "metadata of a Node's outputs",
+    "output metadata of a Node",
     "shapes and dtypes are unknown for tensors that only the graph holds",
     _find_metadata,
 )

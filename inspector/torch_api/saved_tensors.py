@@ -118,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 ATTRIBUTES = Capability(
-    "attributes of Nodes",
+    "Node attributes",
     "exponents, dimensions and other arguments of operations are unknown",
     _find_attributes,
 )
@@ -164,7 +164,7 @@ def _data_of(wrapper: Any) -> Any:
 
 
 WRAPPERS = Capability(
-    "wrappers of saved tensors",
+    "saved tensor wrappers",
     "saved tensors are unknown for custom Functions, for graphs created before recording, and where the script "
     "uses saved-tensor hooks (checkpointing, save_on_cpu)",
     _find_wrappers,

@@ -61,7 +61,7 @@ def _find_views() -> _Views:
 
 
 VIEWS = Capability(
-    "record of views",
+    "view records",
     "values and names of the forward, and the memory that a graph holds, are unknown",
     _find_views,
 )
@@ -104,7 +104,7 @@ def _cdata(storage: torch.UntypedStorage) -> int:
 
 
 STORAGE_IDENTITY = Capability(
-    "identity of storages", "storages without memory (meta tensors) cannot be distinguished", _find_storage_id
+    "storage identity", "storages without memory (meta tensors) cannot be distinguished", _find_storage_id
 )
 
 
@@ -152,7 +152,7 @@ def _find_transforms() -> _Transforms:
 
 
 TRANSFORMS = Capability(
-    "record of torch.func transforms",
+    "torch.func transform records",
     "operations inside torch.func transforms are recorded as part of the script's graph",
     _find_transforms,
 )
@@ -199,7 +199,7 @@ def _find_fakes() -> _Fakes:
 
 
 FAKE_TENSORS = Capability(
-    "tensors of a trace",
+    "traced tensors",
     "backward calls traced by torch.compile or torch.export are recorded as calls of the script",
     _find_fakes,
 )

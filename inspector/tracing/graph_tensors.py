@@ -50,7 +50,7 @@ class GraphTensors:
 
     def add_named(self) -> None:
         """`add` of the tensors of the graph that the script's variables hold."""
-        for tensor in self._names.tensors:
+        for tensor, _, _ in self._names.rows():
             pair = self.pair_of(tensor)
             if pair is not None:
                 self.add(pair, tensor)

@@ -22,6 +22,7 @@ from inspector.util.frame_locals import Span, span_at, spans_of
 
 Place: TypeAlias = tuple[CodeType, int]
 
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """The expression that a place computes.
@@ -112,21 +113,23 @@ class SourceExpressions:
         return self._texts[path]
 
 
-class _SourceText:
-    """The parsed text of one file."""
+class _SyntaxIndex:
+    """The syntax tree of one file by line and position, indexed as far as lines are asked for.
+
+    statements: first and last line of the statement at a line. simple: the statements without a body, by line.
+    calls: by their ends. targets: what the value of an assignment is assigned to.
+    """
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines(keepends=True)
-        self._statements: dict[int, tuple[int, int]] = {}
-        self._simple: dict[int, list[ast.stmt]] = {}  # statements without a body, by line
-        self._expressions: dict[Span, ast.expr | ast.AugAssign] = {}
-        self._calls: dict[tuple[int | None, int | None], ast.Call] = {}
-        self._targets: dict[ast.AST, ast.expr] = {}
+        self.statements: dict[int, tuple[int, int]] = {}
+        self.simple: dict[int, list[ast.stmt]] = {}
+        self.expressions: dict[Span, ast.expr | ast.AugAssign] = {}
+        self.calls: dict[tuple[int | None, int | None], ast.Call] = {}
+        self.targets: dict[ast.AST, ast.expr] = {}
         self._looked_at: set[int] = set()
-        self._found: dict[Span, Expression | None] = {}
         self._waiting: list[ast.stmt] = ast.parse(text).body  # not indexed yet
 
-    def _look_around(self, line: int | None) -> None:
+    def look_around(self, line: int | None) -> None:
         """Index the statements around a line: in a module or class body, only the statement at that line."""
         if line is None or line in self._looked_at:
             return
@@ -140,7 +143,7 @@ class _SourceText:
             else:
                 self._index_all(statement)
         if any(isinstance(statement, ast.ClassDef) for statement in found):
-            self._look_around(line)
+            self.look_around(line)
         self._looked_at.add(line)
 
     def _index_all(self, *nodes: ast.AST) -> None:
@@ -154,33 +157,42 @@ class _SourceText:
     def _index(self, node: ast.AST) -> None:
         if isinstance(node, ast.stmt):
             first, last = _extent(node)
-            self._statements.update(dict.fromkeys(range(first, last + 1), (first, last)))
+            self.statements.update(dict.fromkeys(range(first, last + 1), (first, last)))
             if not hasattr(node, "body"):
                 for line in range(first, last + 1):
-                    self._simple.setdefault(line, []).append(node)
+                    self.simple.setdefault(line, []).append(node)
         if isinstance(node, (ast.expr, ast.AugAssign)):
-            self._expressions[_span_of(node)] = node
+            self.expressions[_span_of(node)] = node
         if isinstance(node, ast.Call):
-            self._calls[node.end_lineno, node.end_col_offset] = node
+            self.calls[node.end_lineno, node.end_col_offset] = node
         if isinstance(node, ast.Assign):
-            self._targets[node.value] = node.targets[0]
+            self.targets[node.value] = node.targets[0]
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            self._targets[node.value] = node.target
+            self.targets[node.value] = node.target
         elif isinstance(node, ast.AugAssign):
-            self._targets[node] = node.target
+            self.targets[node] = node.target
+
+
+class _SourceText:
+    """The parsed text of one file."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines(keepends=True)
+        self._index = _SyntaxIndex(text)
+        self._found: dict[Span, Expression | None] = {}
 
     def statement(self, line: int, column: int | None = None) -> str:
         """The statement around a line (the header of a compound one), dedented.
 
         column: in bytes; selects one of several statements on the line; without it all are returned.
         """
-        self._look_around(line)
-        beside = self._simple.get(line, [])
+        self._index.look_around(line)
+        beside = self._index.simple.get(line, [])
         for node in beside if column is not None and len(beside) > 1 else ():
             first, last, start, end = _span_of(node)
             if (first, start) <= (line, column) < (last, end):
                 return self._segment(node)
-        first, last = self._statements.get(line, (line, line))
+        first, last = self._index.statements.get(line, (line, line))
         return textwrap.dedent("".join(self._lines[first - 1 : last])).strip()
 
     def expression(self, span: Span) -> Expression | None:
@@ -189,12 +201,12 @@ class _SourceText:
         return self._found[span]
 
     def _expression(self, span: Span) -> Expression | None:
-        self._look_around(span[0])
+        self._index.look_around(span[0])
         # In Python 3.11, the call of a method in a chain over several lines starts at the method's name
-        node = self._expressions.get(span) or self._calls.get((span[1], span[3]))
+        node = self._index.expressions.get(span) or self._index.calls.get((span[1], span[3]))
         if node is None:
             return None
-        target = self._targets.get(node)
+        target = self._index.targets.get(node)
         elements = target.elts if isinstance(target, (ast.Tuple, ast.List)) else None
         names = [target] if elements is None else elements
         return Expression(

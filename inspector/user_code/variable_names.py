@@ -48,8 +48,7 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self.tensors: list[torch.Tensor] = []
-        self._names: dict[int, str] = {}
+        self._named: dict[int, tuple[torch.Tensor, str]] = {}
         self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
@@ -61,18 +60,16 @@ class Names:
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
-        return self._names.get(id(tensor))
+        return self._named.get(id(tensor), (tensor, None))[1]
 
     def rows(self) -> Iterator[tuple[torch.Tensor, str, Owner | None]]:
         """Every tensor with its name and, for a parameter, its owner."""
-        for tensor, (key, name) in zip(self.tensors, self._names.items(), strict=True):
+        for key, (tensor, name) in self._named.items():
             yield tensor, name, self._owners.get(key)
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Name `tensor`, unless it has a name."""
-        if id(tensor) not in self._names:
-            self._names[id(tensor)] = name
-            self.tensors.append(tensor)
+        self._named.setdefault(id(tensor), (tensor, name))
 
     def add_variables(self, variables: Mapping[str, Any], code: CodeType | None = None) -> None:
         """Name the tensors in the variables of one scope: variables first, then the contents of containers.
@@ -83,7 +80,7 @@ class Names:
         for name, value in list(variables.items()):
             kind = type(value)
             if issubclass(kind, torch.Tensor):
-                if code is not None and id(value) not in self._names:
+                if code is not None and id(value) not in self._named:
                     self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
@@ -123,7 +120,7 @@ class Names:
 
     def owner(self, tensor: torch.Tensor) -> Owner | None:
         """The owner of a parameter; None for a tensor that is not a parameter of a module."""
-        return self._owners.get(id(tensor)) if id(tensor) in self._names else None
+        return self._owners.get(id(tensor)) if id(tensor) in self._named else None
 
     def tree(self, module: torch.nn.Module) -> ModuleTree:
         """The contents of a module, as of the first call."""
@@ -135,8 +132,8 @@ class Names:
         prefix = f"{name}." if name else ""
         for path, tensor in tree.tensors():
             code = self._codes.pop(id(tensor), None)
-            if code is not None and self._names[id(tensor)] in loop_variables(code):
-                self._names[id(tensor)] = prefix + path
+            if code is not None and self._named[id(tensor)][1] in loop_variables(code):
+                self._named[id(tensor)] = (tensor, prefix + path)
             self.add(prefix + path, tensor)
 
     def _outermost(self) -> list[tuple[str, torch.nn.Module]]:

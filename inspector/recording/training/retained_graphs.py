@@ -121,7 +121,7 @@ class RetainedGraphs:
         """By call, the tensor outside of this graph that leads to its root, preferably also to other roots."""
         found: list[tuple[set[int], _Holder]] = []
         left = MOST_SEARCHED
-        for tensor in names.tensors:
+        for tensor, _, _ in names.rows():
             node = _grad_fn(tensor)
             if node is None or node in walk.index:
                 continue
