@@ -167,13 +167,14 @@ function liveSection(model, item, actions) {
   const slider = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: low, max: high, step: "any", "aria-label": `value of ${name}` }));
   const typed = /** @type {HTMLInputElement} */ (h("input", { type: "number", step: "any", "aria-label": `value of ${name} as a number` }));
   const facts = h("dl"), picture = h("div");
+  const made = model.nodes.get("made", live.formulas[live.formulas.length - 1].node)[0], rootName = made === undefined ? "root" : model.tensorTitle(made);
   const show = () => {
     const at = live.value(item);
     slider.value = String(at);
     if (document.activeElement !== typed) typed.value = String(Number(at.toPrecision(6)));
     const root = live.formulas[live.formulas.length - 1].node;
-    facts.replaceChildren(h("dt", {}, model.name(root)), h("dd", {}, number(live.value(root))), h("dt", {}, "gradient"), h("dd", {}, number(live.point.gradients[item])), h("dt", {}, ""), h("dd", { class: "quiet" }, live.isMoved ? "computed by the rules" : "as torch measured"));
-    picture.replaceChildren(rootCurve(live, item, low, high));
+    facts.replaceChildren(h("dt", {}, rootName), h("dd", {}, number(live.value(root))), h("dt", {}, "gradient"), h("dd", {}, number(live.point.gradients[item])), h("dt", {}, ""), h("dd", { class: "quiet" }, live.isMoved ? "computed by the rules" : "as torch measured"));
+    picture.replaceChildren(rootCurve(live, item, Math.min(low, at - reach / 4), Math.max(high, at + reach / 4)));
   };
   const move = (/** @type {number} */ value) => { if (Number.isFinite(value)) { actions.move(item, value); show(); } };
   slider.addEventListener("input", () => move(Number(slider.value)));

@@ -260,13 +260,16 @@ export class Stage {
   }
 
   /** The text of a line, with the computed value where a leaf was moved. @param {import("./view.js").Drawn} box @param {import("./view.js").Line} line */
-  _moved(box, line) { return this.live?.isMoved && line.live !== undefined ? `${line.live}${number(this.live.value(box.item))}` : line.text; }
+  _moved(box, line) {
+    if (!this.live?.isMoved) return line.text;
+    return line.live !== undefined ? `${line.live}${number(this.live.value(box.item))}` : line.text === "grad" && box.shape === "card" ? "gradient" : line.text;
+  }
 
   /** What changes with time: the grad of a leaf, the gradient of a box. @param {import("./view.js").Drawn} box */
   _live(box) {
     const { model, moment } = this;
     if (box.shape === "card" && this.live?.isMoved) {
-      return [svg("text", { class: "bold gradient", x: short(box.w - 12), y: 66, "font-size": 13, "text-anchor": "end" }, text(number(this.live.point.gradients[box.item]))), svg("text", { class: "regular quiet", x: 12, y: 66, "font-size": 12 }, text("gradient"))];
+      return [svg("text", { class: "bold gradient", x: short(box.w - 12), y: 66, "font-size": 13, "text-anchor": "end" }, text(number(this.live.point.gradients[box.item])))];
     }
     if (box.shape === "card") {
       const tensor = model.leaf[box.item], before = model.tensors.get("grad", tensor), now = moment.grad(tensor);
