@@ -263,10 +263,29 @@ def test_at_the_recorded_point_the_rules_give_torchs_numbers(name: str, show: An
     assert "as torch measured" in one.texts("#details .quiet")
 
 
+def test_the_quiz_hides_gradients_and_checks_answers_by_torchs(show: Any) -> None:
+    one = show(saddle())
+    one.page.click("#quiz")
+    assert "None → 4" not in one.texts("g.card text") and one.page.locator("g.edge-text, text.edge-text").count() == 0
+    one.page.locator("#outline li", has_text="x").last.click()
+    one.page.fill("#details .move input", "3")
+    one.page.click("#details .move button >> text=Check")
+    assert one.texts("#details [role=status]") == ["Not yet."]
+    one.page.click("#details .move button >> text=Hint")
+    assert "2x" in one.texts("#details [role=status]")[0]
+    one.page.fill("#details .move input", "4")
+    one.page.keyboard.press("Enter")
+    assert "Right: 4" in one.texts("#details section p")
+    assert "None → 4" in one.texts("g.card text")
+    one.page.click("#quiz")
+    assert one.page.locator("text.edge-text").count() == 4
+
+
 def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
     one = show(load(GOLDEN / "lstm.json"))
     one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
     assert one.page.locator("#details .move").count() == 0
+    assert not one.page.locator("#quiz").is_visible()
 
 
 # ---- keys, state, export ------------------------------------------------------------------------------------

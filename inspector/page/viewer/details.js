@@ -4,7 +4,7 @@ import { Model, Moment } from "./model.js";
 import { bytesText, isSummary, isUnknown, normText, number, plural, textWidth, valueText } from "./text.js";
 import { svg } from "./draw.js";
 
-/** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, move: (node: number, value: number) => void, live: import("./live.js").Live | null, hidden: boolean}} Actions */
+/** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, move: (node: number, value: number) => void, live: import("./live.js").Live | null, hidden: (node: number) => boolean, answer: (node: number, value: number) => boolean, isQuiz: boolean}} Actions */
 
 /** @param {Model} model @param {Moment} moment @param {number} item @param {Actions} actions @returns {Node[]} */
 export function details(model, moment, item, actions) {
@@ -66,8 +66,8 @@ function group(model, item, actions) {
     rows([
       ["Nodes", groups.get("nodes", index).toLocaleString("en-US")], ["parameters", groups.get("elements", index).toLocaleString("en-US")],
       ["leaves", groups.get("parameters", index).toLocaleString("en-US")], ["saved tensors", bytesText(groups.get("bytes", index))],
-      ["gradient", actions.hidden ? "hidden" : `norm ${normText(groups.get("norm", index))}`],
-      ["grads", !grads || actions.hidden || grads.low === null ? null : grads.low === grads.high ? normText(grads.low) : `norm ${normText(grads.low)} to ${normText(grads.high)}`],
+      ["gradient", `norm ${normText(groups.get("norm", index))}`],
+      ["grads", !grads || grads.low === null ? null : grads.low === grads.high ? normText(grads.low) : `norm ${normText(grads.low)} to ${normText(grads.high)}`],
       ["", outside], ["engine", steps ? `steps ${steps[0]} to ${steps[1]}` : null],
     ]),
     parts.length ? section("Parts", h("div", { class: "parts" }, ...parts.slice(0, 200).map((part) => h("button", { type: "button", onclick: () => actions.pick(part) }, model.groups.get("label", part))))) : null,
@@ -103,8 +103,9 @@ function node(model, moment, item, actions) {
       ["function", nodes.get("full", item)], ["module", isUnknown(nodes.get("module", item)) ? `? (${nodes.get("module", item).unknown})` : nodes.get("module", item)],
       ["engine", typeof step === "number" ? `step ${step} of ${model.lastStep}` : step === null ? (model.data.ran ? "did not run" : "not yet") : `? (${step.unknown})`],
     ]),
-    leaf !== null && actions.live ? liveSection(model, item, actions) : null,
-    ...made.map((/** @type {number} */ tensor) => tensorSection(model, moment, tensor, actions)),
+    actions.isQuiz ? quizSection(model, item, actions) : null,
+    leaf !== null && actions.live && !actions.isQuiz ? liveSection(model, item, actions) : null,
+    ...made.map((/** @type {number} */ tensor) => tensorSection(model, moment, tensor, actions, actions.hidden(item))),
     made.length ? null : section("Output", rows([["data", value(nodes.get("data", item))]])),
     gradientSection(model, moment, item, actions),
     sent(model, moment, item, actions),
@@ -127,18 +128,18 @@ async function copy(event, code) {
   }
 }
 
-/** @param {Model} model @param {Moment} moment @param {number} tensor @param {Actions} actions */
-function tensorSection(model, moment, tensor, actions) {
+/** @param {Model} model @param {Moment} moment @param {number} tensor @param {Actions} actions @param {boolean} isHidden */
+function tensorSection(model, moment, tensor, actions, isHidden) {
   const { tensors } = model, maker = tensors.get("grad_fn", tensor), grad = moment.grad(tensor);
   const known = (/** @type {any} */ fact) => (typeof fact === "boolean" ? (fact ? "True" : "False") : isUnknown(fact) ? `? (${fact.unknown})` : String(fact));
   const derivative = tensors.get("derivative", tensor);
   return section(tensors.get("leaf", tensor) ? "Leaf" : model.data.roots.includes(tensor) ? "Root" : "Tensor", rows([
     ["name", model.tensorName(tensor)], ["shape", `[${tensors.get("shape", tensor).join(", ")}]`], ["dtype", tensors.get("dtype", tensor)], ["device", tensors.get("device", tensor)],
     ["data", value(moment.data(tensor))],
-    ["grad", actions.hidden ? "hidden" : value(grad)], ["", actions.hidden ? null : whyNone(model, moment, tensor, grad)],
+    ["grad", isHidden ? "?" : value(grad)], ["", isHidden ? null : whyNone(model, moment, tensor, grad)],
     ["is_leaf", known(tensors.get("leaf", tensor))], ["requires_grad", known(tensors.get("requires_grad", tensor))],
     ["grad_fn", maker === null || maker < 0 ? (tensors.get("leaf", tensor) ? "None" : "?") : link(model, maker, actions)], ["retains_grad", tensors.get("leaf", tensor) ? null : known(tensors.get("retains", tensor))],
-    ["derivative", derivative && !actions.hidden ? derivative : null],
+    ["derivative", isHidden ? null : derivative],
   ]));
 }
 
@@ -157,6 +158,20 @@ function whyNone(model, moment, tensor, grad) {
 
 /** @param {Model} model @param {number} item @param {Actions} actions */
 function link(model, item, actions) { return h("button", { type: "button", class: "link", onclick: () => actions.select(item) }, model.name(item)); }
+
+/** A question of the quiz: the gradient of a node, with hints. @param {Model} model @param {number} item @param {Actions} actions */
+function quizSection(model, item, actions) {
+  if (!actions.hidden(item)) return section("Quiz", h("p", {}, `Right: ${valueText(model.nodes.get("gradient", item))}`));
+  const name = model.leaf[item] === null ? model.nodes.get("expression", item) || model.tensorTitle(model.nodes.get("made", item)[0] ?? 0) : model.name(item);
+  const typed = /** @type {HTMLInputElement} */ (h("input", { type: "number", step: "any", "aria-label": `gradient of ${name}` })), said = h("p", { class: "quiet", role: "status" });
+  const check = () => { if (!actions.answer(item, typed.valueAsNumber)) said.textContent = Number.isFinite(typed.valueAsNumber) ? "Not yet." : "Type a number."; };
+  const hint = () => {
+    const parts = model.in[item].map((edge) => `(gradient of ${model.name(model.from[edge])}) · ${model.edges.get("local", edge) || "its local derivative"}`);
+    said.textContent = parts.length ? parts.join(" + ") : "It is the root: its gradient with respect to itself.";
+  };
+  typed.addEventListener("keydown", (event) => { if (event.key === "Enter") check(); });
+  return section("Quiz", h("p", {}, `What is the gradient of the root with respect to ${name}?`), h("div", { class: "move" }, typed, h("button", { type: "button", onclick: check }, "Check"), h("button", { type: "button", onclick: hint }, "Hint")), said);
+}
 
 // ---- the live figure --------------------------------------------------------------------------------------
 
@@ -203,7 +218,7 @@ function rootCurve(live, item, low, high) {
 function gradientSection(model, moment, item, actions) {
   if (!model.data.ran) return null;
   const { all, come } = moment.arrived(item), done = moment.ran(item);
-  if (actions.hidden) return section("Gradient that arrives", h("p", { class: "quiet" }, "hidden"));
+  if (actions.hidden(item)) return null;
   const list = h("ul", { class: "edges" });
   for (const edge of all.slice(0, 24)) {
     const here = come.includes(edge);
@@ -217,10 +232,10 @@ function gradientSection(model, moment, item, actions) {
 /** What a node sends on. @param {Model} model @param {Moment} moment @param {number} item @param {Actions} actions */
 function sent(model, moment, item, actions) {
   const edges = model.out[item];
-  if (!edges.length || !model.data.ran) return null;
+  if (!edges.length || !model.data.ran || actions.isQuiz) return null;
   const list = h("ul", { class: "edges" });
   for (const edge of edges.slice(0, 24)) {
-    const said = model.edges.get("text", edge), shown = !moment.ran(item) ? "not yet" : actions.hidden ? "hidden" : said && said.includes("=") ? said : value(model.flowing(edge), true);
+    const said = model.edges.get("text", edge), shown = !moment.ran(item) ? "not yet" : said && said.includes("=") ? said : value(model.flowing(edge), true);
     list.append(h("li", {}, link(model, model.to[edge], actions), h("span", { class: "num" }, shown)));
   }
   return section("Sends to", list);

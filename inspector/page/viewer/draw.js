@@ -44,7 +44,9 @@ export class Stage {
     this.heat = false;
     /** The live figure, where there is one. @type {import("./live.js").Live | null} */
     this.live = null;
-    this.hidden = false;  // whether numbers are hidden, for a quiz
+    this.hidden = false;  // whether gradients are hidden, for the quiz
+    /** The nodes whose gradients were found in the quiz. @type {Set<number>} */
+    this.solved = new Set();
     /** The selected item; -1 for none. */
     this.selected = -1;
     /** Items that are lit; null for no highlight. @type {Set<number> | null} */
@@ -168,13 +170,16 @@ export class Stage {
     if (segment.edges.length > 1) path.append(svg("title", {}, text(`${segment.edges.length} edges`)));
     const group = svg("g", { "data-edge": segment.edges[0] }, path);
     if (segment.stub && detail === 2) group.append(...this._stubNames(segment));
-    if (segment.at && segment.label && name.includes("ran") && !this.hidden && detail === 2) {
+    if (segment.at && segment.label && name.includes("ran") && !this._hides(this.model.to[segment.edges[0]]) && detail === 2) {
       const [x, y] = segment.at, label = this._edgeText(segment);
       const room = textWidth(label, 12, "bold") + 8;
       group.append(svg("rect", { class: "edge-ground", x: short(x - room / 2), y: short(y - 8), width: short(room), height: 16, rx: 4 }), svg("text", { class: "edge-text", x: short(x), y: short(y + 4), "text-anchor": "middle" }, text(label)));
     }
     return group;
   }
+
+  /** Whether the quiz hides the gradient of a node. @param {number} node */
+  _hides(node) { return this.hidden && !this.solved.has(node); }
 
   /** @param {import("./view.js").Segment} segment */
   _edgeText(segment) {
@@ -274,8 +279,8 @@ export class Stage {
     if (box.shape === "card") {
       const tensor = model.leaf[box.item], before = model.tensors.get("grad", tensor), now = moment.grad(tensor);
       const changed = moment.ran(box.item) && JSON.stringify(before) !== JSON.stringify(now);
-      const said = this.hidden ? "?" : this.view._short(now);
-      const row = svg("text", { class: changed ? "bold gradient" : "medium quiet", x: short(box.w - 12), y: 66, "font-size": 13, "text-anchor": "end" }, text(changed && !this.hidden ? `${this.view._short(before)} → ${said}` : said));
+      const isHidden = this._hides(box.item), said = isHidden ? "?" : this.view._short(now);
+      const row = svg("text", { class: changed ? "bold gradient" : "medium quiet", x: short(box.w - 12), y: 66, "font-size": 13, "text-anchor": "end" }, text(changed && !isHidden ? `${this.view._short(before)} → ${said}` : said));
       return changed ? [svg("rect", { class: "changed", x: 1, y: 52, width: short(box.w - 2), height: 20 }), svg("text", { class: "regular quiet", x: 12, y: 66, "font-size": 12 }, text("grad")), row] : [row];
     }
     if (box.shape !== "box" || !model.data.ran) return [];
@@ -303,7 +308,7 @@ export class Stage {
 
   /** NaN, zero and None by a sign besides the colour. @param {import("./view.js").Drawn} box */
   _glyph(box) {
-    if (this.moment.step === 0 || this.hidden) return null;
+    if (this.moment.step === 0 || this._hides(box.item)) return null;
     const nodes = box.shape === "box" ? this._items(box).flatMap((item) => this.model.inside(item)) : [box.item];
     const ran = nodes.some((node) => this.moment.ran(node)) || (box.shape !== "box" && this.moment.isEnd);
     let said = glyphOf(this.view.boxNorm(box), ran);

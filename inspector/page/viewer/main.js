@@ -31,7 +31,8 @@ class App {
     });
     this.actions = {
       select: (/** @type {number} */ item) => this.select(item, true), light: (/** @type {Set<number> | null} */ items, /** @type {string} */ said) => this.light(items, said),
-      open: (/** @type {number} */ group) => this.toggle(group), focus: (/** @type {number} */ item) => this.focus(item), pick: (/** @type {number} */ part) => this.pick(part), move: (/** @type {number} */ node, /** @type {number} */ value) => this.move(node, value), live: Live.of(this.model), hidden: false,
+      open: (/** @type {number} */ group) => this.toggle(group), focus: (/** @type {number} */ item) => this.focus(item), pick: (/** @type {number} */ part) => this.pick(part), move: (/** @type {number} */ node, /** @type {number} */ value) => this.move(node, value), live: Live.of(this.model),
+      hidden: (/** @type {number} */ node) => this.stage._hides(node), answer: (/** @type {number} */ node, /** @type {number} */ value) => this.answer(node, value), isQuiz: false,
     };
     this.stage.live = this.actions.live;
     this.setMoment(this.end, true);
@@ -160,6 +161,29 @@ class App {
     this.jump(item);
     const box = this.shown(item);
     if (box) this.fly(this.around(box.x, box.y, box.w, box.h, 1.5));
+  }
+
+  /** Hide the gradients, to be filled in from the root on. @param {boolean} isOn */
+  setQuiz(isOn) {
+    this.stage.hidden = this.actions.isQuiz = isOn;
+    this.stage.solved.clear();
+    this.actions.live?.reset();
+    byId("moved").hidden = true;
+    byId("quiz").setAttribute("aria-pressed", String(isOn));
+    this.setMoment(this.end);
+    if (isOn) this.select(this.firstBox()?.item ?? -1, true);
+  }
+
+  /** Whether an answer is right, to three digits. @param {number} node @param {number} value */
+  answer(node, value) {
+    const right = this.model.nodes.get("gradient", node);
+    if (!(Math.abs(value - right) <= 2e-3 * Math.max(Math.abs(right), 1e-6))) return false;
+    this.stage.solved.add(node);
+    const left = this.model.gradientsKnown().filter((other) => this.stage._hides(other));
+    this.say(left.length ? `right; ${left.length} left` : "right, and that was the last one");
+    this.panel();
+    this.stage.redraw();
+    return true;
   }
 
   /** Move a leaf of the live figure: what follows is computed by the rules, not measured. @param {number} node @param {number} value */
@@ -376,6 +400,8 @@ class App {
     on("back", () => this.step(-1));
     on("next", () => this.step(1));
     on("heat", () => this.setHeat(!this.stage.heat));
+    byId("quiz").hidden = !this.actions.live;
+    on("quiz", () => this.setQuiz(!this.actions.isQuiz));
     on("fit", () => this.fit());
     on("open-all", () => this.openAll());
     on("close-all", () => this.closeAll());
