@@ -254,7 +254,7 @@ function source(model, place) {
   const lines = model.data.files[place.file], numbers = lines ? Object.keys(lines).map(Number).filter((at) => Math.abs(at - place.line) <= 4).sort((one, other) => one - other) : [];
   const shown = numbers.length ? numbers.map((at) => [at, lines[at]]) : [[place.line, place.code]];
   return section("Source", h("p", { class: "quiet" }, `${place.file}:${place.line}`),
-    h("pre", {}, ...shown.map(([at, code]) => h("span", { class: at === place.line ? "line here" : "line", "data-line": at }, `${code}\n`))));
+    h("pre", { tabindex: 0 }, ...shown.map(([at, code]) => h("span", { class: at === place.line ? "line here" : "line", "data-line": at }, `${code}\n`))));
 }
 
 // ---- values ----------------------------------------------------------------------------------------------

@@ -258,6 +258,7 @@ function across(chains, layers) {
 function pool(layer, wanted, weights, width, x) {
   /** @type {{sum: number, weight: number, start: number}[]} */
   const blocks = [];
+  /** @type {number[]} */
   const offsets = [];
   let offset = 0;
   for (let k = 0; k < layer.length; k++) {
@@ -292,6 +293,7 @@ function down(chains, layers, wires) {
     }
   });
   layers.forEach((layer, k) => { if (heights[k] === 0 && (k === 0 || k === layers.length - 1)) gaps[Math.max(0, k ? k - 1 : k)] = Math.max(24, gaps[Math.max(0, k ? k - 1 : k)] - 18); });
+  /** @type {number[]} */
   const tops = [];
   let top = 0;
   layers.forEach((_, k) => { tops.push(top); top += heights[k] + gaps[k]; });

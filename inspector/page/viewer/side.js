@@ -154,7 +154,7 @@ export class Side {
     byId("tab-calls").hidden = !calls;
     if (!calls) return;
     const head = h("tr", {}, h("th", { scope: "col" }, "norm of grad"), ...calls.indexes.map((/** @type {number} */ index) => h("th", { scope: "col" }, index !== call.index && calls.drawn.includes(index) ? h("a", { href: `backward-${index}.html` }, `call ${index}`) : `call ${index}`)));
-    const lines = calls.parameters.map(([name, norms]) => h("tr", {}, h("th", { scope: "row" }, name), ...norms.map((/** @type {any} */ norm) => h("td", { class: norm === "nan" || norm === "inf" ? "bad" : "" }, normText(norm)))));
+    const lines = calls.parameters.map((/** @type {[string, any[]]} */ [name, norms]) => h("tr", {}, h("th", { scope: "row" }, name), ...norms.map((/** @type {any} */ norm) => h("td", { class: norm === "nan" || norm === "inf" ? "bad" : "" }, normText(norm)))));
     byId("panel-calls").replaceChildren(h("p", { class: "quiet" }, `${plural(calls.indexes.length, "recorded call")}; this page shows call ${call.index}`),
       calls.parameters.length ? h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, ...lines))) : h("p", { class: "quiet" }, "No parameters of modules."),
       calls.more ? h("p", { class: "quiet" }, `${calls.more} more parameters in report.json`) : "");

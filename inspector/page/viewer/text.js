@@ -32,7 +32,7 @@ export function shortenedName(text, room, size, face = "medium") {
   return "…" + letters.join("");
 }
 
-/** One number with four digits: 2, 0.7311, 1.234e−5, nan. @param {any} value */
+/** One number with four digits: 2, 0.7311, 1.234e−5, nan. @param {any} value @returns {string} */
 export function number(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return value.replace("-", MINUS);
@@ -44,7 +44,7 @@ export function number(value) {
   return `${Number(mantissa)}e${Number(exponent)}`.replaceAll("-", MINUS);
 }
 
-/** @param {{re: any, im: any}} value */
+/** @param {{re: any, im: any}} value @returns {string} */
 function complex(value) {
   const negative = typeof value.im === "number" ? value.im < 0 : String(value.im).startsWith("-");
   const size = typeof value.im === "number" ? number(Math.abs(value.im)) : String(value.im).replace("-", "");

@@ -134,6 +134,22 @@ export class View {
     this.opened = opened;
     /** @type {Map<string, import("./layout.js").Placed>} */
     this.known = new Map();
+    /** Which box hides each group; null for an open one. @type {(string | null)[]} */
+    this.hidden = [];
+    /** The group in whose frame the contents of a group lie. */
+    this.frame = new Int32Array(0);
+    this.depth = new Int32Array(0);
+    /** @type {Map<string, Drawn>} */
+    this.drawn = new Map();
+    /** @type {Map<number, Map<string, Segment>>} */
+    this.byFrame = new Map();
+    /** The leaves at each box and how often it uses them. @type {Map<string, Map<number, number>>} */
+    this.chips = new Map();
+    /** @type {Map<number, {top: Map<string, string>, bottom: Map<string, string>}>} */
+    this.ports = new Map();
+    /** @type {Segment[]} */
+    this.segments = [];
+    this.width = this.height = 0;
     const norms = model.norms.concat(model.groups.all("norm")).filter((norm) => typeof norm === "number" && norm > 0).map(Math.log10);
     this.range = [Math.min(...norms), Math.max(...norms)];
     this.update();
@@ -162,13 +178,11 @@ export class View {
     return this.drawn.get(this.hidden[group] || `g${group}`);
   }
 
-  /** Which box hides each group; null for an open one. Frames: where the contents of an open group lie. */
+  /** Find the boxes and frames that are shown. */
   _find() {
     const { model, opened } = this, count = model.groups.count;
-    /** @type {(string | null)[]} */
     this.hidden = new Array(count).fill(null);
     this.frame = new Int32Array(count);
-    /** @type {Map<string, Drawn>} */
     this.drawn = new Map();
     for (let group = 1; group < count; group++) {
       const parent = model.parent[group];
@@ -211,11 +225,8 @@ export class View {
   /** The box at an end of an edge, and the leaves that become chips. */
   _wires() {
     const { model } = this;
-    /** @type {Map<number, Map<string, Segment>>} */
     this.byFrame = new Map();
-    /** @type {Map<string, Map<number, number>>} */
     this.chips = new Map();
-    /** @type {Map<number, {top: Map<string, string>, bottom: Map<string, string>}>} */
     this.ports = new Map();
     this.depth = new Int32Array(model.groups.count);
     for (let group = 1; group < model.groups.count; group++) this.depth[group] = this.depth[model.parent[group]] + 1;
