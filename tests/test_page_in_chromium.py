@@ -59,8 +59,17 @@ class Opened:
         if not url.startswith(("file:", "data:", "blob:")):
             self.said.append(url)
 
+    def settle(self) -> None:
+        """Wait until what was asked for is drawn, which happens in the next frame."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def texts(self, selector: str) -> list[str]:
+        self.settle()
         return self.page.locator(selector).all_text_contents()
+
+    def count(self, selector: str) -> int:
+        self.settle()
+        return self.page.locator(selector).count()
 
 
 @pytest.fixture
@@ -86,6 +95,7 @@ def saddle() -> Report:
 
 
 def place(one: Opened, selector: str) -> tuple[float, float]:
+    one.settle()
     box = one.page.locator(selector).first.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"]
@@ -125,22 +135,19 @@ def test_a_drag_moves_and_the_wheel_zooms_under_the_pointer(show: Any) -> None:
     one.page.mouse.down()
     one.page.mouse.move(640, 670, steps=4)
     one.page.mouse.up()
-    one.page.evaluate("() => new Promise(requestAnimationFrame)")
     assert place(one, "g.card >> nth=0") == pytest.approx((x + 40, y - 30), abs=1)
     one.page.mouse.move(x + 40, y - 30)
     one.page.mouse.wheel(0, -200)
-    one.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert place(one, "g.card >> nth=0")[1] == pytest.approx(y - 30, abs=3)
 
 
 def test_only_what_is_in_view_is_drawn(show: Any) -> None:
     one = show(reports.report_of(graphs.chain(400)))
     one.page.click("#open-all")
-    one.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert 3 < one.page.locator("g.boxes > g").count() < 60
+    assert 3 < one.count("g.boxes > g") < 60
     one.page.click("#fit")
     one.page.wait_for_selector("#stage[data-detail='0']")
-    assert one.page.locator("#stage *").count() < 200
+    assert one.count("#stage *") < 200
 
 
 # ---- details and search -------------------------------------------------------------------------------------
@@ -185,10 +192,10 @@ def test_a_finding_leads_to_its_place_and_lights_the_way(show: Any) -> None:
     one = show(report)
     assert one.texts("#tab-findings") == ["Findings 1"]
     one.page.locator("#panel-findings button").click()
-    assert one.page.locator("g.node.selected").count() == 1
-    assert one.page.locator("g.item.dim").count() < one.page.locator("g.item.lit").count()
+    assert one.count("g.node.selected") == 1
+    assert one.count("g.item.dim") < one.count("g.item.lit")
     one.page.keyboard.press("Escape")
-    assert one.page.locator("g.item.dim").count() == 0
+    assert one.count("g.item.dim") == 0
 
 
 # ---- time ---------------------------------------------------------------------------------------------------
@@ -198,7 +205,7 @@ def test_playback_ends_at_the_state_of_the_report(show: Any) -> None:
     report = saddle()
     one = show(report)
     one.page.click("#before")
-    assert one.page.locator("g.item.ran").count() == 0
+    assert one.count("g.item.ran") == 0
     spoken = []
     for _ in range(5):
         one.page.keyboard.press("]")
@@ -208,7 +215,7 @@ def test_playback_ends_at_the_state_of_the_report(show: Any) -> None:
     ]))}  # fmt: skip
     assert [said.split(":")[0] for said in spoken] == [f"step {number}" for number in range(1, 6)]
     assert [ids[step]["step"] for step in report.calls[0].graph.steps] == [1, 2, 3, 4, 5]
-    assert one.page.locator("g.item.ran").count() == 5
+    assert one.count("g.item.ran") == 5
     grads = set(one.texts("g.card text.gradient"))
     assert grads == {"None → 4", "None → 0"}
     assert one.texts("#moment") == ["after backward"]
@@ -259,14 +266,14 @@ def test_at_the_recorded_point_the_rules_give_torchs_numbers(name: str, show: An
     """Else the page does not offer to move a leaf."""
     one = show(load(GOLDEN / f"{name}.json"))
     one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
-    assert one.page.locator("#details .move").count() == 1
+    assert one.count("#details .move") == 1
     assert "as torch measured" in one.texts("#details .quiet")
 
 
 def test_the_quiz_hides_gradients_and_checks_answers_by_torchs(show: Any) -> None:
     one = show(saddle())
     one.page.click("#quiz")
-    assert "None → 4" not in one.texts("g.card text") and one.page.locator("g.edge-text, text.edge-text").count() == 0
+    assert "None → 4" not in one.texts("g.card text") and one.count("g.edge-text, text.edge-text") == 0
     one.page.locator("#outline li", has_text="x").last.click()
     one.page.fill("#details .move input", "3")
     one.page.click("#details .move button >> text=Check")
@@ -278,13 +285,13 @@ def test_the_quiz_hides_gradients_and_checks_answers_by_torchs(show: Any) -> Non
     assert "Right: 4" in one.texts("#details section p")
     assert "None → 4" in one.texts("g.card text")
     one.page.click("#quiz")
-    assert one.page.locator("text.edge-text").count() == 4
+    assert one.count("text.edge-text") == 4
 
 
 def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
     one = show(load(GOLDEN / "lstm.json"))
     one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
-    assert one.page.locator("#details .move").count() == 0
+    assert one.count("#details .move") == 0
     assert not one.page.locator("#quiz").is_visible()
 
 
@@ -308,7 +315,7 @@ def test_the_keyboard_alone_walks_opens_and_goes_back(show: Any) -> None:
     one.page.focus("#outline [tabindex='0']")
     one.page.keyboard.press("ArrowDown")
     one.page.keyboard.press("Enter")
-    assert one.page.locator("#outline [aria-selected=true]").count() == 1
+    assert one.count("#outline [aria-selected=true]") == 1
 
 
 def test_the_outline_mirrors_the_picture(show: Any) -> None:
@@ -317,7 +324,7 @@ def test_the_outline_mirrors_the_picture(show: Any) -> None:
     assert row.get_attribute("aria-expanded") == "false"
     row.locator(".twist").click()
     assert one.texts(".titles .frame-name") == ["step 1"]
-    assert one.page.locator("#outline li[aria-level='2']").count() >= 10
+    assert one.count("#outline li[aria-level='2']") >= 10
 
 
 def test_the_address_holds_the_state(show: Any) -> None:
@@ -358,8 +365,8 @@ def test_exports_can_be_read(show: Any, tmp_path: Path) -> None:
 def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
     one = show(reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)]))
     one.page.locator("g.node").first.click()
-    assert one.page.locator("body img, #details script").count() == 0
-    assert one.page.locator("script").count() == 2
+    assert one.count("body img, #details script") == 0
+    assert one.count("script") == 2
 
 
 def test_odd_graphs_can_be_looked_at(show: Any) -> None:

@@ -6,6 +6,7 @@ import { isSummary, isUnknown, normText, number, shortened, textWidth, valueText
 const SVG = "http://www.w3.org/2000/svg";
 const FULL = 0.42, NAMES = 0.2;  // scales from which details, and names, are drawn
 const MOST_ELEMENTS = 900;
+const MOST_CURVES = 3000;  // above, wires are straight from afar
 const MARGIN = 80;
 
 /** @param {string} name @param {{[key: string]: string | number}} [attributes] @param {Node[]} children */
@@ -25,6 +26,9 @@ export function pathData(points) {
   for (let k = 2; k + 5 < points.length; k += 6) text += `C${points.slice(k, k + 6).map(short).join(" ")}`;
   return text;
 }
+
+/** @param {number[]} points */
+function line(points) { return `M${Math.round(points[0])} ${Math.round(points[1])}L${Math.round(points[points.length - 2])} ${Math.round(points[points.length - 1])}`; }
 
 /** A stub has two curves, which do not meet. @param {number[]} points */
 function stubData(points) { return `${pathData(points.slice(0, 8))}M${short(points[8])} ${short(points[9])}C${points.slice(10, 16).map(short).join(" ")}`; }
@@ -112,12 +116,13 @@ export class Stage {
 
   /** @param {import("./view.js").Segment[]} segments */
   _manyWires(segments) {
+    const isMany = segments.length > MOST_CURVES;
     /** @type {Map<string, string[]>} */
     const paths = new Map();
     for (const segment of segments) {
       const name = this._wireClass(segment);
       if (!paths.has(name)) paths.set(name, []);
-      /** @type {string[]} */ (paths.get(name)).push(segment.stub ? stubData(segment.points) : pathData(segment.points));
+      /** @type {string[]} */ (paths.get(name)).push(isMany ? line(segment.points) : segment.stub ? stubData(segment.points) : pathData(segment.points));
     }
     return [...paths].map(([name, texts]) => svg("path", { class: `${name} far`, d: texts.join("") }));
   }
