@@ -154,7 +154,9 @@ def test_odd_graphs_have_a_page(graph: Graph) -> None:
 # ---- the live figure ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["saddle", "polynomial", "product", "square", "micrograd", "olah", "cs231n_neuron"])
+@pytest.mark.parametrize(
+    "name", ["saddle", "polynomial", "product", "square", "micrograd", "olah", "cs231n_neuron"]
+)
 def test_scalar_functions_have_their_formulas(name: str) -> None:
     report = load(GOLDEN / f"{name}.json")
     graph = report.calls[0].graph
