@@ -170,6 +170,16 @@ def test_details_say_what_torch_says(show: Any) -> None:
     assert "backward has not run yet" in one.page.locator("#details").inner_text()
 
 
+def test_the_python_expression_reaches_the_tensor(show: Any) -> None:
+    x, y = (torch.tensor(value, requires_grad=True) for value in (2.0, 3.0))
+    z = (x * y).sin() - y**2
+    one = show(reports.report_of(inspector.trace(z)))
+    for name, leaf in (("x", x), ("y", y)):
+        one.page.locator("#outline li", has=one.page.locator(".leaf", has_text=name)).first.click()
+        (code,) = one.texts("#details .copy code")
+        assert eval(code, {"z": z}) is leaf
+
+
 def test_search_finds_by_words_and_filters_and_opens_what_holds_a_result(show: Any) -> None:
     report = load(GOLDEN / "lstm.json")
     one = show(report)
