@@ -114,7 +114,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--backward",
     type=_Backward(),
-    help="Backward call to draw; all: every recorded call.  [default: the first with a finding, else 1]",
+    help="Backward call to draw; all: every recorded call.  "
+    "[default: the first with a finding, else the first that trains]",
 )
 @click.option(
     "--watch",
@@ -122,7 +123,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
-    help="Number of backward calls to record; all hooks are removed afterwards.",
+    help="Number of backward calls that train to record; all hooks are removed afterwards.",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(

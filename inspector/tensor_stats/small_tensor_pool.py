@@ -83,9 +83,9 @@ class SmallTensorPool:
 
     def measure(self) -> None:
         """Measure all copies."""
-        for rows in self._kinds.values():
+        kinds, self._kinds = self._kinds, {}  # another thread may add some meanwhile
+        for rows in kinds.values():
             rows.measure()
-        self._kinds.clear()
 
 
 class _Rows:
@@ -134,7 +134,8 @@ class _Rows:
     def sample(self, row: int) -> torch.Tensor | None:
         """A sample of the elements of a row."""
         self.measure()
-        return None if self._samples is None else self._samples[row]
+        with unobserved():
+            return None if self._samples is None else self._samples[row]
 
 
 def _nonzero(matrix: torch.Tensor) -> list[int]:

@@ -16,6 +16,7 @@ from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.tensors import FAKE_TENSORS, STORAGE_IDENTITY, TRANSFORMS, VERSIONS, VIEWS
+from inspector.torch_api.tracers import TRACE_MODES, TRACERS
 
 CAPABILITIES: tuple[Capability[Any], ...] = (
     ENTRY_POINT,
@@ -36,6 +37,8 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     MODULE_DICTIONARIES,
     TRANSFORMS,
     FAKE_TENSORS,
+    TRACE_MODES,
+    TRACERS,
     FRAME_EVALUATION,
     COMPILER,
     FORMULAS,

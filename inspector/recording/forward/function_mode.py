@@ -15,10 +15,13 @@ from torch.overrides import TorchFunctionMode
 
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.operation_recorder import OperationRecorder
+from inspector.torch_api.frames import function_caller
 from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
+from inspector.util.stand_in_frames import LEVELS, call_as, hide_call
 
 _WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
-"""Functions in C: what they create belongs to their operation, so no line needs tracing inside."""
+"""Functions in C: what they create belongs to their operation, so no line needs tracing inside. If they warn, they
+name the frame that calls them."""
 
 
 class OperationMode(TorchFunctionMode):
@@ -80,10 +83,12 @@ class OperationMode(TorchFunctionMode):
         if not stays_off:
             self._lines.unpause(was_traced, user)
         self._handling += 1
+        caller = function_caller(sys._getframe(1))
+        levels = 1 if type(function) in _WITHOUT_LINES else LEVELS
         try:
-            result = function(*arguments, **options)
+            result = call_as(caller, function, arguments, options, levels)
         except BaseException as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # not this frame
+            hide_call(error)
             if stays_off and self._lines.state.running:
                 sys.settrace(tracer)
             raise

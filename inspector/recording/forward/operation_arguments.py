@@ -127,6 +127,8 @@ def outer_operands(inputs: list[torch.Tensor]) -> list[list[int]] | None:
     """The shapes of the two operands of an operation whose result is larger than either: [n, 1] and [n]."""
     if len(inputs) < 2:
         return None
+    if inputs[0].is_nested or inputs[1].is_nested:  # they have no shape, or a symbolic one
+        return None
     first, second = inputs[0].shape, inputs[1].shape
     if first == second or not first or not second:
         return None

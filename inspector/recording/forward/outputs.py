@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes
 from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import Batch, Pending, is_shared
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import is_changed_view, version_counter
 from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
 
@@ -63,10 +63,10 @@ class Outputs:
         self._batch, self._sources = batch, sources
         self.engine_threads = EngineThreadNodes()
         self.non_finite = NonFiniteInputs()
-        self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
+        self._shared: dict[int, tuple[TensorReference, Pending]] = {}
         self._recorded: dict[Key, StoredOutput] = {}
-        self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
-        self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
+        self._leaves: dict[int, tuple[TensorReference, Place]] = {}
+        self._known: dict[int, tuple[TensorReference, Key, int]] = {}
 
     def __len__(self) -> int:
         return len(self._recorded)
@@ -85,13 +85,13 @@ class Outputs:
         """Record an output; its value is read now. It replaces an earlier tensor with the same key."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
-        self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
+        self._known[id(tensor)] = (reference_to(tensor), key, _version(tensor))
 
     def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
         """Note where a leaf was created; the first location counts."""
         kept = self._leaves.get(id(tensor))
         if kept is None or kept[0]() is not tensor:
-            self._leaves[id(tensor)] = (weakref.ref(tensor), place)
+            self._leaves[id(tensor)] = (reference_to(tensor), place)
 
     def leaf_source(self, tensor: torch.Tensor) -> Source | None:
         """Where a leaf was created; None if not seen."""
@@ -110,7 +110,7 @@ class Outputs:
         Only the last content is kept: an array may be refilled for every batch.
         """
         if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
-            self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
+            self._shared[id(tensor)] = (reference_to(tensor), self.value(tensor))
 
     def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content noted by `note_shared`, or None."""
