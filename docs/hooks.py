@@ -136,6 +136,7 @@ def formats_table() -> str:
 
 
 _HOLDS = {
+    "page": "the page of a call, to explore its graph in",
     "picture": "one picture: both panels, one panel, or one step",
     "pages": "one picture, or one on each page",
     "moments": "all moments, one after the other",

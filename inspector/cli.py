@@ -108,7 +108,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="Output format; repeatable. torchviz: torchviz's own picture of the same root.  [default: svg]",
+    help="Output format; repeatable. html: a page to explore the graph in; torchviz: torchviz's own picture of "
+    "the same root.  [default: svg and html]",
 )
 @click.option(
     "--backward",
@@ -214,6 +215,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     type=click.Choice(CHOICES["annotate"]),
     help="Also print the findings as annotations for a CI service.",
 )
+@click.option("--open", "opens", is_flag=True, help="Show the page in a browser.")
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
@@ -335,6 +337,7 @@ def _options(parameters: dict[str, Any]) -> Options:
             fail_on=parameters["fail_on"],
             annotate=parameters["annotate"],
         ),
+        opens=parameters["opens"],
     )
 
 

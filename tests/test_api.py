@@ -304,7 +304,7 @@ def test_a_picture():
     x = leaf()
     z = x**2
     picture = inspector.draw(z)
-    svg = picture._repr_svg_()
+    svg = picture._repr_mimebundle_()["image/svg+xml"]
     assert svg.startswith(("<svg", "<?xml")) and "PowBackward" in svg
     assert picture.svg() == inspector.draw(picture.graph).svg()
     assert picture.svg(theme="dark") != picture.svg()
@@ -425,3 +425,21 @@ def test_doors():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = inspector.nothing
     assert "torch" in sys.modules
+
+
+def test_a_notebook_shows_the_page_of_a_recording(monkeypatch) -> None:
+    with inspector.record() as recording:
+        x = torch.tensor(2.0, requires_grad=True)
+        (x * x).backward()
+    bundle = recording._repr_mimebundle_()
+    assert list(bundle) == ["text/html", "image/svg+xml", "text/plain"]
+    assert bundle["text/html"].startswith("<iframe srcdoc=") and "allow-same-origin" not in bundle["text/html"]
+    monkeypatch.setattr("inspector.api.notebook.MOST_BYTES", 1000)
+    assert list(recording._repr_mimebundle_()) == ["image/svg+xml", "text/plain"]
+    assert "the page is not shown" in recording._repr_mimebundle_()["text/plain"]
+
+
+def test_a_recording_of_nothing_says_so() -> None:
+    with inspector.record() as recording:
+        pass
+    assert recording._repr_mimebundle_() == {"text/plain": "no backward call was recorded"}

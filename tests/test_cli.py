@@ -383,7 +383,7 @@ def test_a_saved_report_is_drawn_again_without_torch(inspect_script):
     for name in files.keys() - {"report.json", ".gitignore"}:
         (ran.folder / OUTPUT / name).unlink()
     ended = subprocess.run(
-        [sys.executable, poisoned, f"{OUTPUT}/report.json"],
+        [sys.executable, poisoned, "-f", "svg", f"{OUTPUT}/report.json"],
         cwd=ran.folder,
         env=environment(),
         capture_output=True,

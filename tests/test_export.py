@@ -15,7 +15,7 @@ from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.frame_overlay import lay_over
 from inspector.export.optional_dependency import MissingExtra
 
-OF_SCENES = [name for name, format in WRITERS.items() if format.holds not in ("graph", "original")]
+OF_SCENES = [name for name, format in WRITERS.items() if format.holds not in ("graph", "page", "original")]
 OF_GRAPHS = [name for name, format in WRITERS.items() if format.holds == "graph"]
 
 _DIGESTS = """
@@ -23,11 +23,17 @@ import graphs, hashlib
 from figures import hostile, steps
 from inspector.export import WRITERS, write_graph, write_scenes
 from inspector.export.formats import write_torchviz
+from inspector.graph import unknown
+from inspector.page import still_of, write_page
+from inspector.report import BackwardCall
 for name, format in WRITERS.items():
     if format.holds == "graph":
         files = [write_graph(name, graphs.SHAPES["S3"]())]
     elif format.holds == "original":
         files = [write_torchviz('digraph { n0 [label="x\\n (2)"] n0 -> n1 }')]
+    elif format.holds == "page":
+        call = BackwardCall(1, unknown("not asked"), graphs.SHAPES["S3"]())
+        files = [write_page(call, still=still_of(hostile(), "light"))]
     else:
         files = [write_scenes(name, scenes) for scenes in (steps("S3"), [hostile()])]
     print(name, *(hashlib.sha256(file).hexdigest() for file in files))

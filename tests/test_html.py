@@ -1,19 +1,15 @@
-"""HTML: a page that needs nothing else, and fragments for reveal.js."""
+"""HTML: fragments for reveal.js, and the table of gradients."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from html.parser import HTMLParser
 
 import pytest
-from figures import HOSTILE, figure, hostile, moments, steps
+from figures import figure, hostile, moments, steps
 
 from inspector.export.gradient_table import table
-from inspector.export.html import write_html
 from inspector.export.reveal import write_reveal
-from inspector.scene.theme import THEMES
 
 VOID = {"meta", "input", "rect", "circle", "path", "br"}
 
@@ -44,10 +40,9 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-@pytest.mark.parametrize("write", [write_html, write_reveal])
 @pytest.mark.parametrize("scenes", [moments("S5"), steps("S3"), (hostile(),), (figure("S5").scene,)])
-def test_it_needs_nothing_else_and_ids_are_unique(write, scenes) -> None:
-    file = write(scenes)
+def test_it_needs_nothing_else_and_ids_are_unique(scenes) -> None:
+    file = write_reveal(scenes)
     page = Page(file)
     assert not {"script", "link", "img", "iframe", "object", "b"} & {tag for tag, _ in page.elements}
     attributes = [attribute for _, found in page.elements for attribute in found]
@@ -57,37 +52,7 @@ def test_it_needs_nothing_else_and_ids_are_unique(write, scenes) -> None:
     assert len(set(ids)) == len(ids)
 
 
-# ---- the page ---------------------------------------------------------------------------------------------
-
-
-def test_the_policy_allows_the_one_style_sheet_and_nothing_else() -> None:
-    file = write_html(moments("S5"))
-    (style,) = re.findall(r"<style>(.*?)</style>", file.decode(), re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    (policy,) = (meta["content"] for meta in Page(file).all("meta") if "http-equiv" in meta)
-    assert str(policy).startswith(f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:")
-
-
-def test_a_button_for_each_moment_and_the_first_is_chosen() -> None:
-    page = Page(write_html(steps("S3")))
-    buttons = page.all("input")
-    assert [button["type"] for button in buttons] == ["radio"] * len(steps("S3"))
-    assert ["checked" in button for button in buttons] == [True] + [False] * (len(buttons) - 1)
-    assert [label["for"] for label in page.all("label")] == [button["id"] for button in buttons]
-    assert len(page.all("svg")) == len(buttons)
-
-
-def test_the_title_is_what_all_moments_share_and_the_figures_hold_text() -> None:
-    text = write_html(moments("S5")).decode()
-    assert "<title>z = x**2 - y**2</title>" in text
-    assert ">AccumulateGrad</text>" in text
-    assert text.count("@font-face") == 4
-
-
-def test_the_table_of_gradients_is_a_table() -> None:
-    text = write_html(moments("S5")).decode()
-    assert '<th scope="row">x</th><td>2</td><td>None</td><td>4</td>' in text
-    assert '<th scope="row">z</th><td>4</td><td>None</td><td>None (not a leaf)</td>' in text
+# ---- the table of gradients --------------------------------------------------------------------------------
 
 
 def test_a_line_that_is_no_row_is_told_below_the_table() -> None:
@@ -95,21 +60,6 @@ def test_a_line_that_is_no_row_is_told_below_the_table() -> None:
     assert told.count("<tr>") == 2
     assert told.endswith("<p>backward raised: &lt;boom&gt;</p>\n")
     assert table("") == ""
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_page_wears_the_theme(theme: str) -> None:
-    text = write_html(moments("S5"), theme=theme).decode()
-    assert f"background: {THEMES[theme]['ground']}" in text
-    assert f"color-scheme: {'dark' if theme == 'dark' else 'light'}" in text
-
-
-def test_hostile_texts_are_only_text() -> None:
-    text = write_html([hostile()]).decode()
-    assert "<script>" not in text
-    assert "alert(1)" in text
-    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e]", text)
-    assert HOSTILE[0] not in text
 
 
 # ---- reveal.js --------------------------------------------------------------------------------------------

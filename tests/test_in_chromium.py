@@ -20,7 +20,6 @@ from playwright.sync_api import Browser, Page
 from running import GALLERY
 
 from inspector.export.drawing_primitives import runs, start_of
-from inspector.export.html import write_html
 from inspector.export.reveal import write_reveal
 from inspector.figure import Figure, draw, frames
 from inspector.options import STYLE_NAMES, FigureOptions
@@ -216,30 +215,13 @@ def test_outlines_lie_where_the_browser_sets_the_text(page: Page) -> None:
         assert box == pytest.approx([text["area"]["x"], text["area"]["right"]], abs=0.15 * run.size)
 
 
-# ---- pages ------------------------------------------------------------------------------------------------
-
-
-def test_the_page_breaks_no_policy_of_its_own_and_shows_one_moment(page: Page) -> None:
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.set_content(write_html(steps("S3")).decode())
-    seen = "[...document.querySelectorAll('svg')].map(svg => getComputedStyle(svg).visibility == 'visible')"
-    count = len(steps("S3"))
-    assert page.evaluate(seen) == [index == 0 for index in range(count)]
-    page.focus("#moment-0")
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate(seen) == [index == 1 for index in range(count)]
-    page.click("label:last-of-type")
-    assert page.evaluate(seen) == [index == count - 1 for index in range(count)]
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert said == []
+# ---- fragments --------------------------------------------------------------------------------------------
 
 
 def test_hostile_texts_do_nothing(page: Page) -> None:
     page.add_init_script("window.alert = () => { window.harmed = true; }")
-    for file in (write_html([hostile()]), write_reveal([hostile()])):
-        page.set_content(file.decode())
-        assert page.evaluate("[!!window.harmed, document.querySelectorAll('script').length]") == [False, 0]
+    page.set_content(write_reveal([hostile()]).decode())
+    assert page.evaluate("[!!window.harmed, document.querySelectorAll('script').length]") == [False, 0]
 
 
 def test_fragments_lead_from_one_frame_to_the_next(page: Page) -> None:

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.diagnosis import diagnose_report
+from inspector.diagnosis.mark_graph import mark_graph
 from inspector.export import write_scenes
-from inspector.figure import draw, frames
+from inspector.figure import draw
 from inspector.options.choices import STYLE_NAMES
 from inspector.options.figure_options import FigureOptions
+from inspector.page import PageSource, still_of, write_page
 from inspector.report import load
 from inspector.report.model import BackwardCall
 
 THEMES = ("light", "dark")
-MOST_STEPS = 30
-"""Above this a figure is shown step by step only where it folds the steps."""
+MOST_UNFOLDED = 30
+"""Up to this number of Nodes the style of small graphs is shown first."""
 MOST_NODES = 100
 """Above this only the style that folds is shown: the others draw every Node."""
 PEER_LIMIT = 120
@@ -27,15 +30,16 @@ _LEGIBLE = (1150, 650)
 """Points of a figure that is still read with ease on the page."""
 _HERE = Path(__file__).resolve().parent
 ROOT = _HERE.parent.parent
+PAGE = "page.html"
+"""The name of a script's page, in its folder."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in one style: its size in points, whether there are steps, and what did not come out as wished."""
+    """A figure in one style: its size in points, and what did not come out as wished."""
 
     style: str
     size: tuple[int, int]
-    steps: bool
     remarks: tuple[str, ...]
 
 
@@ -61,27 +65,25 @@ def make_entry(script: Path, folder: Path) -> Entry:
     own = folder / script.stem
     own.mkdir(parents=True, exist_ok=True)
     _run(["-m", "inspector", "--quiet", "-f", "dot", "-o", f"{own}/", str(script)])
-    call = load(own / "report.json").calls[0]
+    report = diagnose_report(load(own / "report.json"))
+    mark_graph(report)
+    call = report.calls[0]
     peer = _draw_peer(script, own)
     source = script.read_text("utf-8")
     about = (ast.get_docstring(ast.parse(source)) or script.stem).splitlines()[0]
     count = sum(1 for _ in call.graph.functions())
     styles = STYLE_NAMES if count <= MOST_NODES else ("modules",)
     note = "" if count <= MOST_NODES else f"the other styles would draw all of the {count:,} Nodes"
-    drawn = tuple(_draw(call, style, own, count <= MOST_STEPS) for style in styles)
-    return Entry(
-        script.stem, about, _without_docstring(source), _best(drawn, count <= MOST_STEPS), drawn, note, peer
-    )
+    drawn = tuple(_draw(call, style, own) for style in styles)
+    still = still_of(draw(call.graph, call=call.location["code"]).scene, "light")
+    (own / PAGE).write_bytes(write_page(call, PageSource(report, {script.name: source}), still=still))
+    best = _best(drawn, count <= MOST_UNFOLDED)
+    return Entry(script.stem, about, _without_docstring(source), best, drawn, note, peer)
 
 
 def picture(style: str, theme: str) -> str:
     """The name of a picture's file."""
     return f"{style}.{theme}.svg"
-
-
-def steps(style: str, theme: str) -> str:
-    """The name of the file that shows a figure step by step."""
-    return f"{style}.{theme}.html"
 
 
 def _best(drawn: Sequence[Drawn], few: bool) -> str:
@@ -92,17 +94,13 @@ def _best(drawn: Sequence[Drawn], few: bool) -> str:
     return "attributes" if width <= _LEGIBLE[0] and height <= _LEGIBLE[1] else "circuit"
 
 
-def _draw(call: BackwardCall, style: str, folder: Path, few: bool) -> Drawn:
+def _draw(call: BackwardCall, style: str, folder: Path) -> Drawn:
     look, code = FigureOptions(style=style), call.location["code"]
     figure = draw(call.graph, look, call=code)
     scene = list(figure.panels.values())[-1]
-    stepped = few or style == "modules"
-    moments = list(frames(call.graph, look, call=code).panels.values()) if stepped else []
     for theme in THEMES:
         (folder / picture(style, theme)).write_bytes(write_scenes("svg", [scene], theme=theme))
-        if stepped:
-            (folder / steps(style, theme)).write_bytes(write_scenes("html", moments, theme=theme))
-    return Drawn(style, (round(scene.width), round(scene.height)), stepped, figure.remarks)
+    return Drawn(style, (round(scene.width), round(scene.height)), figure.remarks)
 
 
 def _draw_peer(script: Path, folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from gallery.page.figures import THEMES, Drawn, Entry, picture, steps
+from gallery.page.figures import PAGE, THEMES, Drawn, Entry, picture
 from inspector.options.choices import STYLE_NAMES
 from inspector.scene.theme import THEMES as COLOURS
 
@@ -67,8 +67,8 @@ for (const button of document.querySelectorAll('button'))
 """
 _LEAD = (
     "Every script of the gallery, run as it is by <code>inspect</code>, in every style. Left: the script, and "
-    "what torchviz draws of it before its first <code>backward()</code>. Right: ours, after it; step by step it "
-    "leads from before over every step of the engine to after. Choose a style below a figure, or for all above."
+    "what torchviz draws of it before its first <code>backward()</code>. Right: ours, after it; the page below it "
+    "shows the whole graph, step by step. Choose a style below a figure, or for all above."
 )
 
 
@@ -126,8 +126,7 @@ def _figures(entry: Entry) -> Iterator[str]:
         yield "<figure>"
         yield from (_link(entry, drawn, theme) for theme in THEMES)
         yield f"<figcaption>{drawn.style}"
-        for theme in THEMES if drawn.steps else ():
-            yield f'<a class="{theme}" href="{entry.name}/{steps(drawn.style, theme)}">step by step</a>'
+        yield f'<a href="{entry.name}/{PAGE}">explore the graph</a>'
         yield "".join(f" · {escape(remark)}" for remark in (*drawn.remarks, *([entry.note] if entry.note else [])))
         yield "</figcaption></figure>\n"
     yield '</div>\n<div class="strip">\n'

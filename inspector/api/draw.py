@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from inspector.api.notebook import notebook_bundle
 from inspector.export import WRITERS, format_of, write_graph, write_scenes
 from inspector.export.svg import write_svg
 from inspector.figure import Figure
 from inspector.figure import draw as lay_out
-from inspector.graph import Graph
+from inspector.graph import Graph, unknown
 from inspector.options.choices import (
     Arrows,
     Canvas,
@@ -24,11 +25,13 @@ from inspector.options.choices import (
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
+from inspector.page import still_of, write_page
+from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
 
 
 class Picture:
-    """A drawn graph. Notebooks display it as a picture.
+    """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
     theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
     """
@@ -61,6 +64,9 @@ class Picture:
         holds = WRITERS[format].holds
         if holds == "original":
             raise ValueError(f"{target.name}: torchviz needs a live graph: inspector.make_dot(z, original=True)")
+        if holds == "page":
+            write_bytes_atomically(target, self._page(theme or self.theme))
+            return
         if holds == "graph":
             write_bytes_atomically(target, write_graph(format, self.graph))
             return
@@ -68,8 +74,16 @@ class Picture:
         content = write_scenes(format, scenes, theme=theme or self.theme, text=text or self.text or _TEXT_IN_FILES)
         write_bytes_atomically(target, content)
 
-    def _repr_svg_(self) -> str:
-        return self.svg(text=self.text or "plain")
+    @property
+    def _call(self) -> BackwardCall:
+        return BackwardCall(1, unknown("the graph was traced"), self.graph)
+
+    def _page(self, theme: Theme) -> bytes:
+        still = still_of(self.figure.scene, theme)
+        return write_page(self._call, still=still, theme="dark" if theme == "dark" else None)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or "plain")
 
 
 _TEXT_IN_FILES: Text = "path"

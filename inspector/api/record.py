@@ -7,8 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from inspector.api.notebook import notebook_bundle
 from inspector.diagnosis import diagnose_report
+from inspector.diagnosis.mark_graph import mark_graph
+from inspector.figure import draw
+from inspector.graph import is_unknown
 from inspector.options.choices import MODES, Mode, check_choice
+from inspector.page import PageSource
 from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
@@ -78,6 +83,17 @@ class BlockRecording:
     def save(self, path: str | Path) -> None:
         """Write a report.json. Raises OSError."""
         save(self.report(), path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """For a notebook: the page of the first call with a finding, else of the first call."""
+        report = self.report()
+        if not report.calls:
+            return {"text/plain": "no backward call was recorded"}
+        mark_graph(report)
+        found = {finding.backward_call for finding in report.findings}
+        call = next((call for call in report.calls if call.index in found), report.calls[0])
+        code = None if is_unknown(call.location) else call.location["code"]
+        return notebook_bundle(call, draw(call.graph, call=code).scene, source=PageSource(report))
 
     @property
     def _first(self) -> BackwardCall:

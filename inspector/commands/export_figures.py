@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,9 +16,10 @@ from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
-from inspector.layout.errors import LayoutFailed
+from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.page import PageSource, files_of, still_of, write_page
 from inspector.plots import plot_graph, why_no_plot
-from inspector.report import BackwardCall
+from inspector.report import BackwardCall, Report
 from inspector.report.originals import NOT_TAKEN, Original
 from inspector.scene import Scene
 from inspector.styles.code_lines import listed_file
@@ -34,15 +36,20 @@ class Written:
 
 
 def write_pictures(
-    call: BackwardCall, destination: Destination, options: DrawOptions, original: Original | None = None
+    call: BackwardCall,
+    destination: Destination,
+    options: DrawOptions,
+    original: Original | None = None,
+    report: Report | None = None,
 ) -> Written:
     """Draw a call and write its files.
 
-    original: torchviz's picture of the call, for its format; if there is none, a remark says so.
+    original: torchviz's picture of the call, for its format; if there is none, a remark says so. report: the run,
+    of which a page shows the findings and the other calls.
     Raises TooManyBoxes or LayoutFailed if the call cannot be drawn, ValueError for an unknown path, MissingExtra
     for a format that is not installed, OSError if a file cannot be written.
     """
-    drawn = _Drawn(call, options)
+    drawn = _Drawn(call, options, report)
     destination.folder.mkdir(parents=True, exist_ok=True)
     files, remarks = list[Path](), list[str]()
     for format in destination.formats:
@@ -75,7 +82,33 @@ def _write_original(original: Original, index: int, destination: Destination, wr
 def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
     if WRITERS[format].holds == "graph":
         return write_graph(format, drawn.call.graph)
+    if WRITERS[format].holds == "page":
+        return _page(drawn)
     return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
+
+
+def _page(drawn: _Drawn) -> bytes:
+    """The page of a call. Where no script runs it shows the picture, if that can be drawn."""
+    try:
+        still = still_of(drawn.figure.scene, drawn.look.theme)
+    except (LayoutFailed, TooManyBoxes):
+        still = ""
+    theme = "dark" if drawn.look.theme == "dark" else None
+    return write_page(drawn.call, PageSource(drawn.report, _sources(drawn)), still=still, theme=theme)
+
+
+def _sources(drawn: _Drawn) -> dict[str, str]:
+    """The text of the user's files, as far as they can be read."""
+    found = dict[str, str]()
+    folder = drawn.look.folder
+    if folder is None:
+        return found
+    for name in files_of(drawn.call):
+        path = folder / name
+        if path.suffix == ".py" and not name.startswith("site-packages/"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found[name] = path.read_text("utf-8")
+    return found
 
 
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
@@ -114,8 +147,9 @@ def _script(graph: Graph, options: DrawOptions) -> str | None:
 class _Drawn:
     """The figures of a call, each drawn on first use."""
 
-    def __init__(self, call: BackwardCall, options: DrawOptions) -> None:
+    def __init__(self, call: BackwardCall, options: DrawOptions, report: Report | None) -> None:
         self.call = call
+        self.report = report
         self.look = options
 
     @cached_property
@@ -147,7 +181,7 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
     """The files of a format, and the content of each."""
     call, options = drawn.call, drawn.look
     sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
-    plot = options.plot and WRITERS[format].holds != "graph" and why_no_plot(call.graph) is None
+    plot = options.plot and WRITERS[format].holds not in ("graph", "page") and why_no_plot(call.graph) is None
     plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
     if destination.file is None:
         start = f"backward-{call.index}"
@@ -165,7 +199,7 @@ def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scen
     """
     holds, options = WRITERS[format].holds, drawn.look
     ran = drawn.call.graph.ran
-    if holds in ("graph", "moments"):
+    if holds in ("graph", "moments", "page"):
         yield "", _steps if options.frames else _panels
         return
     yield "", lambda drawn: [drawn.figure.scene]

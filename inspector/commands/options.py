@@ -13,6 +13,7 @@ from inspector.options.figure_options import FigureOptions
 FORMATS = tuple(WRITERS)
 ORIGINAL = "torchviz"
 """The format drawn by torchviz itself, while the script runs."""
+DEFAULT_FORMATS = ("svg", "html")
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
 
@@ -21,6 +22,7 @@ DEFAULT_WATCH = 3
 class DrawOptions:
     """What figures look like and what they show (`figure`).
 
+    theme: of the pictures; a page follows the reader's system unless it is dark.
     frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
     beside the graph; None if unknown. plot: also draw curves with tangents.
     """
@@ -106,13 +108,15 @@ class Destination:
 
 @dataclass(frozen=True)
 class Options:
-    """All options of one run. hint: a last line to print, or an empty text."""
+    """All options of one run. hint: a last line to print, or an empty text. opens: whether to show the page in a
+    browser."""
 
     watch: WatchOptions
     draw: DrawOptions
     destination: Destination
     checks: CheckOptions = CheckOptions()
     hint: str = ""
+    opens: bool = False
 
 
 class OptionError(ValueError):
@@ -126,7 +130,7 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     """
     path = Path(output or DEFAULT_FOLDER).absolute()
     if not path.suffix or path.is_dir() or (output or "").endswith("/"):
-        return Destination(path, None, _installed(formats or ("svg",)))
+        return Destination(path, None, _installed(formats or DEFAULT_FORMATS))
     format = format_of(path.name)
     if format is None:
         raise OptionError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inspector.commands.ci_annotations import FOUND, fails
 from inspector.commands.export_figures import write_pictures
+from inspector.commands.open_page import open_page
 from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.output_folder import cannot_write, display_path
 from inspector.commands.render_subprocess import FILE, REMARK
@@ -15,8 +16,10 @@ from inspector.diagnosis import diagnose_report
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph.grad_scale import without_grad_scale
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.page import write_index
 from inspector.report import BackwardCall, Report, ReportError, load
 from inspector.report.originals import Original, load_originals, original_of
+from inspector.util.atomic_write import write_bytes_atomically
 from inspector.util.stderr import discard, say, stderr
 
 FAILED = 1
@@ -45,9 +48,13 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
         for call in calls:
             original = original_of(originals, call.index)
-            status = max(status, _draw(call, options, files, original))
+            status = max(status, _draw(call, options, files, original, report))
+        if status == 0:
+            _write_index(report, options, files)
     except (ReportError, LookupError, ValueError) as error:  # ValueError: an unknown path
         return _complain(str(error.args[0]), USAGE)
+    except OSError as error:
+        return _complain(cannot_write(error, options.destination.folder), FAILED)
     except KeyboardInterrupt:  # files are written atomically
         return _complain("interrupted before the pictures were finished", INTERRUPTED)
     if quiet:
@@ -60,6 +67,8 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
             show(stderr_console(), report, drawn)
         except OSError:  # stderr is full, or its reader is gone
             discard(stderr())
+        if options.opens:
+            open_page(files)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
@@ -74,7 +83,9 @@ def _selected(report: Report, options: Options) -> list[BackwardCall]:
     return calls
 
 
-def _draw(call: BackwardCall, options: Options, files: list[Path], original: Original) -> int:
+def _draw(
+    call: BackwardCall, options: Options, files: list[Path], original: Original, report: Report
+) -> int:
     """Draw one call and add the files written to `files`; return the exit status."""
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
@@ -82,7 +93,7 @@ def _draw(call: BackwardCall, options: Options, files: list[Path], original: Ori
     try:
         with working(stderr_console(), "drawing"):
             drawn = replace(call, graph=without_grad_scale(call.graph, call.setting.scale))
-            written = write_pictures(drawn, options.destination, options.draw, original)
+            written = write_pictures(drawn, options.destination, options.draw, original, report)
     except (TooManyBoxes, LayoutFailed) as error:
         return _complain(f"backward call {call.index} cannot be drawn: {error}", FAILED)
     except OSError as error:
@@ -94,6 +105,16 @@ def _draw(call: BackwardCall, options: Options, files: list[Path], original: Ori
         _print(f"{REMARK}{remark}")
     files += written.files
     return 0
+
+
+def _write_index(report: Report, options: Options, files: list[Path]) -> None:
+    """Write `index.html`, if the folder has pages."""
+    names = [file.name for file in files]
+    if options.destination.file is None and "html" in options.destination.formats:
+        path = options.destination.folder / "index.html"
+        pages = [name for name in names if name.endswith(".html")]
+        write_bytes_atomically(path, write_index(report, pages, [name for name in names if name.endswith(".svg")]))
+        files.append(path)
 
 
 def _complain(message: str, status: int) -> int:

@@ -245,6 +245,10 @@ class _Inspection:
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
         self.output.show_files(files)
+        if self._options.opens:
+            from inspector.commands.open_page import open_page
+
+            open_page(files)
 
 
 def _itself(name: str, children: str | None) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from inspector.graph import Graph
     from inspector.scene import Scene
 
-Holds = Literal["picture", "pages", "moments", "graph", "original"]
+Holds = Literal["picture", "pages", "moments", "graph", "page", "original"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class Format:
     """One file format.
 
     holds: what one file contains. `picture`: one picture (both panels, one of them, or a step); `pages`: one
-    picture or several; `moments`: all moments, in order; `graph`: the Graph, without a layout; `original`:
-    torchviz's drawing of the same roots, made before backward ran.
-    writer: `module:function` of this package, imported on use, since each needs its own libraries. needs: the
-    package of the extra `slides` that the format requires.
+    picture or several; `moments`: all moments, in order; `graph`: the Graph, without a layout; `page`: the page of
+    a call; `original`: torchviz's drawing of the same roots, made before backward ran.
+    writer: `module:function` of this package, imported on use, since each needs its own libraries; empty for the
+    page, which the package `page` writes. needs: the package of the extra `slides` that the format requires.
     """
 
     suffix: str
@@ -44,7 +44,7 @@ class Format:
 
 WRITERS: Mapping[str, Format] = {
     "svg": Format(".svg", "picture", "svg:write_svg"),
-    "html": Format(".html", "moments", "html:write_html"),
+    "html": Format(".html", "page", ""),
     "pdf": Format(".pdf", "pages", "pdf:write_pdf"),
     "png": Format(".png", "picture", "png:write_png"),
     "pptx": Format(".pptx", "moments", "pptx:write_pptx", needs="pptx"),

@@ -36,13 +36,6 @@ def write_svg(scene: Scene, *, theme: str = "light", text: Text = "path", ground
     return "".join((*opening(scene, drawing), fonts, *_canvas(scene, drawing, ground), *_panels(scene, drawing)))
 
 
-def draw_embedded(scene: Scene, theme: str, fonts: str) -> str:
-    """The Scene as an svg element of a page that embeds its fonts (`font_rules`). fonts: the prefix of their
-    names."""
-    drawing = SvgDrawing(find_theme(theme), "embed", identifier(scene.prefix), fonts)
-    return "".join((*opening(scene, drawing), *_canvas(scene, drawing, True), *_panels(scene, drawing)))
-
-
 def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
     """The opening svg tag, and the title and description of the Scene."""
     size = f"{decimal(scene.width)} {decimal(scene.height)}"

@@ -35,7 +35,7 @@ def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
 
 def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    ignored = _lines_of_modules(context)
+    ignored = context.lines_of_modules
     lines: dict[int, _Line] = {}
     for item in items:
         line = None if isinstance(item, FoldedBox) else _line(context, item)
@@ -55,16 +55,6 @@ def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
 def _of_line(context: FoldingContext, lines: dict[int, _Line], line: _Line, position: int) -> list[int]:
     """The neighbours of a function that are of this line."""
     return [other for other in context.beside(position) if lines.get(other) == line]
-
-
-def _lines_of_modules(context: FoldingContext) -> set[_Line]:
-    """Lines that call a module: the functions they created are not one expression."""
-    found = set()
-    for position, path in enumerate(context.paths):
-        line = _line(context, position) if path else None
-        if line is not None:
-            found.add(line)
-    return found
 
 
 def _line(context: FoldingContext, position: int) -> _Line | None:

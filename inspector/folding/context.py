@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from inspector.folding.boxes import FoldedBox, Item, following_items, members
 from inspector.folding.module_paths import Path, common, module_paths, name_of
@@ -51,6 +52,12 @@ class FoldingContext:
 
     def __len__(self) -> int:
         return len(self.topology)
+
+    @cached_property
+    def lines_of_modules(self) -> set[tuple[str, int]]:
+        """Lines that call a module: the functions they created are not one expression."""
+        places = (self.function(position)["source"] for position, path in enumerate(self.paths) if path)
+        return {line for line in map(file_and_line, places) if line is not None}
 
     def function(self, position: int) -> FunctionRow:
         """The attributes of a function."""

@@ -158,10 +158,12 @@ def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
         parts.append(f"not checked: {', '.join(explained)}")
     if not report.checked:
         parts.append("nothing was checked")
-    lines = wrapped(Text("checks  ", style=QUIET), Text("; ".join(parts), style=QUIET), width)
-    for page in [file for file in files if file.endswith(".html")][:1]:
-        lines.append(Text.assemble(("page    ", QUIET), page))
-    return lines
+    return wrapped(Text("checks  ", style=QUIET), Text("; ".join(parts), style=QUIET), width) + page_line(files)
+
+
+def page_line(files: Sequence[str]) -> list[Text]:
+    """The path of the page, if one was written."""
+    return [Text.assemble(("page    ", QUIET), page) for page in files if page.endswith(".html")][:1]
 
 
 def _few(names: Sequence[str], most: int = 2) -> str:

@@ -58,7 +58,8 @@ def show_gradcheck(console: Console, results: Sequence[Any]) -> None:
 
 def show_files(console: Console, files: Sequence[str]) -> None:
     """Print the names of written files."""
-    print_lines(console, findings_and_footer.files_written(files, min(console.width, _WIDEST)))
+    written = findings_and_footer.files_written(files, min(console.width, _WIDEST))
+    print_lines(console, [*written, *findings_and_footer.page_line(files)])
 
 
 def show_hint(console: Console, hint: str) -> None:
