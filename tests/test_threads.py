@@ -67,6 +67,53 @@ def test_each_thread_has_its_model(errors):
     assert all(parameter.grad is not None for model in models for parameter in model.parameters())
 
 
+CLEARING = """
+    import threading, torch, inspector
+    torch.set_num_threads(1)
+
+    def train(model):
+        for _ in range(3):
+            model.zero_grad()
+            model(torch.ones(4, 20)).sum().backward()
+
+    for _ in range(12):
+        models = [torch.nn.Sequential(torch.nn.Linear(20, 20), torch.nn.Linear(20, 1)) for _ in range(6)]
+        threads = [threading.Thread(target=train, args=(model,)) for model in models]
+        with inspector.record(watch=18) as recording:
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+        assert recording.failure is None and len(recording.calls) == 18
+    print("alive")
+"""
+
+
+def test_grads_that_another_thread_replaces_are_not_read(inspect_script):
+    """torch itself dies of `p.grad` in one thread and `p.grad = None` in another."""
+    ran = inspect_script.plain(CLEARING)
+    assert (ran.status, ran.stdout) == (0, "alive\n"), ran.stderr
+
+
+def test_grads_outside_of_the_graph_are_unknown_with_several_threads(errors):
+    models = [torch.nn.Linear(3, 1) for _ in range(3)]
+    with inspector.record(watch=3) as recording:
+        run_in_threads([lambda model=model: model(torch.ones(3)).sum().backward() for model in models])
+    assert recording.failure is None and not errors.seen
+    for call in recording.calls:
+        leaves = [row for _, row in call.graph.tensors() if row["is_leaf"] and row["requires_grad"]]
+        assert len(leaves) == 2 and all(row["after"]["grad"] in ([[1.0] * 3], [1.0]) for row in leaves)
+
+
+def test_one_thread_beside_the_main_thread_reads_all_grads(errors):
+    both = torch.nn.ModuleList([torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)])
+    trained, other = both
+    other(torch.ones(3)).sum().backward()
+    with inspector.record(both) as recording:
+        run_in_threads([lambda: trained(torch.ones(3)).sum().backward()])
+    assert recording.failure is None and not errors.seen
+    after = [row["calls"][0]["after"] for row in recording.report().inventory.parameters]
+    assert len(after) == 4 and not any("unknown" in str(grad) for grad in after)
+
+
 def test_the_recording_ends_while_threads_run_backward(errors):
     weight = torch.randn(5, requires_grad=True)
     started, may_end = threading.Barrier(5), threading.Event()

@@ -14,6 +14,7 @@ from typing import Any
 from inspector.folding import fold
 from inspector.folding.box_statistics import arriving, fold_attributes
 from inspector.folding.boxes import FoldedBox
+from inspector.folding.module_paths import name_of
 from inspector.graph import Graph
 from inspector.graph.columnar import to_table
 from inspector.graph.node_names import without_number
@@ -284,7 +285,7 @@ class _Unfolded(_Builder):
             "parent": group.parent,
             "kind": box.kind if group.box is not None else "whole",
             "label": box.label,
-            "module": ".".join(box.path),
+            "module": name_of(box.path),
             "sealed": group.sealed,
             "open": group.is_open,
             "alone": group.alone,

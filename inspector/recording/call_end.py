@@ -19,6 +19,7 @@ from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
 from inspector.report import BackwardCall, Setting
 from inspector.report.row_types import Contained, CutRow, WriteRow
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.tracing.build_graph import build_graph
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
@@ -47,7 +48,7 @@ class CallEnd:
         if self._recorders.forward is not None:
             self._recorders.forward.backward_ends()
             if token.created_from is not None:
-                leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
+                leaves = [leaf for _, leaf in token.tracing.tensors.leaves() if leaf not in LEAVES_IN_USE]
                 results = result if isinstance(result, tuple) else grads_of(leaves)
                 self._note_created_graph(results, {*token.tracing.walk.index, *token.created_from})
 

@@ -25,6 +25,7 @@ from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
 from inspector.report.row_types import EventRow
 from inspector.torch_api.formulas import FORMULAS
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.saved_tensors import HOOKS
 from inspector.torch_api.tensor_references import REFERENCES
 from inspector.user_code.paths import UserFiles
@@ -90,6 +91,7 @@ class Session:
         """Start recording, in this process only."""
         _OPEN.add(self)
         self._references.enter_context(REFERENCES.used())
+        LEAVES_IN_USE.opens()
         HOOKS.install()
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
@@ -104,7 +106,7 @@ class Session:
         _OPEN.discard(self)
         forward, training = self._recorders.forward, self._recorders.training
         steps = [training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
-        steps.append(self._references.close)
+        steps += [self._references.close, LEAVES_IN_USE.closes]
         for step in steps if forward is None else [forward.stop, *steps]:
             try:
                 step()
@@ -189,7 +191,9 @@ class Session:
         index, pause = self._count.begins(), contextlib.ExitStack()
         try:
             if not self._count.is_recorded(index, accumulates=call.given.accumulates):
-                return self._starts.start_counted(index, call)
+                counted = self._starts.start_counted(index, call)
+                LEAVES_IN_USE.begins(None)
+                return counted
             pause.enter_context(self._recorders.lines_paused())
             with self._callbacks.progress("tracing the graph"):
                 return self._start(index, call, pause)
@@ -205,6 +209,7 @@ class Session:
         """Trace the graph after backward."""
         if token is None:
             return
+        LEAVES_IN_USE.ended()
         try:
             if isinstance(token, CountedCall):
                 self._end_counted(token, result)
@@ -228,7 +233,9 @@ class Session:
         return self._callbacks.on_stop if self.is_done else None
 
     def _start(self, index: int, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
-        return self._starts.start(index, call, pause)
+        token = self._starts.start(index, call, pause)
+        LEAVES_IN_USE.begins(leaf for _, leaf in token.tracing.tensors.leaves())
+        return token
 
     def _end(self, token: OpenCall, result: Any, error: BaseException | None) -> None:
         self._ends.engine_has_run(token, result)

@@ -12,6 +12,7 @@ from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.tensor_stats.plain_tensor import is_ordinary
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import NotCountedError, version_counter
 
@@ -20,6 +21,7 @@ _LIGHT = Pending(unknown("large tensors are not read in light mode (gradients on
 _NOTHING_SEEN = {"data": _LIGHT, "grad": NOTHING}
 """The state of most leaves before backward in a light recording; one shared object."""
 _GONE = Pending(unknown("the script had already deleted the tensor"))
+_IN_USE = Pending(unknown("another thread was running backward"))
 
 
 class TensorFacts(NamedTuple):
@@ -81,16 +83,16 @@ def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:
     elif tensor is None:
         seen.after = {"data": seen.before["data"], "grad": _GONE}
     elif _version(tensor) == seen.facts.version:
-        seen.after = {"data": seen.before["data"], "grad": batch.add(_grad(tensor))}
+        seen.after = {"data": seen.before["data"], "grad": _grad(tensor, batch)}
     else:
         seen.after = _state(tensor, batch)
 
 
 def _state(tensor: torch.Tensor, batch: Batch) -> dict[str, Pending]:
-    data, grad = _data(tensor, batch), _grad(tensor)
-    if data is _LIGHT and grad is None:
+    data, grad = _data(tensor, batch), _grad(tensor, batch)
+    if data is _LIGHT and grad is NOTHING:
         return _NOTHING_SEEN
-    return {"data": data, "grad": batch.add(grad)}
+    return {"data": data, "grad": grad}
 
 
 def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
@@ -99,9 +101,11 @@ def _data(tensor: torch.Tensor, batch: Batch) -> Pending:
     return batch.add(tensor, counted=True)
 
 
-def _grad(tensor: torch.Tensor) -> torch.Tensor | None:
+def _grad(tensor: torch.Tensor, batch: Batch) -> Pending:
     """`tensor.grad`; None for a tensor that cannot have one, for which torch would warn."""
-    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    if tensor in LEAVES_IN_USE:
+        return _IN_USE
+    return batch.add(tensor.grad if tensor.is_leaf or tensor.retains_grad else None)
 
 
 def _facts(tensor: torch.Tensor) -> TensorFacts:

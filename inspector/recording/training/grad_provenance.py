@@ -13,6 +13,7 @@ from inspector.recording.training.leaf_registry import GradState, LeafRegistry, 
 from inspector.report.row_types import LeafCall, LeafRow
 from inspector.tensor_stats import NOTHING, Pending
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
@@ -81,6 +82,9 @@ class GradProvenance:
     def begins(self, index: int, tracing: GraphSnapshot) -> None:
         """A call starts: note the grads of leaves outside of its graph."""
         self.running = index
+        if LEAVES_IN_USE.may_be_elsewhere:
+            self._before = {}
+            return
         self._before = {
             number: grad_state(tensor)
             for number, tensor in enumerate(self.leaves.tensors(range(len(self.leaves))))
@@ -108,6 +112,8 @@ class GradProvenance:
 
     def _ended_outside(self, index: int, ids: Ids) -> None:
         """Leaves outside of the graph get gradients from a nested backward, as in a reentrant checkpoint."""
+        if LEAVES_IN_USE.may_be_elsewhere:
+            return
         for number, before in self._before.items():
             after = grad_state(self.leaves.tensor(number))
             if after is not None and after != before:

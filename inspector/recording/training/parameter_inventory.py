@@ -21,6 +21,7 @@ from inspector.graph.values import Value, is_unknown, unknown
 from inspector.recording.training.leaf_registry import GradState, LeafRegistry, grad_of, grad_state
 from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
 from inspector.tensor_stats import Batch, Pending, dtype_name
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.tracing.ids import Ids
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -31,6 +32,7 @@ Given: TypeAlias = dict[str, weakref.ref[nn.Module]]
 """Modules by the prefix of their parameters' names; "" for a single one."""
 
 _DELETED = Pending(unknown("the script had already deleted it"))
+_IN_USE = Pending(unknown("several threads run backward"))
 
 
 @dataclass(slots=True)
@@ -142,21 +144,27 @@ class ModuleInventory:
         """A backward call starts: read the grads. names: of the script's variables."""
         self.note(names)
         grads = Grads(Batch("light"))
+        in_use = LEAVES_IN_USE.may_be_elsewhere
         for number, tensor in zip(self._parameters, self._leaves.tensors(self._parameters), strict=True):
             if tensor is not None:
                 pair, seen = tracing.find(tensor)
                 if pair is not None and seen is not None:
                     grads.inside[number] = pair
+                elif in_use:
+                    grads.outside[number] = _IN_USE, None
                 else:
                     grads.outside[number] = grads.batch.add(grad_of(tensor)), grad_state(tensor)
         return grads
 
     def read_after(self, grads: Grads) -> None:
         """After the call: read the grads outside of the graph again, through `grads.batch`."""
+        in_use = LEAVES_IN_USE.may_be_elsewhere
         for number, (before, state) in grads.outside.items():
             tensor = self._leaves.tensor(number)
             if tensor is None:
                 grads.after[number] = _DELETED
+            elif in_use:
+                grads.after[number] = _IN_USE
             elif grad_state(tensor) == state:  # the usual case for another model: no gradient reached it
                 grads.after[number] = before
             else:
