@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from inspector.report import Exit as ReportExit
 
 
+LEAST_DRAWN = 10
+"""A timeline of fewer steps is not drawn."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
 
@@ -106,22 +109,50 @@ class _Inspection:
             return
         session = self._watch.session
         assert session is not None
-        session.close()
+        self._watch.close()
         if session.failure is not None:
             stopped = "" if session.is_done else ", recording stopped"
             self.output.say(f"internal error{stopped} (your script is not affected): {session.failure}")
         if self._shown is None:
             self._show(exit)
         else:
-            self._shown = replace(self._shown, report=replace(self._shown.report, exit=_exit_of(exit)))
-            self._reports.update(self._shown.report, self._watch.originals)
+            self._complete(exit)
         remarks = [] if self._shown is None else self._shown.remarks
         for remark in (*session.remarks, *remarks):  # writing the report may have added some
             self.output.say(f"note: {remark}")
         self._say_what_is_missing(session, exit)
         self._end_drawing()
         self.output.show_hint(self._options.hint)
+        self._say_what_was_watched(session)
         self._reports.close()
+
+    def _complete(self, exit: ScriptExit) -> None:
+        """Add what happened after the watched calls to the report, and print what was found there."""
+        from inspector.diagnosis import diagnose_report
+
+        assert self._shown is not None
+        before, flight = self._shown.report, self._watch.flight
+        report = replace(before, exit=_exit_of(exit))
+        timeline = None if flight is None else flight.timeline(ended=True)
+        if flight is not None and timeline is not None:
+            report = diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
+        self._shown = replace(self._shown, report=report)
+        self._reports.update(report, self._watch.originals)
+        if timeline is not None:
+            new = [finding for finding in report.findings if finding not in before.findings]
+            self.output.show_timeline(report, new)
+        if flight is not None and flight.failure is not None:
+            self.output.say(f"internal error, the steps are not recorded any more: {flight.failure}")
+
+    def _say_what_was_watched(self, session: Session) -> None:
+        """The last line, if the run was not watched in full to its end."""
+        watch = self._options.watch
+        report = None if self._shown is None else self._shown.report
+        if report is not None and report.timeline is not None:
+            self.output.show_watched(report.timeline)
+        elif session.is_done and watch.budget == 0 and not watch.stop:
+            calls = f"{session.watched} backward call{'s' * (session.watched != 1)}"
+            self.output.say(f"{calls} watched; what came after was not (--budget 0)")
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was recorded; None if torch was observed."""
@@ -158,6 +189,8 @@ class _Inspection:
             if path is not None:
                 self._start_drawing(path, report)
             self._print(report)
+        if exit is None:
+            self._watch.go_on()
 
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report
@@ -194,6 +227,24 @@ class _Inspection:
         except OSError as error:
             self.output.say(f"no picture: cannot start a process to draw it: {reason(error)}")
 
+    def _draw_timeline(self) -> None:
+        """Start drawing the timeline, once the other pictures are finished."""
+        from inspector.commands.export_figures import can_hold_timeline
+        from inspector.commands.render_subprocess import RenderProcess
+
+        options, report = self._options, None if self._shown is None else self._shown.report
+        formats = tuple(filter(can_hold_timeline, options.destination.formats))
+        timeline, path = None if report is None else report.timeline, options.destination.report
+        self._drawing = None
+        if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
+            return
+        destination = replace(options.destination, formats=formats)
+        wanted = replace(options, draw=replace(options.draw, timeline=True), destination=destination)
+        try:
+            self._drawing = RenderProcess(path, wanted)
+        except OSError as error:
+            self.output.say(f"no picture: cannot start a process to draw it: {reason(error)}")
+
     def _print(self, report: Report) -> None:
         from inspector.terminal.print_call import Shown
 
@@ -209,6 +260,14 @@ class _Inspection:
     def _end_drawing(self) -> None:
         """Wait for the pictures, and print which files were written."""
         files = list(self._reports.files)
+        self._wait_for_pictures(files)
+        if self._reports.files:
+            self._draw_timeline()
+            self._wait_for_pictures(files)
+        self.output.show_files(files)
+
+    def _wait_for_pictures(self, files: list[Path]) -> None:
+        """Wait for the process that draws, if there is one. files: receives what it wrote."""
         with self.output.progress("drawing"):
             failure = None if self._drawing is None else self._drawing.wait()
         if failure is not None:
@@ -219,7 +278,6 @@ class _Inspection:
             files += self._drawing.files
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
-        self.output.show_files(files)
 
 
 def _exit_of(exit: ScriptExit | None) -> ReportExit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook
 from inspector.recording.open_call import OpenCall
 from inspector.recording.parts import FORWARD, TRAINING, described
 from inspector.recording.recorders import make_recorders
+from inspector.recording.training.leaf_registry import is_leaf
 from inspector.recording.training.parameter_inventory import Given
 from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
@@ -75,9 +76,9 @@ class Session:
 
     # Start and end
 
-    def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Record an optimizer that was created before the session."""
-        self._recorders.training.add_optimizer(optimizer)
+    def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> int:
+        """Record an optimizer that was created before the session, unless it is known. Returns its number."""
+        return self._recorders.training.add_optimizer(optimizer)
 
     def open(self) -> None:
         """Start recording."""
@@ -149,6 +150,15 @@ class Session:
         """The events around the backward calls: of optimizers in order, then the reads of grads."""
         reads = () if self._ends.reads is None else self._ends.reads.events()
         return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+    def leaves(self) -> Iterator[tuple[torch.Tensor, str, list[int]]]:
+        """The live leaves that require a gradient: each with its name, and the numbers of the optimizers that hold
+        it."""
+        leaves, holders = self._recorders.provenance.leaves, self._recorders.training.optimizers.of_leaves()
+        for number in range(len(leaves)):
+            tensor = leaves.tensor(number)
+            if tensor is not None and tensor.requires_grad and is_leaf(tensor):
+                yield tensor, leaves.name(number), holders.get(number, [])
 
     # Called by the engine hook
 

@@ -9,6 +9,7 @@ from typing import Any
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
 from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
+from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
@@ -38,6 +39,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     FAKE_TENSORS,
     FRAME_EVALUATION,
     COMPILER,
+    FOREACH_NORMS,
     FORMULAS,
     SECOND_PASS,
 )

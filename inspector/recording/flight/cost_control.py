@@ -1,0 +1,93 @@
+"""Keep the time that the recording takes within a share of the run's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MOST_BETWEEN = 64
+"""Gradient norms are measured in at least one of so many steps."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Since the last decision: seconds of measuring norms and of everything else; norms measured; steps."""
+
+    norms: float = 0.0
+    rest: float = 0.0
+    measured: int = 0
+    steps: int = 0
+
+
+class CostControl:
+    """Decides in which steps gradient norms are measured.
+
+    limit: the share of the run's time, 0.03 for 3 %.
+    every: norms are measured in one of so many steps, a power of two.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.every = 1
+        self._sums = _Sums()
+        self._since = self._started = time.perf_counter()
+        self._spent = self._paused = 0.0
+
+    @property
+    def cost(self) -> float:
+        """The share of the time since the start that the recording took."""
+        return self._spent / max(time.perf_counter() - self._started, 1e-9)
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count the time of a block, without that of the norms measured in it."""
+        began, norms = time.perf_counter(), self._sums.norms
+        sums, paused = self._sums, self._paused
+        try:
+            yield
+        finally:
+            others = self._paused - paused + (self._sums.norms - norms if sums is self._sums else 0.0)
+            self.note_rest(time.perf_counter() - began - others)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time of a block: what is done once does not depend on the number of steps."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - began
+            self._paused += passed
+            self._since += passed
+            self._started += passed
+
+    def note_norms(self, seconds: float) -> None:
+        """Norms were measured."""
+        self._sums.norms += seconds
+        self._sums.measured += 1
+        self._spent += seconds
+
+    def note_rest(self, seconds: float) -> None:
+        """Something else was done."""
+        self._sums.rest += seconds
+        self._spent += seconds
+
+    def note_steps(self, steps: int) -> None:
+        """So many steps have ended: decide anew."""
+        sums, now = self._sums, time.perf_counter()
+        sums.steps += steps
+        if sums.measured and sums.steps:
+            step = (now - self._since - sums.norms - sums.rest) / sums.steps
+            left = max(self.limit * step - sums.rest / sums.steps, 0.0)
+            self.every = _power_of_two(sums.norms / sums.measured, left)
+        self._sums, self._since = _Sums(), now
+
+
+def _power_of_two(cost: float, left: float) -> int:
+    """In one of how many steps something of this cost fits into what is left in each."""
+    every = 1
+    while every < MOST_BETWEEN and cost > left * every:
+        every *= 2
+    return every
