@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
+from inspector.commands.live_signals import LiveSignals
 from inspector.commands.options import Options
 from inspector.commands.output_folder import display_path
 from inspector.commands.report_output import ReportOutput
@@ -86,6 +88,7 @@ class _Inspection:
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
+        self._signals = LiveSignals(self._write_now)
 
     def begin(self) -> None:
         """torch was imported: start recording."""
@@ -110,6 +113,7 @@ class _Inspection:
         session = self._watch.session
         assert session is not None
         self._watch.close()
+        self._signals.uninstall()
         if session.failure is not None:
             stopped = "" if session.is_done else ", recording stopped"
             self.output.say(f"internal error{stopped} (your script is not affected): {session.failure}")
@@ -128,21 +132,45 @@ class _Inspection:
 
     def _complete(self, exit: ScriptExit) -> None:
         """Add what happened after the watched calls to the report, and print what was found there."""
-        from inspector.diagnosis import diagnose_report
-
         assert self._shown is not None
         before, flight = self._shown.report, self._watch.flight
-        report = replace(before, exit=_exit_of(exit))
-        timeline = None if flight is None else flight.timeline(ended=True)
-        if flight is not None and timeline is not None:
-            report = diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
+        report = self._with_timeline(before, exit)
         self._shown = replace(self._shown, report=report)
         self._reports.update(report, self._watch.originals)
-        if timeline is not None:
+        if report.timeline is not None:
             new = [finding for finding in report.findings if finding not in before.findings]
             self.output.show_timeline(report, new)
         if flight is not None and flight.failure is not None:
             self.output.say(f"internal error, the steps are not recorded any more: {flight.failure}")
+
+    def _with_timeline(self, before: Report, exit: ScriptExit | None) -> Report:
+        """The report with the steps after the watched calls. exit: None while the script runs."""
+        from inspector.diagnosis import diagnose_report
+
+        report, flight = replace(before, exit=_exit_of(exit)), self._watch.flight
+        timeline = None if flight is None else flight.timeline(ended=exit is not None)
+        if flight is None or timeline is None:
+            return report
+        return diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
+
+    def _write_now(self, then: Callable[[], None]) -> None:
+        """A signal: write what is known while the script runs."""
+        flight, shown = self._watch.flight, self._shown
+        assert flight is not None and shown is not None
+
+        def write() -> None:
+            try:
+                with our_modules():
+                    report = self._with_timeline(shown.report, None)
+                    self._reports.update(report, self._watch.originals)
+                    steps = 0 if report.timeline is None else report.timeline["steps"]
+                    self.output.show_files(self._reports.files)
+                    self.output.say(f"the script has made {steps:,} steps, and goes on")
+            except Exception as error:
+                self.output.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
+            then()
+
+        flight.when_idle(write)
 
     def _say_what_was_watched(self, session: Session) -> None:
         """The last line, if the run was not watched in full to its end."""
@@ -191,6 +219,8 @@ class _Inspection:
             self._print(report)
         if exit is None:
             self._watch.go_on()
+        if self._watch.flight is not None:
+            self._signals.install()
 
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report

@@ -33,23 +33,22 @@ class CostControl:
         self.every = 1
         self._sums = _Sums()
         self._since = self._started = time.perf_counter()
-        self._spent = self._paused = 0.0
+        self._spent = self._elsewhere = 0.0
 
     @property
     def cost(self) -> float:
         """The share of the time since the start that the recording took."""
         return self._spent / max(time.perf_counter() - self._started, 1e-9)
 
-    @contextlib.contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count the time of a block, without that of the norms measured in it."""
-        began, norms = time.perf_counter(), self._sums.norms
-        sums, paused = self._sums, self._paused
-        try:
-            yield
-        finally:
-            others = self._paused - paused + (self._sums.norms - norms if sums is self._sums else 0.0)
-            self.note_rest(time.perf_counter() - began - others)
+    def begin(self) -> float:
+        """Some work begins: what `end` needs to know."""
+        return time.perf_counter() - self._elsewhere
+
+    def end(self, begun: float) -> None:
+        """The work has ended: count its time, without that of norms and of what is paused."""
+        seconds = time.perf_counter() - self._elsewhere - begun
+        self._sums.rest += seconds
+        self._spent += seconds
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -59,7 +58,7 @@ class CostControl:
             yield
         finally:
             passed = time.perf_counter() - began
-            self._paused += passed
+            self._elsewhere += passed
             self._since += passed
             self._started += passed
 
@@ -68,11 +67,11 @@ class CostControl:
         self._sums.norms += seconds
         self._sums.measured += 1
         self._spent += seconds
+        self._elsewhere += seconds
 
-    def note_rest(self, seconds: float) -> None:
-        """Something else was done."""
-        self._sums.rest += seconds
-        self._spent += seconds
+    def resume(self) -> None:
+        """Go on after a time in which nothing was recorded."""
+        self._sums, self._since = _Sums(), time.perf_counter()
 
     def note_steps(self, steps: int) -> None:
         """So many steps have ended: decide anew."""

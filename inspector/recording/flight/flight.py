@@ -27,6 +27,7 @@ from inspector.tracing.roots import edges_of
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 
+_NOT_FINITE = ("root_not_finite", "gradient_not_finite")
 _MOST_LEVELS = 20
 """Maximum number of times that the share of measured steps changes."""
 
@@ -86,8 +87,11 @@ class Flight:
         return self._log.counts_steps
 
     def begin(self) -> None:
-        """Continue from the watched calls."""
+        """Continue from the watched calls; later, from where it was closed."""
         log, watched = self._log, self._watched
+        if log.levels:
+            self.cost.resume()
+            return
         log.counts_steps = watched.has_optimizer and not was_compiled()
         for tensor, name, optimizers in watched.leaves():
             if optimizers or not watched.has_optimizer:
@@ -123,6 +127,7 @@ class Flight:
         if self._store.zeros.suspects:
             self._store.zeros.confirm(self._reached(call))
         self._look_at_scale()
+        self._followed.unmoved.look(self._steps.counter.current + 1)
         if log.extra or not (step.is_broken or self._is_suspected(call)):
             return _Begun()
         extra = ExtraCall(self._watched, log.calls)
@@ -262,12 +267,16 @@ class Flight:
         }
 
     def _date_extra(self, triggers: list[Trigger]) -> None:
-        """Write the step of the first trigger that is not finite into the call that was recorded because of it."""
-        kinds = ("root_not_finite", "gradient_not_finite")
-        steps = sorted(found["step"] for found in triggers if found["kind"] in kinds)
+        """Write the step of a trigger into the call that was recorded because of it."""
         log = self._log
-        if steps:
-            log.extra = [replace(call, setting=replace(call.setting, step=steps[0])) for call in log.extra]
+        for position, call in enumerate(log.extra):
+            steps = [
+                found["step"]
+                for found in triggers
+                if found["kind"] in _NOT_FINITE and (found["backward_call"] or 0) >= call.index
+            ]
+            if steps:
+                log.extra[position] = replace(call, setting=replace(call.setting, step=min(steps)))
 
     def _levels(self, last: int) -> list[LevelRow]:
         """The levels, by step."""
@@ -284,6 +293,5 @@ class Flight:
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
     """The triggers without those that follow from an earlier one that is not finite. triggers: by step."""
-    kinds = ("root_not_finite", "gradient_not_finite")
-    first = next((found["step"] for found in triggers if found["kind"] in kinds), None)
-    return [found for found in triggers if found["kind"] not in kinds or found["step"] == first]
+    first = next((found["step"] for found in triggers if found["kind"] in _NOT_FINITE), None)
+    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found["step"] == first]

@@ -84,21 +84,28 @@ class UnmovedParameters:
         self._copies: dict[int, torch.Tensor] = {}
         self._peaks = torch.zeros(0, dtype=torch.float64)
         self._begun = self._checked = 0
-        self._calls = 0
 
     def update(self, block: Block) -> None:
-        """Note the gradients of a block, and take samples of the parameters."""
+        """Note the gradients of a block."""
         more = torch.zeros(block.norms.shape[1] - len(self._peaks), dtype=torch.float64)
         finite = block.norms.where(block.known & block.norms.isfinite(), 0.0)
         self._peaks = torch.cat([self._peaks, more]).maximum(finite.amax(0))
-        end = block.step(len(block))
-        if not self._samples and not self._checked:
-            self._begun = end
-            self._samples = self._elements(range(len(self._norms)), SAMPLE)
-        elif not self._checked and end - self._begun >= CHECK_STEPS:
-            same = self._same(self._samples, SAMPLE)
-            self._copies = self._elements(same, MOST_COMPARED, 10 * MOST_COMPARED)
-            self._samples, self._checked, self._calls = {}, end, block.calls[-1]
+
+    def look(self, step: int) -> None:
+        """Before a backward call: compare the parameters, if it is time. step: the number of the step.
+
+        Not right after a step of an optimizer: the script may undo it.
+        """
+        if self._checked or (self._begun and step - self._begun < CHECK_STEPS):
+            return
+        with unobserved():
+            if not self._begun:
+                self._begun = step
+                self._samples = self._elements(range(len(self._norms)), SAMPLE)
+            else:
+                same = self._same(self._samples, SAMPLE)
+                self._copies = self._elements(same, MOST_COMPARED, 10 * MOST_COMPARED)
+                self._samples, self._checked = {}, step
 
     def triggers(self, last: int) -> list[Trigger]:
         """One trigger for all that no step has moved. last: the number of the last step."""

@@ -70,7 +70,7 @@ class GradientNorms:
                 positions, grads = places.setdefault(grad.device, ([], []))
                 positions.append(position)
                 grads.append(grad)
-            found = [(tuple(positions), norms_of(grads)) for positions, grads in places.values()]
+            found = [(tuple(positions), _norms(grads)) for positions, grads in places.values()]
         return Measured(tuple(found))
 
     def matrix(self, rows: Sequence[Sequence[Measured]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,6 +128,19 @@ class GradientColumns:
         squares = torch.zeros(shape, dtype=torch.float64).index_add_(1, index, values.where(known, 0.0).square())
         counts = torch.zeros(shape, dtype=torch.int64).index_add_(1, index, known.long())
         return squares.sqrt(), counts > 0
+
+
+def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
+    """The norms of grads of one device.
+
+    On the CPU, a finite grad has a finite norm: where the squares are too large for float32, the norm is computed
+    in float64. On other devices this would have to wait.
+    """
+    norms = norms_of(grads)
+    if norms.is_cpu and not bool(norms.isfinite().all()):
+        exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
+        return torch.stack(exact) if len(exact) == len(grads) else norms
+    return norms
 
 
 def _is_dense(grad: torch.Tensor) -> bool:

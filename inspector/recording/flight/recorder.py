@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch.optim.optimizer import (
@@ -25,6 +26,19 @@ from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, withou
 from inspector.user_code.paths import UserFiles
 
 
+@dataclass(slots=True)
+class _IdleActions:
+    """What to do as soon as nothing else is being done. busy: how many things are being done."""
+
+    busy: int = 0
+    asked: list[Callable[[], None]] = field(default_factory=list)
+
+    def answer(self) -> None:
+        """Do what was asked for, unless something is being done."""
+        while self.asked and not self.busy:
+            self.asked.pop(0)()
+
+
 class FlightRecorder:
     """Records the steps of a run, from the end of the watched calls to that of the script.
 
@@ -37,6 +51,7 @@ class FlightRecorder:
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
+        self._idle = _IdleActions()
         self._process = os.getpid()
         self._steps: list[tuple[int, int]] = []
         self.failure: str | None = None
@@ -59,6 +74,11 @@ class FlightRecorder:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
         found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Call a function now, or at the end of what is being done: a signal may arrive in the middle of it."""
+        self._idle.asked.append(action)
+        self._idle.answer()
 
     @property
     def calls(self) -> list[BackwardCall]:
@@ -114,11 +134,19 @@ class FlightRecorder:
         """The result of some work, whose time is counted and whose errors are not the script's."""
         if self.failure is not None or os.getpid() != self._process:
             return None
+        self._idle.busy += 1
+        cost = self._flight.cost
+        begun = cost.begin()
         try:
-            with self._lock, self._flight.cost.counted():
+            with self._lock:
                 return work(*arguments)
         except Exception as error:
             self.failure = described(error)
             with contextlib.suppress(Exception):
                 self.close()
             return None
+        finally:
+            cost.end(begun)
+            self._idle.busy -= 1
+            if self._idle.asked:
+                self._idle.answer()

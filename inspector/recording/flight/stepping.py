@@ -36,12 +36,12 @@ class KnownOptimizers:
     def __init__(self, number: Callable[[Optimizer], int]) -> None:
         self._new = number
         self._known: dict[int, _Known] = {}
-        self._numbers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
+        self._numbers: dict[int, int] = {}  # by the id of a live optimizer
 
     def number(self, optimizer: Optimizer) -> int:
         """The number of an optimizer."""
-        found = self._numbers.get(optimizer)
-        if found is None:
+        found = self._numbers.get(id(optimizer))
+        if found is None or self._known[found].reference() is not optimizer:
             free = (
                 number
                 for number, known in self._known.items()
@@ -50,7 +50,8 @@ class KnownOptimizers:
             found = next(free, None)
             if found is None:
                 found = self._new(optimizer) if len(self._known) < MOST_OPTIMIZERS else MOST_OPTIMIZERS
-            self._numbers[optimizer] = found
+            self._numbers = {key: number for key, number in self._numbers.items() if number != found}
+            self._numbers[id(optimizer)] = found
             self._known[found] = _Known(weakref.ref(optimizer), type(optimizer))
         return found
 

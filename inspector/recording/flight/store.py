@@ -23,7 +23,7 @@ from inspector.recording.flight.triggers import (
 from inspector.report.timeline import Column, ColumnKind, Numbers, Trigger, Window
 from inspector.torch_api.modes import unobserved
 
-BLOCK = 32
+BLOCK = 64
 """Steps are worked on in blocks of so many, which costs less than one by one, and waits for a device once."""
 
 AROUND = 16
@@ -155,14 +155,15 @@ class StepStore:
 
     def windows(self) -> list[Window]:
         """The steps around the triggers, in the order of the columns."""
-        recent = self._recent
+        recent, found = self._recent, len(self._recent.windows)
         for step in recent.wanted:
             self._cut(step)
-        recent.wanted = []
+        windows = list(recent.windows)
+        del recent.windows[found:]  # those that lack the steps to come
         order = self._columns.recorded(self._rows.rows)
-        wide = max((values.shape[1] for _, values in recent.windows), default=0)
+        wide = max((values.shape[1] for _, values in windows), default=0)
         order = [column for column in order if column < wide]
-        return [{"first": first, "columns": _window(values, order)} for first, values in recent.windows]
+        return [{"first": first, "columns": _window(values, order)} for first, values in windows]
 
     def triggers(self) -> list[Trigger]:
         """The triggers found so far."""
@@ -181,18 +182,21 @@ class _Columns:
         self._gradients.update(block.names)
         norms, known = self._gradients.combined(block.norms, block.known)
         at = [self._place("gradient", column) for column in range(len(self._gradients.names))]
-        scalars: list[tuple[int, int, float]] = []
+        scalars: dict[int, list[float | None]] = {}
         for row, items in enumerate(block.scalars):
             for number, item in items.items():
-                for kind, value in (("root", item.root), ("learning_rate", item.rate)):
-                    if value is not None:
-                        scalars.append((row, self._place(kind, number), value))  # type: ignore[arg-type]
+                for column, value in (
+                    (self._place("root", number), item.root),
+                    (self._place("learning_rate", number), item.rate),
+                ):
+                    scalars.setdefault(column, [None] * len(block))[row] = value
         values = torch.zeros((len(block), len(self._places)), dtype=torch.float64)
         is_known = torch.zeros(values.shape, dtype=torch.bool)
         if at:
             values[:, at], is_known[:, at] = norms, known
-        for row, column, value in scalars:
-            values[row, column], is_known[row, column] = value, True
+        for column, numbers in scalars.items():
+            values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
+            is_known[:, column] = torch.tensor([number is not None for number in numbers])
         return values, is_known
 
     def _place(self, kind: ColumnKind, number: int) -> int:
