@@ -39,7 +39,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
 
 @dataclass(frozen=True)
 class Fault:
-    """A script. rules: one of these must find it. kind: of the trigger. step: where the script does not print it."""
+    """A script. rules: one of these finds it. kind: of the trigger. step: where the script does not print it."""
 
     name: str
     body: str

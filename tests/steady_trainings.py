@@ -118,8 +118,8 @@ for step in range(80):
     "closures": """
 model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
 optimizer = torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=4)
+x = torch.randn(32, 3)
 for step in range(60):
-    x = torch.randn(32, 3)
     def closure():
         optimizer.zero_grad()
         loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()

@@ -14,10 +14,10 @@ _NAMES = ("SIGUSR1", "SIGTERM")  # Windows has no SIGUSR1
 class LiveSignals:
     """Handles the signals that the script does not handle itself, from `install` to `uninstall`.
 
-    write: writes what is known, now or soon; then it calls the function that it is given.
+    write: writes what is known, now or soon, and says what follows; then it calls the function that it is given.
     """
 
-    def __init__(self, write: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, write: Callable[[str, Callable[[], None]], None]) -> None:
         self._write = write
         self._process = os.getpid()
         self._installed: list[signal.Signals] = []
@@ -45,9 +45,9 @@ class LiveSignals:
         if os.getpid() != self._process:  # a fork of the script: as without the inspector
             _end_by(number)
         elif number == signal.SIGTERM:
-            self._write(lambda: _end_by(number))
+            self._write("was ended by SIGTERM", lambda: _end_by(number))
         else:
-            self._write(lambda: None)
+            self._write("goes on", lambda: None)
 
 
 def _end_by(number: int) -> None:

@@ -153,7 +153,7 @@ class _Inspection:
             return report
         return diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
 
-    def _write_now(self, then: Callable[[], None]) -> None:
+    def _write_now(self, follows: str, then: Callable[[], None]) -> None:
         """A signal: write what is known while the script runs."""
         flight, shown = self._watch.flight, self._shown
         assert flight is not None and shown is not None
@@ -165,7 +165,7 @@ class _Inspection:
                     self._reports.update(report, self._watch.originals)
                     steps = 0 if report.timeline is None else report.timeline["steps"]
                     self.output.show_files(self._reports.files)
-                    self.output.say(f"the script has made {steps:,} steps, and goes on")
+                    self.output.say(f"{self._script.name} has made {steps:,} steps and {follows}")
             except Exception as error:
                 self.output.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
             then()
@@ -174,13 +174,15 @@ class _Inspection:
 
     def _say_what_was_watched(self, session: Session) -> None:
         """The last line, if the run was not watched in full to its end."""
-        watch = self._options.watch
+        watch, flight = self._options.watch, self._watch.flight
         report = None if self._shown is None else self._shown.report
+        calls = f"{session.watched} backward call{'s' * (session.watched != 1)}"
         if report is not None and report.timeline is not None:
             self.output.show_watched(report.timeline)
+        elif flight is not None and flight.failure is not None:
+            self.output.say(f"{calls} recorded in full; what came after is not known")
         elif session.is_done and watch.budget == 0 and not watch.stop:
-            calls = f"{session.watched} backward call{'s' * (session.watched != 1)}"
-            self.output.say(f"{calls} watched; what came after was not (--budget 0)")
+            self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was recorded; None if torch was observed."""

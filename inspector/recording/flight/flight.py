@@ -103,7 +103,7 @@ class Flight:
         self._steps.next.root, self._steps.next.measured = steps.left()
         log.last_root = steps.root(watched.calls_made)
         is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
-        log.full = self._steps.counter.current + is_prepared
+        log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
         log.levels.append((log.full + 1, self.cost.every))
 
     def stop_counting_steps(self) -> None:
@@ -180,6 +180,8 @@ class Flight:
         taken = self._steps.next
         mine = None if taken.measured is None else self._optimizers.part(number, taken.measured)
         self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
+        if not self._takes_turns:
+            self._finish_step(self._steps.end())
 
     def _finish_step(self, step: Step | None) -> None:
         if step is not None and self._append(step):
@@ -187,6 +189,12 @@ class Flight:
             levels, every = self._log.levels, self.cost.every
             if levels and levels[-1][1] != every and len(levels) < _MOST_LEVELS:
                 levels.append((self._steps.counter.finished + 1, every))
+
+    @property
+    def _takes_turns(self) -> bool:
+        """Whether a step of the run may consist of the steps of several optimizers."""
+        several = max(len(self._optimizers), len(self._watched.inventory.optimizers)) > 1
+        return self._log.counts_steps and several
 
     def _append(self, step: Step) -> bool:
         """Append a step; returns whether a block was completed."""

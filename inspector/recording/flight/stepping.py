@@ -38,6 +38,9 @@ class KnownOptimizers:
         self._known: dict[int, _Known] = {}
         self._numbers: dict[int, int] = {}  # by the id of a live optimizer
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def number(self, optimizer: Optimizer) -> int:
         """The number of an optimizer."""
         found = self._numbers.get(id(optimizer))

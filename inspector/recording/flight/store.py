@@ -218,7 +218,7 @@ class _Columns:
         is_gradient = kind == "gradient"
         found: Column = {
             "kind": kind,
-            "name": self._gradients.names[number] if is_gradient else optimizers[number],
+            "name": self._gradients.names[number] if is_gradient else "".join(optimizers[number : number + 1]),
             "parameters": self._gradients.parameters(number, parameters) if is_gradient else [],
             "middle": _numbers(rows.middle[:, place]),
         }

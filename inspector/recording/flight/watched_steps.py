@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -101,7 +102,7 @@ class WatchedSteps:
             return None
         row = call.graph[call.graph.roots[0]]
         value = _number(row["before"]["data"])
-        if value is None:
+        if value is None or (call.setting.scale is not None and not math.isfinite(value)):  # the scale may be why
             return None
         return Root(value / (call.setting.scale or 1.0), row.get("dtype") in ("float32", "float64"))
 
