@@ -11,13 +11,15 @@ from inspector.report import Report
 from inspector.report.timeline import Trigger, TriggerKind
 from inspector.scene.scene import Box, Rectangle, TextRun, Wire
 from inspector.styles.plan import SMALL_SIZE
-from inspector.typography import format_number, shorten
+from inspector.typography import format_number, shorten, width
 
 MOST_TRIGGERS = 4
 """Maximum number of triggers with a text; the others only have a mark."""
 TICKS_HEIGHT, LINE = 34.0, 22.0
 """The height of the numbers of the steps, and of a line of text."""
 _GAP, _RISE, _DISC = 12.0, 14.0, 10.0
+_LEGEND_END = 220.0
+"""Texts begin to the right of the legend."""
 
 
 class TriggerMarks:
@@ -55,12 +57,14 @@ class TriggerMarks:
         return LINE * (2 * number + 2)
 
     def _text(self, number: int, found: Trigger, x: float) -> Box:
-        is_left = x > self._steps.x + STEPS_WIDTH / 2
-        room = (x - self._steps.x if is_left else self._steps.x + STEPS_WIDTH - x) - _GAP
         lines = (
             (trigger_text(found), "medium", "gradient"),
-            (_where(self._report, found), "regular", "ink"),
+            (_where(self._report, found) or _most(found), "regular", "ink"),
         )
+        left, right = x - _GAP - _LEGEND_END, self._steps.x + STEPS_WIDTH - x - _GAP
+        wide = max(width(text, SMALL_SIZE, face) for text, face, _ in lines)
+        is_left = left >= min(wide, right)  # to the left of its line a text meets no other line
+        room = left if is_left else right
         start = x - _GAP if is_left else x + _GAP
         baseline = self._bottom + TICKS_HEIGHT + self._rise(number) - LINE - 4
         texts = tuple(
@@ -87,7 +91,7 @@ def _dashed(identifier: str, x: float, top: float, bottom: float) -> Wire:
 
 
 def trigger_text(found: Trigger) -> str:
-    """A trigger in a few words: `step 178: gradient 30 times its median, most in embed.weight`."""
+    """A trigger in a few words: `step 178: gradient 30 times its median`."""
     return f"step {found['step']:,}: {_TEXTS[found['kind']](found)}"
 
 
@@ -105,15 +109,17 @@ def _of(found: Trigger) -> str:
 _TEXTS: dict[TriggerKind, Callable[[Trigger], str]] = {
     "root_not_finite": lambda found: f"the loss is {_value(found)}",
     "gradient_not_finite": lambda found: f"the gradient is {_value(found)} in {_of(found)}",
-    "spike": lambda found: (
-        f"gradient {found['value'] / found['usual']:,.0f} times its median, most in {_of(found)}"
-    ),
+    "spike": lambda found: f"gradient {found['value'] / found['usual']:,.0f} times its median",
     "zero_gradient": lambda found: f"the gradient is 0 from here on in {_of(found)}",
     "unmoved": lambda found: f"no step moves {_of(found)}",
     "constant_root": lambda found: f"the loss stays {_value(found)}",
     "zero_rate": lambda found: "the learning rate is 0 from here on",
     "scale": lambda found: f"GradScaler skips every step, its scale is {_value(found)}",
 }
+
+
+def _most(found: Trigger) -> str:
+    return f"most in {_of(found)}" if found["kind"] == "spike" else ""
 
 
 def _where(report: Report, found: Trigger) -> str:

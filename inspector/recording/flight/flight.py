@@ -300,6 +300,7 @@ class Flight:
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
-    """The triggers without those that follow from an earlier one that is not finite. triggers: by step."""
-    first = next((found["step"] for found in triggers if found["kind"] in _NOT_FINITE), None)
-    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found["step"] == first]
+    """The triggers without those that follow from the first that is not finite: at one step, from the root."""
+    bad = [found for found in triggers if found["kind"] in _NOT_FINITE]
+    first = min(bad, key=lambda found: (found["step"], _NOT_FINITE.index(found["kind"])), default=None)
+    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found is first]
