@@ -23,17 +23,21 @@ for step in range(1, {steps} + 1):
     y = x.sum(1, keepdim=True)
 {body}
     optimizer.zero_grad()
-    loss.backward()
+    {backward}
     names = [name for name, p in model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
     if fault is None and (names or not loss.isfinite().all()):
         fault = {{"step": step, "loss": bool(loss.isfinite().all()), "names": names}}
-    optimizer.step()
+    {step_code}
 {after}
 print(json.dumps(fault))
 """
 _MODEL = """
 model = nn.Sequential(OrderedDict(body=nn.Linear(6, 12), act=nn.Tanh(), head=nn.Linear(12, 1)))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+"""
+_ADAM = """
+model = nn.Sequential(OrderedDict(body=nn.Linear(6, 12), act=nn.ReLU(), head=nn.Linear(12, 1)))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 """
 
 
@@ -52,6 +56,7 @@ class Fault:
     step: int | None = None
     parameters: tuple[str, ...] = ()
     seed: int = 0
+    scaled: bool = False
 
     @property
     def code(self) -> str:
@@ -63,6 +68,8 @@ class Fault:
             at=self.at,
             body=indent(dedent(self.body).strip(), "    "),
             after=indent(dedent(self.after).strip(), "    "),
+            backward="scaler.scale(loss).backward()" if self.scaled else "loss.backward()",
+            step_code="scaler.step(optimizer); scaler.update()" if self.scaled else "optimizer.step()",
         )
 
     @property
@@ -351,5 +358,123 @@ OTHERS = [
         """,
         steps=80,
         step=1,
+    ),
+    Fault(
+        "one batch with a weight of its own",
+        """
+        loss = (model(x) - y).pow(2).mean() * (1e4 if step == 45 else 1.0)
+        """,
+        ("gradient-spike",),
+        "spike",
+        setup=_ADAM,
+        step=45,
+    ),
+    Fault(
+        "one batch with labels in other units, clipped",
+        """
+        loss = (model(x) - y * (1e4 if step == 48 else 1.0)).pow(2).mean()
+        """,
+        ("gradient-spike",),
+        "spike",
+        setup=_ADAM,
+        after="nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+        step=48,
+    ),
+    Fault(
+        "a gate that closes",
+        """
+        h = model.act(model.body(x)) * (0.0 if bad else 1.0)
+        loss = (model.head(h) - y).pow(2).mean()
+        """,
+        ("dying-gradient",),
+        "zero_gradient",
+        steps=110,
+        step=40,
+        parameters=("body.weight", "body.bias", "head.weight"),
+    ),
+    Fault(
+        "a clamp that everything reaches",
+        """
+        h = (model.body(x) + (1e3 if bad else 0.0)).clamp(-10, 10)
+        loss = (model.head(h) - y).pow(2).mean()
+        """,
+        ("dying-gradient",),
+        "zero_gradient",
+        setup=_ADAM,
+        steps=110,
+        step=40,
+        parameters=("body.weight", "body.bias"),
+    ),
+    Fault(
+        "a factor of zero for the learning rate",
+        """
+        loss = (model(x) - y).pow(2).mean()
+        """,
+        ("zero-learning-rate",),
+        "zero_rate",
+        setup=_MODEL + "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 25, gamma=0.0)\n",
+        after="scheduler.step()",
+        step=26,
+    ),
+    Fault(
+        "a learning rate that the script sets to zero",
+        """
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0 if bad else 0.02
+        loss = (model(x) - y).pow(2).mean()
+        """,
+        ("zero-learning-rate",),
+        "zero_rate",
+        steps=70,
+        step=40,
+    ),
+    Fault(
+        "parameters that are loaded again before each step",
+        """
+        model.load_state_dict(kept)
+        loss = (model(x0) - x0.sum(1, keepdim=True)).pow(2).mean()
+        """,
+        ("constant-loss",),
+        "constant_root",
+        setup=_MODEL
+        + "kept = {name: value.clone() for name, value in model.state_dict().items()}\nx0 = torch.randn(16, 6)\n",
+        steps=80,
+        step=1,
+    ),
+    Fault(
+        "updates that are rounded away",
+        """
+        loss = (model(x0) - x0.sum(1, keepdim=True)).pow(2).mean()
+        """,
+        ("constant-loss",),
+        "constant_root",
+        setup=_MODEL.replace("0.02", "1e-12") + "x0 = torch.randn(16, 6)\n",
+        steps=80,
+        step=1,
+    ),
+    Fault(
+        "a scale that collapses: sqrt at zero",
+        """
+        gap = (model(x) - y) * (0.0 if bad else 1.0)
+        loss = gap.pow(2).sum(1).sqrt().mean()
+        """,
+        ("collapsed-scale",),
+        "scale",
+        setup=_MODEL + 'scaler = torch.amp.GradScaler("cpu")\n',
+        step=40,
+        scaled=True,
+    ),
+    Fault(
+        "a scale that collapses: division by zero behind a where",
+        """
+        out = model(x)
+        below = out.detach().abs() * (0.0 if bad else 1.0)
+        loss = torch.where(below > 0, out / below, out).mean()
+        """,
+        ("collapsed-scale",),
+        "scale",
+        setup=_MODEL + 'scaler = torch.amp.GradScaler("cpu")\n',
+        step=40,
+        scaled=True,
     ),
 ]
