@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import subprocess
 import types
 from collections.abc import Callable
@@ -14,13 +15,18 @@ SOURCE = Path(__file__).with_suffix(".cpp")
 
 
 def built(folder: Path) -> Path:
-    """The library, compiled into `folder`. Fails where there is no g++."""
-    library, of_torch = folder / "other_device.so", Path(torch.__file__).parent
+    """The library in `folder`, compiled unless it is there for this source and torch. Fails without g++."""
+    digest = hashlib.sha256(SOURCE.read_bytes() + torch.__version__.encode()).hexdigest()[:16]
+    library, of_torch = folder / f"other_device-{digest}.so", Path(torch.__file__).parent
+    if library.exists():
+        return library
+    unfinished = library.with_suffix(".unfinished")
     headers = [f"-I{of_torch / 'include'}", f"-I{of_torch / 'include/torch/csrc/api/include'}"]
     linked = [f"-L{of_torch / 'lib'}", "-ltorch_cpu", "-lc10"]
-    command = ["g++", "-shared", "-fPIC", "-std=c++20", *headers, str(SOURCE), *linked, "-o", str(library)]
+    command = ["g++", "-shared", "-fPIC", "-std=c++20", *headers, str(SOURCE), *linked, "-o", str(unfinished)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+    unfinished.replace(library)
     return library
 
 

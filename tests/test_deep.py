@@ -13,6 +13,7 @@ import pytest
 from running import command_line, environment
 
 from inspector.report import load, schema
+from inspector.report.json_file import LARGE
 
 CHAIN = """
     import torch
@@ -61,7 +62,7 @@ def test_library(tmp_path):
     code = """
         import inspector, weakref
         from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
-        z = chain(100_000)
+        z = chain(60_000)
         graph = inspector.trace(z)
         print(len(graph.network), len(graph.roots), len(DEEP_GRAPHS))
         gone = weakref.ref(z)
@@ -73,8 +74,8 @@ def test_library(tmp_path):
         print(inspector.trace(chain(3)).roots)
     """
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code))
-    # 100,000 Nodes and an AccumulateGrad; root and leaf, which the first Node saved; nothing else was seen.
-    check(ended, "100003 1 100001\nTrue\n0\n['t0']\n")
+    # 60,000 Nodes and an AccumulateGrad; root and leaf, which the first Node saved; nothing else was seen.
+    check(ended, "60003 1 60001\nTrue\n0\n['t0']\n")
 
 
 def test_library_before_and_after(tmp_path):
@@ -99,9 +100,9 @@ def test_who_holds_it_last(held, tmp_path):
     code = f"""
         import gc, inspector
         from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
-        middle = chain(50_000)
+        middle = chain(30_000)
         z = middle
-        for _ in range(50_000):
+        for _ in range(30_000):
             z = z * 1.0
         inspector.trace([z, middle] if {held!r} == "both" else z)
         if {held!r} == "root":
@@ -110,7 +111,7 @@ def test_who_holds_it_last(held, tmp_path):
         else:
             del z
             gc.collect()
-            print(0 < len(DEEP_GRAPHS) <= 50_002)
+            print(0 < len(DEEP_GRAPHS) <= 30_002)
             middle.backward()
             del middle
             gc.collect()
@@ -135,8 +136,8 @@ def check_report(folder, watched, functions):
 
 
 def test_command(tmp_path):
-    code = """
-        z = chain(50_000)
+    code = f"""
+        z = chain({LARGE})
         z.backward()
         del z
         print(x.grad.item())
@@ -145,7 +146,7 @@ def test_command(tmp_path):
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
     assert "internal error" not in ended.stderr
-    check_report(tmp_path, 1, 50_001)
+    check_report(tmp_path, 1, LARGE + 1)
 
 
 @pytest.mark.slow
@@ -184,7 +185,7 @@ def test_a_long_recurrent_network(tmp_path):
         seen = []
         for iteration in range(2):
             hidden, loss = torch.zeros(1, 2), 0
-            for step in range(900):
+            for step in range(500):
                 hidden = cell(torch.ones(1, 1), hidden)
                 loss = loss + hidden.sum()
             loss.backward()

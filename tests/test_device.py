@@ -5,6 +5,7 @@ Needs g++. Where CI is set a missing one fails; elsewhere these tests are skippe
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import shutil
@@ -70,8 +71,11 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
-    """The device, compiled."""
-    return str(built(tmp_path_factory.mktemp("device")))
+    """The device, compiled once: by the worker that comes first."""
+    folder = tmp_path_factory.getbasetemp().parent
+    with (folder / "device.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return str(built(folder))
 
 
 @pytest.mark.parametrize("mode", ["full", "light", "none"])

@@ -22,7 +22,7 @@ from inspector.layout.layered import place
 from inspector.layout.problem import ALIGNED, CLOSE, IN_THREE_ROWS, IN_TWO_ROWS, Placement, Problem, Route, Spacing
 from inspector.layout.rows import best_cuts
 from inspector.options import FigureOptions
-from inspector.options.choices import DIRECTIONS, Canvas, Direction
+from inspector.options.choices import DIRECTIONS, STYLE_NAMES, Canvas, Direction
 from inspector.report import from_json
 from inspector.scene import Panel, Scene
 from inspector.scene.scene import Point, Rectangle
@@ -30,7 +30,7 @@ from inspector.scene.splines import sampled
 from inspector.styles.plan import MAIN_SIZE, Plan
 
 WAYS = {"close": CLOSE, "aligned": ALIGNED, "two rows": IN_TWO_ROWS, "three rows": IN_THREE_ROWS}
-STYLES = ("attributes", "circuit", "partials", "record", "engine", "torchviz")
+STYLES = tuple(name for name in STYLE_NAMES if name != "modules")
 ARROWS = ("backward", "forward")
 
 

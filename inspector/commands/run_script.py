@@ -146,11 +146,13 @@ class _Inspection:
     def _with_timeline(self, before: Report, exit: ScriptExit | None) -> Report:
         """The report with the steps after the watched calls. exit: None while the script runs."""
         from inspector.diagnosis import diagnose_report
+        from inspector.recording.session import recording_of
 
-        report, flight = replace(before, exit=_exit_of(exit)), self._watch.flight
+        report, flight, session = replace(before, exit=_exit_of(exit)), self._watch.flight, self._watch.session
         timeline = None if flight is None else flight.timeline(ended=exit is not None)
-        if flight is None or timeline is None:
+        if flight is None or session is None or timeline is None:
             return report
+        report = replace(report, recording=recording_of(session, before.recording["drawn"]))
         return diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
 
     def _write_now(self, follows: str, then: Callable[[], None]) -> None:

@@ -79,7 +79,7 @@ def write_scenes(format: str, scenes: Sequence[Scene], *, theme: str = "light", 
 
 
 def write_graph(format: str, graph: Graph) -> bytes:
-    """The Graph in a graph language, dot or mermaid."""
+    """The Graph as the bytes of a file, for a format that holds a `graph`."""
     return bytes(WRITERS[format].load()(graph).encode())
 
 

@@ -55,7 +55,7 @@ def make_recorders(files: UserFiles, mode: Mode, given: Given | None, ended: Cal
 
     def created_at(tensor: torch.Tensor) -> Any:
         """The line that created a non-leaf tensor, or unknown."""
-        return record.outputs.created_at(tensor) or unknown("its making was not recorded")
+        return record.outputs.created_at(tensor) or unknown("the operation that created it was not recorded")
 
     def training_failed(error: Exception) -> None:
         """After an internal error while recording optimizers: stop that part only."""

@@ -101,7 +101,7 @@ class EventLog:
         self, optimizer: Optimizer, frame: FrameType | None = None, held: list[int] | None = None
     ) -> int:
         """The number of an optimizer, which was created before the recording if it is new. held: see `add`."""
-        return self.number(optimizer, unknown("it was made before recording"), frame, held)
+        return self.number(optimizer, unknown("it was created before recording"), frame, held)
 
     def number(
         self, optimizer: Optimizer, source: Any, frame: FrameType | None, held: list[int] | None = None
