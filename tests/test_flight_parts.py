@@ -17,12 +17,13 @@ from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import MOST_COLUMNS, GradientColumns, GradientNorms, Measured
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
-from inspector.recording.flight.store import Step, StepStore
+from inspector.recording.flight.store import BLOCK, Step, StepStore
 from inspector.recording.flight.thinned_rows import MOST_ROWS, ThinnedRows
 from inspector.recording.flight.triggers import (
     ALIVE_STEPS,
     CONSTANT_STEPS,
     RATE_STEPS,
+    SUSPECT_STEPS,
     WINDOW,
     ZERO_STEPS,
     NonFinite,
@@ -237,6 +238,10 @@ def test_gradients_that_die() -> None:
     assert zeros.triggers(["p0", "p1"]) == [], "it recovered"
 
 
+def test_there_is_always_a_block_at_whose_end_zeros_are_suspected() -> None:
+    assert ZERO_STEPS >= BLOCK + SUSPECT_STEPS
+
+
 @pytest.mark.parametrize("case", ["loss of zero", "never alive", "not reached", "too short"])
 def test_zeros_that_are_right(case: str) -> None:
     zeros = ZeroGradients()
@@ -245,6 +250,7 @@ def test_zeros_that_are_right(case: str) -> None:
     zeros.update(block(alive))
     zeros.update(block(dead, [0.0] * len(dead) if case == "loss of zero" else None, len(alive) + 1))
     zeros.confirm(set() if case == "not reached" else {0})
+    assert case == "not reached" or not zeros.suspects
     assert zeros.triggers(["p0"]) == []
 
 

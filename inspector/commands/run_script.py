@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import tokenize
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
-from inspector.commands.live_signals import LiveSignals
+from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import Options
 from inspector.commands.output_folder import display_path
 from inspector.commands.report_output import ReportOutput
@@ -59,13 +58,14 @@ class _Script:
     """The script, as it was when it started: it may change the working directory.
 
     name: as it is called in messages and reports. path: absolute; the working directory for a module.
-    folder: the paths of a report are relative to it.
+    folder: the paths of a report are relative to it. process: its id, which a fork of the script does not have.
     """
 
     def __init__(self, target: ScriptTarget) -> None:
         self.name = Path(target.path).name if target.path is not None else str(target.module)
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
+        self.process = os.getpid()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,12 @@ class _Inspection:
     def __init__(self, target: ScriptTarget, options: Options) -> None:
         self.output = StderrOutput()
         self._options = options
-        self._process = os.getpid()
         self._script = _Script(target)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
-        self._signals = LiveSignals(self._write_now)
+        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
 
     def begin(self) -> None:
         """torch was imported: start recording."""
@@ -112,8 +111,8 @@ class _Inspection:
             return
         session = self._watch.session
         assert session is not None
-        self._watch.close()
-        self._signals.uninstall()
+        session.close()
+        self._flight.close()
         if session.failure is not None:
             stopped = "" if session.is_done else ", recording stopped"
             self.output.say(f"internal error{stopped} (your script is not affected): {session.failure}")
@@ -133,55 +132,37 @@ class _Inspection:
     def _complete(self, exit: ScriptExit) -> None:
         """Add what happened after the watched calls to the report, and print what was found there."""
         assert self._shown is not None
-        before, flight = self._shown.report, self._watch.flight
-        report = self._with_timeline(before, exit)
+        before = self._shown.report
+        report = self._flight.completed(replace(before, exit=_exit_of(exit)), ended=True)
         self._shown = replace(self._shown, report=report)
         self._reports.update(report, self._watch.originals)
         if report.timeline is not None:
             new = [finding for finding in report.findings if finding not in before.findings]
             self.output.show_timeline(report, new)
-        if flight is not None and flight.failure is not None:
-            self.output.say(f"internal error, the steps are not recorded any more: {flight.failure}")
+        if self._flight.failure is not None:
+            self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
 
-    def _with_timeline(self, before: Report, exit: ScriptExit | None) -> Report:
-        """The report with the steps after the watched calls. exit: None while the script runs."""
-        from inspector.diagnosis import diagnose_report
-        from inspector.recording.session import recording_of
-
-        report, flight, session = replace(before, exit=_exit_of(exit)), self._watch.flight, self._watch.session
-        timeline = None if flight is None else flight.timeline(ended=exit is not None)
-        if flight is None or session is None or timeline is None:
-            return report
-        report = replace(report, recording=recording_of(session, before.recording["drawn"]))
-        return diagnose_report(replace(report, timeline=timeline, calls=[*before.calls, *flight.calls]))
-
-    def _write_now(self, follows: str, then: Callable[[], None]) -> None:
-        """A signal: write what is known while the script runs."""
-        flight, shown = self._watch.flight, self._shown
-        assert flight is not None and shown is not None
-
-        def write() -> None:
-            try:
-                with our_modules():
-                    report = self._with_timeline(shown.report, None)
-                    self._reports.update(report, self._watch.originals)
-                    steps = 0 if report.timeline is None else report.timeline["steps"]
-                    self.output.show_files(self._reports.files)
-                    self.output.say(f"{self._script.name} has made {steps:,} steps and {follows}")
-            except Exception as error:
-                self.output.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
-            then()
-
-        flight.when_idle(write)
+    def _write_now(self, follows: str) -> None:
+        """A signal: write what is known while the script runs. follows: what happens then, for the message."""
+        assert self._shown is not None
+        try:
+            with our_modules():
+                report = self._flight.completed(self._shown.report, ended=False)
+                self._reports.update(report, self._watch.originals)
+                steps = 0 if report.timeline is None else report.timeline["steps"]
+                self.output.show_files(self._reports.files)
+                self.output.say(f"{self._script.name} has made {steps:,} steps and {follows}")
+        except Exception as error:
+            self.output.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
 
     def _say_what_was_watched(self, session: Session) -> None:
         """The last line, if the run was not watched in full to its end."""
-        watch, flight = self._options.watch, self._watch.flight
+        watch = self._options.watch
         report = None if self._shown is None else self._shown.report
         calls = f"{session.watched} backward call{'s' * (session.watched != 1)}"
         if report is not None and report.timeline is not None:
             self.output.show_watched(report.timeline)
-        elif flight is not None and flight.failure is not None:
+        elif self._flight.failure is not None:
             self.output.say(f"{calls} recorded in full; what came after is not known")
         elif session.is_done and watch.budget == 0 and not watch.stop:
             self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
@@ -210,7 +191,7 @@ class _Inspection:
 
     def _show(self, exit: ScriptExit | None = None) -> None:
         """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
-        if self._shown is not None or os.getpid() != self._process:
+        if self._shown is not None or os.getpid() != self._script.process:
             return
         self._watch.check_functions()
         with our_modules():
@@ -221,10 +202,8 @@ class _Inspection:
             if path is not None:
                 self._start_drawing(path, report)
             self._print(report)
-        if exit is None:
-            self._watch.go_on()
-        if self._watch.flight is not None:
-            self._signals.install()
+        if exit is None and self._watch.session is not None:
+            self._flight.begin(self._watch.session)
 
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report

@@ -10,7 +10,6 @@ from inspector.commands.stderr_output import StderrOutput
 from inspector.runscript import stop_script
 
 if TYPE_CHECKING:
-    from inspector.recording.flight import FlightRecorder
     from inspector.recording.gradcheck import CustomFunctions, FunctionCheck
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Check, Finding
@@ -31,8 +30,6 @@ class ScriptWatch:
         """torchviz's pictures, by backward call."""
         self.gradchecks: list[FunctionCheck] | None = None
         """The results of `--gradcheck`; None before `check_functions`, and without the option."""
-        self.flight: FlightRecorder | None = None
-        """Records the steps after the watched calls."""
         self._functions: CustomFunctions | None = None
         self._options = options
         self._folder = folder
@@ -60,28 +57,11 @@ class ScriptWatch:
             self._functions.install()
         self.session.open()
 
-    def go_on(self) -> None:
-        """The watched calls have ended, and the script goes on: record its steps, unless the budget is 0."""
-        watch = self._options.watch
-        if watch.budget == 0 or watch.stop or self.session is None or self.session.failure is not None:
-            return
-        from inspector.recording.flight import FlightRecorder
-        from inspector.user_code.paths import UserFiles
-
-        self.flight = FlightRecorder(UserFiles(self._folder), watch.budget, self.session)
-        self.flight.open()
-
-    def close(self) -> None:
-        """Remove all hooks."""
-        if self.session is not None:
-            self.session.close()
-        if self.flight is not None:
-            self.flight.close()
-
     def abort(self) -> None:
         """Remove all hooks: torch cannot be observed."""
         self.was_aborted = True
-        self.close()
+        if self.session is not None:
+            self.session.close()
         if self._functions is not None:
             self._functions.remove()
 

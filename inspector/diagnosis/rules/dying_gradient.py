@@ -6,7 +6,7 @@ below zero for every sample, where no gradient passes; they never recover.
 How to fix it: look at the step where it began, and at the one before. Lower the learning rate, clip the
 gradients, or use an activation that lets gradients through below zero (leaky_relu, gelu).
 
-The rule: the gradient is exactly zero in at least 50 recorded steps, up to the end, after at least 10 steps in
+The rule: the gradient is exactly zero in at least 80 recorded steps, up to the end, after at least 10 steps in
 which it was not. Steps with a loss of zero do not count, nor do parameters that the graph no longer reaches.
 
 Example:

@@ -21,9 +21,10 @@ WINDOW, LEAST_WINDOW = 64, 32
 TIMES_MEDIAN, TIMES_LARGEST = 20.0, 5.0
 """A spike is a norm above so many times the median of these steps, and so many times the largest of them."""
 
-ZERO_STEPS = 50
-"""For so many recorded steps a gradient must be exactly zero. Steps whose roots are all zero do not count: there,
-zero is the right gradient."""
+SUSPECT_STEPS, ZERO_STEPS = 16, 80
+"""For so many recorded steps a gradient must be exactly zero, to ask whether the graph reaches its parameter, and to
+be reported. Steps whose roots are all zero do not count: there, zero is the right gradient. Longer than a block of
+steps by the first number, so that there is always a block at whose end it can be asked."""
 ALIVE_STEPS = 10
 """For so many recorded steps it must have been different from zero before."""
 
@@ -216,7 +217,7 @@ class ZeroGradients:
         self._calls |= {block.step(row): call for row, call in enumerate(block.calls)}
         wanted = set(zeros.start.tolist())
         self._calls = {step: call for step, call in self._calls.items() if step in wanted}
-        dead = (zeros.length >= ZERO_STEPS) & (zeros.alive >= ALIVE_STEPS)
+        dead = (zeros.length >= SUSPECT_STEPS) & (zeros.alive >= ALIVE_STEPS)
         found = set(dead.nonzero().flatten().tolist())
         self.suspects = found - self._confirmed
         self._confirmed &= found
@@ -231,7 +232,8 @@ class ZeroGradients:
     def triggers(self, names: list[str]) -> list[Trigger]:
         """One trigger for all parameters whose zeros began at the same step."""
         steps: dict[int, list[int]] = {}
-        for position in sorted(self._confirmed):
+        long = (self._zeros.length >= ZERO_STEPS).nonzero().flatten().tolist()
+        for position in sorted(self._confirmed.intersection(long)):
             steps.setdefault(int(self._zeros.start[position]), []).append(position)
         return [
             {
