@@ -22,9 +22,9 @@ TIMES_MEDIAN, TIMES_LARGEST = 20.0, 5.0
 """A spike is a norm above so many times the median of these steps, and so many times the largest of them."""
 
 SUSPECT_STEPS, ZERO_STEPS = 16, 80
-"""For so many recorded steps a gradient must be exactly zero, to ask whether the graph reaches its parameter, and to
-be reported. Steps whose roots are all zero do not count: there, zero is the right gradient. Longer than a block of
-steps by the first number, so that there is always a block at whose end it can be asked."""
+"""For so many recorded steps a gradient must be exactly zero, to ask whether the graph reaches its parameter, and
+to be reported. Steps whose roots are all zero do not count: there, zero is the right gradient. The second number
+is a block of steps more than the first, so that there is always a block at whose end it can be asked."""
 ALIVE_STEPS = 10
 """For so many recorded steps it must have been different from zero before."""
 
