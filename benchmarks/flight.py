@@ -67,11 +67,11 @@ def mlp() -> Training:
 
 
 WORKLOADS: dict[str, tuple[Callable[[], Training], int]] = {
-    "GPT, width 64, batch 2": (lambda: gpt(64, 2), 24),
+    "GPT, width 64, batch 2": (lambda: gpt(64, 2), 16),
     "GPT, width 256, batch 8": (lambda: gpt(256, 8), 12),
     "ResNet-18, 32 x 32": (resnet, 12),
     "LSTM": (lstm, 24),
-    "MLP of 3 layers": (mlp, 200),
+    "MLP of 3 layers": (mlp, 40),
 }
 """How to make each, and the number of rounds."""
 
