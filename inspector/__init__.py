@@ -7,6 +7,9 @@
         loss.backward()
     recording.calls[0].graph.at("after")
     recording.findings                      # what is wrong with the gradients, and on which line
+
+PYTEST_DONT_REWRITE: `inspect -m pytest` imports the package before pytest starts, which pytest would warn of
+otherwise.
 """
 
 from __future__ import annotations

@@ -129,7 +129,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--backward",
     type=_Backward(),
-    help="Backward call to draw; all: every recorded call.  [default: the first with a finding, else 1]",
+    help="Backward call to draw; all: every recorded call.  "
+    "[default: the first with a finding, else the first that trains]",
 )
 @click.option(
     "--watch",
@@ -137,7 +138,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
-    help="Number of backward calls to record in full.",
+    help="Number of backward calls that train to record.",
 )
 @click.option(
     "--budget",

@@ -132,15 +132,29 @@ TWICE = """
 @pytest.mark.parametrize("code, call", [(EPOCHS, 1), (TWICE, 3), (TWICE, 6)])
 def test_the_report_is_that_of_the_processor(inspect_script, library, code, call):
     """Also of Nodes that the engine made in its own thread, with numbers that the script's thread has as well."""
-    options = ("-f", "dot", "--watch", "6", "--backward", str(call))
+    _compare(inspect_script, library, code, call, "--watch", "6", "--backward", str(call))
+
+
+def test_what_a_call_made_that_was_only_counted_is_told_as_well(inspect_script, library):
+    """The second derivative is not recorded, but its Nodes are in the graph of the loss."""
+    call = _compare(inspect_script, library, TWICE, 3, "--watch", "1")
+    made = {row.get("made_in") for row in call["graph"]["nodes"] if row["kind"] == "function"}
+    assert made == {None, 1, 2}
+
+
+def _compare(inspect_script, library, code, index, *options):
+    """Compare a call on the processor and on the device, and return it."""
     here, there = (
-        inspect_script(TRAINING + code, library, device, options=options).calls[call - 1]
+        next(call for call in inspect_script(
+            TRAINING + code, library, device, options=("-f", "dot", *options)
+        ).calls if call["index"] == index)
         for device in ("cpu", "other")
-    )
+    )  # fmt: skip
     assert _detached(here) == _detached(there)
     ours, theirs = (_comparable(call["graph"], device) for call, device in ((here, "cpu"), (there, "other:0")))
     assert ours.keys() == theirs.keys()
     assert {which: found for which, row in ours.items() if (found := _differences(row, theirs[which]))} == {}
+    return there
 
 
 LARGE = f"""

@@ -23,6 +23,9 @@ class Log:
     def after_backward(self, token, result, error):
         self.ended.append((token, result, error))
 
+    def call_ended(self):
+        pass
+
     def instead_of_return(self):
         return self.instead
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -88,12 +89,39 @@ def test_what_ended_the_drawing_is_named(
     script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal may end the rasteriser as well as the layout engine."""
+    assert drawing_by(script, tmp_path, monkeypatch).wait() == reason
+
+
+def drawing_by(
+    script: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> render_subprocess.RenderProcess:
+    """A drawing whose process runs another script."""
     started = render_subprocess.subprocess.Popen
     monkeypatch.setattr(
         render_subprocess.subprocess, "Popen", lambda command, **more: started([command[0], "-c", script], **more)
     )
-    options = Options(WatchOptions(), DrawOptions(), Destination(tmp_path, None, ("svg",)))
-    assert render_subprocess.RenderProcess(tmp_path / "report.json", options).wait() == reason
+    options = Options(WatchOptions(), DrawOptions(), Destination(folder, None, ("svg",)))
+    return render_subprocess.RenderProcess(folder / "report.json", options)
+
+
+@pytest.mark.parametrize("names", [1, 5_000])
+def test_the_time_of_the_script_does_not_count(
+    names: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of 5,000 files do not fit into a pipe, which nobody reads while the script runs."""
+    line = f"{render_subprocess.FILE}\"{'x' * 40}\""
+    script = f"import sys; print(({line!r} + chr(10)) * {names}, file=sys.stderr)"
+    drawing = drawing_by(script, tmp_path, monkeypatch)
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 3600)
+    assert drawing.wait() is None
+    assert drawing.files == [Path("x" * 40)] * names
+
+
+def test_a_drawing_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render_subprocess, "TIME_LIMIT", 0.1)
+    drawing = drawing_by("import signal; signal.pause()", tmp_path, monkeypatch)
+    assert drawing.wait() == "drawing was stopped, 0.1 s after the end of the script"
 
 
 def test_a_call_that_did_not_run_has_no_after(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_numbers_are_those_of_the_processor(name, chunk, implied, monkeypatch):
     monkeypatch.setattr(on_device, "CHUNK_BYTES", chunk)
     tensor = TENSORS[name]
     found = on_device.summary_on_device(tensor, implied).tolist()
-    assert found[: len(NAMES)] == pytest.approx(list(statistics(tensor, implied)), rel=1e-5, abs=1e-7, nan_ok=True)
+    expected = list(statistics(tensor, implied))  # a mean is rounded to the digits of float32
+    assert found[: len(NAMES)] == pytest.approx(expected, rel=1e-5, abs=3e-7, nan_ok=True)
     taken = sample(tensor).abs() if tensor.is_complex() else sample(tensor)
     assert found[len(NAMES) :] == pytest.approx(taken.to(torch.float64).tolist(), nan_ok=True)
     assert on_device.norm_on_device(tensor).item() == pytest.approx(found[0], nan_ok=True)

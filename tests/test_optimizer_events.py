@@ -99,10 +99,12 @@ def test_all_is_taken_off_after_the_last_watched_call() -> None:
     clip = nn.utils.clip_grad_norm_
     with inspector.record(watch=1) as recording:
         assert vars(torch.optim.Optimizer)["zero_grad"] is not originals[1]
-        step(model, optimizer)
+        step(model, optimizer)  # the watch goes as far as the step of an optimizer
+        model(torch.ones(3)).sum().backward()
         assert [vars(torch.optim.Optimizer)[name] for name in names] == originals
         assert nn.utils.clip_grad_norm_ is clip
-    assert kinds(recording) == [("zero_grad", 0)]
+        assert not _global_optimizer_pre_hooks
+    assert kinds(recording) == [("zero_grad", 0), ("clip", 1), ("step", 1)]
     assert not _global_optimizer_pre_hooks
 
 

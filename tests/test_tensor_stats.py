@@ -346,3 +346,46 @@ def test_no_memory_is_kept_alive():
     del tensor
     assert memory.expired()
     batch.read()
+
+
+SEVENTH_DIGIT = 3e-7
+"""Relative error of a number of which seven digits are right."""
+
+
+@pytest.mark.parametrize("level", ["full", "light"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: torch.full((1_000_000,), 0.7),
+        lambda: torch.tensor(0.7).expand(1_000_000),
+        lambda: torch.full((1000, 1, 7), 0.7).expand(1000, 30, 7),
+        lambda: torch.full((700, 900), 0.7).t(),
+        lambda: torch.full((700, 900), 0.7)[:, ::2],
+        lambda: torch.full((40, 30, 20), 0.7).transpose(0, 2),
+        lambda: torch.linspace(0.5, 1.5, 999_983),
+        *(lambda n=n: torch.full((n,), 0.7) for n in (511, 513, 16_385, 32_769, 131_073)),
+    ],
+)
+def test_seven_digits_of_a_norm_and_a_mean_are_right(build, dtype, level):
+    tensor = build().to(dtype) if dtype is not torch.float32 else build()
+    batch = Batch(level)
+    found = batch.add(tensor).value if batch.read() is None else None
+    batch.read()
+    wide = tensor.to(torch.float64)
+    assert found["norm"] == pytest.approx(float(torch.linalg.vector_norm(wide)), rel=SEVENTH_DIGIT)
+    if level == "full":
+        assert found["mean"] == pytest.approx(float(wide.mean()), rel=SEVENTH_DIGIT)
+
+
+def test_a_mean_has_no_digits_that_rounding_made_up():
+    tensor = torch.tensor([0.1, -0.3, 0.7, -0.5] * 1000)
+    tensor -= tensor.to(torch.float64).mean().to(torch.float32)
+    assert value_of(tensor)["mean"] == 0
+    assert value_of(tensor.to(torch.float64))["mean"] == float(tensor.to(torch.float64).mean())
+
+
+def test_counts_of_an_expanded_tensor_are_those_of_all_elements():
+    tensor = torch.tensor([0.0, 1.0, math.inf, math.nan]).unsqueeze(1).expand(4, 50_000)
+    check(value_of(tensor), tensor)
+    check(value_of(tensor[:2]), tensor[:2])

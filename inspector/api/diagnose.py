@@ -154,6 +154,9 @@ def _line(finding: Finding) -> str:
     """`error detached at model.py:12: h is detached here (affects encoder.weight); use h itself`."""
     location = finding.location
     at = f" at {location['file']}:{location['line']}" if location is not None and "line" in location else ""
+    library = None if location is None else location.get("library")
+    if isinstance(library, dict):
+        at = f" at {library['file']}:{library['line']}, called from {at.removeprefix(' at ')}"
     names = finding.parameters
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     affects = f" (affects {', '.join(names[:3])}{more})" if names else ""

@@ -59,13 +59,14 @@ class BlockRecording:
 
     def report(self) -> Report:
         """The whole recording as a Report."""
+        inventory, events = self._session.inventory, self._session.events  # first: they may add remarks
         report = Report(
             script=self._script,
             exit=Exit(status=None if self._error is None else 1, exception=self._error),
-            recording=recording_of(self._session, [1] if self.calls else []),
+            recording=recording_of(self._session, [self._session.first_trained or 1] if self.calls else []),
             calls=list(self.calls),
-            inventory=self._session.inventory,
-            events=self._session.events,
+            inventory=inventory,
+            events=events,
         )
         return diagnose_report(report)
 
@@ -92,8 +93,9 @@ def record(
 
     model: an nn.Module, or a list or dict of them, whose parameters get names and are listed in the report; by
     default the modules in the caller's variables. optimizer: one or several, for the report.
-    watch: number of backward calls to record; all hooks are removed afterwards. mode: how to record the forward:
-    "full" (the first call; light for the others), "light" (lines and modules) or "none" (structure only).
+    watch: number of backward calls that train to record; all hooks are removed afterwards. mode: how to record the
+    forward: "full" (as far as the first of them; light for the others), "light" (lines and modules) or "none"
+    (structure only).
     Raises TypeError and ValueError for other arguments.
     """
     if isinstance(watch, bool) or not isinstance(watch, int):

@@ -10,7 +10,10 @@ from inspector.api.first_trace import with_first_trace
 from inspector.derivatives import add_local_derivatives
 from inspector.graph import Graph
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
+from inspector.recording.parts import described
 from inspector.tensor_stats import Batch
+from inspector.torch_api.modes import hidden
+from inspector.torch_api.tensor_references import REFERENCES
 from inspector.tracing.build_graph import build_graph
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import roots_of
@@ -18,6 +21,7 @@ from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
+from inspector.util.stderr import say
 
 
 def trace(thing: Any) -> Graph:
@@ -33,18 +37,28 @@ def trace(thing: Any) -> Graph:
 
 def trace_from(thing: Any, frame: Any) -> Graph:
     """`trace`, with the frame whose variables name the tensors."""
-    return trace_named(thing, names_from(frame, UserFiles(str(Path.cwd()))))
+    with hidden():
+        names = names_from(frame, UserFiles(str(Path.cwd())))
+    return trace_named(thing, names)
 
 
 def trace_named(thing: Any, names: Names) -> Graph:
     """`trace`, with known names."""
     DEEP_GRAPHS.release()
-    roots = roots_of(thing)
-    outputs = [output for output, _ in roots]
-    graph = walk(edge for _, edge in roots)
-    tracing = GraphSnapshot(graph, outputs, names, Batch())
-    record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
-    DEEP_GRAPHS.keep(graph, outputs)
+    with hidden(), REFERENCES.used():
+        roots = roots_of(thing)
+        outputs = [output for output, _ in roots]
+        graph = walk(edge for _, edge in roots)
+        tracing = GraphSnapshot(graph, outputs, names, Batch())
+        record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
+        DEEP_GRAPHS.keep(graph, outputs)
     traced = build_graph(record, Ids(record), flow)
-    traced.refine(add_local_derivatives)
+    traced.refine(_add_derivatives)
     return traced
+
+
+def _add_derivatives(graph: Graph) -> None:
+    try:
+        add_local_derivatives(graph)
+    except Exception as error:
+        say(f"note: derivatives in symbols are unknown: internal error, {described(error)}")

@@ -44,7 +44,9 @@ def workflow_commands(findings: list[Finding], folder: str) -> Iterator[str]:
             path = Path(folder, location["file"])
             shown = os.path.relpath(path) if path.exists() else location["file"]
             place = f"file={_property(shown)},line={location['line']},"
-        text = _data(f"{finding.message}. {finding.advice}")
+        library = None if location is None else location.get("library")
+        within = f" (in {library['file']}:{library['line']})" if isinstance(library, dict) else ""
+        text = _data(f"{finding.message}{within}. {finding.advice}")
         yield f"::{_LEVELS[finding.severity]} {place}title={_property(finding.rule)}::{text}"
 
 

@@ -117,7 +117,11 @@ def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
 
 
 def _code(call: BackwardCall) -> str | None:
-    return None if is_unknown(call.location) else call.location["code"]
+    """The statement that called backward; if it is a library's, also the user's that led to it."""
+    if is_unknown(call.location):
+        return None
+    library, code = call.location.get("library"), call.location["code"]
+    return code if library is None else f"{library['code']} in {code}"
 
 
 def _script(graph: Graph, options: DrawOptions) -> str | None:

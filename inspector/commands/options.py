@@ -58,8 +58,8 @@ class CheckOptions:
 class WatchOptions:
     """Which backward calls to record, and which to draw.
 
-    backward: a number as text, "all" or "last"; None for the first call with a finding, else the first call.
-    limit: number of calls to record. record: how to record the forward of the first call.
+    backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
+    limit: number of calls that train to record. record: how to record the forward of the first call.
     budget: the share of the run's time that recording the steps after these calls may take; 0: no recording.
     """
 
@@ -71,27 +71,28 @@ class WatchOptions:
 
     @property
     def calls(self) -> int | None:
-        """Number of calls that must be recorded; None for all until the script ends."""
-        if self.backward == "last":
-            return None
-        wanted = int(self.backward) if self.backward is not None and self.backward.isdigit() else 1
-        return max(self.limit, wanted)
+        """Number of calls that train to record; None to record all calls until the script ends."""
+        return None if self.backward == "last" else self.limit
+
+    @property
+    def wanted(self) -> int:
+        """The index of the call that must be recorded."""
+        return int(self.backward) if self.backward is not None and self.backward.isdigit() else 1
 
     def is_drawn(self, index: int) -> bool:
         """Whether a call may be drawn, before all calls are known."""
-        return self.backward in ("all", "last") or index == int(self.backward or 1)
+        return self.backward in ("all", "last") or index == self.wanted
 
-    def drawn(self, indexes: list[int], found: int | None = None) -> list[int]:
+    def drawn(self, indexes: list[int], first: int | None = None) -> list[int]:
         """Select the calls to draw from the recorded `indexes`.
 
-        found: the first call with a finding, or None.
+        first: the call to draw by default; None for the first of all.
         """
         if self.backward == "all":
             return indexes
         if self.backward == "last":
             return indexes[-1:]
-        first = found or (indexes[0] if indexes else 1)
-        wanted = int(self.backward) if self.backward is not None else first
+        wanted = self.wanted if self.backward is not None else first or next(iter(indexes), 1)
         return [index for index in indexes if index == wanted]
 
 

@@ -22,6 +22,8 @@ from inspector.util.stderr import discard, say, stderr
 
 FAILED = 1
 USAGE = 2
+_INTERNAL = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+"""Exceptions that no option and no report should lead to."""
 INTERRUPTED = 130
 
 
@@ -117,6 +119,9 @@ def _draw(call: BackwardCall, options: Options, files: list[Path], original: Ori
         return _complain(f"backward call {call.index} cannot be drawn: {error}", FAILED)
     except OSError as error:
         return _complain(cannot_write(error, options.destination.folder), FAILED)
+    except _INTERNAL as error:  # the other calls may still be drawn
+        reason = f"internal error, {type(error).__name__}: {error}"
+        return _complain(f"backward call {call.index} cannot be drawn: {reason}", FAILED)
     for remark in written.remarks:
         _print(f"{REMARK}{remark}")
     files += written.files

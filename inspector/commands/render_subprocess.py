@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,7 +18,7 @@ REMARK = "inspect: note: "
 FILE = "inspect: file: "
 """Prefix of the name of a file that the child wrote, encoded as JSON because it may contain anything."""
 TIME_LIMIT = 60.0
-"""Seconds for all pictures of one run."""
+"""Seconds to wait for the pictures after the script has ended."""
 
 
 class RenderProcess:
@@ -27,7 +26,6 @@ class RenderProcess:
 
     def __init__(self, report: Path, options: Options) -> None:
         """Start drawing `report`. Raises OSError if no process can be started."""
-        self._limit = time.monotonic() + TIME_LIMIT
         self._report = report
         self.remarks: list[str] = []
         """The deviations from the options; filled in by `wait`."""
@@ -43,12 +41,15 @@ class RenderProcess:
         )
 
     def wait(self) -> str | None:
-        """Wait for the drawing to finish; return the error in one line, or None."""
+        """Wait for the drawing to finish; return the error in one line, or None.
+
+        The time of the script does not count: it may run for hours after the pictures are drawn.
+        """
         try:
-            _, printed = self._child.communicate(timeout=max(0.0, self._limit - time.monotonic()))
+            _, printed = self._child.communicate(timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
             self.stop()
-            return f"drawing was stopped after {TIME_LIMIT:.0f} s"
+            return f"drawing was stopped, {TIME_LIMIT:g} s after the end of the script"
         except BaseException:
             self.stop()
             raise
@@ -61,6 +62,10 @@ class RenderProcess:
         if self._child.returncode < 0 or not lines:  # a crash in a native library, or out of memory
             return f"the process that draws {describe_exit_status(self._child.returncode)}"
         return lines[-1].removeprefix("inspect: ")
+
+    def leave_to_parent(self) -> None:
+        """In a process forked from the one that started the drawing: it is not this process's child."""
+        self._child.returncode = 0  # else Popen warns that it is still running
 
     def stop(self) -> None:
         """Kill the child. Pictures are written atomically."""

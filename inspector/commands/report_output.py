@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ class ReportOutput:
         """The files written so far, without temporary ones."""
         self._destination = destination
         self._output = output
-        self._temporary = contextlib.ExitStack()
+        self._remove_temporary: Callable[[], object] = lambda: None
 
     def write_first(self, report: Report, originals: Mapping[int, Original]) -> Path | None:
         """Write the report for the first time; returns its path, or None if it cannot be written.
@@ -54,7 +56,7 @@ class ReportOutput:
 
     def close(self) -> None:
         """Remove the temporary folder."""
-        self._temporary.close()
+        self._remove_temporary()
 
     def _open_destination(self) -> Path | None:
         """The path of the report; None if its folder cannot be created."""
@@ -63,7 +65,8 @@ class ReportOutput:
             if destination.report is not None:
                 open_folder(destination.folder)
                 return destination.report
-            folder = self._temporary.enter_context(tempfile.TemporaryDirectory(prefix="inspect-"))
+            folder = tempfile.mkdtemp(prefix="inspect-")
+            self._remove_temporary = weakref.finalize(self, _remove, folder, os.getpid())
             return Path(folder) / "report.json"
         except OSError as error:
             self._complain(error, destination.folder)
@@ -87,3 +90,9 @@ class ReportOutput:
     def _complain(self, error: OSError, path: Path) -> None:
         advice = _OTHER_TEMPORARY if self._destination.report is None else _OTHER_FOLDER
         self._output.say(f"{cannot_write(error, path)}; {advice}")
+
+
+def _remove(folder: str, process: int) -> None:
+    """Remove the temporary folder of a process, unless this is another one that the script has forked."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
 from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import Options
@@ -39,7 +41,9 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
     """
     inspection = _Inspection(target, options)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
-    if not exit.forked:
+    if exit.forked:
+        inspection.leave_to_parent()
+    else:
         with our_modules():
             try:
                 inspection.finish(exit)
@@ -65,6 +69,7 @@ class _Script:
         self.name = Path(target.path).name if target.path is not None else str(target.module)
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
+        self.children = ChildProcesses()
         self.process = os.getpid()
 
 
@@ -90,13 +95,19 @@ class _Inspection:
         self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
 
     def begin(self) -> None:
-        """torch was imported: start recording."""
-        self._watch.begin(on_done=self._show)
+        """torch was imported: start recording, unless a forked child imports it."""
+        if os.getpid() == self._script.process:
+            self._watch.begin(on_done=self._show)
 
     def not_watched(self, reason: str) -> None:
         """torch cannot be observed. Reported at once, since the script may run for hours."""
         self.output.say(reason)
         self._watch.abort()
+
+    def leave_to_parent(self) -> None:
+        """In a process that the script has forked: report nothing, and leave the drawing to the parent."""
+        if self._drawing is not None:
+            self._drawing.leave_to_parent()
 
     @property
     def fails(self) -> bool:
@@ -173,18 +184,21 @@ class _Inspection:
             return f"{self._script.name} imported torch, but it could not be observed"
         if self._watch.session is not None:
             return None
-        return f"{self._script.name} {'could' if exit.torch_failed else 'did'} not import torch"
+        children = self._script.children.describe()
+        without = f"{self._script.name} {'could' if exit.torch_failed else 'did'} not import torch"
+        return without if children is None else f"{without}, and {children}"
 
     def _say_what_is_missing(self, session: Session, exit: ScriptExit) -> None:
-        wanted, seen = self._options.watch.backward, session.watched
+        wanted, seen = self._options.watch.backward, session.ended
         calls = f"{seen} backward call{'s' * (seen != 1)}"
         if self._options.watch.drawn([call.index for call in session.calls]):
             return
         if session.failure is not None:  # there may have been others since
             self.output.say(f"nothing to draw: {calls if seen else 'no backward call'} had been recorded by then")
         elif seen == 0:
-            ended = "" if exit.exception is None else f" before {self._script.name} ended"
-            self.output.say(f"nothing to draw: backward() was not called{ended}")
+            name, children = self._script.name, self._script.children.describe()
+            ended = "" if exit.exception is None else f" before {name} ended"
+            self.output.say(f"nothing to draw: backward() was not called{ended}{_itself(name, children)}")
         else:
             name = self._script.name
             self.output.say(f"nothing to draw: there is no backward call {wanted}, {name} made {calls}")
@@ -201,9 +215,16 @@ class _Inspection:
             path = self._reports.write_first(report, self._watch.originals)
             if path is not None:
                 self._start_drawing(path, report)
-            self._print(report)
+            self._without_fail("the results are not printed", lambda: self._print(report))
         if exit is None and self._watch.session is not None:
             self._flight.begin(self._watch.session)
+
+    def _without_fail(self, lost: str, work: Callable[[], None]) -> None:
+        """Do work that the report and the pictures can do without. lost: what is missing if it fails."""
+        try:
+            work()
+        except Exception as error:
+            self.output.say(f"{lost}: internal error, {type(error).__name__}: {error}")
 
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report
@@ -225,8 +246,12 @@ class _Inspection:
             findings=findings,
             checked=checked,
         )
-        report = diagnose_report(report)
-        drawn = self._options.watch.drawn([call.index for call in calls], first_call(report.findings))
+        try:
+            report = diagnose_report(report)
+        except Exception as error:
+            self.output.say(f"the gradients were not checked: internal error, {type(error).__name__}: {error}")
+        first = first_call(report.findings) or session.first_trained
+        drawn = self._options.watch.drawn([call.index for call in calls], first)
         return _Shown(replace(report, recording=recording_of(session, drawn)), remarks)
 
     def _start_drawing(self, path: Path, report: Report) -> None:
@@ -291,6 +316,11 @@ class _Inspection:
             files += self._drawing.files
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
+
+
+def _itself(name: str, children: str | None) -> str:
+    """The end of a sentence on what the script did not do. children: what is said of its processes, if any."""
+    return "" if children is None else f" in {name} itself, and {children}; train in one process to inspect it"
 
 
 def _exit_of(exit: ScriptExit | None) -> ReportExit:

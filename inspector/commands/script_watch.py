@@ -48,7 +48,7 @@ class ScriptWatch:
             progress=self._output.progress,
             before=self._take_original if ORIGINAL in self._options.destination.formats else None,
         )
-        plan = WatchPlan(watch.calls, watch.record, watch.is_drawn)
+        plan = WatchPlan(watch.calls, watch.record, watch.is_drawn if watch.backward else None, watch.wanted)
         self.session = Session(UserFiles(self._folder), plan, callbacks)
         if self._options.checks.functions:
             from inspector.recording.gradcheck import CustomFunctions

@@ -240,9 +240,13 @@ def _operation(expression: Any) -> Callable[..., Any]:
 
 
 def _expression(text: str, operands: dict[str, Any]) -> Any:
-    """Evaluate a text of the table with sympy's functions; None if sympy simplifies a part to infinity or NaN."""
-    made = sympy.sympify(eval(compiled(text), _FUNCTIONS, operands))  # safe: texts of the table
-    return None if made.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else made
+    """Evaluate a text of the table with sympy's functions; None if sympy simplifies a part to infinity, NaN or a
+    complex number, or cannot evaluate it."""
+    try:
+        made = sympy.sympify(eval(compiled(text), _FUNCTIONS, operands))  # safe: texts of the table
+        return None if made.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I) else made
+    except (ArithmeticError, TypeError, ValueError, RecursionError):  # of sympy, for some expressions
+        return None
 
 
 def _exact_or_none(value: SmallTensor | None) -> Any:

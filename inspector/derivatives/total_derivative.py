@@ -115,7 +115,7 @@ def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> d
         for target, edge in sorted(forward.edges(function), key=lambda item: item[1]["slot"]):
             into = (target, edge["input_nr"])
             local = None if upstream is None else _local(symbols, forward, function, edge["slot"])
-            if local is None or into in blocked or local.count_ops() > _MOST_OPERATIONS:
+            if local is None or into in blocked or _is_long(local):
                 blocked.add(into)
                 sums.pop(into, None)
             else:
@@ -137,6 +137,14 @@ def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, 
     return symbols.derivative(function, *list(entry.derivatives.items())[slot])
 
 
+def _is_long(expression: Any) -> bool:
+    """Whether an expression has too many operations to be shown, or sympy cannot count them."""
+    try:
+        return bool(expression.count_ops() > _MOST_OPERATIONS)
+    except (ArithmeticError, TypeError, ValueError, RecursionError):
+        return True
+
+
 def _written(
     symbols: SymbolTable, forward: ForwardReconstruction, root: Pair, leaf: str, found: _Sum
 ) -> Local | None:
@@ -146,7 +154,7 @@ def _written(
 
     row = forward.network.nodes[leaf]
     total = found.total
-    if row["shape"] or total.count_ops() > _MOST_OPERATIONS:
+    if row["shape"] or _is_long(total):
         return None
     value = number_at(total, symbols.values)
     seed, measured = small_tensor(forward.network.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inspector.graph.places import file_and_line
+from inspector.graph.places import exact_place
 from inspector.graph.row_types import Place
 from inspector.report.row_types import CutRow, Fault
 
@@ -40,7 +40,7 @@ def location(cut: CutRow) -> Fault | Place:
 
 def by_place(cuts: Iterable[CutRow]) -> list[list[CutRow]]:
     """Group cuts by location, in order."""
-    places: dict[tuple[str, int] | None, list[CutRow]] = {}
+    places: dict[tuple[object, ...] | None, list[CutRow]] = {}
     for cut in cuts:
-        places.setdefault(file_and_line(cut["region"] or cut["source"]), []).append(cut)
+        places.setdefault(exact_place(cut["region"] or cut["source"]), []).append(cut)
     return list(places.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from inspector.graph.places import exact_place
 from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
@@ -65,7 +66,4 @@ def _explains(cause: Finding, finding: Finding) -> bool:
 
 
 def _line(finding: Finding) -> object:
-    location = finding.location
-    if isinstance(location, dict) and "line" in location:
-        return location["file"], location["line"]
-    return tuple(finding.nodes[:1])
+    return exact_place(finding.location) or tuple(finding.nodes[:1])

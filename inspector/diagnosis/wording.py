@@ -6,8 +6,11 @@ from typing import Any
 
 
 def at_line(source: Any) -> str:
-    """` (line 12)`; empty if the line is unknown."""
-    return f" (line {source['line']})" if isinstance(source, dict) and "line" in source else ""
+    """` (line 12)`, ` (trainer.py:12)` for a line of a library; empty if the line is unknown."""
+    if not isinstance(source, dict) or "line" not in source:
+        return ""
+    library = source.get("library")
+    return f" (line {source['line']})" if library is None else f" ({library['file']}:{library['line']})"
 
 
 def number(value: float) -> str:

@@ -26,14 +26,28 @@ Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 @final
+class LibraryLine(TypedDict):
+    """A line of a library."""
+
+    file: str
+    """`site-packages/…`, or a base name."""
+    line: Count
+    code: str
+    """The source line or statement."""
+
+
+@final
 class Source(TypedDict):
-    """A location in the source code."""
+    """A location in the source code of the user."""
 
     file: str
     """Relative to the script's folder, `site-packages/…`, or a base name."""
     line: Count
     code: str
     """The source line or statement."""
+    library: NotRequired[LibraryLine]
+    """The line of a library, not of torch, that did it, if the user's line called a library. Only from full
+    recordings for what happened in a forward."""
 
 
 Place: TypeAlias = Source | Unknown | None

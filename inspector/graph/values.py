@@ -88,7 +88,7 @@ class Summary(TypedDict):
     infinities: NotRequired[Count]
     histogram: NotRequired[Histogram]
     computed: NotRequired[str]
-    """The source of the numbers, if the tensor itself was not seen: a view with the same elements."""
+    """The source of the numbers, if the tensor itself was not seen: another tensor with the same elements."""
 
 
 _NotFinite: TypeAlias = Literal["nan", "inf", "-inf"]

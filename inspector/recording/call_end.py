@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Set
 from typing import Any
 
+import torch
+
 from inspector.derivatives import add_local_derivatives
+from inspector.recording.call_count import CallCount
 from inspector.recording.cut_and_write_rows import CutAndWriteRows
 from inspector.recording.grad_reads import GradReads
-from inspector.recording.open_call import OpenCall
-from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, TRAINING, no_rows, one_line
+from inspector.recording.open_call import CountedCall, OpenCall
+from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, SYMBOLS, TRAINING, no_rows, one_line
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
@@ -20,7 +24,7 @@ from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.roots import edges_of
 from inspector.tracing.traced_graph import TracedGraph
-from inspector.tracing.walk import walk
+from inspector.tracing.walk import AutogradNode, walk
 
 
 class CallEnd:
@@ -29,8 +33,9 @@ class CallEnd:
     reads: the grads that the script read between the calls; None if the forward is not recorded.
     """
 
-    def __init__(self, recorders: Recorders, plan: WatchPlan) -> None:
+    def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount) -> None:
         forward = recorders.forward
+        self._count = count
         self._recorders = recorders
         self._plan = plan
         self._rows = None if forward is None else CutAndWriteRows(forward.record)
@@ -42,7 +47,16 @@ class CallEnd:
         if self._recorders.forward is not None:
             self._recorders.forward.backward_ends()
             if token.created_from is not None:
-                self._note_created_graph(token, result)
+                leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
+                results = result if isinstance(result, tuple) else grads_of(leaves)
+                self._note_created_graph(results, {*token.tracing.walk.index, *token.created_from})
+
+    def counted_has_run(self, token: CountedCall, result: Any) -> None:
+        """A call that was only counted has ended. result: the return value of `torch.autograd.grad`."""
+        if self._recorders.forward is not None:
+            self._recorders.forward.backward_ends()
+            if token.known is not None and isinstance(result, tuple):
+                self._note_created_graph(result, token.known)
 
     def call(self, token: OpenCall, result: Any, error: BaseException | None) -> BackwardCall:
         """The call as in a report.
@@ -58,16 +72,15 @@ class CallEnd:
             token.tracing.read_failed(flow.steps[-1])
         return self._call(token, flow)
 
-    def _note_created_graph(self, token: OpenCall, result: Any) -> None:
-        """A call under create_graph has ended; on a device, another thread created the graph of its result."""
-        assert self._recorders.forward is not None and token.created_from is not None
-        leaves = [leaf for _, leaf in token.tracing.tensors.leaves()]
-        results = result if isinstance(result, tuple) else grads_of(leaves)
+    def _note_created_graph(self, results: Iterable[torch.Tensor | None], known: Set[AutogradNode]) -> None:
+        """A call under create_graph has ended; on a device, another thread created the graph of its results.
+
+        known: the Nodes from before the call.
+        """
+        assert self._recorders.forward is not None
         on_device = [item for item in results if item is not None and not item.is_cpu]
         if on_device:
-            self._recorders.forward.note_created_graph(
-                walk(edges_of(on_device)), {*token.tracing.walk.index, *token.created_from}
-            )
+            self._recorders.forward.note_created_graph(walk(edges_of(on_device)), known)
 
     def _call(self, token: OpenCall, flow: GradientFlow) -> BackwardCall:
         recorders, head = self._recorders, token.head
@@ -78,7 +91,7 @@ class CallEnd:
             recorders.inventory.forget_calls()
         record, ids = self._record(token, flow)
         graph = build_graph(record, ids, flow, None if forward is None else forward.nodes())
-        graph.refine(add_local_derivatives)
+        graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
         setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
@@ -89,7 +102,8 @@ class CallEnd:
         accumulates = head.wanted is None
         run(TRAINING, lambda: recorders.provenance.ended(head.index, record, flow, ids, accumulates), None)
         cuts, writes = self._rows_of(token, record, ids)
-        self._plan.switch(forward.hooks, head.index + 1, small=is_small(len(record.nodes)))
+        trained = len(self._count.trained)
+        self._plan.switch(forward.hooks, head.index + 1, trained, small=is_small(len(record.nodes)))
         return BackwardCall(head.index, head.location, graph, cuts, writes, setting)
 
     def _rows_of(self, token: OpenCall, record: TracedGraph, ids: Ids) -> tuple[list[CutRow], list[WriteRow]]:
@@ -99,7 +113,7 @@ class CallEnd:
         head, tracing = token.head, token.tracing
         cuts = run(CUTS, lambda: rows.cut_rows(head, record, ids, tracing), no_rows(CutRow))
         writes = run(CUTS, lambda: rows.write_rows(head, record, ids, tracing), no_rows(WriteRow))
-        reads.call_ended(ids)
+        reads.call_ended(head.index, ids)
         return cuts, writes
 
     def _record(self, token: OpenCall, flow: GradientFlow) -> tuple[TracedGraph, Ids]:

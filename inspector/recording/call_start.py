@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,24 +10,27 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
+from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord
 from inspector.recording.gradient_hooks import GradientCapture
-from inspector.recording.open_call import CallInfo, OpenCall
+from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
 from inspector.report.row_types import Alive, EventRow
 from inspector.tensor_stats import Batch
+from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import walk
-from inspector.user_code.paths import UserFiles, column_of
+from inspector.user_code.library_lines import source_of
+from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
 Before: TypeAlias = Callable[[int, tuple[Any, ...], Names], None]
@@ -40,21 +42,17 @@ _TOO_LARGE = f"more than {FULL_NODES:,} Nodes: only the structure was recorded"
 class CallStart:
     """Starts the calls of a session.
 
-    ended: returns the number of calls that have ended. before: see `Before`.
-    without_graph: the events of calls none of whose roots has a graph.
+    before: see `Before`. without_graph: the events of calls none of whose roots has a graph.
     """
 
-    def __init__(
-        self, recorders: Recorders, plan: WatchPlan, ended: Callable[[], int], before: Before | None
-    ) -> None:
+    def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
         self._recorders = recorders
         self._plan = plan
-        self._ended = ended
+        self._count = count
         self._before = before
-        self._indexes = itertools.count(1)  # threads may start calls at the same time
 
-    def start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
+    def start(self, index: int, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
         """Trace the graph of a call and install its hooks. pause: closed when the call has ended."""
         DEEP_GRAPHS.release()
         recorders = self._recorders
@@ -64,8 +62,8 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        index = next(self._indexes)
-        is_full = self._plan.is_full(index) or is_small(len(graph.nodes)) or not _are_finite(call.given.outputs)
+        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
+        is_full = is_full or not _are_finite(call.given.outputs)
         batch = Batch("full" if is_full else "light", recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
@@ -81,17 +79,34 @@ class CallStart:
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
-        captured = [] if call.given.accumulates else wanted
+        accumulates = call.given.accumulates
+        captured = [] if accumulates else wanted
         scale = recorders.training.take_scale()
         if not roots:
-            self.without_graph.append(without_graph_event(call.frame, location, names, self._ended()))
+            self.without_graph.append(without_graph_event(call.frame, location, names, self._count.ended))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        head = CallInfo(index, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive)
+        head = CallInfo(
+            index, accumulates, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive
+        )
         given = None if call.given.starts_with is None else walk(edges_of(call.given.starts_with)).nodes
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+
+    def start_counted(self, index: int, call: EngineCall) -> CountedCall:
+        """Start a call that is only counted: the Nodes that it creates do not belong to the forward."""
+        DEEP_GRAPHS.release()
+        self._recorders.training.take_scale()
+        forward = self._recorders.forward
+        if forward is not None:
+            forward.backward_begins(index, call.frame, call.given.outputs)
+        given, known = call.given, None
+        on_device = any(isinstance(item, torch.Tensor) and not item.is_cpu for item in given.outputs)
+        if given.starts_with is not None and not given.accumulates and on_device:
+            below = [edge for item in given.outputs if (edge := gradient_edge(item)) is not None]
+            known = frozenset(walk([*below, *edges_of(given.starts_with)]).nodes)
+        return CountedCall(index, given.accumulates, known)
 
     def _note_training(self, index: int, names: Names) -> None:
         """Update the names of parameters, the modules that have run, and the parameters that were replaced."""
@@ -125,13 +140,7 @@ def _location(call: EngineCall, files: UserFiles) -> Source | Unknown:
     frame = frame or call.frame
     if frame is None:
         return {"unknown": "backward was not called from Python"}
-    path, line = frame.f_code.co_filename, frame.f_lineno
-    column = column_of(frame)
-    return {
-        "file": files.display_path(path),
-        "line": line,
-        "code": files.statement_at(path, line, column),
-    }
+    return source_of(frame, call.frame, files)
 
 
 def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset[int]:
@@ -142,8 +151,9 @@ def _cuts_of_roots(call: EngineCall, forward: ForwardRecord | None) -> frozenset
 def _are_finite(outputs: tuple[Any, ...]) -> bool:
     """Whether the scalar roots are finite; if not, a full trace is worth its cost."""
     with unobserved():
-        numbers = [item.detach() for item in outputs if isinstance(item, torch.Tensor) and item.numel() == 1]
-        return all(bool(torch.isfinite(item).all()) for item in numbers if not item.is_meta)
+        given = [plain_tensor(item)[0] for item in outputs if isinstance(item, torch.Tensor)]
+        numbers = [item for item in given if item is not None and item.numel() == 1]
+        return all(bool(torch.isfinite(stored(item)).all()) for item in numbers)
 
 
 def _pair_of_input(item: Any, tracing: GraphSnapshot) -> Pair | None:

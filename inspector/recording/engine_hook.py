@@ -10,21 +10,22 @@ import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-import torch
-
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import EngineArguments, EntryPoint, entry_points, in_backward, read_arguments
 from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
-from inspector.torch_api.tensors import in_transform, is_traced
+from inspector.torch_api.tracers import belongs_to_trace, is_tracing
+from inspector.util.stand_in_frames import STAND_INS, is_stand_in
 
-_BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep)
+_BETWEEN = (TORCH, str(Path(__file__).parent) + os.sep, STAND_INS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class EngineCall:
 
 class EngineObserver(Protocol):
     """Observer of engine calls. Its exceptions never reach the script, except those of the function that
-    `instead_of_return` returns."""
+    `instead_of_return` returns.
+
+    The script's modes and tensor classes do not see what `before_backward` and `after_backward` do.
+    """
 
     def before_backward(self, call: EngineCall) -> Any:
         """Called before the engine runs; the result is passed to `after_backward`."""
@@ -45,12 +49,19 @@ class EngineObserver(Protocol):
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
         """Called after the engine ran or raised. result: the return value of `torch.autograd.grad`."""
 
+    def call_ended(self) -> None:
+        """Called after `after_backward`, and after `before_backward` if it returned None, for what may run code of
+        the script."""
+
     def instead_of_return(self) -> Callable[[], None] | None:
-        """Called after `after_backward`: a function to call instead of returning (it may raise), or None."""
+        """Called after `call_ended`, unless the engine raised: None, or a function to call instead of going on.
+        It may raise."""
 
 
 class EngineHook:
     """Wraps the entry points of the engine from `install` to `uninstall`.
+
+    Threads may run backward at the same time, but the observer is called by one of them at a time.
 
     pauses_gc: whether the garbage collector pauses during a call, since the observer makes many objects that stay
     alive: each collection would only traverse all of torch again.
@@ -61,6 +72,8 @@ class EngineHook:
         self._pauses_gc = pauses_gc
         self._patches: list[Patch] = []
         self._busy = threading.local()
+        self._turn = threading.RLock()
+        _HOOKS.add(self)
 
     def install(self) -> None:
         """Install the wrappers. Does nothing if they are installed."""
@@ -79,6 +92,11 @@ class EngineHook:
             patch.uninstall()
         self._patches = []
 
+    def new_turns(self) -> None:
+        """Let the observer be called again, in a forked process: a thread that does not exist there may have been
+        calling it."""
+        self._turn = threading.RLock()
+
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
@@ -87,25 +105,36 @@ class EngineHook:
             return self._run(original, call, args, kwargs)
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
-        skip_in_dynamo(enter, EngineHook._arguments, EngineHook._run, _caller)
+        skip_in_dynamo(
+            enter, EngineHook._arguments, EngineHook._run, EngineHook._stop_here, _caller, is_stand_in
+        )
         return functools.wraps(original)(enter)
 
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
-        """The arguments of a call; None for a call that is not the script's own: nested calls, compiler traces,
-        `torch.func`, and calls that torch is about to refuse."""
+        """The arguments of a call; None for a call that is not the script's own: nested calls, calls that torch
+        traces, `torch.func`, and calls that torch is about to refuse."""
         if not self._patches or getattr(self._busy, "here", False):
             return None
         if in_backward():
             return None  # from a hook or a reentrant checkpoint: it belongs to the outer call
-        if torch.compiler.is_compiling() or in_transform():
+        if is_tracing():
             return None
         call = read_arguments(entry_point, args, kwargs)
         if call is None:
             return None
-        return None if any(map(is_traced, call.outputs)) else call
+        return None if any(map(belongs_to_trace, call.outputs)) else call
 
     def _start(self, call: EngineArguments, frame: FrameType | None) -> Any:
-        return self._observer.before_backward(EngineCall(call, frame))
+        with self._turn, hidden():
+            token = self._observer.before_backward(EngineCall(call, frame))
+        if token is None:
+            self._observer.call_ended()
+        return token
+
+    def _end(self, token: Any, result: Any, error: BaseException | None) -> None:
+        with self._turn, hidden():
+            self._observer.after_backward(token, result, error)
+        self._observer.call_ended()
 
     def _run(self, original: Callable[..., Any], call: EngineArguments, args: Any, kwargs: Any) -> Any:
         frame, from_gradcheck = _caller(sys._getframe(2))
@@ -118,29 +147,50 @@ class EngineHook:
         try:
             token = without_dynamo(self._start, call, frame)
             del frame
+            if token is None:
+                self._stop_here()
             try:
                 result = original(*args, **kwargs)
             except BaseException as error:
-                without_dynamo(self._observer.after_backward, token, None, error)
+                without_dynamo(self._end, token, None, error)
                 raise
-            without_dynamo(self._observer.after_backward, token, result, None)
+            without_dynamo(self._end, token, result, None)
         finally:
             self._busy.here = False
             if collects:
                 gc.enable()
+        self._stop_here()
+        return result
+
+    def _stop_here(self) -> None:
+        """Call what the observer wants to be called instead of going on, if anything."""
         instead = without_dynamo(self._observer.instead_of_return)
         if instead is not None:
             instead()
-        return result
 
 
 def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     """The frame that called torch, and whether torch's gradcheck did.
 
-    If the call passed through a TorchFunctionMode of the inspector, its frames are between those of torch.
+    If the call passed through a TorchFunctionMode of the inspector, its frames are between those of torch, and
+    frames that stand in for others.
     """
-    while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(_BETWEEN) or is_stand_in(frame.f_code)
+    ):
         if frame.f_code.co_filename == GRADCHECK_FILE:
             return frame, True
         frame = frame.f_back
     return frame, False
+
+
+_HOOKS: weakref.WeakSet[EngineHook] = weakref.WeakSet()
+
+
+def _new_turns_in_child() -> None:
+    for hook in tuple(_HOOKS):
+        hook.new_turns()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_turns_in_child)

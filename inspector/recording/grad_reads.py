@@ -14,23 +14,21 @@ class GradReads:
 
     def __init__(self, recorded: CutsAndWrites) -> None:
         self._recorded = recorded
-        self._counts: list[int] = []  # number of reads when each call ended
-        self._ids: list[Ids] = []
+        self._ended: list[tuple[int, int, Ids]] = []  # of each call: number of reads by then, index, ids
 
-    def call_ended(self, ids: Ids) -> None:
+    def call_ended(self, index: int, ids: Ids) -> None:
         """A call has ended. ids: those of its graph."""
-        self._counts.append(len(self._recorded.reads()))
-        self._ids.append(ids)
+        self._ended.append((len(self._recorded.reads()), index, ids))
 
     def events(self) -> Iterator[EventRow]:
         """The rows of the reads, in order."""
         for position, read in enumerate(self._recorded.reads()):
-            ended = sum(1 for count in self._counts if count <= position)
-            tensor = next((found for ids in self._ids[:ended][::-1] if (found := ids.recorded(read["of"]))), None)
+            before = [(index, ids) for count, index, ids in self._ended if count <= position]
+            tensor = next((found for _, ids in before[::-1] if (found := ids.recorded(read["of"]))), None)
             if tensor is not None:
                 yield {
                     "event": "read_grad",
-                    "after_call": ended,
+                    "after_call": before[-1][0],
                     "optimizer": None,
                     "source": read["source"],
                     "tensor": tensor,

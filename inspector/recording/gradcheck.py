@@ -21,7 +21,9 @@ from torch.autograd.gradcheck import GradcheckError
 from inspector.graph.node_names import name_of_custom
 from inspector.report import BackwardCall, Check, Finding, mask_addresses
 from inspector.torch_api.gradcheck import without_second_pass
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
+from inspector.torch_api.tracers import is_tracing
 from inspector.user_code.paths import UserFiles
 
 RULE = "wrong-backward"
@@ -82,8 +84,8 @@ class CustomFunctions:
 
     def _noting(self, original: Any) -> Any:
         def apply(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
-            if not kwargs and not torch.compiler.is_compiling():
-                with contextlib.suppress(Exception):  # an internal error must not reach the script
+            if not kwargs and not is_tracing():
+                with contextlib.suppress(Exception), hidden():  # an internal error must not reach the script
                     self._note(cls, args)
             return original.__get__(None, cls)(*args, **kwargs)  # a classmethod, in Python or in C
 

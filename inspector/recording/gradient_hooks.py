@@ -67,7 +67,7 @@ class GradientCapture:
             carrier = hook_carrier(self._shared)
         for node, name in zip(walk.nodes, walk.structure.names, strict=True):
             if not has_one_output(name) or not register_shared(node, carrier):
-                self._handles.append(node.register_prehook(several))
+                self._handles.append(_register_prehook(node, several))
 
     def _install_one_by_one(self, walk: Walk) -> None:
         """Fallback if torch does not say which Node is running: a pair of hooks for each."""
@@ -76,9 +76,9 @@ class GradientCapture:
             self._hook(node, self._incoming(current_node)[1], self._outgoing(current_node))
 
     def _hook(self, node: AutogradNode, several: Callable[..., None], leave: Callable[..., None]) -> None:
-        self._handles.append(node.register_prehook(several))
+        self._handles.append(_register_prehook(node, several))
         if self._batch.level == "full":
-            self._handles.append(node.register_hook(leave))
+            self._handles.append(_register_hook(node, leave))
 
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
@@ -106,6 +106,17 @@ class GradientCapture:
         for pair, gradient in zip(pairs, gradients, strict=True):
             if pair is not None:
                 self.flow.captured[pair] = self._batch.add(gradient)
+
+
+# By the methods of the class: a custom Function may have set `ctx.register_hook`.
+
+
+def _register_prehook(node: AutogradNode, hook: Callable[..., None]) -> Any:
+    return type(node).register_prehook(node, hook)
+
+
+def _register_hook(node: AutogradNode, hook: Callable[..., None]) -> Any:
+    return type(node).register_hook(node, hook)
 
 
 def _same(node: AutogradNode) -> AutogradNode:

@@ -1,4 +1,4 @@
-"""A backward call while the engine runs."""
+"""A backward call while the engine runs: one that is recorded, or one that is only counted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from inspector.tracing.walk import AutogradNode
 class CallInfo:
     """The facts about a backward call that are known when it begins, see `BackwardCall`.
 
+    accumulates: whether it adds to grads.
     cuts_of_roots: indices of the cuts that the data of a root without a grad_fn went through.
     """
 
     index: int
+    accumulates: bool
     location: Source | Unknown
     recording: Mode
     scale: float | None
@@ -33,9 +35,22 @@ class CallInfo:
     alive: list[Alive]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedCall:
+    """A backward call that has begun and is only counted.
+
+    accumulates: whether it adds to grads. known: under create_graph on a device, the Nodes from before the call;
+    None otherwise.
+    """
+
+    index: int
+    accumulates: bool
+    known: frozenset[AutogradNode] | None
+
+
 @dataclass(slots=True)
 class OpenCall:
-    """A backward call that has begun: what is needed when it ends.
+    """A recorded backward call that has begun: what is needed when it ends.
 
     outputs: the roots that have a graph. captured: the tensors whose gradients `torch.autograd.grad` returns.
     pause: open while line tracing is paused and the hooks are installed.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import torch
 
 from inspector import torch_api
+from inspector.recording.call_count import CallCount
 from inspector.recording.call_end import CallEnd
 from inspector.recording.call_start import Before, CallStart
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall, EngineHook
-from inspector.recording.open_call import OpenCall
-from inspector.recording.parts import FORWARD, TRAINING, described
+from inspector.recording.open_call import CountedCall, OpenCall
+from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.recording.training.parameter_inventory import Given
@@ -24,6 +27,7 @@ from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addr
 from inspector.report.row_types import EventRow
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.saved_tensors import HOOKS
+from inspector.torch_api.tensor_references import REFERENCES
 from inspector.user_code.paths import UserFiles
 
 
@@ -43,16 +47,17 @@ class Callbacks:
     before: Before | None = None
 
 
+_Begun: TypeAlias = OpenCall | CountedCall
+
+
 @dataclass(slots=True)
 class _Recorded:
     """The recorded calls.
 
-    watched: number of calls that have ended. is_reported: whether `on_done` was called. failure: the internal
-    error that ended the recording.
+    is_reported: whether `on_done` was called. failure: the internal error that ended the recording.
     """
 
     calls: list[BackwardCall]
-    watched: int = 0
     is_reported: bool = False
     failure: str | None = None
 
@@ -66,13 +71,15 @@ class Session:
     def __init__(
         self, files: UserFiles, plan: WatchPlan, callbacks: Callbacks | None = None, given: Given | None = None
     ) -> None:
-        self._plan = plan = plan.supported()
+        plan = plan.supported()
         self._callbacks = callbacks or Callbacks()
-        self._recorded = recorded = _Recorded([])
-        self._recorders = make_recorders(files, plan.mode, given, lambda: recorded.watched)
+        self._recorded = _Recorded([])
+        self._recorders = make_recorders(files, plan.mode, given, lambda: self._count.ended)
+        self._count = CallCount(plan, self._recorders.training)
         self._engine = EngineHook(self)
-        self._starts = CallStart(self._recorders, plan, lambda: recorded.watched, self._callbacks.before)
-        self._ends = CallEnd(self._recorders, plan)
+        self._starts = CallStart(self._recorders, plan, self._count, self._callbacks.before)
+        self._ends = CallEnd(self._recorders, plan, self._count)
+        self._references = contextlib.ExitStack()
 
     # Start and end
 
@@ -81,20 +88,24 @@ class Session:
         return self._recorders.training.add_optimizer(optimizer)
 
     def open(self) -> None:
-        """Start recording."""
+        """Start recording, in this process only."""
+        _OPEN.add(self)
+        self._references.enter_context(REFERENCES.used())
         HOOKS.install()
         self._engine.install()
         forward, run = self._recorders.forward, self._recorders.parts.run
         if forward is not None:
-            self._plan.switch(forward.hooks, 1)
+            self._count.plan.switch(forward.hooks, 1, 0)
             run(TRAINING, self._recorders.training.install, None)
             # Last: if torch.compile is in use, it removes what was installed before.
             run(FORWARD, forward.start, None)
 
     def close(self) -> None:
         """Remove all hooks. May be called again."""
+        _OPEN.discard(self)
         forward, training = self._recorders.forward, self._recorders.training
         steps = [training.uninstall, self._engine.uninstall, HOOKS.uninstall, DEEP_GRAPHS.release]
+        steps.append(self._references.close)
         for step in steps if forward is None else [forward.stop, *steps]:
             try:
                 step()
@@ -106,17 +117,32 @@ class Session:
     @property
     def mode(self) -> Mode:
         """How the forward is recorded."""
-        return self._plan.mode
+        return self._count.plan.mode
 
     @property
     def calls(self) -> list[BackwardCall]:
-        """The calls that have ended, in order."""
-        return self._recorded.calls
+        """The recorded calls that have ended, in order."""
+        return [_of_step(call, self._count.step_of(call.index)) for call in self._recorded.calls]
+
+    @property
+    def made(self) -> int:
+        """Number of calls that have ended, recorded or not."""
+        return self._count.ended
 
     @property
     def watched(self) -> int:
-        """Number of calls that have ended."""
-        return self._recorded.watched
+        """Number of recorded calls that have ended."""
+        return self._count.recorded
+
+    @property
+    def ended(self) -> int:
+        """Number of calls that have ended, with those that were only counted."""
+        return self._count.ended
+
+    @property
+    def first_trained(self) -> int | None:
+        """The index of the first call that trains; None if there is none."""
+        return next(iter(self._count.trained), None)
 
     @property
     def failure(self) -> str | None:
@@ -126,7 +152,7 @@ class Session:
     @property
     def is_done(self) -> bool:
         """Whether all wanted calls have ended."""
-        return self._plan.is_done(self._recorded.watched)
+        return self._count.is_done
 
     @property
     def remarks(self) -> list[str]:
@@ -135,21 +161,29 @@ class Session:
         if self.watched and not FORMULAS.is_available:  # needed when a graph is written, which may be later
             FORMULAS.miss()
         forward = [] if self._recorders.forward is None else self._recorders.forward.record.remarks
-        found = (*torch_api.remarks(), *forward, *self._recorders.parts.remarks)
+        found = (*torch_api.remarks(), *forward, *self._recorders.parts.remarks, *self._count.remarks)
         return [mask_addresses(remark) for remark in found if ONLY_DRAWN not in remark]
 
     @property
     def inventory(self) -> Inventory:
         """The script's parameters, modules, optimizers and leaves, as far as they were seen."""
         optimizers, inventory = self._recorders.training.optimizers, self._recorders.inventory
-        leaves = self._recorders.provenance.rows(optimizers.of_leaves())
-        return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        def rows() -> Inventory:
+            leaves = self._recorders.provenance.rows(optimizers.of_leaves())
+            return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+
+        return self._recorders.parts.run(INVENTORY, rows, Inventory([], [], [], []))
 
     @property
     def events(self) -> list[EventRow]:
         """The events around the backward calls: of optimizers in order, then the reads of grads."""
-        reads = () if self._ends.reads is None else self._ends.reads.events()
-        return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        def rows() -> list[EventRow]:
+            reads = () if self._ends.reads is None else self._ends.reads.events()
+            return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
+
+        return self._recorders.parts.run(EVENTS, rows, no_rows(EventRow))
 
     def leaves(self) -> Iterator[tuple[torch.Tensor, str, list[int]]]:
         """The live leaves that require a gradient: each with its name, and the numbers of the optimizers that hold
@@ -162,15 +196,18 @@ class Session:
 
     # Called by the engine hook
 
-    def before_backward(self, call: EngineCall) -> OpenCall | None:
+    def before_backward(self, call: EngineCall) -> _Begun | None:
         """Trace the graph before backward."""
-        if self.is_done:
+        if self.is_done:  # since a step that came after the last wanted call
+            self.close()
             return None
-        pause = contextlib.ExitStack()
+        index, pause = self._count.begins(), contextlib.ExitStack()
         try:
+            if not self._count.is_recorded(index, accumulates=call.given.accumulates):
+                return self._starts.start_counted(index, call)
             pause.enter_context(self._recorders.lines_paused())
             with self._callbacks.progress("tracing the graph"):
-                return self._start(call, pause)
+                return self._start(index, call, pause)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 pause.close()
@@ -179,38 +216,56 @@ class Session:
             self._fail(error)
             return None
 
-    def after_backward(self, token: OpenCall | None, result: Any, error: BaseException | None) -> None:
+    def after_backward(self, token: _Begun | None, result: Any, error: BaseException | None) -> None:
         """Trace the graph after backward."""
         if token is None:
             return
         try:
-            with token.pause, self._callbacks.progress("reading what backward left"):
-                self._end(token, result, error)
+            if isinstance(token, CountedCall):
+                self._end_counted(token, result)
+            else:
+                with token.pause, self._callbacks.progress("reading what backward left"):
+                    self._end(token, result, error)
             if self._recorders.forward is not None:
                 self._recorders.forward.resume_lines()
         except Exception as internal:
             self._fail(internal)
         if self.is_done:
             self.close()
+
+    def call_ended(self) -> None:
+        """Call `on_done`, once all wanted calls have ended."""
+        if self.is_done:
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:
         """`on_stop`, once all wanted calls have ended."""
         return self._callbacks.on_stop if self.is_done else None
 
-    def _start(self, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
-        return self._starts.start(call, pause)
+    def _start(self, index: int, call: EngineCall, pause: contextlib.ExitStack) -> OpenCall:
+        return self._starts.start(index, call, pause)
 
     def _end(self, token: OpenCall, result: Any, error: BaseException | None) -> None:
         self._ends.engine_has_run(token, result)
-        self._recorded.watched += 1
+        self._count.ends(token.head.index, accumulates=token.head.accumulates, is_recorded=True)
         call = self._ends.call(token, result, error)
         calls = self._recorded.calls
-        if self._plan.keeps_last:
+        if self._count.plan.keeps_last:
             calls.clear()
         calls.append(call)
         calls.sort(key=lambda call: call.index)  # calls of several threads may end in another order
         DEEP_GRAPHS.keep(token.tracing.walk, token.outputs)
+        self._stop_forward_while_waiting()
+
+    def _end_counted(self, token: CountedCall, result: Any) -> None:
+        self._ends.counted_has_run(token, result)
+        self._count.ends(token.index, accumulates=token.accumulates, is_recorded=False)
+        self._stop_forward_while_waiting()
+
+    def _stop_forward_while_waiting(self) -> None:
+        """Nothing of the forward is needed while only the first step of an optimizer is awaited."""
+        if self._recorders.forward is not None and self._count.waits_for_step:
+            self._recorders.forward.stop()
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: remember it, remove all hooks, and let the script go on."""
@@ -225,6 +280,24 @@ class Session:
             self._callbacks.on_done()
         except Exception as error:
             self._fail(error)
+
+
+_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """A forked process inherits all hooks. What it does is not the script's main program."""
+    for session in tuple(_OPEN):
+        session.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _of_step(call: BackwardCall, step_of: int | None) -> BackwardCall:
+    """The call with the index of the call that trains in the same step."""
+    return call if step_of is None else replace(call, setting=replace(call.setting, step_of=step_of))
 
 
 def recording_of(session: Session, drawn: list[int]) -> Recording:

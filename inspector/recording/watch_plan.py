@@ -14,7 +14,7 @@ from inspector.torch_api.nodes import SEQUENCE_NUMBERS
 from inspector.torch_api.tensors import VERSIONS, VIEWS
 
 DEFAULT_WATCH = 3
-"""Default number of backward calls to record: enough to compare steps."""
+"""Default number of backward calls that train to record: enough to compare steps."""
 
 SMALL_NODES = 100
 """Maximum Nodes of a graph that is traced in full in every call, which costs a few milliseconds at most."""
@@ -26,15 +26,17 @@ ONLY_DRAWN = "only the drawn backward calls are recorded in full"
 class WatchPlan:
     """Which backward calls are recorded, and how their forward is recorded.
 
-    limit: number of calls; None to record all until `close` and keep the last.
+    limit: number of calls that train; None to record all until `close` and keep the last.
     mode: "full" for full mode in the calls to draw and light mode in the others, "light" for light mode in all, or
     "none" to not record the forward.
-    drawn: whether to draw a call, by its index from 1.
+    drawn: whether to draw a call, by its index from 1; None to draw the first that trains, if one does.
+    wanted: the index of a call that is recorded whatever it does.
     """
 
     limit: int | None = DEFAULT_WATCH
     mode: Mode = "full"
-    drawn: Callable[[int], bool] = lambda index: index == 1
+    drawn: Callable[[int], bool] | None = None
+    wanted: int = 1
 
     def supported(self) -> WatchPlan:
         """The plan with a mode that this torch supports."""
@@ -45,17 +47,16 @@ class WatchPlan:
         """Whether only the last call is kept."""
         return self.limit is None
 
-    def is_done(self, watched: int) -> bool:
-        """Whether all wanted calls have ended."""
-        return self.limit is not None and watched >= self.limit
+    def is_full(self, index: int, trained: int) -> bool:
+        """Whether a call is recorded in full mode. trained: number of earlier calls that train."""
+        if self.mode != "full":
+            return False
+        return trained == 0 if self.drawn is None else self.drawn(index)
 
-    def is_full(self, index: int) -> bool:
-        """Whether a call is recorded in full mode."""
-        return self.mode == "full" and self.drawn(index)
-
-    def switch(self, hooks: ModeHooks, index: int, *, small: bool = False) -> None:
-        """Switch to the mode of a call. small: whether the last call had a small graph, see `SMALL_NODES`."""
-        if self.is_full(index) or (small and self.mode == "full"):
+    def switch(self, hooks: ModeHooks, index: int, trained: int, *, small: bool = False) -> None:
+        """Switch to the mode of a call, as in `is_full`. small: whether the last call had a small graph, see
+        `SMALL_NODES`."""
+        if self.is_full(index, trained) or (small and self.mode == "full"):
             hooks.switch_to_full()
         else:
             hooks.switch_to_light(ONLY_DRAWN)

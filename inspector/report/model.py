@@ -46,6 +46,7 @@ class Setting:
     None for all leaves.
     contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
     started.
+    step_of: the index of the call that trains in the same step; None for that call, and if none followed.
     """
 
     recording: Mode = "none"
@@ -53,6 +54,7 @@ class Setting:
     wanted: list[str] | None = None
     contains: list[Contained] = field(default_factory=list)
     alive: list[Alive] = field(default_factory=list)
+    step_of: int | None = None
     step: int | None = None
 
 
@@ -60,7 +62,7 @@ class Setting:
 class BackwardCall:
     """One recorded call of backward (or `torch.autograd.grad`).
 
-    index: 1 for the first call of the script.
+    index: 1 for the first call of the script; calls that were not recorded count too.
     location: {"file", "line", "code"} of the call in user code, or unknown.
     cuts: places where the forward left the graph (`detach`, `no_grad`, …); writes: in-place writes.
     whole: name of the file beside report.json with all Nodes, if the graph is stored folded because of its size.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 from typing_extensions import NotRequired, TypedDict, final
 
-from inspector.graph.row_types import EdgeRow, Id, NodeRow, Place, Positive, Source
+from inspector.graph.row_types import EdgeRow, Id, LibraryLine, NodeRow, Place, Positive, Source
 from inspector.graph.values import Count, Real, Shape, Statistic, Unknown
 from inspector.options import choices
 from inspector.report.timeline import Timeline
@@ -42,7 +42,7 @@ class Recording(TypedDict):
     drawn: list[Positive]
     """The indexes of the drawn calls."""
     remarks: NotRequired[list[str]]
-    """Why parts of the forward were not recorded, if so."""
+    """Why calls or parts of the forward were not recorded, if so."""
 
 
 @final
@@ -54,6 +54,8 @@ class Fault(TypedDict):
     line: Count
     code: str
     """The source line or statement."""
+    library: NotRequired[LibraryLine]
+    """The line of a library that did it, if the user's line called a library."""
     part: NotRequired[str]
     """The part of the code that is at fault."""
 
@@ -386,7 +388,7 @@ class CallRow(TypedDict):
     """A recorded backward call."""
 
     index: Positive
-    """1 for the script's first backward call."""
+    """1 for the script's first backward call; calls that were not recorded count too."""
     location: Source | Unknown
     """Where the script called backward."""
     step: NotRequired[Positive]
@@ -398,6 +400,10 @@ class CallRow(TypedDict):
     wanted: NotRequired[list[Id]]
     """The tensors whose gradients were requested (torch.autograd.grad, backward(inputs=...)); omitted: all leaves.
     """
+    step_of: NotRequired[Positive]
+    """For a call of torch.autograd.grad: the later call that trains, to whose step this one belongs. A call trains
+    if it adds to grads, or if it is the last one before a step of an optimizer. Omitted for a call that trains,
+    and if none followed."""
     contains: NotRequired[list[Contained]]
     """The earlier recorded calls whose Nodes this graph contains; omitted if there are none."""
     alive: NotRequired[list[Alive]]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import CodeType, TracebackType
 
+from inspector.util.stand_in_frames import STAND_INS, is_stand_in
+
 OUTERMOST = "sys"
 """The file name of the frame below the user's outermost one.
 
@@ -17,9 +19,8 @@ warning reaches this frame, and is reported in the same way.
 # Only frames between the user's code and python or torch: an exception of the inspector that the user's call
 # of the library raises keeps its frames.
 _OVERRIDES = f"torch{os.sep}overrides.py"
-_HIDDEN = tuple(
-    str(Path(__file__).parent.parent / stage) + os.sep for stage in ("runscript", "recording", "torch_api")
-)
+_PACKAGE = Path(__file__).parent.parent
+_HIDDEN = (*(str(_PACKAGE / part) + os.sep for part in ("runscript", "recording", "torch_api")), STAND_INS)
 
 
 def hide_our_frames(error: BaseException) -> None:
@@ -45,7 +46,7 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
         code = traceback.tb_frame.f_code
         if len(entries) > 1 and _is_detour(entries[-1].tb_frame.f_code) and entries[-2].tb_frame.f_code is code:
             del entries[-2:]
-        if not _is_ours(code.co_filename):
+        if not _is_ours(code.co_filename) and not is_stand_in(code):
             entries.append(traceback)
         traceback = traceback.tb_next
     following = None

@@ -52,12 +52,30 @@ def plan_record(subject: Subject) -> Plan:
 
 
 def _results(subject: Subject, identifier: str) -> list[PlannedBox]:
-    """The records of a function's outputs, or of the function's own data if no output is in the graph."""
-    if made := subject.topology.made.get(identifier):
-        return [_data_grad_row(subject, tensor, "") for tensor in made]
-    node = subject.graph[identifier]
-    texts = (_data(node[subject.moment]["data"], "", ()), _grad(subject, node["gradient"]))
-    return [PlannedBox(f"{identifier}.data", "record", texts)]
+    """The records of a function's outputs; those that are not in the graph share one."""
+    made = subject.topology.made.get(identifier, [])
+    records = [_data_grad_row(subject, tensor, "") for tensor in made]
+    if made and not _unseen_outputs(subject, identifier):
+        return records
+    node = subject.graph.function(identifier)
+    data, gradient = node[subject.moment]["data"], node["gradient"]
+    if made:  # one of several outputs: by number
+        number = _unseen_outputs(subject, identifier)[0]
+        data, gradient = _item(data, number), _item(gradient, number)
+    texts = (_data(data, "", ()), _grad(subject, gradient))
+    return [*records, PlannedBox(f"{identifier}.data", "record", texts)]
+
+
+def _unseen_outputs(subject: Subject, identifier: str) -> list[int]:
+    """The numbers of the outputs of a function that edges use and that are not in the graph."""
+    of = subject.topology
+    used = of.arrivals.outputs_entered(of.index[identifier], ())
+    return sorted(number for number in used if (identifier, number) not in of.outputs)
+
+
+def _item(values: Value, number: int) -> Value:
+    """The value of one output."""
+    return values[number] if isinstance(values, list) and number < len(values) else values
 
 
 def _data_grad_row(subject: Subject, identifier: str, badge: str) -> PlannedBox:
@@ -117,9 +135,11 @@ def _around_operator(subject: Subject, identifier: str) -> list[PlannedWire]:
     """The wires from a function's outputs to it, and from it to the records of its inputs."""
     of = subject.topology
     ink = "gradient" if subject.ran and subject.graph.function(identifier)["step"] is not None else "line"
+    made = of.made.get(identifier, [])
+    if not made or _unseen_outputs(subject, identifier):
+        made = [*made, f"{identifier}.data"]
     wires = [
-        PlannedWire(f"{tensor}-{identifier}", tensor, identifier, (), ink, head=subject.head)
-        for tensor in of.made.get(identifier, [f"{identifier}.data"])
+        PlannedWire(f"{tensor}-{identifier}", tensor, identifier, (), ink, head=subject.head) for tensor in made
     ]
     for target, edge in of.leaving(of.index[identifier]):
         tensor = of.outputs.get((of.ids[target], edge["input_nr"]), f"{of.ids[target]}.data")

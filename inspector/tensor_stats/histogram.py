@@ -38,12 +38,13 @@ def sample(elements: torch.Tensor) -> torch.Tensor:
 def histogram(elements: torch.Tensor) -> dict[str, Any]:
     """The histogram of a sample, in the format of `inspector.graph.values`."""
     with unobserved():
+        counted = elements.numel()
         magnitudes = numpy.abs(reducible(elements).numpy())
     magnitudes = magnitudes[numpy.isfinite(magnitudes) & (magnitudes > 0)]
     exponents = numpy.frexp(magnitudes)[1].astype(int) - 1  # numpy's mantissas are from 1/2 to 1
     lowest = int(exponents.min()) if exponents.size else None
     counts = numpy.bincount(exponents - lowest).tolist() if exponents.size else []
-    return {"counted": elements.numel(), "exponent": lowest, "counts": counts}
+    return {"counted": counted, "exponent": lowest, "counts": counts}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 
-from inspector.torch_api.tensors import is_fake, is_transformed
+from inspector.torch_api.tensors import is_traced, is_transformed
 
 ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
@@ -29,7 +29,7 @@ def device_name(device: torch.device) -> str:
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:
     """The memory range of a tensor, valid while it is alive; None if it has no storage of its own."""
-    if type(tensor) not in ORDINARY or tensor.layout is not torch.strided or tensor.is_meta:
+    if not has_memory(tensor) or tensor.is_meta:
         return None
     address = tensor.untyped_storage().data_ptr()
     if address == 0 or tensor.numel() == 0:
@@ -39,10 +39,17 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     return address, first * width, (first + int(reach) + 1) * width
 
 
+def has_memory(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is an ordinary one with a storage, a shape and strides: not sparse, nested or traced."""
+    if not is_ordinary(tensor) or is_transformed(tensor):
+        return False
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def is_shared(tensor: torch.Tensor) -> bool:
     """Whether a tensor shares its memory with a numpy array, in either direction. torch does not resize such
     storages."""
-    if type(tensor) is not torch.Tensor or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+    if type(tensor) is not torch.Tensor or tensor.device.type != "cpu" or not has_memory(tensor):
         return False
     return not tensor.untyped_storage().resizable()
 
@@ -56,6 +63,8 @@ def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
     """An ordinary tensor with the elements of `tensor`, not recorded by autograd; or None and the reason."""
     if is_transformed(tensor):
         return None, "inside a torch.func transform"
+    if is_traced(tensor):
+        return None, f"a {type(tensor).__name__} has no elements"
     if tensor.is_nested:
         return None, "nested tensor"
     if not is_ordinary(tensor):
@@ -87,7 +96,6 @@ def stored(tensor: torch.Tensor) -> torch.Tensor:
 def _is_wrapper(tensor: torch.Tensor) -> bool:
     """Whether a subclass keeps its elements in other tensors (`_make_wrapper_subclass`), or has none."""
     return (
-        is_fake(tensor)
-        or hasattr(tensor, "__tensor_flatten__")
+        hasattr(tensor, "__tensor_flatten__")
         or (tensor.numel() > 0 and not tensor.is_meta and tensor.data_ptr() == 0)
     )

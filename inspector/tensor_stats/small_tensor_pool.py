@@ -15,7 +15,8 @@ import torch
 
 from inspector.tensor_stats.histogram import sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
-from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, statistics
+from inspector.tensor_stats.precise_norm import precise_norms
+from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
 from inspector.torch_api.modes import unobserved
 
 _BYTES = 1 << 19
@@ -83,20 +84,20 @@ class SmallTensorPool:
 
     def measure(self) -> None:
         """Measure all copies."""
-        for rows in self._kinds.values():
+        kinds, self._kinds = self._kinds, {}  # another thread may add some meanwhile
+        for rows in kinds.values():
             rows.measure()
-        self._kinds.clear()
 
 
 class _Rows:
     """At most `most` tensors of the same dtype and shape: copies until they are measured, then their numbers."""
 
-    __slots__ = ("_columns", "_count", "_samples", "_special", "copies", "most")
+    __slots__ = ("_columns", "_count", "_dtype", "_samples", "_special", "copies", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.copies: list[torch.Tensor] = []
-        self._count = 0
+        self._count, self._dtype = 0, torch.float32
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: torch.Tensor | None = None
@@ -113,9 +114,9 @@ class _Rows:
         with unobserved():
             matrix = torch.stack(self.copies).view(len(self.copies), -1)
             self.copies.clear()
-            self._count = matrix.shape[1]
+            self._count, self._dtype = matrix.shape[1], matrix.dtype
             self._samples = matrix[:, :: sample_step(self._count)].clone()
-            norms = torch.linalg.vector_norm(matrix, dim=1).tolist()
+            norms = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
@@ -129,12 +130,14 @@ class _Rows:
         if row in self._special:
             return self._special[row]
         norm, total, least, most, nonzero = (column[row] for column in self._columns)
-        return TensorStatistics(norm, total / self._count, least, most, self._count - int(nonzero), 0, 0)
+        mean = mean_of(total, norm, self._count, self._dtype)
+        return TensorStatistics(norm, mean, least, most, self._count - int(nonzero), 0, 0)
 
     def sample(self, row: int) -> torch.Tensor | None:
         """A sample of the elements of a row."""
         self.measure()
-        return None if self._samples is None else self._samples[row]
+        with unobserved():
+            return None if self._samples is None else self._samples[row]
 
 
 def _nonzero(matrix: torch.Tensor) -> list[int]:

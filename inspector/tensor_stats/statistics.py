@@ -2,7 +2,8 @@
 
 All numbers of a block are computed while it is in the processor's cache, so a large tensor takes little more time
 than reading it once. torch sums float32 and float64 pairwise in their own dtype, which is exact to a few units in
-the last place; other dtypes (integers, complex and 8-bit numbers) are converted block by block.
+the last place (`precise_norm` sees to the norm); other dtypes (integers, complex and 8-bit numbers) are converted
+block by block. A mean is rounded to the digits that such a sum leaves it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 
 from inspector.graph.values import FULL
 from inspector.tensor_stats.plain_tensor import ORDINARY
+from inspector.tensor_stats.precise_norm import precise_norm, without_repetitions
 from inspector.torch_api.modes import dispatch_mode_count, function_mode_count
 
 NAMES = ("norm", "mean", "min", "max", "zeros", "nans", "infinities")
@@ -23,6 +25,7 @@ COUNTS = ("zeros", "nans", "infinities")
 
 REDUCED_AS_THEY_ARE = (torch.float32, torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
+SUMMED_IN_FLOAT32 = (torch.float32, *HALVES)
 
 _BLOCK = 1 << 17
 """Elements per block: half a megabyte of float32."""
@@ -36,7 +39,8 @@ SMALL = 1e-15
 NormFacts: TypeAlias = tuple[torch.Size, torch.dtype, float]
 """Shape, dtype and norm of a tensor."""
 
-_vector_norm = torch.linalg.vector_norm
+_ROUNDING = 1.2e-7
+"""Relative rounding error of float32."""
 
 
 class TensorStatistics(NamedTuple):
@@ -53,11 +57,12 @@ class TensorStatistics(NamedTuple):
 
 def tensor_norm(tensor: torch.Tensor) -> float:
     """The 2-norm, the only number of a light recording."""
+    tensor, times = without_repetitions(tensor)
     if tensor.dtype in REDUCED_AS_THEY_ARE:
-        found: float = _vector_norm(tensor).item()
+        found = precise_norm(tensor)
         if SMALL < found < math.inf:
-            return found
-    return _root([_norm(block) for block in _blocks(tensor)])
+            return found * math.sqrt(times)
+    return _root([_norm(block) for block in _blocks(tensor)]) * math.sqrt(times)
 
 
 def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFacts | None:
@@ -77,7 +82,8 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
             or not (computed or tensor.untyped_storage().nbytes())
         ):
             return None
-        found: float = _vector_norm(tensor).item()
+        elements, times = without_repetitions(tensor)
+        found = precise_norm(elements) * math.sqrt(times)
     except RuntimeError:  # sparse, nested, or inside a torch.func transform
         return None
     return (tensor.shape, tensor.dtype, found) if SMALL < found < math.inf else None
@@ -85,10 +91,10 @@ def quick_norm(tensor: torch.Tensor | None, *, computed: bool = False) -> NormFa
 
 def sums(tensor: torch.Tensor) -> tuple[float, float]:
     """Norm and mean, the two fastest numbers. The same elements in the same memory give the same bits."""
-    if _is_one_block(tensor):
-        return _norm(tensor), _total(tensor) / tensor.numel()
+    tensor, times = without_repetitions(tensor)
     rows = [(_norm(block), _total(block)) for block in _blocks(tensor)]
-    return _root([norm for norm, _ in rows]), sum(total for _, total in rows) / tensor.numel()
+    norm, total = _root([norm for norm, _ in rows]), sum(total for _, total in rows)
+    return norm * math.sqrt(times), mean_of(total, norm, tensor.numel(), tensor.dtype)
 
 
 def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
@@ -96,20 +102,35 @@ def statistics(tensor: torch.Tensor, implied: int = 0) -> TensorStatistics:
 
     For a complex tensor those of its absolute values. NaN and Inf are only counted if the extremes are not finite.
     """
+    tensor, times = (tensor, 1) if implied else without_repetitions(tensor)
     if _is_one_block(tensor) and tensor.numel() and not implied:
-        norm, total, least, most, zeros, nans, infinities = _of_block(tensor)
-        return TensorStatistics(norm, total / tensor.numel(), least, most, zeros, nans, infinities)
+        norm, total, least, most, *counts = _of_block(tensor)
+        mean = mean_of(total, norm, tensor.numel(), tensor.dtype)
+        return TensorStatistics(norm * math.sqrt(times), mean, least, most, *(count * times for count in counts))
     rows = [_of_block(block) for block in _blocks(tensor)] if tensor.numel() else []
     if implied:
         rows.append((0.0, 0.0, 0.0, 0.0, implied, 0, 0))
     columns = list(zip(*rows, strict=True))
+    norm = _root(columns[0])
     return TensorStatistics(
-        _root(columns[0]),
-        sum(columns[1]) / (tensor.numel() + implied),
+        norm * math.sqrt(times),
+        mean_of(sum(columns[1]), norm, tensor.numel() + implied, tensor.dtype),
         _extreme(min, columns[2]),
         _extreme(max, columns[3]),
-        *(int(sum(counts)) for counts in columns[4:]),
+        *(int(sum(counts)) * times for counts in columns[4:]),
     )
+
+
+def mean_of(total: float, norm: float, count: int, dtype: torch.dtype) -> float:
+    """The mean of `count` elements, rounded to the digits that are certain.
+
+    total: their sum, computed in float32 for the dtypes of `SUMMED_IN_FLOAT32`. norm: their 2-norm.
+    """
+    mean = total / count
+    if dtype not in SUMMED_IN_FLOAT32 or not 0 < norm < math.inf or not math.isfinite(mean):
+        return mean
+    error = _ROUNDING * norm / math.sqrt(count)  # of a sum, for each element
+    return 0.0 if abs(mean) < 2 * error else round(mean, -math.floor(math.log10(error)))
 
 
 def _is_one_block(tensor: torch.Tensor) -> bool:
@@ -166,10 +187,10 @@ def _nonzero(block: torch.Tensor) -> int:
 
 
 def _norm(block: torch.Tensor) -> float:
-    found: float = _vector_norm(block, dtype=torch.float32 if block.dtype in HALVES else None).item()
+    found = precise_norm(block.to(torch.float32) if block.dtype in HALVES else block)
     if not SMALL < found < math.inf and block.dtype is not torch.float64:
         # The squares of large float32 numbers overflow, and those of small ones underflow.
-        found = _vector_norm(block, dtype=torch.float64).item()
+        found = precise_norm(block.to(torch.float64))
     return found
 
 

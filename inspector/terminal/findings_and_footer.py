@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
-from inspector.graph.row_types import Source
+from inspector.graph.row_types import LibraryLine, Source
 from inspector.report import Finding, Report
 from inspector.report.row_types import Fault
 from inspector.report.timeline import NOT_RECORDED
@@ -67,7 +67,7 @@ def findings(report: Report, drawn: Sequence[int], most: int | None, width: int)
     for finding, calls in found[:most]:
         lines += _finding(finding, width)
         if calls and (len(drawn) > 1 or not set(calls) & set(drawn)):
-            lines += wrapped(Text("  in      ", style=QUIET), Text(_call_names(calls)), width)
+            lines += wrapped(Text("  in      ", style=QUIET), Text(call_names(calls)), width)
     return lines
 
 
@@ -94,8 +94,8 @@ def _merged(found: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
     return list(merged.values())
 
 
-def _call_names(calls: Sequence[int]) -> str:
-    """`backward calls 1, 2 and 5`."""
+def call_names(calls: Sequence[int]) -> str:
+    """`backward calls 1, 2 and 5`. calls: at least one index."""
     *first, last = map(str, sorted(calls))
     return f"backward calls {', '.join(first)} and {last}" if first else f"backward call {last}"
 
@@ -106,15 +106,18 @@ def _finding(finding: Finding, width: int) -> list[Text]:
     lines = wrapped(title, Text(fit_text(finding.message, 2 * width)), width)
     location = finding.location
     if location is not None and not is_unknown(location):
-        lines += _code(location, width)
+        library = location.get("library")
+        lines += _code(location, width) if library is None else _code(library, width)
+        if library is not None:
+            lines += _code(location, width, "from")
     if finding.parameters:
         lines += wrapped(Text("  affects ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
     return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, 2 * width)), width)
 
 
-def _code(location: Source | Fault, width: int) -> list[Text]:
+def _code(location: Source | Fault | LibraryLine, width: int, word: str = "at") -> list[Text]:
     """The source line, with carets below the relevant part; a long one is on a separate line."""
-    head = f"  at      {place(location)}  "
+    head = f"  {word:8}{place(location)}  "
     code = " ".join(sanitize(location["code"]).split())
     part = str(location.get("part") or "")
     lines = []

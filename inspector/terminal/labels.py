@@ -8,7 +8,7 @@ from rich.text import Text
 
 from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.node_names import without_number
-from inspector.graph.row_types import Source, TensorRow
+from inspector.graph.row_types import LibraryLine, Source, TensorRow
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_text
@@ -59,10 +59,11 @@ def header(index: int, location: Any) -> Text:
     line = Text.assemble((f"backward {index}", STRONG), "  ")
     if is_unknown(location):
         return line.append(f"called from an unknown line: {fit_text(location['unknown'], 40)}", style=QUIET)
-    return line.append(fit_text(location["code"], 40)).append(f"  {place(location)}", style=QUIET)
+    exact = location.get("library", location)
+    return line.append(fit_text(exact["code"], 40)).append(f"  {place(exact)}", style=QUIET)
 
 
-def place(location: Source | Fault) -> str:
+def place(location: Source | Fault | LibraryLine) -> str:
     """`saddle.py:7`."""
     return f"{fit_text(location['file'], 40)}:{location['line']}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from inspector.graph import Graph
+from inspector.graph import Graph, is_unknown
 from inspector.graph.grad_scale import without_grad_scale
 from inspector.report import BackwardCall, Finding, Report
 from inspector.report.timeline import Timeline
@@ -17,10 +17,10 @@ from inspector.terminal import findings_and_footer
 from inspector.terminal.check_tables import check_lines, gradcheck_lines
 from inspector.terminal.console import print_lines
 from inspector.terminal.derivation_text import derivation_lines
-from inspector.terminal.labels import header
+from inspector.terminal.labels import header, place
 from inspector.terminal.model_summary import summary_lines
 from inspector.terminal.tensor_table import tensor_table
-from inspector.terminal.text_cells import QUIET
+from inspector.terminal.text_cells import QUIET, fit_text, wrapped
 from inspector.terminal.timeline_lines import timeline_lines, watched_line
 from inspector.terminal.total_derivatives import total_lines
 from inspector.typography import format_number
@@ -88,7 +88,7 @@ def lines(report: Report, shown: Shown, width: int) -> list[Text]:
     """The output of `show`, as lines of at most `width` cells."""
     calls = [call for call in report.calls if call.index in shown.calls]
     most = _FINDINGS if shown.has_report else None
-    blocks = [block for call in calls for block in _call_blocks(call, width, checked=shown.checked)]
+    blocks = [block for call in calls for block in _call_blocks(report, call, width, checked=shown.checked)]
     blocks.append(findings_and_footer.findings(report, shown.calls, most, width))
     if most is not None:
         blocks[-1] += findings_and_footer.rest(report, most)
@@ -103,16 +103,37 @@ def lines(report: Report, shown: Shown, width: int) -> list[Text]:
     return [line for block in filled for line in (*block, Text())][:-1]
 
 
-def _call_blocks(call: BackwardCall, width: int, *, checked: bool) -> list[list[Text]]:
+def _call_blocks(report: Report, call: BackwardCall, width: int, *, checked: bool) -> list[list[Text]]:
     graph = without_grad_scale(call.graph, call.setting.scale)
     small = sum(1 for _ in graph.functions()) <= SMALL
     return [
-        [header(call.index, call.location)],
+        [header(call.index, call.location), *_caller(call, width), *_step(report, call, width)],
         _scale(graph),
         *_graph_blocks(graph, width, small=small),
         findings_and_footer.raised(call.graph, width),
         check_lines(call.graph, width) if checked else [],
     ]
+
+
+def _caller(call: BackwardCall, width: int) -> list[Text]:
+    """A line on the user's statement that led to a library's, if a library called backward."""
+    location = call.location
+    if is_unknown(location) or "library" not in location:
+        return []
+    text = f"called from {place(location)}  {fit_text(location['code'], 40)}"
+    return wrapped(Text(), Text(text, style=QUIET), width)
+
+
+def _step(report: Report, call: BackwardCall, width: int) -> list[Text]:
+    """A line on the calls of the same step, if there are any."""
+    if call.setting.step_of is not None:
+        text = f"part of the step of backward {call.setting.step_of}"
+    else:
+        within = [other.index for other in report.calls if other.setting.step_of == call.index]
+        if not within:
+            return []
+        text = f"part of this step: {findings_and_footer.call_names(within)} (torch.autograd.grad)"
+    return wrapped(Text(), Text(text, style=QUIET), width)
 
 
 def _scale(graph: Graph) -> list[Text]:

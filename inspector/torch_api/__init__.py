@@ -12,11 +12,13 @@ from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HO
 from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
+from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.tensors import FAKE_TENSORS, STORAGE_IDENTITY, TRANSFORMS, VERSIONS, VIEWS
+from inspector.torch_api.tracers import TRACE_MODES, TRACERS
 
 CAPABILITIES: tuple[Capability[Any], ...] = (
     ENTRY_POINT,
@@ -33,10 +35,14 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     STORAGE_IDENTITY,
     FUNCTION_MODES,
     FAST_PATHS,
+    OVERRIDE_CHECKS,
+    DISPATCH_MODE,
     HIDDEN_OPERATIONS,
     MODULE_DICTIONARIES,
     TRANSFORMS,
     FAKE_TENSORS,
+    TRACE_MODES,
+    TRACERS,
     FRAME_EVALUATION,
     COMPILER,
     FOREACH_NORMS,

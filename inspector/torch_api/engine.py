@@ -182,7 +182,7 @@ def _find_hook_dict() -> _HookDict:
 
 
 def _register_hook_dict(node: Any, carrier: torch.Tensor) -> None:
-    node._register_hook_dict(carrier)
+    type(node)._register_hook_dict(node, carrier)  # a custom Function may have set it on its `ctx`
 
 
 HOOK_DICT = Capability(

@@ -47,10 +47,23 @@ def _function_caller(frame: FrameType | None) -> FrameType | None:
     """The caller of a Python function such as `torch.nn.functional.relu`, which calls `handle_torch_function`."""
     if frame is None or not frame.f_code.co_filename.endswith(_DISPATCHING):
         return frame
-    frame = frame.f_back
+    return _outside_dispatch(frame.f_back)
+
+
+def _outside_dispatch(frame: FrameType | None) -> FrameType | None:
     while frame is not None and frame.f_code.co_filename.endswith("_jit_internal.py"):  # boolean_dispatch
         frame = frame.f_back
     return frame
+
+
+def function_caller(frame: FrameType) -> FrameType | None:
+    """The frame that a warning of an operation names. frame: the one that called the mode.
+
+    A function written in Python calls `handle_torch_function`, which calls it again through the mode.
+    """
+    if frame.f_code is not HANDLE or frame.f_back is None:
+        return frame
+    return _outside_dispatch(frame.f_back.f_back)
 
 
 def in_constructor(frame: FrameType | None) -> bool:

@@ -28,7 +28,7 @@ def _find_numbers() -> _Numbers:
 
 
 def _numbers_of(nodes: Sequence[Any]) -> list[int]:
-    return [node._sequence_nr() for node in nodes]
+    return [type(node)._sequence_nr(node) for node in nodes]  # a custom Function may have set `ctx._sequence_nr`
 
 
 SEQUENCE_NUMBERS = Capability(
@@ -60,7 +60,7 @@ def sequence_numbers(nodes: Sequence[Any]) -> array[int]:
             return array("Q", parts.of_nodes(nodes))
         except Exception as error:
             SEQUENCE_NUMBERS.turn_off(error)
-    return array("Q", [ACCUMULATE_GRAD_NUMBER if hasattr(node, "variable") else 0 for node in nodes])
+    return array("Q", [ACCUMULATE_GRAD_NUMBER if hasattr(type(node), "variable") else 0 for node in nodes])
 
 
 def sequence_number_of(node: Any) -> int:

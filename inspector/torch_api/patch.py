@@ -10,7 +10,7 @@ class Patch:
     """Replaces a function with a wrapper from `install` to `uninstall`.
 
     owners: the modules or classes that hold the function as `name`. wrapper: makes the wrapper from the original
-    function of the first owner.
+    function of the first owner. It may be called again, if a patch below this one is uninstalled first.
     """
 
     def __init__(self, owners: tuple[Any, ...], name: str, wrapper: Callable[[Any], Any]) -> None:
@@ -31,10 +31,29 @@ class Patch:
         self._installed = self._wrapper(self._original)
         for owner in self._owners:
             setattr(owner, self._name, self._installed)
+        _installed.append(self)
 
     def uninstall(self) -> None:
-        """Restore the function. If other code has wrapped the wrapper, it stays and must only pass calls on."""
-        for owner in self._owners:
-            if self._installed is not None and vars(owner).get(self._name) is self._installed:
-                setattr(owner, self._name, self._original)
+        """Restore the function. A patch that was installed over this one stays, over the original. If other code
+        has wrapped the wrapper, it stays and must only pass calls on."""
+        if self._installed is None:
+            return
+        self._pass_on(self._installed, self._original)
+        _installed.remove(self)
         self._original = self._installed = None
+
+    def _pass_on(self, installed: Any, successor: Any) -> None:
+        """Put a successor in the place of a wrapper of this patch."""
+        for patch in _installed:
+            if patch._original is installed:
+                wrapper, patch._original = patch._installed, successor
+                patch._installed = patch._wrapper(successor)
+                patch._pass_on(wrapper, patch._installed)
+                return
+        for owner in self._owners:
+            if vars(owner).get(self._name) is installed:
+                setattr(owner, self._name, successor)
+
+
+_installed: list[Patch] = []
+"""The patches that are installed."""

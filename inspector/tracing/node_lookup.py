@@ -6,11 +6,11 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.row_types import Given, Naming, State
-from inspector.graph.values import Value, is_summary, unknown
+from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.same_elements import SameElements
 from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 
 # Shared objects, since a graph contains millions of them.
@@ -49,6 +49,8 @@ class RecordedForward(Protocol):
 
     def output(self, sequence_nr: int, output_nr: int) -> RecordedOutput | None: ...
 
+    def inner_value(self, sequence_nr: int, output_nr: int) -> Pending | None: ...
+
 
 class NodeLookup:
     """Lookups for one Graph. What was not recorded is `{"unknown": reason}`."""
@@ -76,16 +78,8 @@ class NodeLookup:
         }
 
     @cached_property
-    def _views(self) -> dict[Pair, int]:
-        """Output → the position of a function that is a view of it."""
-        structure = self._record.structure
-        views = {name for name in set(structure.names) if is_kind(name, NodeKind.REARRANGES)}
-        found = {}
-        for source, name in enumerate(structure.names):
-            if name in views:
-                for _, target, input_nr in structure.edges_of(source):
-                    found[target, input_nr] = source
-        return found
+    def _same_elements(self) -> SameElements:
+        return SameElements(self._record, self._measured)
 
     @property
     def has_no_values(self) -> bool:
@@ -98,7 +92,7 @@ class NodeLookup:
 
     def is_unknown(self, pair: Pair) -> bool:
         """Whether nothing is known about a tensor, not even from a view of it."""
-        return not self.is_seen(pair) and (pair not in self._views or self._from_view(pair) is NOT_SEEN)
+        return not self.is_seen(pair) and self._inferred(pair) is NOT_SEEN
 
     def step(self, position: int) -> Value:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
@@ -142,22 +136,32 @@ class NodeLookup:
             before = _values(seen.before)
             return before, _values(seen.after) if self.ran else UNSEEN_YET
         output = self.output(pair)
-        value = output.value.value if output is not None else self._from_view(pair)
+        value = output.value.value if output is not None else self._inferred(pair)
         before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
         return before, before if self.ran else UNSEEN_YET
 
-    def _from_view(self, pair: Pair) -> Value:
-        """The statistics of a tensor that was not seen, from a view of it, which has the same elements."""
-        view = pair
-        while view in self._views:
-            view = (self._views[view], 0)
-            seen, output = self._record.tensors.get(view), self.output(view)
-            value: Value = seen.before["data"].value if seen else output.value.value if output else None
-            if is_summary(value):
-                shape = self._record.nodes[pair[0]].outputs[pair[1]].shape
-                name = self._record.nodes[view[0]].name
-                return {**value, "shape": shape, "computed": f"from a view of it ({name})"}
-        return NOT_SEEN
+    def _inferred(self, pair: Pair) -> Value:
+        """The value of a tensor that the script never had: as measured inside the operation that made it, or as
+        that of a tensor with the same elements."""
+        value = self._inner_value(pair)
+        if value is None:
+            value = self._same_elements.value(pair)
+        return NOT_SEEN if value is None else value
+
+    def _inner_value(self, pair: Pair) -> Value:
+        if self._forward is None:
+            return None
+        found = self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
+        return None if found is None else found.value
+
+    def _measured(self, pair: Pair) -> Value:
+        """The value of a tensor that was seen or recorded; None for others, and if it is unknown."""
+        seen, output = self._record.tensors.get(pair), self.output(pair)
+        if seen is not None:
+            value: Value = seen.before["data"].value
+        else:
+            value = output.value.value if output is not None else self._inner_value(pair)
+        return None if is_unknown(value) else value
 
     def gradient(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""

@@ -43,11 +43,14 @@ def _is_parameter(tensor: torch.Tensor) -> bool:
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
     """The storages of a tensor; for a sparse tensor, of its indices and values. None for a subclass that wraps
-    other tensors, which hold the memory."""
+    other tensors, which hold the memory, and for one without a storage."""
     if hasattr(type(tensor), "__tensor_flatten__"):
         return None
-    if tensor.layout is torch.strided:
-        return [tensor.untyped_storage()]
-    with torch.no_grad():
-        parts = sparse_parts(tensor.detach())
-    return None if parts is None else [part.untyped_storage() for part in parts]
+    try:
+        if tensor.layout is torch.strided:
+            return [tensor.untyped_storage()]
+        with torch.no_grad():
+            parts = sparse_parts(tensor.detach())
+        return None if parts is None else [part.untyped_storage() for part in parts]
+    except (RuntimeError, NotImplementedError):  # a tensor of a torch.func transform has no storage
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from inspector.graph import row_types
 from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.tensor_stats.plain_tensor import is_ordinary
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import NotCountedError, version_counter
 
 _count = version_counter()
@@ -54,7 +54,7 @@ class TensorSnapshot:
     forward_value: the content of a shared tensor without requires_grad when the forward last used it.
     """
 
-    reference: weakref.ref[torch.Tensor]
+    reference: TensorReference
     facts: TensorFacts
     name: str | None
     before: dict[str, Pending]
@@ -67,7 +67,7 @@ class TensorSnapshot:
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:
     """Take the snapshot of a tensor before backward."""
     shared = batch.level == "full" and is_shared(tensor)
-    return TensorSnapshot(weakref.ref(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
+    return TensorSnapshot(reference_to(tensor), _facts(tensor), name, _state(tensor, batch), shared=shared)
 
 
 def snapshot_after(seen: TensorSnapshot, batch: Batch) -> None:

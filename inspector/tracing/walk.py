@@ -119,7 +119,7 @@ def _walk(roots: list[tuple[AutogradNode, int]]) -> Walk:
 
 def name_of(node: AutogradNode) -> str:
     """`PowBackward0`, `AccumulateGrad`; `CppNode<MyFn>` for a function written in C++."""
-    name: str = node.name()
+    name: str = type(node).name(node)  # a custom Function may have set `ctx.name`
     # Of `torch::autograd::CppNode<ns::MyFn>` the namespace before the first bracket is dropped.
     head, bracket, rest = name.partition("<")
     return head.rsplit("::", 1)[-1] + bracket + rest

@@ -37,6 +37,7 @@ class UserFiles:
         self._roots = tuple({_closed(self.folder), _closed(os.path.realpath(Path.cwd()))})
         self._libraries = _library_folders()
         self._is_users: dict[str, bool] = {}
+        self._is_library: dict[str, bool] = {}
         self._display_paths: dict[str, str] = {}
 
     def is_users(self, path: str) -> bool:
@@ -45,6 +46,17 @@ class UserFiles:
         known = self._is_users.get(path)
         if known is None:
             known = self._is_users[path] = self._decide(path)
+        return known
+
+    def is_library(self, path: str) -> bool:
+        """Whether `path` (a `co_filename`) is code that was installed, or that lies outside of the user's folders;
+        but not in the standard library, or part of the inspector."""
+        known = self._is_library.get(path)
+        if known is None:
+            real = path if _is_pseudo(path) else _real(path)
+            installed = any(folder in real for folder in _INSTALLED_FOLDERS)
+            other = _is_pseudo(path) or real.startswith((_closed(_PACKAGE), *self._libraries))
+            known = self._is_library[path] = installed or not (other or self.is_users(path))
         return known
 
     def display_path(self, path: str) -> str:

@@ -13,14 +13,31 @@ import textwrap
 from collections import deque
 from dataclasses import dataclass
 from types import CodeType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from inspector.graph.row_types import Source
+from inspector.graph.row_types import LibraryLine, Source
 from inspector.user_code.numpy_writes import array_writes
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import Span, span_at, spans_of
 
-Place: TypeAlias = tuple[CodeType, int]
+Position: TypeAlias = tuple[CodeType, int]
+
+
+class LibraryPlace(NamedTuple):
+    """A position in user code, and the position in a library that it led to."""
+
+    code: CodeType
+    instruction: int
+    library: Position
+
+
+Place: TypeAlias = Position | LibraryPlace
+
+
+def place_key(place: Place) -> tuple[int, ...]:
+    """What identifies a place while its code is alive."""
+    library = (id(place.library[0]), place.library[1]) if isinstance(place, LibraryPlace) else ()
+    return id(place[0]), place[1], *library
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +74,26 @@ class SourceExpressions:
         # unique
         self._spans: dict[int, tuple[CodeType, list[Span]]] = {}
         self._expressions: dict[tuple[int, int], Expression | None] = {}
-        self._sources: dict[tuple[int, int], Source] = {}
+        self._sources: dict[tuple[int, ...], Source] = {}
 
     def source(self, place: Place) -> Source:
         """File, line and statement of a place; the code is "" without source text."""
-        key = (id(place[0]), place[1])
+        key = place_key(place)
         found = self._sources.get(key)
         if found is None:
             found = self._sources[key] = self._source(place)
         return found
 
     def _source(self, place: Place) -> Source:
-        code, _ = place
+        code = place[0]
         first, _, column, _ = self._span(place)
         line = first or code.co_firstlineno
         text = self._text(code.co_filename)
         statement = text.statement(line, column) if text else self._files.statement_at(code.co_filename, line)
-        return {"file": self._files.display_path(code.co_filename), "line": line, "code": statement}
+        source: Source = {"file": self._files.display_path(code.co_filename), "line": line, "code": statement}
+        if isinstance(place, LibraryPlace):
+            source["library"] = self._library_line(place.library)
+        return source
 
     def expression(self, place: Place) -> Expression | None:
         """The expression at a place; None if there is none, or no source text."""
@@ -93,8 +113,13 @@ class SourceExpressions:
                 found += [{"file": shown, "line": line, "code": text.statement(line)} for line in lines]
         return found
 
+    def _library_line(self, place: Position) -> LibraryLine:
+        """A line of a library, which may be too long to parse for a whole statement."""
+        path, line = place[0].co_filename, self._span(place)[0] or place[0].co_firstlineno
+        return {"file": self._files.display_path(path), "line": line, "code": self._files.statement_at(path, line)}
+
     def _span(self, place: Place) -> Span:
-        code, instruction = place
+        code, instruction = place[0], place[1]
         kept = self._spans.get(id(code))
         if kept is None:
             kept = self._spans[id(code)] = (code, spans_of(code))

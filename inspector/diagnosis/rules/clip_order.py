@@ -20,19 +20,19 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.places import file_and_line
+from inspector.graph.places import exact_place
 from inspector.report import Finding
 from inspector.report.row_types import EventRow
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """The first clip at each line whose gradients were missing, already used, or scaled."""
-    reported: set[tuple[str, int] | None] = set()
+    reported: set[tuple[object, ...] | None] = set()
     for position, event in enumerate(evidence.events):
         names = event.get("parameters", [])
         if event["event"] != "clip" or not names or math.isinf(event.get("limit", 0.0)):
             continue  # with an infinite limit, only the norm is measured
-        line = file_and_line(event["source"])
+        line = exact_place(event["source"])
         wrong = _wrong(evidence, position) if line not in reported else None
         if wrong is not None:
             reported.add(line)

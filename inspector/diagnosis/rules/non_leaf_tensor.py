@@ -22,7 +22,7 @@ from typing import Any
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.places import file_and_line
+from inspector.graph.places import exact_place
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
 
@@ -42,13 +42,14 @@ def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:
     found: dict[Any, list[tuple[str, Place]]] = {}
     for event in evidence.events:
         tensor = event.get("tensor")
-        calls = evidence.calls[: event["after_call"]] if event["event"] == "read_grad" else []
+        is_read = event["event"] == "read_grad"
+        calls = [call for call in evidence.calls if is_read and call.index <= event["after_call"]]
         call = next((call for call in calls[::-1] if tensor in call.tensors), None)
         if call is not None and tensor is not None:
             row = call.tensors[tensor]
             source = event["source"] if is_unknown(row["source"]) else row["source"]
             place = Place(source, call.index, (tensor,))
-            found.setdefault(file_and_line(source), []).append((call.name(tensor), place))
+            found.setdefault(exact_place(source), []).append((call.name(tensor), place))
     return found
 
 

@@ -26,7 +26,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import at_line
-from inspector.graph.places import file_and_line
+from inspector.graph.places import exact_place
 from inspector.graph.row_types import SavedTensor
 from inspector.report import Finding
 from inspector.report.row_types import WriteRow
@@ -59,7 +59,7 @@ def _of_call(call: BackwardView) -> Iterator[Finding]:
         spoiled = [(item["node"], item["name"]) for item in write.get("saved", ()) if item["overlaps"]]
         spoiled = [item for item in spoiled if item in held]
         if spoiled:
-            lines.setdefault(file_and_line(write["source"]), (write, []))[1].extend(spoiled)
+            lines.setdefault(exact_place(write["source"]), (write, []))[1].extend(spoiled)
     explained: set[_Saved] = set()
     for write, saved in lines.values():
         new = [item for item in dict.fromkeys(saved) if item not in explained]

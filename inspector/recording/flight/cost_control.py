@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SEEN = 0.6
-"""The part of the cost that the clock sees, by `benchmarks/flight.py`: not that of wrappers, and of cold caches."""
+"""The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
 MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from inspector.graph import Graph
 from inspector.graph.values import is_unknown, unknown
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.flight.watched_steps import WatchedRun
-from inspector.recording.open_call import OpenCall
 from inspector.recording.session import Session
 from inspector.recording.watch_plan import WatchPlan
 from inspector.report import BackwardCall
@@ -25,7 +25,7 @@ class ExtraCall:
     def __init__(self, watched: WatchedRun, index: int) -> None:
         self._session = Session(watched.files, WatchPlan(1, "none"))
         self._index, self._known = index, watched.calls
-        self._token: OpenCall | None = None
+        self._token: Any = None
 
     def begin(self, call: EngineCall) -> None:
         """Before the engine runs."""
@@ -35,6 +35,7 @@ class ExtraCall:
         """After the engine has run: the call as in a report; None after an internal error."""
         self._session.after_backward(self._token, result, error)
         self._token = None
+        self._session.close()
         if not self._session.calls:
             return None
         (call,) = self._session.calls

@@ -69,7 +69,7 @@ class Flight:
         self._store = StepStore(self._followed.norms, self._followed.unmoved)
         self._optimizers = KnownOptimizers(session.watch_optimizer)
         self._steps = OpenSteps()
-        self._log = _Log(session.watched)
+        self._log = _Log(session.made)
 
     @property
     def calls(self) -> int:

@@ -98,6 +98,9 @@ class FlightRecorder:
         """Called after the engine ran or raised."""
         self._guarded(self._flight.after_backward, token, result, error)
 
+    def call_ended(self) -> None:
+        """Called after `after_backward`."""
+
     def instead_of_return(self) -> Callable[[], None] | None:
         """The script goes on."""
         return None

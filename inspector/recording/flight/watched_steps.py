@@ -23,7 +23,7 @@ class WatchedRun:
     def __init__(self, files: UserFiles, session: Session) -> None:
         self.files = files
         self.calls = list(session.calls)
-        self.calls_made = session.watched
+        self.calls_made = session.made
         self.inventory = session.inventory
         self.events = session.events
         self.risky = RiskyNodes(call.graph for call in session.calls)

@@ -13,7 +13,7 @@ from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.operation_recorder import is_unrecorded_context
 from inspector.recording.forward.thread_line_tracer import TracingState
 from inspector.torch_api.frames import apply_caller, is_forward
-from inspector.torch_api.modes import without_functions
+from inspector.torch_api.modes import hidden
 
 
 class CallResults:
@@ -48,13 +48,13 @@ class CallResults:
         place = (caller.f_code, caller.f_lasti)
         expression = self._record.sources.expression(place)
         if expression is not None:
-            with without_functions():
+            with hidden():
                 self._record.outputs.name_results(operation, results, expression, place)
 
     def backward_begins(self, roots: Sequence[Any]) -> None:
         """Backward is about to run: the last moment to name pending results of custom Functions."""
         if self._applied:
-            with without_functions():
+            with hidden():
                 self._applied.name_pending(roots)
                 self._applied.clear()
 
@@ -70,7 +70,7 @@ class CallResults:
             return
         first = expression.operand.partition(".")[0]
         if not isinstance(frame.f_globals.get(first), ModuleType):  # else it is `torch.autograd.backward(loss)`
-            with without_functions():
+            with hidden():
                 self._record.outputs.set_name(roots[0], expression.operand)
 
     def _forward_returned(self, frame: FrameType, value: Any) -> None:
@@ -89,7 +89,7 @@ class CallResults:
 
     def _name_pending(self) -> None:
         """Name the results that have a Node by now; repeated at the next events, until all are named."""
-        with without_functions():
+        with hidden():
             self._applied.name_pending()
         if self._applied and self._tracing.pending_callback is None:
             self._tracing.pending_callback = self._name_pending

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import CodeType
@@ -13,6 +12,7 @@ import torch
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.torch_api.frames import forward_code
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.user_code.source_expressions import Expression, Place
 
 _MOST = 100
@@ -28,7 +28,7 @@ class _Applied:
     """
 
     code: CodeType
-    results: list[weakref.ref[torch.Tensor]]
+    results: list[TensorReference]
     numbers: range
     expression: Expression
     place: Place
@@ -50,7 +50,7 @@ class AppliedFunctions:
     ) -> None:
         """The forward of a custom Function has returned to user code. code: of that forward."""
         number = sequence_number()
-        references = [weakref.ref(item) for item in results]
+        references = [reference_to(item) for item in results]
         self._waiting.append(_Applied(code, references, range(self._last, number), expression, place))
         self._last = number
         del self._waiting[:-_MOST]

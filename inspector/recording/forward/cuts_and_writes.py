@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,8 +11,9 @@ import torch
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.tensor_stats import Memory
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import is_changed_view
-from inspector.user_code.source_expressions import Place, SourceExpressions
+from inspector.user_code.source_expressions import Place, SourceExpressions, place_key
 
 Key: TypeAlias = tuple[int, int]
 """A tensor: the sequence number of its Node, and its output number."""
@@ -141,12 +141,12 @@ class CutsAndWrites:
         self._cut_index: dict[Any, int] = {}
         self._writes: list[Write] = []
         self._reads: list[Where] = []
-        self._ancestry: dict[int, tuple[weakref.ref[torch.Tensor], frozenset[int]]] = {}
+        self._ancestry: dict[int, tuple[TensorReference, frozenset[int]]] = {}
 
     def add_cut(self, kind: str, where: Where, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> None:
         """Record a cut of the `inputs` that require a gradient; `results` contain their data."""
-        code, instruction = where.place or (None, 0)
-        same = (kind, id(code), instruction, where.operation, where.key, where.leaf)
+        at = None if where.place is None else place_key(where.place)
+        same = (kind, at, where.operation, where.key, where.leaf)
         index = self._cut_index.get(same)
         if index is not None:
             self._cuts[index].count += 1
@@ -233,7 +233,7 @@ class CutsAndWrites:
 
     def _inherit(self, tensors: list[torch.Tensor], cuts: frozenset[int]) -> None:
         for tensor in tensors:
-            self._ancestry[id(tensor)] = (weakref.ref(tensor), cuts)
+            self._ancestry[id(tensor)] = (reference_to(tensor), cuts)
 
 
 _MOST_NODES = 2_000
@@ -256,7 +256,7 @@ def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int]
     for node in waiting:  # grows during the iteration
         if len(seen) > _MOST_NODES:
             return None
-        variable = getattr(node, "variable", None)
+        variable = node.variable if hasattr(type(node), "variable") else None
         if isinstance(variable, torch.Tensor):
             found[leaves.add(variable)] = None
         for target, _ in node.next_functions:

@@ -13,12 +13,19 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
+from inspector.recording.forward.inner_operations import NO_WATCH, InnerOperations
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.operation_recorder import OperationRecorder
+from inspector.recording.forward.outputs import Outputs
+from inspector.recording.forward.sequence_ranges import sequence_number
+from inspector.torch_api.frames import function_caller
 from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
+from inspector.util.stand_in_frames import LEVELS, call_as, hide_call
 
 _WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
-"""Functions in C: what they create belongs to their operation, so no line needs tracing inside."""
+"""Functions in C: what they create belongs to their operation, so no line needs tracing inside. The same goes for
+Python functions of torch whose operations are recorded one by one. A function in C that warns names the frame that
+calls it."""
 
 
 class OperationMode(TorchFunctionMode):
@@ -27,9 +34,10 @@ class OperationMode(TorchFunctionMode):
     lines: paused while this works; not traced inside functions in C.
     """
 
-    def __init__(self, operations: OperationRecorder, lines: LineTracer) -> None:
+    def __init__(self, operations: OperationRecorder, outputs: Outputs, lines: LineTracer) -> None:
         super().__init__()
         self._operations, self._lines = operations, lines
+        self._inner = InnerOperations(self, outputs, lines.state.fail)
         self._fast_paths = FastPaths(self)
         self._recording = False
         self._handling = 0
@@ -74,16 +82,22 @@ class OperationMode(TorchFunctionMode):
             sys.settrace(None)
         options = options or {}
         operation, user = None, None
-        if self._recording:
+        is_inside, number = self._inner.is_inside, sequence_number()
+        if self._recording and not is_inside:
             operation, user = self._operations.before(function, arguments, options)
-        stays_off = was_traced and type(function) in _WITHOUT_LINES and (user is None or user.f_trace is not None)
+        watch = self._inner.watch(function, arguments, options) if is_inside or operation is not None else NO_WATCH
+        is_torchs = watch is not NO_WATCH or type(function) in _WITHOUT_LINES
+        stays_off = was_traced and is_torchs and (user is None or user.f_trace is not None)
         if not stays_off:
             self._lines.unpause(was_traced, user)
         self._handling += 1
+        caller = function_caller(sys._getframe(1))
+        levels = 1 if type(function) in _WITHOUT_LINES else LEVELS
         try:
-            result = function(*arguments, **options)
+            with watch:
+                result = call_as(caller, function, arguments, options, levels)
         except BaseException as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # not this frame
+            hide_call(error)
             if stays_off and self._lines.state.running:
                 sys.settrace(tracer)
             raise
@@ -95,8 +109,11 @@ class OperationMode(TorchFunctionMode):
             tracer = sys.gettrace()
             if was_traced := tracer in self._lines.tracers:
                 sys.settrace(None)
+        watch.returned(result)
         if operation is not None:
             self._operations.after(operation, arguments, options, result)
+        elif is_inside:
+            self._inner.note(number, (*arguments, *options.values()), result)
         if was_traced and self._lines.state.running:
             sys.settrace(tracer)
         return result

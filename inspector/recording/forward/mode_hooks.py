@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 from torch import nn
@@ -38,7 +39,7 @@ class ModeHooks:
         self._limits = FullModeLimits()
         self._modules = ModuleHooks(record.modules, self._on_module_enter, self._on_module_exit, lines)
         operations = OperationRecorder(record, self._before_operation, lines.state.fail)
-        self._operations = OperationMode(operations, lines)
+        self._operations = OperationMode(operations, record.outputs, lines)
         self._set_mode(mode)
 
     def start(self) -> None:
@@ -57,6 +58,24 @@ class ModeHooks:
         self._set_mode("light")
         self._tracing.on_return = None
         self.stop()
+
+    @contextlib.contextmanager
+    def removed(self) -> Iterator[None]:
+        """While it is open, the calling thread meets no hook. Does nothing within another one."""
+        if not self._modules.are_installed:
+            yield
+            return
+        here = self._record.is_recorders_thread()
+        self._modules.stop()
+        if here:
+            self._operations.stop()
+        try:
+            yield
+        finally:
+            if self._tracing.running and self._record.modules.compiled_from is None:
+                self._modules.start()
+                if here and self.mode == "full":
+                    self._start_operations()
 
     def switch_to_light(self, reason: str) -> None:
         """Continue in light mode. What was recorded stays.

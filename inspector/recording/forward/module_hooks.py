@@ -17,6 +17,7 @@ from inspector.recording.forward.called_modules import CalledModules, ModuleCall
 from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.sequence_ranges import RangesByThread, sequence_number
 from inspector.torch_api.modules import CALL
+from inspector.torch_api.tracers import is_tracing
 from inspector.user_code.module_tree import modules_below
 
 
@@ -71,6 +72,11 @@ class ModuleHooks:
             register_module_forward_hook(self._after, always_call=True),  # also when forward raises
         ]
 
+    @property
+    def are_installed(self) -> bool:
+        """Whether torch calls the hooks."""
+        return bool(self._handles)
+
     def stop(self) -> None:
         """Remove the hooks; modules that are running count as left."""
         for handle in self._handles:
@@ -82,12 +88,15 @@ class ModuleHooks:
     # Both run for every module. Until line tracing is off, each Python function that they call costs an event.
 
     def _before(self, module: nn.Module, arguments: Any) -> None:
+        if torch.compiler.is_compiling():  # first: Dynamo evaluates what follows, and cannot evaluate sys.gettrace
+            return
         tracer = sys.gettrace()
         if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
         resumes = tracer is None
         try:
-            if torch.compiler.is_compiling():
+            if is_tracing():
+                resumes = False
                 return
             stack = self._thread.stack
             known, key = stack[-1].known if stack else _NO_CALLS, id(module)
@@ -109,11 +118,13 @@ class ModuleHooks:
             self._lines.resume(sys._getframe(1))
 
     def _after(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         tracer = sys.gettrace()
         if was_traced := tracer in self._lines.tracers:
             sys.settrace(None)
         try:
-            if torch.compiler.is_compiling():
+            if is_tracing():
                 return
             stack = self._thread.stack
             position = len(stack) - 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-import weakref
 
 import torch
 
 from inspector.graph.row_types import Given
 from inspector.recording.forward.cuts_and_writes import Where
+from inspector.tensor_stats.plain_tensor import has_memory
+from inspector.torch_api.modes import unobserved
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.user_code.source_expressions import SourceExpressions
 
 _LARGEST = 1 << 24
@@ -23,7 +25,7 @@ class NonFiniteInputs:
 
     def __init__(self) -> None:
         self._origins: list[Where] = []
-        self._tensors: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
+        self._tensors: dict[int, tuple[TensorReference, int]] = {}
 
     def of(self, inputs: list[torch.Tensor]) -> int | None:
         """The origin of a non-finite value in `inputs`, as a number for `described`."""
@@ -44,7 +46,7 @@ class NonFiniteInputs:
             if origin is None:
                 origin = len(self._origins)
                 self._origins.append(where)
-            self._tensors[id(tensor)] = (weakref.ref(tensor), origin)
+            self._tensors[id(tensor)] = (reference_to(tensor), origin)
 
     def described(self, origin: int, sources: SourceExpressions) -> Given:
         """An origin as a plain dictionary: operation, source, name, code."""
@@ -54,11 +56,12 @@ class NonFiniteInputs:
 
 def _is_finite(tensor: torch.Tensor) -> bool:
     """Whether all elements are finite; True for what is not checked. On a device the check would have to wait."""
-    if not tensor.is_floating_point() or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
+    if type(tensor) is not torch.Tensor or not has_memory(tensor) or tensor.is_inference():
         return True
-    if tensor.is_nested or type(tensor) is not torch.Tensor or tensor.is_inference():
+    if not tensor.is_floating_point() or tensor.device.type != "cpu":
         return True
     if not 0 < tensor.numel() <= _LARGEST:
         return True
-    least, most = torch.aminmax(tensor.detach())
-    return math.isfinite(least) and math.isfinite(most)
+    with unobserved():
+        least, most = torch.aminmax(tensor.detach())
+        return math.isfinite(least) and math.isfinite(most)

@@ -127,6 +127,8 @@ def outer_operands(inputs: list[torch.Tensor]) -> list[list[int]] | None:
     """The shapes of the two operands of an operation whose result is larger than either: [n, 1] and [n]."""
     if len(inputs) < 2:
         return None
+    if inputs[0].is_nested or inputs[1].is_nested:  # they have no shape, or a symbolic one
+        return None
     first, second = inputs[0].shape, inputs[1].shape
     if first == second or not first or not second:
         return None
@@ -194,3 +196,8 @@ def tensors_among(values: Iterable[Any]) -> list[torch.Tensor]:
         elif isinstance(value, (list, tuple)) and not PLAIN.issuperset(map(type, value)):
             found += [element for element in value if isinstance(element, torch.Tensor)]
     return found
+
+
+def tensors_of(result: Any) -> list[torch.Tensor]:
+    """The tensors in the result of an operation."""
+    return tensors_among(result if isinstance(result, (tuple, list)) else (result,))

@@ -27,6 +27,7 @@ from inspector.recording.forward.outputs import StoredOutput
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import NOTHING, memory_of
+from inspector.tensor_stats.plain_tensor import has_memory
 from inspector.torch_api.engine import in_backward
 from inspector.torch_api.frames import (
     OPTIMIZERS,
@@ -36,8 +37,9 @@ from inspector.torch_api.frames import (
     in_custom_function,
     operation_caller,
 )
-from inspector.torch_api.modes import without_functions
-from inspector.torch_api.tensors import getter, in_trace, in_transform, is_changed_view, version_counter
+from inspector.torch_api.modes import hidden, unobserved
+from inspector.torch_api.tensors import getter, is_changed_view, version_counter
+from inspector.torch_api.tracers import is_tracing
 from inspector.user_code.source_expressions import Place
 
 GET_GRAD = getter("grad")
@@ -98,11 +100,11 @@ class OperationRecorder:
                 return None, None
             calling = operation_caller(sys._getframe(2))
             user = self._users.innermost(calling)
-            with without_functions():
+            with hidden():
                 self._before_each((*arguments, *options.values()))
                 operation = CurrentOperation(
                     name,
-                    (user.f_code, user.f_lasti) if user is not None else None,
+                    self._users.place(calling, user),
                     user is calling,
                     calling is not None and OPTIMIZERS in calling.f_code.co_filename,
                     targets_of(name, arguments, options, self._outputs),
@@ -118,7 +120,7 @@ class OperationRecorder:
     ) -> None:
         """Record an operation that has run."""
         try:
-            with without_functions():
+            with hidden():
                 inputs = tensors_among((*arguments, *options.values()))
                 results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
                 if operation.name == "requires_grad_":
@@ -155,9 +157,11 @@ class OperationRecorder:
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
-            if not tensor.requires_grad or is_leaf(tensor) or is_changed_view(tensor):
-                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
+            if not tensor.requires_grad or is_leaf(tensor):
+                continue
             alone = end == first + 1 and id(tensor) not in known
+            if not alone and is_changed_view(tensor):
+                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
             key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
             if key is None or not first <= key[0] < end:  # not a tensor of this operation
                 continue
@@ -213,7 +217,7 @@ class OperationRecorder:
         user = self._users.innermost(frame)
         if user is None or user is not frame:
             return
-        with without_functions():
+        with hidden():
             if tensor.requires_grad and not is_leaf(tensor) and not tensor.retains_grad:
                 place = (user.f_code, user.f_lasti)
                 self._cuts_and_writes.add_read(Where("grad", place, True, self._outputs.key(tensor), None))
@@ -237,7 +241,10 @@ class OperationRecorder:
         where = self._where(operation, tensor, target.key)
         # The Node of a custom Function is created before its forward, which may write a tensor and then save it
         number = 0 if in_custom_function(sys._getframe(1)) else operation.number
-        part = tensor if target.part is None else tensor.detach()[target.part]
+        part = tensor
+        if target.part is not None and has_memory(tensor):
+            with unobserved():
+                part = tensor.detach()[target.part]
         self._cuts_and_writes.add_write(Write(where, memory_of(part), number, target.version, _version(tensor)))
 
     def _where(self, operation: CurrentOperation, tensor: torch.Tensor, key: Key | None) -> Where:
@@ -246,8 +253,8 @@ class OperationRecorder:
 
 
 def is_unrecorded_context() -> bool:
-    """Whether this runs inside backward, a compiled frame, a torch.func transform or `torch.jit.trace`."""
-    return in_backward() or torch.compiler.is_compiling() or in_transform() or in_trace()
+    """Whether this runs inside backward, or torch traces it."""
+    return in_backward() or is_tracing()
 
 
 def _is_copied(operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]) -> bool:

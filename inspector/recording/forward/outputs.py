@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes
 from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import Batch, Pending, is_shared
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import is_changed_view, version_counter
 from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
 
@@ -63,13 +63,14 @@ class Outputs:
         self._batch, self._sources = batch, sources
         self.engine_threads = EngineThreadNodes()
         self.non_finite = NonFiniteInputs()
-        self._shared: dict[int, tuple[weakref.ref[torch.Tensor], Pending]] = {}
+        self._shared: dict[int, tuple[TensorReference, Pending]] = {}
         self._recorded: dict[Key, StoredOutput] = {}
-        self._leaves: dict[int, tuple[weakref.ref[torch.Tensor], Place]] = {}
-        self._known: dict[int, tuple[weakref.ref[torch.Tensor], Key, int]] = {}
+        self._inner: dict[Key, Pending] = {}
+        self._leaves: dict[int, tuple[TensorReference, Place]] = {}
+        self._known: dict[int, tuple[TensorReference, Key, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._recorded)
+        return len(self._recorded) + len(self._inner)
 
     def get(self, key: Key) -> OutputRow | None:
         """The record of an output of a Node."""
@@ -85,13 +86,21 @@ class Outputs:
         """Record an output; its value is read now. It replaces an earlier tensor with the same key."""
         recorded.value = self.value(tensor)
         self._recorded[key] = recorded
-        self._known[id(tensor)] = (weakref.ref(tensor), key, _version(tensor))
+        self._known[id(tensor)] = (reference_to(tensor), key, _version(tensor))
+
+    def add_inner(self, key: Key, value: Pending) -> None:
+        """Record the value of an output that an operation created inside, and that the script never had."""
+        self._inner[key] = value
+
+    def inner_value(self, key: Key) -> Pending | None:
+        """The value of an output that an operation created inside; None if it was not recorded."""
+        return self._inner.get(key)
 
     def add_leaf(self, tensor: torch.Tensor, place: Place) -> None:
         """Note where a leaf was created; the first location counts."""
         kept = self._leaves.get(id(tensor))
         if kept is None or kept[0]() is not tensor:
-            self._leaves[id(tensor)] = (weakref.ref(tensor), place)
+            self._leaves[id(tensor)] = (reference_to(tensor), place)
 
     def leaf_source(self, tensor: torch.Tensor) -> Source | None:
         """Where a leaf was created; None if not seen."""
@@ -110,18 +119,21 @@ class Outputs:
         Only the last content is kept: an array may be refilled for every batch.
         """
         if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
-            self._shared[id(tensor)] = (weakref.ref(tensor), self.value(tensor))
+            self._shared[id(tensor)] = (reference_to(tensor), self.value(tensor))
 
     def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content noted by `note_shared`, or None."""
         kept = self._shared.get(id(tensor))
         return kept[1] if kept is not None and kept[0]() is tensor else None
 
-    def value(self, tensor: torch.Tensor) -> Pending:
-        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too."""
+    def value(self, tensor: torch.Tensor, *, counted: bool = True) -> Pending:
+        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too.
+
+        counted: whether its version counts all writes until now.
+        """
         if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
             return Pending({"unknown": "inside a CUDA graph capture"})
-        return self._batch.add(tensor, counted=True)
+        return self._batch.add(tensor, counted=counted)
 
     def memory_is_shared(self) -> None:
         """The script got access to the memory of a tensor that bypasses version counting."""

@@ -17,6 +17,7 @@ from inspector.recording.forward.line_tracer import COMPILATION_BUDGET, LineTrac
 from inspector.recording.forward.mode_hooks import Mode, ModeHooks
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.forward.thread_nodes import ThreadNodes
+from inspector.recording.forward.tracer_watch import TracerWatch
 from inspector.torch_api.compilation import starts_compilation, was_compiled
 from inspector.tracing.walk import AutogradNode, Walk
 
@@ -40,6 +41,7 @@ class ForwardRecorder:
         self._lines = LineTracer(record.users, record.places, self._fail)
         self._compile_watch: compile_watch.CompileWatch | None = None
         self.hooks = ModeHooks(mode, record, self._lines, self._check_compiled)
+        self._tracer_watch: TracerWatch | None = None
 
     def start(self) -> None:
         """Install what the mode needs. Idempotent."""
@@ -51,6 +53,8 @@ class ForwardRecorder:
         self._lines.state.on_first_call = self._on_first_call
         self._lines.start()
         self._compile_watch.start()
+        self._tracer_watch = TracerWatch(self._without_hooks)
+        self._tracer_watch.start()
         if self.record.modules.compiled_from is None:
             self.hooks.start()
 
@@ -61,6 +65,8 @@ class ForwardRecorder:
             return
         self.hooks.stop()
         self._compile_watch.stop()
+        if self._tracer_watch is not None:
+            self._tracer_watch.stop()
         self._lines.stop()
         self._compile_watch = None
         _RUNNING.discard(self)
@@ -149,6 +155,12 @@ class ForwardRecorder:
     def _on_compilation_end(self) -> None:
         """After a compilation, during which line tracing was suspended."""
         self._lines.resume(sys._getframe(1), COMPILATION_BUDGET)
+
+    @contextlib.contextmanager
+    def _without_hooks(self) -> Iterator[None]:
+        """While it is open, torch traces the script in the calling thread and meets no hook."""
+        with self.lines_paused(), self.hooks.removed():
+            yield
 
     def _fail(self, error: Exception) -> None:
         """After an internal error: stop, and let the script go on."""

@@ -82,6 +82,12 @@ class ThreadNodes:
             return None
         return self._record.outputs.get((sequence_nr, output_nr))
 
+    def inner_value(self, sequence_nr: int, output_nr: int) -> Pending | None:
+        """The value of an output that an operation created inside; None if it was not recorded."""
+        if not self._is_recorders or not self._is_here() or self._record.places.lines.elsewhere(sequence_nr):
+            return None
+        return self._record.outputs.inner_value((sequence_nr, output_nr))
+
     def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content of a tensor without a gradient and with shared memory when a Node last used it; else
         None."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import CodeType, FrameType
 
 from inspector.torch_api.frames import DISPATCHERS
+from inspector.user_code.library_lines import is_librarys
 from inspector.user_code.paths import UserFiles
+from inspector.user_code.source_expressions import LibraryPlace, Place
+from inspector.util.stand_in_frames import is_stand_in
 
 
 class UserFrames:
@@ -20,6 +23,7 @@ class UserFrames:
         known = self._known.get(id(code))
         if known is None:
             users = self._files.is_users(code.co_filename) and code.co_name not in DISPATCHERS
+            users = users and not is_stand_in(code)
             known = self._known[id(code)] = (code, users)
         return known[1]
 
@@ -28,3 +32,16 @@ class UserFrames:
         while frame is not None and not self.is_users(frame.f_code):
             frame = frame.f_back
         return frame
+
+    def place(self, inner: FrameType | None, user: FrameType | None) -> Place | None:
+        """The place in a user's frame, with the place in a library that it led to; None without a user's frame.
+
+        inner: the frame that called an operation, from which `user` was found.
+        """
+        if user is None:
+            return None
+        while inner is not None and inner is not user:
+            if is_librarys(inner.f_code.co_filename, self._files):
+                return LibraryPlace(user.f_code, user.f_lasti, (inner.f_code, inner.f_lasti))
+            inner = inner.f_back
+        return user.f_code, user.f_lasti

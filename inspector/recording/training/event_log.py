@@ -14,6 +14,7 @@ from inspector.graph.values import unknown
 from inspector.recording.training.grad_provenance import GradProvenance
 from inspector.recording.training.optimizers import Optimizers
 from inspector.report.row_types import EventRow
+from inspector.user_code.library_lines import source_of
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names, names_from
 
@@ -24,6 +25,9 @@ _OUTSIDE = unknown("it was not called from the user's code")
 
 _ABOUT_GRADS = ("step", "zero_grad", "clip")
 """The kinds of events that read or clear grads."""
+
+_STEPS = ("step", "skipped_step")
+"""The kinds of events that end a step of the training."""
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\.(?:step|zero_grad)\(\s*([A-Za-z_][\w.]*)?")
 
@@ -61,7 +65,7 @@ class EventLog:
     """Records events and their optimizers.
 
     history: the registry of leaves, and the origin of their grads.
-    ended: returns the number of backward calls that have ended.
+    ended: returns the number of backward calls that have ended. steps: that number at each step.
     """
 
     def __init__(self, files: UserFiles, history: GradProvenance, ended: Callable[[], int]) -> None:
@@ -69,6 +73,7 @@ class EventLog:
         self.leaves = history.leaves
         self.optimizers = Optimizers(self.leaves)
         self.events: list[OptimizerEvent] = []
+        self.steps: list[int] = []
         self.refused: list[RefusedTensor] = []
 
     def add(
@@ -86,6 +91,8 @@ class EventLog:
         known. facts: see `OptimizerEvent`.
         """
         content = self.history.content(tuple(about))
+        if kind in _STEPS:
+            self.steps.append(self.ended())
         if len(self.events) >= MOST_EVENTS:
             return None
         source = self.source(frame)
@@ -118,12 +125,10 @@ class EventLog:
 
     def source(self, frame: FrameType | None) -> Any:
         """The line of the user's code that a call came from, or unknown."""
-        while frame is not None and not self.files.is_users(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is None:
-            return _OUTSIDE
-        path, line = frame.f_code.co_filename, frame.f_lineno
-        return {"file": self.files.display_path(path), "line": line, "code": self.files.statement_at(path, line)}
+        user = frame
+        while user is not None and not self.files.is_users(user.f_code.co_filename):
+            user = user.f_back
+        return _OUTSIDE if user is None else source_of(user, frame, self.files)
 
     def rows(self) -> list[EventRow]:
         """The rows of the events in order, followed by the tensors that optimizers refused."""
@@ -159,7 +164,7 @@ class EventLog:
 
 def _name_in(source: Any) -> str | None:
     """The name of the optimizer in a line: `optimizer.step()`, `scaler.step(self.optimizer)`."""
-    found = _NAMED.search(source.get("code", ""))
+    found = _NAMED.search(source.get("library", source).get("code", ""))
     if found is None:
         return None
     return found[2] if found[2] and "scaler" in found[1] else found[1]

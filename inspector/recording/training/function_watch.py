@@ -9,8 +9,10 @@ from types import FrameType
 from typing import Any
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.modes import without_functions
+from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
+from inspector.torch_api.tracers import is_tracing
+from inspector.util.stand_in_frames import call_as, hide_call, without_stand_ins
 
 After = Callable[[tuple[Any, ...], FrameType | None], None]
 Before = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
@@ -53,30 +55,40 @@ class FunctionWatch:
 
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
+            if not watch.is_on:  # other code has wrapped this wrapper
+                return original(*args, **kwargs)
             if before is not None:
                 args = without_dynamo(watch._arguments, before, args, kwargs)
+            caller = sys._getframe(1)
             try:
-                return original(*args, **kwargs)
+                return call_as(caller, original, args, kwargs)
+            except BaseException as error:
+                hide_call(error)
+                raise
             finally:
-                without_dynamo(watch.notify, after, args, kwargs, sys._getframe(1))
+                without_dynamo(watch.notify, after, args, kwargs, without_stand_ins(caller))
 
         skip_in_dynamo(watched)
         return watched
 
     def _arguments(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            with without_functions():  # the script's modes must not see these queries
-                return before(args, kwargs) if self.is_on else args
+            if not self.is_on or is_tracing():
+                return args
+            with hidden():
+                return before(args, kwargs)
         except Exception as error:
             self._fail(error)
             return args
 
     def notify(self, after: After, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None) -> None:
-        """Call `after`, unless the watch is off (other code may still call a removed wrapper)."""
+        """Call `after`, unless torch traces the call, or the watch is off (other code may still call a removed
+        wrapper)."""
         if not self.is_on:
             return
         try:
-            with without_functions():
-                after((*args, *kwargs.values()), frame)
+            if not is_tracing():
+                with hidden():
+                    after((*args, *kwargs.values()), frame)
         except Exception as error:
             self._fail(error)

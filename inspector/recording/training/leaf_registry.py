@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import version_counter
 from inspector.user_code.module_tree import ModuleTree
 from inspector.user_code.variable_names import Names, Owner
@@ -29,7 +29,7 @@ class Leaf:
     source: where it was created, if seen. without_graph: where its module was called, if only with grad disabled.
     """
 
-    reference: weakref.ref[torch.Tensor]
+    reference: TensorReference
     name: str | None = None
     owner: Owner | None = None
     has_run: bool = False
@@ -75,8 +75,9 @@ class LeafRegistry:
         key = id(tensor)
         if key not in self._numbers:  # else the same tensor occurred twice
             self._numbers[key] = len(self._leaves)
-            forget = functools.partial(self._numbers.pop, key)
-            self._leaves.append(Leaf(weakref.ref(tensor, forget)))
+            reference = reference_to(tensor)
+            reference.when_gone(tensor, functools.partial(self._numbers.pop, key))
+            self._leaves.append(Leaf(reference))
         return self._numbers[key]
 
     def requires_grad(self, number: int) -> bool:

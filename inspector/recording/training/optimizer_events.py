@@ -80,6 +80,16 @@ class OptimizerEvents:
         """The optimizers that were seen."""
         return self._log.optimizers
 
+    @property
+    def steps(self) -> list[int]:
+        """For each step, the number of backward calls that had ended."""
+        return self._log.steps
+
+    @property
+    def may_step(self) -> bool:
+        """Whether a step may follow and would be seen: an optimizer is alive, and not within a step now."""
+        return self._watch.is_on and self.optimizers.any_alive and not self._steps.is_stepping
+
     def add_optimizer(self, optimizer: Optimizer) -> int:
         """The number of an optimizer, which was created before the recording if it is new."""
         return self._log.add_optimizer(optimizer)

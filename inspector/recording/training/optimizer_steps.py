@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from types import FrameType
 from typing import Any
 
@@ -16,11 +15,12 @@ from inspector.recording.training.grad_provenance import are_all_zero
 from inspector.tensor_stats.plain_tensor import plain_tensor
 from inspector.torch_api.compilation import without_dynamo
 from inspector.torch_api.modes import unobserved
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COMPARED = 1_000_000
 """Maximum elements of a frozen parameter that are compared before and after a step: 4 MB."""
 
-_Sample = tuple[weakref.ref[torch.Tensor], torch.Tensor]
+_Sample = tuple[TensorReference, torch.Tensor]
 """A frozen parameter, and its first elements before a step."""
 
 
@@ -33,6 +33,11 @@ class OptimizerSteps:
         self._step: OptimizerEvent | None = None
         self._stepping: tuple[int, int] | None = None
         self._steps_within = 0
+
+    @property
+    def is_stepping(self) -> bool:
+        """Whether a step is in progress, which may call backward by its closure."""
+        return self._stepping is not None
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
@@ -59,7 +64,7 @@ class OptimizerSteps:
         """A step begins: remember the parameters that have a grad but do not require a gradient."""
         frozen = [tensor for tensor in held_by(args[0]) if tensor.grad is not None and not tensor.requires_grad]
         with unobserved():
-            samples = [(weakref.ref(tensor), _first_elements(tensor)) for tensor in frozen]
+            samples = [(reference_to(tensor), _first_elements(tensor)) for tensor in frozen]
             self._frozen = [(reference, sample.clone()) for reference, sample in samples if sample is not None]
 
     def _uses_grads(self, args: tuple[Any, ...], frame: FrameType | None) -> None:

@@ -92,6 +92,11 @@ class Optimizers:
                     if leaf not in seen.replaced and tensor is not None and id(tensor) not in held:
                         seen.replaced[leaf] = self._replaced(index, leaf, _at(outermost, path), source)
 
+    @property
+    def any_alive(self) -> bool:
+        """Whether one of the optimizers can still make a step."""
+        return any(seen.optimizer() is not None for seen in self._seen)
+
     def rows(self) -> list[OptimizerRow]:
         """The rows of the optimizers."""
         return [self._row(seen) for seen in self._seen]

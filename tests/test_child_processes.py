@@ -1,0 +1,154 @@
+"""Scripts that start processes: what is said of them, and what a forked one must not do."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from running import ScriptRunner
+
+WORK = """
+import subprocess, sys
+import torch
+import torch.multiprocessing as mp
+
+def train(rank):
+    w = torch.ones(2, requires_grad=True)
+    for _ in range(4):
+        (w * w).sum().backward()
+    print("rank", rank, w.grad.tolist(), flush=True)
+
+"""
+
+START = """
+if __name__ == "__main__":
+    context = mp.get_context("{method}")
+    processes = [context.Process(target=train, args=(rank,)) for rank in range({count})]
+    for process in processes:
+        process.start()
+        process.join()
+    print([process.exitcode for process in processes])
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_fork), "forkserver", "spawn"])
+def test_children_of_multiprocessing_are_counted(method: str, count: int, inspect_script: ScriptRunner) -> None:
+    code = WORK + START.format(method=method, count=count)
+    ran = inspect_script(code)
+    assert (ran.status, ran.stdout) == (0, inspect_script.plain(code).stdout)
+    assert ran.stdout.splitlines() == [
+        *(f"rank {rank} [8.0, 8.0]" for rank in range(count)),
+        str([0] * count),
+    ]
+    children = "its child process is not watched" if count == 1 else "its 2 child processes are not watched"
+    assert ran.said == [
+        f"inspect: nothing to draw: backward() was not called in script.py itself, and {children}; "
+        "train in one process to inspect it"
+    ]
+    assert ran.calls == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("mp.spawn(train, nprocs=2)", "its 2 child processes are not watched"),
+        ("mp.Pool(2).map(train, range(2))", "its 2 child processes are not watched"),
+        (
+            "subprocess.run([sys.executable, '-c', 'import torch; torch.ones((), requires_grad=True).exp()'])",
+            "the processes that it started are not watched",
+        ),
+        (
+            "import os\nif os.fork() == 0:\n    train(0)\n    os._exit(0)\nos.wait()",
+            "its child process is not watched",
+        ),
+    ],
+)
+def test_other_children(statement: str, said: str, inspect_script: ScriptRunner) -> None:
+    lines = "".join(f"    {line}\n" for line in statement.splitlines())
+    ran = inspect_script(f"{WORK}\nif __name__ == '__main__':\n{lines}")
+    assert ran.status == 0
+    assert len(ran.said) == 1 and "in script.py itself, and" in ran.said[0] and said in ran.said[0]
+
+
+def test_a_child_that_fails_is_the_scripts_error(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(WORK + "if __name__ == '__main__':\n    mp.spawn(sum, args=(1, 2), nprocs=1)\n")
+    assert ran.status == 1 and "ProcessRaisedException" in ran.stderr
+    assert "before script.py ended in script.py itself, and its child process is not watched" in ran.stderr
+
+
+@pytest.mark.parametrize("code", ["import torch", "import torch\nimport torch.multiprocessing", "import math"])
+def test_without_children_none_are_spoken_of(code: str, inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(code)
+    assert "child" not in ran.stderr and "process" not in ran.stderr
+
+
+def test_children_beside_a_training_are_not_spoken_of(inspect_script: ScriptRunner) -> None:
+    """The workers of a data loader are child processes, too."""
+    ran = inspect_script(
+        """
+        import torch
+        from torch.utils.data import DataLoader
+        w = torch.ones(2, requires_grad=True)
+        if __name__ == "__main__":
+            for rows in DataLoader(torch.ones(8, 2), batch_size=4, num_workers=2):
+                (rows * w).sum().backward()
+        """
+    )
+    assert len(ran.calls) == 2 and not ran.said
+
+
+@needs_fork
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("options", [("-f", "dot"), ("-o", "z.svg"), ("-f", "dot", "--stop")])
+def test_a_forked_child_goes_on_without_us(
+    before: int, options: tuple[str, ...], inspect_script: ScriptRunner
+) -> None:
+    """It neither records nor writes, and does not remove what the parent still needs."""
+    code = f"""
+        import os, sys, torch
+        w = torch.ones(2, requires_grad=True)
+        for _ in range({before}):
+            (w * w).sum().backward()
+        sys.stdout.flush()
+        child = os.fork()
+        if child:
+            _, status = os.waitpid(child, 0)
+            (w * 3).sum().backward()
+            print("parent", os.waitstatus_to_exitcode(status))
+        else:
+            for _ in range(5):
+                (w * w).sum().backward()
+            print("child", w.grad.tolist(), torch._C._len_torch_function_stack(), sys.gettrace())
+            sys.exit(7)
+        """
+    stops = "--stop" in options and before == 3
+    ran = inspect_script(code, options=options)
+    assert ran.status == 0 and "Warning" not in ran.stderr
+    grad = 2.0 * (before + 5)
+    assert ran.stdout == ("" if stops else f"child {[grad, grad]} 0 None\nparent 7\n")
+    if "z.svg" in options:
+        assert (ran.folder / "z.svg").exists() and not (ran.folder / "inspect-out").exists()
+    else:
+        assert len(ran.calls) == min(before + 1, 3)
+        assert [call["location"]["line"] for call in ran.calls][:before] == [5] * min(before, 3)
+
+
+@needs_fork
+def test_a_forked_child_that_imports_torch_first_is_not_watched(inspect_script: ScriptRunner) -> None:
+    code = """
+        import os, sys
+        if os.fork() == 0:
+            import torch
+            w = torch.ones(2, requires_grad=True)
+            for _ in range(5):
+                (w * w).sum().backward()
+            print(w.grad.tolist())
+        else:
+            os.wait()
+        """
+    ran = inspect_script(code)
+    assert (ran.status, ran.stdout) == (0, "[10.0, 10.0]\n")
+    assert not (ran.folder / "inspect-out" / "backward-1.dot").exists()

@@ -1,0 +1,37 @@
+"""A part of `python tests/sweep.py`: torch's databases under the recorder."""
+
+from __future__ import annotations
+
+import pytest
+from sweep import DATABASES, Tally, sweep
+
+pytest.importorskip("expecttest")  # torch's databases import it
+
+MODULES = ["nn.Embedding", "nn.Conv2d", "nn.BatchNorm1d", "nn.LSTMCell", "nn.GRUCell", "nn.MultiheadAttention"]
+LOSSES = ["nn.CosineEmbeddingLoss", "nn.CrossEntropyLoss", "nn.HuberLoss", "nn.KLDivLoss", "nn.MSELoss"]
+OPERATORS = ["addmm", "cumprod", "einsum", "nn_functional_scaled_dot_product_attention", "prod", "reshape"]
+
+
+def found(database: str, names: list[str], most: int = 2) -> Tally:
+    samples = [sample for name in names for sample in DATABASES[database](name, most)]
+    assert samples
+    return sweep(samples)
+
+
+@pytest.mark.parametrize("names", [MODULES, LOSSES], ids=["modules", "losses"])
+def test_modules_of_torchs_database(names: list[str]) -> None:
+    tally = found("modules", names)
+    assert tally.wrong == []
+    assert tally.known == tally.nodes > 50
+
+
+def test_operators_of_torchs_database() -> None:
+    tally = found("operators", OPERATORS)
+    assert tally.wrong == []
+    assert tally.checked > 30
+
+
+def test_custom_functions_of_torchs_database() -> None:
+    tally = found("functions", [""], most=1)
+    assert tally.wrong == []
+    assert tally.nodes > 20
