@@ -17,6 +17,7 @@ import click
 
 from inspector import __version__
 from inspector.commands.options import (
+    DEFAULT_BUDGET,
     DEFAULT_FOLDER,
     DEFAULT_WATCH,
     FORMATS,
@@ -56,6 +57,21 @@ class _Backward(click.ParamType[str]):
         if value not in ("all", "last") and not (str(value).isdigit() and int(value) > 0):
             self.fail(f"{value!r} is not a positive integer, 'all' or 'last'", param, ctx)
         return str(value)
+
+
+class _Budget(click.ParamType[float]):
+    name = "P%"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            percent = float(str(value).removesuffix("%"))
+        except ValueError:
+            percent = -1.0
+        if not 0.0 <= percent <= 100.0:
+            self.fail(f"{value!r} is not a percentage from 0 to 100, such as 3%", param, ctx)
+        return percent / 100.0
 
 
 class _Depth(click.ParamType[int | str]):
@@ -123,7 +139,15 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
-    help="Number of backward calls that train to record; all hooks are removed afterwards.",
+    help="Number of backward calls that train to record.",
+)
+@click.option(
+    "--budget",
+    type=_Budget(),
+    default=f"{DEFAULT_BUDGET:.0%}",
+    show_default=True,
+    help="Share of the run's time for recording the steps after these calls: losses, gradient norms, learning "
+    "rates. 0: they are not recorded.",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -216,6 +240,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="Also print the findings as annotations for a CI service.",
 )
 @click.option("--open", "opens", is_flag=True, help="Show the page in a browser.")
+@click.option(
+    "--timeline", is_flag=True, help="Draw only the timeline of a saved report: its loss and gradient norms."
+)
 @click.option("--folder", hidden=True)
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
@@ -328,7 +355,13 @@ def _printing(action: Callable[[], Any]) -> Any:
 
 def _options(parameters: dict[str, Any]) -> Options:
     return Options(
-        WatchOptions(parameters["backward"], parameters["watch"], parameters["stop"], parameters["record"]),
+        WatchOptions(
+            parameters["backward"],
+            parameters["watch"],
+            parameters["stop"],
+            parameters["record"],
+            parameters["budget"],
+        ),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),
         CheckOptions(
@@ -361,6 +394,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
         depth=parameters["depth"],
         folder=folder,
         plot=parameters["plot"],
+        timeline=parameters["timeline"],
     )
 
 

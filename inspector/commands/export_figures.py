@@ -18,7 +18,7 @@ from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.page import PageSource, files_of, still_of, write_page
-from inspector.plots import plot_graph, why_no_plot
+from inspector.plots import plot_graph, plot_timeline, why_no_plot
 from inspector.report import BackwardCall, Report
 from inspector.report.originals import NOT_TAKEN, Original
 from inspector.scene import Scene
@@ -63,6 +63,29 @@ def write_pictures(
                 raise with_path(error, path) from error
             files.append(path)
     return Written(files, [*drawn.remarks, *remarks])
+
+
+def write_timeline(report: Report, destination: Destination, options: DrawOptions) -> Written:
+    """Draw the timeline of a report, in each format that holds a picture or pages.
+
+    Raises ValueError if the report has no timeline, OSError if a file cannot be written.
+    """
+    figure = plot_timeline(report)
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    files, remarks = list[Path](), list[str]()
+    for format in destination.formats:
+        if not can_hold_timeline(format):
+            remarks.append(f"no timeline in {format}: choose svg, pdf or png")
+            continue
+        path = destination.file or destination.folder / f"timeline{WRITERS[format].suffix}"
+        write_bytes_atomically(path, write_scenes(format, [figure.scene], theme=options.theme, text=options.text))
+        files.append(path)
+    return Written(files, remarks)
+
+
+def can_hold_timeline(format: str) -> bool:
+    """Whether a timeline can be written in a format."""
+    return WRITERS[format].holds in ("picture", "pages")
 
 
 def _write_original(original: Original, index: int, destination: Destination, written: Written) -> None:

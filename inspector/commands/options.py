@@ -16,6 +16,8 @@ ORIGINAL = "torchviz"
 DEFAULT_FORMATS = ("svg", "html")
 DEFAULT_FOLDER = "inspect-out"
 DEFAULT_WATCH = 3
+DEFAULT_BUDGET = 0.03
+"""The share of the time after the watched calls that recording the other steps may take."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class DrawOptions:
     theme: of the pictures; a page follows the reader's system unless it is dark.
     frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
     beside the graph; None if unknown. plot: also draw curves with tangents.
+    timeline: draw only the timeline of a saved report.
     """
 
     theme: Theme = "light"
@@ -35,6 +38,7 @@ class DrawOptions:
     depth: Depth = "auto"
     folder: Path | None = None
     plot: bool = False
+    timeline: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,14 @@ class WatchOptions:
 
     backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
     limit: number of calls that train to record. record: how to record the forward of the first call.
+    budget: the share of the run's time that recording the steps after these calls may take; 0: no recording.
     """
 
     backward: str | None = None
     limit: int = DEFAULT_WATCH
     stop: bool = False
     record: Mode = "full"
+    budget: float = DEFAULT_BUDGET
 
     @property
     def calls(self) -> int | None:

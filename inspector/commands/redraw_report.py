@@ -7,18 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.commands.ci_annotations import FOUND, fails
-from inspector.commands.export_figures import write_pictures
+from inspector.commands.export_figures import write_pictures, write_timeline
 from inspector.commands.open_page import open_page
 from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.output_folder import cannot_write, display_path
 from inspector.commands.render_subprocess import FILE, REMARK
-from inspector.diagnosis import diagnose_report
+from inspector.diagnosis import RULES, diagnose_report
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph.grad_scale import without_grad_scale
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.page import write_index
 from inspector.report import BackwardCall, Report, ReportError, load
 from inspector.report.originals import Original, load_originals, original_of
+from inspector.report.timeline import NOT_RECORDED
 from inspector.util.atomic_write import write_bytes_atomically
 from inspector.util.stderr import discard, say, stderr
 
@@ -44,6 +45,8 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         with working(stderr_console(), "reading"):
             report = diagnose_report(load(path))
             mark_graph(report)
+        if options.draw.timeline:
+            return _draw_timeline(report, options, quiet=quiet)
         calls = _selected(report, options)
         originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
         for call in calls:
@@ -58,8 +61,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     except KeyboardInterrupt:  # files are written atomically
         return _complain("interrupted before the pictures were finished", INTERRUPTED)
     if quiet:
-        for file in files:
-            _print(f"{FILE}{json.dumps(str(file))}")
+        _print_files(files)
     else:
         names = [display_path(file) for file in files]
         drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
@@ -70,6 +72,36 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         if options.opens:
             open_page(files)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
+
+
+def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:
+    """Draw the timeline; return the exit status. Raises ValueError if there is none."""
+    from inspector.terminal import show_files, show_timeline, show_watched, stderr_console
+
+    if report.timeline is None:
+        raise ValueError(f"{report.script}: no timeline in this report: {NOT_RECORDED}")
+    try:
+        written = write_timeline(report, options.destination, options.draw)
+    except OSError as error:
+        return _complain(cannot_write(error, options.destination.folder), FAILED)
+    for remark in written.remarks:
+        _print(f"{REMARK}{remark}")
+    if quiet:
+        _print_files(written.files)
+        return 0
+    timed = [finding for finding in report.findings if "timeline" in RULES[finding.rule].needs]
+    try:
+        show_timeline(stderr_console(), report, timed)
+        show_files(stderr_console(), [display_path(file) for file in written.files])
+        show_watched(stderr_console(), report.timeline)
+    except OSError:  # stderr is full, or its reader is gone
+        discard(stderr())
+    return FOUND if fails(report.findings, options.checks.fail_on) else 0
+
+
+def _print_files(files: list[Path]) -> None:
+    for file in files:
+        _print(f"{FILE}{json.dumps(str(file))}")
 
 
 def _selected(report: Report, options: Options) -> list[BackwardCall]:

@@ -82,8 +82,7 @@ def _arguments(options: Options) -> list[str]:
     arguments += _figure_arguments(look.figure)
     if look.frames:
         arguments += ["--frames", "--order", look.order]
-    if look.plot:
-        arguments.append("--plot")
+    arguments += [flag for flag, is_on in (("--plot", look.plot), ("--timeline", look.timeline)) if is_on]
     if look.folder is not None:
         arguments += ["--folder", str(look.folder)]
     if destination.file is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
+from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import Options
 from inspector.commands.output_folder import display_path
 from inspector.commands.report_output import ReportOutput
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
 
+
+LEAST_DRAWN = 10
+"""A timeline of fewer steps is not drawn."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
@@ -58,7 +62,7 @@ class _Script:
     """The script, as it was when it started: it may change the working directory.
 
     name: as it is called in messages and reports. path: absolute; the working directory for a module.
-    folder: the paths of a report are relative to it.
+    folder: the paths of a report are relative to it. process: its id, which a fork of the script does not have.
     """
 
     def __init__(self, target: ScriptTarget) -> None:
@@ -66,6 +70,7 @@ class _Script:
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
         self.children = ChildProcesses()
+        self.process = os.getpid()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +87,16 @@ class _Inspection:
     def __init__(self, target: ScriptTarget, options: Options) -> None:
         self.output = StderrOutput()
         self._options = options
-        self._process = os.getpid()
         self._script = _Script(target)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
+        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
 
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
-        if os.getpid() == self._process:
+        if os.getpid() == self._script.process:
             self._watch.begin(on_done=self._show)
 
     def not_watched(self, reason: str) -> None:
@@ -118,21 +123,60 @@ class _Inspection:
         session = self._watch.session
         assert session is not None
         session.close()
+        self._flight.close()
         if session.failure is not None:
             stopped = "" if session.is_done else ", recording stopped"
             self.output.say(f"internal error{stopped} (your script is not affected): {session.failure}")
         if self._shown is None:
             self._show(exit)
         else:
-            self._shown = replace(self._shown, report=replace(self._shown.report, exit=_exit_of(exit)))
-            self._reports.update(self._shown.report, self._watch.originals)
+            self._complete(exit)
         remarks = [] if self._shown is None else self._shown.remarks
         for remark in (*session.remarks, *remarks):  # writing the report may have added some
             self.output.say(f"note: {remark}")
         self._say_what_is_missing(session, exit)
         self._end_drawing()
         self.output.show_hint(self._options.hint)
+        self._say_what_was_watched(session)
         self._reports.close()
+
+    def _complete(self, exit: ScriptExit) -> None:
+        """Add what happened after the watched calls to the report, and print what was found there."""
+        assert self._shown is not None
+        before = self._shown.report
+        report = self._flight.completed(replace(before, exit=_exit_of(exit)), ended=True)
+        self._shown = replace(self._shown, report=report)
+        self._reports.update(report, self._watch.originals)
+        if report.timeline is not None:
+            new = [finding for finding in report.findings if finding not in before.findings]
+            self.output.show_timeline(report, new)
+        if self._flight.failure is not None:
+            self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+
+    def _write_now(self, follows: str) -> None:
+        """A signal: write what is known while the script runs. follows: what happens then, for the message."""
+        assert self._shown is not None
+        try:
+            with our_modules():
+                report = self._flight.completed(self._shown.report, ended=False)
+                self._reports.update(report, self._watch.originals)
+                steps = 0 if report.timeline is None else report.timeline["steps"]
+                self.output.show_files(self._reports.files)
+                self.output.say(f"{self._script.name} has made {steps:,} steps and {follows}")
+        except Exception as error:
+            self.output.say(f"internal error (your script is not affected): {type(error).__name__}: {error}")
+
+    def _say_what_was_watched(self, session: Session) -> None:
+        """The last line, if the run was not watched in full to its end."""
+        watch = self._options.watch
+        report = None if self._shown is None else self._shown.report
+        calls = f"{session.watched} backward call{'s' * (session.watched != 1)}"
+        if report is not None and report.timeline is not None:
+            self.output.show_watched(report.timeline)
+        elif self._flight.failure is not None:
+            self.output.say(f"{calls} recorded in full; what came after is not known")
+        elif session.is_done and watch.budget == 0 and not watch.stop:
+            self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was recorded; None if torch was observed."""
@@ -161,7 +205,7 @@ class _Inspection:
 
     def _show(self, exit: ScriptExit | None = None) -> None:
         """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
-        if self._shown is not None or os.getpid() != self._process:
+        if self._shown is not None or os.getpid() != self._script.process:
             return
         self._watch.check_functions()
         with our_modules():
@@ -172,6 +216,8 @@ class _Inspection:
             if path is not None:
                 self._start_drawing(path, report)
             self._without_fail("the results are not printed", lambda: self._print(report))
+        if exit is None and self._watch.session is not None:
+            self._flight.begin(self._watch.session)
 
     def _without_fail(self, lost: str, work: Callable[[], None]) -> None:
         """Do work that the report and the pictures can do without. lost: what is missing if it fails."""
@@ -219,6 +265,24 @@ class _Inspection:
         except OSError as error:
             self.output.say(f"no picture: cannot start a process to draw it: {reason(error)}")
 
+    def _draw_timeline(self) -> None:
+        """Start drawing the timeline, once the other pictures are finished."""
+        from inspector.commands.export_figures import can_hold_timeline
+        from inspector.commands.render_subprocess import RenderProcess
+
+        options, report = self._options, None if self._shown is None else self._shown.report
+        formats = tuple(filter(can_hold_timeline, options.destination.formats))
+        timeline, path = None if report is None else report.timeline, options.destination.report
+        self._drawing = None
+        if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
+            return
+        destination = replace(options.destination, formats=formats)
+        wanted = replace(options, draw=replace(options.draw, timeline=True), destination=destination)
+        try:
+            self._drawing = RenderProcess(path, wanted)
+        except OSError as error:
+            self.output.say(f"no picture: cannot start a process to draw it: {reason(error)}")
+
     def _print(self, report: Report) -> None:
         from inspector.terminal.print_call import Shown
 
@@ -234,6 +298,18 @@ class _Inspection:
     def _end_drawing(self) -> None:
         """Wait for the pictures, and print which files were written."""
         files = list(self._reports.files)
+        self._wait_for_pictures(files)
+        if self._reports.files:
+            self._draw_timeline()
+            self._wait_for_pictures(files)
+        self.output.show_files(files)
+        if self._options.opens:
+            from inspector.commands.open_page import open_page
+
+            open_page(files)
+
+    def _wait_for_pictures(self, files: list[Path]) -> None:
+        """Wait for the process that draws, if there is one. files: receives what it wrote."""
         with self.output.progress("drawing"):
             failure = None if self._drawing is None else self._drawing.wait()
         if failure is not None:
@@ -244,11 +320,6 @@ class _Inspection:
             files += self._drawing.files
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
-        self.output.show_files(files)
-        if self._options.opens:
-            from inspector.commands.open_page import open_page
-
-            open_page(files)
 
 
 def _itself(name: str, children: str | None) -> str:

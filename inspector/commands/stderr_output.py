@@ -13,7 +13,8 @@ from inspector.util.stderr import say, stderr
 
 if TYPE_CHECKING:
     from inspector.recording.gradcheck import FunctionCheck
-    from inspector.report import Report
+    from inspector.report import Finding, Report
+    from inspector.report.timeline import Timeline
     from inspector.terminal.print_call import Shown
 
 
@@ -60,6 +61,20 @@ class StderrOutput:
 
         with _unless_closed():
             show_files(stderr_console(self._stream), [display_path(path) for path in paths])
+
+    def show_timeline(self, report: Report, found: Sequence[Finding]) -> None:
+        """Print what happened after the watched calls. found: the findings that were not printed yet."""
+        from inspector.terminal import show_timeline, stderr_console
+
+        with _unless_closed():
+            show_timeline(stderr_console(self._stream), report, found)
+
+    def show_watched(self, timeline: Timeline) -> None:
+        """Print how much of the run was watched, as the last line."""
+        from inspector.terminal import show_watched, stderr_console
+
+        with _unless_closed():
+            show_watched(stderr_console(self._stream), timeline)
 
     def show_hint(self, hint: str) -> None:
         """Print a hint, unless it is empty."""

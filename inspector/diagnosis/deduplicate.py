@@ -15,8 +15,15 @@ HIDES: dict[str, tuple[str, ...]] = {
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
-    "non-finite-forward": ("exploding-gradient", "non-finite-gradient", "vanishing-gradient", "zero-gradient"),
-    "non-finite-gradient": ("exploding-gradient", "vanishing-gradient", "zero-gradient"),
+    "non-finite-forward": (
+        "exploding-gradient",
+        "non-finite-gradient",
+        "non-finite-step",
+        "vanishing-gradient",
+        "zero-gradient",
+    ),
+    "non-finite-gradient": ("exploding-gradient", "non-finite-step", "vanishing-gradient", "zero-gradient"),
+    "zero-learning-rate": ("constant-loss",),
     "non-leaf-tensor": ("optimizer-without-gradient", "unreachable-parameter"),
     "rebound-leaf": ("detached", "no-graph", "unreachable-parameter"),
     "replaced-parameter": (

@@ -11,6 +11,7 @@ from inspector.diagnosis.rule import Need
 from inspector.graph.values import is_unknown
 from inspector.report import Report
 from inspector.report.row_types import EventRow, LeafRow, OptimizerRow, ParameterRow
+from inspector.report.timeline import NOT_RECORDED, Trigger, TriggerKind
 
 _GRADCHECK = "wrong-backward"
 
@@ -105,6 +106,11 @@ class Evidence:
         row = self.optimizers[number]
         return str(row["name"] or row["class"])
 
+    def triggers(self, kind: TriggerKind) -> list[Trigger]:
+        """What went wrong in this way in the steps after the watched calls, in the order of the steps."""
+        timeline = self.report.timeline
+        return [] if timeline is None else [found for found in timeline["triggers"] if found["kind"] == kind]
+
     def missing_requirement(self, need: Need) -> str | None:
         """The reason why evidence of this kind is missing; None if it is not missing."""
         return _REQUIREMENTS[need](self)
@@ -155,6 +161,10 @@ def _no_call(evidence: Evidence) -> str | None:
     return None if evidence.calls else "backward was not called"
 
 
+def _no_timeline(evidence: Evidence) -> str | None:
+    return NOT_RECORDED if evidence.report.timeline is None else None
+
+
 def _mode(evidence: Evidence) -> str:
     return evidence.report.recording["mode"]
 
@@ -167,4 +177,5 @@ _REQUIREMENTS: dict[Need, Callable[[Evidence], str | None]] = {
     "steps": _no_step,
     "optimizers": _no_optimizer,
     "gradcheck": _no_gradcheck,
+    "timeline": _no_timeline,
 }

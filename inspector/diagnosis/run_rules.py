@@ -8,6 +8,7 @@ from inspector.diagnosis.deduplicate import deduplicate
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import SEVERITIES, Rule
 from inspector.diagnosis.rules import RULES
+from inspector.graph.values import is_unknown
 from inspector.report import Check, Finding, Report
 
 
@@ -21,6 +22,8 @@ def diagnose_report(report: Report) -> Report:
     checked: list[Check] = []
     for rule in RULES.values():
         findings, reason = _apply(rule, evidence)
+        for finding in findings:
+            _name_step(finding, evidence)
         found += findings
         if reason is not None:
             checked.append(Check(rule=rule.name, status="not checked", reason=reason))
@@ -29,6 +32,16 @@ def diagnose_report(report: Report) -> Report:
     found = deduplicate(found)
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return replace(report, findings=found, checked=checked)
+
+
+def _name_step(finding: Finding, evidence: Evidence) -> None:
+    """Write the step of a call that the flight recorder recorded into a finding about it."""
+    steps = {call.index: call.row.setting.step for call in evidence.calls}
+    step = None if finding.backward_call is None else steps.get(finding.backward_call)
+    if step is not None and "timeline" not in RULES[finding.rule].needs:
+        finding.message = f"at step {step:,}, {finding.message}"
+        if is_unknown(finding.location):
+            finding.message += f"; its line is unknown: {finding.location['unknown']}"
 
 
 def _apply(rule: Rule, evidence: Evidence) -> tuple[list[Finding], str | None]:

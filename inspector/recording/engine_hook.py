@@ -62,10 +62,14 @@ class EngineHook:
     """Wraps the entry points of the engine from `install` to `uninstall`.
 
     Threads may run backward at the same time, but the observer is called by one of them at a time.
+
+    pauses_gc: whether the garbage collector pauses during a call, since the observer makes many objects that stay
+    alive: each collection would only traverse all of torch again.
     """
 
-    def __init__(self, observer: EngineObserver) -> None:
+    def __init__(self, observer: EngineObserver, *, pauses_gc: bool = True) -> None:
         self._observer = observer
+        self._pauses_gc = pauses_gc
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
@@ -137,8 +141,9 @@ class EngineHook:
         if from_gradcheck:
             return original(*args, **kwargs)
         self._busy.here = True
-        collects = gc.isenabled()
-        gc.disable()  # the new objects stay alive: each collection would only traverse all of torch again
+        collects = self._pauses_gc and gc.isenabled()
+        if collects:
+            gc.disable()
         try:
             token = without_dynamo(self._start, call, frame)
             del frame

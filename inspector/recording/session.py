@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook
 from inspector.recording.open_call import CountedCall, OpenCall
 from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
+from inspector.recording.training.leaf_registry import is_leaf
 from inspector.recording.training.parameter_inventory import Given
 from inspector.recording.watch_plan import ONLY_DRAWN, WatchPlan
 from inspector.report import BackwardCall, Inventory, Mode, Recording, mask_addresses
@@ -83,9 +84,9 @@ class Session:
 
     # Start and end
 
-    def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Record an optimizer that was created before the session."""
-        self._recorders.training.add_optimizer(optimizer)
+    def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> int:
+        """Record an optimizer that was created before the session, unless it is known. Returns its number."""
+        return self._recorders.training.add_optimizer(optimizer)
 
     def open(self) -> None:
         """Start recording, in this process only."""
@@ -124,6 +125,11 @@ class Session:
     def calls(self) -> list[BackwardCall]:
         """The recorded calls that have ended, in order."""
         return [_of_step(call, self._count.step_of(call.index)) for call in self._recorded.calls]
+
+    @property
+    def made(self) -> int:
+        """Number of calls that have ended, recorded or not."""
+        return self._count.ended
 
     @property
     def watched(self) -> int:
@@ -180,6 +186,15 @@ class Session:
             return [*self._recorders.training.events(), *self._starts.without_graph, *reads]
 
         return self._recorders.parts.run(EVENTS, rows, no_rows(EventRow))
+
+    def leaves(self) -> Iterator[tuple[torch.Tensor, str, list[int]]]:
+        """The live leaves that require a gradient: each with its name, and the numbers of the optimizers that hold
+        it."""
+        leaves, holders = self._recorders.provenance.leaves, self._recorders.training.optimizers.of_leaves()
+        for number in range(len(leaves)):
+            tensor = leaves.tensor(number)
+            if tensor is not None and tensor.requires_grad and is_leaf(tensor):
+                yield tensor, leaves.name(number), holders.get(number, [])
 
     # Called by the engine hook
 

@@ -36,6 +36,7 @@ _ONE_PER_LINE: dict[str, Any] = {
     "modules": _ROWS,
     "optimizers": _ROWS,
     "events": _ROWS,
+    "timeline": {"columns": _ROWS, "windows": _ROWS, "triggers": _ROWS},
     "findings": _ROWS,
     "checked": _ROWS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msgspec import structs
 
@@ -16,6 +16,7 @@ from inspector.graph.values import decode, encode
 from inspector.report.mask_addresses import mask_addresses
 from inspector.report.model import BackwardCall, Inventory, Report, Setting
 from inspector.report.row_types import SCHEMA, Check, EventRow, Finding, OptimizerRow, ParameterRow
+from inspector.report.timeline import Timeline
 
 _MOST_MODULES = 10
 """Maximum number of modules in `SavedBytes`."""
@@ -25,7 +26,7 @@ _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
-_OPTIONAL = ("scale", "wanted", "step_of", "contains", "alive")
+_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive")
 """Keys of a backward call that are omitted if they are None or empty."""
 
 
@@ -48,6 +49,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "optimizers": encode(report.inventory.optimizers),
         **({"leaves": report.inventory.leaves} if report.inventory.leaves else {}),
         "events": encode(report.events),
+        **({"timeline": encode(report.timeline)} if report.timeline is not None else {}),
         "findings": [encode(structs.asdict(finding)) for finding in report.findings],
         "checked": [structs.asdict(check) for check in report.checked],
     }
@@ -64,7 +66,15 @@ def from_rows(rows: dict[str, Any]) -> Report:
         events=_decoded(rows["events"]),
         findings=[Finding(**row) for row in _decoded(rows["findings"])],
         checked=[Check(**row) for row in rows["checked"]],
+        timeline=_timeline(rows.get("timeline")),
     )
+
+
+def _timeline(rows: dict[str, Any] | None) -> Timeline | None:
+    if rows is None:
+        return None
+    triggers = [trigger | {"value": decode(trigger["value"])} for trigger in rows["triggers"]]
+    return cast(Timeline, rows | {"triggers": triggers, "last_root": decode(rows["last_root"])})
 
 
 def _call_to_rows(call: BackwardCall, columns: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from inspector.report.row_types import (
     Recording,
     WriteRow,
 )
+from inspector.report.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Setting:
     """The circumstances of a backward call.
 
     recording: how its forward was recorded. scale: the scale of a GradScaler, or None.
+    step: the step of the timeline, for a call that the flight recorder recorded.
     wanted: ids of the tensors whose gradients were requested (`torch.autograd.grad`, `backward(inputs=…)`), or
     None for all leaves.
     contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
@@ -53,6 +55,7 @@ class Setting:
     contains: list[Contained] = field(default_factory=list)
     alive: list[Alive] = field(default_factory=list)
     step_of: int | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Report:
 
     script: the script's file name, or the module's name, as given.
     events: events around the backward calls, in order: steps, zero_grad, clipping.
+    timeline: the steps after the watched calls, if they were recorded.
     """
 
     script: str
@@ -90,3 +94,4 @@ class Report:
     events: list[EventRow] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)
+    timeline: Timeline | None = None

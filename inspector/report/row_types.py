@@ -13,6 +13,7 @@ from typing_extensions import NotRequired, TypedDict, final
 from inspector.graph.row_types import EdgeRow, Id, LibraryLine, NodeRow, Place, Positive, Source
 from inspector.graph.values import Count, Real, Shape, Statistic, Unknown
 from inspector.options import choices
+from inspector.report.timeline import Timeline
 
 SCHEMA = 1
 """The version of report.json that is written, and the newest version that can be read."""
@@ -390,6 +391,8 @@ class CallRow(TypedDict):
     """1 for the script's first backward call; calls that were not recorded count too."""
     location: Source | Unknown
     """Where the script called backward."""
+    step: NotRequired[Positive]
+    """The step of the timeline in which it ran; only for a call that the flight recorder recorded."""
     recording: Mode
     """How the forward of this call was recorded. full: op by op; light: modules and lines; none: structure."""
     scale: NotRequired[Real]
@@ -437,6 +440,9 @@ class ReportRows(TypedDict):
     """The parameters that a module or an optimizer holds; omitted if there are none."""
     events: list[EventRow]
     """Events around the backward calls, in order."""
+    timeline: NotRequired[Timeline]
+    """The steps of the run; omitted if none followed the watched backward calls, or if they were not recorded. Its
+    cost, and how often gradients were recorded, depend on the speed of the machine."""
     findings: list[Finding]
     """What is wrong with the gradients, worst first."""
     checked: list[Check]

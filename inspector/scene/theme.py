@@ -15,6 +15,9 @@ from inspector.options.choices import check_choice
 Theme = Mapping[str, str]
 """The colour (`#RRGGBB`) of every ink."""
 
+SCALE = tuple(f"scale_{level}" for level in range(9))
+"""The inks of a sequential scale, from the smallest to the largest value."""
+
 THEMES: Mapping[str, Theme] = {
     "light": {
         "ground": "#FFFFFF",
@@ -31,6 +34,15 @@ THEMES: Mapping[str, Theme] = {
         "changed": "#FBEADF",  # a row that backward changed
         "badge_text": "#FFFFFF",
         "error": "#B3001B",
+        "scale_0": "#F0F6FC",
+        "scale_1": "#DCEAF6",
+        "scale_2": "#C4DDEF",
+        "scale_3": "#A3CBE4",
+        "scale_4": "#7BB3D8",
+        "scale_5": "#5397C8",
+        "scale_6": "#3279B2",
+        "scale_7": "#1A5A96",
+        "scale_8": "#083D77",
     },
     "dark": {
         "ground": "#16181D",
@@ -47,6 +59,15 @@ THEMES: Mapping[str, Theme] = {
         "changed": "#3D2A18",
         "badge_text": "#16181D",
         "error": "#FF8A80",
+        "scale_0": "#1C2530",
+        "scale_1": "#1D3142",
+        "scale_2": "#1E4058",
+        "scale_3": "#1F5272",
+        "scale_4": "#24688F",
+        "scale_5": "#2F82AE",
+        "scale_6": "#459FCB",
+        "scale_7": "#74BDE2",
+        "scale_8": "#B5E0F6",
     },
     "print": {
         "ground": "#FFFFFF",
@@ -63,6 +84,15 @@ THEMES: Mapping[str, Theme] = {
         "changed": "#E0E0E0",
         "badge_text": "#FFFFFF",
         "error": "#000000",
+        "scale_0": "#F4F4F4",
+        "scale_1": "#E2E2E2",
+        "scale_2": "#CFCFCF",
+        "scale_3": "#B8B8B8",
+        "scale_4": "#9E9E9E",
+        "scale_5": "#818181",
+        "scale_6": "#626262",
+        "scale_7": "#424242",
+        "scale_8": "#222222",
     },
 }
 

@@ -6,7 +6,15 @@ counters do not change.
 """
 
 from inspector.tensor_stats.batch import NOTHING, Batch, Level, Pending, PendingNorm
-from inspector.tensor_stats.plain_tensor import Memory, device_name, dtype_name, is_shared, memory_of, overlap
+from inspector.tensor_stats.plain_tensor import (
+    Memory,
+    device_name,
+    dtype_name,
+    is_ordinary,
+    is_shared,
+    memory_of,
+    overlap,
+)
 from inspector.tensor_stats.statistics import NormFacts, quick_norm
 
 __all__ = [
@@ -19,6 +27,7 @@ __all__ = [
     "PendingNorm",
     "device_name",
     "dtype_name",
+    "is_ordinary",
     "is_shared",
     "memory_of",
     "overlap",

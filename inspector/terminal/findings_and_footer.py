@@ -13,6 +13,7 @@ from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import LibraryLine, Source
 from inspector.report import Finding, Report
 from inspector.report.row_types import Fault
+from inspector.report.timeline import NOT_RECORDED
 from inspector.terminal.labels import function_title, place, root_labels, tensor_label
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, fit_path, fit_text, wrapped
 from inspector.typography import sanitize
@@ -147,9 +148,10 @@ def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
     fine = sum(1 for check in report.checked if check.status == "nothing found")
     unseen: dict[str, list[str]] = defaultdict(list)
     for check in report.checked:
-        if check.status == "not checked":
+        if check.status == "not checked" and check.reason != NOT_RECORDED:  # said in the last line, if it matters
             unseen[check.reason or "no reason given"].append(check.rule)
-    parts = [f"{fine} rule{'s' * (fine != 1)} without findings"] if fine else []
+    so_far = " so far" if report.exit["status"] is None and report.timeline is None else ""
+    parts = [f"{fine} rule{'s' * (fine != 1)} without findings{so_far}"] if fine else []
     explained = [f"{_few(rules)} ({fit_text(reason, width)})" for reason, rules in unseen.items()]
     if len(explained) > _REASONS:
         rest = sum(len(rules) for rules in [*unseen.values()][_REASONS:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +11,8 @@ from rich.text import Text
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.grad_scale import without_grad_scale
-from inspector.report import BackwardCall, Report
+from inspector.report import BackwardCall, Finding, Report
+from inspector.report.timeline import Timeline
 from inspector.terminal import findings_and_footer
 from inspector.terminal.check_tables import check_lines, gradcheck_lines
 from inspector.terminal.console import print_lines
@@ -20,6 +21,7 @@ from inspector.terminal.labels import header, place
 from inspector.terminal.model_summary import summary_lines
 from inspector.terminal.tensor_table import tensor_table
 from inspector.terminal.text_cells import QUIET, fit_text, wrapped
+from inspector.terminal.timeline_lines import timeline_lines, watched_line
 from inspector.terminal.total_derivatives import total_lines
 from inspector.typography import format_number
 
@@ -60,6 +62,22 @@ def show_files(console: Console, files: Sequence[str]) -> None:
     """Print the names of written files."""
     written = findings_and_footer.files_written(files, min(console.width, _WIDEST))
     print_lines(console, [*written, *findings_and_footer.page_line(files)])
+
+
+def show_timeline(console: Console, report: Report, found: Sequence[Finding]) -> None:
+    """Print the steps after the watched calls, and findings that were not printed before."""
+    width = min(console.width, _WIDEST)
+    new = replace(report, findings=list(found))
+    blocks = [
+        [] if report.timeline is None else timeline_lines(report.timeline, width),
+        [*findings_and_footer.findings(new, [], _FINDINGS, width), *findings_and_footer.rest(new, _FINDINGS)],
+    ]
+    print_lines(console, [line for block in blocks if block for line in (Text(), *block)])
+
+
+def show_watched(console: Console, timeline: Timeline) -> None:
+    """Print how much of the run was watched."""
+    print_lines(console, watched_line(timeline, min(console.width, _WIDEST)))
 
 
 def show_hint(console: Console, hint: str) -> None:

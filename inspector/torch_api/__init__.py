@@ -9,6 +9,7 @@ from typing import Any
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
 from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
+from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
 from inspector.torch_api.gradcheck import SECOND_PASS
 from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
@@ -44,6 +45,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     TRACERS,
     FRAME_EVALUATION,
     COMPILER,
+    FOREACH_NORMS,
     FORMULAS,
     SECOND_PASS,
 )

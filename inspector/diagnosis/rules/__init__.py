@@ -5,12 +5,16 @@ from inspector.diagnosis.rules import (
     accidental_broadcast,
     blocked_gradient,
     clip_order,
+    collapsed_scale,
+    constant_loss,
     dead_activation,
     detached,
     double_sigmoid,
     double_softmax,
+    dying_gradient,
     exploding_gradient,
     freed_graph,
+    gradient_spike,
     gradient_underflow,
     growing_graph,
     inplace_modified,
@@ -18,6 +22,7 @@ from inspector.diagnosis.rules import (
     no_graph,
     non_finite_forward,
     non_finite_gradient,
+    non_finite_step,
     non_leaf_tensor,
     not_in_optimizer,
     optimizer_without_gradient,
@@ -28,6 +33,7 @@ from inspector.diagnosis.rules import (
     silent_overwrite,
     stale_gradient,
     step_without_gradient,
+    unmoved_parameter,
     unreachable_parameter,
     unregistered_module,
     unstable_log_softmax,
@@ -35,6 +41,7 @@ from inspector.diagnosis.rules import (
     wrong_backward,
     zero_derivative,
     zero_gradient,
+    zero_learning_rate,
 )
 
 _MODULES = (
@@ -71,6 +78,13 @@ _MODULES = (
     double_sigmoid,
     wrong_backward,
     unstable_log_softmax,
+    non_finite_step,
+    collapsed_scale,
+    gradient_spike,
+    dying_gradient,
+    zero_learning_rate,
+    constant_loss,
+    unmoved_parameter,
 )
 
 RULES: dict[str, Rule] = {module.RULE.name: module.RULE for module in _MODULES}

@@ -66,12 +66,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     birth = max(births, key=lambda node: _turn(call, node))
     if birth in call.leaf_of:
-        yield _of_leaf(evidence, call, birth)
+        if not _is_known(evidence, call):
+            yield _of_leaf(evidence, call, birth)
     else:
         finding = _of_node(call, birth)
         if call.row.setting.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
             finding.severity = "note"  # the scale caused it: a GradScaler skips the step and lowers the scale
         yield finding
+
+
+def _is_known(evidence: Evidence, call: BackwardView) -> bool:
+    """Whether the leaves are not finite because of gradients that an earlier step of the timeline used."""
+    step = call.row.setting.step
+    return step is not None and any(found["step"] < step for found in evidence.triggers("gradient_not_finite"))
 
 
 def _of_leaf(evidence: Evidence, call: BackwardView, node: str) -> Finding:

@@ -1,0 +1,184 @@
+"""What the flight recorder costs: `python -m benchmarks.flight`.
+
+Steps without it, with it at a budget of 3 %, and with every gradient measured in every step are timed in turn in
+one process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. The gradients of
+all three are compared bit by bit, and memory is counted after many steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks.models import GPT, ResNet
+from inspector.recording.flight import FlightRecorder
+from inspector.recording.session import Session
+from inspector.recording.watch_plan import WatchPlan
+from inspector.user_code.paths import UserFiles
+
+LAYERS = 6
+WATCHED = 3
+BUDGETS = {"3 %": 0.03, "every step": 1.0}
+
+
+class Training:
+    """One training step of a model on one batch."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[], torch.Tensor]) -> None:
+        self.model, self._loss = model, loss
+        self.optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad()
+        self._loss().backward()
+        self.optimizer.step()
+
+
+def gpt(width: int, batch: int) -> Training:
+    model, ids = GPT(LAYERS, width), torch.randint(0, 100, (batch, 32))
+    return Training(model, lambda: F.cross_entropy(model(ids).flatten(0, 1), ids.flatten()))
+
+
+def resnet() -> Training:
+    model = ResNet((2, 2, 2, 2), bottleneck=False)
+    images, labels = torch.randn(4, 3, 32, 32), torch.randint(0, 10, (4,))
+    return Training(model, lambda: F.cross_entropy(model(images), labels))
+
+
+def lstm() -> Training:
+    model, x = nn.LSTM(32, 64, batch_first=True), torch.randn(16, 20, 32)
+    return Training(model, lambda: model(x)[0].pow(2).mean())
+
+
+def mlp() -> Training:
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+    x = torch.randn(32, 16)
+    return Training(model, lambda: (model(x) - x.sum(1, keepdim=True)).pow(2).mean())
+
+
+WORKLOADS: dict[str, tuple[Callable[[], Training], int]] = {
+    "GPT, width 64, batch 2": (lambda: gpt(64, 2), 16),
+    "GPT, width 256, batch 8": (lambda: gpt(256, 8), 12),
+    "ResNet-18, 32 x 32": (resnet, 12),
+    "LSTM": (lstm, 24),
+    "MLP of 3 layers": (mlp, 40),
+}
+"""How to make each, and the number of rounds."""
+
+
+def recorded(training: Training, budget: float) -> FlightRecorder:
+    """A flight recorder that continues from three watched calls, closed."""
+    files = UserFiles(str(Path.cwd()))
+    session = Session(files, WatchPlan(WATCHED))
+    session.open()
+    for _ in range(WATCHED):
+        training()
+    session.close()
+    recorder = FlightRecorder(files, budget, session)
+    recorder.open()
+    for _ in range(64):  # until it has found out how often it may measure
+        training()
+    recorder.close()
+    return recorder
+
+
+def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> float:
+    """CPU seconds of some steps."""
+    if recorder is not None:
+        recorder.open()
+    began = time.process_time()
+    for _ in range(steps):
+        training()
+    passed = time.process_time() - began
+    if recorder is not None:
+        recorder.close()
+    return passed / steps
+
+
+def measured(name: str) -> Iterator[str]:
+    """The cells of a row."""
+    make, rounds = WORKLOADS[name]
+    torch.manual_seed(0)
+    training = make()
+    ways = {way: recorded(training, budget) for way, budget in BUDGETS.items()}
+    times: dict[str | None, list[float]] = {way: [] for way in (None, *ways)}
+    steps = 64 if name.startswith("MLP") else 8
+    for order in itertools.islice(itertools.cycle(([None, *ways], [*reversed(ways), None])), rounds):
+        for way in order:
+            times[way].append(seconds(training, None if way is None else ways[way], steps))
+    plain = statistics.median(times[None])
+    yield f"{plain * 1e3:.2f} ms"
+    for way in ways:
+        ratio = statistics.median(one / other for one, other in zip(times[way], times[None], strict=True))
+        yield f"{ratio:.3f} x ({(statistics.median(times[way]) - plain) * 1e6:+.0f} us)"
+
+
+def gradients(budget: float | None) -> list[torch.Tensor]:
+    """The gradients after 50 steps from the same start."""
+    torch.manual_seed(0)
+    training = gpt(64, 2)
+    recorder = None if budget is None else recorded(training, budget)
+    if recorder is None:
+        for _ in range(WATCHED + 64):
+            training()
+    else:
+        recorder.open()
+    for _ in range(50):
+        training()
+    if recorder is not None:
+        recorder.close()
+    return [parameter.grad.clone() for parameter in training.model.parameters() if parameter.grad is not None]
+
+
+def growth(steps: int) -> tuple[float, float]:
+    """MiB of Python memory after a first part of the steps, and after all of them."""
+    torch.manual_seed(0)
+    training = mlp()
+    recorder = recorded(training, 1.0)
+    gc.collect()
+    tracemalloc.start()
+    recorder.open()
+    sizes = []
+    for part in (steps // 10, steps - steps // 10):
+        for _ in range(part):
+            training()
+        gc.collect()
+        sizes.append(tracemalloc.get_traced_memory()[0] / 2**20)
+    recorder.close()
+    tracemalloc.stop()
+    return sizes[0], sizes[1]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="workloads whose name begins so")
+    parser.add_argument("--steps", type=int, default=10_000, help="steps after which memory is counted; 0: not")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"| workload | plain | {' | '.join(BUDGETS)} |\n|---|---|{'---|' * len(BUDGETS)}")
+    for name in WORKLOADS:
+        if name.startswith(arguments.only):
+            print(f"| {name} | {' | '.join(measured(name))} |", flush=True)
+    plain = gradients(None)
+    for way, budget in BUDGETS.items():
+        same = all(map(torch.equal, plain, gradients(budget)))
+        print(f"gradients at {way}: {'the same bits' if same else 'DIFFERENT'}")
+    if arguments.steps:
+        early, late = growth(arguments.steps)
+        steps = arguments.steps
+        print(f"memory: {early:+.2f} MiB after {steps // 10:,} steps, {late:+.2f} MiB after {steps:,}")
+
+
+if __name__ == "__main__":
+    main()

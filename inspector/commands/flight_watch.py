@@ -1,0 +1,73 @@
+"""Record the steps of a script after its watched backward calls, and put them into its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from inspector.commands.live_signals import LiveSignals
+from inspector.commands.options import WatchOptions
+
+if TYPE_CHECKING:
+    from inspector.recording.flight import FlightRecorder
+    from inspector.recording.session import Session
+    from inspector.report import Report
+
+
+class FlightWatch:
+    """Records from `begin` to `close`.
+
+    folder: the script's. write: a signal has arrived: writes what is known, and says what follows.
+    """
+
+    def __init__(self, options: WatchOptions, folder: str, write: Callable[[str], None]) -> None:
+        self._options = options
+        self._folder = folder
+        self._write = write
+        self._signals = LiveSignals(self._write_when_idle)
+        self._recorder: FlightRecorder | None = None
+        self._session: Session | None = None
+
+    def begin(self, session: Session) -> None:
+        """The watched calls have ended, and the script goes on. Does nothing if the budget is 0."""
+        if self._options.budget == 0 or self._options.stop or session.failure is not None:
+            return
+        from inspector.recording.flight import FlightRecorder
+        from inspector.user_code.paths import UserFiles
+
+        self._session = session
+        self._recorder = FlightRecorder(UserFiles(self._folder), self._options.budget, session)
+        self._recorder.open()
+        self._signals.install()
+
+    def close(self) -> None:
+        """Remove all hooks and handlers of signals."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._signals.uninstall()
+
+    @property
+    def failure(self) -> str | None:
+        """The internal error that ended the recording, in one line; None if there was none."""
+        return None if self._recorder is None else self._recorder.failure
+
+    def completed(self, report: Report, *, ended: bool) -> Report:
+        """The report with the steps so far, diagnosed again. ended: whether the script has ended."""
+        from inspector.diagnosis import diagnose_report
+        from inspector.recording.session import recording_of
+
+        timeline = None if self._recorder is None else self._recorder.timeline(ended=ended)
+        if self._recorder is None or self._session is None or timeline is None:
+            return report
+        calls = [*report.calls, *self._recorder.calls]
+        recording = recording_of(self._session, report.recording["drawn"])
+        return diagnose_report(replace(report, timeline=timeline, calls=calls, recording=recording))
+
+    def _write_when_idle(self, follows: str, then: Callable[[], None]) -> None:
+        def write() -> None:
+            self._write(follows)
+            then()
+
+        assert self._recorder is not None
+        self._recorder.when_idle(write)

@@ -1,0 +1,48 @@
+"""Some consecutive steps, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Scalars:
+    """What one optimizer's step was about. root: the last root before it; rate: the largest learning rate.
+
+    is_exact: whether the root has a dtype of at least 32 bits.
+    """
+
+    root: float | None
+    rate: float | None
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive steps.
+
+    first: the number of the first step. calls: for each step, the number of backward calls made by its end.
+    scalars: for each step, those of the optimizers that stepped, by the number of the optimizer.
+    norms, known: [steps, parameters], the gradient norms, and whether they were recorded.
+    names: of the parameters.
+    """
+
+    first: int
+    calls: list[int]
+    scalars: list[dict[int, Scalars]]
+    norms: torch.Tensor
+    known: torch.Tensor
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def step(self, row: int) -> int:
+        """The number of the step in a row."""
+        return self.first + row
+
+    def roots(self, row: int) -> list[float]:
+        """The roots of a step that are numbers."""
+        return [item.root for item in self.scalars[row].values() if item.root is not None]

@@ -1,0 +1,94 @@
+"""Keep the time that the recording takes within a share of the run's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SEEN = 0.6
+"""The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
+MOST_BETWEEN = 64
+"""Gradient norms are measured in at least one of so many steps."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Since the last decision: seconds of measuring norms and of everything else; norms measured; steps."""
+
+    norms: float = 0.0
+    rest: float = 0.0
+    measured: int = 0
+    steps: int = 0
+
+
+class CostControl:
+    """Decides in which steps gradient norms are measured.
+
+    limit: the share of the run's time, 0.03 for 3 %; 1: every step is measured, whatever it costs.
+    every: norms are measured in one of so many steps, a power of two.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.every = 1
+        self._sums = _Sums()
+        self._since = self._started = time.perf_counter()
+        self._spent = self._elsewhere = 0.0
+
+    @property
+    def cost(self) -> float:
+        """The share of the time since the start that the recording took."""
+        return self._spent / max(time.perf_counter() - self._started, 1e-9)
+
+    def begin(self) -> float:
+        """Some work begins: what `end` needs to know."""
+        return time.perf_counter() - self._elsewhere
+
+    def end(self, begun: float) -> None:
+        """The work has ended: count its time, without that of norms and of what is paused."""
+        seconds = time.perf_counter() - self._elsewhere - begun
+        self._sums.rest += seconds
+        self._spent += seconds
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time of a block: what is done once does not depend on the number of steps."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - began
+            self._elsewhere += passed
+            self._since += passed
+            self._started += passed
+
+    def note_norms(self, seconds: float) -> None:
+        """Norms were measured."""
+        self._sums.norms += seconds
+        self._sums.measured += 1
+        self._spent += seconds
+        self._elsewhere += seconds
+
+    def resume(self) -> None:
+        """Go on after a time in which nothing was recorded."""
+        self._sums, self._since = _Sums(), time.perf_counter()
+
+    def note_steps(self, steps: int) -> None:
+        """So many steps have ended: decide anew."""
+        sums, now = self._sums, time.perf_counter()
+        sums.steps += steps
+        if sums.measured and sums.steps and self.limit < 1.0:
+            step = (now - self._since - sums.norms - sums.rest) / sums.steps
+            left = max(_SEEN * self.limit * step - sums.rest / sums.steps, 0.0)
+            self.every = _power_of_two(sums.norms / sums.measured, left)
+        self._sums, self._since = _Sums(), now
+
+
+def _power_of_two(cost: float, left: float) -> int:
+    """In one of how many steps something of this cost fits into what is left in each."""
+    every = 1
+    while every < MOST_BETWEEN and cost > left * every:
+        every *= 2
+    return every

@@ -1,0 +1,306 @@
+"""What the flight recorder does at each backward call and at each step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from types import FrameType
+
+from torch.optim.optimizer import Optimizer
+
+from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
+from inspector.recording.engine_hook import EngineCall
+from inspector.recording.flight.cost_control import CostControl
+from inspector.recording.flight.extra_call import ExtraCall
+from inspector.recording.flight.followed import Followed
+from inspector.recording.flight.roots import Root, root_of
+from inspector.recording.flight.scaler_watch import ScalerWatch
+from inspector.recording.flight.stepping import KnownOptimizers, OpenSteps, rate_of
+from inspector.recording.flight.store import BLOCK, Step, StepStore
+from inspector.recording.flight.watched_steps import WatchedRun, WatchedSteps
+from inspector.recording.session import Session
+from inspector.recording.training.optimizer_steps import held_by
+from inspector.report import BackwardCall
+from inspector.report.timeline import LevelRow, Timeline, Trigger, TriggerKind
+from inspector.torch_api.compilation import was_compiled
+from inspector.tracing.roots import edges_of
+from inspector.tracing.walk import walk
+from inspector.user_code.paths import UserFiles
+
+_NOT_FINITE = ("root_not_finite", "gradient_not_finite")
+_MOST_LEVELS = 20
+"""Maximum number of times that the share of measured steps changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A backward call. extra: records it in full. is_suspected: only if a gradient is not finite."""
+
+    extra: ExtraCall | None = None
+    is_suspected: bool = False
+
+
+@dataclass(slots=True)
+class _Log:
+    """What has happened so far.
+
+    calls: number of backward calls. full: the last step whose backward calls were all watched in full.
+    counts_steps: see `Flight`. last_root: of all calls. levels: (first step, gradients in one of so many steps).
+    triggers: those that the numbers of the steps do not show. extra: see `Flight`.
+    """
+
+    calls: int
+    full: int = 0
+    counts_steps: bool = False
+    last_root: Root | None = None
+    levels: list[tuple[int, int]] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    extra: list[BackwardCall] = field(default_factory=list)
+
+
+class Flight:
+    """Records the steps of a run. cost: its clock. scaler: what it knows of GradScalers."""
+
+    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
+        self.cost = CostControl(budget)
+        self.scaler = ScalerWatch(self._scaler_failed)
+        self._watched = WatchedRun(files, session)
+        self._followed = Followed(files)
+        self._store = StepStore(self._followed.norms, self._followed.unmoved)
+        self._optimizers = KnownOptimizers(session.watch_optimizer)
+        self._steps = OpenSteps()
+        self._log = _Log(session.made)
+
+    @property
+    def calls(self) -> int:
+        """Number of backward calls."""
+        return self._log.calls
+
+    @property
+    def extra(self) -> list[BackwardCall]:
+        """The calls that were recorded in full because of a trigger."""
+        return self._log.extra
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether a step is what an optimizer calls a step; otherwise each backward call is one."""
+        return self._log.counts_steps
+
+    def begin(self) -> None:
+        """Continue from the watched calls; later, from where it was closed."""
+        log, watched = self._log, self._watched
+        if log.levels:
+            self.cost.resume()
+            return
+        log.counts_steps = watched.has_optimizer and not was_compiled()
+        for tensor, name, optimizers in watched.leaves():
+            if optimizers or not watched.has_optimizer:
+                self._followed.add(tensor, name)
+        steps = WatchedSteps(watched, self._followed.norms.names, by_optimizer=log.counts_steps)
+        for step in steps.steps(self._steps.counter):
+            self._append(step)
+        self._steps.step = steps.begun
+        self._steps.next.root, self._steps.next.measured = steps.left()
+        log.last_root = steps.root(watched.calls_made)
+        is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
+        log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
+        log.levels.append((log.full + 1, self.cost.every))
+
+    def stop_counting_steps(self) -> None:
+        """From now on each backward call is a step: torch.compile, which is in use, would see optimizer hooks."""
+        self._log.counts_steps = False
+
+    # At each backward call
+
+    def before_backward(self, call: EngineCall) -> _Begun | None:
+        """Before the engine runs; None if the call does not accumulate gradients."""
+        log, step = self._log, self._steps.next
+        log.calls += 1
+        if not call.given.accumulates:
+            return None
+        if step.root is None:
+            step.measured = None  # of the step before
+        root = self.scaler.take_root() or root_of(call.given.outputs)
+        if root is not None:
+            log.last_root = root
+            step.add_root(root)
+        if self._store.zeros.suspects:
+            self._store.zeros.confirm(self._reached(call))
+        self._look_at_scale()
+        self._followed.unmoved.look(self._steps.counter.current + 1)
+        if log.extra or not (step.is_broken or self._is_suspected(call)):
+            return _Begun()
+        extra = ExtraCall(self._watched, log.calls)
+        with self.cost.paused():
+            extra.begin(call)
+        return _Begun(extra, not step.is_broken)
+
+    def after_backward(self, begun: _Begun | None, result: object, error: BaseException | None) -> None:
+        """After the engine has run or raised."""
+        if begun is None:
+            return
+        log = self._log
+        if begun.extra is not None:
+            with self.cost.paused():
+                found = begun.extra.end(result, error)
+            log.extra += [] if found is None else [found]
+        if error is not None:
+            return
+        if not self.scaler.scales and self._measures():
+            self._measure()
+        if begun.is_suspected and self._is_finite():
+            log.extra.clear()
+            self._watched.risky.was_false()
+        if not log.counts_steps:
+            self._commit(0, None)
+            self._finish_step(self._steps.end())
+
+    # At each step
+
+    def before_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
+        """Before an optimizer steps."""
+        held = held_by(optimizer)
+        number = self._optimizers.number(optimizer)
+        is_new = not self._followed.are_known(held)
+        if is_new:
+            self._followed.add_all(held, frame)
+        if is_new or not self._optimizers.holds(number, len(held)):
+            self._optimizers.hold(number, len(held), self._followed.positions(held))
+        is_scaled = getattr(optimizer, "grad_scale", None) is not None
+        if (self.scaler.scales or is_new) and not is_scaled and self._measures():
+            self._measure()
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """After an optimizer has stepped."""
+        self.scaler.stepped()
+        self._commit(self._optimizers.number(optimizer), rate_of(optimizer))
+
+    def _commit(self, number: int, rate: float | None) -> None:
+        """An optimizer has stepped, with what `next` holds."""
+        taken = self._steps.next
+        mine = None if taken.measured is None else self._optimizers.part(number, taken.measured)
+        self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
+        if not self._takes_turns:
+            self._finish_step(self._steps.end())
+
+    def _finish_step(self, step: Step | None) -> None:
+        if step is not None and self._append(step):
+            self.cost.note_steps(BLOCK)
+            levels, every = self._log.levels, self.cost.every
+            if levels and levels[-1][1] != every and len(levels) < _MOST_LEVELS:
+                levels.append((self._steps.counter.finished + 1, every))
+
+    @property
+    def _takes_turns(self) -> bool:
+        """Whether a step of the run may consist of the steps of several optimizers."""
+        several = max(len(self._optimizers), len(self._watched.inventory.optimizers)) > 1
+        return self._log.counts_steps and several
+
+    def _append(self, step: Step) -> bool:
+        """Append a step; returns whether a block was completed."""
+        is_full = self._store.add(step)
+        if is_full:
+            self._store.flush()
+        return is_full
+
+    def _measures(self) -> bool:
+        """Whether the gradients of the step that has begun are measured."""
+        steps = self._steps
+        return steps.next.is_broken or steps.counter.finished % self._log.levels[-1][1] == 0
+
+    def _measure(self) -> None:
+        began = time.perf_counter()
+        self._steps.next.measured = self._followed.norms.measure()
+        self.cost.note_norms(time.perf_counter() - began)
+
+    def _is_suspected(self, call: EngineCall) -> bool:
+        """Whether the gradients may become infinite; not if a GradScaler would skip the step."""
+        return not self.scaler.scales and self._measures() and self._watched.risky.find(call.given.outputs)
+
+    def _is_finite(self) -> bool:
+        """Whether the gradients that were measured last are finite."""
+        measured = self._steps.next.measured
+        return measured is None or all(bool(norms.isfinite().all()) for _, norms in measured.parts)
+
+    def _reached(self, call: EngineCall) -> set[int]:
+        """The positions of the parameters that the graph of a call reaches."""
+        graph = walk(edges_of(call.given.outputs))
+        leaves = [getattr(node, "variable", None) for node in graph.nodes]
+        DEEP_GRAPHS.keep(graph, [*call.given.outputs])
+        return set(self._followed.positions([leaf for leaf in leaves if leaf is not None]))
+
+    def _look_at_scale(self) -> None:
+        triggers = self._log.triggers
+        scale = None if triggers else self.scaler.collapsed()
+        if scale is not None:
+            triggers.append(self._trigger("scale", scale))
+
+    def _trigger(self, kind: TriggerKind, value: float) -> Trigger:
+        step = self._steps.counter.current + 1
+        return {"kind": kind, "step": step, "backward_call": self._log.calls, "parameters": [], "value": value}
+
+    def _scaler_failed(self, error: Exception) -> None:
+        """After an internal error: without the scaler, roots and gradients contain its scale."""
+        self.scaler.uninstall()
+
+    # Results
+
+    def timeline(self, ended: bool) -> Timeline | None:
+        """The steps so far; None if no backward call followed the watched ones. ended: whether the script has."""
+        log = self._log
+        if log.calls == self._watched.calls_made:
+            return None
+        if ended and (step := self._steps.end()) is not None:
+            self._append(step)
+        self._store.flush()
+        triggers = [*self._store.triggers(), *log.triggers]
+        if self._steps.next.is_broken and not any(found["kind"] == "root_not_finite" for found in triggers):
+            assert self._steps.next.root is not None
+            triggers.append(self._trigger("root_not_finite", self._steps.next.root.number()))
+        self._date_extra(triggers)
+        triggers = _first_not_finite(sorted(triggers, key=lambda found: found["step"]))
+        last = self._store.steps
+        return {
+            "unit": "optimizer" if log.counts_steps else "backward",
+            "steps": last,
+            "calls": log.calls,
+            "budget": self.cost.limit,
+            "cost": round(self.cost.cost, 4),
+            "levels": self._levels(last),
+            "last_root": None if log.last_root is None else log.last_root.number(),
+            "rows": self._store.row_steps(),
+            "columns": self._store.columns(self._watched.optimizer_names()),
+            "windows": self._store.windows(),
+            "triggers": triggers,
+        }
+
+    def _date_extra(self, triggers: list[Trigger]) -> None:
+        """Write the step of a trigger into the call that was recorded because of it."""
+        log = self._log
+        for position, call in enumerate(log.extra):
+            steps = [
+                found["step"]
+                for found in triggers
+                if found["kind"] in _NOT_FINITE and (found["backward_call"] or 0) >= call.index
+            ]
+            if steps:
+                log.extra[position] = replace(call, setting=replace(call.setting, step=min(steps)))
+
+    def _levels(self, last: int) -> list[LevelRow]:
+        """The levels, by step."""
+        log = self._log
+        found: list[LevelRow] = []
+        if log.full:
+            found.append({"level": "full", "first": 1, "last": min(log.full, last) or 1, "every": 1})
+        ends = [first - 1 for first, _ in log.levels[1:]] + [last]
+        for (first, every), end in zip(log.levels, ends, strict=True):
+            if end >= first:
+                found.append({"level": "parameters", "first": first, "last": end, "every": every})
+        return found
+
+
+def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
+    """The triggers without those that follow from the first that is not finite: at one step, from the root."""
+    bad = [found for found in triggers if found["kind"] in _NOT_FINITE]
+    first = min(bad, key=lambda found: (found["step"], _NOT_FINITE.index(found["kind"])), default=None)
+    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found is first]

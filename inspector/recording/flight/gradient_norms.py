@@ -1,0 +1,159 @@
+"""The gradient norms of all parameters, measured together, and the columns that they are kept in."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from inspector.torch_api.foreach import norms_of
+from inspector.torch_api.modes import unobserved
+
+MOST_COLUMNS = 64
+"""Maximum number of columns of gradients; with more parameters, those of a module share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The norms of one step. parts: (positions of the parameters, their norms as a vector on their device)."""
+
+    parts: tuple[tuple[tuple[int, ...], torch.Tensor], ...]
+
+
+def only(measured: Measured, positions: frozenset[int]) -> Measured:
+    """The norms of some parameters."""
+    parts = []
+    for its, norms in measured.parts:
+        kept = [index for index, position in enumerate(its) if position in positions]
+        if len(kept) == len(its):
+            parts.append((its, norms))
+        elif kept:
+            parts.append((tuple(its[index] for index in kept), norms[torch.tensor(kept, device=norms.device)]))
+    return Measured(tuple(parts))
+
+
+class GradientNorms:
+    """The parameters that are followed, in the order in which they were first seen. They are not kept alive."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.references: list[weakref.ref[torch.Tensor]] = []
+        self._known: set[int] = set()  # ids of live tensors
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def are_known(self, tensors: Iterable[torch.Tensor]) -> bool:
+        """Whether all of these are followed."""
+        return self._known.issuperset(map(id, tensors))
+
+    def add(self, tensor: torch.Tensor, name: str) -> None:
+        """Follow a parameter, unless it is followed."""
+        key = id(tensor)
+        if key not in self._known:
+            known = self._known
+            self._known.add(key)
+            self.references.append(weakref.ref(tensor, lambda _: known.discard(key)))
+            self.names.append(name)
+
+    def measure(self) -> Measured:
+        """The norms of the grads that there are now: of ordinary dense tensors, in one pass on each device."""
+        places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
+        with unobserved():
+            for position, reference in enumerate(self.references):
+                tensor = reference()
+                grad = None if tensor is None else tensor.grad
+                if grad is None or not _is_dense(grad):
+                    continue
+                positions, grads = places.setdefault(grad.device, ([], []))
+                positions.append(position)
+                grads.append(grad)
+            found = [(tuple(positions), _norms(grads)) for positions, grads in places.values()]
+        return Measured(tuple(found))
+
+    def matrix(self, rows: Sequence[Sequence[Measured]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
+
+        rows: for each step, what was measured for its optimizers.
+        """
+        values = torch.zeros((len(rows), len(self)), dtype=torch.float64)
+        known = torch.zeros((len(rows), len(self)), dtype=torch.bool)
+        groups: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
+        for row, several in enumerate(rows):
+            for positions, norms in (part for measured in several for part in measured.parts):
+                groups.setdefault(positions, []).append((row, norms))
+        for positions, found in groups.items():
+            numbers = torch.stack([norms for _, norms in found]).to("cpu", torch.float64)  # one wait a device
+            index = torch.tensor([row for row, _ in found]).unsqueeze(1), torch.tensor(positions)
+            values[index], known[index] = numbers, torch.tensor(True)
+        return values, known
+
+
+class GradientColumns:
+    """The columns of the parameters: one each, or one for the parameters of a module if there are too many.
+
+    names: of the columns. of_parameter: the column of each parameter.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.of_parameter: list[int] = []
+
+    def update(self, parameters: Sequence[str]) -> None:
+        """Give a column to each new parameter. The first parameters decide how deep the modules are."""
+        new = parameters[len(self.of_parameter) :]
+        known = {name: column for column, name in enumerate(self.names)}
+        parts = _parts_that_fit(new, MOST_COLUMNS - len(self.names))
+        for name in new:
+            group = name if parts is None else ".".join(name.split(".")[:parts])
+            if group not in known and len(self.names) >= MOST_COLUMNS:
+                group = self.names[-1]
+            column = known.setdefault(group, len(self.names))
+            if column == len(self.names):
+                self.names.append(group)
+            self.of_parameter.append(column)
+
+    def parameters(self, column: int, names: Sequence[str]) -> list[str]:
+        """The names of the parameters in a column."""
+        return [name for name, its in zip(names, self.of_parameter, strict=False) if its == column]
+
+    def combined(self, values: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The norm over the parameters of each column: [steps, columns], and whether one of them was recorded."""
+        index = torch.tensor(self.of_parameter, dtype=torch.int64)
+        if len(self.names) == len(index):
+            return values, known
+        shape = (len(values), len(self.names))
+        squares = torch.zeros(shape, dtype=torch.float64).index_add_(1, index, values.where(known, 0.0).square())
+        counts = torch.zeros(shape, dtype=torch.int64).index_add_(1, index, known.long())
+        return squares.sqrt(), counts > 0
+
+
+def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
+    """The norms of grads of one device.
+
+    On the CPU, a finite grad has a finite norm: where the squares are too large for float32, the norm is computed
+    in float64. On other devices this would have to wait.
+    """
+    norms = norms_of(grads)
+    if norms.is_cpu and not bool(norms.isfinite().all()):
+        exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
+        return torch.stack(exact) if len(exact) == len(grads) else norms
+    return norms
+
+
+def _is_dense(grad: torch.Tensor) -> bool:
+    """Whether this is an ordinary dense tensor: the norm of a DTensor would be a collective, which can hang."""
+    return type(grad) is torch.Tensor and grad.layout is torch.strided and not grad.is_meta
+
+
+def _parts_that_fit(names: Sequence[str], room: int) -> int | None:
+    """How many parts of their paths leave at most `room` different names; None for the whole paths."""
+    if len(set(names)) <= room:
+        return None
+    most = max(name.count(".") + 1 for name in names)
+    for parts in range(most - 1, 1, -1):
+        if len({tuple(name.split(".")[:parts]) for name in names}) <= room:
+            return parts
+    return 1

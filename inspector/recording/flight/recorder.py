@@ -1,0 +1,155 @@
+"""Hook into torch for the flight recorder, until the script ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from inspector.recording.engine_hook import EngineCall, EngineHook
+from inspector.recording.flight.flight import Flight
+from inspector.recording.parts import described
+from inspector.recording.session import Session
+from inspector.report import BackwardCall
+from inspector.report.timeline import Timeline
+from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
+from inspector.user_code.paths import UserFiles
+
+
+@dataclass(slots=True)
+class _IdleActions:
+    """What to do as soon as nothing else is being done. busy: how many things are being done."""
+
+    busy: int = 0
+    asked: list[Callable[[], None]] = field(default_factory=list)
+
+    def answer(self) -> None:
+        """Do what was asked for, unless something is being done."""
+        while self.asked and not self.busy:
+            self.asked.pop(0)()
+
+
+class FlightRecorder:
+    """Records the steps of a run, from the end of the watched calls to that of the script.
+
+    budget: the share of the run's time that this may take. session: what has recorded the watched calls.
+    fail: called with an internal error, after which nothing is recorded any more.
+    """
+
+    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
+        self._flight = Flight(files, budget, session)
+        self._engine = EngineHook(self, pauses_gc=False)
+        self._removers: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+        self._idle = _IdleActions()
+        self._process = os.getpid()
+        self._steps: list[tuple[int, int]] = []
+        self.failure: str | None = None
+        """The internal error that ended the recording, in one line; None if there was none."""
+
+    def open(self) -> None:
+        """Start recording."""
+        self._guarded(self._flight.begin)
+        if self.failure is None:
+            self._engine.install()
+            if self._flight.counts_steps:
+                self._install_step_hooks()
+
+    def close(self) -> None:
+        """Remove all hooks. May be called again."""
+        self._engine.uninstall()
+        self._remove_step_hooks()
+
+    def timeline(self, *, ended: bool) -> Timeline | None:
+        """The steps so far; None if no backward call followed. ended: whether the script has ended."""
+        found: Timeline | None = self._guarded(self._flight.timeline, ended)
+        return found
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Call a function now, or at the end of what is being done: a signal may arrive in the middle of it."""
+        self._idle.asked.append(action)
+        self._idle.answer()
+
+    @property
+    def calls(self) -> list[BackwardCall]:
+        """The backward calls that were recorded in full because of a trigger."""
+        return self._flight.extra
+
+    # Called by the engine hook
+
+    def before_backward(self, call: EngineCall) -> Any:
+        """Called before the engine runs."""
+        if self._removers and was_compiled():
+            self._remove_step_hooks()
+            self._flight.stop_counting_steps()
+        return self._guarded(self._flight.before_backward, call)
+
+    def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
+        """Called after the engine ran or raised."""
+        self._guarded(self._flight.after_backward, token, result, error)
+
+    def call_ended(self) -> None:
+        """Called after `after_backward`."""
+
+    def instead_of_return(self) -> Callable[[], None] | None:
+        """The script goes on."""
+        return None
+
+    # Called by torch's optimizer hooks
+
+    def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """torch's hook before a step of any optimizer."""
+        moment = id(optimizer), self._flight.calls
+        if not (self._steps and self._steps[-1] == moment):  # else a step that calls that of its base class
+            self._steps = [item for item in self._steps if item[0] != moment[0]]
+            without_dynamo(self._guarded, self._flight.before_step, optimizer, sys._getframe(1))
+        self._steps.append(moment)
+
+    def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """torch's hook after a step."""
+        while self._steps and self._steps.pop()[0] != id(optimizer):
+            pass  # a step that raised
+        if not any(key == id(optimizer) for key, _ in self._steps):
+            without_dynamo(self._guarded, self._flight.after_step, optimizer)
+
+    def _install_step_hooks(self) -> None:
+        skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
+        self._removers.append(register_optimizer_step_pre_hook(self.before_step).remove)
+        self._removers.append(register_optimizer_step_post_hook(self.after_step).remove)
+        self._flight.scaler.install()
+        self._removers.append(self._flight.scaler.uninstall)
+
+    def _remove_step_hooks(self) -> None:
+        while self._removers:
+            self._removers.pop()()
+
+    def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of some work, whose time is counted and whose errors are not the script's."""
+        if self.failure is not None or os.getpid() != self._process:
+            return None
+        self._idle.busy += 1
+        cost = self._flight.cost
+        begun = cost.begin()
+        try:
+            with self._lock:
+                return work(*arguments)
+        except Exception as error:
+            self.failure = described(error)
+            with contextlib.suppress(Exception):
+                self.close()
+            return None
+        finally:
+            cost.end(begun)
+            self._idle.busy -= 1
+            if self._idle.asked:
+                self._idle.answer()

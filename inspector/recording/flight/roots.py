@@ -1,0 +1,37 @@
+"""The value of a root, without waiting for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inspector.tensor_stats import is_ordinary
+from inspector.torch_api.modes import unobserved
+
+_NARROW = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root that is a number. value: on another device, a copy of the tensor there."""
+
+    value: float | torch.Tensor
+    is_exact: bool
+
+    def number(self) -> float:
+        """The value; waits for the device."""
+        return float(self.value)
+
+
+def root_of(outputs: Iterable[Any]) -> Root | None:
+    """The first root that is an ordinary real tensor with one element; None if there is none."""
+    for output in outputs:
+        if isinstance(output, torch.Tensor) and is_ordinary(output):
+            with unobserved():
+                if output.numel() == 1 and not output.is_meta and output.dtype.is_floating_point:
+                    exact = output.dtype not in _NARROW
+                    return Root(output.item() if output.is_cpu else output.detach().clone(), exact)
+    return None

@@ -1,0 +1,139 @@
+"""The step that is being prepared: its roots, its gradients, and the optimizers that make it."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from inspector.recording.flight.gradient_norms import Measured, only
+from inspector.recording.flight.roots import Root
+from inspector.recording.flight.step_counter import StepCounter
+from inspector.recording.flight.store import Step
+
+MOST_OPTIMIZERS = 1_000
+"""Maximum number of optimizers. A new one takes the number of one that died, as in a script with one per step."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """An optimizer. held: number of its parameters. positions: of those that are followed."""
+
+    reference: weakref.ref[Optimizer]
+    kind: type
+    held: int = -1
+    positions: frozenset[int] = frozenset()
+
+
+class KnownOptimizers:
+    """The optimizers by number."""
+
+    def __init__(self, number: Callable[[Optimizer], int]) -> None:
+        self._new = number
+        self._known: dict[int, _Known] = {}
+        self._numbers: dict[int, int] = {}  # by the id of a live optimizer
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def number(self, optimizer: Optimizer) -> int:
+        """The number of an optimizer."""
+        found = self._numbers.get(id(optimizer))
+        if found is None or self._known[found].reference() is not optimizer:
+            free = (
+                number
+                for number, known in self._known.items()
+                if known.reference() is None and known.kind is type(optimizer)
+            )
+            found = next(free, None)
+            if found is None:
+                found = self._new(optimizer) if len(self._known) < MOST_OPTIMIZERS else MOST_OPTIMIZERS
+            self._numbers = {key: number for key, number in self._numbers.items() if number != found}
+            self._numbers[id(optimizer)] = found
+            self._known[found] = _Known(weakref.ref(optimizer), type(optimizer))
+        return found
+
+    def holds(self, number: int, held: int) -> bool:
+        """Whether an optimizer had so many parameters when it was last looked at."""
+        return self._known[number].held == held
+
+    def hold(self, number: int, held: int, positions: frozenset[int]) -> None:
+        """Set the parameters of an optimizer: their number, and the positions of those that are followed."""
+        known = self._known[number]
+        known.held, known.positions = held, positions
+
+    def part(self, number: int, measured: Measured) -> Measured:
+        """What was measured of the parameters of an optimizer."""
+        return measured if len(self._known) < 2 else only(measured, self._known[number].positions)
+
+
+@dataclass(slots=True)
+class NextStep:
+    """What the next step will use.
+
+    root: the last root since the last step, or the first that was not finite. measured: the gradient norms.
+    """
+
+    root: Root | None = None
+    measured: Measured | None = None
+
+    def add_root(self, root: Root) -> None:
+        """Backward is called on a root."""
+        if not self.is_broken:
+            self.root = root
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether its root is known not to be finite."""
+        root = self.root
+        return root is not None and isinstance(root.value, float) and not math.isfinite(root.value)
+
+
+@dataclass(slots=True)
+class OpenSteps:
+    """The step of the run that has begun, in which each optimizer steps at most once.
+
+    next: what the next optimizer's step will use.
+    """
+
+    counter: StepCounter = field(default_factory=StepCounter)
+    step: Step = field(default_factory=Step)
+    next: NextStep = field(default_factory=NextStep)
+
+    def add(self, number: int, rate: float | None, measured: Measured | None, calls: int) -> Step | None:
+        """An optimizer has stepped. Returns the step of the run before, if it is over now.
+
+        measured: the norms of its gradients. calls: number of backward calls so far.
+        """
+        ended = None
+        if self.counter.add(number):
+            ended, self.step = self.step, Step()
+        self.step.calls = calls
+        self.step.rates[number] = rate
+        if self.next.root is not None:
+            self.step.roots[number] = self.next.root
+            self.next.root = None
+        if measured is not None:
+            self.step.measured.append(measured)
+        return ended
+
+    def end(self) -> Step | None:
+        """The run has ended: the step that had begun, if there was one."""
+        ended, self.step = self.step, Step()
+        return ended if self.counter.end() else None
+
+
+def rate_of(optimizer: Any) -> float | None:
+    """The largest learning rate of an optimizer's groups; None if it has none, or if reading it would wait."""
+    rates = [group.get("lr") for group in optimizer.param_groups]
+    numbers = [
+        float(rate)
+        for rate in rates
+        if isinstance(rate, (int, float)) or (isinstance(rate, torch.Tensor) and rate.is_cpu and rate.numel() == 1)
+    ]
+    return max(numbers, default=None)

@@ -1,0 +1,246 @@
+"""What is kept of the steps: the thinned columns, the steps around triggers, and the triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from inspector.recording.flight.block import Block, Scalars
+from inspector.recording.flight.followed import UnmovedParameters
+from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, Measured
+from inspector.recording.flight.roots import Root
+from inspector.recording.flight.thinned_rows import Rows, ThinnedRows
+from inspector.recording.flight.triggers import (
+    MOST_TRIGGERS,
+    NonFinite,
+    Spikes,
+    Standstills,
+    ZeroGradients,
+)
+from inspector.report.timeline import Column, ColumnKind, Numbers, Trigger, Window
+from inspector.torch_api.modes import unobserved
+
+BLOCK = 64
+"""Steps are worked on in blocks of so many, which costs less than one by one, and waits for a device once."""
+
+AROUND = 16
+"""So many steps before and after a trigger are kept one by one."""
+
+_DIGITS = 6
+"""Significant digits of the numbers in a report."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A step whose numbers may still be on a device.
+
+    calls: number of backward calls made by its end. roots, rates: by optimizer. measured: of each optimizer.
+    """
+
+    calls: int = 0
+    roots: dict[int, Root] = field(default_factory=dict)
+    rates: dict[int, float | None] = field(default_factory=dict)
+    measured: list[Measured] = field(default_factory=list)
+
+    def scalars(self) -> dict[int, Scalars]:
+        """Its numbers; waits for a device."""
+        found = {}
+        for number, rate in self.rates.items():
+            root = self.roots.get(number)
+            found[number] = Scalars(None, rate) if root is None else Scalars(root.number(), rate, root.is_exact)
+        return found
+
+
+@dataclass(slots=True)
+class _Recent:
+    """The last steps one by one, and the windows cut from them. ready: (first step, values of the columns)."""
+
+    first: int = 1
+    values: torch.Tensor | None = None
+    windows: list[tuple[int, torch.Tensor]] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
+
+
+class StepStore:
+    """The steps of the run, from the first one on.
+
+    norms, unmoved: the parameters. zeros: those whose gradients died away.
+    """
+
+    def __init__(self, norms: GradientNorms, unmoved: UnmovedParameters) -> None:
+        self.norms, self._unmoved = norms, unmoved
+        self.zeros = ZeroGradients()
+        self._columns = _Columns()
+        self._waiting: list[Step] = []
+        self._rows = ThinnedRows()
+        self._finders = (NonFinite(), Spikes(), Standstills())
+        self._recent = _Recent()
+        self._found: list[Trigger] = []
+
+    def add(self, step: Step) -> bool:
+        """Append a step. Returns whether a block is full, which `flush` then works on."""
+        self._waiting.append(step)
+        return len(self._waiting) >= BLOCK
+
+    def flush(self) -> None:
+        """Work on the steps that wait."""
+        steps, self._waiting = self._waiting, []
+        if not steps:
+            return
+        with unobserved():
+            norms, known = self.norms.matrix([step.measured for step in steps])
+            first = int(self._rows.rows.steps.sum()) + 1
+            scalars, calls = [step.scalars() for step in steps], [step.calls for step in steps]
+            block = Block(first, calls, scalars, norms, known, list(self.norms.names))
+            values, is_known = self._columns.values(block)
+            self._rows.add(values, is_known)
+            self._find(block)
+            self._keep_windows(first, values.where(is_known, torch.nan))
+
+    def _find(self, block: Block) -> None:
+        for finder in self._finders:
+            for found in finder.find(block):
+                if sum(other["kind"] == found["kind"] for other in self._found) < MOST_TRIGGERS:
+                    self._found.append(found)
+                    self._recent.wanted.append(found["step"])
+        self.zeros.update(block)
+        self._unmoved.update(block)
+
+    def _keep_windows(self, first: int, values: torch.Tensor) -> None:
+        recent = self._recent
+        if recent.values is None:
+            recent.first, recent.values = first, values
+        else:
+            more = values.shape[1] - recent.values.shape[1]
+            old = torch.cat([recent.values, torch.full((len(recent.values), more), torch.nan)], 1)
+            recent.values = torch.cat([old, values])
+        end = recent.first + len(recent.values)
+        for step in [step for step in recent.wanted if step + AROUND < end]:
+            recent.wanted.remove(step)
+            self._cut(step)
+        surplus = len(recent.values) - 2 * BLOCK - AROUND
+        if surplus > 0:
+            recent.first, recent.values = recent.first + surplus, recent.values[surplus:]
+
+    def _cut(self, step: int) -> None:
+        """Keep the steps around a trigger, without those that another window has."""
+        recent = self._recent
+        assert recent.values is not None
+        first = max(step - AROUND, recent.first)
+        if recent.windows:
+            start, values = recent.windows[-1]
+            first = max(first, start + len(values))
+        found = recent.values[first - recent.first : max(step + AROUND + 1 - recent.first, 0)]
+        if len(found) and len(recent.windows) < MOST_TRIGGERS:
+            recent.windows.append((first, found.clone()))
+
+    # Results
+
+    @property
+    def steps(self) -> int:
+        """Number of steps that `flush` has worked on."""
+        return int(self._rows.rows.steps.sum())
+
+    def row_steps(self) -> list[int]:
+        """The number of steps in each row."""
+        found: list[int] = self._rows.rows.steps.tolist()
+        return found
+
+    def columns(self, names: Sequence[str]) -> list[Column]:
+        """The columns in which something was recorded. names: of the optimizers."""
+        return self._columns.rows(self._rows.rows, names, self.norms.names)
+
+    def windows(self) -> list[Window]:
+        """The steps around the triggers, in the order of the columns."""
+        recent, found = self._recent, len(self._recent.windows)
+        for step in recent.wanted:
+            self._cut(step)
+        windows = list(recent.windows)
+        del recent.windows[found:]  # those that lack the steps to come
+        order = self._columns.recorded(self._rows.rows)
+        wide = max((values.shape[1] for _, values in windows), default=0)
+        order = [column for column in order if column < wide]
+        return [{"first": first, "columns": _window(values, order)} for first, values in windows]
+
+    def triggers(self) -> list[Trigger]:
+        """The triggers found so far."""
+        return [*self._found, *self.zeros.triggers(self.norms.names), *self._unmoved.triggers(self.steps)]
+
+
+class _Columns:
+    """The columns of the table, in the order in which they appeared."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[ColumnKind, int], int] = {}
+        self._gradients = GradientColumns()
+
+    def values(self, block: Block) -> tuple[torch.Tensor, torch.Tensor]:
+        """The steps of a block as rows of the table, and which values were recorded."""
+        self._gradients.update(block.names)
+        norms, known = self._gradients.combined(block.norms, block.known)
+        at = [self._place("gradient", column) for column in range(len(self._gradients.names))]
+        scalars: dict[int, list[float | None]] = {}
+        for row, items in enumerate(block.scalars):
+            for number, item in items.items():
+                for column, value in (
+                    (self._place("root", number), item.root),
+                    (self._place("learning_rate", number), item.rate),
+                ):
+                    scalars.setdefault(column, [None] * len(block))[row] = value
+        values = torch.zeros((len(block), len(self._places)), dtype=torch.float64)
+        is_known = torch.zeros(values.shape, dtype=torch.bool)
+        if at:
+            values[:, at], is_known[:, at] = norms, known
+        for column, numbers in scalars.items():
+            values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
+            is_known[:, column] = torch.tensor([number is not None for number in numbers])
+        return values, is_known
+
+    def _place(self, kind: ColumnKind, number: int) -> int:
+        return self._places.setdefault((kind, number), len(self._places))
+
+    def recorded(self, rows: Rows) -> list[int]:
+        """The positions of the columns in which something was recorded: roots, rates, then gradients."""
+        something = (~rows.middle.isnan() | (rows.bad > 0)).any(0).tolist()
+        order = sorted(self._places, key=lambda key: (_ORDER.index(key[0]), key[1]))
+        return [place for key in order if (place := self._places[key]) < len(something) and something[place]]
+
+    def rows(self, rows: Rows, optimizers: Sequence[str], parameters: Sequence[str]) -> list[Column]:
+        """The columns for a report."""
+        keys = {place: key for key, place in self._places.items()}
+        return [self._row(rows, place, *keys[place], optimizers, parameters) for place in self.recorded(rows)]
+
+    def _row(self, rows: Rows, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
+        optimizers, parameters = names
+        is_gradient = kind == "gradient"
+        found: Column = {
+            "kind": kind,
+            "name": self._gradients.names[number] if is_gradient else "".join(optimizers[number : number + 1]),
+            "parameters": self._gradients.parameters(number, parameters) if is_gradient else [],
+            "middle": _numbers(rows.middle[:, place]),
+        }
+        if bool((rows.steps > 1).any()):
+            found["low"], found["high"] = _numbers(rows.low[:, place]), _numbers(rows.high[:, place])
+        if bool((bad := rows.bad[:, place]).any()):
+            found["not_finite"] = [[row, int(bad[row])] for row in bad.nonzero().flatten().tolist()]
+        return found
+
+
+_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient")
+
+
+def _numbers(values: torch.Tensor) -> Numbers:
+    return [_rounded(value) for value in values.tolist()]
+
+
+def _window(values: torch.Tensor, order: Sequence[int]) -> list[Numbers]:
+    """The columns of a window; empty for those that came later."""
+    return [_numbers(values[:, column]) if column < values.shape[1] else [] for column in order]
+
+
+def _rounded(value: Any) -> float | None:
+    """The number with fewer digits; None for NaN and infinities."""
+    return float(f"{value:.{_DIGITS}g}") if value - value == 0 else None

@@ -1,0 +1,127 @@
+"""The first steps of a timeline, from what the session recorded of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from inspector.graph.values import Value
+from inspector.recording.flight.gradient_norms import Measured
+from inspector.recording.flight.risky_nodes import RiskyNodes
+from inspector.recording.flight.roots import Root
+from inspector.recording.flight.step_counter import StepCounter
+from inspector.recording.flight.store import Step
+from inspector.recording.session import Session
+from inspector.user_code.paths import UserFiles
+
+
+class WatchedRun:
+    """What a session has recorded. files: the user's. calls_made: number of backward calls. risky: in them."""
+
+    def __init__(self, files: UserFiles, session: Session) -> None:
+        self.files = files
+        self.calls = list(session.calls)
+        self.calls_made = session.made
+        self.inventory = session.inventory
+        self.events = session.events
+        self.risky = RiskyNodes(call.graph for call in session.calls)
+        self._session = session
+
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether the script has an optimizer, as far as was seen."""
+        return bool(self.inventory.optimizers)
+
+    def leaves(self) -> Iterator[tuple[torch.Tensor, str, list[int]]]:
+        """The live leaves that require a gradient: each with its name, and the numbers of the optimizers that hold
+        it."""
+        return self._session.leaves()
+
+    def optimizer_names(self) -> list[str]:
+        """The names of the optimizers that there are now, by number."""
+        rows = self._session.inventory.optimizers
+        return [str(row["name"] or row["class"]) for row in rows]
+
+
+class WatchedSteps:
+    """The steps of a watched run, and what its last backward call left for the step that is to come.
+
+    names: of the parameters that are followed. by_optimizer: whether a step is what an optimizer calls a step.
+    begun: the step that has begun: an optimizer has stepped, but none has stepped again. Set by `steps`.
+    """
+
+    def __init__(self, run: WatchedRun, names: Sequence[str], *, by_optimizer: bool) -> None:
+        self._calls = {call.index: call for call in run.calls}
+        self._run, self._names = run, names
+        self._by_optimizer = by_optimizer
+        self.begun = Step()
+
+    def steps(self, counter: StepCounter) -> list[Step]:
+        """The steps that are over. counter: counts them, and those that have begun."""
+        if not self._by_optimizer:
+            for call in self._calls:
+                counter.add(call)
+                counter.end()
+            return [self._step(call, {0: call}) for call in self._calls]
+        found: list[Step] = []
+        begun: dict[int, int] = {}
+        for event in self._run.events:
+            number = event["optimizer"]
+            if event["event"] != "step" or number is None:
+                continue
+            if counter.add(number):
+                found.append(self._step(max(begun.values()), begun))
+                begun = {}
+            begun[number] = event["after_call"]
+        self.begun = self._step(max(begun.values()), begun) if begun else self.begun
+        return found
+
+    def left(self) -> tuple[Root | None, Measured | None]:
+        """The root and the gradients of the last call, if no step has used them."""
+        used = self.begun.calls == self._run.calls_made or not self._by_optimizer
+        last = self._run.calls_made
+        return (None, None) if used else (self.root(last), self.measured(last))
+
+    def _step(self, last: int, calls: dict[int, int]) -> Step:
+        """calls: optimizer → the call before its step."""
+        step = Step(last, rates=dict.fromkeys(calls))
+        for number, call in calls.items():
+            root, measured = self.root(call), self.measured(call)
+            if root is not None:
+                step.roots[number] = root
+            if measured is not None:
+                step.measured.append(measured)
+        return step
+
+    def root(self, index: int) -> Root | None:
+        """The value of a call's first root, without the scale of a GradScaler."""
+        call = self._calls.get(index)
+        if call is None or not call.graph.roots:
+            return None
+        row = call.graph[call.graph.roots[0]]
+        value = _number(row["before"]["data"])
+        if value is None or (call.setting.scale is not None and not math.isfinite(value)):  # the scale may be why
+            return None
+        return Root(value / (call.setting.scale or 1.0), row.get("dtype") in ("float32", "float64"))
+
+    def measured(self, index: int) -> Measured | None:
+        """The norms of the grads after a call."""
+        call = self._calls.get(index)
+        if call is None:
+            return None
+        scale = call.setting.scale or 1.0
+        norms: dict[str, float] = {}
+        for row in self._run.inventory.parameters:
+            for item in row["calls"]:
+                if item["backward_call"] == index and (norm := _number(item["after"])) is not None:
+                    norms[row["name"]] = norm / scale
+        positions = [position for position, name in enumerate(self._names) if name in norms]
+        values = torch.tensor([norms[self._names[position]] for position in positions], dtype=torch.float64)
+        return Measured(((tuple(positions), values),)) if positions else None
+
+
+def _number(value: Value) -> float | None:
+    """A real number as a float; None for anything else."""
+    return float(value) if isinstance(value, (int, float)) else None

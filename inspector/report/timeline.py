@@ -1,0 +1,111 @@
+"""The rows of a timeline: what the flight recorder saw of the steps after the watched backward calls."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from typing_extensions import NotRequired, TypedDict
+
+from inspector.graph.row_types import Positive
+from inspector.graph.values import Count, Real, Statistic
+
+ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate"]
+TriggerKind: TypeAlias = Literal[
+    "root_not_finite",
+    "gradient_not_finite",
+    "spike",
+    "zero_gradient",
+    "unmoved",
+    "constant_root",
+    "zero_rate",
+    "scale",
+]
+NOT_RECORDED = "no step after the watched backward calls was recorded"
+"""Why rules about the timeline were not checked."""
+
+Numbers: TypeAlias = list[float | None]
+
+
+class LevelRow(TypedDict):
+    """A range of steps and what was recorded of them."""
+
+    level: Literal["full", "parameters"]
+    """full: the backward calls were watched in full; parameters: the root, the learning rate and the gradient norm
+    of every parameter."""
+    first: Positive
+    last: Positive
+    every: Positive
+    """Gradient norms were recorded in one of so many steps; roots and learning rates in every step."""
+
+
+class Column(TypedDict):
+    """One quantity over the rows of a timeline."""
+
+    kind: ColumnKind
+    """root: the value that backward was called on; gradient: the 2-norm of the gradients of some parameters;
+    learning_rate: the largest one of an optimizer's groups."""
+    name: str
+    """The parameter, the module that holds the parameters, or the optimizer."""
+    parameters: list[str]
+    """For a gradient: the names of its parameters."""
+    middle: Numbers
+    """The median of each row's steps, or of a sum of rows the mean of their medians; null: none was recorded, or
+    none was finite."""
+    low: NotRequired[Numbers]
+    """The smallest finite value in each row; omitted if every row is one step."""
+    high: NotRequired[Numbers]
+    """The largest finite value in each row; omitted if every row is one step."""
+    not_finite: NotRequired[list[list[Count]]]
+    """[row, number of its steps whose value was NaN or infinite], for rows with such steps."""
+
+
+class Window(TypedDict):
+    """The steps around a trigger, one by one."""
+
+    first: Positive
+    columns: list[Numbers]
+    """The values of every column, in the order of the columns; null: not recorded or not finite."""
+
+
+class Trigger(TypedDict):
+    """Something that went wrong at a step."""
+
+    kind: TriggerKind
+    step: Positive
+    """The first step concerned."""
+    backward_call: Positive | None
+    """The last backward call before this step ended; null if it is not known."""
+    parameters: list[str]
+    value: Statistic
+    """The root, the norm, the learning rate or the scale."""
+    usual: NotRequired[Real]
+    """For a spike: the median of the steps before."""
+    steps: NotRequired[Positive]
+    """For how many recorded steps it lasted, up to the end of the recording."""
+
+
+class Timeline(TypedDict):
+    """The steps of the run: the columns have one value for each row, and a row is one step or several.
+
+    A step is what an optimizer calls a step; where there is no optimizer, a backward call.
+    """
+
+    unit: Literal["optimizer", "backward"]
+    steps: Count
+    """Number of steps."""
+    calls: Count
+    """Number of backward calls, with those that were watched in full."""
+    budget: Real
+    """The share of the run's time that the recording may take (`--budget`)."""
+    cost: Real
+    """The share that it took, by the clock of the recorder, of the time since the watched calls; without calls
+    that were recorded in full."""
+    levels: list[LevelRow]
+    last_root: Statistic
+    """The value of the last root; null if no root was a number."""
+    rows: list[Count]
+    """The number of steps in each row, in order."""
+    columns: list[Column]
+    windows: list[Window]
+    triggers: list[Trigger]
+    """What went wrong, in the order of the steps."""

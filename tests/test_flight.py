@@ -1,0 +1,230 @@
+"""The flight recorder: what it finds at which step, what it leaves alone, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import signal
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from late_faults import NOT_FINITE, OTHERS, Fault
+from running import OUTPUT, Ran, ScriptRunner
+from steady_trainings import STEADY
+
+from inspector.diagnosis import RULES
+
+EVERY_STEP = ("-f", "dot", "--budget", "100%")
+LATE = {name for name, rule in RULES.items() if "timeline" in rule.needs}
+
+
+def findings(ran: Ran) -> dict[str, dict[str, Any]]:
+    """The loud findings by rule."""
+    return {row["rule"]: row for row in ran.report["findings"] if row["severity"] != "note"}
+
+
+def triggers(ran: Ran) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ran.report["timeline"]["triggers"]
+    return found
+
+
+@pytest.mark.parametrize("fault", NOT_FINITE, ids=lambda fault: fault.name)
+def test_a_late_nan_has_its_step_its_parameters_and_its_line(fault: Fault, inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(fault.code, options=EVERY_STEP)
+    assert ran.status == 0, ran.stderr
+    truth = json.loads(ran.stdout.splitlines()[-1])
+    assert truth is not None, "the script has no fault"
+    (trigger,) = [found for found in triggers(ran) if found["kind"].endswith("not_finite")][:1]
+    assert trigger["step"] == truth["step"]
+    kind = "gradient_not_finite" if truth["loss"] else "root_not_finite"
+    assert trigger["kind"] == kind and fault.kind in (kind, "any")
+    if truth["loss"]:
+        assert trigger["parameters"] == truth["names"]
+    found = findings(ran)
+    rule = next((rule for rule in fault.rules if rule in found), None)
+    assert rule is not None, sorted(found)
+    assert f"at step {truth['step']}" in found[rule]["message"]
+    assert set(truth["names"]) <= set(found[rule]["parameters"]) or rule == "non-finite-step"
+    if fault.line is not None:
+        assert found[rule]["location"]["line"] == fault.line, found[rule]
+    assert "the last loss was" in " ".join(ran.stderr.split())
+
+
+@pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.name)
+def test_other_late_faults(fault: Fault, inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(fault.code, options=EVERY_STEP)
+    assert ran.status == 0, ran.stderr
+    (trigger,) = [found for found in triggers(ran) if found["kind"] == fault.kind]
+    if fault.step is not None:
+        assert trigger["step"] == fault.step
+    assert tuple(trigger["parameters"]) == fault.parameters or fault.kind == "spike"
+    found = findings(ran)
+    assert set(fault.rules) <= found.keys(), sorted(found)
+    assert ran.report["timeline"]["last_root"] not in ("nan", "inf")
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_healthy_trainings_raise_no_alarm(name: str, inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(STEADY[name], options=EVERY_STEP)
+    assert ran.status == 0 and "Traceback" not in ran.stderr, ran.stderr
+    late = [row for row in ran.report["findings"] if row["severity"] != "note" and row["rule"] in LATE]
+    assert late == []
+    assert not [found for found in triggers(ran) if found["kind"] not in ("constant_root",)], triggers(ran)
+    assert "internal error" not in ran.stderr
+
+
+TRAINING = """
+import gc, os, signal, sys, torch, weakref
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for step in range(1, 61):
+    x = torch.randn(16, 6)
+    loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+"""
+
+
+def last_line(ran: Ran) -> str:
+    """The last sentence on stderr."""
+    return " ".join(ran.stderr.rpartition("\nwatched ")[2].split())
+
+
+def test_the_last_line_says_how_much_was_watched(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(TRAINING, options=EVERY_STEP)
+    assert last_line(ran).startswith("3 steps recorded in full, 57 by their numbers only, at ")
+    timeline = ran.report["timeline"]
+    assert (timeline["steps"], timeline["calls"], sum(timeline["rows"])) == (60, 60, 60)
+    assert [(row["level"], row["first"], row["last"]) for row in timeline["levels"]] == [
+        ("full", 1, 3),
+        ("parameters", 4, 60),
+    ]
+
+
+def test_the_columns_are_the_numbers_of_torch(inspect_script: ScriptRunner) -> None:
+    say = "    print([loss.item(), 0.01, *(p.grad.norm().item() for p in model.parameters())])"
+    ran = inspect_script(TRAINING.replace("optimizer.step()", f"optimizer.step()\n{say}"), options=EVERY_STEP)
+    truth = [json.loads(line) for line in ran.stdout.splitlines()]
+    columns = ran.report["timeline"]["columns"]
+    assert [(column["kind"], column["name"]) for column in columns] == [
+        ("root", "optimizer"),
+        ("learning_rate", "optimizer"),
+        *[("gradient", f"{layer}.{name}") for layer in (0, 2) for name in ("weight", "bias")],
+    ]
+    for number, column in enumerate(columns):
+        known = 2 if column["kind"] == "learning_rate" else 0  # not noted for the watched steps
+        assert column["middle"][known:] == pytest.approx([row[number] for row in truth][known:], rel=1e-5)
+
+
+def test_a_short_run_needs_no_timeline(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(TRAINING.replace("61", "4"))
+    assert "timeline" not in ran.report and "watched " not in ran.stderr
+
+
+def test_a_budget_of_zero_takes_everything_off(inspect_script: ScriptRunner) -> None:
+    check = """
+    from torch.optim import optimizer as module
+    assert not module._global_optimizer_pre_hooks and not module._global_optimizer_post_hooks
+    assert "inspector" not in str(torch.autograd.graph._engine_run_backward.__code__)
+    """
+    ran = inspect_script(TRAINING + dedent(check), options=("-f", "dot", "--budget", "0"))
+    assert ran.status == 0, ran.stderr
+    assert "timeline" not in ran.report
+    last = "inspect: 3 backward calls recorded in full; what came after was not watched (--budget 0)"
+    assert ran.said[-1] == last
+
+
+@pytest.mark.parametrize("budget", ["much", "-1", "101%", "nan", ""])
+def test_a_budget_that_is_no_percentage(budget: str, inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(TRAINING, options=("--budget", budget))
+    assert ran.status == 2 and "is not a percentage from 0 to 100, such as 3%" in ran.stderr
+
+
+def test_the_training_is_the_same_bit_by_bit(inspect_script: ScriptRunner) -> None:
+    code = TRAINING + "print([[p.tolist(), p.grad.tolist()] for p in model.parameters()])"
+    plain = inspect_script.plain(code, warnings="error")
+    for budget in ("3%", "100%"):
+        ran = inspect_script(code, options=("-f", "dot", "--budget", budget), warnings="error")
+        assert (ran.status, ran.stdout) == (plain.status, plain.stdout), ran.stderr
+
+
+def test_no_tensor_is_kept_alive(inspect_script: ScriptRunner) -> None:
+    check = """
+    alive = [weakref.ref(item) for item in (loss, x, model[0].weight, model[0].weight.grad, optimizer)]
+    del loss, x, model, optimizer
+    gc.collect()
+    print([reference() is None for reference in alive])
+    """
+    ran = inspect_script(TRAINING + dedent(check), options=EVERY_STEP)
+    assert ran.stdout == "[True, True, True, True, True]\n", ran.stderr
+
+
+def test_a_signal_writes_what_is_known(inspect_script: ScriptRunner) -> None:
+    check = """
+        if step == 30:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            print(open("inspect-out/report.json").read().partition('"steps": ')[2].partition(",")[0])
+        if step == 50:
+            os.kill(os.getpid(), signal.SIGTERM)
+    """
+    ran = inspect_script(TRAINING + check.replace("\n    ", "\n"), options=EVERY_STEP)
+    assert ran.status == -signal.SIGTERM
+    assert "inspect: script.py has made 30 steps and goes on" in ran.said
+    assert ran.said[-1] == "inspect: script.py has made 50 steps and was ended by SIGTERM"
+    assert ran.report["timeline"]["steps"] == 50 and ran.report["exit"]["status"] is None
+
+
+def test_signals_of_the_script_stay_its_own(inspect_script: ScriptRunner) -> None:
+    own = "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('mine'))\n"
+    ran = inspect_script(own + TRAINING + "os.kill(os.getpid(), signal.SIGUSR1)\n")
+    assert ran.stdout == "mine\n" and "goes on" not in ran.stderr
+
+
+def test_an_exception_ends_the_timeline(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(TRAINING + "    assert step < 40\n", options=EVERY_STEP)
+    assert ran.status == 1 and "AssertionError" in ran.stderr
+    assert ran.report["timeline"]["steps"] == 40
+    assert last_line(ran).startswith("3 steps recorded in full, 37 by")
+
+
+def test_a_graph_that_differs_has_no_line(inspect_script: ScriptRunner) -> None:
+    other = "loss = loss.log().log() if step == 40 else loss\n    optimizer.zero_grad()"
+    code = TRAINING.replace("optimizer.zero_grad()", other)
+    ran = inspect_script(code.replace("0.01)", "0.05)"), options=EVERY_STEP)
+    (finding,) = [row for row in ran.report["findings"] if row["rule"] == "non-finite-forward"]
+    assert finding["message"].startswith("at step 40, Log computed NaN from finite inputs")
+    assert "; its line is unknown: the graph differs from those of the recorded calls" in finding["message"]
+
+
+def test_the_timeline_is_drawn_again_from_the_report(inspect_script: ScriptRunner) -> None:
+    fault = next(fault for fault in NOT_FINITE if fault.name == "sqrt at zero")
+    ran = inspect_script(fault.code, options=("-f", "svg", "--budget", "100%", "--text", "plain"))
+    assert "timeline.svg" in ran.files
+    picture = (ran.folder / OUTPUT / "timeline.svg").read_text("utf-8")
+    line = f"script.py:{fault.line}"
+    for text in ("60 steps of script.py", "step 40: the gradient", line, "not finite", "body"):
+        assert text in picture, text
+    options = ("--timeline", "-f", "svg", "--text", "plain", "-o", "again")
+    again = inspect_script.command(*options, f"{OUTPUT}/report.json")
+    assert again.status == 0, again.stderr
+    assert (ran.folder / "again" / "timeline.svg").read_text("utf-8") == picture
+    assert "the last loss was NaN" in " ".join(again.stderr.split())
+
+
+def test_a_report_without_a_timeline_is_refused(inspect_script: ScriptRunner) -> None:
+    inspect_script(TRAINING.replace("61", "3"))
+    ran = inspect_script.command("--timeline", f"{OUTPUT}/report.json")
+    assert ran.status == 2 and "no timeline in this report: no step after the watched" in ran.stderr
+
+
+def test_an_internal_error_is_said_and_the_script_goes_on(inspect_script: ScriptRunner) -> None:
+    broken = """
+    import inspector.recording.flight.flight as flight
+    def fails(self, optimizer):
+        raise RuntimeError("broken on purpose")
+    flight.Flight.after_step = fails
+    """
+    ran = inspect_script(dedent(broken) + TRAINING + "print('done')\n")
+    assert (ran.status, ran.stdout) == (0, "done\n")
+    assert any("the steps are not recorded any more: RuntimeError: broken on purpose" in line for line in ran.said)
+    assert ran.said[-1] == "inspect: 3 backward calls recorded in full; what came after is not known"
