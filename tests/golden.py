@@ -44,7 +44,7 @@ class Golden:
 
     def _written(self, name: str, actual: str) -> bool:
         if self.update:
-            FOLDER.mkdir(exist_ok=True)
+            (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
             (FOLDER / name).write_text(actual, encoding="utf-8")
         return self.update
 
@@ -56,7 +56,7 @@ class Golden:
             raise
 
     def _fail(self, name: str, actual: str, reason: str) -> None:
-        ACTUAL.mkdir(exist_ok=True)
+        (ACTUAL / name).parent.mkdir(parents=True, exist_ok=True)
         (ACTUAL / name).write_text(actual, encoding="utf-8")
         pytest.fail(f"golden/{name}: {reason}; what came out is .actual/{name} (--update-golden takes it over)")
 

@@ -273,3 +273,45 @@ def test_standstills() -> None:
 )
 def test_no_standstill(roots: list[float], rates: Any) -> None:
     assert list(Standstills().find(block([[1.0]] * len(roots), roots, rates=rates))) == []
+
+
+class Clock:
+    """`time.perf_counter`, moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+
+    def run(self, control: CostControl, *, step: float, work: float, steps: int) -> None:
+        """Steps of the script, with the recorder's work in each."""
+        for _ in range(steps):
+            self.now += step
+            begun = control.begin()
+            self.now += work / 2
+            control.end(begun)
+            control.note_norms(work / 2)
+            self.now += work / 2
+        control.note_steps(steps)
+
+
+@pytest.mark.parametrize(
+    ("limit", "steps", "is_exceeded"),
+    [(0.03, 100, False), (0.03, 100_000, True), (1.0, 100_000, False), (0.9, 100_000, False)],
+    ids=["two-seconds-are-free", "too-much", "whatever-it-costs", "a-large-budget"],
+)
+def test_what_takes_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, limit: float, steps: int, is_exceeded: bool
+) -> None:
+    clock = Clock(monkeypatch)
+    control = CostControl(limit)
+    for _ in range(10):
+        clock.run(control, step=0.0002, work=0.0001, steps=steps // 10)
+    assert control.is_exceeded is is_exceeded
+
+
+def test_a_training_of_slow_steps_is_recorded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    control = CostControl(0.03)
+    for _ in range(10):
+        clock.run(control, step=0.05, work=0.0001, steps=10_000)
+    assert not control.is_exceeded

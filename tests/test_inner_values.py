@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 import torch.nn.functional as F
+from running import ScriptRunner
 from sweep import Sample, Tally, check, sweep
 from torch import nn
 
@@ -288,3 +289,41 @@ def test_no_compiler_is_imported() -> None:
 def test_every_dispatched_function_is_one_of_torchs() -> None:
     places = (torch, torch._C._nn, torch._C._VariableFunctions)
     assert [name for name in sorted(DISPATCHED) if not any(hasattr(place, name) for place in places)] == []
+
+
+CYCLES = """
+import gc, torch
+from torch import nn
+import torch.nn.functional as F
+
+def left_behind(name, call):
+    gc.collect(); gc.disable(); gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        call()
+    except (RuntimeError, ValueError):
+        pass
+    gc.collect(); gc.set_debug(0); gc.enable()
+    print(name, len(gc.garbage))
+    gc.garbage.clear()
+
+x, q = torch.randn(3, 2, 4), torch.randn(1, 2, 3, 4, requires_grad=True)
+for cell in nn.RNNCell(4, 3), nn.GRUCell(4, 3), nn.LSTMCell(4, 3):
+    left_behind(type(cell).__name__, lambda: cell(x[0]))
+for net in nn.LSTM(4, 3), nn.GRU(4, 3), nn.Linear(4, 2):
+    left_behind(type(net).__name__, lambda: net(x))
+attention = nn.MultiheadAttention(4, 2)
+left_behind("attention", lambda: attention(x, x, x))
+left_behind("scaled_dot_product", lambda: F.scaled_dot_product_attention(q, q, q))
+left_behind("cross_entropy", lambda: F.cross_entropy(q[0, 0], torch.tensor([0, 1, 2])))
+left_behind("refused", lambda: F.cross_entropy(q[0, 0], torch.tensor([0, 1])))
+left_behind("pad", lambda: F.pad(q, (1, 1), mode="replicate"))
+left_behind("backward", lambda: F.dropout(q).pow(2).sum().backward())
+"""
+
+
+def test_no_cycle_of_ours_keeps_a_tensor_alive(inspect_script: ScriptRunner) -> None:
+    """As under python, everything that a call used is gone without the garbage collector."""
+    plain = inspect_script.plain(CYCLES)
+    ran = inspect_script(CYCLES, options=("-f", "dot"))
+    assert ran.stdout == plain.stdout and ran.status == plain.status == 0, ran.stderr
+    assert all(line.endswith(" 0") for line in plain.stdout.splitlines())

@@ -105,4 +105,4 @@ def test_two_processes_give_the_same_places(tmp_path: Path) -> None:
 def test_the_places_are_those_of_the_golden_file(name: str, tmp_path: Path, golden: Golden) -> None:
     found = laid_out(load(GOLDEN / f"{name}.json").calls[0].graph, tmp_path)
     rows = {"width": found["width"], "height": found["height"], "places": found["places"]}
-    golden.check_json(f"{name}.page.json", json.dumps(rows, indent=0) + "\n")
+    golden.check_json(f"pages/{name}.json", json.dumps(rows, indent=0) + "\n")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FlightWatch:
-    """Records from `begin` to `close`.
+    """Records from `begin` to `close`, after `prepare`.
 
     folder: the script's. write: a signal has arrived: writes what is known, and says what follows.
     """
@@ -28,10 +28,20 @@ class FlightWatch:
         self._signals = LiveSignals(self._write_when_idle)
         self._recorder: FlightRecorder | None = None
         self._session: Session | None = None
+        self._is_prepared = False
+
+    def prepare(self) -> None:
+        """torch was imported: what the recorded calls know of parameters is needed until `close`."""
+        if self._options.budget == 0 or self._options.stop:
+            return
+        from inspector.torch_api.tensor_references import REFERENCES
+
+        REFERENCES.open()
+        self._is_prepared = True
 
     def begin(self, session: Session) -> None:
         """The watched calls have ended, and the script goes on. Does nothing if the budget is 0."""
-        if self._options.budget == 0 or self._options.stop or session.failure is not None:
+        if not self._is_prepared or session.failure is not None:
             return
         from inspector.recording.flight import FlightRecorder
         from inspector.user_code.paths import UserFiles
@@ -46,6 +56,11 @@ class FlightWatch:
         if self._recorder is not None:
             self._recorder.close()
             self._signals.uninstall()
+        if self._is_prepared:
+            from inspector.torch_api.tensor_references import REFERENCES
+
+            self._is_prepared = False
+            REFERENCES.close()
 
     @property
     def failure(self) -> str | None:

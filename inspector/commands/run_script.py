@@ -97,6 +97,7 @@ class _Inspection:
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
         if os.getpid() == self._script.process:
+            self._flight.prepare()
             self._watch.begin(on_done=self._show)
 
     def not_watched(self, reason: str) -> None:

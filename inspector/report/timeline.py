@@ -101,8 +101,10 @@ class Timeline(TypedDict):
     """The share that it took, by the clock of the recorder, of the time since the watched calls; without calls
     that were recorded in full."""
     levels: list[LevelRow]
+    stopped: NotRequired[bool]
+    """Set if the recording ended before the script, since it took more than the budget."""
     last_root: Statistic
-    """The value of the last root; null if no root was a number."""
+    """The value of the last root that was recorded; null if no root was a number."""
     rows: list[Count]
     """The number of steps in each row, in order."""
     columns: list[Column]

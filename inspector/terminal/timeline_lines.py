@@ -82,6 +82,8 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
     if timeline["calls"] and not timeline["steps"]:
         text = f"{pluralize(timeline['calls'], 'backward call')} and no step of an optimizer"
     text += f", at {timeline['cost']:.1%} of the time"
+    if timeline.get("stopped"):
+        text += f"; then no more, since it took over {timeline['budget']:.0%} (--budget)"
     line = Text(text)
     last = timeline["last_root"]
     if isinstance(last, float) and not is_unknown(last) and not math.isfinite(last):

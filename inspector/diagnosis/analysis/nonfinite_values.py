@@ -76,7 +76,8 @@ def holds(value: Value) -> str:
         found = ((row["nans"], "NaN"), (row.get("infinities", 0), "infinite"))
         counts = [f"{count} {name}" for count, name in found if count]
         return f"{' and '.join(counts)} of {math.prod(row['shape'])} elements"
-    return {"nan": "NaN", "inf": "infinity"}.get(kind(value) or "", "finite numbers")
+    words = {"nan": "NaN", "inf": "infinity", "finite": "finite numbers"}
+    return words.get(kind(value) or "", "NaN or infinity")
 
 
 def _items(value: Value) -> Iterator[Value]:

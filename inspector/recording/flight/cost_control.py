@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 _SEEN = 0.6
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
+_FREE = 2.0
+"""Seconds that the recording may take whatever the budget says: nobody feels them."""
 MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps."""
 
@@ -41,6 +43,14 @@ class CostControl:
     def cost(self) -> float:
         """The share of the time since the start that the recording took."""
         return self._spent / max(time.perf_counter() - self._started, 1e-9)
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the recording takes more than its limit, although it measures as seldom as it can."""
+        if self.limit >= 1.0 or self.every < MOST_BETWEEN:
+            return False
+        passed = time.perf_counter() - self._started
+        return self._spent / _SEEN > max(_FREE, self.limit * passed)
 
     def begin(self) -> float:
         """Some work begins: what `end` needs to know."""

@@ -23,6 +23,7 @@ from inspector.recording.training.optimizer_steps import held_by
 from inspector.report import BackwardCall
 from inspector.report.timeline import LevelRow, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.tracing.roots import edges_of
 from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
@@ -46,7 +47,7 @@ class _Log:
 
     calls: number of backward calls. full: the last step whose backward calls were all watched in full.
     counts_steps: see `Flight`. last_root: of all calls. levels: (first step, gradients in one of so many steps).
-    triggers: those that the numbers of the steps do not show. extra: see `Flight`.
+    triggers: those that the numbers of the steps do not show. extra, is_over: see `Flight`.
     """
 
     calls: int
@@ -56,6 +57,7 @@ class _Log:
     levels: list[tuple[int, int]] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     extra: list[BackwardCall] = field(default_factory=list)
+    is_over: bool = False
 
 
 class Flight:
@@ -80,6 +82,11 @@ class Flight:
     def extra(self) -> list[BackwardCall]:
         """The calls that were recorded in full because of a trigger."""
         return self._log.extra
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be recorded, since it would take more time than the budget allows."""
+        return self._log.is_over
 
     @property
     def counts_steps(self) -> bool:
@@ -186,6 +193,7 @@ class Flight:
     def _finish_step(self, step: Step | None) -> None:
         if step is not None and self._append(step):
             self.cost.note_steps(BLOCK)
+            self._log.is_over = self.cost.is_exceeded
             levels, every = self._log.levels, self.cost.every
             if levels and levels[-1][1] != every and len(levels) < _MOST_LEVELS:
                 levels.append((self._steps.counter.finished + 1, every))
@@ -204,8 +212,10 @@ class Flight:
         return is_full
 
     def _measures(self) -> bool:
-        """Whether the gradients of the step that has begun are measured."""
+        """Whether the gradients of the step that has begun are measured; never while several threads train."""
         steps = self._steps
+        if LEAVES_IN_USE.may_be_elsewhere:
+            return False
         return steps.next.is_broken or steps.counter.finished % self._log.levels[-1][1] == 0
 
     def _measure(self) -> None:
@@ -260,7 +270,7 @@ class Flight:
         self._date_extra(triggers)
         triggers = _first_not_finite(sorted(triggers, key=lambda found: found["step"]))
         last = self._store.steps
-        return {
+        found: Timeline = {
             "unit": "optimizer" if log.counts_steps else "backward",
             "steps": last,
             "calls": log.calls,
@@ -273,6 +283,9 @@ class Flight:
             "windows": self._store.windows(),
             "triggers": triggers,
         }
+        if log.is_over:
+            found["stopped"] = True
+        return found
 
     def _date_extra(self, triggers: list[Trigger]) -> None:
         """Write the step of a trigger into the call that was recorded because of it."""

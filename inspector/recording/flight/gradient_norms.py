@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import torch
 
 from inspector.torch_api.foreach import norms_of
 from inspector.torch_api.modes import unobserved
+from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 MOST_COLUMNS = 64
 """Maximum number of columns of gradients; with more parameters, those of a module share one."""
@@ -39,23 +40,24 @@ class GradientNorms:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.references: list[weakref.ref[torch.Tensor]] = []
-        self._known: set[int] = set()  # ids of live tensors
+        self.references: list[TensorReference] = []
+        self._known: dict[int, None] = {}  # ids of live tensors
 
     def __len__(self) -> int:
         return len(self.names)
 
     def are_known(self, tensors: Iterable[torch.Tensor]) -> bool:
         """Whether all of these are followed."""
-        return self._known.issuperset(map(id, tensors))
+        return all(id(tensor) in self._known for tensor in tensors)
 
     def add(self, tensor: torch.Tensor, name: str) -> None:
         """Follow a parameter, unless it is followed."""
         key = id(tensor)
         if key not in self._known:
-            known = self._known
-            self._known.add(key)
-            self.references.append(weakref.ref(tensor, lambda _: known.discard(key)))
+            self._known[key] = None
+            reference = reference_to(tensor)
+            reference.when_gone(tensor, functools.partial(self._known.pop, key))
+            self.references.append(reference)
             self.names.append(name)
 
     def measure(self) -> Measured:

@@ -89,6 +89,9 @@ class FlightRecorder:
 
     def before_backward(self, call: EngineCall) -> Any:
         """Called before the engine runs."""
+        if self._flight.is_over:
+            self.close()  # not in a step, where torch's hooks cannot be removed
+            return None
         if self._removers and was_compiled():
             self._remove_step_hooks()
             self._flight.stop_counting_steps()

@@ -228,8 +228,9 @@ class _WatchDispatched(_InnerWatch):
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if self._mode is not None:
-            self._mode.__exit__(kind, error, trace)
+        mode, self._mode = self._mode, None  # the mode refers to this object, which holds the arguments
+        if mode is not None:
+            mode.__exit__(kind, error, trace)
         if error is not None:
             cut_traceback(error)
 
