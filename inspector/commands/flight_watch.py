@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FlightWatch:
-    """Records from `begin` to `close`, after `prepare`.
+    """Records from `begin` to `close`, between `prepare` and `release`.
 
     folder: the script's. write: a signal has arrived: writes what is known, and says what follows.
     """
@@ -31,7 +31,7 @@ class FlightWatch:
         self._is_prepared = False
 
     def prepare(self) -> None:
-        """torch was imported: what the recorded calls know of parameters is needed until `close`."""
+        """torch was imported: what the recorded calls know of parameters is needed until `release`."""
         if self._options.budget == 0 or self._options.stop:
             return
         from inspector.torch_api.tensor_references import REFERENCES
@@ -56,6 +56,9 @@ class FlightWatch:
         if self._recorder is not None:
             self._recorder.close()
             self._signals.uninstall()
+
+    def release(self) -> None:
+        """Refer to no parameter any more, once the report is complete."""
         if self._is_prepared:
             from inspector.torch_api.tensor_references import REFERENCES
 

@@ -120,6 +120,7 @@ class _Inspection:
         """After the script: show what was not shown yet, and complete the report."""
         if (nothing := self._why_nothing(exit)) is not None:
             self.output.say(f"nothing to show: {nothing}")
+            self._flight.release()
             return
         session = self._watch.session
         assert session is not None
@@ -132,6 +133,7 @@ class _Inspection:
             self._show(exit)
         else:
             self._complete(exit)
+        self._flight.release()
         remarks = [] if self._shown is None else self._shown.remarks
         for remark in (*session.remarks, *remarks):  # writing the report may have added some
             self.output.say(f"note: {remark}")

@@ -30,6 +30,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for before, after in zip(evidence.calls, evidence.calls[1:], strict=False):
         lost = _leaves(before) - _leaves(after)
         cuts = [cut for cut in after.row.cuts if cut["kind"] in _UPDATES and _names(cut, lost)]
+        cuts = [cut for cut in cuts if not _requires_grad_again(cut)]
         names = [name for cut in cuts for name in _names(cut, lost)]
         if cuts:
             yield RULE.found(
@@ -51,6 +52,12 @@ def _names(cut: CutRow, lost: set[str]) -> list[str]:
     ]
 
 
+def _requires_grad_again(cut: CutRow) -> bool:
+    """Whether the statement of a cut makes a new leaf on purpose: `x = x.detach().requires_grad_()`."""
+    source = cut["source"]
+    return source is not None and "unknown" not in source and _NEW_LEAF.search(source["code"]) is not None
+
+
 def _target(cut: CutRow) -> str | None:
     """The target that the statement of a cut assigns, even if the cut is only part of it (a comprehension)."""
     assigned, source = cut.get("assigned"), cut["source"]
@@ -60,6 +67,7 @@ def _target(cut: CutRow) -> str | None:
     return found[1] if found else None
 
 
+_NEW_LEAF = re.compile(r"requires_grad_\((True)?\)")
 _ASSIGNED = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=[^=]")
 
 
