@@ -38,7 +38,17 @@ from inspector.terminal.print_call import Shown
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[1]
-FIRST = jsonschema_rs.Draft202012Validator(json.loads((DATA / "schema_1.json").read_text("utf-8")))
+
+
+def _with_new_keys(schema: Any) -> Any:
+    """A schema that lets objects have keys of later versions, which older readers ignore."""
+    if isinstance(schema, dict):
+        open_to_keys = {key: item for key, item in schema.items() if item is not False}  # additionalProperties
+        return {key: _with_new_keys(item) for key, item in open_to_keys.items()}
+    return [_with_new_keys(item) for item in schema] if isinstance(schema, list) else schema
+
+
+FIRST = jsonschema_rs.Draft202012Validator(_with_new_keys(json.loads((DATA / "schema_1.json").read_text("utf-8"))))
 """The schema as it was written by hand, before it followed from the types."""
 NOW = jsonschema_rs.Draft202012Validator(schema())
 TRAINING = json.loads((DATA / "training.json").read_text("utf-8"))

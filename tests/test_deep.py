@@ -146,6 +146,8 @@ def test_command(tmp_path):
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
     assert "internal error" not in ended.stderr
+    said = " ".join(ended.stderr.split())
+    assert "this report holds its graph folded; all Nodes are in report.full.json.gz" in said
     check_report(tmp_path, 1, LARGE + 1)
 
 

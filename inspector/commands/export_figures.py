@@ -56,6 +56,10 @@ def write_pictures(
         if WRITERS[format].holds == "original":
             _write_original(original or NOT_TAKEN, call.index, destination, Written(files, remarks))
             continue
+        if WRITERS[format].holds == "graph" and next(call.graph.folds(), None) is not None:
+            where = "" if call.whole is None else f"; all Nodes are in {call.whole}"
+            remarks.append(f"no {format} of backward call {call.index}: this report holds its graph folded{where}")
+            continue
         for path, scenes in _sheets(format, drawn, destination):
             try:
                 write_bytes_atomically(path, _content(format, drawn, scenes))

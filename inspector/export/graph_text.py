@@ -39,11 +39,10 @@ def _function(attributes: FunctionRow) -> list[str]:
 def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
     """The lines of a tensor: its name, and the same rows as in a figure."""
     before, after = attributes["before"], attributes["after"]
-    grad_fn = attributes["grad_fn"]
     rows = {
         "data": _change(before["data"], after["data"]),
         "grad": _change(before["grad"], after["grad"]),
-        "grad_fn": "None" if grad_fn is None else graph[grad_fn]["name"],
+        "grad_fn": graph.name_of_grad_fn(attributes) or "None",
         "is_leaf": str(attributes["is_leaf"]),
         "requires_grad": str(attributes["requires_grad"]),
     }

@@ -125,6 +125,16 @@ class Graph:
         """The attributes of a tensor."""
         return cast(TensorRow, self.network.nodes[identifier])
 
+    def name_of_grad_fn(self, tensor: TensorRow) -> str | None:
+        """The name of a tensor's grad_fn; None if it has none.
+
+        "in a box" if the graph was saved folded and has only the box that contains it.
+        """
+        grad_fn = tensor["grad_fn"]
+        if grad_fn is None:
+            return None
+        return self.function(grad_fn)["name"] if grad_fn in self.network else "in a box"
+
     def nodes(self) -> Iterator[tuple[str, NodeRow]]:
         """(id, attributes) of every node, in walk order."""
         return iter(cast("Iterable[tuple[str, NodeRow]]", self.network.nodes(data=True)))

@@ -40,14 +40,14 @@ def _is_shown(graph: Graph, identifier: str, tensor: TensorRow) -> bool:
 
 
 def _row(graph: Graph, tensor: TensorRow, label: str) -> list[Text]:
-    grad_fn = tensor["grad_fn"]
+    grad_fn = graph.name_of_grad_fn(tensor)
     return [
         Text(label, style=STRONG),
         _changed(tensor["before"]["data"], tensor["after"]["data"]),
         _grad(tensor["before"]["grad"], tensor["after"]["grad"]),
         Text(str(tensor["is_leaf"])),
         Text(str(tensor["requires_grad"])),
-        Text(function_title(graph.function(grad_fn)["name"])) if grad_fn else Text("None", style=QUIET),
+        Text(function_title(grad_fn)) if grad_fn else Text("None", style=QUIET),
     ]
 
 

@@ -82,12 +82,13 @@ class GradientNorms:
         """
         values = torch.zeros((len(rows), len(self)), dtype=torch.float64)
         known = torch.zeros((len(rows), len(self)), dtype=torch.bool)
-        groups: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
+        groups: dict[tuple[tuple[int, ...], torch.device], list[tuple[int, torch.Tensor]]] = {}
         for row, several in enumerate(rows):
             for positions, norms in (part for measured in several for part in measured.parts):
-                groups.setdefault(positions, []).append((row, norms))
-        for positions, found in groups.items():
-            numbers = torch.stack([norms for _, norms in found]).to("cpu", torch.float64)  # one wait a device
+                groups.setdefault((positions, norms.device), []).append((row, norms))  # watched steps: the CPU
+        for (positions, _), found in groups.items():
+            joined = torch.cat([norms for _, norms in found]).cpu()  # one wait a device
+            numbers = joined.to(torch.float64).view(len(found), -1)  # which the device may not have
             index = torch.tensor([row for row, _ in found]).unsqueeze(1), torch.tensor(positions)
             values[index], known[index] = numbers, torch.tensor(True)
         return values, known
