@@ -182,7 +182,7 @@ def test_a_tensor_of_an_array_that_is_used_again() -> None:
         return y.sum()
 
     (found,) = run(loss, raises=False)
-    assert found.rule == "silent-overwrite" and found.location["code"] == "batch[:] = 2.0  # the next batch"
+    assert found.rule == "silent-overwrite" and found.location["code"] == "batch[:] = 2.0"
     assert found.parameters == ["0.weight"]
 
 

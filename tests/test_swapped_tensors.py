@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 import torch
+from running import QUICK
 from undisturbed import run_both
 
 import inspector
@@ -74,8 +75,6 @@ SCRIPTS = {
         layer = torch.nn.Linear(3, 5)
         for _ in range(6):
             layer(torch.ones(2, 3)).sum().backward()
-        import weakref
-        print(weakref.getweakrefs(layer.weight))
         torch.__future__.set_swap_module_params_on_conversion(True)
         print(layer.double().weight.dtype)
         """,
@@ -85,6 +84,18 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_that_swaps(inspect_script, script):
     run_both(inspect_script, "import torch\ntorch.manual_seed(0)\n" + textwrap.dedent(SCRIPTS[script]))
+
+
+def test_nothing_refers_to_a_parameter_when_nothing_is_recorded_any_more(inspect_script):
+    code = """
+    import torch, weakref
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3, 5)
+    for _ in range(6):
+        layer(torch.ones(2, 3)).sum().backward()
+    print(weakref.getweakrefs(layer.weight))
+    """
+    run_both(inspect_script, textwrap.dedent(code), options=(*QUICK, "--budget", "0"))
 
 
 def test_a_parameter_stays_itself_when_it_is_converted(inspect_script):

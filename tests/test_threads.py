@@ -103,15 +103,23 @@ def test_grads_outside_of_the_graph_are_unknown_with_several_threads(errors):
         assert len(leaves) == 2 and all(row["after"]["grad"] in ([[1.0] * 3], [1.0]) for row in leaves)
 
 
-def test_one_thread_beside_the_main_thread_reads_all_grads(errors):
+BESIDE = """
+    import threading, torch, inspector
     both = torch.nn.ModuleList([torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)])
     trained, other = both
     other(torch.ones(3)).sum().backward()
     with inspector.record(both) as recording:
-        run_in_threads([lambda: trained(torch.ones(3)).sum().backward()])
-    assert recording.failure is None and not errors.seen
+        thread = threading.Thread(target=lambda: trained(torch.ones(3)).sum().backward())
+        thread.start()
+        thread.join()
     after = [row["calls"][0]["after"] for row in recording.report().inventory.parameters]
-    assert len(after) == 4 and not any("unknown" in str(grad) for grad in after)
+    print(recording.failure, len(after), "unknown" in str(after))
+"""
+
+
+def test_one_thread_beside_the_main_thread_reads_all_grads(inspect_script):
+    ran = inspect_script.plain(BESIDE)
+    assert ran.stdout == "None 4 False\n", ran.stderr
 
 
 def test_the_recording_ends_while_threads_run_backward(errors):

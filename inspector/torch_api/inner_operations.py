@@ -60,7 +60,7 @@ class FunctionBody:
     def __enter__(self) -> None:
         checks, stack = OVERRIDE_CHECKS.parts, FUNCTION_MODES.parts
         if checks is not None and stack is not None:
-            self._replaced = checks
+            self._replaced = _Checks(**{name: vars(torch.nn.functional)[name] for name in _Checks._fields})
             _install(_Checks(*(self._without_mode(check) for check in checks)))
             stack.push(self._mode)
 
