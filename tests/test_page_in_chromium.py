@@ -27,7 +27,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.page import PageSource, still_of, write_page
-from inspector.report import BackwardCall, Report, load
+from inspector.report import BackwardCall, Report, from_json, load
 from inspector.typography import format_number
 
 pytestmark = pytest.mark.skipif(
@@ -104,28 +104,48 @@ def place(one: Opened, selector: str) -> tuple[float, float]:
 # ---- the map ------------------------------------------------------------------------------------------------
 
 
+def unrolled() -> Report:
+    """The LSTM without modules: the iterations of its loop are boxes."""
+    rows = json.loads((GOLDEN / "lstm.json").read_text("utf-8"))
+    for row in rows["backward_calls"][0]["graph"]["nodes"]:
+        if row["kind"] == "function":
+            row["module"] = ""
+            row.pop("passes", None)
+    return from_json(json.dumps(rows))
+
+
+def closed(show: Any) -> Opened:
+    """Its page, with every box closed."""
+    one: Opened = show(unrolled())
+    assert one.texts(".titles .frame-name") == ["line 10, step 5"], "as in the picture"
+    one.page.click("#close-all")
+    one.page.click("#fit")
+    return one
+
+
 def test_the_page_starts_folded_and_a_click_opens_a_box_where_it_was(show: Any) -> None:
-    one = show(load(GOLDEN / "lstm.json"))
+    one = closed(show)
     assert len(one.texts("g.box .bold.ink")) == 4
-    key = one.page.locator("g.box", has_text="step 5").get_attribute("data-key")
+    key = one.page.locator("g.box", has_text="line 10, step 5").get_attribute("data-key")
     before = place(one, f"g[data-key={key}] > rect.body")
-    one.page.locator("g.box", has_text="step 5").click()
+    one.page.locator("g.box", has_text="line 10, step 5").click()
     one.page.wait_for_selector(f"g.frame[data-key={key}]")
     after = place(one, f"g.frames g[data-key={key}] > rect")
     assert after == pytest.approx(before, abs=1.5)
-    assert "step 5" in one.texts("#details h2")
+    assert "line 10, step 5" in one.texts("#details h2")
     one.page.locator(f".titles g[data-key={key}]").click()
     one.page.wait_for_selector(f"g.box[data-key={key}]")
     assert place(one, f"g[data-key={key}] > rect.body") == pytest.approx(before, abs=1.5)
 
 
 def test_one_of_several_equal_parts_can_be_opened(show: Any) -> None:
-    one = show(load(GOLDEN / "lstm.json"))
+    one = closed(show)
     one.page.locator("#outline li", has_text="step 2–4").locator(".name").click()  # noqa: RUF001
     one.page.locator("#details .parts button", has_text="step 3").click()
     one.page.click("#fit")
-    assert one.texts(".titles .frame-name") == ["step 3"]
-    assert {"step 5", "step 4", "step 2", "step 1"} <= set(one.texts("g.box .bold.ink"))
+    assert one.texts(".titles .frame-name") == ["line 10, step 3"]
+    names = {f"line 10, step {number}" for number in (5, 4, 2, 1)}
+    assert names <= set(one.texts("g.box .bold.ink"))
 
 
 def test_a_drag_moves_and_the_wheel_zooms_under_the_pointer(show: Any) -> None:
@@ -309,12 +329,12 @@ def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
 
 
 def test_the_keyboard_alone_walks_opens_and_goes_back(show: Any) -> None:
-    one = show(load(GOLDEN / "lstm.json"))
+    one = closed(show)
     one.page.focus("#stage")
     one.page.keyboard.press("ArrowDown")
     first = one.texts("#details h2")
     one.page.keyboard.press("ArrowDown")
-    assert one.texts("#details h2") == ["step 5"] != first
+    assert one.texts("#details h2") == ["line 10, step 5"] != first
     one.page.keyboard.press("Enter")
     one.page.wait_for_selector("g.frame.selected")
     one.page.keyboard.press("Escape")
@@ -329,17 +349,17 @@ def test_the_keyboard_alone_walks_opens_and_goes_back(show: Any) -> None:
 
 
 def test_the_outline_mirrors_the_picture(show: Any) -> None:
-    one = show(load(GOLDEN / "lstm.json"))
-    row = one.page.locator("#outline li", has_text="step 1").first
+    one = closed(show)
+    row = one.page.locator("#outline li", has_text="line 10, step 1").first
     assert row.get_attribute("aria-expanded") == "false"
     row.locator(".twist").click()
-    assert one.texts(".titles .frame-name") == ["step 1"]
+    assert one.texts(".titles .frame-name") == ["line 10, step 1"]
     assert one.count("#outline li[aria-level='2']") >= 10
 
 
 def test_the_address_holds_the_state(show: Any) -> None:
-    one = show(load(GOLDEN / "lstm.json"))
-    one.page.locator("g.box", has_text="step 5").click()
+    one = closed(show)
+    one.page.locator("g.box", has_text="line 10, step 5").click()
     one.page.keyboard.press("h")
     one.page.keyboard.press("[")
     one.page.wait_for_url("**#*heat=1*")
