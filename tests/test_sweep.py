@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from sweep import DATABASES, Tally, sweep
 
-pytest.importorskip("expecttest")  # torch's databases import it
-
 MODULES = ["nn.Embedding", "nn.Conv2d", "nn.BatchNorm1d", "nn.LSTMCell", "nn.GRUCell", "nn.MultiheadAttention"]
 LOSSES = ["nn.CosineEmbeddingLoss", "nn.CrossEntropyLoss", "nn.HuberLoss", "nn.KLDivLoss", "nn.MSELoss"]
 OPERATORS = ["addmm", "cumprod", "einsum", "nn_functional_scaled_dot_product_attention", "prod", "reshape"]

@@ -36,8 +36,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     quiet: print only errors and the names of the files written, one per line (for an inspection that has printed
     everything else).
     """
-    from inspector.terminal import show, stderr_console
-    from inspector.terminal.print_call import Shown
+    from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
     status, files = 0, list[Path]()
@@ -63,15 +62,23 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     if quiet:
         _print_files(files)
     else:
-        names = [display_path(file) for file in files]
-        drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
-        try:
-            show(stderr_console(), report, drawn)
-        except OSError:  # stderr is full, or its reader is gone
-            discard(stderr())
-        if options.opens:
-            open_page(files)
+        _show(report, calls, files, options)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
+
+
+def _show(report: Report, calls: list[BackwardCall], files: list[Path], options: Options) -> None:
+    """Print what was drawn, and open the page if that was asked for."""
+    from inspector.terminal import show, stderr_console
+    from inspector.terminal.print_call import Shown
+
+    names = [display_path(file) for file in files]
+    drawn = Shown([call.index for call in calls], names, options.checks.derivatives)
+    try:
+        show(stderr_console(), report, drawn)
+    except OSError:  # stderr is full, or its reader is gone
+        discard(stderr())
+    if options.opens:
+        open_page(files)
 
 
 def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:

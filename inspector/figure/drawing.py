@@ -115,6 +115,13 @@ def draw(
     figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
+    return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _with_boxes_that_fit(
+    figure: Figure, whole: Graph, look: FigureOptions, depth: Depth, redraw: _Redraw
+) -> Figure:
+    """The figure, or one with fewer boxes if the depth is free and it does not fit two screens."""
     if look.style != FOLDED_STYLE or depth != "auto" or look.canvas not in (None, "tight") or is_folded(whole):
         return figure
     return _with_less_room(figure, whole, look, redraw)

@@ -11,7 +11,7 @@ from inspector.folding.module_paths import Part, Path
 from inspector.graph.traversal import reach, strong_components
 
 MOST_CALLS = 6
-"""Maximum number of calls that are told apart without a recording; more are treated as a loop."""
+"""Maximum number of calls that are distinguished without a recording; more are treated as a loop."""
 
 
 def by_module(context: FoldingContext, positions: Sequence[int], path: Path) -> list[Item]:

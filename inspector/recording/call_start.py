@@ -68,10 +68,7 @@ class CallStart:
         batch = Batch("full" if is_full else "light", recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
-        names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
-        if forward is not None:
-            called = forward.record.modules
-            called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
+        names = self._names(call)
         run(TRAINING, lambda: self._note_training(index, names), None)
         if (before := self._before) is not None:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
@@ -97,6 +94,15 @@ class CallStart:
         )
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+
+    def _names(self, call: EngineCall) -> Names:
+        """The script's names for tensors and, for the recorded forward, for the outermost modules."""
+        recorders, run = self._recorders, self._recorders.parts.run
+        names = run(NAMES, lambda: names_from(call.frame, recorders.files, recorders.inventory.given()), Names())
+        if recorders.forward is not None:
+            called = recorders.forward.record.modules
+            called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
+        return names
 
     def start_counted(self, index: int, call: EngineCall) -> CountedCall:
         """Start a call that is only counted: the Nodes that it creates do not belong to the forward."""

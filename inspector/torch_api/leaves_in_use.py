@@ -33,7 +33,7 @@ class LeavesInUse:
             self._threads.clear()
 
     def closes(self) -> None:
-        """Calls that begin from now on are not told here, while those that have begun go on."""
+        """The recording ends: calls that begin later are not registered, while those that have begun go on."""
         self._is_closed = bool(self._calls)
 
     def begins(self, leaves: Iterable[torch.Tensor] | None) -> None:

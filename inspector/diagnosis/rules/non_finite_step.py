@@ -1,7 +1,7 @@
 """The first step after the watched backward calls whose loss or gradients are NaN or infinite.
 
 Why it matters: a step with NaN gradients makes the parameters NaN, and with them every later loss. Often this
-happens after hours, at a step that nobody watched.
+happens after hours, at a step that was not recorded in full.
 
 How to fix it: look at the named line and at the batch of this step. Keep logarithms, roots and divisions inside
 their domain, clip the gradients, or lower the learning rate. `inspect --backward N` draws the call.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _SEEN = 0.6
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
 _FREE = 2.0
-"""Seconds that the recording may take whatever the budget says: nobody feels them."""
+"""Seconds that the recording may take whatever the budget says: in a short run they go unnoticed."""
 MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps."""
 

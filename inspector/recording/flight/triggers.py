@@ -189,7 +189,7 @@ class _Zeros:
 class ZeroGradients:
     """Parameters whose gradients were not zero, and have been exactly zero ever since.
 
-    suspects: positions of parameters, until somebody has looked whether the graph still reaches them: if it does
+    suspects: positions of parameters, until it is known whether the graph still reaches them: if it does
     not, zeros are what zero_grad left. reported: the triggers, by position.
     """
 
