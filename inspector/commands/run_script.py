@@ -260,7 +260,8 @@ class _Inspection:
     def _start_drawing(self, path: Path, report: Report) -> None:
         from inspector.commands.render_subprocess import RenderProcess
 
-        if not any(call.index in report.recording["drawn"] for call in report.calls):
+        drawn = report.recording["drawn"]
+        if not self._options.destination.formats or not any(call.index in drawn for call in report.calls):
             return
         options = replace(self._options, draw=replace(self._options.draw, folder=Path(self._script.folder)))
         try:
