@@ -90,8 +90,23 @@ class CutRow(TypedDict):
     """A place where a tensor that requires a gradient gave one that does not."""
 
     kind: Literal[
-        "detach", "data", "item", "numpy", "tolist", "tensor", "comparison", "integer", "no_grad", "inference_mode"
+        "detach",
+        "data",
+        "item",
+        "numpy",
+        "tolist",
+        "tensor",
+        "comparison",
+        "integer",
+        "no_derivative",
+        "grad",
+        "no_grad",
+        "inference_mode",
+        "frozen_inputs",
     ]
+    """no_derivative: by an operation that torch cannot differentiate; grad: `torch.autograd.grad` without
+    create_graph; frozen_inputs: in a custom Function (a reentrant checkpoint) none of whose inputs requires a
+    gradient."""
     operation: str
     source: Place
     direct: bool
@@ -327,6 +342,8 @@ class Contained(TypedDict):
     """Whether the first root of the earlier call is among them."""
     through: list[Id]
     """The first Nodes of this graph that lead to one of them."""
+    shared: NotRequired[list[Id]]
+    """The first of them, in this graph."""
 
 
 class Alive(TypedDict):

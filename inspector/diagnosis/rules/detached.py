@@ -16,9 +16,10 @@ Example:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
-from inspector.diagnosis.cut_text import by_place, described, location
+from inspector.diagnosis.cut_text import advice, by_place, described, location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -31,17 +32,27 @@ _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 def check(evidence: Evidence) -> Iterator[Finding]:
     """One finding for each location that cut off parameters without another source of gradient.
 
-    Cuts whose result is known to reach the root come first, then those whose result is not recorded further.
+    The calls before a step that updates these parameters come first. In each, cuts whose result is known to reach
+    the root come first, then those whose result is not recorded further.
     """
     left = _without_gradient(evidence)
-    for goes_on in (_reaches, _may_reach):
+    for before_step, goes_on in itertools.product((True, False), (_reaches, _may_reach)):
         for call in evidence.calls_recorded_in_full:
-            chosen = [cut for cut in call.row.cuts if goes_on(cut) and left.intersection(cut["beyond"] or ())]
+            harmed = {name for name in left if not before_step or call.index in _before_a_step(evidence, name)}
+            chosen = [cut for cut in call.row.cuts if goes_on(cut) and harmed.intersection(cut["beyond"] or ())]
             for cuts in by_place(chosen):
-                names = [name for cut in cuts for name in cut["beyond"] or () if name in left]
+                names = [name for cut in cuts for name in cut["beyond"] or () if name in harmed & left]
                 left -= set(names)
                 if names:
                     yield _finding(cuts, names, call.index)
+
+
+def _before_a_step(evidence: Evidence, name: str) -> set[int]:
+    """The last calls before the steps of the optimizers that hold this leaf.
+
+    Other calls train other parameters: a GAN detaches the output of its generator where it trains the critic.
+    """
+    return {step["after_call"] for step in evidence.steps if name in evidence.held_by(step["optimizer"])}
 
 
 def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
@@ -49,9 +60,7 @@ def _finding(cuts: list[CutRow], names: list[str], index: int) -> Finding:
     return RULE.found(
         f"{described(cuts[0])}: no gradient passes this point, and the parameters before it get none by any "
         "other path",
-        "use the tensor itself in the loss, not a detached copy"
-        if cuts[0]["region"] is None
-        else "run this part with gradients enabled",
+        advice(cuts[0]),
         at=Place(location(cuts[0]), index, nodes),
         parameters=names,
         evidence={"kind": cuts[0]["kind"], "times": sum(cut["count"] for cut in cuts)},
