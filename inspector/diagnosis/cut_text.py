@@ -53,7 +53,7 @@ _ADVICE = {
     "grad": "pass create_graph=True to torch.autograd.grad",
     "frozen_inputs": "pass use_reentrant=False to a checkpoint, or an input that requires a gradient",
 }
-_OTHERWISE = "use the tensor itself in the loss, not a copy without a graph"
+_OTHERWISE = "use the tensor itself in the loss, not a detached copy"
 
 
 def location(cut: CutRow) -> Fault | Place:

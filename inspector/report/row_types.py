@@ -332,6 +332,23 @@ class LeafRow(TypedDict):
     seen."""
 
 
+StatementKind: TypeAlias = Literal["not_called", "compared", "dropped", "of_module", "of_optimizer", "misspelt"]
+
+
+class StatementRow(TypedDict):
+    """A statement of the script without the effect that its text suggests."""
+
+    kind: StatementKind
+    """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
+    dropped: it drops a new tensor; of_module, of_optimizer, misspelt: it sets an attribute that torch does not
+    read: requires_grad of a module, an option of an optimizer, a misspelling of requires_grad."""
+    source: Source
+    text: str
+    """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
+    of: str | None
+    """The class of the object before the last dot; null if that is unknown."""
+
+
 class Contained(TypedDict):
     """An earlier recorded call whose Nodes a graph contains."""
 
@@ -455,6 +472,9 @@ class ReportRows(TypedDict):
     """The script's optimizers."""
     leaves: NotRequired[list[LeafRow]]
     """The parameters that a module or an optimizer holds; omitted if there are none."""
+    statements: NotRequired[list[StatementRow]]
+    """Statements without effect in the files of the functions that called the first recorded backward; omitted if
+    there are none."""
     events: list[EventRow]
     """Events around the backward calls, in order."""
     timeline: NotRequired[Timeline]

@@ -18,6 +18,10 @@ _NAMED = 5
 """Maximum number of Nodes named in a finding."""
 
 
+SUDDEN = 1e4
+"""Factor by which a single Node multiplies the norm from which the growth is sudden and not that of many layers."""
+
+
 @dataclass(frozen=True)
 class NormChange:
     """A path on which the norm changes.
@@ -59,13 +63,14 @@ def norm_changes(
 
 
 def spikes(evidence: Evidence, depth: NormAlongPath) -> Iterator[NormChange]:
-    """The growth from the root to the layers at which the norm is a spike; those of one largest Node together."""
+    """The growth from the root to the layers at which the norm is a spike, if one Node made most of it; those of
+    one such Node together."""
     by_node: dict[str, list[LayerEnd]] = defaultdict(list)
     for layer in depth.spikes():
         if evidence.is_trained(depth.call.name(layer.leaf)):
             way = list(depth.path_to_root(layer.step.node))
             steps = [(_log(after.size) - _log(step.size), step.node) for after, step in pairwise(way)]
-            if steps:
+            if steps and max(steps)[0] > _log(SUDDEN):
                 by_node[max(steps)[1]].append(layer)
     for layers in by_node.values():
         far = max(layers, key=lambda layer: layer.step.size)

@@ -32,14 +32,14 @@ have 5e4."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every chain of layers whose end receives a far larger gradient than its middle, and every layer that
-    receives a far larger one than the root, at the line with most growth."""
+    """Every chain of layers whose end receives a far larger gradient than its middle; if there is none, every
+    layer that receives a far larger one than the root. At the line with most growth."""
     for call in evidence.calls_with_all_gradients:
         depth = NormAlongPath(call)
         risen = {
             node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
         }
-        for change in (*spikes(evidence, depth), *norm_changes(evidence, depth, risen, sign=1)):
+        for change in list(norm_changes(evidence, depth, risen, sign=1)) or spikes(evidence, depth):
             yield RULE.found(
                 f"the gradient grows from a norm of {format_number(change.first)} to "
                 f"{format_number(change.last)} over "

@@ -228,10 +228,11 @@ class OperationRecorder:
     def _find_cut(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
     ) -> None:
-        if operation.name not in CUTS_TO_TENSORS or not _is_copied(operation, inputs, results):
-            for tensor in results:
-                if tensor.requires_grad:
-                    return
+        is_copied = operation.name in CUTS_TO_TENSORS and _is_copied(operation, inputs, results)
+        if not is_copied and any(tensor.requires_grad for tensor in results):
+            results = [tensor for tensor in results if tensor.dtype is torch.int64]  # the indices of topk
+            if not results or not operation.in_c:
+                return
         sources = [tensor for tensor in inputs if tensor.requires_grad]
         key = None
         if operation.name == "detach_" and operation.targets and operation.targets[0].key is not None:
