@@ -1,8 +1,9 @@
 """A statement does nothing: a method is named but not called, or a result is dropped.
 
 Why it matters: `loss.backward` without parentheses is a valid statement that only looks the method up;
-`p.clamp(0)` returns a new tensor and leaves `p` as it is; `p.requires_grad == False` compares; `p = p - 0.1 *
-p.grad` in a loop over parameters gives the variable `p` another tensor. Python raises no error, and the training goes on without the step, the limit or the freeze that was meant.
+`p.clamp(0)` returns a new tensor and leaves `p` as it is; `p.requires_grad == False` compares; `p = p - p.grad` in
+a loop over parameters gives the variable `p` another tensor. Python raises no error, and the training goes on
+without the step, the limit or the freeze that was meant.
 
 How to fix it: call the method (`optimizer.step()`), use its in-place form (`p.clamp_(0)`) or assign its result,
 and assign with a single `=`.
