@@ -1,4 +1,4 @@
-"""The hinge loss of a support vector machine, inside the margin."""
+"""The hinge loss, inside the margin."""
 import torch
 
 x, t = torch.tensor([1.0, 2.0]), torch.tensor(-1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from inspector.commands.options import Destination, DrawOptions
 from inspector.export import WRITERS, write_graph, write_scenes
 from inspector.export.formats import write_torchviz
 from inspector.figure import Figure, draw, frames
+from inspector.figure.script_title import script_title
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.options.telling import Telling
+from inspector.options.words import Words
 from inspector.page import PageSource, files_of, still_of, write_page
 from inspector.plots import plot_graph, plot_timeline, why_no_plot
 from inspector.report import BackwardCall, Report
@@ -111,7 +114,8 @@ def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
         return write_graph(format, drawn.call.graph)
     if WRITERS[format].holds == "page":
         return _page(drawn)
-    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
+    ground = not drawn.look.transparent
+    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text, ground=ground)
 
 
 def _page(drawn: _Drawn) -> bytes:
@@ -140,16 +144,24 @@ def _sources(drawn: _Drawn) -> dict[str, str]:
 
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, before and after."""
-    script = _script(call.graph, options)
-    graph = with_step_order(call.graph, options.order)  # so that its numbers match the frames
-    return draw(graph, options.figure, call=_code(call), script=script, depth=options.depth)
+    source, telling = _source(call.graph, options)
+    graph = with_step_order(call.graph, telling.order)  # so that its numbers match the frames
+    return draw(
+        graph, options.figure, call=_code(call), script=source, depth=options.depth, telling=telling
+    )
 
 
 def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, step by step."""
-    script = _script(call.graph, options)
+    source, telling = _source(call.graph, options)
     return frames(
-        call.graph, options.figure, call=_code(call), order=options.order, script=script, depth=options.depth
+        call.graph,
+        options.figure,
+        call=_code(call),
+        order=telling.order,
+        script=source,
+        depth=options.depth,
+        telling=telling,
     )
 
 
@@ -161,14 +173,15 @@ def _code(call: BackwardCall) -> str | None:
     return code if library is None else f"{library['code']} in {code}"
 
 
-def _script(graph: Graph, options: DrawOptions) -> str | None:
-    """The source of the file that created the graph; None if it is unavailable or not needed."""
-    if options.folder is None or not options.figure.code:
-        return None
+def _source(graph: Graph, options: DrawOptions) -> tuple[str | None, Telling]:
+    """The source of the file that created the graph, None if it is unavailable; and how its figures are told."""
+    if options.folder is None:
+        return None, options.telling
     try:
-        return (options.folder / listed_file(graph)).read_text("utf-8")
+        source = (options.folder / listed_file(graph)).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return None, options.telling
+    return source, replace(options.telling, title=script_title(source))
 
 
 class _Drawn:
@@ -197,7 +210,15 @@ class _Drawn:
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
         reason = why_no_plot(self.call.graph) if self.look.plot else None
-        return list(dict.fromkeys([*remarks, reason] if reason else remarks))
+        words = _missing(self.look.telling.words)
+        return list(dict.fromkeys([*remarks, *(one for one in (reason, words) if one)]))
+
+
+def _missing(words: Words) -> str:
+    """Which texts a file of words leaves out; empty if none."""
+    if words.path is None or not words.missing:
+        return ""
+    return f"{words.path.name} has no text for {', '.join(words.missing)}: these are in English"
 
 
 _Scenes = Callable[[_Drawn], list[Scene]]
@@ -214,7 +235,8 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
         start = f"backward-{call.index}"
         return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
     # One file holds both panels, or all steps if they are requested and the format has pages.
-    picture = (destination.file, sheets[-1 if options.frames and WRITERS[format].holds == "pages" else 0][1])
+    all_steps = options.telling.frames and WRITERS[format].holds == "pages"
+    picture = (destination.file, sheets[-1 if all_steps else 0][1])
     name = destination.file.name[: -len(end)]
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
 
@@ -227,14 +249,14 @@ def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scen
     holds, options = WRITERS[format].holds, drawn.look
     ran = drawn.call.graph.ran
     if holds in ("graph", "moments", "page"):
-        yield "", _steps if options.frames else _panels
+        yield "", _steps if options.telling.frames else _panels
         return
     yield "", lambda drawn: [drawn.figure.scene]
     for number, moment in enumerate(MOMENTS if ran else MOMENTS[:1]):
         yield f".{moment}", partial(_one, _panels, number)
-    if options.frames and holds == "pages":
+    if options.telling.frames and holds == "pages":
         yield ".steps", _steps
-    elif options.frames and not alone:
+    elif options.telling.frames and not alone:
         for step in range(len(drawn.steps.panels)):
             yield f".step-{step:02d}", partial(_one, _steps, step)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
-from inspector.options.choices import Annotate, Depth, FailOn, Mode, Order, Text, Theme
+from inspector.options.choices import Annotate, Depth, FailOn, Mode, Text, Theme
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import Telling
 
 FORMATS = tuple(WRITERS)
 ORIGINAL = "torchviz"
@@ -25,20 +26,20 @@ class DrawOptions:
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
-    frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
-    beside the graph; None if unknown. plot: also draw curves with tangents.
-    timeline: draw only the timeline of a saved report.
+    telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
+    the graph; None if unknown. plot: also draw curves with tangents. timeline: draw only the timeline of a saved
+    report. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
     text: Text = "path"
     figure: FigureOptions = field(default_factory=FigureOptions)
-    frames: bool = False
-    order: Order = "engine"
+    telling: Telling = field(default_factory=Telling)
     depth: Depth = "auto"
     folder: Path | None = None
     plot: bool = False
     timeline: bool = False
+    transparent: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -19,7 +19,9 @@ from inspector.figure.choose_style import (
     note,
 )
 from inspector.figure.frame_plans import FramePlans
+from inspector.figure.handout import handed, handed_out
 from inspector.figure.layout_problem import fit_plans, make_problem
+from inspector.figure.reveal import forward_turns, hidden_after, moment_of, without_nodes
 from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
@@ -33,6 +35,7 @@ from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Order
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import PLAIN, Telling
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
@@ -79,12 +82,14 @@ def draw(
     title: str | None = None,
     script: str | None = None,
     depth: Depth = "auto",
+    telling: Telling = PLAIN,
 ) -> Figure:
     """The figure of a graph, before and after; only before if backward has not run.
 
     look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
     by default from the code. script: the source of the script, for the listing beside the graph. depth: how far to
-    fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
+    fold a model (`inspector.folding.fold`); a folded `scene` only shows after. telling: words, colours,
+    handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
@@ -94,13 +99,14 @@ def draw(
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions) -> list[Plan]:
-        return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
+        made = FramePlans(look, code, script, telling)
+        return handed_out([made.plan(graph, moment) for moment in moments], graph, telling.handout)
 
-    redraw = partial(draw, call=call, title=title, script=script)
+    redraw = partial(draw, call=call, title=title, script=script, telling=telling)
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
-        fitted = fit(plans, look, look.canvas or "tight", place_plans)
+        fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), telling.handout)
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
@@ -228,13 +234,15 @@ def frames(
     order: Order = "engine",
     script: str | None = None,
     depth: Depth = "auto",
+    telling: Telling = PLAIN,
 ) -> Figure:
     """The figure of a graph step by step: before, one panel per step of the engine, after.
 
     The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last one. If backward
     raised, the last panel shows the error. order: the engine's, or level by level as in textbooks. The `modules`
     style has one panel per box, in the order of their first steps; above 100 steps several share a panel. depth:
-    as in `draw`. Raises the errors of `draw`.
+    as in `draw`. telling: with `reveal`, panels of the forward (`forward-00`, …) come first, each with what it has
+    reached. Raises the errors of `draw`.
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
@@ -247,18 +255,39 @@ def frames(
         return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
     def plans(look: FigureOptions) -> list[Plan]:
-        return list(FramePlans(look, code, script).steps(shown, found, at))
+        made = list(FramePlans(look, code, script, telling).steps(shown, found, at))
+        return handed_out(made, shown, telling.handout)
 
-    redraw = partial(frames, call=call, order=order, script=script)
+    def one(look: FigureOptions) -> list[Plan]:
+        return [FramePlans(look, code, script, telling).plan(shown, moment)]
+
+    redraw = partial(frames, call=call, order=order, script=script, telling=telling)
     look = replace(look, canvas=look.canvas or "16:9")
     moment: Moment = "after" if shown.ran else "before"
     # A single frame is tried first: if it is too large, all frames are.
-    for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
+    for some in (one, plans):
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
-    return _figure(fitted, fitted.panels[-1:], partial(figure_title, whole, code), gradient_table(whole), remarks)
+    fitted = _revealed(handed(fitted, telling.handout), shown, found)
+    title_of = partial(figure_title, whole, code)
+    figure = _figure(fitted, fitted.panels[-1:], title_of, gradient_table(whole), remarks)
+    return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
+
+
+def _revealed(fitted: FittedPanels, shown: Graph, found: Sequence[ReplayFrame]) -> FittedPanels:
+    """The panels; those of the forward without what they have not reached."""
+    turns = forward_turns(shown, found)
+    hidden = {moment_of(count): hidden_after(shown, turns, count) for count in range(len(turns) + 1)}
+    panels = [without_nodes(panel, hidden.get(panel.id, ())) for panel in fitted.panels]
+    return replace(fitted, panels=panels)
+
+
+def _captioned(figure: Figure, captions: Mapping[str, str]) -> Figure:
+    """The figure with a caption for each panel."""
+    panels = {name: replace(scene, caption=captions.get(name, "")) for name, scene in figure.panels.items()}
+    return replace(figure, panels=panels)
 
 
 def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str, ...]:
