@@ -28,7 +28,7 @@ from inspector.commands.options import (
     WatchOptions,
     destination,
 )
-from inspector.options.choices import CHOICES
+from inspector.options.choices import CHOICES, COLOURS
 from inspector.options.figure_options import FigureOptions
 from inspector.options.telling import Telling, read_highlights
 from inspector.options.words import ENGLISH, read_words, template
@@ -218,7 +218,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     multiple=True,
     metavar="TENSOR[=COLOUR]",
     help="Show a tensor and the paths from the root to it in a colour of its own; repeatable. Colours: "
-    f"{', '.join(CHOICES['colour'])}.",
+    f"{', '.join(COLOURS)}.",
 )
 @click.option(
     "--handout",
@@ -230,6 +230,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     metavar="FILE",
     help="Captions, titles and legends in other words: a TOML or JSON file. `inspect words` prints one.",
 )
+@click.option("--together", is_flag=True, help="Also draw all recorded calls in one figure: before, after each.")
 @click.option("--transparent", is_flag=True, help="Leave out the ground of svg and png.")
 @click.option(
     "--order",
@@ -384,7 +385,7 @@ def _printing(action: Callable[[], Any]) -> Any:
 def _options(parameters: dict[str, Any]) -> Options:
     return Options(
         WatchOptions(
-            parameters["backward"],
+            parameters["backward"] or ("all" if parameters["together"] else None),
             parameters["watch"],
             parameters["stop"],
             parameters["record"],
@@ -423,6 +424,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
         plot=parameters["plot"],
         timeline=parameters["timeline"],
         transparent=parameters["transparent"],
+        together=parameters["together"],
     )
 
 

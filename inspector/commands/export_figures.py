@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from inspector.export import WRITERS, write_graph, write_scenes
 from inspector.export.formats import write_torchviz
 from inspector.figure import Figure, draw, frames
 from inspector.figure.script_title import script_title
+from inspector.figure.together import draw_together
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
@@ -70,6 +71,31 @@ def write_pictures(
                 raise with_path(error, path) from error
             files.append(path)
     return Written(files, [*drawn.remarks, *remarks])
+
+
+def write_together(
+    calls: Sequence[BackwardCall], destination: Destination, options: DrawOptions
+) -> Written:
+    """Draw several calls in one figure, in each format that holds pictures.
+
+    Raises the errors of `write_pictures`.
+    """
+    _, telling = _source(calls[0].graph, options)
+    named = [(call.graph, _code(call) or "backward()") for call in calls]
+    figure = draw_together(named, options.figure, depth=options.depth, telling=telling)
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    files, ground = list[Path](), not options.transparent
+    for format in destination.formats:
+        holds = WRITERS[format].holds
+        if holds in ("graph", "page", "original"):
+            continue
+        path = destination.file or destination.folder / f"together{WRITERS[format].suffix}"
+        scenes = list(figure.panels.values()) if holds == "moments" else [figure.scene]
+        write_bytes_atomically(
+            path, write_scenes(format, scenes, theme=options.theme, text=options.text, ground=ground)
+        )
+        files.append(path)
+    return Written(files, list(figure.remarks))
 
 
 def write_timeline(report: Report, destination: Destination, options: DrawOptions) -> Written:

@@ -28,7 +28,7 @@ class DrawOptions:
     theme: of the pictures; a page follows the reader's system unless it is dark.
     telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
     the graph; None if unknown. plot: also draw curves with tangents. timeline: draw only the timeline of a saved
-    report. transparent: no ground in svg and png.
+    report. together: also draw all these calls in one figure. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
@@ -40,6 +40,7 @@ class DrawOptions:
     plot: bool = False
     timeline: bool = False
     transparent: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,12 @@ def _arguments(options: Options) -> list[str]:
     arguments = ["--theme", look.theme, "--text", look.text, "--depth", str(look.depth)]
     arguments += _figure_arguments(look.figure)
     arguments += _telling_arguments(look.telling)
-    flags = (("--plot", look.plot), ("--timeline", look.timeline), ("--transparent", look.transparent))
+    flags = (
+        ("--plot", look.plot),
+        ("--timeline", look.timeline),
+        ("--transparent", look.transparent),
+        ("--together", look.together),
+    )
     arguments += [flag for flag, is_on in flags if is_on]
     if look.folder is not None:
         arguments += ["--folder", str(look.folder)]

@@ -21,7 +21,7 @@ from inspector.figure.choose_style import (
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.handout import handed, handed_out
 from inspector.figure.layout_problem import fit_plans, make_problem
-from inspector.figure.reveal import forward_turns, hidden_after, moment_of, without_nodes
+from inspector.figure.reveal import FORWARD, forward_turns, hidden_after, moment_of, without_nodes
 from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
@@ -33,7 +33,7 @@ from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
-from inspector.options.choices import Depth, Direction, Order
+from inspector.options.choices import Depth, Direction, Handout, Order
 from inspector.options.figure_options import FigureOptions
 from inspector.options.telling import PLAIN, Telling
 from inspector.scene import Panel, Scene
@@ -53,6 +53,8 @@ _FURTHER = (3, 2, 1)
 _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
 """Maximum boxes to try if no depth is small enough: neighbours are merged."""
 
+_MOST_ON_HALF_A_SLIDE = 14
+"""Boxes of a panel for which half a slide is tried."""
 _HOPELESS = 8.0
 """Width, in canvases, above which a figure is folded in any case."""
 
@@ -115,13 +117,29 @@ def draw(
         )
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
-    both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    both: Sequence[Panel] = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     table = gradient_table(whole.whole if isinstance(whole, FoldedGraph) else whole)
+    if look.canvas == "16:9" and len(both) == 2:
+        both = _on_one_slide(plans, look, telling.handout) or both
     figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _on_one_slide(
+    plans: Callable[[FigureOptions], list[Plan]], look: FigureOptions, handout: Handout | None
+) -> Sequence[Panel]:
+    """The panels before and after, each in half a slide; none if more than the legend were left out for that."""
+
+    def bare(look: FigureOptions) -> list[Plan]:
+        return [replace(plan, legend=()) for plan in plans(look)]
+
+    if any(len(plan.boxes) > _MOST_ON_HALF_A_SLIDE for plan in bare(look)):
+        return ()
+    fitted = handed(fit(bare, look, "half", place_plans), handout)
+    return () if fitted.needs or fitted.remark else fitted.panels
 
 
 def _with_boxes_that_fit(
@@ -170,8 +188,8 @@ def _figure(
     remarks: tuple[str, ...],
 ) -> Figure:
     """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
-    alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
-    return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
+    alone = {panel.id: scene_of([panel], title_of([panel.id]), table) for panel in fitted.panels}
+    return Figure(scene_of(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
 def _draw_smaller(
@@ -271,7 +289,10 @@ def frames(
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
     fitted = _revealed(handed(fitted, telling.handout), shown, found)
-    title_of = partial(figure_title, whole, code)
+
+    def title_of(moments: Sequence[str]) -> str:
+        return figure_title(whole, "" if moments[-1].startswith(FORWARD) else code, moments)
+
     figure = _figure(fitted, fitted.panels[-1:], title_of, gradient_table(whole), remarks)
     return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
 
@@ -354,7 +375,7 @@ def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
 # ---- Scenes -----------------------------------------------------------------------------------------------
 
 
-def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
+def scene_of(panels: Sequence[Panel], title: str, description: str) -> Scene:
     """Panels of one size, one below the other; those taller than wide side by side."""
     width, height = panels[0].area.width, panels[0].area.height
     dx, dy = (width, 0.0) if height > width else (0.0, height)

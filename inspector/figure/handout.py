@@ -22,6 +22,7 @@ _NUMBER = re.compile(
     r"(?:\d+(?:\.\d+)?(?:e[\N{MINUS SIGN}+-]?\d+)?|nan|inf)(?![\w\N{MULTIPLICATION SIGN}]|\.\d)"
 )
 """A number that stands alone: not the 2 of `2x`, of `v2` or of a shape."""
+_BETWEEN_TERMS = re.compile(r"( (?:[=\N{MIDDLE DOT}]|\N{RIGHTWARDS ARROW}) |, )")
 _SHAPE = re.compile(r"^(?:float|bfloat|complex|int|uint|bool)\w*\[")
 _SOUGHT = {"gradient", "value"}
 
@@ -91,4 +92,12 @@ def _words(words: StyledText, kind: Handout) -> StyledText:
         return words
     if kind == "solution":
         return replace(words, ink=SOLUTION)
-    return replace(words, text=_NUMBER.sub(BLANK, words.text))
+    if words.ink not in _SOUGHT:  # a sentence
+        return replace(words, text=_NUMBER.sub(BLANK, words.text))
+    terms = re.split(_BETWEEN_TERMS, words.text)
+    return replace(words, text="".join(_NUMBER.sub(BLANK, one) if _is_number(one) else one for one in terms))
+
+
+def _is_number(term: str) -> bool:
+    """Whether a term is a number to be found, not part of a formula such as `1 + x`."""
+    return all(_NUMBER.fullmatch(piece.rpartition(" ")[2].strip("()[]")) for piece in term.split(" + "))

@@ -57,7 +57,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "fail_on": FAIL_ON,
     "annotate": ANNOTATIONS,
     "handout": HANDOUTS,
-    "colour": COLOURS,
 }
 """Option -> its valid values. The formats are the keys of `inspector.export.WRITERS`."""
 

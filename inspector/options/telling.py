@@ -50,7 +50,7 @@ def read_highlights(wanted: tuple[str, ...]) -> tuple[Highlight, ...]:
         if not name:
             raise ValueError("--highlight: expected a tensor, as in --highlight u or --highlight u=teal")
         if colour:
-            check_choice("colour", colour)
+            check_choice("colour", colour, COLOURS)
     taken = {colour for _, colour in named}
     free = [colour for colour in COLOURS if colour not in taken] or list(COLOURS)
     found, turn = [], 0

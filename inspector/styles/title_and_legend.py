@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from inspector.typography import format_number
 
 LONGEST_CODE = 48
 """Characters of code that a title repeats."""
+_LONGEST_CALL = 32
 _MOST_ALIASES = 6
 _ORDERS: dict[Order, str] = {
     "engine": "execution order",
@@ -31,8 +33,17 @@ def title(subject: Subject) -> tuple[StyledText, ...]:
     if subject.call:
         ink = "gradient" if subject.ran else "quiet"
         words.append(StyledText(subject.moment, ink, "bold", TITLE_SIZE))
-        words.append(StyledText(plain_text(subject.call), ink, "mono", TITLE_SIZE))
+        words.append(StyledText(_short_call(plain_text(subject.call)), ink, "mono", TITLE_SIZE))
     return tuple(words)
+
+
+def _short_call(call: str) -> str:
+    """The call; without what it is assigned to and its arguments if it is long."""
+    if len(call) <= _LONGEST_CALL:
+        return call
+    number, colon, code = call.rpartition(": ")
+    shown = re.sub(r"^[\w\s,()\[\]]+(?<![=!<>])=(?!=)\s*", "", code)
+    return f"{number}{colon}{re.sub(r'[(].*[)]$', '(…)', shown)}"
 
 
 def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
