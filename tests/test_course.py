@@ -1,4 +1,4 @@
-"""The course of the gallery: each script runs as it is, and one slide holds its figure."""
+"""The course of the gallery: each script runs as it is, and one slide holds its circuit, whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import io
 import runpy
 
+import geometry
 import pytest
 import torch
 from running import GALLERY
@@ -26,8 +27,12 @@ def test_a_script_of_the_course_fits_a_slide(script):
     with inspector.record() as recording, contextlib.redirect_stdout(io.StringIO()):
         space = runpy.run_path(str(script), run_name="__main__")
     call = recording.calls[-1]
-    figure = draw(call.graph, FigureOptions(canvas="16:9"), call=call.location["code"])
-    assert {(panel.width, panel.height) for panel in figure.panels.values()} == {SLIDE}
+    figure = draw(call.graph, FigureOptions(style="circuit", canvas="16:9"), call=call.location["code"])
+    for scene in figure.panels.values():
+        assert (scene.width, scene.height) == SLIDE
+        assert geometry.problems(scene) == []
+        shown = {box.id.partition(".")[0] for box in scene.panels[0].boxes}
+        assert {key for key, node in call.graph.functions() if not node["is_leaf"]} <= shown, "none is folded away"
     if call.graph.error is None:
         _agree(call.graph, space)
 
