@@ -27,8 +27,12 @@ from inspector.report import BackwardCall, Report
 from inspector.report.originals import NOT_TAKEN, Original
 from inspector.scene import Scene
 from inspector.styles.code_lines import listed_file
+from inspector.typography import pluralize
 from inspector.util.atomic_write import write_bytes_atomically
 from inspector.util.os_errors import with_path
+
+_MOST_NAMED = 8
+"""Keys of missing words that a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +245,12 @@ class _Drawn:
 
 
 def _missing(words: Words) -> str:
-    """Which texts a file of words leaves out; empty if none."""
+    """How many texts a file of words leaves out, and which; empty if none."""
     if words.path is None or not words.missing:
         return ""
-    return f"{words.path.name} has no text for {', '.join(words.missing)}: these are in English"
+    named = ", ".join(words.missing[:_MOST_NAMED]) + (", …" if len(words.missing) > _MOST_NAMED else "")
+    count = pluralize(len(words.missing), "text")
+    return f"{words.path.name} lacks {count} ({named}), shown in English; inspect words prints all"
 
 
 _Scenes = Callable[[_Drawn], list[Scene]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -120,7 +121,9 @@ def with_words(plan: Plan, words: Words) -> Plan:
 
 
 def _caption(text: str) -> tuple[StyledText, ...]:
-    return (StyledText(text, "ink"),) if text else ()
+    """A caption as a note. A line does not break inside of `2 · 1 = 2`."""
+    whole = re.sub(" ([=\N{MIDDLE DOT}]) ", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)
+    return (StyledText(whole, "ink"),) if text else ()
 
 
 def _step_moment(number: int) -> str:

@@ -22,7 +22,14 @@ from inspector.graph.values import Value, is_number, is_unknown
 from inspector.options.words import Words
 from inspector.styles.operations import inputs_of, operation
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import AGREEMENT, gradient_text, matrix_rows, plain_text, value_inline
+from inspector.styles.value_text import (
+    AGREEMENT,
+    derivative_text,
+    gradient_text,
+    matrix_rows,
+    plain_text,
+    value_inline,
+)
 from inspector.typography import format_number
 from inspector.typography.number_format import factor_text
 
@@ -43,7 +50,13 @@ class _Part:
     gradient: Value
     text: str  # of the gradient; empty if it is unknown
     factor: float | None  # the local derivative, if it times what arrived is the gradient
+    symbol: str  # the same with its formula, `2x = 4`; empty if that is not known
     upstream: Value
+
+    @property
+    def slope(self) -> str:
+        """`2x = 4`, or the number alone."""
+        return self.symbol or ("" if self.factor is None else format_number(self.factor))
 
     @property
     def product(self) -> str:
@@ -204,7 +217,8 @@ class Captions:
             return self.words.say("stops", function=function, name=first.name)
         if first.factor == 1 and is_kind(node["name"], NodeKind.RECTIFIES, NodeKind.CLAMPS, NodeKind.MASKS):
             return self.words.say("passes", function=function, gradient=first.text)
-        return self.words.say("chain", function=function, product=first.product, name=first.name)
+        parts_of = {"product": first.product, "name": first.name}
+        return self.words.say("chain", function=function, slope=first.slope, **parts_of)
 
     def _of_tensors(self, function: str, node: FunctionRow, parts: Sequence[_Part]) -> str:
         """Of functions of vectors and matrices, by what they do; else an empty text."""
@@ -239,7 +253,8 @@ class Captions:
         if _is_real(value) and _is_real(upstream) and _is_real(gradient) and _close(value * upstream, gradient):
             factor = value
         text = self._gradient(gradient)
-        return _Part(self._name(target, edge["input_nr"]), gradient, text, factor, upstream)
+        symbol = derivative_text(gradient, local, upstream)
+        return _Part(self._name(target, edge["input_nr"]), gradient, text, factor, symbol, upstream)
 
     def _edges(self, identifier: str) -> Iterator[tuple[str, NextEdge]]:
         edges = self.graph.network.out_edges(identifier, data=True)
