@@ -9,12 +9,19 @@ import graphs
 import pytest
 from pictured import panel_texts
 
+from inspector.cli import _options, _parameters
+from inspector.commands.export_figures import write_pictures
+from inspector.commands.options import Destination, DrawOptions, OptionError
+from inspector.commands.render_subprocess import _arguments
 from inspector.figure import draw, frames
 from inspector.figure.handout import BLANK
 from inspector.figure.script_title import script_title
+from inspector.graph import unknown
 from inspector.options import FigureOptions, Telling
 from inspector.options.choices import COLOURS
 from inspector.options.telling import Highlight, read_highlights
+from inspector.options.words import WORDS, read_words
+from inspector.report import BackwardCall
 from inspector.scene import Panel
 from inspector.styles.paths import PathError
 
@@ -142,3 +149,42 @@ def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
     code = graph.tensor(graph.roots[0])["source"]["code"]
     assert code in set(panel_texts(draw(graph).panels["after"].panels[0]))
     assert code not in set(panel_texts(named))
+
+
+# ---- the command ------------------------------------------------------------------------------------------
+
+
+def parsed(*arguments: str) -> Telling:
+    return _options(_parameters([*arguments, "script.py"])).draw.telling
+
+
+def test_the_options_of_the_command_reach_the_process_that_draws(tmp_path) -> None:
+    words = tmp_path / "de.json"
+    words.write_text('{"step": "Schritt {number}"}', "utf-8")
+    asked = ("--reveal", "--order", "textbook", "--highlight", "u", "--highlight", "v=pink", "--handout", "blanks")
+    options = _options(_parameters([*asked, "--words", str(words), "--transparent", "--together", "script.py"]))
+    told = options.draw.telling
+    assert (told.frames, told.reveal, told.order, told.handout) == (True, True, "textbook", "blanks")
+    assert told.highlights == (Highlight("u", "teal"), Highlight("v", "pink"))
+    assert told.words.say("step", number=3, count=5) == "Schritt 3"
+    assert options.watch.backward == "all", "those that are shown together"
+    again = _options(_parameters([*_arguments(options), "report.json"])).draw
+    assert (again.telling, again.transparent, again.together) == (told, True, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--highlight", "u=mauve"), ("--words", "none.toml"), ("--words", "x.yaml")]
+)
+def test_what_cannot_be_used_is_told_before_the_script_runs(arguments) -> None:
+    with pytest.raises(OptionError, match=r"choose from: teal|cannot read none.toml|cannot read x.yaml"):
+        parsed(*arguments)
+
+
+def test_a_note_names_the_words_that_a_file_lacks(tmp_path) -> None:
+    path = tmp_path / "de.json"
+    path.write_text('{"step": "Schritt {number}"}', "utf-8")
+    call = BackwardCall(1, unknown("not asked"), graphs.square())
+    look = DrawOptions(telling=Telling(words=read_words(path)))
+    written = write_pictures(call, Destination(tmp_path / "out", None, ("dot",)), look)
+    (note,) = written.remarks
+    assert note.startswith(f"de.json lacks {len(WORDS) - 1} texts (moment-before, moment-after, steps, ")
