@@ -105,6 +105,33 @@ def test_vectors_and_matrices(x: torch.Tensor) -> None:
     )
 
 
+def test_several_outputs_have_their_own_names() -> None:
+    v = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with inspector.record() as recording:
+        a, b, c = v
+        y = a * b + c
+        y.backward()
+    said = captions(recording.calls[0].graph, reveal=True)
+    assert said["forward-01"] == "a, b, c = unbind(v) = [1, 2, 3]"
+    assert said["forward-02"] == "1·2 = 2"
+    assert "unbind only rearranges numbers, so the gradient is rearranged back: v gets [2, 1, 1]." in said.values()
+
+
+def test_what_is_left_out_gets_zero() -> None:
+    v = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    assert "select took some of the numbers" in steps(v[1] * 2)
+    assert "the others get 0: v gets [0, 2, 0]." in steps(v[1] * 2)
+
+
+def test_a_gradient_that_backward_is_given() -> None:
+    v = torch.tensor([1.0, 2.0], requires_grad=True)
+    with inspector.record() as recording:
+        y = v * 3
+        y.backward(torch.tensor([1.0, 10.0]))
+    said = captions(recording.calls[0].graph)
+    assert said["step-01"].startswith("It begins at y: the gradient of y is [1, 10].")
+
+
 class _Twice(torch.autograd.Function):
     @staticmethod
     def forward(ctx, value):

@@ -20,7 +20,7 @@ from inspector.graph.topology import topology_of
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_unknown
 from inspector.options.words import Words
-from inspector.styles.operations import inputs_of, operation
+from inspector.styles.operations import operation
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import (
     AGREEMENT,
@@ -101,12 +101,12 @@ class Captions:
         """A step of the forward: `y = 3·2 = 6`."""
         formula = operation(self.graph, identifier).formula
         in_brackets = formula.endswith(")")
-        for slot, source in enumerate(inputs_of(self.graph, identifier)):
-            formula = formula.replace(f"{{{slot}}}", self._operand(source, in_brackets))
+        for slot, (source, edge) in enumerate(self._edges(identifier)):
+            formula = formula.replace(f"{{{slot}}}", self._operand(source, edge["input_nr"], in_brackets))
         data = self.graph.function(identifier)["before"]["data"]
         value = "?" if is_unknown(data) else value_inline(data, "", ())
-        tensor = topology_of(self.graph).outputs.get((identifier, 0))
-        name = plain_text(self.graph.tensor(tensor)["name"] or "") if tensor else ""
+        made = [self.graph.tensor(tensor)["name"] for tensor in topology_of(self.graph).made.get(identifier, ())]
+        name = _listed([plain_text(one) for one in made if one])
         if formula == value:  # of a minus sign
             name, formula = "", self._name(identifier)
         key = "forward" if name else "forward-unnamed"
@@ -142,9 +142,9 @@ class Captions:
         makers = topology_of(self.graph).makers
         for root in dict.fromkeys(self.graph.roots):
             if root in makers and makers[root][0] == identifier:
-                seed = self.graph.tensor(root).get("seed", 1.0)
-                if is_number(seed):
-                    yield self.words.say("begins", name=self._name(identifier), gradient=format_number(seed))
+                seed = self._gradient(self.graph.tensor(root).get("seed", 1.0))
+                if seed:
+                    yield self.words.say("begins", name=self._name(identifier), gradient=seed)
 
     def _arriving(self, identifier: str) -> Iterator[str]:
         """Several gradients that are added."""
@@ -234,11 +234,13 @@ class Captions:
         arrived = node["gradient"]
         if op in _AVERAGES and _is_real(arrived) and count and _is_constant(parts[0].gradient, arrived / count):
             return self.words.say("averages", count=count, gradients=gradients)
-        if is_kind(name, NodeKind.REARRANGES):
+        arrived_count = len(_numbers(node["gradient"]))
+        selects = is_kind(name, NodeKind.SELECTS) and is_kind(name, NodeKind.CHOOSES)
+        if is_kind(name, NodeKind.REARRANGES) or (selects and 0 < arrived_count == count):
             return self.words.say("rearranges", function=function, gradients=gradients)
         if is_kind(name, NodeKind.COVERS):
             return self.words.say("copies", function=function, gradients=gradients)
-        if is_kind(name, NodeKind.SELECTS) and is_kind(name, NodeKind.CHOOSES):
+        if selects and 0 < arrived_count < count:
             return self.words.say("selects", function=function, gradients=gradients)
         return ""
 
@@ -263,8 +265,8 @@ class Captions:
 
     def _called(self, identifier: str, node: FunctionRow) -> str:
         """What a function is called: its sign, or the name of torch."""
-        symbol = operation(self.graph, identifier).symbol
-        return symbol if symbol.isalpha() else _op(node["name"])
+        symbol, op = operation(self.graph, identifier).symbol, _op(node["name"])
+        return symbol if symbol.isalpha() and len(symbol) == 1 else op
 
     def _name(self, identifier: str, output: int = 0) -> str:
         """What the output of a function is called: by the script, by its code, or by the function."""
@@ -283,10 +285,12 @@ class Captions:
         norm = None if is_number(gradient) or is_unknown(gradient) else value_norm(gradient)
         return gradient_text(gradient) if norm is None else self.words.say("of-norm", norm=format_number(norm))
 
-    def _operand(self, identifier: str, in_brackets: bool) -> str:
+    def _operand(self, identifier: str, output: int, in_brackets: bool) -> str:
         """The value of an operand, or its name. in_brackets: whether the formula has brackets around it."""
-        data = self.graph.function(identifier)["before"]["data"]
-        text = factor_text(data) if _is_real(data) else self._name(identifier)
+        tensor = topology_of(self.graph).outputs.get((identifier, output))
+        row = self.graph.function(identifier) if tensor is None else self.graph.tensor(tensor)
+        data = row["before"]["data"]
+        text = factor_text(data) if _is_real(data) else self._name(identifier, output)
         if _is_real(data):
             return format_number(data) if in_brackets else text
         return text if in_brackets or text.isidentifier() else f"({text})"
