@@ -156,7 +156,7 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
 
 def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
-    assert frames(graph, depth=1).remarks == draw(graph, depth=1).remarks
+    assert set(draw(graph, depth=1).remarks) <= set(frames(graph, depth=1).remarks)
     assert "folded to depth" in frames(graph).remarks[0]
     assert len(frames(graph, FigureOptions(style="circuit"), depth="full").panels) == len(graph.steps) + 2
 
