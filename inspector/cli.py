@@ -23,6 +23,7 @@ from inspector.commands.options import (
     FORMATS,
     CheckOptions,
     DrawOptions,
+    FurtherFigures,
     OptionError,
     Options,
     WatchOptions,
@@ -421,10 +422,8 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
         telling=_telling(parameters),
         depth=parameters["depth"],
         folder=folder,
-        plot=parameters["plot"],
-        timeline=parameters["timeline"],
+        further=FurtherFigures(parameters["plot"], parameters["together"], parameters["timeline"]),
         transparent=parameters["transparent"],
-        together=parameters["together"],
     )
 
 

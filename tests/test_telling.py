@@ -169,7 +169,7 @@ def test_the_options_of_the_command_reach_the_process_that_draws(tmp_path) -> No
     assert told.words.say("step", number=3, count=5) == "Schritt 3"
     assert options.watch.backward == "all", "those that are shown together"
     again = _options(_parameters([*_arguments(options), "report.json"])).draw
-    assert (again.telling, again.transparent, again.together) == (told, True, True)
+    assert (again.telling, again.transparent, again.further.together) == (told, True, True)
 
 
 @pytest.mark.parametrize(

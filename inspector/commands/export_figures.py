@@ -239,7 +239,7 @@ class _Drawn:
         """The remarks of all figures drawn, without duplicates, and why a plot is missing."""
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
-        reason = why_no_plot(self.call.graph) if self.look.plot else None
+        reason = why_no_plot(self.call.graph) if self.look.further.plot else None
         words = _missing(self.look.telling.words)
         return list(dict.fromkeys([*remarks, *(one for one in (reason, words) if one)]))
 
@@ -261,7 +261,8 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
     """The files of a format, and the content of each."""
     call, options = drawn.call, drawn.look
     sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
-    plot = options.plot and WRITERS[format].holds not in ("graph", "page") and why_no_plot(call.graph) is None
+    has_plot = options.further.plot and WRITERS[format].holds not in ("graph", "page")
+    plot = has_plot and why_no_plot(call.graph) is None
     plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
     if destination.file is None:
         start = f"backward-{call.index}"

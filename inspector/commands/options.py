@@ -24,13 +24,25 @@ DEFAULT_BUDGET = 0.03
 
 
 @dataclass(frozen=True)
+class FurtherFigures:
+    """What to draw besides the figure of a call.
+
+    plot: curves with tangents. together: all these calls in one figure. timeline: of a saved report, in place of
+    all others.
+    """
+
+    plot: bool = False
+    together: bool = False
+    timeline: bool = False
+
+
+@dataclass(frozen=True)
 class DrawOptions:
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
     telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
-    the graph; None if unknown. plot: also draw curves with tangents. timeline: draw only the timeline of a saved
-    report. together: also draw all these calls in one figure. transparent: no ground in svg and png.
+    the graph; None if unknown. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
@@ -39,10 +51,8 @@ class DrawOptions:
     telling: Telling = field(default_factory=Telling)
     depth: Depth = "auto"
     folder: Path | None = None
-    plot: bool = False
-    timeline: bool = False
+    further: FurtherFigures = FurtherFigures()
     transparent: bool = False
-    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         with working(stderr_console(), "reading"):
             report = diagnose_report(load(path))
             mark_graph(report)
-        if options.draw.timeline:
+        if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
         calls = _selected(report, options)
         originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
-        together = options.draw.together and len(calls) > 1
+        together = options.draw.further.together and len(calls) > 1
         if together:
             status = _draw_together(calls, options, files)
         for call in () if together and options.destination.file else calls:

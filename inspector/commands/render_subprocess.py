@@ -83,10 +83,10 @@ def _arguments(options: Options) -> list[str]:
     arguments += _figure_arguments(look.figure)
     arguments += _telling_arguments(look.telling)
     flags = (
-        ("--plot", look.plot),
-        ("--timeline", look.timeline),
+        ("--plot", look.further.plot),
+        ("--timeline", look.further.timeline),
         ("--transparent", look.transparent),
-        ("--together", look.together),
+        ("--together", look.further.together),
     )
     arguments += [flag for flag, is_on in flags if is_on]
     if look.folder is not None:

@@ -289,12 +289,14 @@ def frames(
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
     fitted = _revealed(handed(fitted, telling.handout), shown, found)
-
-    def title_of(moments: Sequence[str]) -> str:
-        return figure_title(whole, "" if moments[-1].startswith(FORWARD) else code, moments)
-
+    title_of = partial(_title_of_frame, whole, code)
     figure = _figure(fitted, fitted.panels[-1:], title_of, gradient_table(whole), remarks)
     return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
+
+
+def _title_of_frame(graph: Graph, code: str, moments: Sequence[str]) -> str:
+    """The title; the forward has no call."""
+    return figure_title(graph, "" if moments[-1].startswith(FORWARD) else code, moments)
 
 
 def _revealed(fitted: FittedPanels, shown: Graph, found: Sequence[ReplayFrame]) -> FittedPanels:
