@@ -1,8 +1,8 @@
 """The user's names for tensors: variables, attributes, items, and parameters of modules.
 
 Names are looked up in the frames at the backward call, innermost first, then in the globals, and last among the
-arguments of functions, since the caller's name says more. No object is kept alive: the result maps the identity of a
-tensor to a text.
+arguments of functions, since the caller's name says more. No object is kept alive: the result maps the identity of
+a tensor to a text.
 """
 
 from __future__ import annotations
