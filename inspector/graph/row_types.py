@@ -107,6 +107,44 @@ class Local(TypedDict):
     value: Value
 
 
+_Pass = TypedDict(
+    "_Pass",
+    {
+        "pass": NotRequired[
+            Annotated[
+                int,
+                Meta(
+                    ge=0,
+                    description="Which of the tensors or numbers that the script bound to this name, counted in"
+                    " execution order from 1; 0 is what the name stood for before its first operation (the leaf or"
+                    " the constant that a loop starts from). Missing if the name stands for one thing only.",
+                ),
+            ]
+        ]
+    },
+)
+"""A call, since `pass` is a keyword."""
+
+
+class Constant(_Pass):
+    """An argument of an operation that needs no gradient."""
+
+    position: Count
+    """Its place among the operands of the operation, in the order of torch's signature: 0 is self. The Node says
+    which operation: `1 - y` is `rsub(y, 1)`, so the 1 has position 1."""
+    name: str | None
+    """The script's name for it; null for a number in the source, and for a tensor without a name."""
+    expression: NotRequired[str]
+    """The source text of one without a name, if it is more than a number."""
+    value: Value
+    """A number, or the content of a tensor."""
+    shape: NotRequired[Shape]
+    """Of a tensor; missing for a number."""
+    dtype: NotRequired[str]
+    tensor: NotRequired[Id]
+    """The tensor, if it is in the graph."""
+
+
 class FunctionRow(TypedDict):
     """One autograd Node."""
 
@@ -145,6 +183,12 @@ class FunctionRow(TypedDict):
     """The gradient that arrived for its output."""
     operands: NotRequired[list[Shape]]
     """The shapes of its two operands, if they were broadcast to a shape that neither has (full recording)."""
+    constants: NotRequired[list[Constant]]
+    """Its operands that need no gradient, by position. Missing if there are none, and if they were not seen (a
+    light recording, a custom Function)."""
+    slot_positions: NotRequired[list[Count]]
+    """For each slot of next_functions the position of its operand among all operands, constants included. Missing
+    if it has no constants and the k-th slot is the k-th operand, and if the order is unknown."""
     given: NotRequired[Given]
     """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
     the CPU)."""
@@ -172,7 +216,7 @@ class TensorFacts(TypedDict):
     version: Count | Unknown
 
 
-class TensorRow(TypedDict):
+class TensorRow(_Pass):
     """A leaf, a root, or a named, saved or recorded tensor."""
 
     kind: Literal["tensor"]
