@@ -6,6 +6,7 @@ text size; the canvas grows in proportion, and a remark says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -65,13 +66,18 @@ def fit_canvas(choices: Sequence[LayoutChoice], canvas: Canvas) -> FittedPanels:
     """
     nearest: list[tuple[float, Composed]] = []
     for remark, group in groupby(choices, key=lambda choice: choice.remark):
-        share, composed = max(_fitting(group, canvas), key=lambda pair: pair[0])
+        found = list(_fitting(group, canvas))
+        if not found:
+            continue
+        share, composed = max(found, key=lambda pair: pair[0])
         nearest.append((share, composed))
         if share >= _least(composed):
             drawn = [_centred(panel, share, SIZES[canvas]) for panel in composed.panels()]
             return FittedPanels(drawn, remark)
         if share < _HOPELESS:
             break
+    if not nearest:
+        return FittedPanels([], needs=(math.inf, math.inf))
     share, composed = nearest[0]
     least = _least(composed)
     width, height = (side * least / share for side in SIZES[canvas])

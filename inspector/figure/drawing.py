@@ -27,6 +27,7 @@ from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
+from inspector.layout.circuit import place_circuit
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
@@ -36,6 +37,8 @@ from inspector.options.figure_options import FigureOptions
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
+from inspector.styles.plan import CircuitPlan
+from inspector.styles.table import Density
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -93,8 +96,8 @@ def draw(
     moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
-    def plans(look: FigureOptions) -> list[Plan]:
-        return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        return [FramePlans(look, code, script, density).plan(graph, moment) for moment in moments]
 
     redraw = partial(draw, call=call, title=title, script=script)
     try:
@@ -238,7 +241,8 @@ def frames(
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
-    shown, look = choose_style(graph, look or FigureOptions(), depth)
+    look = look or FigureOptions()
+    shown, look = choose_style(graph, replace(look, canvas=look.canvas or "16:9"), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = replay_frames(shown, MOST_FRAMES)
 
@@ -246,14 +250,16 @@ def frames(
         partly = after_steps(whole, count)
         return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
-    def plans(look: FigureOptions) -> list[Plan]:
-        return list(FramePlans(look, code, script).steps(shown, found, at))
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        return list(FramePlans(look, code, script, density).steps(shown, found, at))
+
+    def first(look: FigureOptions, density: Density | None) -> list[Plan]:
+        return [FramePlans(look, code, script, density).plan(shown, moment)]
 
     redraw = partial(frames, call=call, order=order, script=script)
-    look = replace(look, canvas=look.canvas or "16:9")
     moment: Moment = "after" if shown.ran else "before"
     # A single frame is tried first: if it is too large, all frames are.
-    for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
+    for some in (first, plans):
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
@@ -277,6 +283,8 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
     if count <= MOST_BOXES_IN_PROCESS:
+        if isinstance(plans[0], CircuitPlan):
+            return plans, place_circuit(problem, [one.hosts for one in plans[0].passes]), problem
         return plans, place(problem), problem
     whole = replace(problem, spacing=replace(spacing, rows=1))
     return plans, place_segments(whole, _part_placed), whole

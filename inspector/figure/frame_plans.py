@@ -18,16 +18,21 @@ from inspector.styles.code_lines import make_listing
 from inspector.styles.paths import find_paths
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
+from inspector.styles.table import Density, find_style
 from inspector.styles.value_text import plain_text, value_inline
 
 
 @dataclass(frozen=True, slots=True)
 class FramePlans:
-    """The plans of a figure. call: the code of the backward call. script: the source of the script."""
+    """The plans of a figure.
+
+    call: the code of the backward call. script: the source of the script. density: a denser way to draw the style.
+    """
 
     look: FigureOptions
     call: str = ""
     script: str | None = None
+    density: Density | None = None
 
     def plan(
         self, graph: Graph, moment: Moment, current: Sequence[str] = (), final: Graph | None = None
@@ -36,11 +41,9 @@ class FramePlans:
 
         Raises ValueError for an unknown style, and PathError for an unknown path.
         """
-        from inspector.styles import find_style  # the table of styles, which this module is a part of
-
         style = find_style(self.look.style)
         subject = Subject(graph, moment, self.call, self.look, style.arrows, final)
-        plan = with_math_names(style.plan(subject), graph)
+        plan = with_math_names((self.density or style).plan(subject), graph)
         if self.look.path:
             plan = highlight_paths(plan, find_paths(graph, self.look.path))
         plan = highlight_affected(plan, graph)

@@ -1,0 +1,46 @@
+# ruff: noqa: RUF002 (the signs are those of figures)
+"""The lines below a compact circuit: the gradient of a leaf as the sum over its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.graph.values import Value, is_number
+from inspector.styles.circuit_model import Circuit, shown_name
+from inspector.styles.plan import StyledText
+from inspector.styles.value_text import agree
+from inspector.typography import format_number
+from inspector.typography.number_format import MINUS
+
+_MOST_SUMMANDS = 6
+
+
+def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
+    """`∂L/∂w = 0 + (−0.049) + (−0.02) = −0.069` and `w = 0.9` for every leaf that several gates read."""
+    graph = circuit.subject.graph
+    roots = list(dict.fromkeys(graph.roots))
+    root = shown_name(graph.tensor(roots[0])) if len(roots) == 1 else ""
+    for output, users in circuit.users.items():
+        leaf = circuit.subject.topology.leaves.get(output[0])
+        if leaf is None or len(users) < 2:
+            continue
+        tensor = graph.tensor(leaf)
+        name, value = shown_name(tensor) or "leaf", tensor[circuit.subject.moment]["data"]
+        shown = format_number(value, circuit.digits) if is_number(value) else ""
+        parts = [operand.gradient for operand in users]
+        total = _written_sum(parts, tensor["gradient"], circuit.digits) if circuit.subject.ran else ""
+        if total:
+            yield StyledText(f"∂{root or 'out'}/∂{name} = {total}", "gradient", "bold")
+        if shown:
+            yield StyledText(f"{name} = {shown}", "value", "bold")
+
+
+def _written_sum(parts: list[Value], total: Value, digits: int) -> str:
+    """`0 + (−0.049) = −0.049`, if the parts are numbers that add up to the total."""
+    if not all(map(is_number, (*parts, total))) or not agree(sum(parts), total):
+        return ""
+    texts = [format_number(part, digits) for part in parts]
+    texts = [texts[0], *(f"({text})" if text.startswith(MINUS) else text for text in texts[1:])]
+    if len(texts) > _MOST_SUMMANDS:
+        texts = [*texts[: _MOST_SUMMANDS - 1], "…"]
+    return f"{' + '.join(texts)} = {format_number(total, digits)}"
