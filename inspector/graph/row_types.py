@@ -199,7 +199,7 @@ class FunctionRow(TypedDict):
     """The name that local derivatives use for its output, if that has no name and a long expression."""
 
 
-class Naming(TypedDict):
+class Naming(_Pass):
     """The name of a tensor."""
 
     name: str | None

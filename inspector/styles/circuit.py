@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.row_types import NextEdge
+from inspector.graph.tensor_names import numbered_name
 from inspector.styles import title_and_legend
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
@@ -83,8 +84,8 @@ def _names(circuit: _Circuit) -> list[PlannedBox]:
 
 
 def _name(subject: Subject, identifier: str) -> PlannedBox:
-    tensor = subject.graph[identifier]
-    words = StyledText(plain_text(tensor["name"] or "") or "out", "ink", "bold", NAME_SIZE)
+    tensor = subject.graph.tensor(identifier)
+    words = StyledText(plain_text(numbered_name(tensor) or "") or "out", "ink", "bold", NAME_SIZE)
     return PlannedBox(identifier, "name", (words,))
 
 
@@ -203,7 +204,7 @@ def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False)
     tensor = subject.graph.tensor(identifier)
     text = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
-    shown = f"{plain_text(tensor['name'] or '')} = {text}" if between else text
+    shown = f"{plain_text(numbered_name(tensor) or '')} = {text}" if between else text
     return (StyledText(shown, "value", "medium"),)
 
 
