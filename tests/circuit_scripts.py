@@ -1,5 +1,6 @@
 """Scripts of a first course, for tests of figures on slides: functions that compute and return a root."""
 
+# ruff: noqa: RET504 (the name of the root stands in its figure)
 from __future__ import annotations
 
 import torch

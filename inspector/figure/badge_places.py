@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from inspector.layout.problem import Placement, Problem
 from inspector.scene.scene import Point, Rectangle
-from inspector.scene.splines import sampled, straight
+from inspector.scene.splines import pieces, straight
 from inspector.styles.plan import Plan, PlannedBox
 
-_REACH = 15.0
-"""Half the side of a badge: it keeps its size when a figure is scaled down."""
+_REACHES = (15.0, 12.0)
+"""Half the side of a badge, with room for a figure that is scaled down, and without."""
 _WIRE = 1.0
-_BEYOND, _LEAST = 6.5, 16.0
-"""Distance of the middle of a badge from the side of its gate, and the least half height of a gate."""
+_NEAR = 60.0
+"""Distance up to which something can be in the way."""
+_BEYOND, _BESIDE, _LEAST = 6.5, 9.0, 16.0
+"""Distance of the middle of a badge from the top and the side of its gate, and the least half height of a gate."""
 _PLACES = (
     *((0.72, -1.0), (0.0, -1.0), (0.0, 1.0), (-1.0, -0.72)),
     *((-1.0, 0.72), (0.72, 1.0), (-0.72, -1.0), (-0.72, 1.0)),
@@ -34,19 +35,28 @@ def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) 
 
 def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> Point:
     """The first clear place, or the one with the least in its way."""
+    near = area.grown(_NEAR)
+    others = [other for owner, other in obstacles if owner != box.id and near.overlaps(other)]
+    covered: list[tuple[float, Point]] = []
+    for reach in _REACHES:
+        covered = [(_covered(center, reach, others), center) for center in _centers(area)]
+        clear = next((center for share, center in covered if not share), None)
+        if clear is not None:
+            return clear
+    return min(covered, key=lambda pair: pair[0])[1]
+
+
+def _centers(area: Rectangle) -> Iterator[Point]:
     x, y = area.center
-    best: tuple[float, Point] | None = None
+    high = max(area.height / 2, _LEAST) + _BEYOND
     for across, down in _PLACES:
-        wide, high = area.width / 2 + _BEYOND, max(area.height / 2, _LEAST) + _BEYOND
-        center = x + across * (wide if abs(across) == 1.0 else wide - _BEYOND), y + down * high
-        badge = Rectangle(center[0] - _REACH, center[1] - _REACH, 2 * _REACH, 2 * _REACH)
-        covered = sum(_common(badge, other) for owner, other in obstacles if owner != box.id)
-        if not covered:
-            return center
-        if best is None or covered < best[0]:
-            best = covered, center
-    assert best is not None
-    return best[1]
+        yield x + across * (area.width / 2 + (_BESIDE if abs(across) == 1.0 else 0.0)), y + down * high
+
+
+def _covered(center: Point, reach: float, obstacles: Sequence[Rectangle]) -> float:
+    """How much a badge at a place would cover."""
+    badge = Rectangle(center[0] - reach, center[1] - reach, 2 * reach, 2 * reach)
+    return sum(_common(badge, other) for other in obstacles)
 
 
 def _common(one: Rectangle, other: Rectangle) -> float:
@@ -64,5 +74,4 @@ def _obstacles(placement: Placement, problem: Problem) -> Iterator[tuple[str, Re
     ends = [(placement.boxes[chip].center, placement.boxes[host].center) for chip, host in problem.hanging.items()]
     links = [straight(*pair) for pair in ends]
     for points in (*placement.wires.values(), *links):
-        for (x, y), (to_x, to_y) in pairwise(sampled(points, 8)):
-            yield "", Rectangle(min(x, to_x), min(y, to_y), abs(to_x - x), abs(to_y - y)).grown(_WIRE)
+        yield from (("", piece) for piece in pieces(points, _WIRE))

@@ -41,7 +41,7 @@ _SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
 _ROWS = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
 _MOST_ROOM = 4.0
 """Width, in canvases, up to which a figure is split into rows."""
-_DENSE = ((CLOSE, 0.0), (TIGHT, 0.0))
+_DENSE = ((CLOSE, 0.0), (TIGHT, 0.4))
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
@@ -105,8 +105,9 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
 
     dense = list(_denser(look))
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    for stage in (dense, [] if look.direction else map(_turned, dense)) if whole.needs else ():
-        found = fit_canvas(choices(stage, _DENSE), canvas)
+    turned = [] if look.direction else [_turned(shown) for shown in dense[1:-1]]
+    for stage in (dense, turned) if whole.needs else ():
+        found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
         if found.needs is None:
             return found
     if whole.needs is None or whole.needs[0] > _MOST_ROOM * SIZES[canvas][0]:

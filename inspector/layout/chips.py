@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from inspector.layout.problem import Placement, Problem, Size
-from inspector.scene.scene import Point, Rectangle
-from inspector.scene.splines import sampled, straight
+from inspector.scene.scene import Rectangle
+from inspector.scene.splines import pieces, straight
 
 _NEAREST = 31.0
 """Distance from a gate to its chip, with room for an arrowhead."""
@@ -23,11 +22,10 @@ _SIDEWAYS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0, 1.3, -1.3)
 _DETOUR = 1.5
 """Cost of a point sideways, in points of distance."""
 _CLEARANCE = 7.0
-_NARROW, _MORE = 2.0, 21.0
+_NARROW, _MORE = 2.0, 31.0
 """The width that stands for a chip, and what its height takes in addition."""
 _LINK = 3.0
 """Half the width that a link keeps clear."""
-_SAMPLES = 8
 
 
 def without_chips(problem: Problem, roomy: Collection[str], kept: Collection[str]) -> Problem:
@@ -77,17 +75,15 @@ def _obstacles(placement: Placement) -> Iterator[Rectangle]:
     yield from placement.boxes.values()
     yield from (area for area in (*placement.labels.values(), *placement.below.values()) if area.width)
     for points in placement.wires.values():
-        yield from _pieces(list(sampled(points, _SAMPLES)), 1.0)
-
-
-def _pieces(run: Sequence[Point], margin: float) -> Iterator[Rectangle]:
-    """The areas of the pieces of a line."""
-    for (x, y), (to_x, to_y) in pairwise(run):
-        yield Rectangle(min(x, to_x), min(y, to_y), abs(to_x - x), abs(to_y - y)).grown(margin)
+        yield from pieces(points, 1.0)
 
 
 def _place(gate: Rectangle, size: Size, upper: bool, obstacles: Sequence[Rectangle]) -> Rectangle | None:
     """The clear place with the least cost, above the gate or below it."""
+    wide, high = size[0] * (0.5 + max(_SIDEWAYS)) + _CLEARANCE, _FARTHEST + size[1] + _CLEARANCE
+    x, _ = gate.center
+    near = Rectangle(x - wide, gate.y - high, 2 * wide, gate.height + 2 * high)
+    obstacles = [area for area in obstacles if area.overlaps(near)]
     best: tuple[float, Rectangle] | None = None
     for above in (upper, not upper):
         for share in _SIDEWAYS:
@@ -122,4 +118,4 @@ def _link(gate: Rectangle, chip: Rectangle) -> list[Rectangle]:
     above = chip.y < gate.y
     start = chip.center[0], chip.bottom if above else chip.y
     end = gate.center[0], gate.y if above else gate.bottom
-    return list(_pieces(list(sampled(straight(start, end), _SAMPLES)), _LINK))
+    return list(pieces(straight(start, end), _LINK))

@@ -19,7 +19,7 @@ from inspector.scene.transform import bounds, points_bounds
 
 Place = Callable[[Problem], Placement]
 _PORT: Size = (1.0, 1.0)
-_GAP = 3.0
+_GAP = 2.0
 """Distance of two columns, in which a wire may change its level."""
 _STEEP = 0.35
 """Additional distance for each point that a wire rises or falls there."""

@@ -39,7 +39,7 @@ ROOMY = Spacing()
 CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0, badge=20.0)
 """For a figure that would otherwise not fit its canvas; badges keep their size when it is scaled down."""
 IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
-TIGHT = replace(CLOSE, rank=1.0, lane=12.0, straight=1.0, slope=0.0)
+TIGHT = replace(CLOSE, rank=0.4, lane=12.0, straight=1.0, slope=0.0)
 """For a line of gates whose wires are level."""
 ALIGNED = replace(CLOSE, aligned=True)
 """The same for a deep figure with leaves on many of its ranks."""

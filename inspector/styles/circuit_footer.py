@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.graph.values import Value, is_number
-from inspector.styles.circuit_model import Circuit, shown_name
+from inspector.styles.circuit_model import Circuit
+from inspector.styles.operands import operands_of
 from inspector.styles.plan import StyledText
+from inspector.styles.shown_name import shown_name
+from inspector.styles.subject import Subject
 from inspector.styles.value_text import agree
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
@@ -44,3 +47,14 @@ def _written_sum(parts: list[Value], total: Value, digits: int) -> str:
     if len(texts) > _MOST_SUMMANDS:
         texts = [*texts[: _MOST_SUMMANDS - 1], "…"]
     return f"{' + '.join(texts)} = {format_number(total, digits)}"
+
+
+def inline_values(subject: Subject) -> Iterator[StyledText]:
+    """`x = 1, h = 0.2`: the numbers with a name that stand in gates."""
+    found: dict[str, str] = {}
+    for key, node in subject.graph.functions():
+        for operand in () if node["is_leaf"] else operands_of(subject.graph, key):
+            if operand.constant is not None and operand.constant["name"] and is_number(operand.constant["value"]):
+                found[shown_name(operand.constant)] = format_number(operand.constant["value"])
+    if found:
+        yield StyledText(", ".join(f"{name} = {found[name]}" for name in sorted(found)), "quiet", "medium")

@@ -14,14 +14,27 @@ from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import LossGroup
 from inspector.styles.operands import Operand, operands_of
 from inspector.styles.plan import StyledText
+from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import plain_text
 
 FULL_DIGITS = 4
-NAME_SIZE = 20.0
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+NAME_SIZE = 18.0
 VALUE = ("value", "medium", "ground")
 GRADIENT = ("gradient", "medium", "changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a circuit is made smaller.
+
+    rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
+    """
+
+    rows: int = 1
+    inline: bool = False
+
+
+WHOLE = Cut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +73,13 @@ class Circuit:
         return wired + self.is_named(output) > 1 and output[0] not in self.subject.topology.leaves
 
 
-def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, rows: int) -> Circuit:
-    """The circuit of a graph. loss: the functions to draw as one gate. rows: the number of rows to cut it into."""
+def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, cut: Cut) -> Circuit:
+    """The circuit of a graph. loss: the functions to draw as one gate."""
     graph, of = subject.graph, subject.topology
     gates: dict[str, Gate] = {}
+    found = loop_passes(graph)
+    if loss is not None and any(one in loss.members for roles in found for one in roles):
+        loss = None  # the loop made it
     inside = loss.members[1:] if loss else ()
     for position in reversed(of.order):  # as the forward ran
         identifier = of.ids[position]
@@ -73,7 +89,7 @@ def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, rows: i
         gates[identifier] = (
             group_gate(graph, loss.name, loss.members)
             if loss is not None and is_loss
-            else gate_of(graph, identifier, operands_of(graph, identifier))
+            else gate_of(graph, identifier, operands_of(graph, identifier), inline=cut.inline)
         )
     gates = without_transposes(graph, gates)
     users: dict[Pair, list[Operand]] = {}
@@ -81,8 +97,8 @@ def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, rows: i
         for operand in gate.operands:
             if operand.output is not None:
                 users.setdefault(operand.output, []).append(operand)
-    passes = _whole_passes(loop_passes(graph), gates) if rows == 1 else []
-    by_name = _read_by_name(users, passes, of.leaves) if rows == 1 else cut_into_rows(gates, rows)
+    passes = _whole_passes(found, gates) if cut.rows == 1 else []
+    by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
     return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits)
 
 
@@ -116,18 +132,14 @@ def _first(gates: dict[str, Gate], passes: list[tuple[str, ...]], leaves: dict[s
             places.update(
                 operand.position for operand in computed if operand.output and operand.output[0] in gates
             )
-        for operand in gates[passes[0][role]].operands:
+        own = gates[passes[0][role]].operands
+        if any(operand.output is not None and operand.output[0] in gates for operand in own):
+            continue  # it hangs on a gate that other wires lead to
+        for operand in own:
             is_computed = operand.output is not None and operand.output[0] not in leaves
             if operand.position in places and not is_computed:
                 found.add(operand.id)
     return frozenset(found)
-
-
-def shown_name(row: object) -> str:
-    """The name in a row, with its pass as an index."""
-    assert isinstance(row, dict)
-    name, number = plain_text(row.get("symbol") or row.get("name") or ""), row.get("pass")
-    return name if number is None or not name else name + str(number).translate(_SUBSCRIPTS)
 
 
 def output_name(circuit: Circuit, output: Pair) -> str:

@@ -12,42 +12,45 @@ from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
-from inspector.styles.circuit_footer import sums_over_readers
+from inspector.styles.circuit_footer import inline_values, sums_over_readers
 from inspector.styles.circuit_model import (
     NAME_SIZE,
     VALUE,
+    WHOLE,
     Circuit,
+    Cut,
     arrived,
     build_circuit,
     gradient_lines,
     lines_of_output,
     output_name,
     shape_of,
-    shown_name,
     value_of,
 )
 from inspector.styles.grid_text import value_lines_in_grid
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.plan import CircuitPlan, Head, LoopPass, PlannedBox, PlannedShape, PlannedWire, StyledText
+from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import gradient_text, plain_text
 
-ROOT_SIZE = 22.0
+ROOT_SIZE = 20.0
 SYMBOL_SIZE = 18.0
 _ROUND = 4
 """Maximum number of characters of a sign in a circle; a longer one is in a box."""
+_LONGEST_EXPRESSION = 8
 _LEAF = ("value", "medium", "leaf_header")
 _CONSTANT = ("quiet", "medium", "header")
 
 
-def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False, rows: int = 1) -> CircuitPlan:
+def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False, cut: Cut = WHOLE) -> CircuitPlan:
     """The figure.
 
-    digits: significant digits of numbers. grouped: whether a loss that one line made is one gate. rows: the
-    number of rows to cut it into.
+    digits: significant digits of numbers. grouped: whether a loss that one line made is one gate. cut: how
+    it is made smaller.
     """
-    circuit = build_circuit(subject, digits, loss_group(subject.graph) if grouped else None, rows)
+    circuit = build_circuit(subject, digits, loss_group(subject.graph) if grouped else None, cut)
     chips = list(_chips(circuit))
     added = [*_named_ends(circuit), *_first_ends(circuit), *((box, wire) for box, wire, _ in chips)]
     return CircuitPlan(
@@ -62,7 +65,7 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
         hanging={box.id: host for box, _, host in chips},
         title=title_and_legend.title(subject),
         notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit)),
-        footer=tuple(sums_over_readers(circuit)),
+        footer=(*sums_over_readers(circuit), *(inline_values(subject) if cut.inline else ())),
         passes=tuple(_passes(circuit)),
     )
 
@@ -159,7 +162,8 @@ def _named_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
 
 def _constant_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
     constant = operand.constant or {}
-    name = shown_name(constant) or plain_text(str(constant.get("expression") or ""))
+    expression = plain_text(str(constant.get("expression") or ""))
+    name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
     value = value_lines_in_grid(constant["value"], constant.get("shape") or (), _CONSTANT, circuit.digits)
     return _chip(operand.id, _named(circuit, name, value, "quiet"), "quiet", "header")
 

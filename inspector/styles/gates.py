@@ -14,6 +14,7 @@ from inspector.graph.topology import Topology, topology_of
 from inspector.graph.values import is_number
 from inspector.styles.operands import Constant, Operand, operands_of
 from inspector.styles.operations import operation
+from inspector.styles.shown_name import shown_name
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
 
@@ -71,19 +72,18 @@ _LONGEST_SOURCE = 8
 """Maximum characters of the source text of a number in a gate."""
 
 
-def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand]) -> Gate:
-    """The gate of a function."""
+def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inline: bool = False) -> Gate:
+    """The gate of a function. inline: whether numbers with a name stand in the gate, too."""
     node = graph.function(identifier)
     op = op_of(node["name"]).partition(".")[0]
-    numbers = [operand for operand in operands if operand.constant and _is_inside(operand.constant)]
+    numbers = [operand for operand in operands if operand.constant and _is_inside(operand.constant, inline)]
     others = tuple(operand for operand in operands if operand not in numbers)
     exponent: Any = node["attributes"].get("exponent")
     if op == "pow" and is_number(exponent):
         return Gate(f"^{format_number(exponent)}", others)
     if len(numbers) == 1 and len(others) == 1 and numbers[0].constant is not None:
-        return Gate(
-            _with_number(op, numbers[0].position, numbers[0].constant) or _plain(graph, identifier), others
-        )
+        sign = _with_number(op, numbers[0].position, numbers[0].constant)
+        return Gate(sign or _plain(graph, identifier), others if sign else tuple(operands))
     if not numbers and len(others) == 1 and op in _SECOND:
         return Gate(operation(graph, identifier).symbol, others)  # a constant computed from input and output
     return Gate(_plain(graph, identifier), others)
@@ -167,6 +167,9 @@ def _plain(graph: Graph, identifier: str) -> str:
 def _with_number(op: str, position: int, constant: Constant) -> str:
     """`× 0.5`, `1 −`: the sign with a number; empty for another operation."""
     value = constant["value"]
+    if constant["name"]:
+        sign = (_FIRST if position == 0 else _SECOND).get(op, "")
+        return sign.replace("{c}", shown_name(constant))
     if position == 1 and op in _OPPOSITES and value < 0 and not constant.get("expression"):
         op, constant = _OPPOSITES[op], {**constant, "value": -value}
     sign = (_FIRST if position == 0 else _SECOND).get(op, "")
@@ -185,7 +188,7 @@ def _number(constant: Constant) -> str:
     return source if 0 < len(source) <= _LONGEST_SOURCE and len(source) < len(plain) else plain
 
 
-def _is_inside(constant: Constant) -> bool:
-    """Whether a constant is a number without a name."""
+def _is_inside(constant: Constant, inline: bool = False) -> bool:
+    """Whether a constant is a number without a name, or a number."""
     value: Any = constant["value"]
-    return is_number(value) and not isinstance(value, complex) and not constant["name"]
+    return is_number(value) and not isinstance(value, complex) and (inline or not constant["name"])

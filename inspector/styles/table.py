@@ -9,6 +9,7 @@ from functools import partial
 from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
+from inspector.styles.circuit_model import Cut
 from inspector.styles.compact_circuit import plan_compact_circuit
 from inspector.styles.engine import plan_engine
 from inspector.styles.modules import plan_modules
@@ -50,10 +51,14 @@ _CIRCUITS = (
         "leaves at their gates, numbers to 2 digits, the loss as one gate",
         partial(plan_compact_circuit, digits=2, grouped=True),
     ),
+    Density(
+        "leaves at their gates, constants in the gates, numbers to 2 digits",
+        partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(inline=True)),
+    ),
     *(
         Density(
             f"in {count} rows, numbers to 2 digits",
-            partial(plan_compact_circuit, digits=2, grouped=True, rows=rows),
+            partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(rows, inline=True)),
         )
         for rows, count in ((2, "two"), (3, "three"))
     ),
