@@ -323,8 +323,8 @@ def _logits(call: _Call) -> Form | None:
 
 
 def _layer_norm(call: _Call) -> Form | None:
-    """∂ of the input, `(g - mean(g) - x̂ ⊙ mean(g ⊙ x̂)) / std(x)`, of the weight and of the bias."""
-    x = call.other(0).array
+    """∂ of the input, of the weight and of the bias, with n for the normalised input."""
+    x, label = call.other(0).array, call.other(0).label
     weight = call.operands[1].array if 1 in call.operands else numpy.array(1.0)
     size = x.shape[-1]
     deviation = numpy.sqrt(((x - x.mean(-1, keepdims=True)) ** 2).mean(-1, keepdims=True) + 1e-5)
@@ -333,8 +333,9 @@ def _layer_norm(call: _Call) -> Form | None:
     if call.position == 2:
         return DELTA if call.delta.ndim == 1 else f"Σ {DELTA}", rows.sum(axis=0)
     if call.position == 1:
-        text = f"{DELTA} ⊙ x̂" if call.delta.ndim == 1 else f"Σ {DELTA} ⊙ x̂"
-        return text, (call.delta * hat).reshape(-1, size).sum(axis=0)
+        text = f"{DELTA} ⊙ n" if call.delta.ndim == 1 else f"Σ {DELTA} ⊙ n"
+        value = (call.delta * hat).reshape(-1, size).sum(axis=0)
+        return (None if label is None else text + _normalised(label)), value
     g = call.delta * weight
     value = (g - g.mean(-1, keepdims=True) - hat * (g * hat).mean(-1, keepdims=True)) / deviation
     scale = DELTA
@@ -342,7 +343,13 @@ def _layer_norm(call: _Call) -> Form | None:
         if call.operands[1].factor is None:
             return None
         scale = f"{DELTA} ⊙ {call.operands[1].factor}"
-    return f"(g - mean(g) - x̂ ⊙ mean(g ⊙ x̂)) / std(x), g = {scale}", value
+    if label is None:
+        return None
+    return f"(g - mean(g) - n ⊙ mean(g ⊙ n)) / std({label}), g = {scale}{_normalised(label)}", value
+
+
+def _normalised(label: str) -> str:
+    return f", n = ({label} - mean({label})) / std({label})"
 
 
 _PLUS, _MINUS, _SUM, _MEAN = _scaled(1.0), _scaled(-1.0), _spread(divides=False), _spread(divides=True)
