@@ -12,8 +12,8 @@ from inspector.graph import Graph
 from inspector.graph.tensor_names import numbered_name, pass_subscript
 from inspector.styles.plan import Plan
 
-_RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f"
-"""Superscript digits and signs, which count as parts of a word."""
+_RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f\u1d40"
+"""Superscript digits and signs and the T of a transposed matrix, which count as parts of a word."""
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:

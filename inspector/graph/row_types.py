@@ -197,6 +197,10 @@ class FunctionRow(TypedDict):
     if that was not recorded (full recording)."""
     alias: NotRequired[Alias]
     """The name that local derivatives use for its output, if that has no name and a long expression."""
+    closed_form: NotRequired[str]
+    """The gradient that arrived for its output in one step from the root, where that has a textbook form, such as
+    `p - t` for the logits of a cross-entropy. Only in a small graph, and only if its value is the measured one.
+    Plain text, typeset like `symbol`."""
 
 
 class Naming(_Pass):
@@ -319,6 +323,11 @@ class NextEdge(TypedDict):
     gradient: NotRequired[Value]
     """The gradient that flows along this edge alone."""
     local: NotRequired[Local | Unknown | None]
+    matrix: NotRequired[str]
+    """The gradient that flows along this edge in terms of matrices, in the script's names: `δ xᵀ`, `Wᵀ δ`,
+    `δ ⊙ (1 - h²)`. δ is the gradient that arrived for the output of the source; ⊙ multiplies element by element,
+    Σ sums over what was broadcast. Only in a small graph, not between single numbers, and only if its value is the
+    measured one. Plain text, typeset like `symbol`."""
 
 
 class GradFnEdge(TypedDict):
