@@ -64,8 +64,8 @@ def fit_canvas(
 ) -> FittedPanels:
     """The panels of the first choice that fits the canvas; among choices with the same remark, the larger panels.
 
-    If none fits, the panels of the first choices are drawn on a larger canvas of the same shape. hopeless: the scale
-    below which no further choice is tried.
+    If none fits, the panels of the first choices are drawn on a larger canvas of the same shape. hopeless: the
+    scale below which no further choice is tried.
     """
     nearest: list[tuple[float, Composed]] = []
     for remark, group in groupby(choices, key=lambda choice: choice.remark):

@@ -29,6 +29,7 @@ from inspector.layout.problem import (
 from inspector.options.choices import Canvas, Direction
 from inspector.options.figure_options import FigureOptions
 from inspector.styles import Plan, find_style
+from inspector.styles.plan import CircuitPlan
 from inspector.styles.table import Density
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
@@ -105,7 +106,7 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
 
     dense = list(_denser(look))
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    turned = [] if look.direction else [_turned(shown) for shown in dense[1:-1]]
+    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-2]]
     for stage in (dense, turned) if whole.needs else ():
         found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
         if found.needs is None:
@@ -144,13 +145,21 @@ def _denser(look: FigureOptions) -> Iterator[_Attempt]:
     said = "" if style.denser else f"drawn as a {look.style}: "
     for density in find_style(look.style).denser:
         yield _Attempt(look, remark=f"{said}{density.name}, to fit the canvas", density=density)
+        without = f"{said}{density.name}, without formulas, to fit the canvas"
+        yield _Attempt(look, legend=False, remark=without, density=density)
 
 
 def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, shown: _Attempt) -> Composed:
     """The panels with title and legend around the graph, or beside it in panels of a given size."""
     plans, placement, problem = placed()
-    own = plans if shown.legend else [replace(plan, legend=()) for plan in plans]
+    own = plans if shown.legend else [_bare(plan) for plan in plans]
     return compose(own, placement, problem, size)
+
+
+def _bare(plan: Plan) -> Plan:
+    """The plan without what only explains it."""
+    plan = replace(plan, legend=())
+    return replace(plan, formulas=()) if isinstance(plan, CircuitPlan) else plan
 
 
 def _shown(look: FigureOptions) -> Iterator[_Attempt]:

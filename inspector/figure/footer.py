@@ -18,7 +18,7 @@ _MOST_COLUMNS = 3
 
 def lines_of(plan: Plan) -> tuple[StyledText, ...]:
     """The lines below the graph."""
-    return plan.footer if isinstance(plan, CircuitPlan) else ()
+    return (*plan.footer, *plan.formulas) if isinstance(plan, CircuitPlan) else ()
 
 
 def size(plans: Sequence[Plan], room: float) -> Size:

@@ -12,7 +12,7 @@ from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
-from inspector.styles.circuit_footer import inline_values, sums_over_readers
+from inspector.styles.circuit_footer import inline_values, matrix_formulas, sums_over_readers
 from inspector.styles.circuit_model import (
     NAME_SIZE,
     VALUE,
@@ -66,6 +66,7 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
         title=title_and_legend.title(subject),
         notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit)),
         footer=(*sums_over_readers(circuit), *(inline_values(subject) if cut.inline else ())),
+        formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Literal
+from typing import Literal, cast
 
 from inspector.util.fast_dataclass import fast_dataclass
 
@@ -175,7 +175,18 @@ class LoopPass:
 
 @fast_dataclass
 class CircuitPlan(Plan):
-    """A plan with lines below the graph. passes: the passes of a loop, in the order of the forward."""
+    """A plan with lines below the graph.
+
+    formulas: further lines, left out if the canvas has no room for them. passes: the passes of a loop, in the
+    order of the forward.
+    """
 
     footer: tuple[StyledText, ...] = ()
+    formulas: tuple[StyledText, ...] = ()
     passes: tuple[LoopPass, ...] = ()
+
+    def map_texts(self, change: Callable[[StyledText], StyledText]) -> Plan:
+        """As for any plan, and the lines below the graph."""
+        changed = cast(CircuitPlan, Plan.map_texts(self, change))
+        footer, formulas = tuple(map(change, self.footer)), tuple(map(change, self.formulas))
+        return replace(changed, footer=footer, formulas=formulas)
