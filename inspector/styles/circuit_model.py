@@ -17,7 +17,6 @@ from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 
-FULL_DIGITS = 4
 NAME_SIZE = 18.0
 VALUE = ("value", "medium", "ground")
 GRADIENT = ("gradient", "medium", "changed")
@@ -53,11 +52,6 @@ class Circuit:
     by_name: frozenset[str]
     first: frozenset[str]
     digits: int
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether chips should be no wider than they must."""
-        return self.digits < FULL_DIGITS
 
     def leaf(self, operand: Operand) -> str | None:
         """The leaf that an operand is."""

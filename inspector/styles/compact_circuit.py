@@ -27,21 +27,19 @@ from inspector.styles.circuit_model import (
     shape_of,
     value_of,
 )
-from inspector.styles.grid_text import value_lines_in_grid
+from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.plan import CircuitPlan, Head, LoopPass, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import gradient_text, plain_text
+from inspector.styles.value_text import gradient_text
 
 ROOT_SIZE = 20.0
 SYMBOL_SIZE = 18.0
 _ROUND = 4
 """Maximum number of characters of a sign in a circle; a longer one is in a box."""
-_LONGEST_EXPRESSION = 8
 _LEAF = ("value", "medium", "leaf_header")
-_CONSTANT = ("quiet", "medium", "header")
 
 
 def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False, cut: Cut = WHOLE) -> CircuitPlan:
@@ -134,7 +132,7 @@ def _chips(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire, str]]:
                 box = _leaf_chip(circuit, operand, leaf)
                 yield box, PlannedWire(operand.id, identifier, box.id, ink="ink", head=head), identifier
             elif operand.constant is not None:
-                box = _constant_chip(circuit, operand)
+                box = constant_chip(operand, circuit.digits)
                 link = f"{operand.id}-{identifier}"
                 yield box, PlannedWire(link, identifier, box.id, ink="quiet", head=head), identifier
 
@@ -146,11 +144,11 @@ def _leaf_chip(circuit: Circuit, operand: Operand, leaf: str) -> PlannedBox:
     is_shared = len(circuit.users[operand.output or ("", 0)]) > 1
     value = () if is_shared else value_of(circuit, tensor, _LEAF)
     gradient: Value = operand.gradient if is_shared else tensor["gradient"]
-    lines = _named(circuit, shown_name(tensor) or "leaf", value, "value")
+    lines = named_lines(shown_name(tensor) or "leaf", value, "value", circuit.digits)
     lines += gradient_lines(circuit, gradient, tensor["shape"])
     lines += _held(subject, tensor)
     name = f"{leaf}.{operand.user}.{operand.id.rpartition('.')[2]}" if is_shared else leaf
-    return _chip(name, lines, "value", "leaf_header")
+    return chip(name, lines, "value", "leaf_header")
 
 
 def _named_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
@@ -158,28 +156,7 @@ def _named_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
     output = operand.output or ("", 0)
     words = StyledText(output_name(circuit, output), "ink", "bold")
     lines = (words, *gradient_lines(circuit, operand.gradient, shape_of(circuit, output)))
-    return _chip(f"{output[0]}.{operand.user}.{operand.id.rpartition('.')[2]}", lines, "ink", "ground")
-
-
-def _constant_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
-    constant = operand.constant or {}
-    expression = plain_text(str(constant.get("expression") or ""))
-    name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
-    value = value_lines_in_grid(constant["value"], constant.get("shape") or (), _CONSTANT, circuit.digits)
-    return _chip(operand.id, _named(circuit, name, value, "quiet"), "quiet", "header")
-
-
-def _chip(identifier: str, lines: tuple[StyledText, ...], ink: str, fill: str) -> PlannedBox:
-    return PlannedBox(identifier, "chip", lines, ink=ink, fill=fill)
-
-
-def _named(circuit: Circuit, name: str, value: tuple[StyledText, ...], ink: str) -> tuple[StyledText, ...]:
-    """`w = 0.9` on one line; a grid below its name, and a number in a narrow figure."""
-    if len(value) == 1 and type(value[0]) is StyledText and not circuit.is_narrow:
-        text = f"{name} = {value[0].text}" if name else value[0].text
-        return (StyledText(text, ink, "bold" if name else "medium"),)
-    words = (StyledText(name, ink, "bold", NAME_SIZE),) if name else ()
-    return (*words, *value)
+    return chip(f"{output[0]}.{operand.user}.{operand.id.rpartition('.')[2]}", lines, "ink", "ground")
 
 
 def _held(subject: Subject, tensor: TensorRow) -> tuple[StyledText, ...]:
@@ -258,7 +235,7 @@ def _first_ends(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire]]:
             leaf = circuit.leaf(operand)
             if operand.id not in circuit.first:
                 continue
-            box = _constant_chip(circuit, operand) if leaf is None else _leaf_chip(circuit, operand, leaf)
+            box = constant_chip(operand, circuit.digits) if leaf is None else _leaf_chip(circuit, operand, leaf)
             box = replace(box, shape="plain") if leaf is None else box
             ink = "quiet" if leaf is None else "ink"
             link = operand.id if leaf is not None else f"{operand.id}-{identifier}"

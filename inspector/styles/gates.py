@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, RUF002 (the signs are those of figures)
-"""The sign of a gate: an operation as written by hand, with its constant numbers: `·`, `1 −`, `÷ √2`, `^2`."""
+"""The sign of a gate: an operation as written by hand, with its constant numbers: `·`, `1−`, `÷√2`, `^2`."""
 
 from __future__ import annotations
 
@@ -48,24 +48,17 @@ _SIGNS = {
     "addmv": "· +",
     "linear": "x Wᵀ + b",
     "neg": "×" + MINUS + "1",
-    "reciprocal": "1 ÷",
+    "reciprocal": "1÷",
     "sigmoid": "σ",
     "sqrt": "√",
-    "rsqrt": "1 ÷ √",
+    "rsqrt": "1÷√",
     "abs": "|x|",
     "sum": "Σ",
     **dict.fromkeys(("t", "transpose", "permute"), TRANSPOSE),
 }
 """Signs by op, without the part of its name behind a dot."""
-_FIRST = {"add": "{c} +", "sub": "{c} " + MINUS, "mul": "{c} ×", "div": "{c} ÷", "pow": "{c}^"}
-_SECOND = {
-    "add": "+ {c}",
-    "sub": MINUS + " {c}",
-    "rsub": "{c} " + MINUS,
-    "mul": "× {c}",
-    "div": "÷ {c}",
-    "pow": "^{c}",
-}
+_FIRST = {"add": "{c}+", "sub": "{c}" + MINUS, "mul": "{c}×", "div": "{c}÷", "pow": "{c}^"}
+_SECOND = {"add": "+{c}", "sub": MINUS + "{c}", "rsub": "{c}" + MINUS, "mul": "×{c}", "div": "÷{c}", "pow": "^{c}"}
 """Signs of operations with a number in the first and in the second place."""
 _OPPOSITES = {"add": "sub", "sub": "add"}
 _LONGEST_SOURCE = 8
@@ -165,11 +158,11 @@ def _plain(graph: Graph, identifier: str) -> str:
 
 
 def _with_number(op: str, position: int, constant: Constant) -> str:
-    """`× 0.5`, `1 −`: the sign with a number; empty for another operation."""
+    """`×0.5`, `1−`: the sign with a number; empty for another operation."""
     value = constant["value"]
     if constant["name"]:
         sign = (_FIRST if position == 0 else _SECOND).get(op, "")
-        return sign.replace("{c}", shown_name(constant))
+        return sign.replace("{c}", f" {shown_name(constant)} ").strip()
     if position == 1 and op in _OPPOSITES and value < 0 and not constant.get("expression"):
         op, constant = _OPPOSITES[op], {**constant, "value": -value}
     sign = (_FIRST if position == 0 else _SECOND).get(op, "")
