@@ -49,6 +49,9 @@ FORMS = {
     "m = W.mean(dim=0); L = (m * x).sum()": ["δ / 3 for each"],
     "m = W.sum(dim=1, keepdim=True); L = (m * m).sum()": ["δ for each", "δ ⊙ m"],
     "p = torch.softmax(a, 0); L = (p * c).sum()": ["p ⊙ (δ - pᵀ δ)"],
+    "p = torch.softmax(a / 100, 0); L = (p * (c + 100)).sum()": ["p ⊙ (δ - pᵀ δ)", "δ / 100"],
+    "B = X.T @ W; L = (X @ B.T @ W.T).sum()": ["X δ", "Xᵀ δ", "δ W", "δᵀ"],
+    "h = W.T @ c; L = (h * h).sum()": ["δᵀ", "δ ⊙ h"],
     "q = torch.sin(a); L = (q * c).sum()": ["δ ⊙ cos(a)"],
     "L = F.mse_loss(a, c)": ["2 (a - c) / 3"],
     "B = W.T; L = (B * V).sum()": ["δᵀ", "δ ⊙ V", "δ ⊙ B"],
@@ -64,12 +67,13 @@ FORMS = {
 
 @pytest.mark.parametrize("text", FORMS)
 def test_the_forms_of_matrices_are_the_measured_gradients(text: str, tmp_path: Path) -> None:
-    graph, _ = recorded(tmp_path, f"{VARIABLES}{_indented(text)}\n    L.backward()\n")
+    graph, variables = recorded(tmp_path, f"{VARIABLES}{_indented(text)}\n    L.backward()\n")
+    tensors = {name: _column(value.detach()) for name, value in variables.items() if torch.is_tensor(value)}
     found = {}
     for source, _, edge in graph.edges("next"):
         if "matrix" in edge:
             found[edge["matrix"]] = edge
-            computed = _evaluated(edge["matrix"], _names(graph), graph.function(source)["gradient"])
+            computed = _evaluated(edge["matrix"], tensors | _names(graph), graph.function(source)["gradient"])
             measured = torch.tensor(edge["gradient"])
             assert torch.allclose(_fitted(computed, measured), _column(measured), rtol=1e-4, atol=1e-6), edge
     assert set(FORMS[text]) <= found.keys()

@@ -7,6 +7,7 @@ gradient that torch measured on the edge.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -20,8 +21,13 @@ from inspector.graph.row_types import FunctionRow
 
 DELTA = "δ"
 
+_NUMBER = re.compile(r"-?[\d.]+(?:e-?\d+)?")
+
 _TOLERANCE = 1e-5
 """Relative to the largest element: sums of float32 products in another order."""
+
+_STEP = 2.4e-7
+"""Two units in the last place of a float32."""
 
 Form: TypeAlias = "tuple[str | None, SmallTensor]"
 """A text, None if a part of it has no name, and its value."""
@@ -30,24 +36,24 @@ _Rule: TypeAlias = "Callable[[_Call], Form | None]"
 
 
 class _Call:
-    """One edge of a function: what arrives, its operands by position, its result and its attributes."""
+    """One edge of a function: what arrives, its operands by position, its result and its attributes.
 
-    def __init__(self, row: FunctionRow, delta: SmallTensor, position: int) -> None:
+    position, shape: of the operand that the edge leads to. scale: the size of terms that a rule subtracts from one
+    another, which may cancel.
+    """
+
+    def __init__(self, row: FunctionRow, delta: SmallTensor, position: int, shape: tuple[int, ...]) -> None:
         self.attributes = row["attributes"]
         self.is_start = delta.shape == () and delta.item() == 1 and row["step"] == 1
-        self.delta, self.position = delta, position
+        self.delta, self.position, self.shape = delta, position, shape
         self.operands: dict[int, Operand] = {}
         self.result: Operand | None = None
+        self.scale = 0.0
 
     @property
     def own(self) -> Operand | None:
         """The operand that the edge leads to."""
         return self.operands.get(self.position)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of that operand."""
-        return () if self.own is None else self.own.array.shape
 
     def other(self, position: int | None = None) -> Operand:
         """Another operand; raises KeyError if it is unknown. position: by default the other one of two."""
@@ -59,6 +65,8 @@ class _Call:
             return None
         if self.is_start:
             return factor
+        if _NUMBER.fullmatch(factor):
+            return f"{factor} {DELTA}"
         return f"{DELTA} ⊙ {_bracketed(factor)}" if self.delta.shape else f"{DELTA} · {_bracketed(factor)}"
 
 
@@ -72,11 +80,11 @@ def add_matrix_forms(forward: ForwardReconstruction) -> None:
             gradient = small_tensor(edge.get("gradient"))
             if gradient is None or delta is None or not (gradient.shape or delta.shape):
                 continue
-            call = _Call(row, delta, position)
+            call = _Call(row, delta, position, gradient.shape)
             call.operands, call.result = operands.of(function), operands.tensor((function, 0))
             rule = rules[min(position, len(rules) - 1)] if rules else None
             for form in _forms(call, rule, edge.get("local")):
-                if form[0] is not None and agrees(form[1], gradient):
+                if form[0] is not None and agrees(form[1], gradient, call.scale):
                     edge["matrix"] = form[0]
                     break
 
@@ -98,12 +106,14 @@ def _forms(call: _Call, rule: _Rule | None, local: object) -> Iterator[Form]:
             yield {"1": DELTA, "-1": f"-{DELTA}"}.get(local["symbol"], text), call.delta * factor
 
 
-def agrees(value: SmallTensor, measured: SmallTensor) -> bool:
-    """Whether a computed gradient is the measured one, up to the rounding of sums."""
+def agrees(value: SmallTensor, measured: SmallTensor, scale: float = 0.0) -> bool:
+    """Whether a computed gradient is the measured one, up to the rounding of sums, and of differences of terms of
+    this scale."""
     if value.shape != measured.shape or not numpy.isfinite(value).all():
         return False
     largest = float(numpy.abs(measured).max(initial=0.0))
-    return bool(numpy.abs(value - measured).max(initial=0.0) <= _TOLERANCE * largest)
+    allowed = _TOLERANCE * largest + _STEP * scale
+    return bool(numpy.abs(value - measured).max(initial=0.0) <= allowed)
 
 
 
@@ -128,11 +138,11 @@ def _unbroadcast(value: SmallTensor, shape: tuple[int, ...]) -> SmallTensor:
 
 def _summed(call: _Call, text: str | None, value: SmallTensor) -> Form | None:
     """A form, summed where the operand was broadcast."""
-    if call.own is None:
-        return None
     if value.shape == call.shape:
         return text, value
-    return (None if text is None else f"Σ {_bracketed(text)}"), _unbroadcast(value, call.shape)
+    if text is not None:
+        text = f"-Σ {text[1:]}" if text.startswith("-") else f"Σ {_bracketed(text)}"
+    return text, _unbroadcast(value, call.shape)
 
 
 def _scaled(factor: float) -> _Rule:
@@ -287,6 +297,7 @@ def _softmax(call: _Call) -> Form | None:
     if call.result is None or call.result.factor is None:
         return None
     p, axis = call.result.array, call.attributes.get("dim", -1)
+    call.scale = float(numpy.abs(call.delta).max(initial=0.0))
     inner = (p * call.delta).sum(axis=axis, keepdims=True)
     name = call.result.factor
     mean = f"{name}ᵀ {DELTA}" if p.ndim == 1 else f"Σ {name} ⊙ {DELTA}"
@@ -299,6 +310,7 @@ def _log_softmax(call: _Call) -> Form | None:
     shifted = call.own.array - call.own.array.max(axis=(axis := call.attributes.get("dim", -1)), keepdims=True)
     p = numpy.exp(shifted) / numpy.exp(shifted).sum(axis=axis, keepdims=True)
     value = call.delta - p * call.delta.sum(axis=axis, keepdims=True)
+    call.scale = float(numpy.abs(call.delta).sum())
     return f"{DELTA} - softmax({call.own.label}) Σ{DELTA}", value
 
 
@@ -337,6 +349,7 @@ def _layer_norm(call: _Call) -> Form | None:
         value = (call.delta * hat).reshape(-1, size).sum(axis=0)
         return (None if label is None else text + _normalised(label)), value
     g = call.delta * weight
+    call.scale = float(numpy.abs(g / deviation).max(initial=0.0))
     value = (g - g.mean(-1, keepdims=True) - hat * (g * hat).mean(-1, keepdims=True)) / deviation
     scale = DELTA
     if 1 in call.operands:

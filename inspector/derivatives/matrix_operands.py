@@ -13,8 +13,11 @@ from inspector.graph.row_types import Constant, NextEdge, TensorRow
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Pair
 
-_LONGEST = 20
+_LONGEST = 24
 """Maximum number of characters of a source text that stands for a tensor without a name."""
+
+_TRANSPOSED = re.compile(r"\.(?:T|mT|t\(\))$")
+"""The end of a source text of a transposed matrix."""
 
 _ATOM = re.compile(r"[\w.]+(\([^()]*\)|\[[^][]*\])?|\([^()]*\)")
 """A text that needs no brackets: a name, a call, an element, or what has brackets."""
@@ -36,8 +39,10 @@ class Operand:
 
     @property
     def transposed(self) -> str | None:
-        """The label with a T."""
-        return None if self.factor is None else f"{self.factor}ᵀ"
+        """The label with a T, or without the one it has."""
+        if self.factor is None or self.factor.endswith("ᵀ"):
+            return None if self.factor is None else self.factor[:-1]
+        return f"{self.factor}ᵀ"
 
 
 class MatrixOperands:
@@ -79,13 +84,13 @@ class MatrixOperands:
 
 def _label(row: TensorRow) -> str | None:
     text = numbered_name(row) or row.get("expression")
-    return text if text is not None and (row["name"] or len(text) <= _LONGEST) else None
+    return _TRANSPOSED.sub("ᵀ", text) if text is not None and (row["name"] or len(text) <= _LONGEST) else None
 
 
 def _constant_label(constant: Constant) -> str | None:
     name = numbered_name(constant) or constant.get("expression")
     if name is not None:
-        return name if constant["name"] or len(name) <= _LONGEST else None
+        return _TRANSPOSED.sub("ᵀ", name) if constant["name"] or len(name) <= _LONGEST else None
     value = constant["value"]
     return number_text(float(cast(float, value))) if isinstance(value, (int, float)) else None
 

@@ -51,7 +51,7 @@ def add_textbook_forms(forward: ForwardReconstruction) -> None:
         if measured is None or found.logits[1] or not _is_cross_entropy(forward, after, found.function):
             continue
         for text, value in _candidates(forward, operands, after, found):
-            if agrees(value, measured):
+            if agrees(value, measured, 1.0):
                 row["closed_form"] = text
                 break
 
