@@ -364,6 +364,8 @@ class Contained(TypedDict):
     """The first Nodes of this graph that lead to one of them."""
     shared: NotRequired[list[Id]]
     """The first of them, in this graph."""
+    later: NotRequired[bool]
+    """Whether this graph has Nodes that were created after the earlier call had begun."""
 
 
 class Alive(TypedDict):

@@ -33,10 +33,18 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """One finding for each such statement, in the order of the text."""
     for row in evidence.report.inventory.statements:
         if row["kind"] in KINDS:
-            yield _finding(row)
+            yield _finding(row, _held_by(evidence, row))
 
 
-def _finding(row: StatementRow) -> Finding:
+def _held_by(evidence: Evidence, row: StatementRow) -> list[str]:
+    """The parameters of the optimizer whose method is not called; empty for other statements."""
+    owner = row["text"].rpartition(".")[0]
+    named = [number for number, optimizer in enumerate(evidence.optimizers) if optimizer["name"] == owner]
+    is_method = row["kind"] == "not_called" and len(named) == 1
+    return sorted(evidence.held_by(named[0])) if is_method else []
+
+
+def _finding(row: StatementRow, parameters: list[str]) -> Finding:
     text, of = row["text"], f" of {row['of']}" if row["of"] is not None else ""
     method = text.partition("(")[0].rpartition(".")[2]
     if row["kind"] == "not_called":
@@ -52,7 +60,7 @@ def _finding(row: StatementRow) -> Finding:
     else:
         message = f"{text} returns a new tensor, which is dropped: the tensor itself is not changed"
         advice = "assign the result" + ("" if method in _NO_TWIN else f", or use the in-place form {method}_")
-    return RULE.found(message, advice, at=Place(row["source"] | {"part": text}))
+    return RULE.found(message, advice, at=Place(row["source"] | {"part": text}), parameters=parameters)
 
 
 _NO_TWIN = ("to", "cuda", "float", "half", "double", "bfloat16")
