@@ -36,17 +36,12 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     quiet: print only errors and the names of the files written, one per line (for an inspection that has printed
     everything else).
     """
-    from inspector.terminal import stderr_console
-    from inspector.terminal.progress import working
-
     if not options.destination.formats:
         advice = "choose the format of a picture or a page with --format"
         return _complain(f"{path} is a report already: {advice}", USAGE)
     status, files = 0, list[Path]()
     try:
-        with working(stderr_console(), "reading"):
-            report = diagnose_report(load(path))
-            mark_graph(report)
+        report = _read(path)
         options = _titled(options, report.title)
         if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
@@ -71,6 +66,17 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     else:
         _show(report, calls, files, options)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
+
+
+def _read(path: str) -> Report:
+    """The report with its findings. Raises ReportError."""
+    from inspector.terminal import stderr_console
+    from inspector.terminal.progress import working
+
+    with working(stderr_console(), "reading"):
+        report = diagnose_report(load(path))
+        mark_graph(report)
+    return report
 
 
 def _titled(options: Options, title: str) -> Options:

@@ -26,7 +26,7 @@ from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
 from inspector.graph import Graph
-from inspector.graph.model import MOMENTS, Moment
+from inspector.graph.model import MOMENTS
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
 from inspector.layout.circuit import place_circuit
@@ -93,42 +93,52 @@ def draw(
 
     look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
     by default from the code. script: the source of the script, for the listing beside the graph. depth: how far to
-    fold a model (`inspector.folding.fold`); a folded `scene` only shows after. telling: words, colours,
-    handout.
+    fold a model (`inspector.folding.fold`); a folded `scene` only shows after. telling: words, colours, handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
     may_fold = depends_on_size(graph, look or FigureOptions(), depth)
     graph, look = choose_style(graph, look or FigureOptions(), depth)
-    moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
         made = FramePlans(look, code, script, telling, density)
-        return handed_out([made.plan(graph, moment) for moment in moments], graph, telling.handout)
+        drawn = [made.plan(graph, moment) for moment in MOMENTS[: 1 + graph.ran]]
+        return handed_out(drawn, graph, telling.handout)
 
     redraw = partial(draw, call=call, title=title, script=script, telling=telling)
     try:
-        if look.style == FOLDED_STYLE and depth == "full":
-            _refuse_too_many(graph)
+        _refuse_too_many(graph, look, depth)
         fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), telling.handout)
     except LayoutFailed as failure:
-        if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
-            raise
-        return _with_remark(
-            redraw(whole, look, depth="auto"), f"{str(failure).partition(':')[0]}; drawn folded"
-        )
+        return _folded_instead(failure, whole, look, depth, redraw)
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
-    both: Sequence[Panel] = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    both = _together(fitted, plans, look, telling.handout)
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
-    table = gradient_table(whole.whole if isinstance(whole, FoldedGraph) else whole)
-    if look.canvas == "16:9" and len(both) == 2:
-        both = _on_one_slide(plans, look, telling.handout) or both
-    figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
+    figure = _figure(fitted, both, title_of, whole, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _folded_instead(
+    failure: LayoutFailed, graph: Graph, look: FigureOptions, depth: Depth, redraw: _Redraw
+) -> Figure:
+    """The figure folded, after it could not be laid out. Raises the failure if it may not be folded."""
+    if look.style != FOLDED_STYLE or depth == "auto" or is_folded(graph):
+        raise failure
+    return _with_remark(redraw(graph, look, depth="auto"), f"{str(failure).partition(':')[0]}; drawn folded")
+
+
+def _together(
+    fitted: FittedPanels, plans: Making, look: FigureOptions, handout: Handout | None
+) -> Sequence[Panel]:
+    """The panels of the scene with all panels."""
+    both: Sequence[Panel] = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    if look.canvas == "16:9" and len(both) == 2:
+        return _on_one_slide(plans, look, handout) or both
+    return both
 
 
 def _on_one_slide(
@@ -187,10 +197,12 @@ def _figure(
     fitted: FittedPanels,
     together: Sequence[Panel],
     title_of: Callable[[Sequence[str]], str],
-    table: str,
+    graph: Graph,
     remarks: tuple[str, ...],
 ) -> Figure:
-    """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
+    """together: the panels of `scene`. title_of: ids of panels → their title. graph: whose gradients its table
+    lists."""
+    table = gradient_table(graph.whole if isinstance(graph, FoldedGraph) else graph)
     alone = {panel.id: scene_of([panel], title_of([panel.id]), table) for panel in fitted.panels}
     return Figure(scene_of(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
@@ -240,8 +252,10 @@ def _with_remark(figure: Figure, remark: str) -> Figure:
     return replace(figure, remarks=(remark, *figure.remarks))
 
 
-def _refuse_too_many(graph: Graph) -> None:
+def _refuse_too_many(graph: Graph, look: FigureOptions, depth: Depth) -> None:
     """Raise TooManyBoxes before the expensive planning. Leaves are attached to boxes and do not count."""
+    if look.style != FOLDED_STYLE or depth != "full":
+        return
     count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
@@ -267,24 +281,19 @@ def frames(
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
-    look = look or FigureOptions()
-    shown, look = choose_style(graph, replace(look, canvas=look.canvas or "16:9"), depth)
+    shown, look = choose_style(graph, _of_frames(look or FigureOptions()), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = replay_frames(shown, MOST_FRAMES)
 
-    def at(count: int) -> Graph:
-        partly = after_steps(whole, count)
-        return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
-
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
-        made = list(FramePlans(look, code, script, telling, density).steps(shown, found, at))
+        every = FramePlans(look, code, script, telling, density)
+        made = list(every.steps(shown, found, partial(_after, whole, shown)))
         return handed_out(made, shown, telling.handout)
 
     def one(look: FigureOptions, density: Density | None) -> list[Plan]:
-        return [FramePlans(look, code, script, telling, density).plan(shown, moment)]
+        return [FramePlans(look, code, script, telling, density).plan(shown, "after" if shown.ran else "before")]
 
     redraw = partial(frames, call=call, order=order, script=script, telling=telling)
-    moment: Moment = "after" if shown.ran else "before"
     # A single frame is tried first: if it is too large, all frames are.
     for some in (one, plans):
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
@@ -292,9 +301,18 @@ def frames(
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
     fitted = _revealed(handed(fitted, telling.handout), shown, found)
-    title_of = partial(_title_of_frame, whole, code)
-    figure = _figure(fitted, fitted.panels[-1:], title_of, gradient_table(whole), remarks)
+    figure = _figure(fitted, fitted.panels[-1:], partial(_title_of_frame, whole, code), whole, remarks)
     return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
+
+
+def _of_frames(look: FigureOptions) -> FigureOptions:
+    return replace(look, canvas=look.canvas or "16:9")
+
+
+def _after(whole: Graph, shown: Graph, count: int) -> Graph:
+    """The graph after some steps, folded as the one that is shown."""
+    partly = after_steps(whole, count)
+    return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
 
 def _title_of_frame(graph: Graph, code: str, moments: Sequence[str]) -> str:

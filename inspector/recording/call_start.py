@@ -84,16 +84,14 @@ class CallStart:
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
         accumulates = call.given.accumulates
         captured = [] if accumulates else wanted
-        scale = recorders.training.take_scale()
         if not roots:
             self.without_graph.append(without_graph_event(call.frame, location, names, self._count.ended))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        head = CallInfo(
-            index, accumulates, location, mode_here(forward), scale, wanted or None, cuts_of_roots, alive
-        )
+        scale, mode = recorders.training.take_scale(), mode_here(forward)
+        head = CallInfo(index, accumulates, location, mode, scale, wanted or None, cuts_of_roots, alive)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
