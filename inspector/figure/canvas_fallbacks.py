@@ -107,7 +107,7 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
 
     dense = list(_denser(look))
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-2]]
+    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-4]]
     for stage in (dense, turned) if whole.needs else ():
         found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
         if found.needs is None:
