@@ -45,7 +45,7 @@ def slide(script: Script) -> Figure:
 def densest(script: Script) -> CircuitPlan:
     """The plan with the loss as one gate."""
     look = FigureOptions(style="circuit")
-    plan = FramePlans(look, "", None, STYLES["circuit"].denser[2]).plan(graph_of(script), "after")
+    plan = FramePlans(look, density=STYLES["circuit"].denser[2]).plan(graph_of(script), "after")
     assert isinstance(plan, CircuitPlan)
     return plan
 

@@ -26,7 +26,13 @@ _PLACES = (
 
 def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) -> dict[str, Point]:
     """Gate → the middle of its badge, for gates that have one at some moment."""
-    badged = {box.id: box for plan in plans for box in plan.boxes if box.badge and box.shape in ("gate", "chip")}
+    hosts = set(problem.hanging.values())
+    badged = {
+        box.id: box
+        for plan in plans
+        for box in plan.boxes
+        if box.badge and (box.shape in ("gate", "chip") or (box.shape == "circle" and box.id in hosts))
+    }
     if not badged:
         return {}
     obstacles = list(_obstacles(placement, problem))

@@ -43,6 +43,7 @@ _ROWS = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
 _MOST_ROOM = 4.0
 """Width, in canvases, up to which a figure is split into rows."""
 _DENSE = ((CLOSE, 0.0), (TIGHT, 0.4))
+_DRAWN_AS = "drawn as a circuit in rows"
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
@@ -106,15 +107,25 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
 
     dense = list(_denser(look))
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-2]]
+    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-4]]
     for stage in (dense, turned) if whole.needs else ():
         found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
         if found.needs is None:
             return found
-    if whole.needs is None or whole.needs[0] > _MOST_ROOM * SIZES[canvas][0]:
-        return whole
-    in_rows = fit_canvas(choices(_shown(look), _ROWS), canvas)
-    return whole if in_rows.needs else in_rows
+    for own in _rowed(look) if whole.needs else ():
+        if own.style != look.style or not whole.needs or whole.needs[0] <= _MOST_ROOM * SIZES[canvas][0]:
+            found = fit_canvas(choices(_shown(own, "" if own.style == look.style else _DRAWN_AS), _ROWS), canvas)
+            if found.needs is None:
+                return found
+    return whole
+
+
+def _rowed(look: FigureOptions) -> Iterator[FigureOptions]:
+    """The style to split into rows, and its neighbour unless details were requested that it leaves out."""
+    yield look
+    neighbour = find_style(look.style).neighbour
+    if neighbour and look.detail is None and look.derivatives in (None, "none"):
+        yield replace(look, style=neighbour)
 
 
 def _turned(shown: _Attempt) -> _Attempt:
@@ -162,8 +173,13 @@ def _bare(plan: Plan) -> Plan:
     return replace(plan, formulas=()) if isinstance(plan, CircuitPlan) else plan
 
 
-def _shown(look: FigureOptions) -> Iterator[_Attempt]:
-    """The attempts, from complete to sparse."""
+def _shown(look: FigureOptions, said: str = "") -> Iterator[_Attempt]:
+    """The attempts, from complete to sparse. said: what every remark begins with."""
+    for shown in _all_shown(look):
+        yield replace(shown, remark="; ".join(filter(None, (said, shown.remark))))
+
+
+def _all_shown(look: FigureOptions) -> Iterator[_Attempt]:
     yield _Attempt(look)
     yield _Attempt(look, False, False, _LEFT_OUT.format("the legend is"))
     yield _Attempt(look, True, True, _ONE_SIZE)

@@ -14,6 +14,7 @@ from inspector.graph.values import Value
 from inspector.styles import title_and_legend
 from inspector.styles.circuit_footer import inline_values, matrix_formulas, sums_over_readers
 from inspector.styles.circuit_model import (
+    GRADIENT,
     NAME_SIZE,
     VALUE,
     WHOLE,
@@ -30,7 +31,17 @@ from inspector.styles.circuit_model import (
 from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
-from inspector.styles.plan import CircuitPlan, Head, LoopPass, PlannedBox, PlannedShape, PlannedWire, StyledText
+from inspector.styles.plan import (
+    CircuitPlan,
+    Head,
+    LoopPass,
+    NumberGrid,
+    Plan,
+    PlannedBox,
+    PlannedShape,
+    PlannedWire,
+    StyledText,
+)
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import gradient_text
@@ -67,6 +78,18 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
         formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
     )
+
+
+def plan_circuit_of_norms(subject: Subject) -> Plan:
+    """The densest figure: each matrix as its shape, each gradient of a matrix as its norm."""
+
+    def in_short(words: StyledText) -> StyledText:
+        if not isinstance(words, NumberGrid):
+            return words
+        shape, _, norm = words.short.partition(" ")
+        return StyledText(norm if words.ink == GRADIENT[0] and norm else shape, words.ink, words.face, words.size)
+
+    return plan_compact_circuit(subject, digits=2, grouped=True, cut=Cut(inline=True)).map_texts(in_short)
 
 
 def _without_derivatives(subject: Subject) -> Subject:

@@ -32,7 +32,10 @@ def value_lines_in_grid(
     rows = number_rows(value, digits)
     if rows is not None:
         text = "; ".join(", ".join(row) for row in rows)
-        return (NumberGrid(f"[{text}]", ink, face, MAIN_SIZE, rows, fill),)
+        length = value_norm(value)
+        norm = "" if length is None else f" ‖{format_number(length, digits)}‖"
+        short = f"{len(rows)}×{len(rows[0])}{norm}"  # noqa: RUF001
+        return (NumberGrid(f"[{text}]", ink, face, MAIN_SIZE, rows, fill, short),)
     sides = list(shape) or list(value.get("shape", ())) if isinstance(value, dict) else list(shape)
     length = value_norm(value)
     lines = [StyledText("×".join(map(str, sides)) or "tensor", ink, face)]  # noqa: RUF001

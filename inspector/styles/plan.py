@@ -45,10 +45,11 @@ class StyledText:
 @fast_dataclass
 class NumberGrid(StyledText):
     """A vector or a matrix as rows of numbers between brackets. text: the same on one line. fill: behind the
-    numbers."""
+    numbers. short: its shape and norm."""
 
     rows: tuple[tuple[str, ...], ...] = ()
     fill: str = "ground"
+    short: str = ""
 
 
 @fast_dataclass

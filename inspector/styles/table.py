@@ -10,7 +10,7 @@ from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
 from inspector.styles.circuit_model import Cut
-from inspector.styles.compact_circuit import plan_compact_circuit
+from inspector.styles.compact_circuit import plan_circuit_of_norms, plan_compact_circuit
 from inspector.styles.engine import plan_engine
 from inspector.styles.modules import plan_modules
 from inspector.styles.partials import plan_partials
@@ -62,6 +62,7 @@ _CIRCUITS = (
         )
         for rows, count in ((2, "two"), (3, "three"))
     ),
+    Density("shapes of matrices and norms of gradients, the loss as one gate", plan_circuit_of_norms),
 )
 """From the richest to the densest."""
 
