@@ -111,7 +111,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
 body { margin: 0; background: var(--function); color: var(--ink); font: 17px/1.55 Inter, system-ui, sans-serif; }
-.page { max-width: 78rem; margin: 0 auto; padding: 0 1.5rem 5rem; display: grid; gap: 0 3rem; }
+.page { max-width: 96rem; margin: 0 auto; padding: 0 1.5rem 5rem; display: grid; gap: 0 3rem; }
 .page { grid-template-columns: 13rem minmax(0, 1fr); }
 nav { position: sticky; top: 0; align-self: start; padding-top: 2.6rem; font-size: .95rem; }
 nav a { display: block; color: var(--quiet); text-decoration: none; padding: .16rem 0; }
@@ -125,7 +125,7 @@ section { margin: 0 0 2rem; scroll-margin-top: 1rem; }
 h3 { font-size: 1.1rem; margin: 0; padding: 1.1rem 1.5rem .4rem; font-weight: 600; }
 h3 a { color: inherit; text-decoration: none; }
 section img { display: block; width: 100%; height: auto; }
-pre { margin: 0; padding: 1rem 1.5rem; background: var(--function); overflow-x: auto; }
+pre { margin: 0; padding: 1rem 1.5rem; background: var(--function); white-space: pre-wrap; }
 pre { font: .82rem/1.6 "Fira Code", ui-monospace, monospace; }
 .links { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; padding: .7rem 1.5rem; font-size: .92rem; }
 .links { border-top: 1px solid var(--header); }
@@ -134,6 +134,8 @@ button { font: inherit; color: var(--badge-text); background: var(--gradient); b
 button { padding: .05rem 1rem; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--value); outline-offset: 2px; }
 :root:not(:has(#dark:checked)) .dark, :root:has(#dark:checked) .light { display: none; }
+@media (min-width: 72rem) { .lesson { display: grid; grid-template-columns: minmax(0, 1fr) 23rem; } }
+@media (min-width: 72rem) { .lesson pre { border-left: 1px solid var(--header); } }
 @media (max-width: 56rem) { .page { grid-template-columns: minmax(0, 1fr); } nav { position: static; } }
 @media (max-width: 56rem) { nav a { display: inline-block; margin-right: 1rem; } }
 @media print { nav, .links { display: none; } section { break-inside: avoid; } }
@@ -184,8 +186,9 @@ def _topic(topic: str, lessons: Sequence[Lesson]) -> Iterator[str]:
     for lesson in lessons:
         name = lesson.name
         yield f'<section id="{name}">\n<h3><a href="#{name}">{escape(lesson.title)}</a></h3>\n'
+        yield '<div class="lesson">\n<div>\n'
         yield from (_image(lesson, theme) for theme in THEMES)
-        yield f"<pre><code>{escape(lesson.source)}</code></pre>\n"
+        yield f"</div>\n<pre><code>{escape(lesson.source)}</code></pre>\n</div>\n"
         yield '<div class="links"><button type="button" aria-pressed="false">Play the steps</button>'
         yield f'<a href="{name}/steps.pptx">Slides</a><a href="{name}/exercise.pdf">Exercise</a>'
         yield f'<a href="{name}/{PAGE}">Explore the graph</a></div>\n</section>\n'
