@@ -1,0 +1,16 @@
+"""A DenseNet of torchvision."""
+
+import without_compiled_operators  # noqa: F401
+import torchvision
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+model = torchvision.models.DenseNet(8, (4, 4, 4), 16, num_classes=10)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for step in range(2):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(torch.randn(2, 3, 64, 64)), torch.tensor([1, 2]))
+    loss.backward()
+    optimizer.step()
+    print(f"{step} {loss.item():.4f}")
