@@ -121,6 +121,7 @@ class RetainedGraphs:
                         "nodes": len(common),
                         "root": known.root in common,
                         "through": _into(common, record),
+                        "shared": _first(common, record),
                     }
                 )
         self._known.append(call)
@@ -165,6 +166,13 @@ def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
     ]
     ids = Ids(record)
     return [ids.function(position) for position in dict.fromkeys(sources)][:MOST_SHOWN]
+
+
+def _first(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
+    """The ids of the first Nodes of this set."""
+    ids = Ids(record)
+    positions = [position for position, key in enumerate(_keys(record.structure)) if key in nodes]
+    return [ids.function(position) for position in positions[:MOST_SHOWN]]
 
 
 def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:
