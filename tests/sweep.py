@@ -2,9 +2,8 @@
 
 Each sample runs without the inspector, under a dispatch mode that sees every intermediate result, and recorded.
 The recorded graph must have the same Nodes and edges, the gradients the same bits, and every value that the graph
-gives must be torch's. With --draw, each graph must be drawn in every style, before and after, with all of its Nodes,
-and the diagnosis must end. Run as a program, it prints what is wrong, which Nodes have no value, and what the
-diagnosis found::
+gives must be torch's. With --draw, each graph must be drawn in every style, and the diagnosis must end. Run as a
+program, it prints what is wrong, which Nodes have no value, and what the diagnosis found::
 
     python tests/sweep.py [operators|modules|functions ...] [--only NAME] [--samples N] [--draw]
 
@@ -48,8 +47,8 @@ class Tally:
     """What a sweep found.
 
     wrong: what differs from torch, as lines. nodes, known, checked: numbers of Nodes, of those with a value, and
-    of those whose value was compared. lacking: those without, by name. findings: of warning or error level, by rule, with the
-    names of samples. draws: whether every style is tried.
+    of those whose value was compared. lacking: those without, by name. findings: the samples with a warning or an
+    error, by rule. draws: whether every style is tried.
     """
 
     wrong: list[str] = field(default_factory=list)

@@ -5,7 +5,9 @@ from torch import nn
 
 torch.manual_seed(0)
 generator = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2))
-discriminator = nn.Sequential(nn.Linear(2, 32), nn.LeakyReLU(0.2), nn.Linear(32, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1))
+discriminator = nn.Sequential(
+    nn.Linear(2, 32), nn.LeakyReLU(0.2), nn.Linear(32, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1)
+)
 optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-3)
 optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-3)
 criterion = nn.BCEWithLogitsLoss()

@@ -1,5 +1,7 @@
 """A neural ODE on a spiral: the solver's steps are part of the graph."""
 
+import itertools
+
 import torch
 from torch import nn
 
@@ -16,7 +18,7 @@ class Field(nn.Module):
 def odeint(func, y0, times):
     """The fourth-order method of Runge and Kutta."""
     solution, y = [y0], y0
-    for start, end in zip(times[:-1], times[1:], strict=True):
+    for start, end in itertools.pairwise(times):
         h = end - start
         k1 = func(start, y)
         k2 = func(start + h / 2, y + h * k1 / 2)

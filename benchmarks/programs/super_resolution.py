@@ -12,8 +12,9 @@ class SuperResolution(nn.Module):
         self.conv1, self.conv2 = nn.Conv2d(1, 32, 5, padding=2), nn.Conv2d(32, 32, 3, padding=1)
         self.conv3, self.conv4 = nn.Conv2d(32, 16, 3, padding=1), nn.Conv2d(16, factor**2, 3, padding=1)
         self.pixel_shuffle = nn.PixelShuffle(factor)
-        for layer, gain in ((self.conv1, "relu"), (self.conv2, "relu"), (self.conv3, "relu"), (self.conv4, "linear")):
-            nn.init.orthogonal_(layer.weight, nn.init.calculate_gain(gain))
+        for layer in (self.conv1, self.conv2, self.conv3):
+            nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
+        nn.init.orthogonal_(self.conv4.weight)
 
     def forward(self, x):
         x = self.relu(self.conv1(x))

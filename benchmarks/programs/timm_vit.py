@@ -1,6 +1,5 @@
 """A vision transformer of timm."""
 
-import without_compiled_operators  # noqa: F401
 import timm
 import torch
 import torch.nn.functional as F

@@ -1,9 +1,8 @@
 """A DenseNet of torchvision."""
 
-import without_compiled_operators  # noqa: F401
-import torchvision
 import torch
 import torch.nn.functional as F
+import torchvision
 
 torch.manual_seed(0)
 model = torchvision.models.DenseNet(8, (4, 4, 4), 16, num_classes=10)

@@ -1,9 +1,8 @@
 """A Swin transformer of torchvision."""
 
-import without_compiled_operators  # noqa: F401
-import torchvision
 import torch
 import torch.nn.functional as F
+import torchvision
 
 torch.manual_seed(0)
 model = torchvision.models.swin_t(num_classes=10)
