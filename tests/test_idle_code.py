@@ -53,6 +53,16 @@ IDLE = {
     "w.requieres_grad = False": "misspelt",
 }
 
+REBOUND = {
+    "for p in net.parameters():\n    p = p - 0.1 * p.grad": True,
+    "for name, p in net.named_parameters():\n    print(name)\n    p = p.data - 0.1 * p.grad": True,
+    "for p in net.parameters():\n    p = p - 0.1 * p.grad\n    print(p)": False,
+    "for p in net.parameters():\n    p.data = p - 0.1 * p.grad": False,
+    "for p in net.parameters():\n    p = p.detach()": False,
+    "for p in net.parameters():\n    p -= 0.1 * p.grad": False,
+}
+"""Updates of a loop's variable, and whether they are lost."""
+
 WORKING = (
     "loss.backward(retain_graph=True)",
     "net.eval()",
@@ -106,6 +116,13 @@ def test_a_statement_without_effect(statement, tmp_path):
 @pytest.mark.parametrize("statement", WORKING)
 def test_a_statement_with_an_effect(statement, tmp_path):
     assert rows_of(f"{BEFORE}{statement}\n", f"{tmp_path}/script.py") == []
+
+
+@pytest.mark.parametrize("loop", REBOUND)
+def test_an_update_of_the_variable_of_a_loop(loop, tmp_path):
+    text = f"{BEFORE}loss.backward()\nwith torch.no_grad():\n    {loop.replace(chr(10), chr(10) + '    ')}\n"
+    rows = rows_of(text, f"{tmp_path}/script.py")
+    assert [row["kind"] for row in rows] == ["rebound"] * REBOUND[loop]
 
 
 def test_what_torch_does_is_as_the_kinds_say():

@@ -35,6 +35,7 @@ HIDES: dict[str, tuple[str, ...]] = {
     "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
     "saturated-activation": ("vanishing-gradient",),
     "selection-by-index": ("optimizer-without-gradient", "unreachable-parameter"),
+    "statement-without-effect": ("stale-gradient",),
     "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they affect no other parameters."""

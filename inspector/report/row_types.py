@@ -332,7 +332,9 @@ class LeafRow(TypedDict):
     seen."""
 
 
-StatementKind: TypeAlias = Literal["not_called", "compared", "dropped", "of_module", "of_optimizer", "misspelt"]
+StatementKind: TypeAlias = Literal[
+    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt"
+]
 
 
 class StatementRow(TypedDict):
@@ -340,8 +342,9 @@ class StatementRow(TypedDict):
 
     kind: StatementKind
     """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
-    dropped: it drops a new tensor; of_module, of_optimizer, misspelt: it sets an attribute that torch does not
-    read: requires_grad of a module, an option of an optimizer, a misspelling of requires_grad."""
+    dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
+    misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
+    a misspelling of requires_grad."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
@@ -361,6 +364,8 @@ class Contained(TypedDict):
     """The first Nodes of this graph that lead to one of them."""
     shared: NotRequired[list[Id]]
     """The first of them, in this graph."""
+    later: NotRequired[bool]
+    """Whether this graph has Nodes that were created after the earlier call had begun."""
 
 
 class Alive(TypedDict):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute"]
+Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute", "rebound"]
 
 NOT_CALLED = frozenset(
     [
@@ -74,8 +74,26 @@ def _in(node: ast.AST, function: str | None) -> Iterator[Idle]:
             for target in child.targets if isinstance(child, ast.Assign) else [child.target]:
                 if isinstance(target, ast.Attribute):
                     yield _idle("attribute", target, target, function)
+        elif isinstance(child, ast.For):
+            yield from _rebound(child, function)
         name = child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
         yield from _in(child, name)
+
+
+def _rebound(loop: ast.For, function: str | None) -> Iterator[Idle]:
+    """An update of a loop's variable, `p = p - rate * p.grad`, that the rest of the loop's body does not use."""
+    names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    for position, statement in enumerate(loop.body):
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            continue
+        name = statement.targets[0].id
+        used = [node for later in loop.body[position + 1 :] for node in ast.walk(later)]
+        if name in names and not any(isinstance(node, ast.Name) and node.id == name for node in used):
+            grads = [node for node in ast.walk(statement.value) if isinstance(node, ast.Attribute)]
+            own = [node for node in grads if isinstance(node.value, ast.Name) and node.value.id == name]
+            if any(node.attr == "grad" for node in own):
+                owner = next(node.value for node in own)
+                yield Idle("rebound", ast.unparse(statement), owner, name, statement.lineno, function)
 
 
 def _of_expression(value: ast.expr, function: str | None) -> Iterator[Idle]:

@@ -66,7 +66,8 @@ def _before_a_step(evidence: Evidence, name: str) -> set[int]:
 
 
 def _reaches(cut: CutRow) -> bool:
-    return bool(cut["into"] or cut["root"])
+    """Whether the data reach the root. What ran in a checkpoint without gradients is told as unreachable."""
+    return cut["kind"] != "frozen_inputs" and bool(cut["into"] or cut["root"])
 
 
 def _may_reach(cut: CutRow) -> bool:

@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 SUDDEN = 1e4
-"""Factor by which a single Node multiplies the norm from which the growth is sudden and not that of many layers."""
+"""Factor by which a single Node multiplies the norm, from which the growth is sudden and not that of layers."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import Contained
 
 FEWEST_ALIVE = 2
 """Minimum number of earlier graphs of the same line that are alive: a single one is normal if a variable (`loss`,
@@ -50,11 +51,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """The graph contains that of an earlier call, with its root or with an update of parameters between them."""
+    """The graph contains that of an earlier call, on which a later forward went on."""
     rows = [
         row
         for row in of_its_line(evidence, call, call.row.setting.contains)
-        if (row["root"] or was_updated(evidence, earlier_call(evidence, row), call)) and not made_once(call, row)
+        if _carries_over(evidence, call, row) and not made_once(call, row)
     ]
     if not rows:
         return None
@@ -71,6 +72,11 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
         parameters=_carried(call, node),
         evidence={"nodes": sizes, "contained": rows[-1]["nodes"]},
     )
+
+
+def _carries_over(evidence: Evidence, call: BackwardView, row: Contained) -> bool:
+    """Whether a later forward went on from the graph of an earlier call, which is then part of every later one."""
+    return row["root"] or row.get("later", False) or was_updated(evidence, earlier_call(evidence, row), call)
 
 
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:

@@ -47,7 +47,7 @@ def _computed_once(evidence: Evidence) -> Iterator[Finding]:
     for call in evidence.calls_with_all_gradients:
         for row in of_its_line(evidence, call, call.row.setting.contains):
             nodes = made_once(call, row)
-            if nodes and was_updated(evidence, earlier_call(evidence, row), call):
+            if nodes and call.graph.error is None and was_updated(evidence, earlier_call(evidence, row), call):
                 yield _of_nodes(call, nodes)
                 return
 

@@ -137,6 +137,16 @@ def _attribute(idle: Idle, owner: Any) -> StatementKind | None:
     return None
 
 
-_JUDGES = {"not_called": _not_called, "compared": _compared, "dropped": _dropped, "attribute": _attribute}
+def _rebound(idle: Idle, owner: Any) -> StatementKind | None:
+    return "rebound" if owner is None or _is_a(owner, torch.Tensor) else None
+
+
+_JUDGES = {
+    "not_called": _not_called,
+    "compared": _compared,
+    "dropped": _dropped,
+    "attribute": _attribute,
+    "rebound": _rebound,
+}
 """What a statement of this kind is; None if it may have an effect. owner: what its expression before the last dot
 holds; None if that is unknown."""
