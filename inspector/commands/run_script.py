@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
 from inspector.commands.flight_watch import FlightWatch
-from inspector.commands.options import Options
+from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
 from inspector.commands.ranks import options_of, rank_of
 from inspector.commands.report_output import ReportOutput
@@ -297,7 +297,8 @@ class _Inspection:
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        wanted = replace(options, draw=replace(options.draw, timeline=True), destination=destination)
+        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
         except OSError as error:
