@@ -249,6 +249,62 @@ def test_equal_branches_of_a_loop_are_one_stack_for_each_line() -> None:
     assert not back(view)
 
 
+class Attention(nn.Module):
+    """Twelve functions and more in a forward of five lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.W, self.a = nn.Parameter(torch.rand(6, 6)), nn.Parameter(torch.rand(6, 2))
+
+    def forward(self, h: torch.Tensor) -> torch.Tensor:
+        h = F.leaky_relu(h @ self.W).reshape(2, 3, -1)
+        ends = (h.transpose(0, 1).reshape(3, -1) @ self.a.repeat(1, 1)).exp().log1p()
+        scores = (ends[:, :1] + ends[:, 1:].mT).tanh() * 2
+        weights = scores.masked_fill(torch.eye(3).bool(), -1e9).softmax(-1)
+        return (weights @ h).permute(1, 0, 2).reshape(3, -1).sigmoid()
+
+
+def test_the_lines_of_a_module_are_boxes() -> None:
+    one, two = Attention(), Attention()
+    with inspector.record() as recording:
+        two(one(torch.ones(3, 6))).sum().backward()
+    drawn = boxes(fold(recording.calls[0].graph))
+    assert any(label.startswith("scores = (ends[:, :1]") for label in drawn)
+    assert any(label.startswith("weights = scores.masked_fill") for label in drawn)
+
+
+class Field(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 2))
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        return self.net(y**3)
+
+
+def solved(field: nn.Module, y: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    """Nine steps of the method of Runge and Kutta."""
+    solution = [y]
+    for _ in range(9):
+        k1 = field(y)
+        k2 = field(y + h * k1 / 2)
+        k3 = field(y + h * k2 / 2)
+        k4 = field(y + h * k3)
+        y = y + h * (k1 + 2 * k2 + 2 * k3 + k4) / 6
+        solution.append(y)
+    return torch.stack(solution)
+
+
+def test_stages_of_a_solver_that_feed_each_other_are_in_no_cycle() -> None:
+    """Each stage of a step uses all earlier ones: neither they nor the steps are one after the other."""
+    field = Field()
+    with inspector.record() as recording:
+        solved(field, torch.ones(1, 2), torch.tensor(0.1)).abs().mean().backward()
+    view = fold(recording.calls[0].graph)
+    assert not back(view)
+    assert 12 <= sum(not node["is_leaf"] for _, node in view.functions()) + len(boxes(view)) <= 40
+
+
 def test_stacks_that_would_be_in_a_cycle_are_taken_apart() -> None:
     """Blocks and norms alternate: neither all blocks nor all norms come first."""
     blocks, norms = [perceptron(3, 3) for _ in range(4)], [nn.LayerNorm(3) for _ in range(4)]

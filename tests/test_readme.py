@@ -27,7 +27,10 @@ USER_PAGES = [README, DOCS / "index.md", DOCS / "use.md"]
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _PROGRAM = re.compile(r"(?:\$ )?(?:inspect|inspect-autograd|python -m inspector) ")
 
-OF_OTHERS = {"--inspect-gradients", "--epochs", "--all", "--update-golden", "--strict", "--help"}
+OF_OTHERS = {
+    *("--inspect-gradients", "--epochs", "--all", "--update-golden", "--strict", "--help"),
+    "--nproc-per-node",  # torchrun's
+}
 """Options in the pages that are pytest's, a script's or another tool's."""
 
 PREAMBLE = """
