@@ -8,14 +8,14 @@ from types import FrameType
 
 from torch.optim.optimizer import Optimizer
 
-from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
+from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
 from inspector.recording.flight.followed import Followed
 from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
-from inspector.recording.flight.stepping import KnownOptimizers, OpenSteps, rate_of
+from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
 from inspector.recording.flight.store import BLOCK, Step, StepStore
 from inspector.recording.flight.watched_steps import WatchedRun, WatchedSteps
 from inspector.recording.session import Session
@@ -24,8 +24,6 @@ from inspector.report import BackwardCall
 from inspector.report.timeline import LevelRow, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
-from inspector.tracing.roots import edges_of
-from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 
 _NOT_FINITE = ("root_not_finite", "gradient_not_finite")
@@ -63,10 +61,10 @@ class _Log:
 class Flight:
     """Records the steps of a run. cost: its clock. scaler: what it knows of GradScalers."""
 
-    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
+    def __init__(self, files: UserFiles, budget: float, session: Session, chosen: Chosen) -> None:
         self.cost = CostControl(budget)
         self.scaler = ScalerWatch(self._scaler_failed)
-        self._watched = WatchedRun(files, session)
+        self._watched = WatchedRun(files, session, chosen)
         self._followed = Followed(files)
         self._store = StepStore(self._followed.norms, self._followed.unmoved)
         self._optimizers = KnownOptimizers(session.watch_optimizer)
@@ -100,9 +98,8 @@ class Flight:
             self.cost.resume()
             return
         log.counts_steps = watched.has_optimizer and not was_compiled()
-        for tensor, name, optimizers in watched.leaves():
-            if optimizers or not watched.has_optimizer:
-                self._followed.add(tensor, name)
+        for tensor, name in watched.parameters():
+            self._followed.add(tensor, name)
         steps = WatchedSteps(watched, self._followed.norms.names, by_optimizer=log.counts_steps)
         for step in steps.steps(self._steps.counter):
             self._append(step)
@@ -127,12 +124,9 @@ class Flight:
             return None
         if step.root is None:
             step.measured = None  # of the step before
-        root = self.scaler.take_root() or root_of(call.given.outputs)
-        if root is not None:
-            log.last_root = root
-            step.add_root(root)
-        if self._store.zeros.suspects:
-            self._store.zeros.confirm(self._reached(call))
+        self._note_root(call, step)
+        if self._store.zeros.suspects and (reached := self._reached(call)):
+            self._store.zeros.confirm(reached)
         self._look_at_scale()
         self._followed.unmoved.look(self._steps.counter.current + 1)
         if log.extra or not (step.is_broken or self._is_suspected(call)):
@@ -141,6 +135,16 @@ class Flight:
         with self.cost.paused():
             extra.begin(call)
         return _Begun(extra, not step.is_broken)
+
+    def _note_root(self, call: EngineCall, step: NextStep) -> None:
+        """Note the root of a call; one that is not finite only if it is known to be of the chosen parameters."""
+        root = self.scaler.take_root() or root_of(call.given.outputs)
+        if root is None:
+            return
+        if not root.is_finite and not self._watched.chosen.reached_by(call):
+            return
+        self._log.last_root = root
+        step.add_root(root)
 
     def after_backward(self, begun: _Begun | None, result: object, error: BaseException | None) -> None:
         """After the engine has run or raised."""
@@ -166,6 +170,9 @@ class Flight:
 
     def before_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         """Before an optimizer steps."""
+        if not self._watched.chosen.has(optimizer):
+            self._steps.forget()
+            return
         held = held_by(optimizer)
         number = self._optimizers.number(optimizer)
         is_new = not self._followed.are_known(held)
@@ -174,11 +181,16 @@ class Flight:
         if is_new or not self._optimizers.holds(number, len(held)):
             self._optimizers.hold(number, len(held), self._followed.positions(held))
         is_scaled = getattr(optimizer, "grad_scale", None) is not None
-        if (self.scaler.scales or is_new) and not is_scaled and self._measures():
-            self._measure()
+        if not is_scaled and self._is_due:
+            if LEAVES_IN_USE.may_be_elsewhere:  # of what this thread's optimizer is about to read, too
+                self._measure(self._optimizers.positions(number))
+            elif self.scaler.scales or is_new:
+                self._measure()
 
     def after_step(self, optimizer: Optimizer) -> None:
         """After an optimizer has stepped."""
+        if not self._watched.chosen.has(optimizer):
+            return
         self.scaler.stepped()
         self._commit(self._optimizers.number(optimizer), rate_of(optimizer))
 
@@ -201,7 +213,7 @@ class Flight:
     @property
     def _takes_turns(self) -> bool:
         """Whether a step of the run may consist of the steps of several optimizers."""
-        several = max(len(self._optimizers), len(self._watched.inventory.optimizers)) > 1
+        several = max(len(self._optimizers), len(self._watched.optimizers)) > 1
         return self._log.counts_steps and several
 
     def _append(self, step: Step) -> bool:
@@ -212,15 +224,19 @@ class Flight:
         return is_full
 
     def _measures(self) -> bool:
-        """Whether the gradients of the step that has begun are measured; never while several threads train."""
+        """Whether gradients are measured after a backward call; while several threads train, before a step."""
+        return self._is_due and not LEAVES_IN_USE.may_be_elsewhere
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the gradients of the step that has begun are measured."""
         steps = self._steps
-        if LEAVES_IN_USE.may_be_elsewhere:
-            return False
         return steps.next.is_broken or steps.counter.finished % self._log.levels[-1][1] == 0
 
-    def _measure(self) -> None:
+    def _measure(self, positions: frozenset[int] | None = None) -> None:
+        """Measure all gradients, or those at some positions."""
         began = time.perf_counter()
-        self._steps.next.measured = self._followed.norms.measure()
+        self._steps.next.measured = self._followed.norms.measure(positions)
         self.cost.note_norms(time.perf_counter() - began)
 
     def _is_suspected(self, call: EngineCall) -> bool:
@@ -234,10 +250,7 @@ class Flight:
 
     def _reached(self, call: EngineCall) -> set[int]:
         """The positions of the parameters that the graph of a call reaches."""
-        graph = walk(edges_of(call.given.outputs))
-        leaves = [getattr(node, "variable", None) for node in graph.nodes]
-        DEEP_GRAPHS.keep(graph, [*call.given.outputs])
-        return set(self._followed.positions([leaf for leaf in leaves if leaf is not None]))
+        return set(self._followed.positions(leaves_of(call)))
 
     def _look_at_scale(self) -> None:
         triggers = self._log.triggers
@@ -264,9 +277,10 @@ class Flight:
             self._append(step)
         self._store.flush()
         triggers = [*self._store.triggers(), *log.triggers]
-        if self._steps.next.is_broken and not any(found["kind"] == "root_not_finite" for found in triggers):
-            assert self._steps.next.root is not None
-            triggers.append(self._trigger("root_not_finite", self._steps.next.root.number()))
+        left = self._steps.last
+        if left.is_broken and not any(found["kind"] == "root_not_finite" for found in triggers):
+            assert left.root is not None
+            triggers.append(self._trigger("root_not_finite", left.root.number()))
         self._date_extra(triggers)
         triggers = _first_not_finite(sorted(triggers, key=lambda found: found["step"]))
         last = self._store.steps

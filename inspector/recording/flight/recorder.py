@@ -10,19 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import Optimizer
 
 from inspector.recording.engine_hook import EngineCall, EngineHook
+from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
 from inspector.report.timeline import Timeline
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
 
 
@@ -39,21 +38,32 @@ class _IdleActions:
             self.asked.pop(0)()
 
 
+class _BegunSteps(threading.local):
+    """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+
+
 class FlightRecorder:
     """Records the steps of a run, from the end of the watched calls to that of the script.
 
     budget: the share of the run's time that this may take. session: what has recorded the watched calls.
-    fail: called with an internal error, after which nothing is recorded any more.
+    chosen: whose steps are recorded; by default all.
     """
 
-    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
-        self._flight = Flight(files, budget, session)
+    def __init__(
+        self, files: UserFiles, budget: float, session: Session, chosen: Chosen | None = None
+    ) -> None:
+        self._flight = Flight(files, budget, session, chosen or Chosen())
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._idle = _IdleActions()
         self._process = os.getpid()
-        self._steps: list[tuple[int, int]] = []
+        self._begun = _BegunSteps()
+        if session.stepping is not None:  # the last call was made by the closure of a step
+            self._begun.steps.append((session.stepping, session.made))
         self.failure: str | None = None
         """The internal error that ended the recording, in one line; None if there was none."""
 
@@ -61,6 +71,7 @@ class FlightRecorder:
         """Start recording."""
         self._guarded(self._flight.begin)
         if self.failure is None:
+            LEAVES_IN_USE.add_reader(self)
             self._engine.install()
             if self._flight.counts_steps:
                 self._install_step_hooks()
@@ -69,6 +80,7 @@ class FlightRecorder:
         """Remove all hooks. May be called again."""
         self._engine.uninstall()
         self._remove_step_hooks()
+        LEAVES_IN_USE.remove_reader(self)
 
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
@@ -112,23 +124,25 @@ class FlightRecorder:
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
-        moment = id(optimizer), self._flight.calls
-        if not (self._steps and self._steps[-1] == moment):  # else a step that calls that of its base class
-            self._steps = [item for item in self._steps if item[0] != moment[0]]
+        steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
+        if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
+            steps[:] = [item for item in steps if item[0] != moment[0]]
             without_dynamo(self._guarded, self._flight.before_step, optimizer, sys._getframe(1))
-        self._steps.append(moment)
+        steps.append(moment)
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook after a step."""
-        while self._steps and self._steps.pop()[0] != id(optimizer):
+        steps, key = self._begun.steps, id(optimizer)
+        if not any(item[0] == key for item in steps):
+            return  # it began before the recording
+        while steps.pop()[0] != key:
             pass  # a step that raised
-        if not any(key == id(optimizer) for key, _ in self._steps):
+        if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
 
     def _install_step_hooks(self) -> None:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
-        self._removers.append(register_optimizer_step_pre_hook(self.before_step).remove)
-        self._removers.append(register_optimizer_step_post_hook(self.after_step).remove)
+        self._removers.append(STEP_HOOKS.add(self.before_step, self.after_step))
         self._flight.scaler.install()
         self._removers.append(self._flight.scaler.uninstall)
 
