@@ -149,6 +149,18 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="Share of the run's time for recording the steps after these calls: losses, gradient norms, learning "
     "rates. 0: they are not recorded.",
 )
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Run the script again, and record in full the step at which something went wrong in the last run and the "
+    "two before it.",
+)
+@click.option(
+    "--at",
+    type=click.IntRange(min=1),
+    metavar="STEP",
+    help="Record this step of the optimizer in full, and the two before it, instead of the first calls.",
+)
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
     "--record",
@@ -282,6 +294,7 @@ def run() -> NoReturn:
         from inspector.commands.redraw_report import draw_saved
 
         sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+    from inspector.commands.again import second_run
     from inspector.commands.run_script import inspect_script
     from inspector.runscript import ScriptError, ScriptTarget, finish
 
@@ -289,8 +302,9 @@ def run() -> NoReturn:
     if script is not None and (hint := _misplaced(script, rest)):
         options = replace(options, hint=hint)
     try:
-        exit = inspect_script(ScriptTarget(script, parameters["module"], tuple(rest)), options)
-    except ScriptError as error:
+        target = ScriptTarget(script, parameters["module"], tuple(rest))
+        exit = inspect_script(target, second_run(target, options))
+    except (ScriptError, OptionError) as error:
         _complain(str(error))
     finish(exit)
 
@@ -354,6 +368,9 @@ def _printing(action: Callable[[], Any]) -> Any:
 
 
 def _options(parameters: dict[str, Any]) -> Options:
+    wanted = [f"--{name}" for name in ("again", "at", "backward") if parameters[name]]
+    if len(wanted) > 1:
+        raise OptionError(f"{wanted[0]} and {wanted[1]} cannot be combined")
     return Options(
         WatchOptions(
             parameters["backward"],
@@ -361,6 +378,8 @@ def _options(parameters: dict[str, Any]) -> Options:
             parameters["stop"],
             parameters["record"],
             parameters["budget"],
+            parameters["again"],
+            parameters["at"],
         ),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),

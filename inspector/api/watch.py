@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from inspector.api.again import SecondRecording
 from inspector.api.tensorboard_scalars import write_scalars
 from inspector.api.timeline_picture import TimelinePicture
 from inspector.diagnosis import RULES, diagnose_report
@@ -23,7 +25,7 @@ from inspector.recording.session import Callbacks, Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
 from inspector.report import Exit, Finding, Report, save
-from inspector.report.timeline import NOT_RECORDED, Timeline
+from inspector.report.timeline import NOT_RECORDED, Timeline, first_step
 from inspector.report.timeline_arrays import Array, arrays_of
 from inspector.terminal import show_timeline, show_watched
 from inspector.torch_api.tensor_references import REFERENCES
@@ -140,6 +142,24 @@ class FlightRecording:
     def picture(self, *, theme: Theme = "light", text: Text | None = None) -> TimelinePicture:
         """The timeline as a picture. Raises ValueError if no step was recorded after the calls in full."""
         return TimelinePicture(plot_timeline(self.report()), theme=theme, text=text)
+
+    def again(self, run: Callable[[], object], *, at: int | None = None) -> SecondRecording:
+        """Run a training a second time, and record in full the step of the first trigger and the two before it.
+
+        run: makes the model anew and trains it; until then only the losses are looked at, to compare them.
+        at: the step, by default that of the first value that is not finite, else of the first trigger.
+        Raises ValueError if there is none, and what `run` raises.
+        """
+        timeline = self.report().timeline
+        found = [] if timeline is None else timeline["triggers"]
+        step = first_step(found) if at is None else at
+        if step is None:
+            raise ValueError("nothing went wrong in the recorded steps: give again(at=STEP)")
+        if step < 1:
+            raise ValueError(f"again(at=...) must be at least 1, got {step}")
+        second = SecondRecording(step, timeline)
+        second.record(run)
+        return second
 
     def save(self, path: str | Path) -> None:
         """Write a report.json. Raises OSError."""

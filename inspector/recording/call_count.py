@@ -43,10 +43,10 @@ class CallCount:
     """
 
     def __init__(self, plan: WatchPlan, steps: Steps) -> None:
-        self.ended = self.recorded = 0
+        self.ended, self.recorded = plan.after, 0
         self.plan = plan
         self._steps = steps
-        self._begun = itertools.count(1)  # threads may start calls at the same time
+        self._begun = itertools.count(plan.after + 1)  # threads may start calls at the same time
         self._trained: list[int] = []
         self._noted = 0  # number of steps that `_trained` takes into account
         self._skipped: set[int] = set()
@@ -128,14 +128,14 @@ class CallCount:
     @property
     def _within(self) -> int:
         """Number of calls that have ended since the last one that trains."""
-        return self.ended - (self._trained[-1] if self.trained else 0)
+        return self.ended - (self._trained[-1] if self.trained else self.plan.after)
 
     def _note_steps(self) -> None:
         """Before a step without a call that adds to grads, the last call trains."""
         if self.plan.limit is None:
             return
         steps = self._steps.steps
-        before = steps[self._noted - 1] if self._noted else 0
+        before = steps[self._noted - 1] if self._noted else self.plan.after
         for after in steps[self._noted :]:
             place = bisect_left(self._trained, before + 1)
             is_own = after > before and after not in self._skipped

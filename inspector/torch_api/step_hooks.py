@@ -2,7 +2,7 @@
 
 torch iterates over a dictionary of hooks in every step: to add or remove one while another thread steps raises an
 error there, in the script. So there is one pair of hooks for all recorders, which stays while a thread that may be
-stepping is alive.
+stepping is alive, and which is not removed from within a hook.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class StepHooks:
         self._pairs: tuple[tuple[Hook, Hook], ...] = ()  # replaced, never changed: threads iterate over it
         self._removers: list[Callable[[], None]] = []
         self._threads: set[int] = set()
+        self._busy: set[int] = set()
 
     def add(self, before: Hook, after: Hook) -> Callable[[], None]:
         """Call these before and after every step, until the returned function is called."""
@@ -44,20 +45,26 @@ class StepHooks:
 
     def _remove(self, pair: tuple[Hook, Hook]) -> None:
         self._pairs = tuple(other for other in self._pairs if other is not pair)
-        others = self._threads - {threading.get_ident()}
+        others = self._threads - {threading.get_ident()} | self._busy
         if not self._pairs and not others.intersection(thread.ident or 0 for thread in threading.enumerate()):
             while self._removers:
                 self._removers.pop()()
             self._threads.clear()
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._threads.add(threading.get_ident())
+        thread = threading.get_ident()
+        self._threads.add(thread)
+        self._busy.add(thread)
         for before, _ in self._pairs:
             before(optimizer, args, kwargs)
+        self._busy.discard(thread)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        thread = threading.get_ident()
+        self._busy.add(thread)
         for _, after in self._pairs:
             after(optimizer, args, kwargs)
+        self._busy.discard(thread)
 
 
 STEP_HOOKS = StepHooks()

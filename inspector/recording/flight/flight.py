@@ -21,12 +21,11 @@ from inspector.recording.flight.watched_steps import WatchedRun, WatchedSteps
 from inspector.recording.session import Session
 from inspector.recording.training.optimizer_steps import held_by
 from inspector.report import BackwardCall
-from inspector.report.timeline import LevelRow, Timeline, Trigger, TriggerKind
+from inspector.report.timeline import NOT_FINITE, LevelRow, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.user_code.paths import UserFiles
 
-_NOT_FINITE = ("root_not_finite", "gradient_not_finite")
 _MOST_LEVELS = 20
 """Maximum number of times that the share of measured steps changes."""
 
@@ -308,7 +307,7 @@ class Flight:
             steps = [
                 found["step"]
                 for found in triggers
-                if found["kind"] in _NOT_FINITE and (found["backward_call"] or 0) >= call.index
+                if found["kind"] in NOT_FINITE and (found["backward_call"] or 0) >= call.index
             ]
             if steps:
                 log.extra[position] = replace(call, setting=replace(call.setting, step=min(steps)))
@@ -328,6 +327,6 @@ class Flight:
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
     """The triggers without those that follow from the first that is not finite: at one step, from the root."""
-    bad = [found for found in triggers if found["kind"] in _NOT_FINITE]
-    first = min(bad, key=lambda found: (found["step"], _NOT_FINITE.index(found["kind"])), default=None)
-    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found is first]
+    bad = [found for found in triggers if found["kind"] in NOT_FINITE]
+    first = min(bad, key=lambda found: (found["step"], NOT_FINITE.index(found["kind"])), default=None)
+    return [found for found in triggers if found["kind"] not in NOT_FINITE or found is first]
