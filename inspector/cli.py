@@ -5,6 +5,7 @@ This way click cannot interfere with the script's own click, Ctrl-C, EOFError or
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -160,6 +161,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     type=click.IntRange(min=1),
     metavar="STEP",
     help="Record this step of the optimizer in full, and the two before it, instead of the first calls.",
+)
+@click.option(
+    "--break",
+    "breaks",
+    metavar="nan|spike|NAME",
+    help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
+    "(nan), whose gradients are far above their usual range (spike), or at which either happens to the parameter "
+    "or module NAME. Records every step (--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -369,17 +378,21 @@ def _printing(action: Callable[[], Any]) -> Any:
 
 def _options(parameters: dict[str, Any]) -> Options:
     wanted = [f"--{name}" for name in ("again", "at", "backward") if parameters[name]]
+    wanted += ["--break"] if parameters["breaks"] and wanted and wanted != ["--backward"] else []
     if len(wanted) > 1:
         raise OptionError(f"{wanted[0]} and {wanted[1]} cannot be combined")
+    if parameters["breaks"] and not (os.environ.get("PYTHONBREAKPOINT") or sys.stdin.isatty()):
+        raise OptionError("--break needs a terminal for the debugger, or PYTHONBREAKPOINT")
     return Options(
         WatchOptions(
             parameters["backward"],
             parameters["watch"],
             parameters["stop"],
             parameters["record"],
-            parameters["budget"],
+            1.0 if parameters["breaks"] else parameters["budget"],
             parameters["again"],
             parameters["at"],
+            breaks=parameters["breaks"],
         ),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),

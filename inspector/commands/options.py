@@ -68,6 +68,7 @@ class WatchOptions:
     limit: number of calls that train to record. record: how to record the forward of the first call.
     budget: the share of the run's time that recording the steps after these calls may take; 0: no recording.
     again, at: record only the steps up to that of the last run's first trigger, or up to a step. second: that one.
+    breaks: what to stop at in a debugger: "nan", "spike", or the name of a parameter or module.
     """
 
     backward: str | None = None
@@ -78,6 +79,7 @@ class WatchOptions:
     again: bool = False
     at: int | None = None
     second: SecondRun | None = None
+    breaks: str | None = None
 
     @property
     def calls(self) -> int | None:

@@ -184,6 +184,11 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     return frame, False
 
 
+def caller_of_torch() -> FrameType | None:
+    """The frame of the script that has called the engine, for a function that is called instead of returning."""
+    return _caller(sys._getframe(1))[0]
+
+
 _HOOKS: weakref.WeakSet[EngineHook] = weakref.WeakSet()
 
 

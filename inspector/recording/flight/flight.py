@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
+import torch
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.engine_hook import EngineCall
+from inspector.recording.flight.block import Block, Scalars
 from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
@@ -164,6 +166,21 @@ class Flight:
         if not log.counts_steps:
             self._commit(0, None)
             self._finish_step(self._steps.end())
+
+    def prepared(self) -> Block:
+        """The step that is being prepared, as a block of one step."""
+        taken = self._steps.next
+        norms, known = self._followed.norms.matrix([[] if taken.measured is None else [taken.measured]])
+        root = None if taken.root is None else taken.root.number()
+        scalars = {} if root is None else {0: Scalars(root, None)}
+        names = list(self._followed.norms.names)
+        return Block(self._steps.counter.current + 1, [self._log.calls], [scalars], norms, known, names)
+
+    def grads(self) -> dict[str, torch.Tensor | None]:
+        """The grads of the parameters that are followed, by name."""
+        norms = self._followed.norms
+        tensors = zip(norms.names, (reference() for reference in norms.references), strict=True)
+        return {name: tensor.grad for name, tensor in tensors if tensor is not None}
 
     # At each step
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from torch.optim.optimizer import Optimizer
 
-from inspector.recording.engine_hook import EngineCall, EngineHook
+from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_torch
+from inspector.recording.flight.break_point import BreakPoint, stop_at
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
-from inspector.report.timeline import Timeline
+from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.step_hooks import STEP_HOOKS
@@ -27,10 +28,14 @@ from inspector.user_code.paths import UserFiles
 
 @dataclass(slots=True)
 class _IdleActions:
-    """What to do as soon as nothing else is being done. busy: how many things are being done."""
+    """What to do as soon as nothing else is being done. busy: how many things are being done.
+
+    process: the id of the process that records.
+    """
 
     busy: int = 0
     asked: list[Callable[[], None]] = field(default_factory=list)
+    process: int = field(default_factory=os.getpid)
 
     def answer(self) -> None:
         """Do what was asked for, unless something is being done."""
@@ -49,18 +54,23 @@ class FlightRecorder:
     """Records the steps of a run, from the end of the watched calls to that of the script.
 
     budget: the share of the run's time that this may take. session: what has recorded the watched calls.
-    chosen: whose steps are recorded; by default all.
+    chosen: whose steps are recorded; by default all. break_point: where to stop in a debugger, if anywhere.
     """
 
     def __init__(
-        self, files: UserFiles, budget: float, session: Session, chosen: Chosen | None = None
+        self,
+        files: UserFiles,
+        budget: float,
+        session: Session,
+        chosen: Chosen | None = None,
+        break_point: BreakPoint | None = None,
     ) -> None:
         self._flight = Flight(files, budget, session, chosen or Chosen())
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._idle = _IdleActions()
-        self._process = os.getpid()
+        self._break = break_point
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -117,8 +127,15 @@ class FlightRecorder:
         """Called after `after_backward`."""
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """The script goes on."""
-        return None
+        """The script goes on, or stops in a debugger."""
+        found = None if self._break is None else self._guarded(self._stops_at, self._break)
+        if found is None:
+            return None
+        graph = self.calls[-1].graph if self.calls else None
+        return lambda: stop_at(found, graph, self._flight.grads(), caller_of_torch())
+
+    def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
+        return break_point.look(self._flight.prepared())
 
     # Called by torch's optimizer hooks
 
@@ -152,7 +169,7 @@ class FlightRecorder:
 
     def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """The result of some work, whose time is counted and whose errors are not the script's."""
-        if self.failure is not None or os.getpid() != self._process:
+        if self.failure is not None or os.getpid() != self._idle.process:
             return None
         self._idle.busy += 1
         cost = self._flight.cost
