@@ -126,7 +126,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     multiple=True,
     type=click.Choice(FORMATS),
     help="Output format; repeatable. html: a page to explore the graph in; torchviz: torchviz's own picture of "
-    "the same root.  [default: svg and html]",
+    "the same root; json: the report alone.  [default: svg and html]",
 )
 @click.option(
     "--backward",

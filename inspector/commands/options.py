@@ -14,7 +14,9 @@ from inspector.options.figure_options import FigureOptions
 if TYPE_CHECKING:
     from inspector.commands.again import SecondRun
 
-FORMATS = tuple(WRITERS)
+REPORT = "json"
+"""The format that is always written: alone, nothing is drawn."""
+FORMATS = (*WRITERS, REPORT)
 ORIGINAL = "torchviz"
 """The format drawn by torchviz itself, while the script runs."""
 DEFAULT_FORMATS = ("svg", "html")
@@ -110,7 +112,10 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute."""
+    """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute.
+
+    formats: of the pictures and pages; empty if only the report is wanted.
+    """
 
     folder: Path
     file: Path | None
@@ -146,7 +151,8 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     """
     path = Path(output or DEFAULT_FOLDER).absolute()
     if not path.suffix or path.is_dir() or (output or "").endswith("/"):
-        return Destination(path, None, _installed(formats or DEFAULT_FORMATS))
+        pictures = tuple(format for format in formats or DEFAULT_FORMATS if format != REPORT)
+        return Destination(path, None, _installed(pictures))
     format = format_of(path.name)
     if format is None:
         raise OptionError(

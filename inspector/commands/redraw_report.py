@@ -39,6 +39,9 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
+    if not options.destination.formats:
+        advice = "choose the format of a picture or a page with --format"
+        return _complain(f"{path} is a report already: {advice}", USAGE)
     status, files = 0, list[Path]()
     try:
         with working(stderr_console(), "reading"):

@@ -72,6 +72,15 @@ class _Script:
         self.children = ChildProcesses()
         self.process = os.getpid()
 
+    @property
+    def backward_not_called(self) -> str:
+        """The end of a sentence: the first line that names `backward` and does not call it; empty if none does."""
+        from inspector.user_code.idle_statements import idle_statements
+
+        idle = idle_statements(_source_text(self.path) or "")
+        named = next((item for item in idle if (item.kind, item.name) == ("not_called", "backward")), None)
+        return "" if named is None else f"; line {named.line} names {named.text} but does not call it"
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -207,7 +216,8 @@ class _Inspection:
         elif seen == 0:
             name, children = self._script.name, self._script.children.describe()
             ended = "" if exit.exception is None else f" before {name} ended"
-            self.output.say(f"nothing to draw: backward() was not called{ended}{_itself(name, children)}")
+            named = self._script.backward_not_called
+            self.output.say(f"nothing to draw: backward() was not called{ended}{_itself(name, children)}{named}")
         else:
             name = self._script.name
             self.output.say(f"nothing to draw: there is no backward call {wanted}, {name} made {calls}")
@@ -269,7 +279,8 @@ class _Inspection:
     def _start_drawing(self, path: Path, report: Report) -> None:
         from inspector.commands.render_subprocess import RenderProcess
 
-        if not any(call.index in report.recording["drawn"] for call in report.calls):
+        drawn = report.recording["drawn"]
+        if not self._options.destination.formats or not any(call.index in drawn for call in report.calls):
             return
         options = replace(self._options, draw=replace(self._options.draw, folder=Path(self._script.folder)))
         try:
@@ -347,6 +358,15 @@ def _exit_of(exit: ScriptExit | None) -> ReportExit:
     }
 
 
+def _source_text(script: Path) -> str | None:
+    """The text of a script; None if it cannot be read."""
+    try:
+        with tokenize.open(script) as file:
+            return file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return None
+
+
 def _name_by_comments(calls: list[BackwardCall], script: Path) -> list[str]:
     """Give tensors the names from the script's comments (`# inspect: w0 = w_0`), for figures.
 
@@ -354,10 +374,8 @@ def _name_by_comments(calls: list[BackwardCall], script: Path) -> list[str]:
     """
     from inspector.runscript.name_comments import drawn_names
 
-    try:
-        with tokenize.open(script) as file:
-            source = file.read()
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    source = _source_text(script)
+    if source is None:
         return []  # a module, or a script that is gone by now
     names, remarks = drawn_names(source) if "inspect:" in source else ({}, [])
     unused = set(names)

@@ -17,10 +17,11 @@ from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
-from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
+from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
+from inspector.recording.training.idle_code import IdleCode
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
-from inspector.report.row_types import Alive, EventRow
+from inspector.report.row_types import Alive, EventRow, StatementRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.modes import unobserved
@@ -48,6 +49,7 @@ class CallStart:
 
     def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
+        self._statements = IdleCode(recorders.files)
         self._recorders = recorders
         self._plan = plan
         self._count = count
@@ -70,6 +72,7 @@ class CallStart:
         run = recorders.parts.run
         names = self._names(call)
         run(TRAINING, lambda: self._note_training(index, names), None)
+        run(STATEMENTS, lambda: self._statements.read(call.frame), None)
         if (before := self._before) is not None:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
         tracing = GraphSnapshot(graph, outputs, names, batch)
@@ -94,6 +97,11 @@ class CallStart:
         )
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+
+    @property
+    def statements(self) -> list[StatementRow]:
+        """The statements without effect in the functions that made the first recorded calls."""
+        return self._statements.rows
 
     def _names(self, call: EngineCall) -> Names:
         """The script's names for tensors and, for the recorded forward, for the outermost modules."""

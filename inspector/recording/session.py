@@ -180,7 +180,8 @@ class Session:
 
         def rows() -> Inventory:
             leaves = self._recorders.provenance.rows(optimizers.of_leaves())
-            return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+            rows = (inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+            return Inventory(*rows, statements=self._starts.statements)
 
         return self._recorders.parts.run(INVENTORY, rows, Inventory([], [], [], []))
 
