@@ -234,6 +234,32 @@ def test_a_budget_of_zero_records_no_step() -> None:
     assert flight.report().timeline is None and len(flight.report().calls) == 3
 
 
+def test_steps_that_are_too_short_to_record_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.recording.flight.cost_control.MOST_SKIPPED", 7)
+    model, optimizer = made()
+    with inspector.watch(model, optimizer, budget=0.0001) as flight:
+        truth = [step(model, optimizer) for _ in range(150)]
+        assert flight.steps == 150
+        truth += [step(model, optimizer) for _ in range(151)]
+    timeline = flight.report().timeline
+    assert timeline is not None
+    assert (timeline["steps"], timeline["calls"], sum(timeline["rows"])) == (301, 301, 301)
+    level = timeline["levels"][-1]
+    assert (level["every"], level.get("skips"), level["last"]) == (8, True, 301)
+    columns = flight.columns()
+    for name, expected in zip(["loss", *list(columns)[3:]], np.array(truth).T, strict=True):
+        known = ~np.isnan(columns[name])
+        assert columns[name][known] == pytest.approx(expected[known], rel=1e-5), name
+    loss = ~np.isnan(columns["loss"])
+    assert loss[:64].all() and 20 < loss[70:].sum() < 40
+    assert "at times only one of 8 steps, the others counted" in " ".join(str(flight).split())
+    other, its = made()
+    for _ in range(301):
+        step(other, its)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
 # Trainers
 
 

@@ -74,18 +74,20 @@ def _is_logarithmic(root: Series) -> bool:
 
 
 def _loss_line(root: Series, steps: StepAxis, top: float) -> Iterator[Wire]:
-    """The loss as lines, interrupted where it is unknown or not finite."""
+    """The loss as lines, interrupted where it is not finite, or unknown for longer than between recorded steps."""
     scaled = [None if value is None else _height(value, root) for value in root.values]
     known = [value for value in scaled if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     points: list[tuple[float, float]] = []
-    lines = [points]
+    lines, end = [points], 0
     for row, value in enumerate(scaled):
-        if value is None or root.broken[row]:
+        first, last = steps.span(row)
+        if root.broken[row] or (value is not None and first - end > steps.every):
             points = []
             lines.append(points)
+        if value is None or root.broken[row]:
             continue
-        first, last = steps.span(row)
+        end = last
         share = (value - low) / (high - low) if high > low else 0.5
         points.append((steps.place((first + last + 1) / 2), top + _LOSS * (1 - share)))
     for number, line in enumerate(line for line in lines if len(line) > 1):

@@ -73,6 +73,9 @@ class EngineHook:
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
+        self.counts_only = False
+        """Whether calls are counted in `counted`, and the observer is not called."""
+        self.counted = 0
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -99,6 +102,9 @@ class EngineHook:
 
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
+            if self.counts_only:
+                self.counted += not in_backward()
+                return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
                 return original(*args, **kwargs)

@@ -38,6 +38,8 @@ class LevelRow(TypedDict):
     last: Positive
     every: Positive
     """Gradient norms were recorded in one of so many steps; roots and learning rates in every step."""
+    skips: NotRequired[bool]
+    """Set if the other steps were only counted: their roots and learning rates are unknown, too."""
 
 
 class Column(TypedDict):

@@ -53,7 +53,8 @@ class StepHooks:
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         thread = threading.get_ident()
-        self._threads.add(thread)
+        if thread not in self._threads:
+            self._threads.add(thread)
         self._busy.add(thread)
         for before, _ in self._pairs:
             before(optimizer, args, kwargs)

@@ -26,12 +26,9 @@ class Chosen:
     def __init__(self, modules: Given | None = None, optimizers: Iterable[Optimizer] = ()) -> None:
         self.modules = modules or {}
         self._optimizers = [weakref.ref(optimizer) for optimizer in optimizers]
-        self._known: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
-
-    @property
-    def is_all(self) -> bool:
+        self.is_all = not self.modules and not self._optimizers
         """Whether nothing is given."""
-        return not self.modules and not self._optimizers
+        self._known: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
 
     def named(self) -> Iterator[tuple[torch.Tensor, str]]:
         """The parameters of the modules, with their names."""

@@ -40,12 +40,21 @@ class _Begun:
     is_suspected: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted."""
+
+    first: int
+    every: int
+    skips: bool = False
+
+
 @dataclass(slots=True)
 class _Log:
     """What has happened so far.
 
     calls: number of backward calls. full: the last step whose backward calls were all watched in full.
-    counts_steps: see `Flight`. last_root: of all calls. levels: (first step, gradients in one of so many steps).
+    counts_steps: see `Flight`. last_root: of all calls. levels: see `_Level`.
     triggers: those that the numbers of the steps do not show. extra, is_over: see `Flight`.
     """
 
@@ -53,7 +62,7 @@ class _Log:
     full: int = 0
     counts_steps: bool = False
     last_root: Root | None = None
-    levels: list[tuple[int, int]] = field(default_factory=list)
+    levels: list[_Level] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     extra: list[BackwardCall] = field(default_factory=list)
     is_over: bool = False
@@ -109,7 +118,7 @@ class Flight:
         log.last_root = steps.root(watched.calls_made)
         is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
         log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
-        log.levels.append((log.full + 1, self.cost.every))
+        log.levels.append(_Level(log.full + 1, self.cost.every))
 
     def stop_counting_steps(self) -> None:
         """From now on each backward call is a step: torch.compile, which is in use, would see optimizer hooks."""
@@ -220,11 +229,43 @@ class Flight:
 
     def _finish_step(self, step: Step | None) -> None:
         if step is not None and self._append(step):
-            self.cost.note_steps(BLOCK)
-            self._log.is_over = self.cost.is_exceeded
-            levels, every = self._log.levels, self.cost.every
-            if levels and levels[-1][1] != every and len(levels) < _MOST_LEVELS:
-                levels.append((self._steps.counter.finished + 1, every))
+            self.cost.note_steps(BLOCK, may_skip=self._may_skip)
+            self._decided()
+
+    def _decided(self) -> None:
+        """The cost was looked at: note the level from now on."""
+        self._log.is_over = self.cost.is_exceeded
+        levels, skips = self._log.levels, self.cost.skips
+        level = _Level(self._steps.counter.finished + 1, skips + 1 if skips else self.cost.every, skips > 0)
+        if levels and (levels[-1].every, levels[-1].skips) != (level.every, level.skips):
+            if len(levels) >= _MOST_LEVELS:
+                last = levels.pop()
+                level = replace(level, first=last.first, every=max(last.every, level.every))
+            levels.append(level)
+
+    @property
+    def _may_skip(self) -> bool:
+        """Whether steps may be counted without being recorded."""
+        return self._log.counts_steps and not self._takes_turns
+
+    def has(self, optimizer: Optimizer) -> bool:
+        """Whether the steps of an optimizer are recorded."""
+        return self._watched.chosen.has(optimizer)
+
+    def skips(self) -> int:
+        """How many steps are only counted from now on, at the end of a step."""
+        return 0 if self._steps.next.is_broken or not self._may_skip else self.cost.skips
+
+    def skipped(self, steps: int, calls: int) -> None:
+        """So many steps were only counted, with so many backward calls."""
+        if steps:
+            self._steps.next.measured = self._steps.next.root = None
+            self._store.skip(steps)
+            self._steps.counter.finished += steps
+            self.cost.note_skipped(steps)
+            self.cost.note_steps(1, may_skip=self._may_skip)
+            self._decided()
+        self._log.calls += calls
 
     @property
     def _takes_turns(self) -> bool:
@@ -247,7 +288,8 @@ class Flight:
     def _is_due(self) -> bool:
         """Whether the gradients of the step that has begun are measured."""
         steps = self._steps
-        return steps.next.is_broken or steps.counter.finished % self._log.levels[-1][1] == 0
+        skips = self.cost.skips > 0  # then every step that is recorded at all
+        return steps.next.is_broken or skips or steps.counter.finished % self.cost.every == 0
 
     def _measure(self, positions: frozenset[int] | None = None) -> None:
         """Measure all gradients, or those at some positions."""
@@ -335,10 +377,12 @@ class Flight:
         found: list[LevelRow] = []
         if log.full:
             found.append({"level": "full", "first": 1, "last": min(log.full, last) or 1, "every": 1})
-        ends = [first - 1 for first, _ in log.levels[1:]] + [last]
-        for (first, every), end in zip(log.levels, ends, strict=True):
-            if end >= first:
-                found.append({"level": "parameters", "first": first, "last": end, "every": every})
+        ends = [level.first - 1 for level in log.levels[1:]] + [last]
+        for level, end in zip(log.levels, ends, strict=True):
+            if end >= level.first:
+                found.append({"level": "parameters", "first": level.first, "last": end, "every": level.every})
+                if level.skips:
+                    found[-1]["skips"] = True
         return found
 
 

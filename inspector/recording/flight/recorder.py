@@ -43,6 +43,33 @@ class _IdleActions:
             self.asked.pop(0)()
 
 
+@dataclass(slots=True)
+class _Nap:
+    """Steps that are only counted.
+
+    left: how many are still to come. steps: how many have come. depth: how many have begun, one within the other.
+    calls: number of calls when the last one began.
+    """
+
+    left: int = 0
+    steps: int = 0
+    depth: int = 0
+    calls: int = 0
+
+    def begins(self, calls: int) -> None:
+        """A step begins. calls: number of calls so far."""
+        self.depth = self.depth + 1 if calls == self.calls else 1  # else one has raised
+        self.calls = calls
+
+    def ends(self) -> bool:
+        """A step ends; returns whether it was the last."""
+        self.depth -= 1
+        if self.depth <= 0:
+            self.steps += 1
+            self.left -= 1
+        return self.left <= 0
+
+
 class _BegunSteps(threading.local):
     """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
 
@@ -70,7 +97,7 @@ class FlightRecorder:
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._idle = _IdleActions()
-        self._break = break_point
+        self._break, self._nap = break_point, _Nap()
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -94,6 +121,7 @@ class FlightRecorder:
 
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
+        self._guarded(self._end_nap)
         found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
 
@@ -141,6 +169,10 @@ class FlightRecorder:
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
+        if self._nap.left:
+            if self._flight.has(optimizer):
+                self._nap.begins(self._engine.counted)
+            return
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
         if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
             steps[:] = [item for item in steps if item[0] != moment[0]]
@@ -149,6 +181,10 @@ class FlightRecorder:
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook after a step."""
+        if self._nap.left:
+            if self._flight.has(optimizer) and self._nap.ends():
+                without_dynamo(self._guarded, self._end_nap)
+            return
         steps, key = self._begun.steps, id(optimizer)
         if not any(item[0] == key for item in steps):
             return  # it began before the recording
@@ -156,6 +192,19 @@ class FlightRecorder:
             pass  # a step that raised
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
+            self._begin_nap()
+
+    def _begin_nap(self) -> None:
+        self._nap.left = 0 if self.failure is not None else self._flight.skips()
+        self._engine.counts_only = self._nap.left > 0
+
+    def _end_nap(self) -> None:
+        """Note the steps that were only counted, so far; the next step is recorded, if none is left."""
+        nap, calls = self._nap, self._engine.counted
+        steps, nap.steps, self._engine.counted = nap.steps, 0, 0
+        nap.calls = 0
+        self._engine.counts_only = nap.left > 0
+        self._flight.skipped(steps, calls)
 
     def _install_step_hooks(self) -> None:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
