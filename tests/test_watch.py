@@ -141,6 +141,19 @@ def test_several_at_once_see_their_own_steps() -> None:
     assert not hooks()
 
 
+def test_the_picture_says_whose_loss_it_is() -> None:
+    (generator, for_generator), (critic, for_critic) = made(1), made(2)
+    with inspector.watch([generator, critic], [for_generator, for_critic], budget=1) as flight:
+        for _ in range(10):
+            step(critic, for_critic)
+            step(generator, for_generator)
+    names = [name.partition("/")[2] for name in flight.columns() if name.startswith("loss/")]
+    assert len(names) == 2 and len(set(names)) == 2
+    picture = flight.picture().svg(text="plain")
+    assert [f"loss of {name.split(' ')[0]}" in picture for name in names] == [True, True]
+    assert "loss.0" in picture and "loss.1.0" in picture
+
+
 def test_each_thread_has_its_own() -> None:
     pairs = [made(number) for number in range(3)]
     flights = [inspector.watch(*pair, budget=1) for pair in pairs]
