@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
-from inspector.options.choices import Annotate, Depth, FailOn, Mode, Order, Text, Theme
+from inspector.options.choices import Annotate, Depth, FailOn, Mode, Text, Theme
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import Telling
 
 if TYPE_CHECKING:
     from inspector.commands.again import SecondRun
@@ -27,24 +28,35 @@ DEFAULT_BUDGET = 0.03
 
 
 @dataclass(frozen=True)
+class FurtherFigures:
+    """What to draw besides the figure of a call.
+
+    plot: curves with tangents. together: all these calls in one figure. timeline: of a saved report, in place of
+    all others.
+    """
+
+    plot: bool = False
+    together: bool = False
+    timeline: bool = False
+
+
+@dataclass(frozen=True)
 class DrawOptions:
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
-    frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
-    beside the graph; None if unknown. plot: also draw curves with tangents.
-    timeline: draw only the timeline of a saved report.
+    telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
+    the graph; None if unknown. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
     text: Text = "path"
     figure: FigureOptions = field(default_factory=FigureOptions)
-    frames: bool = False
-    order: Order = "engine"
+    telling: Telling = field(default_factory=Telling)
     depth: Depth = "auto"
     folder: Path | None = None
-    plot: bool = False
-    timeline: bool = False
+    further: FurtherFigures = FurtherFigures()
+    transparent: bool = False
 
 
 @dataclass(frozen=True)

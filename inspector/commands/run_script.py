@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
 from inspector.commands.flight_watch import FlightWatch
-from inspector.commands.options import Options
+from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
+from inspector.commands.ranks import options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
@@ -39,7 +40,10 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 
     Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
-    inspection = _Inspection(target, options)
+    rank = rank_of(os.environ)
+    if rank is not None:
+        options = options_of(rank, options)
+    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0))
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
     if exit.forked:
         inspection.leave_to_parent()
@@ -47,6 +51,8 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
         with our_modules():
             try:
                 inspection.finish(exit)
+                if rank is not None:
+                    inspection.output.say(rank.others(options.destination))
             except KeyboardInterrupt:
                 inspection.output.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
@@ -93,8 +99,8 @@ class _Shown:
 class _Inspection:
     """The inspection, from the script's `import torch` to its end."""
 
-    def __init__(self, target: ScriptTarget, options: Options) -> None:
-        self.output = StderrOutput()
+    def __init__(self, target: ScriptTarget, options: Options, output: StderrOutput) -> None:
+        self.output = output
         self._options = options
         self._script = _Script(target)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
@@ -300,7 +306,8 @@ class _Inspection:
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        wanted = replace(options, draw=replace(options.draw, timeline=True), destination=destination)
+        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
         except OSError as error:

@@ -81,6 +81,8 @@ class SymbolTable:
             operand = self._forward.operands(function)[name]
             value = operand.value if operand.pair is None else self._forward.value(operand.pair)
             operands["n"] = sympy.Integer(value.size if value is not None else 1)
+        if "ties" in compiled(text).co_names:
+            operands["ties"] = sympy.Integer(self._forward.ties(function))
         self._remember_output(function)
         return _expression(text, operands)
 
@@ -190,7 +192,7 @@ class SymbolTable:
         """Expressions of the names in `text`; None if one of them is unknown."""
         found = {}
         for name in compiled(text).co_names:
-            if name in _FUNCTIONS or name == "n":
+            if name in _FUNCTIONS or name in ("n", "ties"):
                 continue
             expression = self._operand(function, name)
             if expression is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 
@@ -29,7 +29,7 @@ from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
-from inspector.tracing.walk import walk
+from inspector.tracing.walk import Walk, walk
 from inspector.user_code.library_lines import source_of
 from inspector.user_code.module_names import root_names
 from inspector.user_code.paths import UserFiles
@@ -65,9 +65,7 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
-        is_full = is_full or not _are_finite(call.given.outputs)
-        batch = Batch("full" if is_full else "light", recorders.values)
+        batch = Batch(self._mode(index, graph, call), recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = self._names(call)
@@ -111,6 +109,11 @@ class CallStart:
             called = recorders.forward.record.modules
             called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
         return names
+
+    def _mode(self, index: int, graph: Walk, call: EngineCall) -> Literal["full", "light"]:
+        """How the values of a call are read."""
+        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
+        return "full" if is_full or not _are_finite(call.given.outputs) else "light"
 
     def start_counted(self, index: int, call: EngineCall) -> CountedCall:
         """Start a call that is only counted: the Nodes that it creates do not belong to the forward."""

@@ -5,13 +5,14 @@ Calls from TorchScript and C++ extensions do not pass through it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -103,7 +104,7 @@ class EngineHook:
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
             if self.counts_only:
-                self.counted += not in_backward()
+                self.counted += not (in_backward() or getattr(self._busy, "here", False))
                 return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
@@ -193,6 +194,19 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
 def caller_of_torch() -> FrameType | None:
     """The frame of the script that has called the engine, for a function that is called instead of returning."""
     return _caller(sys._getframe(1))[0]
+
+
+@contextlib.contextmanager
+def unrecorded_calls() -> Iterator[None]:
+    """Within it, calls of the engine in this thread are the inspector's own, and no observer sees them."""
+    idle = [hook for hook in tuple(_HOOKS) if not getattr(hook._busy, "here", False)]
+    for hook in idle:
+        hook._busy.here = True
+    try:
+        yield
+    finally:
+        for hook in idle:
+            hook._busy.here = False
 
 
 _HOOKS: weakref.WeakSet[EngineHook] = weakref.WeakSet()
