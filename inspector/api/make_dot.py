@@ -10,6 +10,7 @@ import torch
 
 from inspector.api.trace import trace_named
 from inspector.graph import Graph
+from inspector.graph.tensor_names import numbered_name
 from inspector.styles.torchviz import DotNode, Kind, ShownAttributes, torchviz_graph
 from inspector.torch_api.tensors import base_of
 from inspector.tracing.roots import NoGraphError
@@ -86,7 +87,7 @@ def _add_outputs(dot: Any, outputs: Sequence[torch.Tensor], names: Names) -> Non
 
 def _fill(dot: Any, graph: Graph, shown: ShownAttributes, outputs: int) -> None:
     """Add the nodes and edges. outputs: how many of the roots are outputs; the others are bases of views."""
-    named = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
+    named = {key: name for key, tensor in graph.tensors() if (name := numbered_name(tensor))}
     nodes, edges = torchviz_graph(graph, named, shown)
     bases = set(graph.roots[outputs:]) - set(graph.roots[:outputs])
     for node in nodes:

@@ -16,7 +16,9 @@ import numpy
 
 from inspector.derivatives.elementary import KEEPS_A_NUMBER, find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
+from inspector.derivatives.matrix_forms import add_matrix_forms
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
+from inspector.derivatives.textbook_forms import add_textbook_forms
 from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
@@ -47,10 +49,18 @@ def add_local_derivatives(graph: Graph) -> None:
     """Set `local` on `next` edges between small tensors, and `derivative` on the scalar leaves of a small graph.
 
     A tensor without a name whose expression is long is called v1, v2, … in the symbols; its function then has
-    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`.
+    `alias`, `{"name": "v1", "expression": "x*y + exp(x)"}`. Also set `matrix` and `closed_form`.
     """
+    if len(list(graph.edges("next"))) <= MOST_EDGES:
+        _add_symbols(graph)
+        forward = ForwardReconstruction(graph)
+        add_matrix_forms(forward)
+        add_textbook_forms(forward)
+
+
+def _add_symbols(graph: Graph) -> None:
     edges = list(_small_edges(graph))
-    if not edges or len(edges) > MOST_EDGES:
+    if not edges:
         return
     if not any(_entry(graph.function(edge.function), edge) for edge in edges):
         _write_ratios(edges)

@@ -18,6 +18,7 @@ from inspector.derivatives.small_tensor import SmallTensor, elementwise, small_t
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Pair, topology_of
 
 _FLOAT32_STEP = 1.2e-7
@@ -77,7 +78,8 @@ class ForwardReconstruction:
     def tensor_names(self) -> frozenset[str]:
         """The script's names of the tensors."""
         nodes = self.network.nodes.values()
-        return frozenset(node["name"] for node in nodes if node["kind"] == "tensor" and node["name"])
+        found = (numbered_name(cast(TensorRow, node)) for node in nodes if node["kind"] == "tensor")
+        return frozenset(name for name in found if name)
 
     def leaves(self) -> Iterator[tuple[str, Pair]]:
         """(id, pair) of every leaf that receives a gradient."""

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import sympy
@@ -23,7 +23,8 @@ from inspector.derivatives.forward_reconstruction import ForwardReconstruction, 
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, number_or_nan
 from inspector.graph.node_names import op_of
-from inspector.graph.row_types import FunctionRow
+from inspector.graph.row_types import FunctionRow, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Pair
 
 LONGEST = 24
@@ -83,18 +84,25 @@ class SymbolTable:
             operands["n"] = sympy.Integer(value.size if value is not None else 1)
         if "ties" in compiled(text).co_names:
             operands["ties"] = sympy.Integer(self._forward.ties(function))
-        self._remember_output(function)
-        return _expression(text, operands)
+        output = self._remember_output(function)
+        found = _expression(text, operands)
+        row = self._forward.tensor((function, 0))
+        if found is None or output is None or row is None or "pass" not in row:
+            return found
+        return found.xreplace({output: self.of((function, 0))})  # 1 - h₂² instead of 1 - tanh(w*h₁ + u*x)²
 
-    def _remember_output(self, function: str) -> None:
-        """Use the recorded value for the output of a function: torch computes 1 - s from the saved s, and if that
-        cancels (a saturated sigmoid in float32), the exact s gives a different number."""
+    def _remember_output(self, function: str) -> Any:
+        """The expression of the output of a function, for which its recorded value is used from now on: torch
+        computes 1 - s from the saved s, and if that cancels (a saturated sigmoid in float32), the exact s gives a
+        different number. None if there is none."""
         entry, value = find_elementary(self._forward.function(function)), self._forward.value((function, 0))
         operands = None if entry is None else self._operands(function, entry.expression)
         if entry is not None and operands is not None and value is not None:
             made = _expression(entry.expression, operands)
             if made is not None and made.args:
                 self.values[made] = value
+                return made
+        return None
 
     def names(self, expressions: list[Any]) -> Names:
         """v1, v2, … for the aliases that these expressions use, in the order of the forward.
@@ -158,7 +166,7 @@ class SymbolTable:
             tensor = self._forward.tensor((target, edge["input_nr"]))
             if tensor is not None and tensor["name"]:
                 value = self._forward.value(pair)
-                return self._symbol(f"{tensor['name']}[{row['attributes']['index']}]", pair, value)
+                return self._symbol(f"{numbered_name(tensor)}[{row['attributes']['index']}]", pair, value)
         return None
 
     def _alias(self, pair: Pair, definition: Any) -> Any:
@@ -186,7 +194,7 @@ class SymbolTable:
         tensor = self._forward.tensor(pair)
         if tensor is None or not tensor["name"] or (self._expand and not tensor["is_leaf"]):
             return None
-        return str(tensor["name"])
+        return numbered_name(tensor)
 
     def _operands(self, function: str, text: str) -> dict[str, Any] | None:
         """Expressions of the names in `text`; None if one of them is unknown."""
@@ -207,8 +215,9 @@ class SymbolTable:
         if operand.pair is not None:
             return self.of(operand.pair)
         tensor = None if operand.tensor is None else self._forward.network.nodes[operand.tensor]
-        if tensor is not None and tensor["name"]:
-            return self._symbol(tensor["name"], str(operand.tensor), operand.value)
+        called = None if tensor is None else numbered_name(cast(TensorRow, tensor))
+        if called:
+            return self._symbol(called, str(operand.tensor), operand.value)
         return _exact_or_none(operand.value)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_FUNCTIONS = 60
 """Maximum number of functions; in a larger graph a total derivative does not fit on one line."""
 
-_SHORT, _LONGEST = 32, 120
+_SHORT, _LONGEST = 32, 130
 """Maximum number of characters of a derivative in terms of the leaves, and with the names of the script."""
 
 _MOST_OPERATIONS = 200

@@ -118,6 +118,8 @@ class BackwardView:
 
     def name(self, tensor: str) -> str:
         row = self.tensors[tensor]
+        if row["name"] is not None and "pass" in row:
+            return f"{row['name']} (pass {row['pass']})"
         return str(row["name"] or row.get("expression") or tensor)
 
     def leaves_affected_by(self, nodes: Iterable[str]) -> list[str]:

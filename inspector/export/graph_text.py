@@ -6,6 +6,7 @@ from typing import Any
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import EdgeRow, FunctionRow, NodeRow, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.typography.number_format import UNKNOWN, value_text
 
 ARROW = " \N{RIGHTWARDS ARROW} "
@@ -46,7 +47,7 @@ def _tensor(graph: Graph, attributes: TensorRow) -> list[str]:
         "is_leaf": str(attributes["is_leaf"]),
         "requires_grad": str(attributes["requires_grad"]),
     }
-    name = attributes["name"] or attributes.get("expression") or UNKNOWN
+    name = numbered_name(attributes) or attributes.get("expression") or UNKNOWN
     return [name, *(f"{key} {value}" for key, value in rows.items())]
 
 

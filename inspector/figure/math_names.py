@@ -9,16 +9,20 @@ import re
 from dataclasses import replace
 
 from inspector.graph import Graph
+from inspector.graph.tensor_names import numbered_name, pass_subscript
 from inspector.styles.plan import Plan
 
-_RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f"
-"""Superscript digits and signs, which count as parts of a word."""
+_RAISED = "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}\N{SUPERSCRIPT ONE}\u2070-\u207f\u1d40"
+"""Superscript digits and signs and the T of a transposed matrix, which count as parts of a word."""
 
 
 def with_math_names(plan: Plan, graph: Graph) -> Plan:
     """The plan with mathematical names instead of the names in the script."""
-    named = ((tensor["name"], tensor.get("symbol")) for _, tensor in graph.tensors())
-    names = {name: symbol for name, symbol in named if name and symbol}
+    names = {
+        name: symbol + pass_subscript(tensor)
+        for _, tensor in graph.tensors()
+        if (name := numbered_name(tensor)) and (symbol := tensor.get("symbol"))
+    }
     if not names:
         return plan
     return plan.map_texts(

@@ -70,6 +70,8 @@ def from_columns(columns: dict[str, Any]) -> Graph:
 
 
 def _node_value(key: str, value: Any) -> Any:
+    if key == "constants":  # its names are no values: a script may call a number `inf`
+        return [constant | {"value": decode(constant["value"])} for constant in value]
     return decode(value) if key in _NODE_VALUES else value
 
 
@@ -78,7 +80,7 @@ def _edge_value(key: str, value: Any) -> Any:
 
 
 def _node(row: dict[str, Any]) -> dict[str, Any]:
-    attributes = _attributes(row, ("id",), _NODE_VALUES)
+    attributes = {key: _node_value(key, item) for key, item in row.items() if key != "id"}
     if row["kind"] == "fold":
         attributes["members"] = list(spelt_out(attributes["members"]))
     return attributes

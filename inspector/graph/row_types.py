@@ -107,6 +107,44 @@ class Local(TypedDict):
     value: Value
 
 
+_Pass = TypedDict(
+    "_Pass",
+    {
+        "pass": NotRequired[
+            Annotated[
+                int,
+                Meta(
+                    ge=0,
+                    description="Which of the tensors or numbers that the script bound to this name, counted in"
+                    " execution order from 1; 0 is what the name stood for before its first operation (the leaf or"
+                    " the constant that a loop starts from). Missing if the name stands for one thing only.",
+                ),
+            ]
+        ]
+    },
+)
+"""A call, since `pass` is a keyword."""
+
+
+class Constant(_Pass):
+    """An argument of an operation that needs no gradient."""
+
+    position: Count
+    """Its place among the operands of the operation, in the order of torch's signature: 0 is self. The Node says
+    which operation: `1 - y` is `rsub(y, 1)`, so the 1 has position 1."""
+    name: str | None
+    """The script's name for it; null for a number in the source, and for a tensor without a name."""
+    expression: NotRequired[str]
+    """The source text of one without a name, if it is more than a number."""
+    value: Value
+    """A number, or the content of a tensor."""
+    shape: NotRequired[Shape]
+    """Of a tensor; missing for a number."""
+    dtype: NotRequired[str]
+    tensor: NotRequired[Id]
+    """The tensor, if it is in the graph."""
+
+
 class FunctionRow(TypedDict):
     """One autograd Node."""
 
@@ -145,6 +183,12 @@ class FunctionRow(TypedDict):
     """The gradient that arrived for its output."""
     operands: NotRequired[list[Shape]]
     """The shapes of its two operands, if they were broadcast to a shape that neither has (full recording)."""
+    constants: NotRequired[list[Constant]]
+    """Its operands that need no gradient, by position. Missing if there are none, and if they were not seen (a
+    light recording, a custom Function)."""
+    slot_positions: NotRequired[list[Count]]
+    """For each slot of next_functions the position of its operand among all operands, constants included. Missing
+    if it has no constants and the k-th slot is the k-th operand, and if the order is unknown."""
     given: NotRequired[Given]
     """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
     the CPU)."""
@@ -153,9 +197,13 @@ class FunctionRow(TypedDict):
     if that was not recorded (full recording)."""
     alias: NotRequired[Alias]
     """The name that local derivatives use for its output, if that has no name and a long expression."""
+    closed_form: NotRequired[str]
+    """The gradient that arrived for its output in one step from the root, where that has a textbook form, such as
+    `p - t` for the logits of a cross-entropy. Only in a small graph, and only if its value is the measured one.
+    Plain text, typeset like `symbol`."""
 
 
-class Naming(TypedDict):
+class Naming(_Pass):
     """The name of a tensor."""
 
     name: str | None
@@ -172,7 +220,7 @@ class TensorFacts(TypedDict):
     version: Count | Unknown
 
 
-class TensorRow(TypedDict):
+class TensorRow(_Pass):
     """A leaf, a root, or a named, saved or recorded tensor."""
 
     kind: Literal["tensor"]
@@ -275,6 +323,11 @@ class NextEdge(TypedDict):
     gradient: NotRequired[Value]
     """The gradient that flows along this edge alone."""
     local: NotRequired[Local | Unknown | None]
+    matrix: NotRequired[str]
+    """The gradient that flows along this edge in terms of matrices, in the script's names: `δ xᵀ`, `Wᵀ δ`,
+    `δ ⊙ (1 - h²)`. δ is the gradient that arrived for the output of the source; ⊙ multiplies element by element,
+    Σ sums over what was broadcast. Only in a small graph, not between single numbers, and only if its value is the
+    measured one. Plain text, typeset like `symbol`."""
 
 
 class GradFnEdge(TypedDict):

@@ -18,6 +18,7 @@ from inspector.folding.module_paths import name_of
 from inspector.graph import Graph
 from inspector.graph.columnar import to_table
 from inspector.graph.node_names import without_number
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value, encode, is_number, is_summary, is_unknown
@@ -179,7 +180,7 @@ class _Builder:
         derivative = row.get("derivative")
         return {
             "id": key,
-            "name": row["name"],
+            "name": numbered_name(row),
             "symbol": row.get("symbol"),
             "expression": row.get("expression"),
             "leaf": row["is_leaf"],

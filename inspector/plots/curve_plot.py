@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from inspector.figure import Figure
 from inspector.graph import Graph
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import is_number
 from inspector.plots.axis_ticks import axis_ticks
 from inspector.plots.label_placement import Label, place_label
@@ -216,11 +217,11 @@ def _right(graph: Graph, item: Slice) -> float:
 
 
 def _root(graph: Graph) -> str:
-    return _short(graph[graph.roots[0]]["name"] or "root")
+    return _short(numbered_name(graph.tensor(graph.roots[0])) or "root")
 
 
 def _name(graph: Graph, leaf: str) -> str:
-    return _short(graph[leaf]["name"] or "leaf")
+    return _short(numbered_name(graph.tensor(leaf)) or "leaf")
 
 
 def _short(name: str) -> str:

@@ -78,6 +78,7 @@ class CallStart:
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         if nodes is not None:
             tracing.attach_forward_values(nodes.content_at_last_use)
+            tracing.attach_uses(nodes.use)
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.graph.values import Value
 from inspector.styles.value_text import plain_text, value_lines
@@ -51,4 +52,4 @@ def _line(tensor: TensorRow, ran: bool) -> str:
     remark = "" if tensor["is_leaf"] else " (not a leaf)"
     data, grad = text((after if ran else before)["data"]), text(before["grad"])
     grads = f"{grad} → {text(after['grad'])}" if ran else grad
-    return f"{plain_text(tensor['name'] or '')}: data {data}; grad {grads}{remark}"
+    return f"{plain_text(numbered_name(tensor) or '')}: data {data}; grad {grads}{remark}"

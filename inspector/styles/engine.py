@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.graph.row_types import FunctionRow, SavedTensor, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
 from inspector.styles.plan import SMALL_SIZE, CardRow, LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
@@ -103,7 +104,7 @@ def _tensor(subject: Subject, identifier: str) -> PlannedBox:
     """`x = 2` and its grad."""
     tensor = subject.graph.tensor(identifier)
     value = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
-    name = plain_text(tensor["name"] or "")
+    name = plain_text(numbered_name(tensor) or "")
     first = StyledText(f"{name} = {value}" if name else value, "value", "bold")
     return PlannedBox(identifier, "box", (first, _grad(subject, tensor)), ink="value", fill="leaf_header")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from inspector.graph.row_types import FunctionRow, NextEdge
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import is_number
 from inspector.styles import title_and_legend
 from inspector.styles.operations import inputs_of, operation
@@ -42,7 +43,7 @@ def letters(subject: Subject) -> dict[str, str]:
     for identifier, node in graph.functions():
         tensor = outputs.get((identifier, 0))
         alias = node["alias"]["name"] if "alias" in node else ""  # the name in derivatives
-        names[identifier] = plain_text((graph[tensor]["name"] if tensor else None) or alias)
+        names[identifier] = plain_text((numbered_name(graph.tensor(tensor)) if tensor else None) or alias)
     taken = set(names.values())
     free = (name for number in count(1) if (name := f"v{number}") not in taken)
     return {key: names[key] or next(free) for key in _evaluated(subject)}

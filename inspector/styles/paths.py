@@ -11,6 +11,7 @@ from typing import Any, cast
 from inspector.folding.finding_marks import shown_by
 from inspector.graph import Graph
 from inspector.graph.row_types import FlowEdge, NextEdge
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.graph.traversal import reach
 from inspector.graph.values import is_number
@@ -133,10 +134,16 @@ def _flows(graph: Graph) -> Iterator[Edge]:
 
 
 def _find(graph: Graph, name: str) -> str:
-    named = [(key, tensor["name"]) for key, tensor in graph.tensors() if tensor["name"]]
-    names: dict[str, str] = {sanitize(known): key for key, known in reversed(named)}
+    named = [(key, known, tensor) for key, tensor in graph.tensors() if (known := numbered_name(tensor))]
+    names = {sanitize(known): key for key, known, _ in reversed(named)}
     if name in names:
         return names[name]
+    last = max((item for item in named if item[2]["name"] == name), key=lambda item: item[2]["pass"], default=None)
+    if last is not None:
+        return last[0]
+    typed = {f"{row['name']}_{row['pass']}": key for key, _, row in named if "pass" in row}
+    if name in typed:
+        return typed[name]
     near = difflib.get_close_matches(name, names, 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise PathError(f"no tensor {name!r}{hint}; the tensors are: {', '.join(sorted(names)) or 'none with a name'}")
@@ -222,4 +229,4 @@ def _in_brackets(factor: float) -> str:
 
 
 def _name(graph: Graph, tensor: str) -> str:
-    return sanitize(graph[tensor]["name"] or "") or tensor
+    return sanitize(numbered_name(graph.tensor(tensor)) or "") or tensor

@@ -10,6 +10,7 @@ from inspector.graph.hook_changes import hook_changes
 from inspector.graph.model import Moment
 from inspector.graph.module_outputs import output_of
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.options.choices import Arrows, Detail
 from inspector.options.figure_options import FigureOptions
@@ -114,5 +115,5 @@ class Subject:
         """The name of a tensor, else the expression that computed it, else the module that gave it out, else an
         empty text."""
         return plain_text(
-            tensor["name"] or tensor.get("expression") or output_of(self.topology, tensor["grad_fn"])
+            numbered_name(tensor) or tensor.get("expression") or output_of(self.topology, tensor["grad_fn"])
         )

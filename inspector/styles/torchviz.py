@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from inspector.graph import Graph
 from inspector.graph.row_types import FunctionRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import topology_of
 from inspector.styles import title_and_legend
 from inspector.styles.plan import LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
@@ -155,7 +156,7 @@ def plan_torchviz(subject: Subject) -> Plan:
     """torchviz's picture in the inspector's figure style. It is the same at every moment, since it shows only the
     structure."""
     graph = subject.graph
-    names = {key: tensor["name"] for key, tensor in graph.tensors() if tensor["name"]}
+    names = {key: name for key, tensor in graph.tensors() if (name := numbered_name(tensor))}
     nodes, edges = torchviz_graph(graph, names)
     return Plan(
         moment=subject.moment,

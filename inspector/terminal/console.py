@@ -15,11 +15,12 @@ from inspector.typography.number_format import MINUS
 from inspector.util.stderr import stderr
 
 _NARROWEST, _WIDEST = 80, 100
-_SIGNS = str.maketrans(f"{MINUS}├└│─→↓·×∂…–▁▂▃▅▇", "-|`|->v**d.-_.-=#")
-_WORDS = {"σ": "sigmoid", "√": "sqrt", "π": "pi", "∞": "inf"}
+_SIGNS = str.maketrans(f"{MINUS}├└│─→↓·×∂…–▁▂▃▅▇⊙δ", "-|`|->v**d.-_.-=#*d")
+_WORDS = {"σ": "sigmoid", "√": "sqrt", "π": "pi", "∞": "inf", "ᵀ": "^T", "Σ": "sum"}
 _POWERS = {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_PASSES = {digit: f"_{number}" for number, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")}
 _BEYOND_ASCII: dict[int, int | str] = {**_SIGNS}
-_BEYOND_ASCII.update({ord(sign): word for sign, word in (_WORDS | _POWERS).items()})
+_BEYOND_ASCII.update({ord(sign): word for sign, word in (_WORDS | _POWERS | _PASSES).items()})
 
 
 def stderr_console(stream: TextIO | None = None) -> Console:

@@ -10,6 +10,7 @@ from rich.text import Text
 from inspector.graph import Graph, is_summary, is_unknown
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import LibraryLine, Source, TensorRow
+from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import Value
 from inspector.report.row_types import Fault
 from inspector.terminal.text_cells import GRADIENT, QUIET, STRONG, VALUE, fit_path, fit_paths, fit_text
@@ -24,7 +25,7 @@ def function_title(name: str) -> str:
 
 def tensor_labels(tensors: Iterable[TensorRow], width: int) -> dict[str, str]:
     """The label of each name in a table: different names have different labels."""
-    return fit_paths((name for tensor in tensors if (name := tensor["name"]) is not None), width)
+    return fit_paths((name for tensor in tensors if (name := numbered_name(tensor)) is not None), width)
 
 
 def tensor_label(
@@ -34,7 +35,7 @@ def tensor_label(
 
     otherwise: what stands instead of dtype and shape. labels: of the names in the same table.
     """
-    name = attributes["name"]
+    name = numbered_name(attributes)
     if name is not None:
         return labels[name] if labels and name in labels else fit_path(name, width)
     expression = attributes.get("expression") or otherwise

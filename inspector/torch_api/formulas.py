@@ -11,13 +11,38 @@ import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inspector.torch_api.capability import Capability
 
 _NO_DERIVATIVE = "non_differentiable"
 _ARGUMENT = re.compile(r"(\w+)(?:=[^,()]*)?\s*(?:,|\)\s*->)")
+_TYPED = re.compile(
+    r"(?P<type>[A-Za-z]\w*)(?:\([^)]*\))?(?P<list>\??\[\d*\])?\??\s+(?P<name>\w+)(?:=(?P<default>[^,) ]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of an operation, as torch's signature has it.
+
+    kind: what it takes; "other" for what is no operand, such as a dimension. default: its text, None if there is
+    none. is_differentiable: whether it has a slot in next_functions (one for each tensor of a list).
+    """
+
+    name: str
+    kind: Literal["tensor", "tensors", "scalar", "other"]
+    default: str | None
+    is_differentiable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    formulas: dict[str, str]
+    arguments: tuple[Argument, ...]
+
 
 
 def formula(function_name: str) -> dict[str, str]:
@@ -25,29 +50,42 @@ def formula(function_name: str) -> dict[str, str]:
 
     Empty for what `derivatives.yaml` does not define: AccumulateGrad, CopySlices, custom Functions.
     """
+    found = _definition(function_name)
+    return {} if found is None else found.formulas
+
+
+def arguments_of(function_name: str) -> tuple[Argument, ...]:
+    """The arguments of the operation of a backward function, in the order of torch's signature; empty for what
+    `derivatives.yaml` does not define."""
+    found = _definition(function_name)
+    return () if found is None else found.arguments
+
+
+def _definition(function_name: str) -> _Definition | None:
     found = FORMULAS.parts
     if found is None:
-        return {}
+        return None
     try:
-        return found.get(function_name.removesuffix("_copy"), {})
+        return found.get(function_name.removesuffix("_copy"))
     except Exception as error:
         FORMULAS.turn_off(error)
-        return {}
+        return None
 
 
-def _formulas() -> dict[str, dict[str, str]]:
+def _formulas() -> dict[str, _Definition]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     counts: Counter[str] = Counter()
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, _Definition] = {}
     for definition in yaml.load(_path().read_text(), Loader=loader):
         for key, formulas in _by_dispatch_key(definition):
             derivatives = _backward_only(definition["name"], formulas)
             if not derivatives:
                 continue  # torch numbers only what has a derivative
             prefix = _class_prefix(definition["name"]) + key
-            found[f"{prefix}{counts[prefix]}"] = derivatives
+            arguments = _arguments(definition["name"], derivatives)
+            found[f"{prefix}{counts[prefix]}"] = _Definition(derivatives, arguments)
             counts[prefix] += 1
     return found
 
@@ -76,6 +114,22 @@ def _backward_only(schema: str, formulas: dict[str, Any]) -> dict[str, str]:
         for names, text in formulas.items()
         if text != _NO_DERIVATIVE and inputs.issuperset(name.strip() for name in names.split(","))
     }
+
+
+def _arguments(schema: str, derivatives: dict[str, str]) -> tuple[Argument, ...]:
+    """The arguments in a text such as `add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`."""
+    differentiable = {name.strip() for names in derivatives for name in names.split(",")}
+    found = _TYPED.finditer(schema[schema.index("(") + 1 : schema.rindex("->")])
+    return tuple(
+        Argument(item["name"], _kind(item["type"], item["list"]), item["default"], item["name"] in differentiable)
+        for item in found
+    )
+
+
+def _kind(kind: str, of_list: str | None) -> Literal["tensor", "tensors", "scalar", "other"]:
+    if kind == "Tensor":
+        return "tensors" if of_list else "tensor"
+    return "scalar" if kind == "Scalar" and not of_list else "other"
 
 
 def _class_prefix(schema: str) -> str:

@@ -79,6 +79,14 @@ def base_of(tensor: torch.Tensor) -> torch.Tensor | None:
         return None
 
 
+def reshaped_from(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The tensor that has the same elements in the same order, if `tensor` is a view of all of it."""
+    base = base_of(tensor)
+    if base is None or base.numel() != tensor.numel():
+        return None
+    return base if base.is_contiguous() and tensor.is_contiguous() else None
+
+
 def is_changed_view(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a view of memory that has been written in place since, so that reading its `grad_fn`
     could create a new Node (torch: `VariableHooks::grad_fn`). True if torch cannot tell."""

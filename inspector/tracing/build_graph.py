@@ -14,12 +14,16 @@ from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTenso
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
+from inspector.tracing.constant_rows import ConstantRows
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
+from inspector.tracing.names_over_time import Name
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
+from inspector.tracing.operands import operands_of
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
+from inspector.tracing.uses import SeenCall
 from inspector.tracing.walk import EMPTY
 from inspector.util.gc_pause import gc_paused
 
@@ -51,6 +55,7 @@ class _Builder:
         self._record = record
         self._lookup = lookup
         self._ids = ids
+        self._constants = ConstantRows(record, lookup.names, ids)
         self._is_plain = record.is_structure_only and lookup.has_no_values
         self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
@@ -63,7 +68,7 @@ class _Builder:
     def _network(self) -> networkx.MultiDiGraph[Any]:
         tensor_edges: list[_Edge] = []  # filled by `_nodes`
         constants = (
-            (self._ids.tensor(position), self._constant(seen))
+            (self._ids.tensor(position), self._constant(position, seen))
             for position, seen in enumerate(self._record.constants)
         )
         nodes = chain(self._nodes(tensor_edges), constants)
@@ -152,11 +157,22 @@ class _Builder:
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands
+        if not is_leaf:
+            self._add_constants(row, position, node, None if inputs is None else inputs.call)
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         if inputs is not None and inputs.random:
             row["random"] = True
         return row
+
+    def _add_constants(self, row: FunctionRow, position: int, node: NodeFacts, call: SeenCall | None) -> None:
+        """Add the operands that need no gradient, and the order of all operands."""
+        targets = [target != EMPTY for _, target, _ in self._record.structure.edges_of(position)]
+        found = operands_of(node, targets, call)
+        if found.constants:
+            row["constants"] = [self._constants.row(item) for item in found.constants]
+        if found.slot_positions is not None and (found.constants or not found.are_in_order):
+            row["slot_positions"] = found.slot_positions
 
     def _saved(self, saved: SavedTensorFacts) -> SavedTensor:
         row: SavedTensor = {
@@ -195,6 +211,8 @@ class _Builder:
         }
         if "expression" not in naming:
             del attributes["expression"]  # set above only for the order of the keys
+        if "pass" in naming:
+            attributes["pass"] = naming["pass"]
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
         if (seed := self._lookup.seed(pair)) is not None:
@@ -225,12 +243,13 @@ class _Builder:
             "version": NOT_SEEN,
         }
 
-    def _constant(self, seen: TensorSnapshot) -> TensorRow:
-        """A saved tensor that does not require a gradient."""
+    def _constant(self, position: int, seen: TensorSnapshot) -> TensorRow:
+        """A saved tensor that does not require a gradient. position: among the constants."""
         facts, after = seen.facts.row(), seen.after or seen.before
-        return {
+        name = self._lookup.names.saved.get(position, Name(seen.name) if seen.name is not None else None)
+        row: TensorRow = {
             "kind": "tensor",
-            "name": seen.name,
+            "name": None if name is None else name.text,
             "is_leaf": seen.facts.is_leaf,
             "requires_grad": seen.facts.requires_grad,
             "grad_fn": None,
@@ -244,6 +263,9 @@ class _Builder:
             "after": _state(after),
             "gradient": _NOT_WANTED,
         }
+        if name is not None and name.number is not None:
+            row["pass"] = name.number
+        return row
 
 
 def _pairs(position: int, count: int) -> list[Pair]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import torch
 
 from inspector.tensor_stats import Batch
+from inspector.torch_api.tensors import reshaped_from
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_before
 from inspector.tracing.traced_graph import Pair
+from inspector.tracing.uses import Use
 from inspector.tracing.walk import Walk
 from inspector.user_code.variable_names import Names
 
@@ -60,7 +62,10 @@ class GraphTensors:
         known = self._constant_numbers.get(id(tensor))
         if known is None:
             known = self._constant_numbers[id(tensor)] = len(self.constants), tensor
-            self.constants.append(snapshot_before(tensor, self._names.name(tensor), self._batch))
+            seen = snapshot_before(tensor, self._names.name(tensor), self._batch)
+            if (base := reshaped_from(tensor)) is not None and (name := self._names.name(base)) is not None:
+                seen.use = Use(name)
+            self.constants.append(seen)
         return known[0]
 
     def pair_of(self, tensor: torch.Tensor) -> Pair | None:

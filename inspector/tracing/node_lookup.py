@@ -11,9 +11,11 @@ from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.names_over_time import names_of
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.same_elements import SameElements
 from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
+from inspector.tracing.uses import SeenCall
 
 # Shared objects, since a graph contains millions of them.
 NOT_RUN = unknown("backward has not run")
@@ -34,6 +36,8 @@ class RecordedInputs(Protocol):
     def given(self) -> Given | None: ...
     @property
     def random(self) -> bool: ...
+    @property
+    def call(self) -> SeenCall | None: ...
 
 
 class RecordedOutput(Protocol):
@@ -41,6 +45,8 @@ class RecordedOutput(Protocol):
 
     @property
     def name(self) -> str | None: ...
+    @property
+    def scope(self) -> int: ...
     @property
     def expression(self) -> str | None: ...
     @property
@@ -84,7 +90,7 @@ class NodeLookup:
             )
         self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
         self._outputs: dict[Pair, RecordedOutput | None] = {}
-        self._names = self._unique_names()
+        self.names = names_of(record, self.output)
 
     @cached_property
     def _only_edge(self) -> dict[Pair, Pair]:
@@ -145,9 +151,9 @@ class NodeLookup:
 
     def naming(self, pair: Pair) -> Naming:
         """`name` of a tensor, and if it has none, its source text as `expression`."""
-        name = self._names.get(pair)
+        name = self.names.tensors.get(pair)
         if name is not None:
-            return {"name": name}
+            return {"name": name.text} if name.number is None else {"name": name.text, "pass": name.number}
         output = self.output(pair)
         expression = output.expression if output is not None else None
         return {"name": None, "expression": expression} if expression else {"name": None}
@@ -215,25 +221,6 @@ class NodeLookup:
             return _NOT_REACHED
         target = self._only_edge.get((source, slot))
         return _LIGHT if target is None else self.gradient(target)
-
-    def _unique_names(self) -> dict[Pair, str]:
-        """The script's names around backward, and for other tensors their names in the forward, if unique in the
-        graph (`x = relu(x)` may name four tensors `x`)."""
-        names = {pair: seen.name for pair, seen in self._record.tensors.items() if seen.name is not None}
-        if self._forward is None:
-            return names
-        recorded = {
-            (position, output_nr): output.name
-            for position, count in enumerate(self._record.output_counts())
-            for output_nr in range(count)
-            if (output := self.output((position, output_nr))) is not None and output.name is not None
-        }
-        counts = Counter(recorded.values())
-        taken = set(names.values())
-        for pair, name in recorded.items():
-            if pair not in names and name not in taken and counts[name] == 1:
-                names[pair] = name
-        return names
 
 
 def _values(held: dict[str, Pending]) -> State:

@@ -16,6 +16,7 @@ from inspector.tracing.graph_tensors import GraphTensors
 from inspector.tracing.node_reader import FULL_NODES, NodeReader, output_counts, update_saved
 from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_after
 from inspector.tracing.traced_graph import NodeFacts, Pair, StructureOnlyNodes, TracedGraph
+from inspector.tracing.uses import Use
 from inspector.tracing.walk import Walk
 from inspector.user_code.variable_names import Names
 
@@ -51,6 +52,12 @@ class GraphSnapshot:
         for seen in self.tensors.constants:
             tensor = seen.reference() if seen.shared else None
             seen.forward_value = None if tensor is None else find(tensor)
+
+    def attach_uses(self, find: Callable[[torch.Tensor], Use | None]) -> None:
+        """Attach under which names the forward used leaves and constants: `find` returns it, or None."""
+        for seen in self.tensors.all():
+            tensor = seen.reference() if seen.facts.is_leaf else None
+            seen.use = seen.use if tensor is None else find(tensor) or seen.use
 
     def attach_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Attach where the leaves were created: `find` returns the source of a tensor, or None."""

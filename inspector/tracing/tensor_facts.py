@@ -15,6 +15,7 @@ from inspector.tensor_stats.plain_tensor import is_ordinary
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import NotCountedError, version_counter
+from inspector.tracing.uses import Use
 
 _count = version_counter()
 _LIGHT = Pending(unknown("large tensors are not read in light mode (gradients only)"))
@@ -54,6 +55,7 @@ class TensorSnapshot:
     source: where a leaf was created, if that was recorded.
     shared: whether an array may share its memory; only in a full trace.
     forward_value: the content of a shared tensor without requires_grad when the forward last used it.
+    use: where the forward used it under a name; of a leaf or a constant.
     """
 
     reference: TensorReference
@@ -64,6 +66,7 @@ class TensorSnapshot:
     source: Any = None
     shared: bool = False
     forward_value: Pending | None = None
+    use: Use | None = None
 
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:

@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from inspector.graph.row_types import LibraryLine, Source
 from inspector.user_code.comments import without_comments
 from inspector.user_code.numpy_writes import array_writes
+from inspector.user_code.operand_texts import OperandTexts, operand_texts
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import Span, span_at, spans_of
 
@@ -50,6 +51,7 @@ class Expression:
     unpacked: whether `names` are the names of its elements.
     operand: the source text of its operand, if there is one: `h` in `h.detach()`.
     callee: the name of the function that it calls: `relu` in `F.relu(h)`; None if it is not a call.
+    operands: the texts of all its operands.
     """
 
     text: str
@@ -57,6 +59,7 @@ class Expression:
     unpacked: bool
     operand: str | None
     callee: str | None
+    operands: OperandTexts
 
     def name(self, index: int, count: int) -> str | None:
         """The name of output `index` of `count`."""
@@ -241,6 +244,7 @@ class _SourceText:
             elements is not None,
             self._operand(node),
             _callee(node),
+            operand_texts(node, self._segment),
         )
 
     def _name(self, target: ast.expr | None) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import torch
 
+from inspector.recording.forward.constant_arguments import ObservedCall
 from inspector.recording.forward.cuts_and_writes import (
     CUTS_TO_NUMBERS,
     CUTS_TO_TENSORS,
@@ -53,7 +55,9 @@ from inspector.torch_api.frames import (
 from inspector.torch_api.modes import hidden, unobserved
 from inspector.torch_api.tensors import getter, is_changed_view, version_counter
 from inspector.torch_api.tracers import is_tracing
-from inspector.user_code.source_expressions import Place
+from inspector.tracing.uses import SeenCall
+from inspector.user_code.operand_texts import NO_TEXTS
+from inspector.user_code.source_expressions import Expression, Place
 
 GET_GRAD = getter("grad")
 
@@ -148,7 +152,8 @@ class OperationRecorder:
                     self._find_cut(operation, inputs, results)
                     return  # what it created belongs to the backward call
                 if sequence_number() != operation.number:
-                    self._record_outputs(operation, inputs, results)
+                    constants = partial(self._outputs.constants.of, arguments=arguments, options=options)
+                    self._record_outputs(operation, inputs, results, constants)
                 elif results:
                     self._cuts_and_writes.cut_ancestry(inputs, results)
                     self._random.note(operation.name, inputs, results)
@@ -164,7 +169,11 @@ class OperationRecorder:
             self._fail(error)
 
     def _record_outputs(
-        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+        self,
+        operation: CurrentOperation,
+        inputs: list[torch.Tensor],
+        results: list[torch.Tensor],
+        constants: Callable[[ObservedCall], SeenCall | None],
     ) -> None:
         first, end = operation.number, sequence_number()
         self._ranges.mark(first, operation.place)
@@ -175,8 +184,9 @@ class OperationRecorder:
                 self._outputs.note_shared(tensor)
         if not results:  # `b[0] = x` has no result
             results = [target.tensor for target in operation.targets]
-        facts = self._facts_of_inputs(operation, inputs, results)
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
+        call = constants(_observed(operation, expression))
+        facts = self._facts_of_inputs(operation, inputs, results, call)
         known = {id(tensor) for tensor in inputs}
         for index, tensor in enumerate(results):
             if not tensor.requires_grad or is_leaf(tensor):
@@ -197,14 +207,18 @@ class OperationRecorder:
             self._outputs.add(tensor, key, recorded)
 
     def _facts_of_inputs(
-        self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
+        self,
+        operation: CurrentOperation,
+        inputs: list[torch.Tensor],
+        results: list[torch.Tensor],
+        call: SeenCall | None,
     ) -> StoredInputs:
         operands = outer_operands(inputs) if operation.name in BROADCASTING else None
         given = self._outputs.non_finite.of(inputs)
         is_random = self._random.is_used(operation.name, inputs, results)
-        if operands is None and given is None and not is_random:
+        if operands is None and given is None and call is None and not is_random:
             return NO_FACTS  # the usual case
-        return StoredInputs(operands, given, is_random)
+        return StoredInputs(operands, given, is_random, call)
 
     def _find_leaves(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
@@ -294,6 +308,13 @@ class OperationRecorder:
         tensor = viewed_without_graph(tensor)
         leaf = self._cuts_and_writes.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
         return Where(operation.name, operation.place, operation.direct, key, leaf)
+
+
+def _observed(operation: CurrentOperation, expression: Expression | None) -> ObservedCall:
+    """The operation and its source texts. The texts of `sum(losses)` are not those of its additions."""
+    is_call = expression is not None and expression.callee in (None, operation.name)
+    texts = expression.operands if expression is not None and is_call else NO_TEXTS
+    return ObservedCall(operation.name, operation.number, operation.place, texts)
 
 
 def is_unrecorded_context() -> bool:

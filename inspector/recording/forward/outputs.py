@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from inspector.graph.row_types import Given, Source
+from inspector.recording.forward.constant_arguments import ConstantArguments
 from inspector.recording.forward.cuts_and_writes import NO_CUTS, Key
 from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes
 from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
@@ -15,6 +16,7 @@ from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import Batch, Pending, is_shared
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import is_changed_view, version_counter
+from inspector.tracing.uses import SeenCall
 from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
 
 _version = version_counter()
@@ -27,11 +29,13 @@ class InputFacts:
     operands: the shapes of its two operands, if they were broadcast to a shape that differs from both.
     given: the operation that made an input without a gradient NaN or infinite, or None.
     random: whether a small random mask is among them, or was drawn by the operation.
+    call: the operation with its constants, if it has some.
     """
 
     operands: list[list[int]] | None
     given: Given | None
     random: bool
+    call: SeenCall | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,14 @@ class OutputRow:
     """One output of a Node, as created in the forward.
 
     name: the target the statement assigns it to: `h`, `self.h`; or None.
+    scope: the id of the code of this statement.
     expression: the source text that computed it: `u * v`; None for an operation inside a library.
     operation: torch's name: `mul`.
     cuts: indices in `CutsAndWrites.cuts` of the cuts that its inputs went through.
     """
 
     name: str | None
+    scope: int
     expression: str | None
     value: Pending
     source: Source | None
@@ -60,6 +66,7 @@ class StoredInputs:
     operands: list[list[int]] | None = None
     given: int | None = None
     random: bool = False
+    call: SeenCall | None = None
 
 
 NO_FACTS = StoredInputs()
@@ -86,6 +93,7 @@ class Outputs:
         self._batch, self._sources = batch, sources
         self.engine_threads = EngineThreadNodes()
         self.non_finite = NonFiniteInputs()
+        self.constants = ConstantArguments(self.value)
         self._shared: dict[int, tuple[TensorReference, Pending]] = {}
         self._recorded: dict[Key, StoredOutput] = {}
         self._inner: dict[Key, Pending] = {}
@@ -103,8 +111,11 @@ class Outputs:
         source = self._sources.source(kept.place) if kept.place else None
         inputs = kept.inputs
         given = None if inputs.given is None else self.non_finite.described(inputs.given, self._sources)
-        facts = InputFacts(inputs.operands, given, inputs.random)
-        return OutputRow(kept.name, kept.expression, kept.value, source, kept.operation, kept.cuts, facts)
+        facts = InputFacts(inputs.operands, given, inputs.random, inputs.call)
+        scope = id(kept.place[0]) if kept.place else 0
+        return OutputRow(
+            kept.name, scope, kept.expression, kept.value, source, kept.operation, kept.cuts, facts
+        )
 
     def add(self, tensor: torch.Tensor, key: Key, recorded: StoredOutput) -> None:
         """Record an output; its value is read now. It replaces an earlier tensor with the same key."""

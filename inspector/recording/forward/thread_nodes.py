@@ -17,6 +17,8 @@ from inspector.recording.forward.graph_modules import GraphModules
 from inspector.recording.forward.outputs import OutputRow
 from inspector.tensor_stats import Pending
 from inspector.torch_api.nodes import sequence_number_of
+from inspector.torch_api.tensors import reshaped_from
+from inspector.tracing.uses import Use
 from inspector.tracing.walk import AutogradNode, Walk
 
 TWO_THREADS = "two threads created Nodes with this sequence number"
@@ -117,6 +119,13 @@ class ThreadNodes:
         """The content of a tensor without a gradient and with shared memory when a Node last used it; else
         None."""
         return self._record.outputs.content_at_last_use(tensor) if self._is_recorders else None
+
+    def use(self, tensor: torch.Tensor) -> Use | None:
+        """Where the forward used a leaf or a constant under a name; None if it did not."""
+        if not self._is_recorders:
+            return None
+        uses, base = self._record.outputs.constants, reshaped_from(tensor)
+        return uses.use(tensor) or (None if base is None else uses.use(base))
 
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""

@@ -1,0 +1,169 @@
+"""The names of the tensors and numbers of a graph, also those that the script has bound to something else since.
+
+A name stands for several things if the script rebinds it: in `for x in xs: h = tanh(w * h + u * x)`, `h` for three
+tensors, and `x` for three numbers. Each then has its pass. Things belong together if they have the same name in
+the same code; a name of two functions is one only in the code whose tensor still has it when backward is called.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
+from inspector.tracing.traced_graph import Pair, TracedGraph
+from inspector.tracing.uses import SeenCall, SeenConstant
+
+
+class _Inputs(Protocol):
+    @property
+    def call(self) -> SeenCall | None: ...
+
+
+class _Output(Protocol):
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def scope(self) -> int: ...
+    @property
+    def inputs(self) -> _Inputs: ...
+
+
+class Name(NamedTuple):
+    """A name, and which of its things it is; None if it stands for one thing only."""
+
+    text: str
+    number: int | None = None
+
+
+_Group: TypeAlias = tuple[str, int]
+"""A name, and the id of the code that binds or uses it."""
+
+_Key: TypeAlias = Pair | tuple[str, int]
+"""A thing: a tensor of the graph, or a constant by what distinguishes it."""
+
+_Time: TypeAlias = tuple[int, int]
+"""The number of a Node, and whether it uses (0) or creates (1) the thing."""
+
+
+@dataclass(slots=True)
+class GraphNames:
+    """tensors: of the tensors of the graph. saved: of saved constants, by position, where they have a number.
+
+    numbers: of the constants of calls that have one, by the id of their SeenConstant.
+    """
+
+    tensors: dict[Pair, Name] = field(default_factory=dict)
+    saved: dict[int, Name] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+
+
+def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None]) -> GraphNames:
+    """The names of everything in a graph. output: the record of the operation that created a tensor."""
+    seen = {pair: tensor.name for pair, tensor in record.tensors.items() if tensor.name is not None}
+    names = GraphNames({pair: Name(text) for pair, text in seen.items()})
+    outputs = {pair: found for pair in _pairs(record) if (found := output(pair)) is not None}
+    chosen = _chosen(seen, outputs)
+    names.tensors |= {pair: Name(text) for (text, _), pairs in chosen.items() for pair in pairs}
+    things = _Things(record, chosen)
+    for pair, item in outputs.items():
+        for constant in () if item.inputs.call is None else item.inputs.call.constants:
+            things.add(constant, record.nodes[pair[0]].sequence_nr)
+    things.number(names)
+    return names
+
+
+def _pairs(record: TracedGraph) -> Iterator[Pair]:
+    for position, count in enumerate(record.output_counts()):
+        yield from ((position, output_nr) for output_nr in range(count))
+
+
+def _chosen(seen: dict[Pair, str], outputs: dict[Pair, _Output]) -> dict[_Group, list[Pair]]:
+    """The tensors that have the name that they got in the forward."""
+    groups: dict[str, dict[int, list[Pair]]] = defaultdict(lambda: defaultdict(list))
+    for pair, output in outputs.items():
+        if output.name is not None:
+            members = groups[output.name][output.scope]
+            members += [pair] if seen.get(pair, output.name) == output.name else []
+    holders = defaultdict(set)
+    for pair, text in seen.items():
+        found = outputs.get(pair)
+        holders[text].add(found.scope if found is not None and found.name == text else None)
+    chosen = {}
+    for text, scopes in groups.items():
+        held = holders.get(text, set(scopes))
+        if len(held) != 1 or None in held:
+            continue  # two tensors of different code have the name, or one that got it elsewhere
+        (scope,) = held
+        if scope is not None and (_is_name(text) or len(scopes[scope]) == 1):
+            chosen[text, scope] = scopes[scope]
+    return chosen
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a name, whose second meaning is a rebinding: `h`, `self.h`, not `h[0]`."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
+class _Things:
+    """What the names of a graph stand for."""
+
+    def __init__(self, record: TracedGraph, chosen: dict[_Group, list[Pair]]) -> None:
+        self._record, self._chosen = record, chosen
+        self._created: dict[_Group, dict[_Key, _Time]] = defaultdict(dict)
+        self._used: dict[_Group, dict[_Key, _Time]] = defaultdict(dict)
+        self._constants: dict[_Group, list[tuple[SeenConstant, int]]] = defaultdict(list)
+        for group, pairs in chosen.items():
+            for pair in pairs:
+                self._created[group][pair] = record.nodes[pair[0]].sequence_nr, 1 + pair[1]
+        for pair, tensor in record.tensors.items():
+            is_leaf = record.structure.names[pair[0]] == ACCUMULATE_GRAD
+            if is_leaf and tensor.name is None and tensor.use is not None and _is_name(tensor.use.name):
+                self._used[tensor.use.name, tensor.use.scope][pair] = tensor.use.number, 0
+
+    def add(self, constant: SeenConstant, number: int) -> None:
+        """Add a constant of a call. number: of the Node that the call created."""
+        if constant.text.name is not None and _is_name(constant.text.name):
+            self._constants[constant.text.name, constant.scope].append((constant, number))
+
+    def number(self, names: GraphNames) -> None:
+        """Number the things of each name that has several."""
+        saved = {id(tensor.use): at for at, tensor in enumerate(self._record.constants) if tensor.use is not None}
+        for group in {**self._created, **self._used, **self._constants}:
+            keys = self._keys(group)
+            for constant, number in self._constants.get(group, ()):
+                key = keys[id(constant)]
+                self._used[group].setdefault(key, (number, 0))
+            created, used = self._created.get(group, {}), self._used.get(group, {})
+            things = sorted([*created, *used], key=lambda key: (created | used)[key])
+            if len(things) < 2 or (not created and any(isinstance(key[0], int) for key in things)):
+                continue
+            first = 0 if created and things[0] in used else 1
+            numbers = {key: first + turn for turn, key in enumerate(things)}
+            for key, turn in numbers.items():
+                if isinstance(key[0], int):
+                    names.tensors[key[0], key[1]] = Name(group[0], turn)
+                elif key[0] == _TENSOR and key[1] in saved:
+                    names.saved[saved[key[1]]] = Name(group[0], turn)
+            names.numbers |= {id(item): numbers[keys[id(item)]] for item, _ in self._constants.get(group, ())}
+
+    def _keys(self, group: _Group) -> dict[int, _Key]:
+        """What distinguishes the constants of a group, by their ids: the tensor, or for numbers that a loop
+        assigns or that differ, which time their instruction ran."""
+        constants = [item for item, _ in sorted(self._constants.get(group, ()), key=lambda item: item[1])]
+        numbers = [item for item in constants if item.shape is None]
+        differ = any(item.is_loops for item in numbers) or len({repr(item.value) for item in numbers}) > 1
+        runs: Counter[int] = Counter()
+        keys: dict[int, _Key] = {}
+        for item in constants:
+            if item.shape is not None:
+                keys[id(item)] = _TENSOR, id(item.use)
+            else:
+                keys[id(item)] = _NUMBER, runs[item.where] if differ else 0
+                runs[item.where] += 1
+        return keys
+
+
+_TENSOR, _NUMBER = "tensor", "number"

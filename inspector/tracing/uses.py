@@ -1,0 +1,50 @@
+"""How the forward used tensors and numbers: the arguments of its calls that need no gradient, and their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inspector.tensor_stats import Pending
+from inspector.user_code.operand_texts import NO_TEXT, OperandText
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The first use of a tensor under a name of the script.
+
+    scope: the id of the code that uses it. number: of the Node that was created next. Both are 0 for a view of a
+    tensor with this name.
+    """
+
+    name: str
+    scope: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenConstant:
+    """An argument of a recorded call that needs no gradient.
+
+    place: its position among the positional arguments, or its keyword. use: of a tensor. shape: None for a number.
+    scope: the id of the code that names it. where: of the instruction in this code. is_loops: whether a `for` loop
+    assigns its name.
+    """
+
+    place: int | str
+    value: Pending | complex
+    text: OperandText = NO_TEXT
+    use: Use | None = None
+    shape: list[int] | None = None
+    dtype: str | None = None
+    scope: int = 0
+    where: int = 0
+    is_loops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """The constants of a recorded call. operation: torch's name of it. count: of its positional arguments."""
+
+    operation: str
+    count: int
+    constants: tuple[SeenConstant, ...]
