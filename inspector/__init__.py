@@ -7,6 +7,8 @@
         loss.backward()
     recording.calls[0].graph.at("after")
     recording.findings                      # what is wrong with the gradients, and on which line
+    with inspector.watch(model, optimizer) as flight:
+        train()                             # every step: flight.columns(), flight.findings
 
 PYTEST_DONT_REWRITE: `inspect -m pytest` imports the package before pytest starts, which pytest would warn of
 otherwise.
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from inspector.api.plot import plot_norms as plot_norms
     from inspector.api.record import record as record
     from inspector.api.trace import trace as trace
+    from inspector.api.watch import watch as watch
     from inspector.graph import Graph as Graph
     from inspector.report import ReportError as ReportError
     from inspector.report import load as load
@@ -44,6 +47,7 @@ _DOORS = {
     "plot": "inspector.api.plot",
     "plot_norms": "inspector.api.plot",
     "record": "inspector.api.record",
+    "watch": "inspector.api.watch",
     "diagnose": "inspector.api.diagnose",
     "assert_gradients": "inspector.api.diagnose",
     "GradientError": "inspector.api.diagnose",
@@ -70,6 +74,7 @@ __all__ = [
     "plot_norms",
     "record",
     "trace",
+    "watch",
 ]
 
 

@@ -5,6 +5,7 @@ This way click cannot interfere with the script's own click, Ctrl-C, EOFError or
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -151,6 +152,26 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     show_default=True,
     help="Share of the run's time for recording the steps after these calls: losses, gradient norms, learning "
     "rates. 0: they are not recorded.",
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Run the script again, and record in full the step at which something went wrong in the last run and the "
+    "two before it.",
+)
+@click.option(
+    "--at",
+    type=click.IntRange(min=1),
+    metavar="STEP",
+    help="Record this step of the optimizer in full, and the two before it, instead of the first calls.",
+)
+@click.option(
+    "--break",
+    "breaks",
+    metavar="nan|spike|NAME",
+    help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
+    "(nan), whose gradients are far above their usual range (spike), or at which either happens to the parameter "
+    "or module NAME. Records every step (--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -312,6 +333,7 @@ def run() -> NoReturn:
         from inspector.commands.redraw_report import draw_saved
 
         sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+    from inspector.commands.again import second_run
     from inspector.commands.run_script import inspect_script
     from inspector.runscript import ScriptError, ScriptTarget, finish
 
@@ -319,8 +341,9 @@ def run() -> NoReturn:
     if script is not None and (hint := _misplaced(script, rest)):
         options = replace(options, hint=hint)
     try:
-        exit = inspect_script(ScriptTarget(script, parameters["module"], tuple(rest)), options)
-    except ScriptError as error:
+        target = ScriptTarget(script, parameters["module"], tuple(rest))
+        exit = inspect_script(target, second_run(target, options))
+    except (ScriptError, OptionError) as error:
         _complain(str(error))
     finish(exit)
 
@@ -384,13 +407,22 @@ def _printing(action: Callable[[], Any]) -> Any:
 
 
 def _options(parameters: dict[str, Any]) -> Options:
+    wanted = [f"--{name}" for name in ("again", "at", "backward") if parameters[name]]
+    wanted += ["--break"] if parameters["breaks"] and wanted and wanted != ["--backward"] else []
+    if len(wanted) > 1:
+        raise OptionError(f"{wanted[0]} and {wanted[1]} cannot be combined")
+    if parameters["breaks"] and not (os.environ.get("PYTHONBREAKPOINT") or sys.stdin.isatty()):
+        raise OptionError("--break needs a terminal for the debugger, or PYTHONBREAKPOINT")
     return Options(
         WatchOptions(
             parameters["backward"] or ("all" if parameters["together"] else None),
             parameters["watch"],
             parameters["stop"],
             parameters["record"],
-            parameters["budget"],
+            1.0 if parameters["breaks"] else parameters["budget"],
+            parameters["again"],
+            parameters["at"],
+            breaks=parameters["breaks"],
         ),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),

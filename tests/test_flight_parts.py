@@ -144,9 +144,9 @@ def test_steps_of_optimizers_that_take_turns() -> None:
 @pytest.mark.parametrize(("limit", "norms", "every"), [(0.03, 1e-9, 1), (0.03, 1e9, 64), (1.0, 1e9, 1)])
 def test_the_cost_decides_how_often_gradients_are_measured(limit: float, norms: float, every: int) -> None:
     control = CostControl(limit)
-    for _ in range(10):
+    for _ in range(20):
         control.note_norms(norms)
-    control.note_steps(10)
+    control.note_steps(20)
     assert control.every == every
 
 

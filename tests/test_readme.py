@@ -42,6 +42,9 @@ criterion = torch.nn.MSELoss()
 a, b = (torch.tensor(value, requires_grad=True) for value in (2.0, 0.0))
 z = a**2 - b**2
 x, y = torch.randn(8, 3), torch.randn(8, 1)
+def train(model, optimizer):
+    for _ in range(5):
+        optimizer.zero_grad(); criterion(model(x), y).backward(); optimizer.step()
 """
 """What the second block of the README takes for granted."""
 

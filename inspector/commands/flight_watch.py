@@ -44,10 +44,13 @@ class FlightWatch:
         if not self._is_prepared or session.failure is not None:
             return
         from inspector.recording.flight import FlightRecorder
+        from inspector.recording.flight.break_point import BreakPoint
         from inspector.user_code.paths import UserFiles
 
         self._session = session
-        self._recorder = FlightRecorder(UserFiles(self._folder), self._options.budget, session)
+        breaks, files = self._options.breaks, UserFiles(self._folder)
+        point = None if breaks is None else BreakPoint(breaks)
+        self._recorder = FlightRecorder(files, self._options.budget, session, break_point=point)
         self._recorder.open()
         self._signals.install()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
 from inspector.options.choices import Annotate, Depth, FailOn, Mode, Text, Theme
 from inspector.options.figure_options import FigureOptions
 from inspector.options.telling import Telling
+
+if TYPE_CHECKING:
+    from inspector.commands.again import SecondRun
 
 REPORT = "json"
 """The format that is always written: alone, nothing is drawn."""
@@ -77,6 +81,8 @@ class WatchOptions:
     backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
     limit: number of calls that train to record. record: how to record the forward of the first call.
     budget: the share of the run's time that recording the steps after these calls may take; 0: no recording.
+    again, at: record only the steps up to that of the last run's first trigger, or up to a step. second: that one.
+    breaks: what to stop at in a debugger: "nan", "spike", or the name of a parameter or module.
     """
 
     backward: str | None = None
@@ -84,6 +90,10 @@ class WatchOptions:
     stop: bool = False
     record: Mode = "full"
     budget: float = DEFAULT_BUDGET
+    again: bool = False
+    at: int | None = None
+    second: SecondRun | None = None
+    breaks: str | None = None
 
     @property
     def calls(self) -> int | None:

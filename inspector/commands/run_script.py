@@ -150,7 +150,9 @@ class _Inspection:
             self._complete(exit)
         self._flight.release()
         remarks = [] if self._shown is None else self._shown.remarks
-        for remark in (*session.remarks, *remarks):  # writing the report may have added some
+        second = "" if self._watch.second is None else self._watch.second.remark()
+        own = [second] if second else []
+        for remark in (*session.remarks, *remarks, *own):  # writing the report may have added some
             self.output.say(f"note: {remark}")
         self._say_what_is_missing(session, exit)
         self._end_drawing()
@@ -193,6 +195,8 @@ class _Inspection:
             self.output.show_watched(report.timeline)
         elif self._flight.failure is not None:
             self.output.say(f"{calls} recorded in full; what came after is not known")
+        elif watch.second is not None:
+            self.output.say(f"{calls} recorded in full, up to step {watch.second.step:,}")
         elif session.is_done and watch.budget == 0 and not watch.stop:
             self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
 
@@ -202,6 +206,8 @@ class _Inspection:
             return f"{self._script.name} imported torch, but it could not be observed"
         if self._watch.session is not None:
             return None
+        if self._watch.second is not None:
+            return self._watch.second.remark()
         children = self._script.children.describe()
         without = f"{self._script.name} {'could' if exit.torch_failed else 'did'} not import torch"
         return without if children is None else f"{without}, and {children}"
@@ -253,7 +259,8 @@ class _Inspection:
 
         session = self._watch.session
         assert session is not None
-        calls = list(session.calls)
+        second = self._watch.second
+        calls = list(session.calls if second is None else second.calls)
         remarks = _name_by_comments(calls, self._script.path)
         findings, checked = self._watch.gradcheck_rows(calls)
         report = Report(
@@ -272,6 +279,8 @@ class _Inspection:
         except Exception as error:
             self.output.say(f"the gradients were not checked: internal error, {type(error).__name__}: {error}")
         first = first_call(report.findings) or session.first_trained
+        if second is not None and calls:
+            first = first_call(report.findings) or calls[-1].index
         drawn = self._options.watch.drawn([call.index for call in calls], first)
         return _Shown(replace(report, recording=recording_of(session, drawn)), remarks)
 

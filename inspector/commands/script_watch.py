@@ -10,6 +10,7 @@ from inspector.commands.stderr_output import StderrOutput
 from inspector.runscript import stop_script
 
 if TYPE_CHECKING:
+    from inspector.recording.flight.second_session import SecondSession
     from inspector.recording.gradcheck import CustomFunctions, FunctionCheck
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Check, Finding
@@ -24,7 +25,9 @@ class ScriptWatch:
     """
 
     def __init__(self, options: Options, folder: str, output: StderrOutput) -> None:
-        self.session: Session | None = None
+        self._session: Session | None = None
+        self.second: SecondSession | None = None
+        """What counts the steps before the session, under `--again` and `--at`."""
         self.was_aborted = False
         self.originals: dict[int, Original] = {}
         """torchviz's pictures, by backward call."""
@@ -35,13 +38,18 @@ class ScriptWatch:
         self._folder = folder
         self._output = output
 
+    @property
+    def session(self) -> Session | None:
+        """What records the calls; None before it has begun."""
+        return self._session if self.second is None else self.second.session
+
     def begin(self, on_done: Callable[[], None]) -> None:
         """Start recording; torch is imported. on_done: called when the last wanted call has ended."""
         from inspector.recording.session import Callbacks, Session
         from inspector.recording.watch_plan import WatchPlan
         from inspector.user_code.paths import UserFiles
 
-        watch = self._options.watch
+        watch, second = self._options.watch, self._options.watch.second
         callbacks = Callbacks(
             on_done=on_done,
             on_stop=stop_script if watch.stop else None,
@@ -49,17 +57,25 @@ class ScriptWatch:
             before=self._take_original if ORIGINAL in self._options.destination.formats else None,
         )
         plan = WatchPlan(watch.calls, watch.record, watch.is_drawn if watch.backward else None, watch.wanted)
-        self.session = Session(UserFiles(self._folder), plan, callbacks)
         if self._options.checks.functions:
             from inspector.recording.gradcheck import CustomFunctions
 
             self._functions = CustomFunctions(UserFiles(self._folder))
             self._functions.install()
-        self.session.open()
+        if second is None:
+            self._session = Session(UserFiles(self._folder), plan, callbacks)
+            self._session.open()
+            return
+        from inspector.recording.flight.second_session import SecondSession
+
+        self.second = SecondSession(UserFiles(self._folder), second.step, second.first, callbacks)
+        self.second.open()
 
     def abort(self) -> None:
         """Remove all hooks: torch cannot be observed."""
         self.was_aborted = True
+        if self.second is not None:
+            self.second.close()
         if self.session is not None:
             self.session.close()
         if self._functions is not None:

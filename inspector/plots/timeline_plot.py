@@ -21,6 +21,9 @@ from inspector.typography import cap_height, format_number, pluralize, shorten_n
 MOST_LAYERS = 12
 """Maximum number of rows; more layers are grouped by module."""
 
+MOST_LOSSES = 3
+"""Maximum number of losses, one for each optimizer."""
+
 _MARGIN, _GAP = 24.0, 12.0
 _NAME_WIDTH = 200.0
 _HEAD, _LOSS, _BETWEEN = 84.0, 92.0, 28.0
@@ -35,18 +38,22 @@ def plot_timeline(report: Report) -> Figure:
     timeline = report.timeline
     if timeline is None or not timeline["rows"]:
         raise ValueError("no timeline: no step after the watched backward calls was recorded")
-    layers, roots = layers_of(timeline, MOST_LAYERS), roots_of(timeline)[:1]
+    layers, roots = layers_of(timeline, MOST_LAYERS), roots_of(timeline)
+    titles = _loss_titles(roots)
+    roots = roots[:MOST_LOSSES]
     names = [shorten_name(layer.name, _NAME_WIDTH, SMALL_SIZE) for layer in layers]
-    left = max((width(name, SMALL_SIZE) for name in [*names, "0.0001234"]), default=0.0)
+    left = max((width(name, SMALL_SIZE) for name in [*names, *titles, "0.0001234"]), default=0.0)
     every = max((level["every"] for level in timeline["levels"]), default=1)
     steps = StepAxis(float(round(_MARGIN + left + _GAP)), timeline["steps"], ends_of(timeline), every)
     top = _MARGIN + _HEAD
     boxes: list[Box] = [_title(report, timeline)]
     wires: list[Wire] = []
-    for root in roots:
-        wires += _loss_line(root, steps, top)
-        boxes.append(_loss_texts(root, steps, top))
-    area = Rectangle(steps.x, top + _LOSS + _BETWEEN, STEPS_WIDTH, len(layers) * (_ROW + _ROW_GAP))
+    losses = top
+    for number, (root, title) in enumerate(zip(roots, titles, strict=True)):
+        losses = top + number * (_LOSS + _BETWEEN)
+        wires += _loss_line(root, steps, losses, f"loss.{number}" if number else "loss")
+        boxes.append(_loss_texts(root, title, steps, losses))
+    area = Rectangle(steps.x, losses + _LOSS + _BETWEEN, STEPS_WIDTH, len(layers) * (_ROW + _ROW_GAP))
     scale = _scale_of(layers)
     heat: list[Box] = []
     for row, (layer, name) in enumerate(zip(layers, names, strict=True)):
@@ -73,30 +80,40 @@ def _is_logarithmic(root: Series) -> bool:
     return bool(finite) and min(finite) > 0 and math.log10(max(finite) / min(finite)) > _DECADES
 
 
-def _loss_line(root: Series, steps: StepAxis, top: float) -> Iterator[Wire]:
-    """The loss as lines, interrupted where it is unknown or not finite."""
+def _loss_titles(roots: Sequence[Series]) -> list[str]:
+    """What the losses are called: `loss`, or with several optimizers `loss of D`."""
+    if len(roots) < 2:
+        return ["loss" for _ in roots]
+    room = _NAME_WIDTH - width("loss of ", SMALL_SIZE)
+    return [f"loss of {shorten_name(root.name, room, SMALL_SIZE)}" for root in roots[:MOST_LOSSES]]
+
+
+def _loss_line(root: Series, steps: StepAxis, top: float, name: str) -> Iterator[Wire]:
+    """The loss as lines, interrupted where it is not finite, or unknown for longer than between recorded steps."""
     scaled = [None if value is None else _height(value, root) for value in root.values]
     known = [value for value in scaled if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     points: list[tuple[float, float]] = []
-    lines = [points]
+    lines, end = [points], 0
     for row, value in enumerate(scaled):
-        if value is None or root.broken[row]:
+        first, last = steps.span(row)
+        if root.broken[row] or (value is not None and first - end > steps.every):
             points = []
             lines.append(points)
+        if value is None or root.broken[row]:
             continue
-        first, last = steps.span(row)
+        end = last
         share = (value - low) / (high - low) if high > low else 0.5
         points.append((steps.place((first + last + 1) / 2), top + _LOSS * (1 - share)))
     for number, line in enumerate(line for line in lines if len(line) > 1):
-        yield spline_through(f"loss.{number}", line, "ink", 1.6)
+        yield spline_through(f"{name}.{number}", line, "ink", 1.6)
 
 
 def _height(value: float, root: Series) -> float:
     return math.log10(value) if _is_logarithmic(root) else value
 
 
-def _loss_texts(root: Series, steps: StepAxis, top: float) -> Box:
+def _loss_texts(root: Series, title: str, steps: StepAxis, top: float) -> Box:
     """The name of the loss, its largest and its smallest value."""
     finite = root.finite
     x, rise = steps.x - _GAP, cap_height(SMALL_SIZE) / 2
@@ -104,10 +121,10 @@ def _loss_texts(root: Series, steps: StepAxis, top: float) -> Box:
     texts = [
         TextRun(x, y + rise, format_number(value), SMALL_SIZE, "regular", "quiet", "end") for y, value in ends
     ]
-    texts.append(TextRun(_MARGIN, top + _LOSS / 2 + rise, "loss", SMALL_SIZE, "medium"))
+    texts.append(TextRun(_MARGIN, top + _LOSS / 2 + rise, title, SMALL_SIZE, "medium"))
     if _is_logarithmic(root):
         texts.append(TextRun(_MARGIN, top + _LOSS / 2 + rise + 18, "(log scale)", SMALL_SIZE, "regular", "quiet"))
-    return Box("loss", Rectangle(_MARGIN, top - 8, x - _MARGIN, _LOSS + 16), "plain", texts=tuple(texts))
+    return Box(title, Rectangle(_MARGIN, top - 8, x - _MARGIN, _LOSS + 16), "plain", texts=tuple(texts))
 
 
 # ---- the layers -------------------------------------------------------------------------------------------

@@ -43,17 +43,23 @@ class CallCount:
     """
 
     def __init__(self, plan: WatchPlan, steps: Steps) -> None:
-        self.ended = self.recorded = 0
+        self.ended, self.recorded = plan.after, 0
         self.plan = plan
         self._steps = steps
-        self._begun = itertools.count(1)  # threads may start calls at the same time
+        self._begun = itertools.count(plan.after + 1)  # threads may start calls at the same time
         self._trained: list[int] = []
         self._noted = 0  # number of steps that `_trained` takes into account
+        self._skipped: set[int] = set()
         self._left_out: tuple[list[int], list[int]] = [], []  # that add to no grad, and that do
 
     def begins(self) -> int:
         """A call begins: its index, from 1."""
         return next(self._begun)
+
+    def skips(self) -> None:
+        """A call begins that is not wanted: it has a number, and nothing else is known of it."""
+        self._skipped.add(self.begins())
+        self.ended += 1
 
     def ends(self, index: int, *, accumulates: bool, is_recorded: bool) -> None:
         """A call has ended. accumulates: whether it added to grads."""
@@ -122,17 +128,18 @@ class CallCount:
     @property
     def _within(self) -> int:
         """Number of calls that have ended since the last one that trains."""
-        return self.ended - (self._trained[-1] if self.trained else 0)
+        return self.ended - (self._trained[-1] if self.trained else self.plan.after)
 
     def _note_steps(self) -> None:
         """Before a step without a call that adds to grads, the last call trains."""
         if self.plan.limit is None:
             return
         steps = self._steps.steps
-        before = steps[self._noted - 1] if self._noted else 0
+        before = steps[self._noted - 1] if self._noted else self.plan.after
         for after in steps[self._noted :]:
             place = bisect_left(self._trained, before + 1)
-            if after > before and not any(index <= after for index in self._trained[place:]):
+            is_own = after > before and after not in self._skipped
+            if is_own and not any(index <= after for index in self._trained[place:]):
                 self._add_trained(after)
             before = after
         self._noted = len(steps)

@@ -74,6 +74,9 @@ class EngineHook:
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
+        self.counts_only = False
+        """Whether calls are counted in `counted`, and the observer is not called."""
+        self.counted = 0
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -100,6 +103,9 @@ class EngineHook:
 
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
+            if self.counts_only:
+                self.counted += not (in_backward() or getattr(self._busy, "here", False))
+                return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
                 return original(*args, **kwargs)
@@ -183,6 +189,11 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
             return frame, True
         frame = frame.f_back
     return frame, False
+
+
+def caller_of_torch() -> FrameType | None:
+    """The frame of the script that has called the engine, for a function that is called instead of returning."""
+    return _caller(sys._getframe(1))[0]
 
 
 @contextlib.contextmanager

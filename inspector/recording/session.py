@@ -41,12 +41,14 @@ class Callbacks:
     (`--stop`).
     progress: a context manager, open with a text while the script waits for the inspector.
     before: for each recorded call before backward runs, with its index, its roots and the script's names.
+    is_wanted: whether a call is of the parameters that are recorded; other calls only get a number.
     """
 
     on_done: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] | None = None
     progress: Callable[[str], contextlib.AbstractContextManager[None]] = lambda text: contextlib.nullcontext()
     before: Before | None = None
+    is_wanted: Callable[[EngineCall], bool] = lambda call: True
 
 
 _Begun: TypeAlias = OpenCall | CountedCall
@@ -88,6 +90,11 @@ class Session:
     def watch_optimizer(self, optimizer: torch.optim.Optimizer) -> int:
         """Record an optimizer that was created before the session, unless it is known. Returns its number."""
         return self._recorders.training.add_optimizer(optimizer)
+
+    @property
+    def stepping(self) -> int | None:
+        """The id of the optimizer whose step is in progress, by whose closure the last call was made."""
+        return self._recorders.training.stepping
 
     def open(self) -> None:
         """Start recording, in this process only."""
@@ -202,7 +209,11 @@ class Session:
 
     def before_backward(self, call: EngineCall) -> _Begun | None:
         """Trace the graph before backward."""
+        if not self._callbacks.is_wanted(call):
+            self._count.skips()
+            return None
         if self.is_done:  # since a step that came after the last wanted call
+            self._count.skips()
             self.close()
             return None
         index, pause = self._count.begins(), contextlib.ExitStack()
@@ -241,8 +252,8 @@ class Session:
             self.close()
 
     def call_ended(self) -> None:
-        """Call `on_done`, once all wanted calls have ended."""
-        if self.is_done:
+        """Call `on_done`, once all wanted calls have ended; not in a call of another thread that is not wanted."""
+        if self.is_done and self not in _OPEN:
             self._notify_done()
 
     def instead_of_return(self) -> Callable[[], None] | None:

@@ -30,13 +30,14 @@ class WatchPlan:
     mode: "full" for full mode in the calls to draw and light mode in the others, "light" for light mode in all, or
     "none" to not record the forward.
     drawn: whether to draw a call, by its index from 1; None to draw the first that trains, if one does.
-    wanted: the index of a call that is recorded whatever it does.
+    wanted: the index of a call that is recorded whatever it does. after: number of calls made before.
     """
 
     limit: int | None = DEFAULT_WATCH
     mode: Mode = "full"
     drawn: Callable[[int], bool] | None = None
     wanted: int = 1
+    after: int = 0
 
     def supported(self) -> WatchPlan:
         """The plan with a mode that this torch supports."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
@@ -20,6 +21,7 @@ TriggerKind: TypeAlias = Literal[
     "zero_rate",
     "scale",
 ]
+NOT_FINITE: tuple[TriggerKind, ...] = ("root_not_finite", "gradient_not_finite")
 NOT_RECORDED = "no step after the watched backward calls was recorded"
 """Why rules about the timeline were not checked."""
 
@@ -36,6 +38,8 @@ class LevelRow(TypedDict):
     last: Positive
     every: Positive
     """Gradient norms were recorded in one of so many steps; roots and learning rates in every step."""
+    skips: NotRequired[bool]
+    """Set if the other steps were only counted: their roots and learning rates are unknown, too."""
 
 
 class Column(TypedDict):
@@ -111,3 +115,9 @@ class Timeline(TypedDict):
     windows: list[Window]
     triggers: list[Trigger]
     """What went wrong, in the order of the steps."""
+
+
+def first_step(triggers: Sequence[Trigger]) -> int | None:
+    """The step to look at: of the first value that is not finite, else of the first trigger; None without any."""
+    not_finite = [found["step"] for found in triggers if found["kind"] in NOT_FINITE]
+    return min(not_finite or [found["step"] for found in triggers], default=None)

@@ -94,7 +94,10 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
 
 def _how_often(levels: Sequence[LevelRow]) -> str:
     """` (gradients in one of 4 steps)`."""
-    every = sorted({level["every"] for level in levels if level["level"] == "parameters"})
+    recorded = [level for level in levels if level["level"] == "parameters"]
+    every = sorted({level["every"] for level in recorded})
+    if skipping := [level["every"] for level in recorded if level.get("skips")]:
+        return f" (at times only one of {max(skipping):,} steps, the others counted)"
     if every in ([], [1]):
         return ""
     if len(every) == 1:

@@ -8,6 +8,7 @@ crash. So the grads that another thread may write are not read.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterable
 
 import torch
@@ -26,11 +27,20 @@ class LeavesInUse:
         self._calls: dict[int, frozenset[int] | None] = {}
         self._threads: set[int] = set()
         self._is_closed = False
+        self._readers: weakref.WeakSet[object] = weakref.WeakSet()
 
     def opens(self) -> None:
         """A recording begins."""
-        if not self._calls:
+        if not self._calls and not self._readers:
             self._threads.clear()
+
+    def add_reader(self, reader: object) -> None:
+        """A flight recorder begins, which goes on when other recordings begin."""
+        self._readers.add(reader)
+
+    def remove_reader(self, reader: object) -> None:
+        """A flight recorder has ended."""
+        self._readers.discard(reader)
 
     def closes(self) -> None:
         """The recording ends: calls that begin later are not registered, while those that have begun go on."""

@@ -12,29 +12,36 @@ _SEEN = 0.6
 _FREE = 2.0
 """Seconds that the recording may take whatever the budget says: in a short run they go unnoticed."""
 MOST_BETWEEN = 64
-"""Gradient norms are measured in at least one of so many steps."""
+"""Gradient norms are measured in at least one of so many steps, where every step is recorded."""
+MOST_SKIPPED = 1_023
+"""Maximum number of steps that are only counted after each recorded one."""
+_LEAST_RECORDED = 16
+"""A decision is based on so many recorded steps."""
 
 
 @dataclass(slots=True)
 class _Sums:
-    """Since the last decision: seconds of measuring norms and of everything else; norms measured; steps."""
+    """Since the last decision: seconds of measuring norms and of everything else; norms measured; recorded steps;
+    steps that were only counted."""
 
     norms: float = 0.0
     rest: float = 0.0
     measured: int = 0
     steps: int = 0
+    skipped: int = 0
 
 
 class CostControl:
-    """Decides in which steps gradient norms are measured.
+    """Decides which steps are recorded, and in which gradient norms are measured.
 
     limit: the share of the run's time, 0.03 for 3 %; 1: every step is measured, whatever it costs.
-    every: norms are measured in one of so many steps, a power of two.
+    every: norms are measured in one of so many recorded steps, a power of two. skips: so many steps are only
+    counted after each recorded one, where even the other numbers of every step would take too long.
     """
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self.every = 1
+        self.every, self.skips = 1, 0
         self._sums = _Sums()
         self._since = self._started = time.perf_counter()
         self._spent = self._elsewhere = 0.0
@@ -47,7 +54,7 @@ class CostControl:
     @property
     def is_exceeded(self) -> bool:
         """Whether the recording takes more than its limit, although it measures as seldom as it can."""
-        if self.limit >= 1.0 or self.every < MOST_BETWEEN:
+        if self.limit >= 1.0 or (self.every < MOST_BETWEEN and self.skips < MOST_SKIPPED):
             return False
         passed = time.perf_counter() - self._started
         return self._spent / _SEEN > max(_FREE, self.limit * passed)
@@ -85,20 +92,29 @@ class CostControl:
         """Go on after a time in which nothing was recorded."""
         self._sums, self._since = _Sums(), time.perf_counter()
 
-    def note_steps(self, steps: int) -> None:
-        """So many steps have ended: decide anew."""
+    def note_skipped(self, steps: int) -> None:
+        """So many steps were only counted."""
+        self._sums.skipped += steps
+
+    def note_steps(self, steps: int, *, may_skip: bool = False) -> None:
+        """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
         sums, now = self._sums, time.perf_counter()
         sums.steps += steps
-        if sums.measured and sums.steps and self.limit < 1.0:
-            step = (now - self._since - sums.norms - sums.rest) / sums.steps
-            left = max(_SEEN * self.limit * step - sums.rest / sums.steps, 0.0)
-            self.every = _power_of_two(sums.norms / sums.measured, left)
+        if sums.steps < _LEAST_RECORDED:
+            return
+        if sums.measured and self.limit < 1.0:
+            step = (now - self._since - sums.norms - sums.rest) / (sums.steps + sums.skipped)
+            allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
+            self.every = _power_of_two(norms, max(allowed - rest, 0.0))
+            self.skips = 0
+            if may_skip and rest + norms / self.every > allowed:
+                self.every, self.skips = 1, _power_of_two(rest + norms, allowed, MOST_SKIPPED + 1) - 1
         self._sums, self._since = _Sums(), now
 
 
-def _power_of_two(cost: float, left: float) -> int:
+def _power_of_two(cost: float, left: float, most: int = MOST_BETWEEN) -> int:
     """In one of how many steps something of this cost fits into what is left in each."""
     every = 1
-    while every < MOST_BETWEEN and cost > left * every:
+    while every < most and cost > left * every:
         every *= 2
     return every

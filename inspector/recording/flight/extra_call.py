@@ -23,7 +23,7 @@ class ExtraCall:
     """
 
     def __init__(self, watched: WatchedRun, index: int) -> None:
-        self._session = Session(watched.files, WatchPlan(1, "none"))
+        self._session = Session(watched.files, WatchPlan(1, "none"), given=watched.chosen.modules or None)
         self._index, self._known = index, watched.calls
         self._token: Any = None
 

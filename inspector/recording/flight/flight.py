@@ -6,29 +6,28 @@ import time
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
+import torch
 from torch.optim.optimizer import Optimizer
 
-from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
+from inspector.recording.flight.block import Block, Scalars
+from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
 from inspector.recording.flight.followed import Followed
 from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
-from inspector.recording.flight.stepping import KnownOptimizers, OpenSteps, rate_of
+from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
 from inspector.recording.flight.store import BLOCK, Step, StepStore
 from inspector.recording.flight.watched_steps import WatchedRun, WatchedSteps
 from inspector.recording.session import Session
 from inspector.recording.training.optimizer_steps import held_by
 from inspector.report import BackwardCall
-from inspector.report.timeline import LevelRow, Timeline, Trigger, TriggerKind
+from inspector.report.timeline import NOT_FINITE, LevelRow, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
-from inspector.tracing.roots import edges_of
-from inspector.tracing.walk import walk
 from inspector.user_code.paths import UserFiles
 
-_NOT_FINITE = ("root_not_finite", "gradient_not_finite")
 _MOST_LEVELS = 20
 """Maximum number of times that the share of measured steps changes."""
 
@@ -41,12 +40,21 @@ class _Begun:
     is_suspected: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted."""
+
+    first: int
+    every: int
+    skips: bool = False
+
+
 @dataclass(slots=True)
 class _Log:
     """What has happened so far.
 
     calls: number of backward calls. full: the last step whose backward calls were all watched in full.
-    counts_steps: see `Flight`. last_root: of all calls. levels: (first step, gradients in one of so many steps).
+    counts_steps: see `Flight`. last_root: of all calls. levels: see `_Level`.
     triggers: those that the numbers of the steps do not show. extra, is_over: see `Flight`.
     """
 
@@ -54,7 +62,7 @@ class _Log:
     full: int = 0
     counts_steps: bool = False
     last_root: Root | None = None
-    levels: list[tuple[int, int]] = field(default_factory=list)
+    levels: list[_Level] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     extra: list[BackwardCall] = field(default_factory=list)
     is_over: bool = False
@@ -63,10 +71,10 @@ class _Log:
 class Flight:
     """Records the steps of a run. cost: its clock. scaler: what it knows of GradScalers."""
 
-    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
+    def __init__(self, files: UserFiles, budget: float, session: Session, chosen: Chosen) -> None:
         self.cost = CostControl(budget)
         self.scaler = ScalerWatch(self._scaler_failed)
-        self._watched = WatchedRun(files, session)
+        self._watched = WatchedRun(files, session, chosen)
         self._followed = Followed(files)
         self._store = StepStore(self._followed.norms, self._followed.unmoved)
         self._optimizers = KnownOptimizers(session.watch_optimizer)
@@ -100,9 +108,8 @@ class Flight:
             self.cost.resume()
             return
         log.counts_steps = watched.has_optimizer and not was_compiled()
-        for tensor, name, optimizers in watched.leaves():
-            if optimizers or not watched.has_optimizer:
-                self._followed.add(tensor, name)
+        for tensor, name in watched.parameters():
+            self._followed.add(tensor, name)
         steps = WatchedSteps(watched, self._followed.norms.names, by_optimizer=log.counts_steps)
         for step in steps.steps(self._steps.counter):
             self._append(step)
@@ -111,7 +118,7 @@ class Flight:
         log.last_root = steps.root(watched.calls_made)
         is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
         log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
-        log.levels.append((log.full + 1, self.cost.every))
+        log.levels.append(_Level(log.full + 1, self.cost.every))
 
     def stop_counting_steps(self) -> None:
         """From now on each backward call is a step: torch.compile, which is in use, would see optimizer hooks."""
@@ -127,12 +134,9 @@ class Flight:
             return None
         if step.root is None:
             step.measured = None  # of the step before
-        root = self.scaler.take_root() or root_of(call.given.outputs)
-        if root is not None:
-            log.last_root = root
-            step.add_root(root)
-        if self._store.zeros.suspects:
-            self._store.zeros.confirm(self._reached(call))
+        self._note_root(call, step)
+        if self._store.zeros.suspects and (reached := self._reached(call)):
+            self._store.zeros.confirm(reached)
         self._look_at_scale()
         self._followed.unmoved.look(self._steps.counter.current + 1)
         if log.extra or not (step.is_broken or self._is_suspected(call)):
@@ -141,6 +145,16 @@ class Flight:
         with self.cost.paused():
             extra.begin(call)
         return _Begun(extra, not step.is_broken)
+
+    def _note_root(self, call: EngineCall, step: NextStep) -> None:
+        """Note the root of a call; one that is not finite only if it is known to be of the chosen parameters."""
+        root = self.scaler.take_root() or root_of(call.given.outputs)
+        if root is None:
+            return
+        if not root.is_finite and not self._watched.chosen.reached_by(call):
+            return
+        self._log.last_root = root
+        step.add_root(root)
 
     def after_backward(self, begun: _Begun | None, result: object, error: BaseException | None) -> None:
         """After the engine has run or raised."""
@@ -162,10 +176,28 @@ class Flight:
             self._commit(0, None)
             self._finish_step(self._steps.end())
 
+    def prepared(self) -> Block:
+        """The step that is being prepared, as a block of one step."""
+        taken = self._steps.next
+        norms, known = self._followed.norms.matrix([[] if taken.measured is None else [taken.measured]])
+        root = None if taken.root is None else taken.root.number()
+        scalars = {} if root is None else {0: Scalars(root, None)}
+        names = list(self._followed.norms.names)
+        return Block(self._steps.counter.current + 1, [self._log.calls], [scalars], norms, known, names)
+
+    def grads(self) -> dict[str, torch.Tensor | None]:
+        """The grads of the parameters that are followed, by name."""
+        norms = self._followed.norms
+        tensors = zip(norms.names, (reference() for reference in norms.references), strict=True)
+        return {name: tensor.grad for name, tensor in tensors if tensor is not None}
+
     # At each step
 
     def before_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         """Before an optimizer steps."""
+        if not self._watched.chosen.has(optimizer):
+            self._steps.forget()
+            return
         held = held_by(optimizer)
         number = self._optimizers.number(optimizer)
         is_new = not self._followed.are_known(held)
@@ -174,11 +206,16 @@ class Flight:
         if is_new or not self._optimizers.holds(number, len(held)):
             self._optimizers.hold(number, len(held), self._followed.positions(held))
         is_scaled = getattr(optimizer, "grad_scale", None) is not None
-        if (self.scaler.scales or is_new) and not is_scaled and self._measures():
-            self._measure()
+        if not is_scaled and self._is_due:
+            if LEAVES_IN_USE.may_be_elsewhere:  # of what this thread's optimizer is about to read, too
+                self._measure(self._optimizers.positions(number))
+            elif self.scaler.scales or is_new:
+                self._measure()
 
     def after_step(self, optimizer: Optimizer) -> None:
         """After an optimizer has stepped."""
+        if not self._watched.chosen.has(optimizer):
+            return
         self.scaler.stepped()
         self._commit(self._optimizers.number(optimizer), rate_of(optimizer))
 
@@ -192,16 +229,48 @@ class Flight:
 
     def _finish_step(self, step: Step | None) -> None:
         if step is not None and self._append(step):
-            self.cost.note_steps(BLOCK)
-            self._log.is_over = self.cost.is_exceeded
-            levels, every = self._log.levels, self.cost.every
-            if levels and levels[-1][1] != every and len(levels) < _MOST_LEVELS:
-                levels.append((self._steps.counter.finished + 1, every))
+            self.cost.note_steps(BLOCK, may_skip=self._may_skip)
+            self._decided()
+
+    def _decided(self) -> None:
+        """The cost was looked at: note the level from now on."""
+        self._log.is_over = self.cost.is_exceeded
+        levels, skips = self._log.levels, self.cost.skips
+        level = _Level(self._steps.counter.finished + 1, skips + 1 if skips else self.cost.every, skips > 0)
+        if levels and (levels[-1].every, levels[-1].skips) != (level.every, level.skips):
+            if len(levels) >= _MOST_LEVELS:
+                last = levels.pop()
+                level = replace(level, first=last.first, every=max(last.every, level.every))
+            levels.append(level)
+
+    @property
+    def _may_skip(self) -> bool:
+        """Whether steps may be counted without being recorded."""
+        return self._log.counts_steps and not self._takes_turns
+
+    def has(self, optimizer: Optimizer) -> bool:
+        """Whether the steps of an optimizer are recorded."""
+        return self._watched.chosen.has(optimizer)
+
+    def skips(self) -> int:
+        """How many steps are only counted from now on, at the end of a step."""
+        return 0 if self._steps.next.is_broken or not self._may_skip else self.cost.skips
+
+    def skipped(self, steps: int, calls: int) -> None:
+        """So many steps were only counted, with so many backward calls."""
+        if steps:
+            self._steps.next.measured = self._steps.next.root = None
+            self._store.skip(steps)
+            self._steps.counter.finished += steps
+            self.cost.note_skipped(steps)
+            self.cost.note_steps(1, may_skip=self._may_skip)
+            self._decided()
+        self._log.calls += calls
 
     @property
     def _takes_turns(self) -> bool:
         """Whether a step of the run may consist of the steps of several optimizers."""
-        several = max(len(self._optimizers), len(self._watched.inventory.optimizers)) > 1
+        several = max(len(self._optimizers), len(self._watched.optimizers)) > 1
         return self._log.counts_steps and several
 
     def _append(self, step: Step) -> bool:
@@ -212,15 +281,20 @@ class Flight:
         return is_full
 
     def _measures(self) -> bool:
-        """Whether the gradients of the step that has begun are measured; never while several threads train."""
-        steps = self._steps
-        if LEAVES_IN_USE.may_be_elsewhere:
-            return False
-        return steps.next.is_broken or steps.counter.finished % self._log.levels[-1][1] == 0
+        """Whether gradients are measured after a backward call; while several threads train, before a step."""
+        return self._is_due and not LEAVES_IN_USE.may_be_elsewhere
 
-    def _measure(self) -> None:
+    @property
+    def _is_due(self) -> bool:
+        """Whether the gradients of the step that has begun are measured."""
+        steps = self._steps
+        skips = self.cost.skips > 0  # then every step that is recorded at all
+        return steps.next.is_broken or skips or steps.counter.finished % self.cost.every == 0
+
+    def _measure(self, positions: frozenset[int] | None = None) -> None:
+        """Measure all gradients, or those at some positions."""
         began = time.perf_counter()
-        self._steps.next.measured = self._followed.norms.measure()
+        self._steps.next.measured = self._followed.norms.measure(positions)
         self.cost.note_norms(time.perf_counter() - began)
 
     def _is_suspected(self, call: EngineCall) -> bool:
@@ -234,10 +308,7 @@ class Flight:
 
     def _reached(self, call: EngineCall) -> set[int]:
         """The positions of the parameters that the graph of a call reaches."""
-        graph = walk(edges_of(call.given.outputs))
-        leaves = [getattr(node, "variable", None) for node in graph.nodes]
-        DEEP_GRAPHS.keep(graph, [*call.given.outputs])
-        return set(self._followed.positions([leaf for leaf in leaves if leaf is not None]))
+        return set(self._followed.positions(leaves_of(call)))
 
     def _look_at_scale(self) -> None:
         triggers = self._log.triggers
@@ -264,9 +335,10 @@ class Flight:
             self._append(step)
         self._store.flush()
         triggers = [*self._store.triggers(), *log.triggers]
-        if self._steps.next.is_broken and not any(found["kind"] == "root_not_finite" for found in triggers):
-            assert self._steps.next.root is not None
-            triggers.append(self._trigger("root_not_finite", self._steps.next.root.number()))
+        left = self._steps.last
+        if left.is_broken and not any(found["kind"] == "root_not_finite" for found in triggers):
+            assert left.root is not None
+            triggers.append(self._trigger("root_not_finite", left.root.number()))
         self._date_extra(triggers)
         triggers = _first_not_finite(sorted(triggers, key=lambda found: found["step"]))
         last = self._store.steps
@@ -294,7 +366,7 @@ class Flight:
             steps = [
                 found["step"]
                 for found in triggers
-                if found["kind"] in _NOT_FINITE and (found["backward_call"] or 0) >= call.index
+                if found["kind"] in NOT_FINITE and (found["backward_call"] or 0) >= call.index
             ]
             if steps:
                 log.extra[position] = replace(call, setting=replace(call.setting, step=min(steps)))
@@ -305,15 +377,17 @@ class Flight:
         found: list[LevelRow] = []
         if log.full:
             found.append({"level": "full", "first": 1, "last": min(log.full, last) or 1, "every": 1})
-        ends = [first - 1 for first, _ in log.levels[1:]] + [last]
-        for (first, every), end in zip(log.levels, ends, strict=True):
-            if end >= first:
-                found.append({"level": "parameters", "first": first, "last": end, "every": every})
+        ends = [level.first - 1 for level in log.levels[1:]] + [last]
+        for level, end in zip(log.levels, ends, strict=True):
+            if end >= level.first:
+                found.append({"level": "parameters", "first": level.first, "last": end, "every": level.every})
+                if level.skips:
+                    found[-1]["skips"] = True
         return found
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:
     """The triggers without those that follow from the first that is not finite: at one step, from the root."""
-    bad = [found for found in triggers if found["kind"] in _NOT_FINITE]
-    first = min(bad, key=lambda found: (found["step"], _NOT_FINITE.index(found["kind"])), default=None)
-    return [found for found in triggers if found["kind"] not in _NOT_FINITE or found is first]
+    bad = [found for found in triggers if found["kind"] in NOT_FINITE]
+    first = min(bad, key=lambda found: (found["step"], NOT_FINITE.index(found["kind"])), default=None)
+    return [found for found in triggers if found["kind"] not in NOT_FINITE or found is first]

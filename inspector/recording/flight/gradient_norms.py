@@ -60,12 +60,15 @@ class GradientNorms:
             self.references.append(reference)
             self.names.append(name)
 
-    def measure(self) -> Measured:
-        """The norms of the grads that there are now: of ordinary dense tensors, in one pass on each device."""
+    def measure(self, wanted: frozenset[int] | None = None) -> Measured:
+        """The norms of the grads that there are now: of ordinary dense tensors, in one pass on each device.
+
+        wanted: the positions of the parameters; None for all.
+        """
         places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
         with unobserved():
             for position, reference in enumerate(self.references):
-                tensor = reference()
+                tensor = reference() if wanted is None or position in wanted else None
                 grad = None if tensor is None else tensor.grad
                 if grad is None or not _is_dense(grad):
                     continue

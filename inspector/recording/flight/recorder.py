@@ -10,28 +10,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import Optimizer
 
-from inspector.recording.engine_hook import EngineCall, EngineHook
+from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_torch
+from inspector.recording.flight.break_point import BreakPoint, stop_at
+from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
-from inspector.report.timeline import Timeline
+from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
 
 
 @dataclass(slots=True)
 class _IdleActions:
-    """What to do as soon as nothing else is being done. busy: how many things are being done."""
+    """What to do as soon as nothing else is being done. busy: how many things are being done.
+
+    process: the id of the process that records.
+    """
 
     busy: int = 0
     asked: list[Callable[[], None]] = field(default_factory=list)
+    process: int = field(default_factory=os.getpid)
 
     def answer(self) -> None:
         """Do what was asked for, unless something is being done."""
@@ -39,21 +43,64 @@ class _IdleActions:
             self.asked.pop(0)()
 
 
+@dataclass(slots=True)
+class _Nap:
+    """Steps that are only counted.
+
+    left: how many are still to come. steps: how many have come. depth: how many have begun, one within the other.
+    calls: number of calls when the last one began.
+    """
+
+    left: int = 0
+    steps: int = 0
+    depth: int = 0
+    calls: int = 0
+
+    def begins(self, calls: int) -> None:
+        """A step begins. calls: number of calls so far."""
+        self.depth = self.depth + 1 if calls == self.calls else 1  # else one has raised
+        self.calls = calls
+
+    def ends(self) -> bool:
+        """A step ends; returns whether it was the last."""
+        self.depth -= 1
+        if self.depth <= 0:
+            self.steps += 1
+            self.left -= 1
+        return self.left <= 0
+
+
+class _BegunSteps(threading.local):
+    """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+
+
 class FlightRecorder:
     """Records the steps of a run, from the end of the watched calls to that of the script.
 
     budget: the share of the run's time that this may take. session: what has recorded the watched calls.
-    fail: called with an internal error, after which nothing is recorded any more.
+    chosen: whose steps are recorded; by default all. break_point: where to stop in a debugger, if anywhere.
     """
 
-    def __init__(self, files: UserFiles, budget: float, session: Session) -> None:
-        self._flight = Flight(files, budget, session)
+    def __init__(
+        self,
+        files: UserFiles,
+        budget: float,
+        session: Session,
+        chosen: Chosen | None = None,
+        break_point: BreakPoint | None = None,
+    ) -> None:
+        self._flight = Flight(files, budget, session, chosen or Chosen())
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._idle = _IdleActions()
-        self._process = os.getpid()
-        self._steps: list[tuple[int, int]] = []
+        self._break, self._nap = break_point, _Nap()
+        self._begun = _BegunSteps()
+        if session.stepping is not None:  # the last call was made by the closure of a step
+            self._begun.steps.append((session.stepping, session.made))
         self.failure: str | None = None
         """The internal error that ended the recording, in one line; None if there was none."""
 
@@ -61,6 +108,7 @@ class FlightRecorder:
         """Start recording."""
         self._guarded(self._flight.begin)
         if self.failure is None:
+            LEAVES_IN_USE.add_reader(self)
             self._engine.install()
             if self._flight.counts_steps:
                 self._install_step_hooks()
@@ -69,9 +117,11 @@ class FlightRecorder:
         """Remove all hooks. May be called again."""
         self._engine.uninstall()
         self._remove_step_hooks()
+        LEAVES_IN_USE.remove_reader(self)
 
     def timeline(self, *, ended: bool) -> Timeline | None:
         """The steps so far; None if no backward call followed. ended: whether the script has ended."""
+        self._guarded(self._end_nap)
         found: Timeline | None = self._guarded(self._flight.timeline, ended)
         return found
 
@@ -105,30 +155,60 @@ class FlightRecorder:
         """Called after `after_backward`."""
 
     def instead_of_return(self) -> Callable[[], None] | None:
-        """The script goes on."""
-        return None
+        """The script goes on, or stops in a debugger."""
+        found = None if self._break is None else self._guarded(self._stops_at, self._break)
+        if found is None:
+            return None
+        graph = self.calls[-1].graph if self.calls else None
+        return lambda: stop_at(found, graph, self._flight.grads(), caller_of_torch())
+
+    def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
+        return break_point.look(self._flight.prepared())
 
     # Called by torch's optimizer hooks
 
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
-        moment = id(optimizer), self._flight.calls
-        if not (self._steps and self._steps[-1] == moment):  # else a step that calls that of its base class
-            self._steps = [item for item in self._steps if item[0] != moment[0]]
+        if self._nap.left:
+            if self._flight.has(optimizer):
+                self._nap.begins(self._engine.counted)
+            return
+        steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
+        if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
+            steps[:] = [item for item in steps if item[0] != moment[0]]
             without_dynamo(self._guarded, self._flight.before_step, optimizer, sys._getframe(1))
-        self._steps.append(moment)
+        steps.append(moment)
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook after a step."""
-        while self._steps and self._steps.pop()[0] != id(optimizer):
+        if self._nap.left:
+            if self._flight.has(optimizer) and self._nap.ends():
+                without_dynamo(self._guarded, self._end_nap)
+            return
+        steps, key = self._begun.steps, id(optimizer)
+        if not any(item[0] == key for item in steps):
+            return  # it began before the recording
+        while steps.pop()[0] != key:
             pass  # a step that raised
-        if not any(key == id(optimizer) for key, _ in self._steps):
+        if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
+            self._begin_nap()
+
+    def _begin_nap(self) -> None:
+        self._nap.left = 0 if self.failure is not None else self._flight.skips()
+        self._engine.counts_only = self._nap.left > 0
+
+    def _end_nap(self) -> None:
+        """Note the steps that were only counted, so far; the next step is recorded, if none is left."""
+        nap, calls = self._nap, self._engine.counted
+        steps, nap.steps, self._engine.counted = nap.steps, 0, 0
+        nap.calls = 0
+        self._engine.counts_only = nap.left > 0
+        self._flight.skipped(steps, calls)
 
     def _install_step_hooks(self) -> None:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)
-        self._removers.append(register_optimizer_step_pre_hook(self.before_step).remove)
-        self._removers.append(register_optimizer_step_post_hook(self.after_step).remove)
+        self._removers.append(STEP_HOOKS.add(self.before_step, self.after_step))
         self._flight.scaler.install()
         self._removers.append(self._flight.scaler.uninstall)
 
@@ -138,7 +218,7 @@ class FlightRecorder:
 
     def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """The result of some work, whose time is counted and whose errors are not the script's."""
-        if self.failure is not None or os.getpid() != self._process:
+        if self.failure is not None or os.getpid() != self._idle.process:
             return None
         self._idle.busy += 1
         cost = self._flight.cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ class Root:
 
     value: float | torch.Tensor
     is_exact: bool
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it is finite, or on another device, where this is not known."""
+        return not isinstance(self.value, float) or math.isfinite(self.value)
 
     def number(self) -> float:
         """The value; waits for the device."""

@@ -20,6 +20,11 @@ class StepCounter:
         """The number of the step that has begun; 0 before the first."""
         return self.finished + bool(self._stepped)
 
+    @property
+    def stepped(self) -> int:
+        """Number of optimizers that have stepped in the step that has begun."""
+        return len(self._stepped)
+
     def add(self, optimizer: int) -> bool:
         """An optimizer has stepped. Returns whether this ended the step before."""
         ends = optimizer in self._stepped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,6 +67,10 @@ class KnownOptimizers:
         known = self._known[number]
         known.held, known.positions = held, positions
 
+    def positions(self, number: int) -> frozenset[int]:
+        """The positions of the parameters of an optimizer."""
+        return self._known[number].positions
+
     def part(self, number: int, measured: Measured) -> Measured:
         """What was measured of the parameters of an optimizer."""
         return measured if len(self._known) < 2 else only(measured, self._known[number].positions)
@@ -90,20 +94,29 @@ class NextStep:
     @property
     def is_broken(self) -> bool:
         """Whether its root is known not to be finite."""
-        root = self.root
-        return root is not None and isinstance(root.value, float) and not math.isfinite(root.value)
+        return self.root is not None and not self.root.is_finite
 
 
 @dataclass(slots=True)
 class OpenSteps:
     """The step of the run that has begun, in which each optimizer steps at most once.
 
-    next: what the next optimizer's step will use.
+    last: what the thread that ran backward last has prepared.
     """
 
     counter: StepCounter = field(default_factory=StepCounter)
     step: Step = field(default_factory=Step)
-    next: NextStep = field(default_factory=NextStep)
+    last: NextStep = field(default_factory=NextStep)
+    _prepared: dict[int, NextStep] = field(default_factory=dict)  # by thread; torch's threads take turns
+
+    @property
+    def next(self) -> NextStep:
+        """What the next step of an optimizer in this thread will use."""
+        return self._prepared.setdefault(threading.get_ident(), self.last if not self._prepared else NextStep())
+
+    def forget(self) -> None:
+        """What this thread has prepared was for an optimizer that is not recorded."""
+        self._prepared[threading.get_ident()] = NextStep()
 
     def add(self, number: int, rate: float | None, measured: Measured | None, calls: int) -> Step | None:
         """An optimizer has stepped. Returns the step of the run before, if it is over now.
@@ -115,9 +128,10 @@ class OpenSteps:
             ended, self.step = self.step, Step()
         self.step.calls = calls
         self.step.rates[number] = rate
-        if self.next.root is not None:
-            self.step.roots[number] = self.next.root
-            self.next.root = None
+        prepared = self.next
+        if prepared.root is not None:
+            self.step.roots[number] = prepared.root
+            prepared.root = None
         if measured is not None:
             self.step.measured.append(measured)
         return ended

@@ -100,6 +100,14 @@ class StepStore:
             self._find(block)
             self._keep_windows(first, values.where(is_known, torch.nan))
 
+    def skip(self, steps: int) -> None:
+        """Append steps of which nothing is known."""
+        self.flush()
+        first, columns = self.steps + 1, self._rows.rows.middle.shape[1]
+        nothing = torch.zeros((steps, columns), dtype=torch.float64)
+        self._rows.add(nothing, torch.zeros_like(nothing, dtype=torch.bool))
+        self._keep_windows(first, torch.full_like(nothing, torch.nan))
+
     def _find(self, block: Block) -> None:
         for finder in self._finders:
             for found in finder.find(block):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from inspector.graph.values import Value
+from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.gradient_norms import Measured
 from inspector.recording.flight.risky_nodes import RiskyNodes
 from inspector.recording.flight.roots import Root
@@ -18,26 +19,38 @@ from inspector.user_code.paths import UserFiles
 
 
 class WatchedRun:
-    """What a session has recorded. files: the user's. calls_made: number of backward calls. risky: in them."""
+    """What a session has recorded.
 
-    def __init__(self, files: UserFiles, session: Session) -> None:
-        self.files = files
+    files: the user's. chosen: whose steps. calls_made: number of backward calls. risky: Nodes in them.
+    optimizers: the numbers of the chosen ones.
+    """
+
+    def __init__(self, files: UserFiles, session: Session, chosen: Chosen) -> None:
+        self.files, self.chosen = files, chosen
         self.calls = list(session.calls)
         self.calls_made = session.made
         self.inventory = session.inventory
         self.events = session.events
         self.risky = RiskyNodes(call.graph for call in session.calls)
+        self.optimizers = chosen.numbers(session)
         self._session = session
 
     @property
     def has_optimizer(self) -> bool:
-        """Whether the script has an optimizer, as far as was seen."""
-        return bool(self.inventory.optimizers)
+        """Whether there is a chosen optimizer, as far as was seen."""
+        return bool(self.optimizers)
 
-    def leaves(self) -> Iterator[tuple[torch.Tensor, str, list[int]]]:
-        """The live leaves that require a gradient: each with its name, and the numbers of the optimizers that hold
-        it."""
-        return self._session.leaves()
+    def parameters(self) -> Iterator[tuple[torch.Tensor, str]]:
+        """The parameters to follow, with their names: the chosen ones, or the leaves that optimizers hold, or all
+        leaves if there is no optimizer."""
+        if self.chosen.is_all:
+            for tensor, name, holders in self._session.leaves():
+                if holders or not self.optimizers:
+                    yield tensor, name
+            return
+        yield from ((tensor, name) for tensor, name in self.chosen.named() if tensor.requires_grad)
+        ours = self.chosen.parameters()
+        yield from ((tensor, name) for tensor, name, _ in self._session.leaves() if id(tensor) in ours)
 
     def optimizer_names(self) -> list[str]:
         """The names of the optimizers that there are now, by number."""
@@ -69,7 +82,7 @@ class WatchedSteps:
         begun: dict[int, int] = {}
         for event in self._run.events:
             number = event["optimizer"]
-            if event["event"] != "step" or number is None:
+            if event["event"] != "step" or number not in self._run.optimizers:
                 continue
             if counter.add(number):
                 found.append(self._step(max(begun.values()), begun))

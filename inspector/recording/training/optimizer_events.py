@@ -12,11 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import Optimizer
 
 from inspector.recording.training.event_log import EventLog, RefusedTensor
 from inspector.recording.training.function_watch import FunctionWatch
@@ -27,6 +23,7 @@ from inspector.recording.training.optimizer_steps import OptimizerSteps
 from inspector.recording.training.optimizers import Optimizers
 from inspector.report.row_types import EventRow
 from inspector.torch_api.compilation import skip_in_dynamo
+from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import names_from
 
@@ -59,8 +56,7 @@ class OptimizerEvents:
             return
         watch.is_on = True
         skip_in_dynamo(OptimizerSteps.before_step, OptimizerSteps.after_step)
-        watch.add_hook(register_optimizer_step_pre_hook(self._steps.before_step).remove)
-        watch.add_hook(register_optimizer_step_post_hook(self._steps.after_step).remove)
+        watch.add_hook(STEP_HOOKS.add(self._steps.before_step, self._steps.after_step))
         watch.add((Optimizer,), "__init__", self._created)
         watch.add((torch.Tensor,), "register_hook", self._hooked)
         watch.add((scaler,), "scale", self._scaled.scaled)
@@ -89,6 +85,11 @@ class OptimizerEvents:
     def may_step(self) -> bool:
         """Whether a step may follow and would be seen: an optimizer is alive, and not within a step now."""
         return self._watch.is_on and self.optimizers.any_alive and not self._steps.is_stepping
+
+    @property
+    def stepping(self) -> int | None:
+        """The id of the optimizer whose step was in progress when it was last seen, such as one with a closure."""
+        return self._steps.stepping
 
     def add_optimizer(self, optimizer: Optimizer) -> int:
         """The number of an optimizer, which was created before the recording if it is new."""

@@ -39,6 +39,11 @@ class OptimizerSteps:
         """Whether a step is in progress, which may call backward by its closure."""
         return self._stepping is not None
 
+    @property
+    def stepping(self) -> int | None:
+        """The id of the optimizer whose step is in progress."""
+        return None if self._stepping is None else self._stepping[0]
+
     def before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """torch's hook before a step of any optimizer."""
         moment = (id(optimizer), self._log.ended())

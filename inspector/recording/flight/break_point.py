@@ -1,0 +1,65 @@
+"""Stop the script in a debugger as soon as something goes wrong, before an optimizer uses the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+
+from inspector.graph import Graph
+from inspector.recording.flight.block import Block
+from inspector.recording.flight.triggers import NonFinite, Spikes
+from inspector.report.timeline import NOT_FINITE, Trigger
+from inspector.typography import format_number
+from inspector.util.stderr import say
+
+NAN, SPIKE = "nan", "spike"
+
+
+class BreakPoint:
+    """Waits for a trigger. wanted: `nan`, `spike`, or a parameter or module of a trigger of either kind."""
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+        self._finders = (NonFinite(), Spikes())
+        self._is_over = False
+
+    def look(self, block: Block) -> Trigger | None:
+        """The trigger at which to stop, in a block of the one step that is being prepared; the first only."""
+        found = [trigger for finder in self._finders for trigger in finder.find(block)]
+        fitting = next(filter(self._fits, found), None)
+        if self._is_over or fitting is None:
+            return None
+        self._is_over = True
+        return fitting
+
+    def _fits(self, trigger: Trigger) -> bool:
+        if self._wanted in (NAN, SPIKE):
+            return (trigger["kind"] in NOT_FINITE) == (self._wanted == NAN)
+        names = trigger["parameters"]
+        return any(name == self._wanted or name.startswith(f"{self._wanted}.") for name in names)
+
+
+def stop_at(
+    trigger: Trigger, graph: Graph | None, grads: Mapping[str, torch.Tensor | None], frame: FrameType | None
+) -> None:
+    """Call `breakpoint()`, with local names for what there is to see.
+
+    graph: the recorded call; None if it was not recorded. grads: by parameter. frame: of the script, whose
+    variables are at hand, too. guilty: the grads of the parameters that the trigger names, or that are not finite.
+    """
+    named = trigger["parameters"] or [name for name, grad in grads.items() if _is_bad(grad)]
+    guilty: dict[str, Any] = {name: grads[name] for name in named if name in grads}
+    variables: dict[str, Any] = {} if frame is None else frame.f_locals
+    what = {"root_not_finite": "the loss", "gradient_not_finite": "a gradient"}.get(trigger["kind"])
+    norm = format_number(float(trigger["value"] or 0.0))
+    what = f"the gradient norm is {norm}" if what is None else f"{what} is not finite"
+    say(f"stopped at step {trigger['step']:,}: {what}. Names here: trigger, graph, grads, guilty, variables")
+    breakpoint()
+    del frame, graph, grads, guilty, variables
+
+
+def _is_bad(grad: torch.Tensor | None) -> bool:
+    return grad is not None and not bool(grad.isfinite().all())

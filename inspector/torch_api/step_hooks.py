@@ -1,0 +1,72 @@
+"""torch's global hooks of optimizer steps, shared by all recorders.
+
+torch iterates over a dictionary of hooks in every step: to add or remove one while another thread steps raises an
+error there, in the script. So there is one pair of hooks for all recorders, which stays while a thread that may be
+stepping is alive, and which is not removed from within a hook.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from inspector.torch_api.compilation import skip_in_dynamo
+
+Hook = Callable[[Optimizer, Any, Any], None]
+
+
+class StepHooks:
+    """Calls the hooks of recorders before and after each step. There is only one instance, `STEP_HOOKS`."""
+
+    def __init__(self) -> None:
+        self._pairs: tuple[tuple[Hook, Hook], ...] = ()  # replaced, never changed: threads iterate over it
+        self._removers: list[Callable[[], None]] = []
+        self._threads: set[int] = set()
+        self._busy: set[int] = set()
+
+    def add(self, before: Hook, after: Hook) -> Callable[[], None]:
+        """Call these before and after every step, until the returned function is called."""
+        pair = (before, after)
+        self._pairs += (pair,)
+        if not self._removers:
+            skip_in_dynamo(StepHooks._before, StepHooks._after)
+            self._removers = [
+                register_optimizer_step_pre_hook(self._before).remove,
+                register_optimizer_step_post_hook(self._after).remove,
+            ]
+        return lambda: self._remove(pair)
+
+    def _remove(self, pair: tuple[Hook, Hook]) -> None:
+        self._pairs = tuple(other for other in self._pairs if other is not pair)
+        others = self._threads - {threading.get_ident()} | self._busy
+        if not self._pairs and not others.intersection(thread.ident or 0 for thread in threading.enumerate()):
+            while self._removers:
+                self._removers.pop()()
+            self._threads.clear()
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        thread = threading.get_ident()
+        if thread not in self._threads:
+            self._threads.add(thread)
+        self._busy.add(thread)
+        for before, _ in self._pairs:
+            before(optimizer, args, kwargs)
+        self._busy.discard(thread)
+
+    def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        thread = threading.get_ident()
+        self._busy.add(thread)
+        for _, after in self._pairs:
+            after(optimizer, args, kwargs)
+        self._busy.discard(thread)
+
+
+STEP_HOOKS = StepHooks()
+"""The only instance."""
