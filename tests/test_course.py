@@ -22,19 +22,8 @@ SCRIPTS = sorted((GALLERY / "course").glob("*.py"))
 SLIDE = (960.0, 540.0)
 LONGEST = 24
 """Lines of a script, with its title."""
-KNOWN = {
-    "attention_head": "its grids of numbers need more than a slide, so it is drawn folded",
-    "network_xor": "a badge lies over the text of a constant",
-}
-"""What is not right yet, by script."""
 
-
-def _marked(path):
-    marks = [pytest.mark.xfail(reason=KNOWN[path.stem])] if path.stem in KNOWN else []
-    return pytest.param(path, marks=marks)
-
-
-@pytest.mark.parametrize("script", [_marked(path) for path in SCRIPTS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_of_the_course_fits_a_slide(script):
     with inspector.record() as recording, contextlib.redirect_stdout(io.StringIO()):
         space = runpy.run_path(str(script), run_name="__main__")

@@ -42,6 +42,8 @@ _SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
 _ROWS = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
 _MOST_ROOM = 4.0
 """Width, in canvases, up to which a figure is split into rows."""
+_MOST_DENSE = 80
+"""Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
 _DENSE = ((CLOSE, 0.0), (TIGHT, 0.4))
 _DRAWN_AS = "drawn as a circuit in rows"
 _LEFT_OUT = "{} left out, to fit the canvas"
@@ -105,8 +107,10 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
             for way in _ways(shown)
         ]
 
-    dense = list(_denser(look))
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
+    if whole.needs and len(planned(look, None)[0].boxes) > _MOST_DENSE:
+        return whole
+    dense = list(_denser(look))
     turned = [] if look.direction else [_turned(shown) for shown in dense[2:-4]]
     for stage in (dense, turned) if whole.needs else ():
         found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
