@@ -126,13 +126,15 @@ def _names(option: Any) -> str:
 
 def formats_table() -> str:
     """The formats of `--format`, from the table of writers."""
+    from inspector.commands.options import REPORT
     from inspector.export import WRITERS
 
     rows = [
         (f"`{name}`", f"`{format.suffix}`", _HOLDS[format.holds], "extra `slides`" if format.needs else "")
         for name, format in WRITERS.items()
     ]
-    return _table(("format", "suffix", "one file holds", "needs"), rows)
+    alone = (f"`{REPORT}`", "`.json`", "the report; alone, it is written and nothing is drawn", "")
+    return _table(("format", "suffix", "one file holds", "needs"), [*rows, alone])
 
 
 _HOLDS = {

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from inspector.api.diagnose import diagnose as diagnose
     from inspector.api.draw import Picture as Picture
     from inspector.api.draw import draw as draw
+    from inspector.api.independence import assert_causal as assert_causal
+    from inspector.api.independence import assert_independent as assert_independent
     from inspector.api.make_dot import make_dot as make_dot
     from inspector.api.plot import plot as plot
     from inspector.api.plot import plot_norms as plot_norms
@@ -45,6 +47,8 @@ _DOORS = {
     "diagnose": "inspector.api.diagnose",
     "assert_gradients": "inspector.api.diagnose",
     "GradientError": "inspector.api.diagnose",
+    "assert_independent": "inspector.api.independence",
+    "assert_causal": "inspector.api.independence",
     "load": "inspector.report",
     "ReportError": "inspector.report",
     "Graph": "inspector.graph",
@@ -55,7 +59,9 @@ __all__ = [
     "Graph",
     "Picture",
     "ReportError",
+    "assert_causal",
     "assert_gradients",
+    "assert_independent",
     "diagnose",
     "draw",
     "load",

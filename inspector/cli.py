@@ -23,13 +23,16 @@ from inspector.commands.options import (
     FORMATS,
     CheckOptions,
     DrawOptions,
+    FurtherFigures,
     OptionError,
     Options,
     WatchOptions,
     destination,
 )
-from inspector.options.choices import CHOICES
+from inspector.options.choices import CHOICES, COLOURS
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import Telling, read_highlights
+from inspector.options.words import ENGLISH, read_words, template
 from inspector.util.os_errors import reason
 from inspector.util.stderr import discard, say
 
@@ -125,7 +128,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     multiple=True,
     type=click.Choice(FORMATS),
     help="Output format; repeatable. html: a page to explore the graph in; torchviz: torchviz's own picture of "
-    "the same root.  [default: svg and html]",
+    "the same root; json: the report alone.  [default: svg and html]",
 )
 @click.option(
     "--backward",
@@ -204,7 +207,32 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
 )
 @click.option("--code", is_flag=True, help="Show the source code beside the graph.")
-@click.option("--frames", is_flag=True, help="Also draw one picture per step: before, each step, after.")
+@click.option(
+    "--frames", is_flag=True, help="Also draw one picture per step, with a caption: before, each step, after."
+)
+@click.option(
+    "--reveal", is_flag=True, help="Frames that begin with the leaves alone: each step shows what it reaches."
+)
+@click.option(
+    "--highlight",
+    "highlights",
+    multiple=True,
+    metavar="TENSOR[=COLOUR]",
+    help="Show a tensor and the paths from the root to it in a colour of its own; repeatable. Colours: "
+    f"{', '.join(COLOURS)}.",
+)
+@click.option(
+    "--handout",
+    type=click.Choice(CHOICES["handout"]),
+    help="blanks: leave out the numbers that a reader works out; solution: show them in another colour.",
+)
+@click.option(
+    "--words",
+    metavar="FILE",
+    help="Captions, titles and legends in other words: a TOML or JSON file. `inspect words` prints one.",
+)
+@click.option("--together", is_flag=True, help="Also draw all recorded calls in one figure: before, after each.")
+@click.option("--transparent", is_flag=True, help="Leave out the ground of svg and png.")
 @click.option(
     "--order",
     type=click.Choice(CHOICES["order"]),
@@ -255,7 +283,7 @@ def _parse(**parameters: Any) -> dict[str, Any]:
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
     In place of SCRIPT: a saved report.json, to draw it again; `explain [RULE]`, to list the rules or explain
-    one; `doctor`, to check the installation.
+    one; `doctor`, to check the installation; `words`, to print the words of figures for `--words`.
     """
     return parameters
 
@@ -274,6 +302,8 @@ def run() -> NoReturn:
         from inspector.commands.doctor import doctor
 
         sys.exit(_printing(doctor))
+    if parameters["module"] is None and arguments[0] == "words":
+        sys.exit(_printing(lambda: print(template(), end="")))
     if parameters["module"] is None and arguments[0] == "explain":
         from inspector.commands.explain import explain
 
@@ -356,7 +386,7 @@ def _printing(action: Callable[[], Any]) -> Any:
 def _options(parameters: dict[str, Any]) -> Options:
     return Options(
         WatchOptions(
-            parameters["backward"],
+            parameters["backward"] or ("all" if parameters["together"] else None),
             parameters["watch"],
             parameters["stop"],
             parameters["record"],
@@ -389,13 +419,27 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             path=parameters["path"] or "",
             code=parameters["code"],
         ),
-        frames=parameters["frames"],
-        order=parameters["order"],
+        telling=_telling(parameters),
         depth=parameters["depth"],
         folder=folder,
-        plot=parameters["plot"],
-        timeline=parameters["timeline"],
+        further=FurtherFigures(parameters["plot"], parameters["together"], parameters["timeline"]),
+        transparent=parameters["transparent"],
     )
+
+
+def _telling(parameters: dict[str, Any]) -> Telling:
+    """Raises OptionError for an unknown colour, and for a file of words that cannot be used."""
+    try:
+        return Telling(
+            frames=parameters["frames"] or parameters["reveal"],
+            order=parameters["order"],
+            reveal=parameters["reveal"],
+            highlights=read_highlights(parameters["highlights"]),
+            handout=parameters["handout"],
+            words=ENGLISH if parameters["words"] is None else read_words(Path(parameters["words"])),
+        )
+    except ValueError as error:
+        raise OptionError(str(error)) from error
 
 
 def _complain(message: str) -> NoReturn:

@@ -60,7 +60,7 @@ def judge(server: ForkServer, expected: Expectation) -> Judged:
     judged = Judged(expected)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out"
-        argv = ["-f", "dot", "-o", str(output), *expected.options, expected.path.name]
+        argv = ["-f", "json", "-o", str(output), *expected.options, expected.path.name]
         ended = server.run(argv, cwd=expected.path.parent, env=environment(), timeout=300)
         if ended.status != expected.exit:
             judged.wrong.append(f"exit {ended.status}, not {expected.exit}: {ended.stderr[-300:]}")

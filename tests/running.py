@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 GALLERY = ROOT / "gallery"
 OUTPUT = "inspect-out"
-QUICK = ("-f", "dot")
-"""No layout: of the formats the one that is written quickest."""
+QUICK = ("-f", "json")
+"""The report alone: no process that draws."""
 
 
 @functools.cache

@@ -2,9 +2,10 @@
 
 Each sample runs without the inspector, under a dispatch mode that sees every intermediate result, and recorded.
 The recorded graph must have the same Nodes and edges, the gradients the same bits, and every value that the graph
-gives must be torch's. Run as a program, it prints what is wrong, and which Nodes have no value::
+gives must be torch's. With --draw, each graph must be drawn in every style, and the diagnosis must end. Run as a
+program, it prints what is wrong, which Nodes have no value, and what the diagnosis found::
 
-    python tests/sweep.py [operators|modules|functions ...] [--only NAME] [--samples N]
+    python tests/sweep.py [operators|modules|functions ...] [--only NAME] [--samples N] [--draw]
 
 torch's databases need the package `expecttest`.
 """
@@ -30,6 +31,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 import inspector  # noqa: E402
 from inspector.graph.node_names import op_of  # noqa: E402
 from inspector.graph.values import is_unknown  # noqa: E402
+from inspector.styles.table import STYLES  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Tally:
     """What a sweep found.
 
     wrong: what differs from torch, as lines. nodes, known, checked: numbers of Nodes, of those with a value, and
-    of those whose value was compared. lacking: those without, by name.
+    of those whose value was compared. lacking: those without, by name. findings: the samples with a warning or an
+    error, by rule. draws: whether every style is tried.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -53,6 +56,8 @@ class Tally:
     known: int = 0
     checked: int = 0
     lacking: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, list[str]] = field(default_factory=dict)
+    draws: bool = False
 
 
 class Oracle(TorchDispatchMode):
@@ -158,6 +163,25 @@ def check(sample: Sample, tally: Tally) -> None:
         if not is_known:
             tally.lacking[row["name"]] += 1
     _check_values(sample, rows, structure, tally)
+    if tally.draws:
+        _check_pictures(sample, recording, tally)
+
+
+def _check_pictures(sample: Sample, recording: Any, tally: Tally) -> None:
+    """Draw the graph in every style, and note what the diagnosis finds."""
+    graph = recording.calls[0].graph
+    for style in STYLES:
+        try:
+            inspector.draw(graph, style=style, depth="full", detail="expert").svg()
+        except Exception as error:
+            tally.wrong.append(f"{sample.name}: style {style}: {type(error).__name__}: {error}")
+    try:
+        rules = {finding.rule for finding in recording.findings if finding.severity in ("warning", "error")}
+    except Exception as error:
+        tally.wrong.append(f"{sample.name}: diagnosis: {type(error).__name__}: {error}")
+        return
+    for rule in sorted(rules):
+        tally.findings.setdefault(rule, []).append(sample.name)
 
 
 def _check_values(sample: Sample, rows: list[Any], structure: list[Any], tally: Tally) -> None:
@@ -282,9 +306,9 @@ DATABASES: dict[str, Callable[[str, int], Iterator[Sample]]] = {
 }
 
 
-def sweep(samples: Iterable[Sample]) -> Tally:
+def sweep(samples: Iterable[Sample], *, draws: bool = False) -> Tally:
     """Check samples. One that torch itself cannot run is left out."""
-    tally = Tally()
+    tally = Tally(draws=draws)
     for sample in samples:
         try:
             root, _ = _run(sample)
@@ -302,10 +326,11 @@ def main() -> None:
     parser.add_argument("databases", nargs="*", choices=[*DATABASES, []], help="which to check, by default all")
     parser.add_argument("--only", default="", help="samples whose name contains this")
     parser.add_argument("--samples", type=int, default=2, help="most samples of each (default: 2)")
+    parser.add_argument("--draw", action="store_true", help="also draw each graph in every style, and diagnose it")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     for name in chosen.databases or DATABASES:
-        tally = sweep(DATABASES[name](chosen.only, chosen.samples))
+        tally = sweep(DATABASES[name](chosen.only, chosen.samples), draws=chosen.draw)
         share = tally.known / tally.nodes if tally.nodes else 1.0
         print(f"{name}: {tally.known:,} of {tally.nodes:,} Nodes have their value ({share:.1%}),", end=" ")
         print(f"{tally.checked:,} compared with torch, {len(tally.wrong)} wrong")
@@ -313,6 +338,8 @@ def main() -> None:
             print(f"  wrong: {line}")
         for node, count in tally.lacking.most_common():
             print(f"  no value: {node} ×{count}")  # noqa: RUF001
+        for rule, names in sorted(tally.findings.items()):
+            print(f"  found: {rule} in {len(names)}: {', '.join(names[:8])}")
 
 
 if __name__ == "__main__":

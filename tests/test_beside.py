@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from running import GALLERY, OUTPUT, QUICK, ROOT, ScriptRunner, command_line, environment, valid_report
+from running import GALLERY, OUTPUT, ROOT, ScriptRunner, command_line, environment, valid_report
 
 from inspector.runscript import sys_modules_isolation
 from inspector.util import dependencies
@@ -37,7 +37,8 @@ def formulas(report: dict) -> list[dict]:
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_script_gets_its_own_and_we_get_ours(name: str, inspect_script: ScriptRunner) -> None:
     inspect_script.write("WHOSE = 'of the script'\nprint('imported')\n", f"{name}.py")
-    ran = inspect_script(importing(name), options=(*QUICK, *(("-f", "torchviz") if name == "torchviz" else ())))
+    also = ("-f", "torchviz") if name == "torchviz" else ()
+    ran = inspect_script(importing(name), options=("-f", "dot", *also))
     assert (ran.status, ran.stdout) == (0, "imported\nimported\nof the script\n")
     assert ran.said == [], "our own modules are found"
     assert "backward-1.dot" in ran.files and ("backward-1.torchviz.svg" in ran.files) is (name == "torchviz")
@@ -59,7 +60,7 @@ def test_in_a_process_of_its_own(name: str, command: list[str], path: str, tmp_p
     module.write_text("WHOSE = 'of the script'\nprint('imported')\n")
     (tmp_path / "script.py").write_text(importing(name.partition("/")[0]))
     ended = subprocess.run(
-        [*command, *QUICK, "script.py"],
+        [*command, "-f", "dot", "script.py"],
         cwd=tmp_path,
         env=environment(PYTHONPATH=path),
         capture_output=True,

@@ -57,7 +57,7 @@ def test_names_imported_before_and_all_entry_points(inspect_script):
         grad(x * 5, x)
         torch.Tensor.backward(x * 6)
         """,
-        options=("-f", "dot", "--backward", "last"),
+        options=("-f", "json", "--backward", "last"),
     )
     assert (ran.status, ran.report["recording"]["watched"]) == (0, 5)
     assert codes(ran) == ["torch.Tensor.backward(x * 6)"]
@@ -93,7 +93,7 @@ def test_inputs_leave_the_other_leaves_alone(inspect_script):
 
 def test_a_graph_kept_and_used_twice_accumulates(inspect_script):
     ran = inspect_script(
-        HEAD + "    y = x**2\n    y.backward(retain_graph=True)\n    y.backward()\n", options=("-f", "dot")
+        HEAD + "    y = x**2\n    y.backward(retain_graph=True)\n    y.backward()\n", options=("-f", "json")
     )
     assert [ran.grads("x", call) for call in (0, 1)] == [(None, 4.0), (4.0, 8.0)]
     assert [row["id"] for row in ran.functions(0)] == [row["id"] for row in ran.functions(1)]
@@ -308,7 +308,7 @@ def test_threads_that_call_backward(inspect_script):
         for thread in threads: thread.join()
         print([x.grad.item() for x in xs])
     """
-    ran = inspect_script(code, options=("-f", "dot", "--watch", "30"))
+    ran = inspect_script(code, options=("-f", "json", "--watch", "30"))
     assert (ran.status, ran.stdout) == (0, f"{[6.0 * k for k in range(6)]}\n")
     assert ran.report["recording"]["watched"] == 18
     assert [call["index"] for call in ran.calls] == list(range(1, 19))
@@ -368,7 +368,7 @@ def test_what_a_double_backward_made_is_marked(inspect_script, mode):
         g, x, create_graph=True)
     (g2 * y).backward()
     """,
-        options=("-f", "dot", "--record", mode),
+        options=("-f", "json", "--record", mode),
     )
     assert by_number(ran, 0) == [("SinBackward0", None, "y = x.sin()", None)]
     first = "(g,) = torch.autograd.grad(y, x, create_graph=True)"
@@ -396,7 +396,7 @@ def test_a_gradient_penalty(inspect_script, mode):
         loss = score.mean() + penalty
         loss.backward()
         """,
-        options=("-f", "dot", "--record", mode, "--backward", "2"),
+        options=("-f", "json", "--record", mode, "--backward", "2"),
     )
     call = "(slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)"
     rows = by_number(ran, 1)
@@ -426,7 +426,7 @@ def test_what_a_hook_computes_is_no_forward(inspect_script):
         z = kept[0].sin()
         z.backward()
         """,
-        options=("-f", "dot", "--backward", "2"),
+        options=("-f", "json", "--backward", "2"),
     )
     assert by_number(ran, 1) == [
         ("SinBackward0", None, "z = kept[0].sin()", None),
@@ -457,7 +457,7 @@ def test_a_forward_that_runs_again_in_backward(inspect_script):
         Rerun.apply(x).sum().backward()
         again[0].sum().backward()
         """,
-        options=("-f", "dot", "--backward", "2"),
+        options=("-f", "json", "--backward", "2"),
     )
     rows = by_number(ran, 1)
     assert rows[0] == ("SumBackward0", None, "again[0].sum().backward()", None)
@@ -484,7 +484,7 @@ def test_a_backward_within_a_module_makes_its_nodes(inspect_script):
         model = Force()
         model(torch.rand(3, 2, requires_grad=True)).sum().backward()
         """,
-        options=("-f", "dot", "--backward", "2"),
+        options=("-f", "json", "--backward", "2"),
     )
     call = "(force,) = torch.autograd.grad(e, x, create_graph=True)"
     made = [row for row in by_number(ran, 1) if row[1] == 1]

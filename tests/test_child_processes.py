@@ -102,7 +102,7 @@ def test_children_beside_a_training_are_not_spoken_of(inspect_script: ScriptRunn
 
 @needs_fork
 @pytest.mark.parametrize("before", [0, 1, 3])
-@pytest.mark.parametrize("options", [("-f", "dot"), ("-o", "z.svg"), ("-f", "dot", "--stop")])
+@pytest.mark.parametrize("options", [("-f", "json"), ("-o", "z.svg"), ("-f", "json", "--stop")])
 def test_a_forked_child_goes_on_without_us(
     before: int, options: tuple[str, ...], inspect_script: ScriptRunner
 ) -> None:
@@ -149,6 +149,6 @@ def test_a_forked_child_that_imports_torch_first_is_not_watched(inspect_script: 
         else:
             os.wait()
         """
-    ran = inspect_script(code)
+    ran = inspect_script(code, options=("-f", "dot"))
     assert (ran.status, ran.stdout) == (0, "[10.0, 10.0]\n")
     assert not (ran.folder / "inspect-out" / "backward-1.dot").exists()

@@ -10,6 +10,7 @@ import pytest
 
 import inspector
 from inspector.cli import _parse
+from inspector.commands.options import REPORT
 from inspector.export import WRITERS
 from inspector.options import CHOICES, FigureOptions
 from inspector.scene.theme import THEMES
@@ -30,7 +31,7 @@ def words_of(hint):
 
 
 def test_the_command_offers_every_choice():
-    assert WORDS.pop("formats") == tuple(WRITERS)
+    assert WORDS.pop("formats") == (*WRITERS, REPORT)
     assert WORDS == CHOICES
 
 

@@ -160,7 +160,7 @@ def test_a_script_that_ends_otherwise(when, inspect_script):
     else:
         assert ran.calls[0]["graph"]["error"] == kept.get(when)
         assert ran.tensor("x")["before"] == {"data": 2.0, "grad": None}
-        assert "backward-1.dot" in ran.files
+        assert ran.report["recording"]["drawn"] == [1]
     raised = {"before": "ValueError: before backward", "in": "ValueError: in backward"}
     raised |= {"after": "ValueError: after backward"}
     if when in raised:
@@ -226,12 +226,21 @@ def test_an_output_folder_that_cannot_be_written(place, inspect_script):
 
 def test_a_picture_that_cannot_be_written(inspect_script):
     (inspect_script.folder / OUTPUT / "backward-1.dot").mkdir(parents=True)
-    ran = inspect_script(SQUARE)
+    ran = inspect_script(SQUARE, options=("-f", "dot"))
     assert ran.status == 0
     (line,) = ran.said
     assert line.startswith("inspect: no picture: cannot write ")
     assert line.endswith("; the numbers are in inspect-out/report.json")
     assert ran.grads("x") == (None, 4.0)
+
+
+def test_the_report_alone(inspect_script):
+    ran = inspect_script(SQUARE, options=("-f", "json"))
+    assert (ran.status, ran.files) == (0, {"report.json", ".gitignore"})
+    assert ran.grads("x") == (None, 4.0)
+    again = inspect_script.command("-f", "json", f"{OUTPUT}/report.json")
+    assert again.status == cli.USAGE_STATUS
+    assert again.said[0].startswith("inspect: inspect-out/report.json is a report already: choose the format of ")
 
 
 # ---- which calls ------------------------------------------------------------------------------------------
@@ -349,7 +358,7 @@ def test_the_output_stays_where_the_command_started(inspect_script):
 def test_the_same_bytes_every_time(inspect_script):
     files = []
     for _ in range(2):
-        ran = inspect_script(SQUARE)
+        ran = inspect_script(SQUARE, options=("-f", "dot"))
         files.append(
             {name: (ran.folder / OUTPUT / name).read_bytes() for name in ("report.json", "backward-1.dot")}
         )

@@ -142,7 +142,7 @@ def test_command(tmp_path):
         del z
         print(x.grad.item())
     """
-    options = ("-f", "dot", "--watch", "1")
+    options = ("-f", "json", "--watch", "1")
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
     assert "internal error" not in ended.stderr
@@ -161,7 +161,7 @@ def test_command_over_three_iterations(tmp_path):
         del z
         print(x.grad.item())
     """
-    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line("-f", "dot"))
+    ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line("-f", "json"))
     check(ended, "3.0\n")
     check_report(tmp_path, 3, 60_001)
 
@@ -197,4 +197,4 @@ def test_a_long_recurrent_network(tmp_path):
         del loss
         print(seen[1]() is None)
     """
-    check(run(tmp_path, code, *command_line("-f", "dot", "--watch", "2")), "True True\nTrue\n")
+    check(run(tmp_path, code, *command_line("-f", "json", "--watch", "2")), "True True\nTrue\n")

@@ -81,7 +81,7 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("mode", ["full", "light", "none"])
 def test_the_same_parameters_bit_by_bit(inspect_script, library, mode):
     plain = inspect_script.plain(TRAINING + EPOCHS, library, "other")
-    ran = inspect_script(TRAINING + EPOCHS, library, "other", options=("-f", "dot", "--record", mode))
+    ran = inspect_script(TRAINING + EPOCHS, library, "other", options=("-f", "json", "--record", mode))
     assert ran.status == plain.status == 0, ran.stderr + plain.stderr
     assert ran.stdout == plain.stdout
     assert "internal error" not in ran.stderr
@@ -146,7 +146,7 @@ def _compare(inspect_script, library, code, index, *options):
     """Compare a call on the processor and on the device, and return it."""
     here, there = (
         next(call for call in inspect_script(
-            TRAINING + code, library, device, options=("-f", "dot", *options)
+            TRAINING + code, library, device, options=("-f", "json", *options)
         ).calls if call["index"] == index)
         for device in ("cpu", "other")
     )  # fmt: skip

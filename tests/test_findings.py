@@ -68,7 +68,7 @@ def test_fail_on_changes_the_status_of_a_script_that_ended_well(
 
 def test_fail_on_holds_for_a_saved_report_too(inspect_script: ScriptRunner) -> None:
     inspect_script(DETACHED)
-    again = inspect_script.command("--fail-on", "error", *QUICK, "-o", "again/", "inspect-out/report.json")
+    again = inspect_script.command("--fail-on", "error", "-f", "dot", "-o", "again/", "inspect-out/report.json")
     assert again.status == 3
     assert "is detached here" in again.stderr
 

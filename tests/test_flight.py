@@ -14,7 +14,7 @@ from steady_trainings import STEADY
 
 from inspector.diagnosis import RULES
 
-EVERY_STEP = ("-f", "dot", "--budget", "100%")
+EVERY_STEP = ("-f", "json", "--budget", "100%")
 LATE = {name for name, rule in RULES.items() if "timeline" in rule.needs}
 
 
@@ -127,7 +127,7 @@ def test_a_budget_of_zero_takes_everything_off(inspect_script: ScriptRunner) -> 
     assert not module._global_optimizer_pre_hooks and not module._global_optimizer_post_hooks
     assert "inspector" not in str(torch.autograd.graph._engine_run_backward.__code__)
     """
-    ran = inspect_script(TRAINING + dedent(check), options=("-f", "dot", "--budget", "0"))
+    ran = inspect_script(TRAINING + dedent(check), options=("-f", "json", "--budget", "0"))
     assert ran.status == 0, ran.stderr
     assert "timeline" not in ran.report
     last = "inspect: 3 backward calls recorded in full; what came after was not watched (--budget 0)"
@@ -144,7 +144,7 @@ def test_the_training_is_the_same_bit_by_bit(inspect_script: ScriptRunner) -> No
     code = TRAINING + "print([[p.tolist(), p.grad.tolist()] for p in model.parameters()])"
     plain = inspect_script.plain(code, warnings="error")
     for budget in ("3%", "100%"):
-        ran = inspect_script(code, options=("-f", "dot", "--budget", budget), warnings="error")
+        ran = inspect_script(code, options=("-f", "json", "--budget", budget), warnings="error")
         assert (ran.status, ran.stdout) == (plain.status, plain.stdout), ran.stderr
 
 

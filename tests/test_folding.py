@@ -276,9 +276,9 @@ def test_a_cycle_of_modules_is_marked() -> None:
 def test_a_graph_without_structure_says_what_it_shows() -> None:
     ops = [Op(f"F{position}Backward0", [position + 1, min(position + 7, 500)]) for position in range(500)]
     folded = fold(graph([*ops, Op("AccumulateGrad")]))
-    assert "no modules or loops to fold" in folded.note  # type: ignore[attr-defined]
-    assert len(folded.network) <= MOST_BOXES
-    assert kinds(folded) == {"the rest": ("rest", 1)}
+    assert "few modules or loops to fold" in folded.note  # type: ignore[attr-defined]
+    assert 12 <= len(folded.network) <= MOST_BOXES
+    assert {kind for kind, _ in kinds(folded).values()} == {"joined"}
 
 
 def test_a_box_sums_what_is_in_it() -> None:

@@ -274,8 +274,8 @@ def test_compiled_frames_are_as_many(mode: str, early: bool) -> None:
         plain = net(x).sum()
         assert watch.nodes().module(plain.grad_fn.next_functions[0][0]._sequence_nr()) == "1"
         compiled = torch.compile(net, backend=backend, fullgraph=True)
-    assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
     loss = compiled(x).sum()
+    assert torch._C._len_torch_function_stack() == 0 and not any(global_hooks().values())
     loss.backward()
     number = loss.grad_fn._sequence_nr()
     assert "unknown" in watch.nodes().module(number)  # type: ignore[operator]
@@ -284,6 +284,32 @@ def test_compiled_frames_are_as_many(mode: str, early: bool) -> None:
     compiled(x).sum().backward()
     assert frames == 1
     assert any("torch.compile" in reason for reason in watch.record.remarks)
+    torch._dynamo.reset()
+
+
+@pytest.mark.filterwarnings("error:Using `torch.compile")
+def test_what_was_compiled_before_and_is_not_called_hides_nothing() -> None:
+    frames = 0
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        nonlocal frames
+        frames += 1
+        return graph.forward
+
+    torch.manual_seed(0)
+    x = torch.ones(2, 3)
+    net, compiled = nn.Linear(3, 3), torch.compile(nn.Linear(3, 3), backend=backend)
+    for _ in range(2):
+        watch = recorder("full")
+        watch.start()
+        before = net(x).sum()
+        assert "unknown" not in watch.nodes().module(before.grad_fn.next_functions[0][0]._sequence_nr())
+        assert watch.record.remarks == []
+        compiled(x).sum().backward()
+        assert any("torch.compile" in reason for reason in watch.record.remarks)
+        watch.stop()
+        compiled(x).sum().backward()
+    assert frames == 1
     torch._dynamo.reset()
 
 

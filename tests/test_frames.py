@@ -82,15 +82,15 @@ def test_each_step_adds_its_number_and_its_gradients() -> None:
     assert seen == ["", "", "", "", "", "None → 4", "None → 4"]
 
 
-def test_the_function_that_runs_now_stands_out_and_its_line_is_told() -> None:
+def test_the_function_that_runs_now_stands_out_and_its_step_is_told() -> None:
     figure = frames(graphs.saddle(2.0, 0.0), FigureOptions(style="attributes"))
     step = panels(figure)["step-04"]
     assert [box.id for box in step.boxes if box.fill == "changed"] == ["n1"]
-    texts = list(panel_texts(step))
+    texts = [text.replace("\N{NO-BREAK SPACE}", " ") for text in panel_texts(step)]
     assert "step 4 of 5" in texts
-    assert any(text.startswith("line 1: a = …") for text in texts)
-    last = list(panel_texts(panels(figure)["step-05"]))
-    assert "x.grad = 4" in last
+    assert "The slope of pow is 2x = 4 here; times what arrives: 4 · 1 = 4 for x." in texts
+    last = [text.replace("\N{NO-BREAK SPACE}", " ") for text in panel_texts(panels(figure)["step-05"])]
+    assert "x has its whole gradient: x.grad = 4." in last
 
 
 def test_fan_in_is_summed_when_the_accumulate_grad_runs_once() -> None:
@@ -156,7 +156,7 @@ def test_boxes_of_a_model_run_in_the_order_of_their_first_steps() -> None:
 
 def test_frames_of_a_large_graph_are_folded_as_its_figure_is() -> None:
     graph = from_json((FOLDER / "lstm.json").read_text("utf-8")).calls[0].graph
-    assert frames(graph, depth=1).remarks == draw(graph, depth=1).remarks
+    assert set(draw(graph, depth=1).remarks) <= set(frames(graph, depth=1).remarks)
     assert "folded to depth" in frames(graph).remarks[0]
     assert len(frames(graph, FigureOptions(style="circuit"), depth="full").panels) == len(graph.steps) + 2
 
@@ -207,7 +207,9 @@ def test_what_lies_on_no_path_fades(style: str) -> None:
 @pytest.mark.parametrize("path", ["", "a:e"])
 def test_the_last_step_has_the_sums_that_after_has(path: str) -> None:
     def notes(panel: Panel) -> list[tuple[str, str]]:
-        return [(text.text, text.ink) for box in panel.boxes if box.id == "notes" for text in box.texts]
+        """The notes below the caption."""
+        texts = [(text.text, text.ink) for box in panel.boxes if box.id == "notes" for text in box.texts]
+        return [text for text in texts if text[1] != "ink"]
 
     graph = from_json((FOLDER / "olah.json").read_text("utf-8")).calls[0].graph
     shown = panels(frames(graph, FigureOptions(style="partials", path=path)))

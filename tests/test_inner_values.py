@@ -324,6 +324,6 @@ left_behind("backward", lambda: F.dropout(q).pow(2).sum().backward())
 def test_no_cycle_of_ours_keeps_a_tensor_alive(inspect_script: ScriptRunner) -> None:
     """As under python, everything that a call used is gone without the garbage collector."""
     plain = inspect_script.plain(CYCLES)
-    ran = inspect_script(CYCLES, options=("-f", "dot"))
+    ran = inspect_script(CYCLES, options=("-f", "json"))
     assert ran.stdout == plain.stdout and ran.status == plain.status == 0, ran.stderr
     assert all(line.endswith(" 0") for line in plain.stdout.splitlines())

@@ -267,7 +267,7 @@ def test_rows_for_the_report(functions):
 
 def test_the_option_check(inspect_script):
     script = "import torch\nx = torch.tensor(2.0, requires_grad=True)\nz = x**3\nz.backward()\n"
-    ran = inspect_script(script, options=["--check", "-f", "dot"])
+    ran = inspect_script(script, options=["--check", "-f", "json"])
     assert ran.status == 0
     assert "by rules" in ran.stderr and "3x² = 12" in ran.stderr and "agree" in ran.stderr
 
@@ -276,7 +276,7 @@ def test_the_option_check(inspect_script):
 def test_the_option_gradcheck(inspect_script, script, said):
     script = script.replace("import torch\n", "import torch\ntorch.manual_seed(0)\n")
     plain = inspect_script(script)
-    ran = inspect_script(script, options=["--gradcheck", "-f", "dot"])
+    ran = inspect_script(script, options=["--gradcheck", "-f", "json"])
     assert ran.status == 0 and ran.stdout == plain.stdout, "the random numbers go on as without us"
     assert f"gradcheck  Cube  script.py:18  {said}" in ran.stderr
     findings = [finding["rule"] for finding in ran.report["findings"]]

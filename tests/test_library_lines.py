@@ -118,7 +118,7 @@ def library_line(code: str, statement: str) -> dict[str, Any]:
 
 def run(inspect_script: ScriptRunner, library: str, script: str, *options: str) -> Ran:
     inspect_script.write(library, LIBRARY)
-    return inspect_script(START + script, options=("-f", "dot", *options))
+    return inspect_script(START + script, options=("-f", "json", *options))
 
 
 @pytest.mark.parametrize("mode", ["full", "light", "none"])
@@ -199,7 +199,7 @@ def test_a_library_that_is_installed_for_editing(inspect_script: ScriptRunner) -
         """
     inspect_script.write(code, "project/script.py")
     runner = ScriptRunner(inspect_script._server, inspect_script.folder / "project")
-    ran = runner.command("-f", "dot", "script.py")
+    ran = runner.command("-f", "json", "script.py")
     assert ran.calls[0]["location"]["library"] == {"file": "trainer.py", "line": 2, "code": "loss.backward()"}
 
 

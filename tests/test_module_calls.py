@@ -245,7 +245,7 @@ def test_equal_branches_of_a_loop_are_one_stack_for_each_line() -> None:
     assert any("losses.append(-one * 2)" in label for label in stacks)
     assert stacks["policy, pass 2\N{EN DASH}24 of 24"] == 23
     assert boxes(fold(graph, 1))["policy, 24 passes"] == 24
-    assert not any(node["why"] == "rest" for _, node in view.folds())
+    assert not any(node["why"] == "joined" for _, node in view.folds())
     assert not back(view)
 
 

@@ -19,15 +19,29 @@ def python(*arguments):
 
 
 def test_every_script_has_its_place():
-    names = python("-c", "from gallery.page.__main__ import SECTIONS; print(*[n for _, s in SECTIONS for n in s])")
-    assert sorted(names.split()) == sorted(path.stem for path in GALLERY.glob("*.py"))
+    ask = "from gallery.page.__main__ import SECTIONS, TOPICS; print(*[n for _, s in SECTIONS for n in s]); "
+    ask += "print(*[n for s in TOPICS.values() for n in s])"
+    for names, folder in zip(python("-c", ask).splitlines(), (GALLERY, GALLERY / "course"), strict=True):
+        assert sorted(names.split()) == sorted(path.stem for path in folder.glob("*.py"))
+
+
+@pytest.mark.slow
+def test_the_course_links_figures_steps_slides_and_exercises(tmp_path):
+    python("-m", "gallery.page", str(tmp_path), "--only", "paths_twice", "--only", "second_cube")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+    assert all((tmp_path / name).stat().st_size > 500 for name in linked)
+    files = ("figure.light.svg", "steps.pptx", "exercise.pdf", "page.html")
+    for script in ("paths_twice", "second_cube"):
+        assert {f"{script}/{name}" for name in files} <= linked
+        assert (tmp_path / script / "steps.dark.animated.svg").exists()
 
 
 @pytest.mark.slow
 def test_the_page_shows_a_script_in_every_style_beside_torchviz(tmp_path):
     said = python("-m", "gallery.page", str(tmp_path), "--only", "square", "--only", "lstm")
     assert said == f"{tmp_path / 'index.html'}: 2 scripts\n"
-    page = (tmp_path / "index.html").read_text("utf-8")
+    page = (tmp_path / "styles.html").read_text("utf-8")
     linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
     assert all((tmp_path / name).stat().st_size > 500 for name in linked)
     for script in ("square", "lstm"):
@@ -39,7 +53,7 @@ def test_the_page_shows_a_script_in_every_style_beside_torchviz(tmp_path):
 @pytest.mark.slow
 def test_a_large_model_is_shown_folded_beside_torchviz(tmp_path):
     python("-m", "gallery.page", str(tmp_path), "--only", "vit")
-    page = (tmp_path / "index.html").read_text("utf-8")
+    page = (tmp_path / "styles.html").read_text("utf-8")
     linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
     assert all((tmp_path / name).stat().st_size > 500 for name in linked)
     assert {"vit/modules.dark.svg", "vit/page.html", "vit/torchviz.svg"} <= linked
@@ -64,7 +78,7 @@ def test_the_page_changes_styles_and_themes(tmp_path):
         said = []
         page.on("console", lambda message: said.append(message.text))
         page.on("requestfailed", lambda request: said.append(request.url))
-        page.goto((tmp_path / "index.html").as_uri())
+        page.goto((tmp_path / "styles.html").as_uri())
         shown = "[...document.querySelectorAll('.big img')].filter(i => i.checkVisibility()).map(i => i.src)"
         assert [src.rpartition("/")[2] for src in page.evaluate(shown)] == ["attributes.light.svg"]
         page.click("button:has-text('circuit')")

@@ -1,4 +1,4 @@
-"""PNG: two pixels a point, a clear ground, and not blank."""
+"""PNG: two pixels a point, the ground of the theme or a clear one, and not blank."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from figures import figure, hostile, moments
 from PIL import Image
 
-from inspector.export.png import rasterise, write_png
+from inspector.export.png import write_png
 from inspector.scene import Scene
 from inspector.scene.theme import THEMES
 
@@ -26,8 +26,8 @@ def test_two_pixels_a_point(name: str) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_ground_is_clear_and_the_figure_is_not(theme: str) -> None:
-    image = opened(write_png(moments("S5"), theme=theme))
+def test_without_ground_the_rest_is_clear_and_the_figure_is_not(theme: str) -> None:
+    image = opened(write_png(moments("S5"), theme=theme, ground=False))
     levels = image.getchannel("A").histogram()
     assert all(image.getpixel(corner) == (0, 0, 0, 0) for corner in ((0, 0), (image.width - 1, image.height - 1)))
     assert levels[0] > 0.4 * sum(levels)
@@ -38,13 +38,14 @@ def test_the_ground_is_clear_and_the_figure_is_not(theme: str) -> None:
     assert inks <= shown
 
 
-def test_with_its_ground_nothing_is_clear() -> None:
-    image = opened(rasterise(moments("S5")[0], "dark", ground=True))
+def test_the_ground_is_that_of_the_theme() -> None:
+    image = opened(write_png(moments("S5"), theme="dark"))
     assert image.getchannel("A").getextrema() == (255, 255)
+    assert "#{:02X}{:02X}{:02X}".format(*image.getpixel((0, 0))[:3]) == THEMES["dark"]["ground"]
 
 
 def test_what_the_fonts_lack_is_no_reason_to_fail() -> None:
-    assert opened(write_png([hostile()])).getchannel("A").getextrema() == (0, 255)
+    assert opened(write_png([hostile()], ground=False)).getchannel("A").getextrema() == (0, 255)
 
 
 def test_what_is_too_large_for_pixels_is_told_before_memory_is_taken() -> None:

@@ -15,8 +15,8 @@ import pytest
 from running import GALLERY, ROOT, ScriptRunner
 
 from inspector.cli import _parse
+from inspector.commands.options import FORMATS
 from inspector.diagnosis import RULES
-from inspector.export import WRITERS
 from inspector.options import STYLE_NAMES
 
 README = ROOT / "README.md"
@@ -211,7 +211,7 @@ def test_the_generated_parts_are_complete(hooks: ModuleType) -> None:
     shown = [name for option in _parse.params if not getattr(option, "hidden", True) for name in option.opts]
     assert [name for name in shown if f"`{name}`" not in filled["use.md"]] == []
     assert "`--backward` N \\| all \\| last |" in filled["use.md"], "a bar within a cell would end it"
-    assert [name for name in WRITERS if f"| `{name}` |" not in filled["use.md"]] == []
+    assert [name for name in FORMATS if f"| `{name}` |" not in filled["use.md"]] == []
     assert "## FunctionRow" in filled["report_format.md"] and "`made_in`" in filled["report_format.md"]
     assert all(f"](#{name.lower()})" in filled["report_format.md"] for name in ("CallRow", "Value", "Unknown"))
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import inspector
 from inspector.graph import is_summary, is_unknown
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
@@ -127,13 +128,55 @@ def test_empty():
     [
         lambda: torch.rand(20, device="meta"),
         lambda: torch.quantize_per_tensor(torch.rand(20), 0.1, 0, torch.quint8),
-        lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
+        lambda: torch.nested.nested_tensor_from_jagged(
+            torch.ones(9), offsets=torch.tensor([0, 4, 9]), lengths=torch.tensor([2, 3])
+        ),
     ],
-    ids=["meta", "quantized", "nested"],
+    ids=["meta", "quantized", "nested with gaps"],
 )
 def test_unknown_with_a_reason(build):
     found = value_of(build())
     assert is_unknown(found) and found["unknown"]
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided])
+def test_a_nested_tensor_has_the_values_of_its_parts(layout):
+    parts = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, -4.0, 5.0])]
+    nested = torch.nested.nested_tensor(parts, layout=layout, requires_grad=True)
+    assert value_of(nested) == [1, 2, 3, -4, 5]
+    large = torch.nested.nested_tensor([torch.rand(4, 3), torch.rand(2, 3)], layout=layout)
+    assert value_of(large)["norm"] == pytest.approx(large.values().norm().item())
+
+
+class Wrapping(torch.Tensor):
+    """A subclass that keeps its elements in another tensor."""
+
+    @staticmethod
+    def __new__(cls, inner):
+        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __tensor_flatten__(self):
+        return ["inner"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, arguments=(), options=None):
+        raise AssertionError(f"{function} was called")
+
+
+def test_a_wrapper_of_one_tensor_has_its_values():
+    assert value_of(Wrapping(torch.tensor([1.0, 2.0]))) == [1, 2]
+
+
+def test_gradients_of_a_batch_of_rows():
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with inspector.record() as recording:
+        rows = torch.autograd.grad(x**2, x, torch.eye(3), is_grads_batched=True)
+    gradients = [row["gradient"] for _, row in recording.calls[0].graph.functions()]
+    assert gradients == [torch.eye(3).tolist(), rows[0].tolist()]
 
 
 def test_a_freed_storage_is_not_read():

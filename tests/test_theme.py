@@ -7,11 +7,12 @@ from itertools import product
 
 import pytest
 
+from inspector.options.choices import COLOURS
 from inspector.scene.theme import THEMES, find_theme
 
 Colour = tuple[float, float, float]
 
-TEXT_INKS = ("ink", "quiet", "value", "gradient", "error")
+TEXT_INKS = ("ink", "quiet", "value", "gradient", "error", "solution", *COLOURS)
 FILLS = ("ground", "function", "header", "leaf_header", "changed")
 
 # Machado, Oliveira and Fernandes 2009, at full severity, on linear RGB.

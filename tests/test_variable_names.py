@@ -46,10 +46,27 @@ def test_locals_come_before_globals():
 def test_inner_frames_come_before_outer_ones():
     x = torch.ones(1)
 
-    def inner(renamed):
-        return names_here()
+    def inner():
+        renamed = x
+        return names_here(), renamed
 
-    assert inner(x).name(x) == "renamed"
+    assert inner()[0].name(x) == "renamed"
+
+
+def test_what_the_caller_calls_an_argument_comes_before_its_name_in_a_function():
+    x, data = torch.ones(1), {"mask": torch.ones(2)}
+
+    def inner(given, d):
+        made = given * 2
+        return names_here(), made
+
+    names, made = inner(x, data)
+    assert [names.name(tensor) for tensor in (x, data["mask"], made)] == ["x", "data['mask']", "made"]
+    names, _ = inner(torch.ones(1), {"own": x})
+    assert names.name(x) == "x"
+    alone = torch.ones
+    names, _ = inner(alone(3), {})
+    assert "given" in [name for _, name, _ in names.rows()]
 
 
 def test_the_first_of_two_names_in_one_frame():

@@ -171,7 +171,7 @@ def test_its_filter():
     torch.nn.Softmax()(torch.ones(2, 3, requires_grad=True)).sum().backward()
 """
     )
-    command = command_line("-f", "dot", "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
+    command = command_line("-f", "json", "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
     ran = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "2 passed" in ran.stdout and "backward 1" in ran.stderr

@@ -64,7 +64,7 @@ def make_entry(script: Path, folder: Path) -> Entry:
     """Run a script, draw it in every style and theme, and have torchviz draw it."""
     own = folder / script.stem
     own.mkdir(parents=True, exist_ok=True)
-    _run(["-m", "inspector", "--quiet", "-f", "dot", "-o", f"{own}/", str(script)])
+    run_python(["-m", "inspector", "--quiet", "-f", "dot", "-o", f"{own}/", str(script)])
     report = diagnose_report(load(own / "report.json"))
     mark_graph(report)
     call = report.calls[0]
@@ -78,7 +78,7 @@ def make_entry(script: Path, folder: Path) -> Entry:
     still = still_of(draw(call.graph, call=call.location["code"]).scene, "light")
     (own / PAGE).write_bytes(write_page(call, PageSource(report, {script.name: source}), still=still))
     best = _best(drawn, count <= MOST_UNFOLDED)
-    return Entry(script.stem, about, _without_docstring(source), best, drawn, note, peer)
+    return Entry(script.stem, about, without_docstring(source), best, drawn, note, peer)
 
 
 def picture(style: str, theme: str) -> str:
@@ -107,7 +107,7 @@ def _draw_peer(script: Path, folder: Path) -> str:
     """Have torchviz draw a script; why it could not, as one line, or nothing."""
     arguments = [str(_HERE / "torchviz_picture.py"), str(script)]
     try:
-        (folder / "torchviz.svg").write_bytes(_run(arguments, PEER_LIMIT))
+        (folder / "torchviz.svg").write_bytes(run_python(arguments, PEER_LIMIT))
     except subprocess.TimeoutExpired:
         return f"stopped after {PEER_LIMIT} seconds"
     except subprocess.CalledProcessError as failure:
@@ -116,13 +116,14 @@ def _draw_peer(script: Path, folder: Path) -> str:
     return ""
 
 
-def _run(arguments: list[str], limit: float | None = None) -> bytes:
+def run_python(arguments: list[str], limit: float | None = None) -> bytes:
     """What python printed. Raises CalledProcessError where it failed, TimeoutExpired after `limit` seconds."""
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, check=True, timeout=limit)
     return done.stdout
 
 
-def _without_docstring(source: str) -> str:
+def without_docstring(source: str) -> str:
+    """A script without the docstring at its top."""
     first = ast.parse(source).body[0]
     lines = source.splitlines()
     return "\n".join(lines[first.end_lineno or 0 :]).strip() if isinstance(first, ast.Expr) else source.strip()

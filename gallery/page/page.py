@@ -1,4 +1,4 @@
-"""`index.html`: a section a script, with its source, torchviz's picture, and ours in every style."""
+"""`styles.html`: a section a script, with its source, torchviz's picture, and ours in every style."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from gallery.page.figures import PAGE, THEMES, Drawn, Entry, picture
+from gallery.page.looks import colours
 from inspector.options.choices import STYLE_NAMES
-from inspector.scene.theme import THEMES as COLOURS
 
 _STYLE = """
 :root { LIGHT color-scheme: light; }
@@ -74,24 +74,20 @@ _LEAD = (
 
 def write_page(sections: Sequence[tuple[str, Sequence[Entry]]]) -> str:
     """The page. sections: headings with their scripts; the files lie in a folder of each script's name."""
-    style = _STYLE.replace("LIGHT", _colours("light")).replace("DARK", _colours("dark"))
+    style = _STYLE.replace("LIGHT", colours("light")).replace("DARK", colours("dark"))
     style += "".join(_CHOSEN.format(n=number + 1) for number in range(len(STYLE_NAMES)))
     buttons = "".join(f'<button type="button">{name}</button>\n' for name in STYLE_NAMES)
     pieces = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f"<title>autograd inspector: gallery</title>\n<style>{style}</style>\n</head>\n<body>\n",
-        f'<div class="bar"><div><strong>autograd inspector</strong>\n{buttons}',
+        f'<div class="bar"><div><strong><a href="index.html">The course</a></strong>\n{buttons}',
         '<label><input type="checkbox" id="dark"> dark</label></div></div>\n',
         f'<main>\n<h1>Gallery</h1>\n<p class="lead">{_LEAD}</p>\n',
         *(piece for heading, entries in sections for piece in _section(heading, entries)),
         f"</main>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n",
     )
     return "".join(pieces)
-
-
-def _colours(theme: str) -> str:
-    return " ".join(f"--{ink.replace('_', '-')}: {colour};" for ink, colour in COLOURS[theme].items())
 
 
 def _section(heading: str, entries: Sequence[Entry]) -> Iterator[str]:

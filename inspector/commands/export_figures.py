@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,19 +12,27 @@ from inspector.commands.options import Destination, DrawOptions
 from inspector.export import WRITERS, write_graph, write_scenes
 from inspector.export.formats import write_torchviz
 from inspector.figure import Figure, draw, frames
+from inspector.figure.script_title import script_title
+from inspector.figure.together import draw_together
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
+from inspector.options.telling import Telling
+from inspector.options.words import Words
 from inspector.page import PageSource, files_of, still_of, write_page
 from inspector.plots import plot_graph, plot_timeline, why_no_plot
 from inspector.report import BackwardCall, Report
 from inspector.report.originals import NOT_TAKEN, Original
 from inspector.scene import Scene
 from inspector.styles.code_lines import listed_file
+from inspector.typography import pluralize
 from inspector.util.atomic_write import write_bytes_atomically
 from inspector.util.os_errors import with_path
+
+_MOST_NAMED = 8
+"""Keys of missing words that a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,31 @@ def write_pictures(
     return Written(files, [*drawn.remarks, *remarks])
 
 
+def write_together(
+    calls: Sequence[BackwardCall], destination: Destination, options: DrawOptions
+) -> Written:
+    """Draw several calls in one figure, in each format that holds pictures.
+
+    Raises the errors of `write_pictures`.
+    """
+    _, telling = _source(calls[0].graph, options)
+    named = [(call.graph, _code(call) or "backward()") for call in calls]
+    figure = draw_together(named, options.figure, depth=options.depth, telling=telling)
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    files, ground = list[Path](), not options.transparent
+    for format in destination.formats:
+        holds = WRITERS[format].holds
+        if holds in ("graph", "page", "original"):
+            continue
+        path = destination.file or destination.folder / f"together{WRITERS[format].suffix}"
+        scenes = list(figure.panels.values()) if holds == "moments" else [figure.scene]
+        write_bytes_atomically(
+            path, write_scenes(format, scenes, theme=options.theme, text=options.text, ground=ground)
+        )
+        files.append(path)
+    return Written(files, list(figure.remarks))
+
+
 def write_timeline(report: Report, destination: Destination, options: DrawOptions) -> Written:
     """Draw the timeline of a report, in each format that holds a picture or pages.
 
@@ -111,7 +144,8 @@ def _content(format: str, drawn: _Drawn, scenes: _Scenes) -> bytes:
         return write_graph(format, drawn.call.graph)
     if WRITERS[format].holds == "page":
         return _page(drawn)
-    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text)
+    ground = not drawn.look.transparent
+    return write_scenes(format, scenes(drawn), theme=drawn.look.theme, text=drawn.look.text, ground=ground)
 
 
 def _page(drawn: _Drawn) -> bytes:
@@ -140,16 +174,24 @@ def _sources(drawn: _Drawn) -> dict[str, str]:
 
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, before and after."""
-    script = _script(call.graph, options)
-    graph = with_step_order(call.graph, options.order)  # so that its numbers match the frames
-    return draw(graph, options.figure, call=_code(call), script=script, depth=options.depth)
+    source, telling = _source(call.graph, options)
+    graph = with_step_order(call.graph, telling.order)  # so that its numbers match the frames
+    return draw(
+        graph, options.figure, call=_code(call), script=source, depth=options.depth, telling=telling
+    )
 
 
 def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, step by step."""
-    script = _script(call.graph, options)
+    source, telling = _source(call.graph, options)
     return frames(
-        call.graph, options.figure, call=_code(call), order=options.order, script=script, depth=options.depth
+        call.graph,
+        options.figure,
+        call=_code(call),
+        order=telling.order,
+        script=source,
+        depth=options.depth,
+        telling=telling,
     )
 
 
@@ -161,14 +203,15 @@ def _code(call: BackwardCall) -> str | None:
     return code if library is None else f"{library['code']} in {code}"
 
 
-def _script(graph: Graph, options: DrawOptions) -> str | None:
-    """The source of the file that created the graph; None if it is unavailable or not needed."""
-    if options.folder is None or not options.figure.code:
-        return None
+def _source(graph: Graph, options: DrawOptions) -> tuple[str | None, Telling]:
+    """The source of the file that created the graph, None if it is unavailable; and how its figures are told."""
+    if options.folder is None:
+        return None, options.telling
     try:
-        return (options.folder / listed_file(graph)).read_text("utf-8")
+        source = (options.folder / listed_file(graph)).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return None, options.telling
+    return source, replace(options.telling, title=script_title(source))
 
 
 class _Drawn:
@@ -196,8 +239,18 @@ class _Drawn:
         """The remarks of all figures drawn, without duplicates, and why a plot is missing."""
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
-        reason = why_no_plot(self.call.graph) if self.look.plot else None
-        return list(dict.fromkeys([*remarks, reason] if reason else remarks))
+        reason = why_no_plot(self.call.graph) if self.look.further.plot else None
+        words = _missing(self.look.telling.words)
+        return list(dict.fromkeys([*remarks, *(one for one in (reason, words) if one)]))
+
+
+def _missing(words: Words) -> str:
+    """How many texts a file of words leaves out, and which; empty if none."""
+    if words.path is None or not words.missing:
+        return ""
+    named = ", ".join(words.missing[:_MOST_NAMED]) + (", …" if len(words.missing) > _MOST_NAMED else "")
+    count = pluralize(len(words.missing), "text")
+    return f"{words.path.name} lacks {count} ({named}), shown in English; inspect words prints all"
 
 
 _Scenes = Callable[[_Drawn], list[Scene]]
@@ -208,13 +261,15 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
     """The files of a format, and the content of each."""
     call, options = drawn.call, drawn.look
     sheets, end = list(_named(format, drawn, destination.file is not None)), WRITERS[format].suffix
-    plot = options.plot and WRITERS[format].holds not in ("graph", "page") and why_no_plot(call.graph) is None
+    has_plot = options.further.plot and WRITERS[format].holds not in ("graph", "page")
+    plot = has_plot and why_no_plot(call.graph) is None
     plots: list[tuple[str, _Scenes]] = [(".plot", lambda drawn: [drawn.curves.scene])] if plot else []
     if destination.file is None:
         start = f"backward-{call.index}"
         return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
     # One file holds both panels, or all steps if they are requested and the format has pages.
-    picture = (destination.file, sheets[-1 if options.frames and WRITERS[format].holds == "pages" else 0][1])
+    all_steps = options.telling.frames and WRITERS[format].holds == "pages"
+    picture = (destination.file, sheets[-1 if all_steps else 0][1])
     name = destination.file.name[: -len(end)]
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
 
@@ -227,14 +282,14 @@ def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scen
     holds, options = WRITERS[format].holds, drawn.look
     ran = drawn.call.graph.ran
     if holds in ("graph", "moments", "page"):
-        yield "", _steps if options.frames else _panels
+        yield "", _steps if options.telling.frames else _panels
         return
     yield "", lambda drawn: [drawn.figure.scene]
     for number, moment in enumerate(MOMENTS if ran else MOMENTS[:1]):
         yield f".{moment}", partial(_one, _panels, number)
-    if options.frames and holds == "pages":
+    if options.telling.frames and holds == "pages":
         yield ".steps", _steps
-    elif options.frames and not alone:
+    elif options.telling.frames and not alone:
         for step in range(len(drawn.steps.panels)):
             yield f".step-{step:02d}", partial(_one, _steps, step)
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
-from inspector.options.choices import Annotate, Depth, FailOn, Mode, Order, Text, Theme
+from inspector.options.choices import Annotate, Depth, FailOn, Mode, Text, Theme
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import Telling
 
-FORMATS = tuple(WRITERS)
+REPORT = "json"
+"""The format that is always written: alone, nothing is drawn."""
+FORMATS = (*WRITERS, REPORT)
 ORIGINAL = "torchviz"
 """The format drawn by torchviz itself, while the script runs."""
 DEFAULT_FORMATS = ("svg", "html")
@@ -21,24 +24,35 @@ DEFAULT_BUDGET = 0.03
 
 
 @dataclass(frozen=True)
+class FurtherFigures:
+    """What to draw besides the figure of a call.
+
+    plot: curves with tangents. together: all these calls in one figure. timeline: of a saved report, in place of
+    all others.
+    """
+
+    plot: bool = False
+    together: bool = False
+    timeline: bool = False
+
+
+@dataclass(frozen=True)
 class DrawOptions:
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
-    frames: also draw one picture per step, in this order. folder: the script's folder, for the source listing
-    beside the graph; None if unknown. plot: also draw curves with tangents.
-    timeline: draw only the timeline of a saved report.
+    telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
+    the graph; None if unknown. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
     text: Text = "path"
     figure: FigureOptions = field(default_factory=FigureOptions)
-    frames: bool = False
-    order: Order = "engine"
+    telling: Telling = field(default_factory=Telling)
     depth: Depth = "auto"
     folder: Path | None = None
-    plot: bool = False
-    timeline: bool = False
+    further: FurtherFigures = FurtherFigures()
+    transparent: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,10 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute."""
+    """Where the output is written: a folder, or one file whose suffix is the format. Both paths are absolute.
+
+    formats: of the pictures and pages; empty if only the report is wanted.
+    """
 
     folder: Path
     file: Path | None
@@ -136,7 +153,8 @@ def destination(output: str | None, formats: tuple[str, ...]) -> Destination:
     """
     path = Path(output or DEFAULT_FOLDER).absolute()
     if not path.suffix or path.is_dir() or (output or "").endswith("/"):
-        return Destination(path, None, _installed(formats or DEFAULT_FORMATS))
+        pictures = tuple(format for format in formats or DEFAULT_FORMATS if format != REPORT)
+        return Destination(path, None, _installed(pictures))
     format = format_of(path.name)
     if format is None:
         raise OptionError(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.commands.ci_annotations import FOUND, fails
-from inspector.commands.export_figures import write_pictures, write_timeline
+from inspector.commands.export_figures import write_pictures, write_timeline, write_together
 from inspector.commands.open_page import open_page
 from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.output_folder import cannot_write, display_path
@@ -39,16 +39,22 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     from inspector.terminal import stderr_console
     from inspector.terminal.progress import working
 
+    if not options.destination.formats:
+        advice = "choose the format of a picture or a page with --format"
+        return _complain(f"{path} is a report already: {advice}", USAGE)
     status, files = 0, list[Path]()
     try:
         with working(stderr_console(), "reading"):
             report = diagnose_report(load(path))
             mark_graph(report)
-        if options.draw.timeline:
+        if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
         calls = _selected(report, options)
         originals = load_originals(Path(path)) if ORIGINAL in options.destination.formats else {}
-        for call in calls:
+        together = options.draw.further.together and len(calls) > 1
+        if together:
+            status = _draw_together(calls, options, files)
+        for call in () if together and options.destination.file else calls:
             original = original_of(originals, call.index)
             status = max(status, _draw(call, options, files, original, report))
         if status == 0:
@@ -140,6 +146,19 @@ def _draw(
     except _INTERNAL as error:  # the other calls may still be drawn
         reason = f"internal error, {type(error).__name__}: {error}"
         return _complain(f"backward call {call.index} cannot be drawn: {reason}", FAILED)
+    for remark in written.remarks:
+        _print(f"{REMARK}{remark}")
+    files += written.files
+    return 0
+
+
+def _draw_together(calls: list[BackwardCall], options: Options, files: list[Path]) -> int:
+    """Draw the calls in one figure and add the files written to `files`; return the exit status."""
+    try:
+        drawn = [replace(call, graph=without_grad_scale(call.graph, call.setting.scale)) for call in calls]
+        written = write_together(drawn, options.destination, options.draw)
+    except (TooManyBoxes, LayoutFailed) as error:
+        return _complain(f"the backward calls cannot be drawn together: {error}", FAILED)
     for remark in written.remarks:
         _print(f"{REMARK}{remark}")
     files += written.files

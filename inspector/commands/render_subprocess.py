@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inspector.commands.options import Options
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import Telling
 from inspector.util.child_python import python_command
 from inspector.util.exit_status import describe_exit_status
 
@@ -80,9 +81,14 @@ def _arguments(options: Options) -> list[str]:
     look, destination = options.draw, options.destination
     arguments = ["--theme", look.theme, "--text", look.text, "--depth", str(look.depth)]
     arguments += _figure_arguments(look.figure)
-    if look.frames:
-        arguments += ["--frames", "--order", look.order]
-    arguments += [flag for flag, is_on in (("--plot", look.plot), ("--timeline", look.timeline)) if is_on]
+    arguments += _telling_arguments(look.telling)
+    flags = (
+        ("--plot", look.further.plot),
+        ("--timeline", look.further.timeline),
+        ("--transparent", look.transparent),
+        ("--together", look.further.together),
+    )
+    arguments += [flag for flag, is_on in flags if is_on]
     if look.folder is not None:
         arguments += ["--folder", str(look.folder)]
     if destination.file is not None:
@@ -90,6 +96,14 @@ def _arguments(options: Options) -> list[str]:
     for format in destination.formats:
         arguments += ["--format", format]
     return [*arguments, "--output", f"{destination.folder}/"]
+
+
+def _telling_arguments(telling: Telling) -> list[str]:
+    arguments = ["--frames", "--order", telling.order] if telling.frames else []
+    arguments += ["--reveal"] if telling.reveal else []
+    arguments += [f"--highlight={tensor.name}={tensor.colour}" for tensor in telling.highlights]
+    arguments += ["--handout", telling.handout] if telling.handout else []
+    return [*arguments, *(["--words", str(telling.words.path)] if telling.words.path else [])]
 
 
 def _figure_arguments(look: FigureOptions) -> list[str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from inspector.commands.child_processes import ChildProcesses
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
 from inspector.commands.flight_watch import FlightWatch
-from inspector.commands.options import Options
+from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
+from inspector.commands.ranks import options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
@@ -39,7 +40,10 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 
     Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
-    inspection = _Inspection(target, options)
+    rank = rank_of(os.environ)
+    if rank is not None:
+        options = options_of(rank, options)
+    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0))
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
     if exit.forked:
         inspection.leave_to_parent()
@@ -47,6 +51,8 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
         with our_modules():
             try:
                 inspection.finish(exit)
+                if rank is not None:
+                    inspection.output.say(rank.others(options.destination))
             except KeyboardInterrupt:
                 inspection.output.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
@@ -72,6 +78,15 @@ class _Script:
         self.children = ChildProcesses()
         self.process = os.getpid()
 
+    @property
+    def backward_not_called(self) -> str:
+        """The end of a sentence: the first line that names `backward` and does not call it; empty if none does."""
+        from inspector.user_code.idle_statements import idle_statements
+
+        idle = idle_statements(_source_text(self.path) or "")
+        named = next((item for item in idle if (item.kind, item.name) == ("not_called", "backward")), None)
+        return "" if named is None else f"; line {named.line} names {named.text} but does not call it"
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -84,8 +99,8 @@ class _Shown:
 class _Inspection:
     """The inspection, from the script's `import torch` to its end."""
 
-    def __init__(self, target: ScriptTarget, options: Options) -> None:
-        self.output = StderrOutput()
+    def __init__(self, target: ScriptTarget, options: Options, output: StderrOutput) -> None:
+        self.output = output
         self._options = options
         self._script = _Script(target)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
@@ -201,7 +216,8 @@ class _Inspection:
         elif seen == 0:
             name, children = self._script.name, self._script.children.describe()
             ended = "" if exit.exception is None else f" before {name} ended"
-            self.output.say(f"nothing to draw: backward() was not called{ended}{_itself(name, children)}")
+            named = self._script.backward_not_called
+            self.output.say(f"nothing to draw: backward() was not called{ended}{_itself(name, children)}{named}")
         else:
             name = self._script.name
             self.output.say(f"nothing to draw: there is no backward call {wanted}, {name} made {calls}")
@@ -260,7 +276,8 @@ class _Inspection:
     def _start_drawing(self, path: Path, report: Report) -> None:
         from inspector.commands.render_subprocess import RenderProcess
 
-        if not any(call.index in report.recording["drawn"] for call in report.calls):
+        drawn = report.recording["drawn"]
+        if not self._options.destination.formats or not any(call.index in drawn for call in report.calls):
             return
         options = replace(self._options, draw=replace(self._options.draw, folder=Path(self._script.folder)))
         try:
@@ -280,7 +297,8 @@ class _Inspection:
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        wanted = replace(options, draw=replace(options.draw, timeline=True), destination=destination)
+        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
         except OSError as error:
@@ -338,6 +356,15 @@ def _exit_of(exit: ScriptExit | None) -> ReportExit:
     }
 
 
+def _source_text(script: Path) -> str | None:
+    """The text of a script; None if it cannot be read."""
+    try:
+        with tokenize.open(script) as file:
+            return file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return None
+
+
 def _name_by_comments(calls: list[BackwardCall], script: Path) -> list[str]:
     """Give tensors the names from the script's comments (`# inspect: w0 = w_0`), for figures.
 
@@ -345,10 +372,8 @@ def _name_by_comments(calls: list[BackwardCall], script: Path) -> list[str]:
     """
     from inspector.runscript.name_comments import drawn_names
 
-    try:
-        with tokenize.open(script) as file:
-            source = file.read()
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    source = _source_text(script)
+    if source is None:
         return []  # a module, or a script that is gone by now
     names, remarks = drawn_names(source) if "inspect:" in source else ({}, [])
     unused = set(names)

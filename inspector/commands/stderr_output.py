@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 class StderrOutput:
-    """Prints on the stderr that the command started with."""
+    """Prints on the stderr that the command started with.
 
-    def __init__(self) -> None:
-        self._stream = stderr()
+    silent: print nothing, as one of several processes whose texts would interleave.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self._stream = stderr(silent=silent)
 
     def say(self, line: str) -> None:
         """Print one line."""

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from inspector.derivatives.elementary import find_elementary, find_reduction
+from inspector.derivatives.elementary import KEEPS_A_NUMBER, find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_forms import add_matrix_forms
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor, values_agree
 from inspector.derivatives.textbook_forms import add_textbook_forms
 from inspector.graph import Graph
 from inspector.graph.node_kinds import NodeKind, is_kind
+from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow, NextEdge
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeD
     if entry is None:
         return None
     name, text = entry
-    expression = symbols.derivative(edge.function, name, text)
+    expression = symbols.derivative(edge.function, name, forward.at_kink(edge.function).get(name, text))
     if expression is None:
         return None
     local = number_at(expression, symbols.values)
@@ -109,7 +110,7 @@ def _agreeing(symbols: SymbolTable, forward: ForwardReconstruction, edge: _EdgeD
 
 def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | None:
     """(input, text of its derivative) from the tables; None if they have no entry for the edge."""
-    if edge.upstream.shape == edge.gradient.shape and is_kind(function["name"], NodeKind.RESHAPES):
+    if edge.upstream.shape == edge.gradient.shape and hands_on(function, edge.gradient.shape):
         return "self", "1"
     elementary, reduction = find_elementary(function), find_reduction(function)
     # An elementwise rule does not apply to an input that was broadcast: its gradient is a sum.
@@ -119,6 +120,13 @@ def _entry(function: FunctionRow, edge: _EdgeDerivative) -> tuple[str, str] | No
         return None
     name = list(entry.derivatives)[slot]
     return name, entry.derivatives[name]
+
+
+def hands_on(function: FunctionRow, shape: tuple[int, ...] | None) -> bool:
+    """Whether a function hands on the elements of an input of this shape as they are."""
+    return is_kind(function["name"], NodeKind.RESHAPES) or (
+        shape == () and op_of(function["name"]) in KEEPS_A_NUMBER
+    )
 
 
 def _explains(local: SmallTensor, edge: _EdgeDerivative) -> bool:

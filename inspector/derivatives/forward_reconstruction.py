@@ -145,6 +145,22 @@ class ForwardReconstruction:
             return None
         return linear([arrays[name] for name in names], row["attributes"], shape)
 
+    def at_kink(self, function: str) -> dict[str, str]:
+        """torch's derivatives by input, as texts of the table, if all inputs are at a kink; else empty."""
+        entry = find_elementary(self.function(function))
+        if entry is None or not entry.kink:
+            return {}
+        found = {name: self._of(operand) for name, operand in self.operands(function).items()}
+        arrays = {name: value for name, value in found.items() if value is not None}
+        distance = evaluate(entry.kink, arrays)
+        return entry.at_kink if distance is not None and not distance.any() else {}
+
+    def ties(self, function: str) -> int:
+        """How many elements of the input of a reduction equal its result."""
+        operand = self.operands(function)["self"]
+        value, result = self._of(operand), self.value((function, 0))
+        return 1 if value is None or result is None else int((value == result).sum()) or 1
+
     def _unknown_inputs(self, function: str) -> list[Pair]:
         pairs = [operand.pair for operand in self.operands(function).values() if operand.pair is not None]
         return [pair for pair in pairs if pair not in self._values]
@@ -234,7 +250,10 @@ def _reduced(reduction: Reduction, operands: dict[str, SmallTensor]) -> SmallTen
     terms = evaluate(reduction.term, operands)
     if terms is None:
         return None
-    total = {"total": numpy.array(sum(terms.ravel().tolist())), "n": numpy.array(float(terms.size))}
+    total = {
+        "total": numpy.array(reduction.combine(terms.ravel().tolist())),
+        "n": numpy.array(float(terms.size)),
+    }
     return evaluate(reduction.finish, total)
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
+
+_FLOAT32_ROUNDING = 1.2e-7
+_NEGLIGIBLE = 1e-18
 
 
 def _sigmoid(number: float) -> float:
@@ -22,12 +26,32 @@ def _sign(number: float) -> float:
 
 
 def _heaviside(number: float) -> float:
-    """1 above 0, else 0, as in torch's relu at 0. (At a tie of max torch gives half to each: no symbol there.)"""
+    """1 above 0, else 0, as in torch's relu at 0."""
     return 1.0 if number > 0 else 0.0
 
 
 def _relu(number: float) -> float:
     return max(number, 0.0)
+
+
+def _equals(one: float, other: float) -> float:
+    """1 for equal numbers, of which one may have been rounded to a float32."""
+    return float(math.isclose(one, other, rel_tol=_FLOAT32_ROUNDING))
+
+
+def _erfinv(number: float) -> float:
+    return NormalDist().inv_cdf((number + 1) / 2) / math.sqrt(2)
+
+
+def _besseli(order: float, number: float) -> float:
+    """The modified Bessel function of the first kind, of a whole order, by its power series."""
+    half = number / 2
+    term = half**order / math.factorial(int(order))
+    terms = [term]
+    while abs(term) > _NEGLIGIBLE * abs(terms[0]) and math.isfinite(term):
+        term *= half * half / (len(terms) * (len(terms) + order))
+        terms.append(term)
+    return math.fsum(terms)
 
 
 NUMERIC: dict[str, Callable[..., float]] = {
@@ -56,8 +80,13 @@ NUMERIC: dict[str, Callable[..., float]] = {
     "Abs": abs,
     "sign": _sign,
     "Heaviside": _heaviside,
+    "Eq": _equals,
     "Max": max,
     "Min": min,
+    "floor": math.floor,
+    "ceiling": math.ceil,
+    "erfinv": _erfinv,
+    "besseli": _besseli,
 }
 """Functions by their name in expressions. All names except sigmoid, softplus and relu are also sympy's."""
 

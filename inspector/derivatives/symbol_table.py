@@ -82,6 +82,8 @@ class SymbolTable:
             operand = self._forward.operands(function)[name]
             value = operand.value if operand.pair is None else self._forward.value(operand.pair)
             operands["n"] = sympy.Integer(value.size if value is not None else 1)
+        if "ties" in compiled(text).co_names:
+            operands["ties"] = sympy.Integer(self._forward.ties(function))
         output = self._remember_output(function)
         found = _expression(text, operands)
         row = self._forward.tensor((function, 0))
@@ -198,7 +200,7 @@ class SymbolTable:
         """Expressions of the names in `text`; None if one of them is unknown."""
         found = {}
         for name in compiled(text).co_names:
-            if name in _FUNCTIONS or name == "n":
+            if name in _FUNCTIONS or name in ("n", "ties"):
                 continue
             expression = self._operand(function, name)
             if expression is None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inspector.derivatives.edge_derivatives import TOLERANCE
+from inspector.derivatives.edge_derivatives import TOLERANCE, hands_on
 from inspector.derivatives.elementary import find_elementary, find_reduction
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.small_tensor import small_tensor, values_agree
 from inspector.graph import Graph
-from inspector.graph.node_kinds import NodeKind, is_kind
-from inspector.graph.row_types import Local
+from inspector.graph.row_types import Local, NextEdge
 from inspector.graph.topology import Pair
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> d
         upstream = sums[pair].total if pair in sums else None
         for target, edge in sorted(forward.edges(function), key=lambda item: item[1]["slot"]):
             into = (target, edge["input_nr"])
-            local = None if upstream is None else _local(symbols, forward, function, edge["slot"])
+            local = None if upstream is None else _local(symbols, forward, function, edge, into)
             if local is None or into in blocked or _is_long(local):
                 blocked.add(into)
                 sums.pop(into, None)
@@ -124,18 +123,21 @@ def _flow(symbols: SymbolTable, forward: ForwardReconstruction, root: Pair) -> d
     return sums
 
 
-def _local(symbols: SymbolTable, forward: ForwardReconstruction, function: str, slot: int) -> Any:
-    """The derivative of a scalar function with respect to the input of a slot; None if the tables have none."""
-    row = forward.function(function)
+def _local(
+    symbols: SymbolTable, forward: ForwardReconstruction, function: str, edge: NextEdge, into: Pair
+) -> Any:
+    """The derivative of a scalar function with respect to an input; None if the tables have none."""
+    row, slot = forward.function(function), edge["slot"]
     value = forward.value((function, 0))
     if value is None or value.shape:
         return None
-    if is_kind(row["name"], NodeKind.RESHAPES):
+    if hands_on(row, forward.shape(into)):
         return symbols.derivative(function, "self", "1")
     entry = find_elementary(row) or find_reduction(row)
     if entry is None or slot >= len(entry.derivatives):
         return None
-    return symbols.derivative(function, *list(entry.derivatives.items())[slot])
+    name, text = list(entry.derivatives.items())[slot]
+    return symbols.derivative(function, name, forward.at_kink(function).get(name, text))
 
 
 def _is_long(expression: Any) -> bool:

@@ -17,17 +17,43 @@ _TEXTS = {
     "tensor": "is copied into a new tensor here",
     "comparison": "is compared here, and a comparison has no derivative",
     "integer": "is converted to integers here, and integers have no derivative",
+    "no_derivative": "has no derivative in torch",
+    "grad": "is computed without create_graph=True, so the gradients have no graph",
     "no_grad": "is computed with gradients turned off",
     "inference_mode": "is computed in inference mode",
 }
 
 
+_OF_CODE = ("no_derivative", "grad", "no_grad", "inference_mode")
+"""Kinds of cuts that are told by the operation, not by the tensor that it was given."""
+
+
 def described(cut: CutRow) -> str:
     """`h is detached here`."""
+    if cut["kind"] == "frozen_inputs":
+        called = cut.get("code") or "a custom Function"
+        return f"no input of {called} requires a gradient, so torch records nothing inside it"
     if cut["region"] is not None:
         return "gradients are turned off here"
-    name = cut.get("code") if cut["kind"] in ("no_grad", "inference_mode") else cut.get("name")
+    name = cut.get("code") if cut["kind"] in _OF_CODE else cut.get("name")
     return f"{name or 'the result of ' + cut['operation']} {_TEXTS[cut['kind']]}"
+
+
+def advice(cut: CutRow) -> str:
+    """How to keep the tensor in the graph."""
+    if cut["region"] is not None:
+        return "run this part with gradients enabled"
+    return _ADVICE.get(cut["kind"], _OTHERWISE)
+
+
+_ADVICE = {
+    "comparison": "replace the comparison by a smooth function, such as a sigmoid or a margin",
+    "integer": "keep the floating-point scores: integers can select elements, but carry no gradient",
+    "no_derivative": "replace it by an operation that has a derivative",
+    "grad": "pass create_graph=True to torch.autograd.grad",
+    "frozen_inputs": "pass use_reentrant=False to a checkpoint, or an input that requires a gradient",
+}
+_OTHERWISE = "use the tensor itself in the loss, not a detached copy"
 
 
 def location(cut: CutRow) -> Fault | Place:

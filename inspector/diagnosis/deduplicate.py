@@ -14,7 +14,7 @@ HIDES: dict[str, tuple[str, ...]] = {
     "detached": ("optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
-    "no-graph": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "no-graph": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),
     "non-finite-forward": (
         "exploding-gradient",
         "non-finite-gradient",
@@ -34,6 +34,8 @@ HIDES: dict[str, tuple[str, ...]] = {
     ),
     "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
     "saturated-activation": ("vanishing-gradient",),
+    "selection-by-index": ("optimizer-without-gradient", "unreachable-parameter"),
+    "statement-without-effect": ("stale-gradient",),
     "step-without-gradient": ("clip-order",),
 }
 """Rule -> the rules whose findings it explains, if they affect no other parameters."""

@@ -10,7 +10,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.rule import Need
 from inspector.graph.values import is_unknown
 from inspector.report import Report
-from inspector.report.row_types import EventRow, LeafRow, OptimizerRow, ParameterRow
+from inspector.report.row_types import EventRow, LeafCall, LeafRow, OptimizerRow, ParameterRow
 from inspector.report.timeline import NOT_RECORDED, Trigger, TriggerKind
 
 _GRADCHECK = "wrong-backward"
@@ -71,6 +71,16 @@ class Evidence:
         """Whether the gradient of this leaf is needed: an optimizer holds it, or no optimizer was seen."""
         return not self.optimizers or name in self.trained
 
+    @functools.cached_property
+    def _held(self) -> list[frozenset[str]]:
+        return [
+            frozenset(name for group in row["groups"] for name in group["parameters"]) for row in self.optimizers
+        ]
+
+    def held_by(self, optimizer: int | None) -> frozenset[str]:
+        """The names of the parameters in an optimizer, by its number; empty for None."""
+        return frozenset() if optimizer is None else self._held[optimizer]
+
     def in_optimizer(self, name: str) -> bool:
         """Whether an optimizer holds this leaf."""
         return name in self.trained
@@ -88,8 +98,35 @@ class Evidence:
 
     @functools.cached_property
     def reached(self) -> set[str]:
-        """The names of the leaves in the graph of any recorded call."""
-        return {call.name(leaf) for call in self.calls for leaf in call.leaf_of.values()}
+        """The names of the leaves in the graph of any recorded call that trains them, see `calls_of`."""
+        return {
+            name
+            for call in self.calls
+            for name in map(call.name, call.leaf_of.values())
+            if call.row.setting.wanted is None or name not in self._never_filled
+        }
+
+    def calls_of(self, leaf: LeafRow) -> list[LeafCall]:
+        """The recorded calls whose graphs contain a leaf.
+
+        Without those of `torch.autograd.grad` if every step of its optimizer found its grad None: nothing used the
+        gradients that they returned to train it.
+        """
+        if leaf["name"] not in self._never_filled:
+            return leaf["calls"]
+        filling = {call.index for call in self.calls if call.row.setting.wanted is None}
+        return [row for row in leaf["calls"] if row["backward_call"] in filling]
+
+    @functools.cached_property
+    def _never_filled(self) -> set[str]:
+        """The names of the parameters whose grad was None at every step of the optimizers that hold them."""
+        empty = {name for step in self.steps for name in step.get("without_gradient", ())}
+        filled = {
+            name
+            for step in self.steps
+            for name in self.held_by(step["optimizer"]).difference(step.get("without_gradient", ()))
+        }
+        return empty - filled
 
     @functools.cached_property
     def steps(self) -> list[EventRow]:

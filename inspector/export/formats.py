@@ -50,6 +50,7 @@ WRITERS: Mapping[str, Format] = {
     "pptx": Format(".pptx", "moments", "pptx:write_pptx", needs="pptx"),
     "tex": Format(".tex", "moments", "tex:write_tex"),
     "gif": Format(".gif", "moments", "gif:write_gif", needs="PIL"),
+    "animation": Format(".animated.svg", "moments", "animated_svg:write_animated_svg"),
     "reveal": Format(".reveal.html", "moments", "reveal:write_reveal"),
     "dot": Format(".dot", "graph", "dot:write_dot"),
     "mermaid": Format(".mmd", "graph", "mermaid:write_mermaid"),
@@ -65,16 +66,21 @@ def format_of(file_name: str) -> str | None:
     return max(fitting, key=lambda format: len(WRITERS[format].suffix), default=None)
 
 
-def write_scenes(format: str, scenes: Sequence[Scene], *, theme: str = "light", text: str = "path") -> bytes:
+def write_scenes(
+    format: str, scenes: Sequence[Scene], *, theme: str = "light", text: str = "path", ground: bool = True
+) -> bytes:
     """Scenes as the bytes of a file. scenes: one Scene for a format that holds a picture, else one per moment.
 
-    text: how an svg stores text; other formats ignore it. A pdf of several Scenes has a page for each. Raises
-    MissingExtra if the format needs packages that are not installed, and ValueError for an unknown theme, text
-    mode, ink or face, and for Scenes of different sizes in a format that overlays them.
+    text: how an svg stores text; other formats ignore it. ground: whether an svg or png has the theme's ground, or
+    is transparent. A pdf of several Scenes has a page for each. Raises MissingExtra if
+    the format needs packages that are not installed, and ValueError for an unknown theme, text mode, ink or face,
+    and for Scenes of different sizes in a format that overlays them.
     """
     writer = WRITERS[format].load()
     if format == "svg":
-        return bytes(writer(scenes[0], theme=theme, text=text).encode())
+        return bytes(writer(scenes[0], theme=theme, text=text, ground=ground).encode())
+    if format == "png":
+        return bytes(writer(scenes, theme=theme, ground=ground))
     return bytes(writer(scenes, theme=theme))
 
 

@@ -1,4 +1,4 @@
-"""Write a Scene as PNG with a transparent background, two pixels per point. Uses resvg, so no system library is
+"""Write a Scene as PNG, two pixels per point. Uses resvg, so no system library is
 needed."""
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ LARGEST = 400_000_000
 """Maximum number of pixels (1.6 GB of memory, at four bytes each)."""
 
 
-def write_png(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
-    """The first Scene as the bytes of a PNG file, with a transparent background.
+def write_png(scenes: Sequence[Scene], *, theme: str = "light", ground: bool = True) -> bytes:
+    """The first Scene as the bytes of a PNG file. ground: whether it has the theme's ground, or none.
 
     Raises ValueError if the figure has too many pixels.
     """
-    return rasterise(scenes[0], theme)
+    return rasterise(scenes[0], theme, ground=ground)
 
 
-def rasterise(scene: Scene, theme: str, *, ground: bool = False) -> bytes:
+def rasterise(scene: Scene, theme: str, *, ground: bool) -> bytes:
     """A Scene as PNG. ground: whether the background is filled. Raises ValueError if it is too large."""
     wide, high = round(SCALE * scene.width), round(SCALE * scene.height)
     if wide * high > LARGEST:

@@ -90,8 +90,8 @@ def _slide_size(scenes: Sequence[Scene]) -> tuple[float, float]:
 
 
 def _note(slide: Any, scene: Scene) -> None:
-    """Add the title and description of the Scene as speaker notes."""
-    lines = (scene.title, *scene.description.splitlines())
+    """Add the caption of the Scene as speaker notes, then its title and description."""
+    lines = (*([scene.caption, ""] if scene.caption else []), scene.title, *scene.description.splitlines())
     slide.notes_slide.notes_text_frame.text = "\n".join(map(sanitize, lines))
 
 

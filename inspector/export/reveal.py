@@ -2,12 +2,13 @@
 fragments.
 
 Parts that all frames share are drawn once. The others are groups of class `fragment`, whose `data-fragment-index`
-says when they appear or disappear. The background is transparent.
+says when they appear or disappear. The captions are the notes of the slide. The background is transparent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from inspector.export.drawing_primitives import runs
 from inspector.export.frame_overlay import LayeredPart, ShownPiece, Span, lay_over
@@ -16,6 +17,7 @@ from inspector.export.svg_parts import SvgDrawing, identifier
 from inspector.export.svg_text import font_rules
 from inspector.scene.scene import Scene
 from inspector.scene.theme import find_theme
+from inspector.typography.sanitize import sanitize
 
 _NOTE = (
     "<!-- For a slide of reveal.js; in Quarto: {{< include FILE >}} between ```{=html} and ```. The picture\n"
@@ -36,8 +38,16 @@ def write_reveal(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
         f"<style>{font_rules(runs(scenes), prefix)}{_SIZE}</style>\n",
         *(_part(part, drawing, len(scenes)) for part in layers),
         "</svg>\n</div>\n",
+        *_notes(scenes),
     )
     return "".join(pieces).encode()
+
+
+def _notes(scenes: Sequence[Scene]) -> Iterator[str]:
+    """The captions as the speaker's notes of the slide, one for each state of the picture."""
+    if any(scene.caption for scene in scenes):
+        items = "".join(f"<li>{escape(sanitize(scene.caption))}</li>\n" for scene in scenes)
+        yield f'<aside class="notes">\n<ol>\n{items}</ol>\n</aside>\n'
 
 
 def _part(part: LayeredPart, drawing: SvgDrawing, count: int) -> str:

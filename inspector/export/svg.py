@@ -33,7 +33,7 @@ def write_svg(scene: Scene, *, theme: str = "light", text: Text = "path", ground
     prefix = identifier(scene.prefix)
     drawing = SvgDrawing(find_theme(theme), text, prefix, prefix)
     fonts = f"<style>{font_rules(runs([scene]), prefix)}</style>\n" if text == "embed" else ""
-    return "".join((*opening(scene, drawing), fonts, *_canvas(scene, drawing, ground), *_panels(scene, drawing)))
+    return "".join((*opening(scene, drawing), fonts, *canvas(scene, drawing, ground), *_panels(scene, drawing)))
 
 
 def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
@@ -57,7 +57,8 @@ def opening(scene: Scene, drawing: SvgDrawing) -> Iterator[str]:
         yield f'<{tag} id="{name}">{escape(content)}</{tag}>\n'
 
 
-def _canvas(scene: Scene, drawing: SvgDrawing, ground: bool) -> Iterator[str]:
+def canvas(scene: Scene, drawing: SvgDrawing, ground: bool) -> Iterator[str]:
+    """The ground, if it is filled."""
     if ground:
         size = f'width="{decimal(scene.width)}" height="{decimal(scene.height)}"'
         yield f'<rect {size} fill="{drawing.colour("ground")}"/>\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -19,7 +19,9 @@ from inspector.figure.choose_style import (
     note,
 )
 from inspector.figure.frame_plans import FramePlans
+from inspector.figure.handout import handed, handed_out
 from inspector.figure.layout_problem import fit_plans, make_problem
+from inspector.figure.reveal import FORWARD, forward_turns, hidden_after, moment_of, without_nodes
 from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
@@ -31,8 +33,9 @@ from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
-from inspector.options.choices import Depth, Direction, Order
+from inspector.options.choices import Depth, Direction, Handout, Order
 from inspector.options.figure_options import FigureOptions
+from inspector.options.telling import PLAIN, Telling
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
@@ -50,6 +53,8 @@ _FURTHER = (3, 2, 1)
 _FEWER = (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
 """Maximum boxes to try if no depth is small enough: neighbours are merged."""
 
+_MOST_ON_HALF_A_SLIDE = 14
+"""Boxes of a panel for which half a slide is tried."""
 _HOPELESS = 8.0
 """Width, in canvases, above which a figure is folded in any case."""
 
@@ -79,12 +84,14 @@ def draw(
     title: str | None = None,
     script: str | None = None,
     depth: Depth = "auto",
+    telling: Telling = PLAIN,
 ) -> Figure:
     """The figure of a graph, before and after; only before if backward has not run.
 
     look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
     by default from the code. script: the source of the script, for the listing beside the graph. depth: how far to
-    fold a model (`inspector.folding.fold`); a folded `scene` only shows after.
+    fold a model (`inspector.folding.fold`); a folded `scene` only shows after. telling: words, colours,
+    handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
@@ -94,13 +101,14 @@ def draw(
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions) -> list[Plan]:
-        return [FramePlans(look, code, script).plan(graph, moment) for moment in moments]
+        made = FramePlans(look, code, script, telling)
+        return handed_out([made.plan(graph, moment) for moment in moments], graph, telling.handout)
 
-    redraw = partial(draw, call=call, title=title, script=script)
+    redraw = partial(draw, call=call, title=title, script=script, telling=telling)
     try:
         if look.style == FOLDED_STYLE and depth == "full":
             _refuse_too_many(graph)
-        fitted = fit(plans, look, look.canvas or "tight", place_plans)
+        fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), telling.handout)
     except LayoutFailed as failure:
         if look.style != FOLDED_STYLE or depth == "auto" or is_folded(whole):
             raise
@@ -109,13 +117,29 @@ def draw(
         )
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
-    both = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
+    both: Sequence[Panel] = fitted.panels if look.style != FOLDED_STYLE else fitted.panels[-1:]
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     table = gradient_table(whole.whole if isinstance(whole, FoldedGraph) else whole)
+    if look.canvas == "16:9" and len(both) == 2:
+        both = _on_one_slide(plans, look, telling.handout) or both
     figure = _figure(fitted, both, title_of, table, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _on_one_slide(
+    plans: Callable[[FigureOptions], list[Plan]], look: FigureOptions, handout: Handout | None
+) -> Sequence[Panel]:
+    """The panels before and after, each in half a slide; none if more than the legend were left out for that."""
+
+    def bare(look: FigureOptions) -> list[Plan]:
+        return [replace(plan, legend=()) for plan in plans(look)]
+
+    if any(len(plan.boxes) > _MOST_ON_HALF_A_SLIDE for plan in bare(look)):
+        return ()
+    fitted = handed(fit(bare, look, "half", place_plans), handout)
+    return () if fitted.needs or fitted.remark else fitted.panels
 
 
 def _with_boxes_that_fit(
@@ -164,8 +188,8 @@ def _figure(
     remarks: tuple[str, ...],
 ) -> Figure:
     """together: the panels of `scene`. title_of: ids of panels → their title. table: the table of gradients."""
-    alone = {panel.id: _scene([panel], title_of([panel.id]), table) for panel in fitted.panels}
-    return Figure(_scene(together, title_of([panel.id for panel in together]), table), alone, remarks)
+    alone = {panel.id: scene_of([panel], title_of([panel.id]), table) for panel in fitted.panels}
+    return Figure(scene_of(together, title_of([panel.id for panel in together]), table), alone, remarks)
 
 
 def _draw_smaller(
@@ -228,13 +252,15 @@ def frames(
     order: Order = "engine",
     script: str | None = None,
     depth: Depth = "auto",
+    telling: Telling = PLAIN,
 ) -> Figure:
     """The figure of a graph step by step: before, one panel per step of the engine, after.
 
     The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last one. If backward
     raised, the last panel shows the error. order: the engine's, or level by level as in textbooks. The `modules`
     style has one panel per box, in the order of their first steps; above 100 steps several share a panel. depth:
-    as in `draw`. Raises the errors of `draw`.
+    as in `draw`. telling: with `reveal`, panels of the forward (`forward-00`, …) come first, each with what it has
+    reached. Raises the errors of `draw`.
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
@@ -247,18 +273,44 @@ def frames(
         return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
     def plans(look: FigureOptions) -> list[Plan]:
-        return list(FramePlans(look, code, script).steps(shown, found, at))
+        made = list(FramePlans(look, code, script, telling).steps(shown, found, at))
+        return handed_out(made, shown, telling.handout)
 
-    redraw = partial(frames, call=call, order=order, script=script)
+    def one(look: FigureOptions) -> list[Plan]:
+        return [FramePlans(look, code, script, telling).plan(shown, moment)]
+
+    redraw = partial(frames, call=call, order=order, script=script, telling=telling)
     look = replace(look, canvas=look.canvas or "16:9")
     moment: Moment = "after" if shown.ran else "before"
     # A single frame is tried first: if it is too large, all frames are.
-    for some in (lambda look: [FramePlans(look, code, script).plan(shown, moment)], plans):
+    for some in (one, plans):
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
-    return _figure(fitted, fitted.panels[-1:], partial(figure_title, whole, code), gradient_table(whole), remarks)
+    fitted = _revealed(handed(fitted, telling.handout), shown, found)
+    title_of = partial(_title_of_frame, whole, code)
+    figure = _figure(fitted, fitted.panels[-1:], title_of, gradient_table(whole), remarks)
+    return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
+
+
+def _title_of_frame(graph: Graph, code: str, moments: Sequence[str]) -> str:
+    """The title; the forward has no call."""
+    return figure_title(graph, "" if moments[-1].startswith(FORWARD) else code, moments)
+
+
+def _revealed(fitted: FittedPanels, shown: Graph, found: Sequence[ReplayFrame]) -> FittedPanels:
+    """The panels; those of the forward without what they have not reached."""
+    turns = forward_turns(shown, found)
+    hidden = {moment_of(count): hidden_after(shown, turns, count) for count in range(len(turns) + 1)}
+    panels = [without_nodes(panel, hidden.get(panel.id, ())) for panel in fitted.panels]
+    return replace(fitted, panels=panels)
+
+
+def _captioned(figure: Figure, captions: Mapping[str, str]) -> Figure:
+    """The figure with a caption for each panel."""
+    panels = {name: replace(scene, caption=captions.get(name, "")) for name, scene in figure.panels.items()}
+    return replace(figure, panels=panels)
 
 
 def _shared_frames_remark(found: Sequence[ReplayFrame], steps: int) -> tuple[str, ...]:
@@ -325,7 +377,7 @@ def _needs_text(look: FigureOptions, fitted: FittedPanels) -> str:
 # ---- Scenes -----------------------------------------------------------------------------------------------
 
 
-def _scene(panels: Sequence[Panel], title: str, description: str) -> Scene:
+def scene_of(panels: Sequence[Panel], title: str, description: str) -> Scene:
     """Panels of one size, one below the other; those taller than wide side by side."""
     width, height = panels[0].area.width, panels[0].area.height
     dx, dy = (width, 0.0) if height > width else (0.0, height)

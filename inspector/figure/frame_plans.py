@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from inspector.figure.highlight import highlight_affected, highlight_current, highlight_paths
+from inspector.figure.highlight import (
+    highlight_affected,
+    highlight_current,
+    highlight_paths,
+    highlight_tensor,
+)
 from inspector.figure.math_names import with_math_names
+from inspector.figure.reveal import forward_turns, is_forward, moment_of
+from inspector.folding.folded_graph import whole_of
 from inspector.graph import Graph
 from inspector.graph.model import Moment
-from inspector.graph.node_names import without_number
 from inspector.graph.step_replay import ReplayFrame
 from inspector.graph.topology import topology_of
 from inspector.options.figure_options import FigureOptions
-from inspector.styles.alt_text import root_codes
+from inspector.options.telling import PLAIN, Telling
+from inspector.options.words import Words
+from inspector.styles import title_and_legend
+from inspector.styles.captions import Captions
 from inspector.styles.code_lines import make_listing
-from inspector.styles.paths import find_paths
+from inspector.styles.paths import find_paths, find_tensor_paths
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import plain_text, value_inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,66 +37,103 @@ class FramePlans:
     look: FigureOptions
     call: str = ""
     script: str | None = None
+    telling: Telling = PLAIN
 
     def plan(
         self, graph: Graph, moment: Moment, current: Sequence[str] = (), final: Graph | None = None
     ) -> Plan:
         """One moment. current: the functions or boxes that run now. final: the graph after all steps.
 
-        Raises ValueError for an unknown style, and PathError for an unknown path.
+        Raises ValueError for an unknown style, and PathError for an unknown path or highlighted tensor.
         """
         from inspector.styles import find_style  # the table of styles, which this module is a part of
 
         style = find_style(self.look.style)
-        subject = Subject(graph, moment, self.call, self.look, style.arrows, final)
+        subject = Subject(graph, moment, self.call, self.look, style.arrows, final, self.telling.title)
         plan = with_math_names(style.plan(subject), graph)
         if self.look.path:
             plan = highlight_paths(plan, find_paths(graph, self.look.path))
         plan = highlight_affected(plan, graph)
         if current:
             plan = highlight_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
+        for tensor in self.telling.highlights:
+            plan = highlight_tensor(plan, find_tensor_paths(graph, tensor.name), tensor)
         if self.look.code:
             plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
-        return plan
+        return with_words(plan, self.telling.words)
 
     def steps(self, graph: Graph, turns: Sequence[ReplayFrame], at: Callable[[int], Graph]) -> Iterator[Plan]:
-        """The plans before, at every frame of the graph, and after.
+        """The plans before, at every frame of the graph, and after; with `reveal` those of the forward first.
 
         at: number of steps → the graph after these steps.
         """
         numbers = _box_numbers(graph, turns)
+        captions = self.captions(graph, turns)
         for plan in self._steps(graph, turns, at):
-            yield _numbered(plan, numbers)
+            plan = _numbered(plan, numbers)
+            yield replace(plan, notes=(*_caption(captions.get(plan.moment, "")), *plan.notes))
+
+    def captions(self, graph: Graph, turns: Sequence[ReplayFrame]) -> dict[str, str]:
+        """Moment → what its frame says in words."""
+        told = Captions(whole_of(graph), self.telling.words)
+        found = {"before": told.before()}
+        if self.telling.reveal:
+            forward = forward_turns(graph, turns)
+            found[moment_of(0)] = told.leaves()
+            found |= {moment_of(number): told.forward_step(turn, graph) for number, turn in enumerate(forward, 1)}
+        found |= {_step_moment(number): told.step(turn, graph) for number, turn in enumerate(turns, 1)}
+        return found | {"after": told.after()}
 
     def _steps(self, graph: Graph, turns: Sequence[ReplayFrame], at: Callable[[int], Graph]) -> Iterator[Plan]:
-        yield self.plan(graph, "before")
+        before = self.plan(graph, "before")
+        if self.telling.reveal and turns:
+            count = len(forward_turns(graph, turns))
+            for number in range(count + 1):
+                step = self.telling.words.say("forward-step", number=number, count=count) if number else ""
+                yield replace(before, moment=moment_of(number), title=self._title(graph, step))
+        yield before
         for number, turn in enumerate(turns, start=1):
             plan = self.plan(at(turn.last), "after", turn.shown, graph)
-            title = self._title(graph, turn, _progress(turn, number, len(turns), len(graph.steps)))
-            yield replace(plan, moment=f"step-{number:02d}", title=title)
+            title = self._title(graph, self._progress(turn, number, len(turns), len(graph.steps)))
+            yield replace(plan, moment=_step_moment(number), title=title)
         if graph.steps or graph.error:
             yield self.plan(graph, "after")
 
-    def _title(self, graph: Graph, turn: ReplayFrame, step: str) -> tuple[StyledText, ...]:
-        """The code that created the root, the step, and the line or box that is running."""
-        codes = root_codes(graph)
-        words = [StyledText(plain_text("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
-        words.append(StyledText(step, "gradient", "bold", TITLE_SIZE))
-        words.append(StyledText(_line(graph, turn), "gradient", "mono", TITLE_SIZE))
-        return tuple(words)
+    def _title(self, graph: Graph, step: str) -> tuple[StyledText, ...]:
+        """What the figure is called, and the step."""
+        words = title_and_legend.figure_name(graph, self.telling.title)
+        return (*words, StyledText(step, "gradient", "bold", TITLE_SIZE)) if step else words
+
+    def _progress(self, turn: ReplayFrame, number: int, count: int, steps: int) -> str:
+        """`step 3 of 5`; for functions that share a frame `steps 3-4 of 120`, with an en dash."""
+        if count == steps or len(turn.shown) == 1:
+            return self.telling.words.say("step", number=number, count=count)
+        return self.telling.words.say("steps", first=turn.first, last=turn.last, count=steps)
+
+
+def with_words(plan: Plan, words: Words) -> Plan:
+    """The plan with the fixed texts of its title and legend in other words."""
+    if not words.texts:
+        return plan
+    title = tuple(replace(part, text=words.of_text(part.text)) for part in plan.title)
+    legend = tuple(replace(entry, text=words.of_text(entry.text)) for entry in plan.legend)
+    return replace(plan, title=title, legend=legend)
+
+
+def _caption(text: str) -> tuple[StyledText, ...]:
+    """A caption as a note. A line does not break inside of `2 · 1 = 2`."""
+    whole = re.sub(" ([=\N{MIDDLE DOT}]) ", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)
+    return (StyledText(whole, "ink"),) if text else ()
+
+
+def _step_moment(number: int) -> str:
+    return f"step-{number:02d}"
 
 
 def _drawn_as(graph: Graph, identifier: str) -> list[str]:
     """A function, and the leaf that replaces it in some styles."""
     leaf = topology_of(graph).leaves.get(identifier)
     return [identifier] if leaf is None else [identifier, leaf]
-
-
-def _progress(turn: ReplayFrame, number: int, count: int, steps: int) -> str:
-    """`step 3 of 5`; for functions that share a frame `steps 3-4 of 120`, with an en dash."""
-    if count == steps or len(turn.shown) == 1:
-        return f"step {number} of {count}"
-    return f"steps {turn.first}\N{EN DASH}{turn.last} of {steps}"
 
 
 def _box_numbers(graph: Graph, turns: Sequence[ReplayFrame]) -> dict[str, str]:
@@ -110,24 +156,6 @@ def _numbered(plan: Plan, numbers: dict[str, str]) -> Plan:
 
 def _last_number(plan: Plan, count: int) -> int:
     """The number of frames so far: none before, all of them after."""
+    if is_forward(plan):
+        return 0
     return {"before": 0, "after": count}.get(plan.moment) or int(plan.moment.partition("-")[2] or 0)
-
-
-def _line(graph: Graph, turn: ReplayFrame) -> str:
-    """`line 6: f = u*v + u**2`; for an AccumulateGrad the new grad of its leaf; for a box its steps."""
-    identifier = turn.shown[-1]
-    node = graph[identifier]
-    if node["kind"] == "fold":
-        first, last = node["steps"] or (0, 0)  # only boxes with steps have a frame
-        return f"{plain_text(node['name'])}: steps {first} to {last}"
-    assert node["kind"] == "function"
-    source = node["source"]
-    if source is not None and "line" in source:
-        line = f"line {source['line']}"  # its code may already be in the title
-        return line if source["code"] in root_codes(graph) else f"{line}: {plain_text(source['code'])}"
-    if node["is_leaf"]:
-        for leaf in _drawn_as(graph, identifier)[1:]:
-            tensor = graph.tensor(leaf)
-            grad = value_inline(tensor["after"]["grad"], tensor["dtype"], tensor["shape"])
-            return f"{plain_text(tensor['name'] or 'leaf')}.grad = {grad}"
-    return without_number(node["name"])

@@ -1,4 +1,4 @@
-"""The heading of a figure: the code that created the root, the moment, the call and any error."""
+"""The heading of a figure: its name, the moment, the call, what a step does, and any error."""
 
 from __future__ import annotations
 

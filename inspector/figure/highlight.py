@@ -5,15 +5,19 @@ Works for every style, by the ids described in `inspector.styles.plan`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 from inspector.folding.finding_marks import finding_marks, shown_by
 from inspector.graph import Graph
-from inspector.styles.paths import PathHighlight
+from inspector.options.choices import COLOURS
+from inspector.options.telling import Highlight
+from inspector.styles.paths import PathHighlight, TensorPaths
 from inspector.styles.plan import (
     SMALL_SIZE,
     CardRow,
+    LegendEntry,
     Plan,
     PlannedBox,
     PlannedWeightedWire,
@@ -39,6 +43,20 @@ def highlight_paths(plan: Plan, lit: PathHighlight) -> Plan:
         wires=tuple(wire if _is_highlighted(wire, lit) else _faded_wire(wire) for wire in plan.wires),
         notes=notes,
     )
+
+
+def highlight_tensor(plan: Plan, lit: TensorPaths, tensor: Highlight) -> Plan:
+    """The plan with a tensor, and the wires of all paths from the roots to it, in its colour.
+
+    A wire that an earlier highlight coloured keeps its colour.
+    """
+    boxes = tuple(_coloured_box(box, tensor) if _node(box.id) in lit.own else box for box in plan.boxes)
+    wires = tuple(
+        replace(wire, ink=tensor.colour) if _is_highlighted(wire, lit) and wire.ink not in COLOURS else wire
+        for wire in plan.wires
+    )
+    entry = LegendEntry("text", f"paths to {tensor.name}", tensor.colour, tensor.name)
+    return replace(plan, boxes=boxes, wires=wires, legend=(*plan.legend, entry))
 
 
 def highlight_current(plan: Plan, nodes: Iterable[str]) -> Plan:
@@ -83,7 +101,7 @@ def _node(identifier: str) -> str:
     return identifier.partition(".")[0]
 
 
-def _is_highlighted(wire: PlannedWire, lit: PathHighlight) -> bool:
+def _is_highlighted(wire: PlannedWire, lit: PathHighlight | TensorPaths) -> bool:
     if _is_edge(wire):
         return wire.id in lit.edges
     return _node(wire.source) in lit.nodes and _node(wire.target) in lit.nodes
@@ -102,6 +120,15 @@ def _faded_box(box: PlannedBox) -> PlannedBox:
     rows = tuple(replace(row, lines=_faded(row.lines), fill="", key_ink=FADED) for row in box.rows)
     fill = FADED if box.shape == "dot" else "ground"
     return replace(box, texts=_faded(box.texts), rows=rows, ink=FADED, fill=fill, header="")
+
+
+def _coloured_box(box: PlannedBox, tensor: Highlight) -> PlannedBox:
+    """A box with its border and the name of the tensor in its colour."""
+    word = re.compile(rf"(?<!\w){re.escape(tensor.name)}(?!\w)")
+    texts = tuple(
+        replace(words, ink=tensor.colour) if word.search(words.text) else words for words in box.texts
+    )
+    return replace(box, texts=texts, ink=tensor.colour)
 
 
 def _faded_wire(wire: PlannedWire) -> PlannedWire:

@@ -9,10 +9,9 @@ from typing import Literal, TypeAlias
 from inspector.folding.module_paths import Path
 from inspector.graph.topology import Topology
 
-BoxKind = Literal["module", "call", "step", "equal", "line", "joined", "rest"]
+BoxKind = Literal["module", "call", "step", "equal", "line", "joined"]
 """module: an nn.Module; call: one of its calls; step: one iteration of a loop; equal: several equal parts;
-line: the functions created by one line of code; joined: neighbours merged to save room;
-rest: everything that is not shown."""
+line: the functions created by one line of code; joined: neighbours merged to save room."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -108,10 +108,10 @@ def _box(context: FoldingContext, part: _Part, leaves: Sequence[Item]) -> Item:
         return part[0]
     positions = [position for item in part for position in members(item)]
     own = context.with_own_leaves([positions], [members(leaf)[0] for leaf in leaves])[0]
-    return FoldedBox("joined", _label(context, part), context.common_path(own), own)
+    return FoldedBox("joined", label_of_parts(context, part), context.common_path(own), own)
 
 
-def _label(context: FoldingContext, part: _Part) -> str:
+def label_of_parts(context: FoldingContext, part: Sequence[Item]) -> str:
     """`fc1, Relu`, or `fc1 … fc3`: the first and the last module in the order of the forward."""
     ran = sorted(part, key=lambda item: -context.turns[context.first(item)])
     modules = [item for item in ran if isinstance(item, FoldedBox) and item.kind != "line"]

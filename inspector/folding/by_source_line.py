@@ -9,6 +9,7 @@ from functools import partial
 
 from inspector.folding.boxes import FoldedBox, Item, members
 from inspector.folding.context import FoldingContext
+from inspector.folding.module_paths import Path
 from inspector.graph.places import file_and_line
 from inspector.graph.traversal import reach, strong_components
 
@@ -18,9 +19,9 @@ MOST_OF_A_LINE = 12
 _Line = tuple[str, int]
 
 
-def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
-    """The items, with connected functions of one line as one box."""
-    boxes = [_box(context, group) for group in _groups(context, items)]
+def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) -> list[Item]:
+    """The items, with connected functions of one line as one box. path: the module that contains the items."""
+    boxes = [_box(context, group) for group in _groups(context, items, len(path))]
     if not boxes:
         return context.sorted(items)
     inside = {position for box in boxes for position in box.positions}
@@ -33,9 +34,9 @@ def by_source_line(context: FoldingContext, items: list[Item]) -> list[Item]:
     return context.sorted(others)
 
 
-def _groups(context: FoldingContext, items: Sequence[Item]) -> list[list[int]]:
+def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    ignored = context.lines_of_modules
+    ignored = context.lines_of_modules(depth)
     lines: dict[int, _Line] = {}
     for item in items:
         line = None if isinstance(item, FoldedBox) else _line(context, item)

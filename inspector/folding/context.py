@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 
 from inspector.folding.boxes import FoldedBox, Item, following_items, members
 from inspector.folding.module_paths import Path, common, module_paths, name_of
@@ -38,6 +37,7 @@ class FoldingContext:
             if name and name.isidentifier():  # a variable or a parameter of the outermost module
                 self.paths[self.topology.index[function]] = ()
         self._has_lines: dict[Path, bool] = {}
+        self._lines_of_modules: dict[int, set[tuple[str, int]]] = {}
         self._passes: dict[str, int] = {}
         for path in set(self.paths):
             for end in range(1, len(path) + 1):
@@ -53,11 +53,12 @@ class FoldingContext:
     def __len__(self) -> int:
         return len(self.topology)
 
-    @cached_property
-    def lines_of_modules(self) -> set[tuple[str, int]]:
-        """Lines that call a module: the functions they created are not one expression."""
-        places = (self.function(position)["source"] for position, path in enumerate(self.paths) if path)
-        return {line for line in map(file_and_line, places) if line is not None}
+    def lines_of_modules(self, depth: int) -> set[tuple[str, int]]:
+        """Lines that call a module below this depth: the functions they created are not one expression."""
+        if depth not in self._lines_of_modules:
+            places = (self.function(at)["source"] for at, path in enumerate(self.paths) if len(path) > depth)
+            self._lines_of_modules[depth] = {line for line in map(file_and_line, places) if line is not None}
+        return self._lines_of_modules[depth]
 
     def function(self, position: int) -> FunctionRow:
         """The attributes of a function."""

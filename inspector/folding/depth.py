@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspector.folding.boxes import FoldedBox, Item, members
+from inspector.folding.boxes import FoldedBox, Item
+from inspector.folding.by_order import join_in_order
 from inspector.folding.context import mask_digits
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of
 from inspector.folding.grouping import Grouping
@@ -38,9 +39,7 @@ class Room:
 ROOMS = (Room(12, 30, 40), Room(12, 18, 24), Room(8, 12, 16))
 """From a full picture to a small one."""
 MOST_BOXES = 60
-"""Maximum boxes; above this, everything farthest from the root goes into one box."""
-REST_FROM = 30
-"""Number of items nearest to the root that are then kept."""
+"""Maximum boxes; above this, what ran one after the other goes into one box."""
 MOST_AT_A_DEPTH = 300
 """Maximum boxes at a requested depth; above this it folds like `auto`, since no layout engine is fast with more.
 """
@@ -132,7 +131,9 @@ def _auto(folder: Grouping, room: Room) -> list[Item]:
         items = [new for item in items for new in inner.get(id(item), [item])]
         level = [new for item in level for new in _next_level(item, inner[id(item)])]
     items = _enough(folder, items, rests, room)
-    return _with_rest(folder, items) if _count(folder, items, {}) > MOST_BOXES else items
+    if _count(folder, items, {}) > MOST_BOXES:
+        return join_in_order(folder.ground, items, room.comfortable)
+    return items
 
 
 def _enough(folder: Grouping, items: list[Item], rests: Sequence[Item], room: Room) -> list[Item]:
@@ -217,28 +218,6 @@ def _is_like_a_stack(box: FoldedBox, level: Sequence[Item]) -> bool:
     return any(mask_digits(box.label) == mask_digits(part.label) for part in siblings)
 
 
-# ---- without structure ------------------------------------------------------------------------------------
-
-
-def _with_rest(folder: Grouping, items: Sequence[Item]) -> list[Item]:
-    """The items nearest to the root, and one box for the rest, for a graph without structure to fold."""
-    context = folder.ground
-    functions = [item for item in items if not context.is_leaf(item)]
-    functions.sort(key=lambda item: context.turns[context.first(item)])
-    kept = functions[:REST_FROM]
-    chosen = {id(item) for item in kept}
-    users = {position for item in kept for position in members(item)}
-    rest: list[int] = []
-    for item in items:
-        if id(item) in chosen:
-            continue
-        if context.is_leaf(item) and users.issuperset(context.arrivals.of(context.first(item))):
-            kept.append(item)
-        else:
-            rest += members(item)
-    return [*kept, FoldedBox("rest", "the rest", (), sorted(rest))]
-
-
 # ---- the note ---------------------------------------------------------------------------------------------
 
 
@@ -254,8 +233,8 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
     parts += _stacks_in_words(boxes)
     if folder.ground.paths_from_names and any(box.path for box in boxes):
         parts.append("modules inferred from parameter names")
-    if any(box.kind == "rest" for box in boxes):
-        parts.append("no modules or loops to fold: the Nodes nearest to the root are shown, the rest is one box")
+    if any(box.kind == "joined" for box in boxes):
+        parts.append("few modules or loops to fold: a box may hold what ran one after the other")
     if has_cycle(folder.ground.following(items)):
         parts.append("dashed wires lead back between boxes that feed each other")
     parts.append(_deeper(folder, boxes, depth))

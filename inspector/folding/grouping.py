@@ -54,11 +54,14 @@ class Grouping:
     def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
         context = self.ground
         items = by_module(context, positions, path)
-        apart = by_source_line(context, items) if context.has_lines(path) else items
+        apart = by_source_line(context, items, path) if context.has_lines(path) else items
         stacked = self._repeats.fold_repeats(apart, path)
-        if self._needs_steps(items, stacked) and (stepped := self._by_step(positions, path)):
-            return by_source_line(context, stepped) if context.has_lines(path) else stepped
-        return self._without_cycles(stacked)
+        without_steps = self._without_cycles(stacked)
+        if self._needs_steps(items, stacked) and (stepped := self._without_cycles(self._by_step(positions, path))):
+            if has_cycle(context.following(stepped)) and not has_cycle(context.following(without_steps)):
+                return without_steps  # what looked like iterations of a loop is not one after the other
+            return by_source_line(context, stepped, path) if context.has_lines(path) else stepped
+        return without_steps
 
     def _without_cycles(self, items: Sequence[Item]) -> list[Item]:
         """The items, with those stacks taken apart that form cycles with others: equal parts that alternate with

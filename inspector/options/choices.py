@@ -20,6 +20,8 @@ Text = Literal["path", "embed", "plain"]
 Mode = Literal["full", "light", "none"]
 FailOn = Literal["error", "warning", "never"]
 Annotate = Literal["github"]
+Handout = Literal["blanks", "solution"]
+Colour = Literal["teal", "purple", "green", "pink"]
 Depth = int | Literal["auto", "full"]
 """How far to fold a model: modules below this number of path components; until it fits a picture; not at all."""
 
@@ -37,6 +39,9 @@ TEXTS: tuple[Text, ...] = get_args(Text)
 MODES: tuple[Mode, ...] = get_args(Mode)
 FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 ANNOTATIONS: tuple[Annotate, ...] = get_args(Annotate)
+HANDOUTS: tuple[Handout, ...] = get_args(Handout)
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+"""Colours of highlighted tensors: inks of every theme."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "style": STYLE_NAMES,
@@ -51,6 +56,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "record": MODES,
     "fail_on": FAIL_ON,
     "annotate": ANNOTATIONS,
+    "handout": HANDOUTS,
 }
 """Option -> its valid values. The formats are the keys of `inspector.export.WRITERS`."""
 

@@ -50,7 +50,7 @@ def group_tree(graph: Graph, view: Graph, most: int = MOST_NODES) -> GroupTree:
     shown = items_of(view)
     owner = _owners(shown)
     top = folder.all()
-    if any(isinstance(item, FoldedBox) and item.kind in ("rest", "joined") for item in shown):
+    if any(isinstance(item, FoldedBox) and item.kind == "joined" for item in shown):
         top = list(shown)
     elif not owner:  # nothing is folded: only modules frame their Nodes
         top = [inner for item in top for inner in _without_line(folder, item)]

@@ -21,7 +21,7 @@ Tree: TypeAlias = "float | str | list[Any]"
 
 _KNOWN = (
     "exp log sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid softplus relu Abs sign"
-    " Heaviside Max Min"
+    " Heaviside Max Min floor ceiling"
 )
 FUNCTIONS = frozenset(_KNOWN.split())
 """The functions that the viewer knows (`viewer/live.js`), besides + - * / and powers."""

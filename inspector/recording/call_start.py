@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 
@@ -17,10 +17,11 @@ from inspector.recording.engine_hook import EngineCall
 from inspector.recording.forward import ForwardRecord
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
-from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, TRAINING, no_rows
+from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
+from inspector.recording.training.idle_code import IdleCode
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
-from inspector.report.row_types import Alive, EventRow
+from inspector.report.row_types import Alive, EventRow, StatementRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
 from inspector.torch_api.modes import unobserved
@@ -28,7 +29,7 @@ from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
-from inspector.tracing.walk import walk
+from inspector.tracing.walk import Walk, walk
 from inspector.user_code.library_lines import source_of
 from inspector.user_code.module_names import root_names
 from inspector.user_code.paths import UserFiles
@@ -48,6 +49,7 @@ class CallStart:
 
     def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
+        self._statements = IdleCode(recorders.files)
         self._recorders = recorders
         self._plan = plan
         self._count = count
@@ -63,13 +65,12 @@ class CallStart:
         nodes = None if forward is None else forward.nodes()
         if nodes is not None:
             nodes.renumber_engine_nodes(graph)
-        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
-        is_full = is_full or not _are_finite(call.given.outputs)
-        batch = Batch("full" if is_full else "light", recorders.values)
+        batch = Batch(self._mode(index, graph, call), recorders.values)
         outputs = [output for output, _ in roots]
         run = recorders.parts.run
         names = self._names(call)
         run(TRAINING, lambda: self._note_training(index, names), None)
+        run(STATEMENTS, lambda: self._statements.read(call.frame), None)
         if (before := self._before) is not None:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
         tracing = GraphSnapshot(graph, outputs, names, batch)
@@ -96,6 +97,11 @@ class CallStart:
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 
+    @property
+    def statements(self) -> list[StatementRow]:
+        """The statements without effect in the functions that made the first recorded calls."""
+        return self._statements.rows
+
     def _names(self, call: EngineCall) -> Names:
         """The script's names for tensors and, for the recorded forward, for the outermost modules."""
         recorders, run = self._recorders, self._recorders.parts.run
@@ -104,6 +110,11 @@ class CallStart:
             called = recorders.forward.record.modules
             called.root_names = run(NAMES, lambda: root_names(called.alive(), names), ())
         return names
+
+    def _mode(self, index: int, graph: Walk, call: EngineCall) -> Literal["full", "light"]:
+        """How the values of a call are read."""
+        is_full = self._plan.is_full(index, len(self._count.trained)) or is_small(len(graph.nodes))
+        return "full" if is_full or not _are_finite(call.given.outputs) else "light"
 
     def start_counted(self, index: int, call: EngineCall) -> CountedCall:
         """Start a call that is only counted: the Nodes that it creates do not belong to the forward."""

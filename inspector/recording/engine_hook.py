@@ -5,13 +5,14 @@ Calls from TorchScript and C++ extensions do not pass through it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -182,6 +183,19 @@ def _caller(frame: FrameType | None) -> tuple[FrameType | None, bool]:
             return frame, True
         frame = frame.f_back
     return frame, False
+
+
+@contextlib.contextmanager
+def unrecorded_calls() -> Iterator[None]:
+    """Within it, calls of the engine in this thread are the inspector's own, and no observer sees them."""
+    idle = [hook for hook in tuple(_HOOKS) if not getattr(hook._busy, "here", False)]
+    for hook in idle:
+        hook._busy.here = True
+    try:
+        yield
+    finally:
+        for hook in idle:
+            hook._busy.here = False
 
 
 _HOOKS: weakref.WeakSet[EngineHook] = weakref.WeakSet()

@@ -14,6 +14,7 @@ Row = TypeVar("Row")
 NAMES, PARAMETERS = "names of tensors", "parameters and modules"
 TRAINING, RETAINED = "optimizers and changes to grads between the calls", "graphs kept alive"
 ORIGINAL = "torchviz's pictures"
+STATEMENTS = "statements without effect"
 SYMBOLS = "derivatives in symbols"
 INVENTORY, EVENTS = "the rows of parameters, modules and optimizers", "events between the calls"
 CUTS, FORWARD = "cuts and in-place writes", "lines, modules and values of the forward"

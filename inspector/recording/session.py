@@ -17,6 +17,7 @@ from inspector.recording.call_end import CallEnd
 from inspector.recording.call_start import Before, CallStart
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall, EngineHook
+from inspector.recording.forward import ThreadNodes
 from inspector.recording.open_call import CountedCall, OpenCall
 from inspector.recording.parts import EVENTS, FORWARD, INVENTORY, TRAINING, described, no_rows
 from inspector.recording.recorders import make_recorders
@@ -173,7 +174,8 @@ class Session:
 
         def rows() -> Inventory:
             leaves = self._recorders.provenance.rows(optimizers.of_leaves())
-            return Inventory(inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+            rows = (inventory.parameters(), inventory.modules(), optimizers.rows(), leaves)
+            return Inventory(*rows, statements=self._starts.statements)
 
         return self._recorders.parts.run(INVENTORY, rows, Inventory([], [], [], []))
 
@@ -290,6 +292,12 @@ class Session:
 
 
 _OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def recorded_nodes() -> ThreadNodes | None:
+    """What is known of the Nodes of the forward, from a recording that is open; None if there is none."""
+    recorders = [session._recorders.forward for session in tuple(_OPEN)]
+    return next((forward.nodes() for forward in recorders if forward is not None), None)
 
 
 def _close_in_child() -> None:

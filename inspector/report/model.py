@@ -21,6 +21,7 @@ from inspector.report.row_types import (
     OptimizerRow,
     ParameterRow,
     Recording,
+    StatementRow,
     WriteRow,
 )
 from inspector.report.timeline import Timeline
@@ -28,12 +29,13 @@ from inspector.report.timeline import Timeline
 
 @dataclass(frozen=True)
 class Inventory:
-    """The script's modules, parameters and optimizers; each is a row of report.json."""
+    """The script's modules, parameters and optimizers, and its statements without effect: rows of report.json."""
 
     parameters: list[ParameterRow] = field(default_factory=list)
     modules: list[ModuleRow] = field(default_factory=list)
     optimizers: list[OptimizerRow] = field(default_factory=list)
     leaves: list[LeafRow] = field(default_factory=list)
+    statements: list[StatementRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,23 @@ class CutRow(TypedDict):
     """A place where a tensor that requires a gradient gave one that does not."""
 
     kind: Literal[
-        "detach", "data", "item", "numpy", "tolist", "tensor", "comparison", "integer", "no_grad", "inference_mode"
+        "detach",
+        "data",
+        "item",
+        "numpy",
+        "tolist",
+        "tensor",
+        "comparison",
+        "integer",
+        "no_derivative",
+        "grad",
+        "no_grad",
+        "inference_mode",
+        "frozen_inputs",
     ]
+    """no_derivative: by an operation that torch cannot differentiate; grad: `torch.autograd.grad` without
+    create_graph; frozen_inputs: in a custom Function (a reentrant checkpoint) none of whose inputs requires a
+    gradient."""
     operation: str
     source: Place
     direct: bool
@@ -317,6 +332,26 @@ class LeafRow(TypedDict):
     seen."""
 
 
+StatementKind: TypeAlias = Literal[
+    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt"
+]
+
+
+class StatementRow(TypedDict):
+    """A statement of the script without the effect that its text suggests."""
+
+    kind: StatementKind
+    """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
+    dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
+    misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
+    a misspelling of requires_grad."""
+    source: Source
+    text: str
+    """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
+    of: str | None
+    """The class of the object before the last dot; null if that is unknown."""
+
+
 class Contained(TypedDict):
     """An earlier recorded call whose Nodes a graph contains."""
 
@@ -327,6 +362,10 @@ class Contained(TypedDict):
     """Whether the first root of the earlier call is among them."""
     through: list[Id]
     """The first Nodes of this graph that lead to one of them."""
+    shared: NotRequired[list[Id]]
+    """The first of them, in this graph."""
+    later: NotRequired[bool]
+    """Whether this graph has Nodes that were created after the earlier call had begun."""
 
 
 class Alive(TypedDict):
@@ -438,6 +477,9 @@ class ReportRows(TypedDict):
     """The script's optimizers."""
     leaves: NotRequired[list[LeafRow]]
     """The parameters that a module or an optimizer holds; omitted if there are none."""
+    statements: NotRequired[list[StatementRow]]
+    """Statements without effect in the files of the functions that called the first recorded backward; omitted if
+    there are none."""
     events: list[EventRow]
     """Events around the backward calls, in order."""
     timeline: NotRequired[Timeline]

@@ -129,7 +129,10 @@ class Panel:
 
 @fast_dataclass
 class Scene:
-    """A figure: its size in points, its panels, and its alternative text for screen readers."""
+    """A figure: its size in points, its panels, and its alternative text for screen readers.
+
+    caption: what it says in words, for a speaker's notes.
+    """
 
     width: float
     height: float
@@ -137,3 +140,4 @@ class Scene:
     title: str = ""
     description: str = ""
     prefix: str = "figure"  # of all ids in a file, so that two figures on one page do not collide
+    caption: str = ""

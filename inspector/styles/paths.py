@@ -44,6 +44,15 @@ class PathHighlight:
     sum: str
 
 
+@dataclass(frozen=True, slots=True)
+class TensorPaths:
+    """The paths from the roots to a tensor: ids of nodes and edges. own: the nodes that stand for the tensor."""
+
+    nodes: frozenset[str]
+    edges: frozenset[str]
+    own: frozenset[str]
+
+
 def find_paths(graph: Graph, path: str) -> PathHighlight:
     """The paths of `u:f`, between a tensor u and a tensor f computed from it, in either order.
 
@@ -60,6 +69,16 @@ def find_paths(graph: Graph, path: str) -> PathHighlight:
         if functions:
             return _highlight_of(shown, graph, (leaf, root), functions)
     raise PathError(f"no path between {one.strip()} and {other.strip()}: neither was computed from the other")
+
+
+def find_tensor_paths(graph: Graph, name: str) -> TensorPaths:
+    """The paths from all roots to a tensor. Raises PathError for an unknown name."""
+    shown, graph = graph, getattr(graph, "whole", graph)
+    tensor = _find(graph, name)
+    maker = _function(graph, tensor)
+    functions = {maker}.union(*(_between(graph, _function(graph, root), maker) for root in graph.roots))
+    lit = _highlight_of(shown, graph, (tensor, tensor), functions)
+    return TensorPaths(lit.nodes, lit.edges, frozenset({tensor, shown_by(shown).get(maker, maker)}))
 
 
 def path_sum(graph: Graph, leaf: str, root: str) -> str:

@@ -31,6 +31,7 @@ class Subject:
     look: FigureOptions = field(default_factory=FigureOptions)
     arrows: Arrows = "backward"  # of the style; the options override it
     final: Graph | None = None  # the graph after all steps, if `graph` is between two
+    title: str = ""  # of the script
 
     @property
     def ran(self) -> bool:

@@ -1,10 +1,12 @@
-"""The title and legend of every style: title, error, and the meaning of arrows and steps."""
+"""The title and legend of every style: name, error, and the meaning of arrows and steps."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.graph import Graph
 from inspector.graph.hook_changes import hook_changes
 from inspector.graph.values import is_number
 from inspector.options.choices import Order
@@ -14,6 +16,9 @@ from inspector.styles.subject import Subject
 from inspector.styles.value_text import plain_text
 from inspector.typography import format_number
 
+LONGEST_CODE = 48
+"""Characters of code that a title repeats."""
+_LONGEST_CALL = 32
 _MOST_ALIASES = 6
 _ORDERS: dict[Order, str] = {
     "engine": "execution order",
@@ -23,14 +28,30 @@ _ORDERS: dict[Order, str] = {
 
 
 def title(subject: Subject) -> tuple[StyledText, ...]:
-    """The code that created the root, the moment, and the call."""
-    codes = root_codes(subject.graph)
-    words = [StyledText(plain_text("; ".join(codes)), "ink", "mono", TITLE_SIZE)] if codes else []
+    """What the figure is called, the moment, and the call."""
+    words = list(figure_name(subject.graph, subject.title))
     if subject.call:
         ink = "gradient" if subject.ran else "quiet"
         words.append(StyledText(subject.moment, ink, "bold", TITLE_SIZE))
-        words.append(StyledText(plain_text(subject.call), ink, "mono", TITLE_SIZE))
+        words.append(StyledText(_short_call(plain_text(subject.call)), ink, "mono", TITLE_SIZE))
     return tuple(words)
+
+
+def _short_call(call: str) -> str:
+    """The call; without what it is assigned to and its arguments if it is long."""
+    if len(call) <= _LONGEST_CALL:
+        return call
+    number, colon, code = call.rpartition(": ")
+    shown = re.sub(r"^[\w\s,()\[\]]+(?<![=!<>])=(?!=)\s*", "", code)
+    return f"{number}{colon}{re.sub(r'[(].*[)]$', '(…)', shown)}"
+
+
+def figure_name(graph: Graph, title: str) -> tuple[StyledText, ...]:
+    """The title, else the code that created the root if it is short, else nothing."""
+    if title:
+        return (StyledText(plain_text(title), "ink", "medium", TITLE_SIZE),)
+    code = plain_text("; ".join(root_codes(graph)))
+    return (StyledText(code, "ink", "mono", TITLE_SIZE),) if code and len(code) <= LONGEST_CODE else ()
 
 
 def notes(subject: Subject) -> tuple[StyledText, ...]:

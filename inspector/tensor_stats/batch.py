@@ -203,6 +203,8 @@ class Batch:
         elements, reason = plain_tensor(tensor)
         if elements is None:
             return Pending(unknown(reason))
+        if tensor.is_nested or elements.dim() != tensor.dim():
+            tensor = elements
         count = elements.numel()
         if count <= FULL:
             if elements.is_cpu:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 
-from inspector.torch_api.tensors import is_traced, is_transformed
+from inspector.torch_api.tensors import is_traced, is_transformed, without_batching
 
 ORDINARY = (torch.Tensor, torch.nn.Parameter)
 
@@ -60,25 +60,45 @@ def overlap(one: Memory, other: Memory) -> bool:
 
 
 def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
-    """An ordinary tensor with the elements of `tensor`, not recorded by autograd; or None and the reason."""
+    """An ordinary tensor with the elements of `tensor`, not recorded by autograd; or None and the reason.
+
+    Of a nested tensor it holds the values of all its parts, of a batched gradient the rows of the batch.
+    """
     if is_transformed(tensor):
         return None, "inside a torch.func transform"
     if is_traced(tensor):
         return None, f"a {type(tensor).__name__} has no elements"
     if tensor.is_nested:
-        return None, "nested tensor"
+        return _values_of_nested(tensor)
     if not is_ordinary(tensor):
         if hasattr(tensor, "to_local"):  # a DTensor: its statistics would be collectives, which can hang
             tensor = tensor.to_local()
         elif _is_wrapper(tensor):
-            return None, f"a {type(tensor).__name__} wraps its data"
+            wrapped = _wrapped(tensor)
+            if wrapped is None:
+                return None, f"a {type(tensor).__name__} wraps its data"
+            tensor = wrapped
     if tensor.is_meta:
         return None, "a meta tensor has no data"
     if tensor.is_quantized:
         return None, "quantized tensor"
-    if tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0:
+    try:
+        is_freed = tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == 0 and tensor.numel() > 0
+    except NotImplementedError:  # a batched gradient has no storage
+        rows = without_batching(tensor)
+        return (None, f"a {type(tensor).__name__} without a storage") if rows is None else (rows.detach(), "")
+    if is_freed:
         return None, "its storage is empty (sharded or freed)"
     return tensor.detach() if tensor.requires_grad and torch.is_grad_enabled() else tensor, ""
+
+
+def _values_of_nested(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
+    """The values of all parts of a nested tensor, as `values()` returns them; None if there are gaps."""
+    if tensor.layout is torch.strided:
+        has_gaps = not tensor.is_contiguous()
+    else:
+        has_gaps = getattr(tensor, "lengths", lambda: None)() is not None
+    return (None, "nested tensor with gaps") if has_gaps else (tensor.values().detach(), "")
 
 
 def is_ordinary(tensor: torch.Tensor) -> bool:
@@ -99,3 +119,15 @@ def _is_wrapper(tensor: torch.Tensor) -> bool:
         hasattr(tensor, "__tensor_flatten__")
         or (tensor.numel() > 0 and not tensor.is_meta and tensor.data_ptr() == 0)
     )
+
+
+def _wrapped(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The one ordinary tensor that a subclass wraps, of its shape and type; None for other wrappers."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None:
+        return None
+    names, _ = flatten()
+    inner = [getattr(tensor, name) for name in names]
+    if len(inner) != 1 or not is_ordinary(inner[0]):
+        return None
+    return inner[0] if (inner[0].shape, inner[0].dtype) == (tensor.shape, tensor.dtype) else None

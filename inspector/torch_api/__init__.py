@@ -17,7 +17,14 @@ from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATI
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
-from inspector.torch_api.tensors import FAKE_TENSORS, STORAGE_IDENTITY, TRANSFORMS, VERSIONS, VIEWS
+from inspector.torch_api.tensors import (
+    BATCHED_GRADIENTS,
+    FAKE_TENSORS,
+    STORAGE_IDENTITY,
+    TRANSFORMS,
+    VERSIONS,
+    VIEWS,
+)
 from inspector.torch_api.tracers import TRACE_MODES, TRACERS
 
 CAPABILITIES: tuple[Capability[Any], ...] = (
@@ -40,6 +47,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     HIDDEN_OPERATIONS,
     MODULE_DICTIONARIES,
     TRANSFORMS,
+    BATCHED_GRADIENTS,
     FAKE_TENSORS,
     TRACE_MODES,
     TRACERS,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
 
 from inspector.torch_api.capability import Capability
+from inspector.torch_api.patch import Patch
 
 
 class _Evaluation(NamedTuple):
@@ -84,11 +85,12 @@ class _Compiler(NamedTuple):
     backends: Callable[[], Any]
     callbacks: Callable[[], Any]
     entry_point: Callable[[], CodeType | None]
+    eval_frame: Callable[[], ModuleType | None]
 
 
 def _find_compiler() -> _Compiler:
     """Called before `torch._dynamo` is imported, which takes seconds, so missing parts only show in use."""
-    return _Compiler(_backends, _callbacks, _entry_point)
+    return _Compiler(_backends, _callbacks, _entry_point, _eval_frame)
 
 
 def _backends() -> Any:
@@ -105,6 +107,10 @@ def _entry_point() -> CodeType | None:
     module = sys.modules.get(_EVAL_FRAME)
     code: CodeType | None = None if module is None else module.OptimizeContext.__init__.__code__
     return code
+
+
+def _eval_frame() -> ModuleType | None:
+    return sys.modules.get(_EVAL_FRAME)
 
 
 _EVAL_FRAME = "torch._dynamo.eval_frame"
@@ -131,6 +137,27 @@ def starts_compilation(code: CodeType) -> bool:
 def was_compiled() -> bool:
     """Whether something was prepared for compilation; an import of `torch._dynamo` alone does not count."""
     return bool(_ask_compiler(lambda parts: any(backend is not None for backend in parts.backends().values())))
+
+
+def compiled_calls(function: Callable[[], None]) -> list[Patch] | None:
+    """Patches that call `function` before a compiled function runs, while Dynamo evaluates no frames, and before a
+    compiled module looks for global hooks; None if Dynamo is not imported yet or does not tell."""
+
+    def watched(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if not arguments or callable(arguments[0]):  # None: a compiled function ends
+                function()
+            return original(*arguments)
+
+        return call
+
+    places = (
+        (_ask_compiler(lambda parts: parts.eval_frame()), "_maybe_set_eval_frame"),
+        (torch.nn.modules.module, "_has_any_global_hook"),
+    )
+    if not all(hasattr(module, name) for module, name in places):
+        return None
+    return [Patch((module,), name, watched) for module, name in places]
 
 
 def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:

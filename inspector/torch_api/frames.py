@@ -23,7 +23,8 @@ TORCH = torch.__path__[0] + os.sep
 
 OPTIMIZERS = str(Path(torch.__file__).parent / "optim") + os.sep
 
-_DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py")
+_AUTOGRAD = f"autograd{os.sep}__init__.py"
+_DISPATCHING = ("functional.py", "_tensor.py", "overrides.py", "_torch_docs.py", "init.py", _AUTOGRAD)
 _GRAD_MODES = ("grad_mode.py", "_contextlib.py", "overrides.py")
 GRADCHECK_FILE: str = torch.autograd.gradcheck.__code__.co_filename
 
@@ -158,8 +159,22 @@ def apply_caller(frame: FrameType | None) -> FrameType | None:
 _FUNCTION_FILE = torch.autograd.Function.mark_dirty.__code__.co_filename
 
 
-def in_custom_function(frame: FrameType | None) -> bool:
-    """Whether the forward of a custom Function is running, in which torch turns gradients off."""
+def custom_forward(frame: FrameType | None) -> FrameType | None:
+    """The frame of a custom Function's forward that is running, in which torch turns gradients off."""
     while frame is not None and not is_forward(frame.f_code):
         frame = frame.f_back
-    return frame is not None
+    return frame
+
+
+def needs_gradient(forward: FrameType) -> bool:
+    """Whether an input of a custom Function requires a gradient; True if that is unknown.
+
+    forward: the frame of its forward, whose first argument is the context in the older of its two forms.
+    """
+    arguments = forward.f_code.co_varnames[: forward.f_code.co_argcount]
+    context = variables_of(forward).get(arguments[0]) if arguments else None
+    needs = getattr(context, "needs_input_grad", None) if isinstance(context, _CONTEXTS) else None
+    return needs is None or any(needs)
+
+
+_CONTEXTS = (torch.autograd.function.FunctionCtx,)

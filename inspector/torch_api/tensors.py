@@ -194,6 +194,38 @@ def is_transformed(tensor: torch.Tensor) -> bool:
         return False
 
 
+class _Batches(NamedTuple):
+    is_batched: Callable[[torch.Tensor], bool]
+    remove: Callable[[torch.Tensor, int, int, int], torch.Tensor]
+
+
+def _find_batches() -> _Batches:
+    found = _Batches(torch._C._functorch.is_legacy_batchedtensor, torch._remove_batch_dim)
+    found.is_batched(torch.empty(0, device="cpu"))
+    return found
+
+
+BATCHED_GRADIENTS = Capability(
+    "batched gradients", "gradients of a call with is_grads_batched=True are unknown", _find_batches
+)
+
+
+def without_batching(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The elements of a gradient that `is_grads_batched=True` computes for several rows at once, the rows first;
+    None for other tensors, for batches of batches, or if torch cannot tell."""
+    parts = BATCHED_GRADIENTS.parts
+    if parts is None:
+        return None
+    try:
+        if not parts.is_batched(tensor):
+            return None
+        rows = parts.remove(tensor, 1, 1, 0)
+        return None if parts.is_batched(rows) else rows
+    except Exception as error:
+        BATCHED_GRADIENTS.turn_off(error)
+        return None
+
+
 class _Fakes(NamedTuple):
     fake: type[Any]
     functional: type[Any]

@@ -7,7 +7,14 @@ import re
 from inspector.typography.number_format import MINUS
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_FUNCTIONS = {"sigmoid": "\N{GREEK SMALL LETTER SIGMA}", "Max": "max", "Min": "min", "loggamma": "lgamma"}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_FUNCTIONS = {
+    "sigmoid": "\N{GREEK SMALL LETTER SIGMA}",
+    "Max": "max",
+    "Min": "min",
+    "loggamma": "lgamma",
+    "ceiling": "ceil",
+}
 _POWER_OF_FUNCTION = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "log")
 """Functions whose square is written before the argument: `tanh²(x)`."""
 
@@ -63,6 +70,11 @@ def _call(name: str, inner: str) -> str:
         return f"√{inner}" if re.fullmatch(r"\w+", inner) else f"√({inner})"
     if name == "Abs":
         return f"|{inner}|"
+    if name == "Eq":
+        return f"1({' = '.join(inner.split(', ', 1))})"
+    if name == "besseli":
+        order, _, argument = inner.partition(", ")
+        return f"I{order.translate(_SUBSCRIPTS)}({argument})"
     if name == "Heaviside":
         return f"1({_condition(inner)})"
     return f"{_FUNCTIONS.get(name, name)}({inner})"

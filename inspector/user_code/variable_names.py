@@ -1,7 +1,8 @@
 """The user's names for tensors: variables, attributes, items, and parameters of modules.
 
-Names are looked up in the frames at the backward call, innermost first, then in the globals. No object is kept
-alive: the result maps the identity of a tensor to a text.
+Names are looked up in the frames at the backward call, innermost first, then in the globals, and last among the
+arguments of functions, since the caller's name says more. No object is kept alive: the result maps the identity of
+a tensor to a text.
 """
 
 from __future__ import annotations
@@ -202,6 +203,9 @@ def names_from(
     codes = {id(item.f_globals): item.f_code for item in frames if item.f_code.co_name == "<module>"}
     for item in ours + others:
         _add_frame(names, item, seen, codes if item in ours else None)
+    for item in ours + others:
+        if item.f_code.co_flags & inspect.CO_OPTIMIZED:
+            names.add_variables(_variables(item, arguments=True), item.f_code)
     names.add_parameters()
     names.add_items()
     return names
@@ -223,13 +227,22 @@ def _add_frame(names: Names, frame: FrameType, seen: set[int], codes: Mapping[in
     if frame.f_code.co_filename.startswith("<frozen"):
         return
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        names.add_variables(variables_of(frame), frame.f_code)
+        names.add_variables(_variables(frame, arguments=False), frame.f_code)
     elif id(frame.f_locals) not in seen:
         seen.add(id(frame.f_locals))
         names.add_variables(frame.f_locals, frame.f_code)
     if codes is not None and id(frame.f_globals) not in seen:
         seen.add(id(frame.f_globals))
         names.add_variables(frame.f_globals, codes.get(id(frame.f_globals)))
+
+
+def _variables(frame: FrameType, *, arguments: bool) -> dict[str, Any]:
+    """The arguments of a function's frame, or its other variables."""
+    code = frame.f_code
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    given = frozenset(code.co_varnames[:count])
+    return {name: value for name, value in variables_of(frame).items() if (name in given) == arguments}
 
 
 def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor, Keeper]]:

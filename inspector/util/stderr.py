@@ -22,9 +22,9 @@ class Discarded(io.TextIOBase):
         return len(text)
 
 
-def stderr() -> TextIO:
-    """The current `sys.stderr`, or a stream that discards its input if there is none."""
-    return sys.stderr if sys.stderr is not None else Discarded()  # type: ignore[return-value]
+def stderr(*, silent: bool = False) -> TextIO:
+    """The current `sys.stderr`; a stream that discards its input if there is none, or if it is to be silent."""
+    return sys.stderr if sys.stderr is not None and not silent else Discarded()  # type: ignore[return-value]
 
 
 def say(line: str, stream: TextIO | None = None) -> None:

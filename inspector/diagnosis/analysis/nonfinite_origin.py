@@ -38,10 +38,14 @@ def has_bad_input(call: BackwardView, node: str) -> bool:
 
 
 def saved_constants(call: BackwardView, node: str) -> Iterator[tuple[str, TensorRow]]:
-    """The saved tensors of a Node that do not require a gradient, by name."""
+    """The inputs of a Node that it saved and that do not require a gradient, by name."""
     for name, identifier in call.saved[node].items():
-        if not call.tensors[identifier]["requires_grad"]:
+        if not call.tensors[identifier]["requires_grad"] and not name.startswith(_SAVED_OUTPUTS):
             yield name, call.tensors[identifier]
+
+
+_SAVED_OUTPUTS = ("result", "save_", "reserve")
+"""How torch's names of saved outputs begin: `result1` of a CTC loss, `save_mean` of a norm."""
 
 
 def root_nodes(call: BackwardView) -> list[str]:

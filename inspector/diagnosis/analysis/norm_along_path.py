@@ -27,6 +27,10 @@ CANCELLED = 1e-3
 """Ratio of the norm of a sum of gradients to that of what was summed. Independent elements keep the norm; in
 float32 a sum that is zero by mathematics has a ratio near 1e-7."""
 
+SPIKE = 1e8
+"""Ratio of the norm at a layer to that at the root from which it is a spike: a division by next to nothing (the
+1e-12 of `F.normalize`) gives 1e10, the squared error of a million numbers that are off by a thousand 2e6."""
+
 
 @dataclass(frozen=True)
 class NormAtNode:
@@ -64,6 +68,7 @@ class NormAlongPath:
         self._order = topological_order(call)
         self.used_at = {user.node for user in self._users}
         """The Nodes that use a leaf: the layers."""
+        self._root = _norm_at_roots(call)
         for node in self._order:
             size = call.arrived(node)
             if size is not None and math.isfinite(size) and node not in call.leaf_of:
@@ -88,7 +93,7 @@ class NormAlongPath:
         for node in self._order:
             step = self.steps.get(node)
             if step is not None and step.highest:
-                is_low = step.size < least * step.highest
+                is_low = step.size < least * self._usual(step.highest)
                 low[node] = is_low and (step.size > 0 or low.get(step.predecessor or "", False))
         found: set[str] = set()
         parameters = {node for user in self._users for node in user.views}
@@ -96,7 +101,7 @@ class NormAlongPath:
             behind = [edge.target for edge in self.call.next_edges.get(node, ())]
             inner = [other for other in behind if other in low and other not in parameters]
             if low.get(node) and all(other in found for other in inner):
-                most = least * (self.steps[node].highest or 0.0)
+                most = least * self._usual(self.steps[node].highest or 0.0)
                 if not any(self._joins_more(other, most) for other in behind if other not in parameters):
                     found.add(node)
         return found
@@ -105,6 +110,17 @@ class NormAlongPath:
         """Whether a Node received at least this norm in total, if the norm per edge is unknown."""
         step = self.steps.get(node)
         return step is not None and step.highest is None and step.size >= most
+
+    def spikes(self) -> list[LayerEnd]:
+        """The layers at which the norm is a `SPIKE`, in walk order. The layers behind one need not be."""
+        return [layer for layer in self.layers if self._is_spike(layer.step.size)]
+
+    def _is_spike(self, size: float) -> bool:
+        return bool(self._root) and size > SPIKE * (self._root or 0.0)
+
+    def _usual(self, highest: float) -> float:
+        """The norm from which one that vanishes falls: what a spike adds on the way is lost again behind it."""
+        return self._root if self._root is not None and self._is_spike(highest) else highest
 
     def path_to_root(self, node: str) -> Iterator[NormAtNode]:
         """The steps of the path to a Node, from the Node to the root."""
@@ -135,6 +151,14 @@ class NormAlongPath:
     def _cancels(self, edge: GradientEdge, arrived: float) -> bool:
         left = value_norm(edge.gradient)
         return left is not None and left < CANCELLED * arrived and is_sum(self.call, edge)
+
+
+def _norm_at_roots(call: BackwardView) -> float | None:
+    """The largest norm of a gradient that backward started with; None if it is unknown."""
+    started = [call.tensors[root]["grad_fn"] for root in call.graph.roots]
+    sizes = [call.arrived(node) for node in started if node is not None]
+    known = [size for size in sizes if size is not None and math.isfinite(size)]
+    return max(known, default=None)
 
 
 @dataclass(frozen=True)

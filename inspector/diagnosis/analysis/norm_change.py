@@ -18,6 +18,10 @@ _NAMED = 5
 """Maximum number of Nodes named in a finding."""
 
 
+SUDDEN = 1e4
+"""Factor by which a single Node multiplies the norm, from which the growth is sudden and not that of layers."""
+
+
 @dataclass(frozen=True)
 class NormChange:
     """A path on which the norm changes.
@@ -58,18 +62,37 @@ def norm_changes(
         yield _change(depth, layers, sign)
 
 
+def spikes(evidence: Evidence, depth: NormAlongPath) -> Iterator[NormChange]:
+    """The growth from the root to the layers at which the norm is a spike, if one Node made most of it; those of
+    one such Node together."""
+    by_node: dict[str, list[LayerEnd]] = defaultdict(list)
+    for layer in depth.spikes():
+        if evidence.is_trained(depth.call.name(layer.leaf)):
+            way = list(depth.path_to_root(layer.step.node))
+            steps = [(_log(after.size) - _log(step.size), step.node) for after, step in pairwise(way)]
+            if steps and max(steps)[0] > _log(SUDDEN):
+                by_node[max(steps)[1]].append(layer)
+    for layers in by_node.values():
+        far = max(layers, key=lambda layer: layer.step.size)
+        yield _along(depth, list(depth.path_to_root(far.step.node)), layers, 1)
+
+
 def _way(depth: NormAlongPath, layer: LayerEnd) -> list[NormAtNode]:
     """The steps from a layer up to the first layer of its path."""
     return [step for step in depth.path_to_root(layer.step.node) if step.highest is not None]
 
 
 def _change(depth: NormAlongPath, layers: list[LayerEnd], sign: int) -> NormChange:
-    call = depth.call
     far = max(layers, key=lambda layer: sign * _log(layer.step.size))
     way = _way(depth, far)
     at_layer = [k for k, step in enumerate(way) if step.node in depth.used_at]
     end = max(at_layer, key=lambda k: -sign * _log(way[k].size))  # the largest norm if it falls
-    way = way[: end + 1]
+    return _along(depth, way[: end + 1], layers, sign)
+
+
+def _along(depth: NormAlongPath, way: list[NormAtNode], layers: list[LayerEnd], sign: int) -> NormChange:
+    """The change on a way. layers: those whose leaves are affected."""
+    call = depth.call
     by_node = {step.node: _log(step.size) - _log(after.size) for after, step in pairwise(way)}
     lost = {node: -sign * share for node, share in by_node.items()}
     by_line: dict[str, float] = defaultdict(float)

@@ -23,10 +23,11 @@ class UnreachedParameter:
 
 def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
     """The parameters, of optimizers that stepped or else of modules that ran, that are in no recorded graph."""
-    used = {leaf["model"] for leaf in evidence.leaves if leaf["model"] and (leaf["ran"] or leaf["calls"])}
-    reached_by = {number for leaf in evidence.leaves if leaf["calls"] for number in leaf["optimizers"]}
+    reached = [leaf for leaf in evidence.leaves if evidence.calls_of(leaf)]
+    used = {leaf["model"] for leaf in evidence.leaves if leaf["model"] and (leaf["ran"] or leaf in reached)}
+    reached_by = {number for leaf in reached for number in leaf["optimizers"]}
     for leaf in evidence.leaves:
-        if leaf["calls"] or not leaf["requires_grad"]:
+        if evidence.calls_of(leaf) or not leaf["requires_grad"]:
             continue
         numbers = evidence.stepped.intersection(leaf["optimizers"])
         if numbers:

@@ -3,6 +3,7 @@
 from inspector.diagnosis.rule import Rule
 from inspector.diagnosis.rules import (
     accidental_broadcast,
+    attribute_without_effect,
     blocked_gradient,
     clip_order,
     collapsed_scale,
@@ -30,8 +31,10 @@ from inspector.diagnosis.rules import (
     replaced_parameter,
     rewrapped_loss,
     saturated_activation,
+    selection_by_index,
     silent_overwrite,
     stale_gradient,
+    statement_without_effect,
     step_without_gradient,
     unmoved_parameter,
     unreachable_parameter,
@@ -45,10 +48,13 @@ from inspector.diagnosis.rules import (
 )
 
 _MODULES = (
+    statement_without_effect,
+    attribute_without_effect,
     no_graph,
     rewrapped_loss,
     rebound_leaf,
     detached,
+    selection_by_index,
     unreachable_parameter,
     blocked_gradient,
     non_leaf_tensor,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.norm_along_path import NormAlongPath
-from inspector.diagnosis.analysis.norm_change import norm_changes
+from inspector.diagnosis.analysis.norm_change import norm_changes, spikes
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -32,14 +32,14 @@ have 5e4."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Every chain of layers whose end receives a far larger gradient than its middle, at the line with most
-    growth."""
+    """Every chain of layers whose end receives a far larger gradient than its middle; if there is none, every
+    layer that receives a far larger one than the root. At the line with most growth."""
     for call in evidence.calls_with_all_gradients:
         depth = NormAlongPath(call)
         risen = {
             node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
         }
-        for change in norm_changes(evidence, depth, risen, sign=1):
+        for change in list(norm_changes(evidence, depth, risen, sign=1)) or spikes(evidence, depth):
             yield RULE.found(
                 f"the gradient grows from a norm of {format_number(change.first)} to "
                 f"{format_number(change.last)} over "

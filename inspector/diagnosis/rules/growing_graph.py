@@ -20,21 +20,23 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
+from inspector.diagnosis.analysis.earlier_graphs import (
+    earlier_call,
+    leaf_values,
+    made_once,
+    of_its_line,
+    was_updated,
+)
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.graph.values import Value
 from inspector.report import Finding
-from inspector.report.row_types import Alive, Contained
+from inspector.report.row_types import Contained
 
 FEWEST_ALIVE = 2
 """Minimum number of earlier graphs of the same line that are alive: a single one is normal if a variable (`loss`,
 `output`) is only overwritten in the next iteration."""
-
-
-_Row = TypeVar("_Row", Contained, Alive)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -49,11 +51,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
-    """The graph contains that of an earlier call, with its root or with an update of parameters between them."""
+    """The graph contains that of an earlier call, on which a later forward went on."""
     rows = [
         row
-        for row in _of_its_line(evidence, call, call.row.setting.contains)
-        if row["root"] or _updated(evidence, _call(evidence, row), call)
+        for row in of_its_line(evidence, call, call.row.setting.contains)
+        if _carries_over(evidence, call, row) and not made_once(call, row)
     ]
     if not rows:
         return None
@@ -72,6 +74,11 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
     )
 
 
+def _carries_over(evidence: Evidence, call: BackwardView, row: Contained) -> bool:
+    """Whether a later forward went on from the graph of an earlier call, which is then part of every later one."""
+    return row["root"] or row.get("later", False) or was_updated(evidence, earlier_call(evidence, row), call)
+
+
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
     """Earlier graphs of the same line that are alive outside of this one.
 
@@ -80,10 +87,10 @@ def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
     contained = {row["backward_call"] for row in call.row.setting.contains if row["root"]}
     rows = [
         row
-        for row in _of_its_line(evidence, call, call.row.setting.alive)
+        for row in of_its_line(evidence, call, call.row.setting.alive)
         if row["backward_call"] not in contained
         and row["holder"] is not None
-        and _leaf_values(_call(evidence, row)).keys() == _leaf_values(call).keys()
+        and leaf_values(earlier_call(evidence, row)).keys() == leaf_values(call).keys()
     ]
     if len(rows) < FEWEST_ALIVE:
         return None
@@ -96,30 +103,6 @@ def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:
         parameters=holders,
         evidence={"alive": len(rows)},
     )
-
-
-def _of_its_line(evidence: Evidence, call: BackwardView, rows: list[_Row]) -> list[_Row]:
-    """The rows about calls for all leaves from the same line: earlier iterations of a loop."""
-    here = [other.index for other in evidence.calls_from_the_line_of(call)]
-    return [row for row in rows if row["backward_call"] in here]
-
-
-def _call(evidence: Evidence, row: Contained | Alive) -> BackwardView:
-    """The earlier call of a row of `_of_its_line`."""
-    return next(call for call in evidence.calls if call.index == row["backward_call"])
-
-
-def _updated(evidence: Evidence, earlier: BackwardView, later: BackwardView) -> bool:
-    """Whether parameters were updated between two calls, so that they belong to different steps."""
-    if any(earlier.index <= step["after_call"] < later.index for step in evidence.steps):
-        return True
-    before, after = _leaf_values(earlier), _leaf_values(later)
-    return any(before[name] != after[name] for name in before.keys() & after.keys())
-
-
-def _leaf_values(call: BackwardView) -> dict[str, Value]:
-    """The data of the leaves of a call, by name."""
-    return {call.name(leaf): call.tensors[leaf]["before"]["data"] for leaf in call.leaf_of.values()}
 
 
 def _carried(call: BackwardView, node: str) -> list[str]:

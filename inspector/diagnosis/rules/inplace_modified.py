@@ -31,6 +31,11 @@ from inspector.report import Finding
 
 _RAISED = "has been modified by an inplace operation"
 _ADVICE = "compute a new tensor (`h = h + 1`, not `h += 1`), or write to a clone"
+_OF_EMBEDDING = (
+    "call it before the weight is used elsewhere, or use weight.clone() there: max_norm rescales rows in place"
+)
+_ADVICES = {"embedding": _OF_EMBEDDING, "embedding_bag": _OF_EMBEDDING}
+"""By the operation that wrote."""
 _STEP_ADVICE = "call backward before the optimizer steps, or run the forward again after the step"
 
 
@@ -51,7 +56,7 @@ def _found(evidence: Evidence, call: BackwardView, node: str) -> Finding:
         write = None  # the optimizer made this write
     source, advice = call.location(node), _ADVICE
     if write is not None:
-        source = write["source"] or source
+        source, advice = write["source"] or source, _ADVICES.get(write["operation"], _ADVICE)
         who = f"{write['code'] or write['operation']}{at_line(write['source'])} overwrote it before backward"
     elif step is not None:
         source, advice = step["source"], _STEP_ADVICE

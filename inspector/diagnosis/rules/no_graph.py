@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.diagnosis.backward_view import BackwardView
-from inspector.diagnosis.cut_text import by_place, described, location
+from inspector.diagnosis.cut_text import advice, by_place, described, location
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -50,7 +50,7 @@ def _at_fault(call: BackwardView) -> list[CutRow]:
 def _cut_off(call: BackwardView, cuts: list[CutRow]) -> Finding:
     return RULE.found(
         f"the root has no grad_fn: {described(cuts[0])}",
-        "use only differentiable operations between the parameters and the loss",
+        advice(cuts[0]),
         at=Place(location(cuts[0]), call.index),
         parameters=[name for cut in cuts for name in cut["leaves"] or ()],
         evidence={"kind": cuts[0]["kind"]},
@@ -64,8 +64,13 @@ def _nothing_needs_one(evidence: Evidence, call: BackwardView) -> Finding:
         if event["event"] == "without_graph" and event["after_call"] == call.index - 1
         for name in event["parameters"]
     ]
+    mode = call.row.setting.recording
+    if mode == "full":
+        why = "no operation was seen that cut it off from a tensor that requires a gradient"
+    else:
+        why = f"why is not known, since its forward was not recorded in full (--record {mode})"
     return RULE.found(
-        "the root has no grad_fn: it was computed from tensors that do not require a gradient",
+        f"the root has no grad_fn: {why}",
         f"create {', '.join(asked) or 'the tensors to train'} with requires_grad=True",
         at=Place(call.row.location, call.index),
         parameters=asked,

@@ -52,6 +52,8 @@ _ADVICE = {
     "rsqrt": "keep its argument above 0: add a small number to it",
     "exp": "keep its argument below 88 (the largest float32 is exp(88.7)): clamp it, or use logsumexp",
     "softmax": "leave at least one entry unmasked in every row, or replace the NaN of fully masked rows",
+    "ctc_loss": "make the inputs longer than their targets (equal labels in a row need a blank between them), or "
+    "pass zero_infinity=True",
     "std": "pass more than one element: the standard deviation of a single element is NaN",
     "var": "pass more than one element: the variance of a single element is NaN",
 }

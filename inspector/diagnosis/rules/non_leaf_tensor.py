@@ -20,8 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.diagnosis.analysis.earlier_graphs import earlier_call, made_once, of_its_line, was_updated
+from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
+from inspector.diagnosis.wording import at_line
 from inspector.graph.places import exact_place
 from inspector.graph.values import is_unknown
 from inspector.report import Finding
@@ -35,6 +38,32 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for places in _read(evidence).values():
         names = [name for name, _ in places]
         yield _finding(names, "read for its grad", places[0][1])
+    yield from _computed_once(evidence)
+
+
+def _computed_once(evidence: Evidence) -> Iterator[Finding]:
+    """A tensor that was computed from a leaf before the loop, and that every step uses although steps update
+    parameters: `nn.Parameter(…).to(dtype)` as an attribute of a module."""
+    for call in evidence.calls_with_all_gradients:
+        for row in of_its_line(evidence, call, call.row.setting.contains):
+            nodes = made_once(call, row)
+            if nodes and call.graph.error is None and was_updated(evidence, earlier_call(evidence, row), call):
+                yield _of_nodes(call, nodes)
+                return
+
+
+def _of_nodes(call: BackwardView, nodes: list[str]) -> Finding:
+    source = call.location(nodes[0])
+    names = [call.tensors[tensor]["name"] for node in nodes for tensor in call.outputs.get(node, ())]
+    name = next((name for name in names if name), None)
+    leaves = call.leaves_affected_by(nodes)
+    return RULE.found(
+        f"{name or 'a tensor'} was computed once{at_line(source)}, and every step uses that result: an update of "
+        f"the leaf that it was computed from does not reach it",
+        "compute it in every step, or make the parameter last: nn.Parameter(value.to(dtype))",
+        at=Place(source, call.index, tuple(nodes)),
+        parameters=[name] if name else leaves,
+    )
 
 
 def _read(evidence: Evidence) -> dict[Any, list[tuple[str, Place]]]:

@@ -9,7 +9,7 @@ const OPERATIONS = {
   exp: Math.exp, log: Math.log, sqrt: Math.sqrt, sin: Math.sin, cos: Math.cos, tan: Math.tan, asin: Math.asin, acos: Math.acos, atan: Math.atan, atan2: Math.atan2,
   sinh: Math.sinh, cosh: Math.cosh, tanh: Math.tanh, asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh,
   sigmoid: (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), relu: (x) => Math.max(x, 0),
-  Abs: Math.abs, sign: Math.sign, Heaviside: (x) => (x > 0 ? 1 : 0), Max: Math.max, Min: Math.min,
+  Abs: Math.abs, sign: Math.sign, Heaviside: (x) => (x > 0 ? 1 : 0), Max: Math.max, Min: Math.min, floor: Math.floor, ceiling: Math.ceil,
 };
 
 /** @param {any} tree @param {{[name: string]: number}} names @returns {number} */

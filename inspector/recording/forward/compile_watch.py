@@ -14,6 +14,7 @@ import torch
 
 from inspector.torch_api.compilation import (
     FRAME_EVALUATION,
+    compiled_calls,
     on_compilation_end,
     skip_in_dynamo,
     was_compiled,
@@ -27,6 +28,8 @@ REASON = "torch.compile is in use"
 class CompileWatch:
     """Wraps `torch.compile`, which `nn.Module.compile` also calls, and is notified when a compilation ends.
 
+    What was compiled or prepared before `start` matters only when it is called.
+
     on_start: called before the first compilation, and again by each `check`.
     on_end: called after each compilation (seconds of Python), before the compiled frame runs.
     """
@@ -36,20 +39,32 @@ class CompileWatch:
         self._on_end: Callable[[], None] | None = on_end
         self._patch = Patch((torch,), "compile", self._wrapped)
         self._unregister: Callable[[], None] | None = None
+        self._calls: list[Patch] | None = None
 
     def start(self) -> None:
         """Install the wrapper."""
         skip_in_dynamo(CompileWatch._end)
         self._patch.install()
         if was_compiled():
-            self.check()
+            self._calls = compiled_calls(self.check)
+            if self._calls is None:
+                self.check()
+            for patch in self._calls or ():
+                patch.install()
 
     def stop(self) -> None:
         """Restore the original. If other code has wrapped the wrapper, it stays and only passes calls on."""
         self._on_start = self._on_end = None
         self._patch.uninstall()
+        for patch in self._calls or ():
+            patch.uninstall()
         if self._unregister is not None:
             self._unregister()
+
+    def check_prepared(self) -> None:
+        """Check whether something was prepared for compilation, unless each call of it is seen anyway."""
+        if self._calls is None and was_compiled():
+            self.check()
 
     def check(self) -> None:
         """Something was, or is about to be, prepared for compilation."""

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.recording.forward.sequence_ranges import sequence_number
-from inspector.recording.training.leaf_registry import LeafRegistry
+from inspector.recording.training.leaf_registry import LeafRegistry, is_leaf
 from inspector.tensor_stats import Memory
 from inspector.torch_api.tensor_references import TensorReference, reference_to
-from inspector.torch_api.tensors import is_changed_view
+from inspector.torch_api.tensors import base_of, is_changed_view
 from inspector.user_code.source_expressions import Place, SourceExpressions, place_key
 
 Key: TypeAlias = tuple[int, int]
@@ -44,22 +44,25 @@ CUTS_TO_TENSORS = {
     "tensor": "tensor",
     "as_tensor": "tensor",
     "new_tensor": "tensor",
+    "grad": "grad",
 }
-"""Operations meant to detach a tensor, with the kind of their cut."""
+"""Operations meant to detach a tensor, with the kind of their cut. grad: `torch.autograd.grad`."""
 
-_WITHOUT_DATA = ("_like", "size", "requires_grad_", "grad", "backward", "__deepcopy__", "__reduce_ex__")
+_WITHOUT_DATA = ("_like", "size", "requires_grad_", "backward", "__deepcopy__", "__reduce_ex__")
+_NEW = ("new", "empty_strided", "result_type")
 
 
-def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
+def cut_kind(operation: str, result: torch.Tensor | None, *, in_c: bool) -> str | None:
     """The kind of cut made by an operation whose input requires a gradient and whose result does not.
 
-    result: its first tensor, or None. Returns None if it is not a cut (its result contains no data of the input).
+    result: its first tensor, or None. in_c: whether it is a function in C: one in Python calls those that cut.
+    Returns None if it is not a cut (its result contains no data of the input).
     """
     if result is None:
         return CUTS_TO_NUMBERS.get(operation)
     if operation in CUTS_TO_TENSORS:
         return CUTS_TO_TENSORS[operation]
-    if operation.endswith(_WITHOUT_DATA) or operation.startswith("new_"):
+    if operation.endswith(_WITHOUT_DATA) or operation.startswith("new_") or operation in _NEW:
         return None
     if torch.is_inference_mode_enabled():
         return "inference_mode"
@@ -67,7 +70,9 @@ def cut_kind(operation: str, result: torch.Tensor | None) -> str | None:
         return "no_grad"
     if result.dtype is torch.bool:
         return "comparison"
-    return None if result.is_floating_point() or result.is_complex() else "integer"
+    if not result.is_floating_point() and not result.is_complex():
+        return "integer"
+    return "no_derivative" if in_c else None
 
 
 @dataclass(slots=True)
@@ -236,6 +241,15 @@ class CutsAndWrites:
             self._ancestry[id(tensor)] = (reference_to(tensor), cuts)
 
 
+def viewed_without_graph(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, or the one that it is a view of, if the view was made with gradients turned off: such a view
+    requires a gradient as its base does, but has no grad_fn."""
+    if not tensor.requires_grad or not is_leaf(tensor):
+        return tensor
+    base = base_of(tensor)
+    return tensor if base is None else base
+
+
 _MOST_NODES = 2_000
 """Maximum Nodes walked from a cut tensor: enough for an encoder of a hundred layers; takes a millisecond."""
 
@@ -247,7 +261,8 @@ def leaves_under(tensors: list[torch.Tensor], leaves: LeafRegistry) -> list[int]
     """
     found: dict[int, None] = {}
     waiting: list[Any] = []
-    for tensor in tensors:
+    for given in tensors:
+        tensor = viewed_without_graph(given)
         if tensor.requires_grad and tensor.grad_fn is None:
             found[leaves.add(tensor)] = None
         elif tensor.requires_grad and not is_changed_view(tensor):

@@ -8,24 +8,20 @@ actually run.
 from __future__ import annotations
 
 import sys
-from types import BuiltinFunctionType, MethodDescriptorType
+from types import FrameType
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
 from inspector.recording.forward.inner_operations import NO_WATCH, InnerOperations
 from inspector.recording.forward.line_tracer import LineTracer
+from inspector.recording.forward.operation_arguments import IN_C
 from inspector.recording.forward.operation_recorder import OperationRecorder
 from inspector.recording.forward.outputs import Outputs
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.torch_api.frames import function_caller
 from inspector.torch_api.modes import FastPaths, modes_on_stack, push_at_bottom, remove_mode, remove_mode_after
 from inspector.util.stand_in_frames import LEVELS, call_as, hide_call
-
-_WITHOUT_LINES = (BuiltinFunctionType, MethodDescriptorType)
-"""Functions in C: what they create belongs to their operation, so no line needs tracing inside. The same goes for
-Python functions of torch whose operations are recorded one by one. A function in C that warns names the frame that
-calls it."""
 
 
 class OperationMode(TorchFunctionMode):
@@ -80,19 +76,18 @@ class OperationMode(TorchFunctionMode):
         tracer = sys.gettrace()
         if was_traced := tracer in self._lines.tracers:  # else every function called here costs an event
             sys.settrace(None)
-        options = options or {}
-        operation, user = None, None
+        operation, user, options = None, None, options or {}
         is_inside, number = self._inner.is_inside, sequence_number()
         if self._recording and not is_inside:
             operation, user = self._operations.before(function, arguments, options)
         watch = self._inner.watch(function, arguments, options) if is_inside or operation is not None else NO_WATCH
-        is_torchs = watch is not NO_WATCH or type(function) in _WITHOUT_LINES
+        is_torchs = watch is not NO_WATCH or type(function) in IN_C
         stays_off = was_traced and is_torchs and (user is None or user.f_trace is not None)
         if not stays_off:
             self._lines.unpause(was_traced, user)
         self._handling += 1
         caller = function_caller(sys._getframe(1))
-        levels = 1 if type(function) in _WITHOUT_LINES else LEVELS
+        levels = 1 if type(function) in IN_C else LEVELS
         try:
             with watch:
                 result = call_as(caller, function, arguments, options, levels)
@@ -102,9 +97,7 @@ class OperationMode(TorchFunctionMode):
                 sys.settrace(tracer)
             raise
         finally:
-            self._handling -= 1
-            if not self._recording:
-                remove_mode_after(self, sys._getframe(1))
+            self._leave(sys._getframe(1))
         if not stays_off:
             tracer = sys.gettrace()
             if was_traced := tracer in self._lines.tracers:
@@ -117,3 +110,9 @@ class OperationMode(TorchFunctionMode):
         if was_traced and self._lines.state.running:
             sys.settrace(tracer)
         return result
+
+    def _leave(self, caller: FrameType) -> None:
+        """An operation has ended: leave the stack if the mode was stopped meanwhile. caller: of the mode."""
+        self._handling -= 1
+        if not self._recording:
+            remove_mode_after(self, caller)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import BuiltinFunctionType, MethodDescriptorType
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from inspector.recording.forward.cuts_and_writes import Key
 from inspector.recording.forward.outputs import Outputs
 from inspector.torch_api.tensors import version_counter
 from inspector.user_code.module_tree import PLAIN
+
+IN_C = (BuiltinFunctionType, MethodDescriptorType)
+"""Types of functions in C: what one creates belongs to its operation, so no line needs tracing inside, as in
+Python functions of torch whose operations are recorded one by one. One that warns names the frame that calls
+it."""
 
 _version = version_counter()
 
@@ -96,6 +102,8 @@ def targets_of(
     """The tensors that an operation may write: its first argument, `out=`, and the list of a `_foreach_…_`."""
     first: Any = arguments[0] if arguments else None
     in_place = _is_in_place(name) or options.get("inplace") is True
+    if name in _WRITE_WEIGHT:
+        first = options.get("weight", arguments[1] if len(arguments) > 1 else None)
     if not in_place and "out" not in options:  # the usual case; a change of the version still shows a write
         is_read = isinstance(first, torch.Tensor) and not first.is_inference()
         return [WriteTarget(first, _version(first), None)] if is_read else []
@@ -108,6 +116,10 @@ def targets_of(
         for tensor in candidates
         if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
     ]
+
+
+_WRITE_WEIGHT = ("embedding", "embedding_bag")
+"""Operations that with `max_norm` scale rows of their second argument in place."""
 
 
 @functools.lru_cache(maxsize=4096)

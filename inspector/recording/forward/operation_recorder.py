@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -19,10 +19,12 @@ from inspector.recording.forward.cuts_and_writes import (
     Where,
     Write,
     cut_kind,
+    viewed_without_graph,
 )
 from inspector.recording.forward.forward_record import ForwardRecord
 from inspector.recording.forward.operation_arguments import (
     BROADCASTING,
+    IN_C,
     NO_OPERATIONS,
     SET_DATA,
     UNCOUNTED,
@@ -42,10 +44,12 @@ from inspector.torch_api.engine import in_backward
 from inspector.torch_api.frames import (
     OPTIMIZERS,
     TORCH,
+    apply_caller,
+    custom_forward,
     decorated_function,
     imports_within,
     in_constructor,
-    in_custom_function,
+    needs_gradient,
     operation_caller,
 )
 from inspector.torch_api.modes import hidden, unobserved
@@ -65,7 +69,7 @@ class CurrentOperation:
     """A running operation. It does not outlive the operation, so it may hold tensors (but no frame).
 
     direct: whether user code called it itself. in_torch: whether torch's library in Python did.
-    number: the sequence number before it.
+    in_c: whether it is a function in C. number: the sequence number before it.
     """
 
     name: str
@@ -73,6 +77,7 @@ class CurrentOperation:
     direct: bool
     in_torch: bool
     in_optimizer: bool
+    in_c: bool
     targets: list[WriteTarget]
     number: int
 
@@ -112,7 +117,7 @@ class OperationRecorder:
                 self._note_read(arguments[0], sys._getframe(2))
             if name in UNCOUNTED:
                 self._outputs.memory_is_shared()
-            if name is None or name in NO_OPERATIONS:
+            if name is None or (name in NO_OPERATIONS and function is not torch.autograd.grad):
                 return None, None
             calling = operation_caller(sys._getframe(2))
             user = self._users.innermost(calling)
@@ -124,6 +129,7 @@ class OperationRecorder:
                     user is calling,
                     calling is not None and calling.f_code.co_filename.startswith(TORCH),
                     calling is not None and OPTIMIZERS in calling.f_code.co_filename,
+                    type(function) in IN_C,
                     targets_of(name, arguments, options, self._outputs),
                     sequence_number(),
                 )
@@ -142,6 +148,9 @@ class OperationRecorder:
                 results = tensors_among(result if isinstance(result, (tuple, list)) else (result,))
                 if operation.name == "requires_grad_":
                     results = inputs[:1]  # also for an assignment, which has no result
+                if operation.name == "grad":
+                    self._find_cut(operation, inputs, results)
+                    return  # what it created belongs to the backward call
                 if sequence_number() != operation.number:
                     constants = partial(self._outputs.constants.of, arguments=arguments, options=options)
                     self._record_outputs(operation, inputs, results, constants)
@@ -233,23 +242,32 @@ class OperationRecorder:
     def _find_cut(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]
     ) -> None:
-        if operation.name not in CUTS_TO_TENSORS or not _is_copied(operation, inputs, results):
-            for tensor in results:
-                if tensor.requires_grad:
-                    return
+        is_copied = operation.name in CUTS_TO_TENSORS and _is_copied(operation, inputs, results)
+        if not is_copied and any(tensor.requires_grad for tensor in results):
+            results = [tensor for tensor in results if tensor.dtype is torch.int64]  # the indices of topk
+            if not results or not operation.in_c:
+                return
         sources = [tensor for tensor in inputs if tensor.requires_grad]
         key = None
         if operation.name == "detach_" and operation.targets and operation.targets[0].key is not None:
             sources, key = [operation.targets[0].tensor], operation.targets[0].key
         if not sources:
             return
-        kind = cut_kind(operation.name, results[0] if results else None)
-        if kind is None or (kind in ("no_grad", "inference_mode") and in_custom_function(sys._getframe(1))):
+        kind = cut_kind(operation.name, results[0] if results else None, in_c=operation.in_c)
+        forward = custom_forward(sys._getframe(1)) if kind in ("no_grad", "inference_mode") else None
+        if kind is None or (forward is not None and needs_gradient(forward)):
             return
+        if forward is not None:
+            kind, operation = "frozen_inputs", self._applying(operation, forward)
         if operation.in_torch and (operation.name in CUTS_TO_TENSORS or operation.name in CUTS_TO_NUMBERS):
             return  # torch detaches on purpose: to copy a parameter, in `torch.autograd.functional`, in DDP
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
         self._cuts_and_writes.add_cut(kind, where, [*sources, *inputs], results)
+
+    def _applying(self, operation: CurrentOperation, forward: FrameType) -> CurrentOperation:
+        """An operation inside a custom Function, at the user's line that applied it. forward: its frame."""
+        user = self._users.innermost(apply_caller(forward.f_back))
+        return replace(operation, name="apply", place=self._users.place(user, user), direct=user is not None)
 
     def _note_read(self, tensor: torch.Tensor, frame: FrameType | None) -> None:
         """Record that user code reads the grad of a non-leaf tensor that does not retain it."""
@@ -279,7 +297,7 @@ class OperationRecorder:
             return
         where = self._where(operation, tensor, target.key)
         # The Node of a custom Function is created before its forward, which may write a tensor and then save it
-        number = 0 if in_custom_function(sys._getframe(1)) else operation.number
+        number = 0 if custom_forward(sys._getframe(1)) is not None else operation.number
         part = tensor
         if target.part is not None and has_memory(tensor):
             with unobserved():
@@ -287,6 +305,7 @@ class OperationRecorder:
         self._cuts_and_writes.add_write(Write(where, memory_of(part), number, target.version, _version(tensor)))
 
     def _where(self, operation: CurrentOperation, tensor: torch.Tensor, key: Key | None) -> Where:
+        tensor = viewed_without_graph(tensor)
         leaf = self._cuts_and_writes.leaves.add(tensor) if tensor.requires_grad and is_leaf(tensor) else None
         return Where(operation.name, operation.place, operation.direct, key, leaf)
 

@@ -18,7 +18,7 @@ from inspector.recording.forward.mode_hooks import Mode, ModeHooks
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.forward.thread_nodes import ThreadNodes
 from inspector.recording.forward.tracer_watch import TracerWatch
-from inspector.torch_api.compilation import starts_compilation, was_compiled
+from inspector.torch_api.compilation import starts_compilation
 from inspector.tracing.walk import AutogradNode, Walk
 
 _FAILED = "the forward recorder stopped, internal error: "
@@ -137,8 +137,8 @@ class ForwardRecorder:
             self._compile_watch.check()
 
     def _check_compiled(self) -> None:
-        if self._compile_watch is not None and was_compiled():
-            self._compile_watch.check()
+        if self._compile_watch is not None:
+            self._compile_watch.check_prepared()
 
     def _on_compilation_start(self) -> None:
         """Before a compilation: remove everything that Dynamo would see; line tracing stays."""

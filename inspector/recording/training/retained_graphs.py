@@ -53,12 +53,14 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A call that has ended. last: the highest sequence number of its Nodes."""
+    """A call that has ended. last: the highest sequence number of its Nodes. began: that of the next Node when it
+    began."""
 
     index: int
     thread: int
     structure: Structure
     last: int
+    began: int
 
     @property
     def nodes(self) -> frozenset[tuple[int, str]]:
@@ -81,6 +83,7 @@ class RetainedGraphs:
         self._source = source
         self._known: deque[_Known] = deque(maxlen=MOST_CALLS)
         self._marks: deque[weakref.ref[_Mark]] = deque(maxlen=MOST_CALLS)
+        self._began: dict[int, int] = {}  # of the calls that have begun and not ended
 
     def begins(self, index: int, walk: Walk, names: Names) -> list[Alive]:
         """A call starts: rows for the earlier graphs that are alive, each with its holder if that is found.
@@ -90,6 +93,7 @@ class RetainedGraphs:
         """
         if not SEQUENCE_NUMBERS.is_available or not walk.roots:  # they identify Nodes
             return []
+        self._began[index] = _next_number()
         root = walk.structure.sequence_nrs[walk.roots[0][0]]
         marks = [mark for reference in self._marks if (mark := reference()) is not None]
         alive = {mark.index for mark in marks if mark.number <= root}
@@ -103,11 +107,12 @@ class RetainedGraphs:
 
     def ends(self, index: int, record: TracedGraph) -> list[Contained]:
         """A call has ended: rows for the earlier calls whose Nodes its graph contains."""
+        began = self._began.pop(index, 0)
         if len(record.nodes) > FULL_NODES or not record.roots or not SEQUENCE_NUMBERS.is_available:
             return []
         structure = record.structure
         numbers = [number for number in structure.sequence_nrs if number != ACCUMULATE_GRAD_NUMBER]
-        call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1))
+        call = _Known(index, threading.get_ident(), structure, max(numbers, default=-1), began)
         first = min(numbers, default=0)
         rows: list[Contained] = []
         for known in self._known:
@@ -121,6 +126,8 @@ class RetainedGraphs:
                         "nodes": len(common),
                         "root": known.root in common,
                         "through": _into(common, record),
+                        "shared": _first(common, record),
+                        "later": call.last >= known.began,
                     }
                 )
         self._known.append(call)
@@ -165,6 +172,13 @@ def _into(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
     ]
     ids = Ids(record)
     return [ids.function(position) for position in dict.fromkeys(sources)][:MOST_SHOWN]
+
+
+def _first(nodes: frozenset[tuple[int, str]], record: TracedGraph) -> list[str]:
+    """The ids of the first Nodes of this set."""
+    ids = Ids(record)
+    positions = [position for position, key in enumerate(_keys(record.structure)) if key in nodes]
+    return [ids.function(position) for position in positions[:MOST_SHOWN]]
 
 
 def _grad_fn(tensor: torch.Tensor) -> AutogradNode | None:

@@ -1,5 +1,5 @@
-# expect: stale-gradient
-# line: 27 or 30 or 31
+# expect: statement-without-effect
+# line: 27
 # harmed: *
 
 import torch

@@ -1,0 +1,15 @@
+"""A ConvNeXt of timm."""
+
+import timm
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+model = timm.create_model("convnext_atto", num_classes=10, drop_path_rate=0.1)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for step in range(2):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(torch.randn(2, 3, 64, 64)), torch.tensor([1, 2]))
+    loss.backward()
+    optimizer.step()
+    print(f"{step} {loss.item():.4f}")

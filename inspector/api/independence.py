@@ -1,0 +1,194 @@
+"""`inspector.assert_independent` and `inspector.assert_causal`: which part of the input an output depends on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inspector.api.diagnose import GradientError
+from inspector.graph.node_names import op_of
+from inspector.recording.engine_hook import unrecorded_calls
+from inspector.recording.session import recorded_nodes
+from inspector.report import Finding
+from inspector.torch_api.modes import hidden
+from inspector.tracing.roots import gradient_edge
+from inspector.tracing.walk import AutogradNode, name_of, walk
+from inspector.typography import pluralize
+
+MOST = 8
+"""Maximum number of positions of the output that are tried: the first, the last, and some between them."""
+
+_SHOWN = 3
+
+
+def assert_independent(output: torch.Tensor, input: torch.Tensor, dim: int = 0) -> None:
+    """Raise GradientError (rule `samples-mix`) unless each sample of `output` depends on its own sample of `input`
+    alone.
+
+    dim: the dimension of the samples, in both. The gradient of the output of up to 8 samples with respect to the
+    whole input is computed, with random weights; the graph and all grads stay as they are. The Node where the
+    mixing begins is named, with its module and line if `inspector.record` is open.
+    Raises TypeError for other arguments, ValueError for a dimension that does not exist or has different sizes, or
+    if `output` does not depend on `input`.
+    """
+    _assert(output, input, dim, _Rule("samples-mix", lambda sample, other: other == sample, "sample", _MIX))
+
+
+def assert_causal(output: torch.Tensor, input: torch.Tensor, time: int = 1) -> None:
+    """Raise GradientError (rule `acausal`) if an earlier position of `output` depends on a later one of `input`.
+
+    time: the dimension of the positions, in both. Otherwise as `assert_independent`.
+    """
+    _assert(output, input, time, _Rule("acausal", lambda now, other: other <= now, "position", _LATER))
+
+
+_MIX = (
+    "check view, reshape and transpose, the dimension of softmax and of norms, and batch norm in training mode, "
+    "which mixes by design"
+)
+_LATER = "check the mask of the attention, the padding of convolutions, and the dimension of softmax and cumsum"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """may: whether a position of the output may depend on one of the input. unit: what a position is called."""
+
+    name: str
+    may: Callable[[int, int], bool]
+    unit: str
+    advice: str
+
+
+def _assert(output: Any, input: Any, dim: int, rule: _Rule) -> None:
+    size = _size(output, input, dim)
+    for position in _tried(size):
+        reached = _reached(output, input, dim, position)
+        wrong = [other for other in reached if not rule.may(position, other)]
+        if wrong:
+            raise GradientError([_finding(rule, output, input, dim, (position, wrong))])
+
+
+def _size(output: Any, input: Any, dim: int) -> int:
+    """The number of positions. Raises TypeError or ValueError."""
+    for name, tensor in (("output", output), ("input", input)):
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{name} is a {type(tensor).__name__}, not a tensor")
+        if not tensor.requires_grad:
+            advice = "call requires_grad_() on the input before the forward"
+            raise ValueError(f"{name} does not require a gradient: {advice}")
+        if not -tensor.dim() <= dim < tensor.dim():
+            raise ValueError(f"{name} has {pluralize(tensor.dim(), 'dimension')}, so there is no dimension {dim}")
+    if output.shape[dim] != input.shape[dim]:
+        sizes = f"{output.shape[dim]} in output and {input.shape[dim]} in input"
+        raise ValueError(f"dimension {dim} has different sizes: {sizes}")
+    return int(output.shape[dim])
+
+
+def _tried(size: int) -> list[int]:
+    """The positions to try: all, or some at equal distances."""
+    if size <= MOST:
+        return list(range(size))
+    return sorted({round(k * (size - 1) / (MOST - 1)) for k in range(MOST)})
+
+
+def _reached(output: torch.Tensor, input: torch.Tensor, dim: int, position: int) -> list[int]:
+    """The positions of the input that this position of the output depends on. Raises ValueError if none can be."""
+    with hidden(), unrecorded_calls():
+        (gradient,) = torch.autograd.grad(
+            output, input, _seed(output, dim, position), retain_graph=True, allow_unused=True
+        )
+    if gradient is None:
+        raise ValueError("output does not depend on input")
+    return _positions(gradient, dim)
+
+
+def _seed(output: torch.Tensor, dim: int, position: int) -> torch.Tensor:
+    """Random weights for one position, 0 elsewhere: a sum with equal weights may be constant (of a softmax)."""
+    weights = torch.zeros_like(output)
+    part = weights.select(dim, position)
+    drawn = torch.rand(part.shape, generator=torch.Generator().manual_seed(position), dtype=torch.float64) + 0.5
+    part.copy_(drawn.to(part))
+    return weights
+
+
+def _positions(gradient: torch.Tensor, dim: int) -> list[int]:
+    """The positions along a dimension where a gradient is not zero."""
+    others = [other for other in range(gradient.dim()) if other != dim % gradient.dim()]
+    is_used = (gradient != 0).sum(dim=others) > 0 if others else gradient != 0
+    return [int(position) for position in is_used.nonzero().flatten().tolist()]
+
+
+def _finding(
+    rule: _Rule, output: torch.Tensor, input: torch.Tensor, dim: int, found: tuple[int, list[int]]
+) -> Finding:
+    position, wrong = found
+    node = _origin(rule, output, input, dim, position)
+    source, where = (None, "") if node is None else _described(node)
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    others = ", ".join(map(str, wrong[:_SHOWN]))
+    return Finding(
+        rule=rule.name,
+        severity="error",
+        message=f"{rule.unit} {position} of the output depends on {rule.unit} {others}{more} of the input{where}",
+        advice=rule.advice,
+        location=source,
+        backward_call=None,
+        nodes=[],
+        parameters=[],
+        evidence={"dim": dim, "position": position, "depends_on": wrong},
+    )
+
+
+def _described(node: AutogradNode) -> tuple[Any, str]:
+    """The line of a Node, or None if it was not recorded, and the end of a sentence on it."""
+    nodes = recorded_nodes()
+    name = op_of(name_of(node))
+    if nodes is None:
+        return None, f"; it begins at {name}"
+    number = nodes.sequence_number_of(node)
+    source, module = nodes.source(number), nodes.module(number)
+    inside = f" of {module}" if isinstance(module, str) and module else ""
+    return (source if isinstance(source, dict) and "line" in source else None), f"; it begins at {name}{inside}"
+
+
+def _origin(
+    rule: _Rule, output: torch.Tensor, input: torch.Tensor, dim: int, position: int
+) -> AutogradNode | None:
+    """The Node nearest to the output that passes a gradient to positions that this one may not depend on.
+
+    Only tensors with as many positions in this dimension as the input are judged. None if none is found.
+    """
+    size, found = input.shape[dim], list[AutogradNode]()
+
+    def is_wrong(tensor: torch.Tensor | None) -> bool | None:
+        if tensor is None or tensor.dim() <= dim % input.dim() or tensor.shape[dim % input.dim()] != size:
+            return None
+        return not all(rule.may(position, other) for other in _positions(tensor, dim % input.dim()))
+
+    def note(node: AutogradNode) -> Callable[[Any, Any], None]:
+        def after(passed: Any, arrived: Any) -> None:
+            before, behind = list(map(is_wrong, arrived)), list(map(is_wrong, passed))
+            if True in behind and True not in before:
+                found.append(node)
+
+        return after
+
+    edge = gradient_edge(output)
+    assert edge is not None
+    with _hooks([(node, note(node)) for node in walk([edge]).nodes]):
+        _reached(output, input, dim, position)
+    return found[0] if found else None
+
+
+@contextlib.contextmanager
+def _hooks(pairs: list[tuple[AutogradNode, Callable[[Any, Any], None]]]) -> Iterator[None]:
+    handles = [node.register_hook(hook) for node, hook in pairs]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,89 @@
+"""The cuts that keep trained parameters from getting a gradient."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inspector.diagnosis.cut_text import by_place
+from inspector.diagnosis.evidence import Evidence
+from inspector.report.row_types import CutRow
+
+_OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
+"""Cuts that may end in plain numbers, whose further use is not recorded."""
+
+SELECTING = frozenset(
+    ["topk", "sort", "argsort", "argmax", "argmin", "max", "min", "kthvalue", "median", "mode", "multinomial"]
+)
+"""Operations that return indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class HarmfulCut:
+    """The cuts of one location, the parameters that they cut off, and the index of the backward call."""
+
+    cuts: list[CutRow]
+    parameters: list[str]
+    index: int
+
+    @property
+    def selects(self) -> bool:
+        """Whether indices are all that is left of the tensor."""
+        first = self.cuts[0]
+        return first["kind"] == "integer" and first["operation"] in SELECTING
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The Nodes that used the data of the cuts."""
+        return tuple(dict.fromkeys(node for cut in self.cuts for node in cut["into"]))
+
+
+def harmful_cuts(evidence: Evidence) -> Iterator[HarmfulCut]:
+    """One for each location that cut off parameters without another source of gradient.
+
+    The calls before a step that updates these parameters come first. In each, cuts whose result is known to reach
+    the root come first, then those whose result is not recorded further.
+    """
+    left = _without_gradient(evidence)
+    for before_step, goes_on in itertools.product((True, False), (_reaches, _may_reach)):
+        for call in evidence.calls_recorded_in_full:
+            harmed = {name for name in left if not before_step or call.index in _before_a_step(evidence, name)}
+            chosen = [cut for cut in call.row.cuts if goes_on(cut) and harmed.intersection(cut["beyond"] or ())]
+            for cuts in by_place(chosen):
+                names = [name for cut in cuts for name in cut["beyond"] or () if name in harmed & left]
+                left -= set(names)
+                if names:
+                    yield HarmfulCut(cuts, names, call.index)
+
+
+def _before_a_step(evidence: Evidence, name: str) -> set[int]:
+    """The last calls before the steps of the optimizers that hold this leaf.
+
+    Other calls train other parameters: a GAN detaches the output of its generator where it trains the critic.
+    """
+    return {step["after_call"] for step in evidence.steps if name in evidence.held_by(step["optimizer"])}
+
+
+def _reaches(cut: CutRow) -> bool:
+    """Whether the data reach the root. What ran in a checkpoint without gradients is told as unreachable."""
+    return cut["kind"] != "frozen_inputs" and bool(cut["into"] or cut["root"])
+
+
+def _may_reach(cut: CutRow) -> bool:
+    return cut["kind"] in _OUT_OF_SIGHT and bool(cut["early"])
+
+
+def _without_gradient(evidence: Evidence) -> set[str]:
+    """Trained leaves under a cut that are not under any root.
+
+    An optimizer whose parameters get no gradient, while parameters in no optimizer do, has the wrong parameters.
+    """
+    under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
+    wrong: set[str] = set()
+    left_out = evidence.reached.intersection(row["name"] for row in evidence.parameters) - evidence.trained
+    for row in evidence.optimizers if left_out else ():
+        held = {name for group in row["groups"] for name in group["parameters"]}
+        wrong |= held if not held & evidence.reached else set()
+    frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
+    return {name for name in under - evidence.reached - wrong - frozen if evidence.is_stepped(name)}

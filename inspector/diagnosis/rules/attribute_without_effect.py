@@ -1,0 +1,50 @@
+"""An attribute is set that torch does not read.
+
+Why it matters: `module.requires_grad = False` creates an attribute of that name on the module and freezes nothing;
+`optimizer.lr = 0.1` leaves the rates in `param_groups` as they are; `p.require_grad = False` is misspelt. Python
+accepts all of them, and the training goes on as before.
+
+How to fix it: `module.requires_grad_(False)`, `for group in optimizer.param_groups: group["lr"] = 0.1`,
+`p.requires_grad = False`.
+
+Example:
+
+    model.backbone.requires_grad = False       # model.backbone.requires_grad_(False)
+    optimizer = torch.optim.Adam(model.parameters())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+from inspector.report.row_types import StatementRow
+
+KINDS = ("of_module", "of_optimizer", "misspelt")
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each such assignment, in the order of the text."""
+    for row in evidence.report.inventory.statements:
+        if row["kind"] in KINDS:
+            yield _finding(row)
+
+
+def _finding(row: StatementRow) -> Finding:
+    text = row["text"]
+    owner, _, name = text.rpartition(".")
+    if row["kind"] == "of_module":
+        message = f"{text} is set on a module ({row['of']}), where torch does not read it: no parameter is changed"
+        advice = f"call {owner}.requires_grad_(False), which sets it on every parameter"
+    elif row["kind"] == "of_optimizer":
+        message = f"{text} is set on the optimizer ({row['of']}), which reads {name} from its param_groups"
+        advice = f'set it there: for group in {owner}.param_groups: group["{name}"] = ...'
+    else:
+        message = f"{text} is an attribute that torch does not have; requires_grad is meant"
+        advice = f"set {owner}.requires_grad"
+    return RULE.found(message, advice, at=Place(row["source"] | {"part": text}))
+
+
+RULE = Rule("attribute-without-effect", "warning", (), check, __doc__)

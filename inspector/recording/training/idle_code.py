@@ -1,0 +1,152 @@
+"""The statements of the script that have no effect, found in its text and judged by what its variables hold."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+
+from inspector.graph.row_types import Source
+from inspector.report.row_types import StatementKind, StatementRow
+from inspector.user_code.idle_statements import REQUIRES_GRAD, Idle, called_functions, idle_statements, is_misspelt
+from inspector.user_code.paths import UserFiles
+from inspector.util.frame_locals import frames_outwards, variables_of
+
+_NO_TWIN = frozenset(["to", "cuda", "float", "half", "double", "bfloat16"])
+"""Methods of a tensor that return another one, and have no form that works in place."""
+
+_MOST = 20
+"""Maximum number of rows: a file that is not what it looks like should not fill the report."""
+
+_CALLS = 2
+"""Number of calls at which the variables are looked at."""
+
+
+class IdleCode:
+    """Collects the statements without effect in the files of the user whose functions make backward calls.
+
+    Of functions that are not running then, it reports only what is certain without their variables; and nothing of
+    functions that nothing in their file refers to.
+    """
+
+    def __init__(self, files: UserFiles) -> None:
+        self._files = files
+        self._found: dict[tuple[str, int, str], StatementRow] = {}
+        self._calls = 0
+
+    @property
+    def rows(self) -> list[StatementRow]:
+        """The statements found so far, by file and line."""
+        return [self._found[key] for key in sorted(self._found)][:_MOST]
+
+    def read(self, frame: FrameType | None) -> None:
+        """A backward call is made. frame: the innermost one.
+
+        The first calls are enough: a variable that a loop assigns after the first one has its value at the second.
+        """
+        self._calls += 1
+        if self._calls > _CALLS:
+            return
+        for path, running in _scopes(frame, self._files).items():
+            text = "".join(linecache.getlines(path))
+            known = called_functions(text)
+            for idle in idle_statements(text):
+                variables = running.get(idle.function)
+                if variables is not None or idle.function in known:
+                    row = _row(idle, variables or {}, path, self._files)
+                    if row is not None:
+                        self._found.setdefault((row["source"]["file"], idle.line, idle.text), row)
+
+
+def _scopes(frame: FrameType | None, files: UserFiles) -> dict[str, dict[str | None, Mapping[str, Any]]]:
+    """The user's files with running functions: for each function by name (None: the top level) its variables."""
+    found: dict[str, dict[str | None, Mapping[str, Any]]] = {}
+    for outer in frames_outwards(frame):
+        code = outer.f_code
+        if files.is_users(code.co_filename):
+            name = None if code.co_name == "<module>" else code.co_name
+            variables = {**outer.f_globals, **({} if name is None else variables_of(outer))}
+            scopes = found.setdefault(code.co_filename, {None: outer.f_globals})
+            scopes.setdefault(name, variables)
+    return found
+
+
+def _row(idle: Idle, variables: Mapping[str, Any], path: str, files: UserFiles) -> StatementRow | None:
+    owner = next(_values(idle.owner, variables), None)
+    kind = _JUDGES[idle.kind](idle, owner)
+    if kind is None:
+        return None
+    code = files.statement_at(path, idle.line)
+    source: Source = {"file": files.display_path(path), "line": idle.line, "code": code}
+    of = None if owner is None else type(owner).__name__
+    return {"kind": kind, "source": source, "text": idle.text, "of": of}
+
+
+def _values(expression: Any, variables: Mapping[str, Any]) -> Iterator[Any]:
+    """What a name or a chain of attributes holds, read without running any code of the script."""
+    name = getattr(expression, "id", None)
+    if name is not None:
+        yield from (variables[name],) if name in variables else ()
+        return
+    attribute = getattr(expression, "attr", None)
+    if attribute is not None:
+        for owner in _values(expression.value, variables):
+            held = _attributes(owner)
+            tables = (held, *(held.get(key) or {} for key in ("_parameters", "_buffers", "_modules")))
+            yield from (table[attribute] for table in tables if isinstance(table, dict) and attribute in table)
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    """The attributes of an object itself, whatever its class makes of them."""
+    try:
+        return dict(object.__getattribute__(owner, "__dict__"))
+    except AttributeError:
+        return {}
+
+
+def _is_a(owner: Any, *kinds: type) -> bool:
+    return issubclass(type(owner), kinds)  # isinstance asks `__class__`, which may be user code
+
+
+def _not_called(idle: Idle, owner: Any) -> StatementKind | None:
+    found = next((vars(kind)[idle.name] for kind in type(owner).__mro__ if idle.name in vars(kind)), None)
+    return "not_called" if owner is None or callable(found) else None
+
+
+def _compared(idle: Idle, owner: Any) -> StatementKind | None:
+    of_torch = owner is None or _is_a(owner, torch.Tensor, torch.nn.Module, torch.optim.Optimizer)
+    return "compared" if of_torch else None
+
+
+def _dropped(idle: Idle, owner: Any) -> StatementKind | None:
+    if not _is_a(owner, torch.Tensor) or idle.name.endswith("_"):
+        return None
+    return "dropped" if idle.name in _NO_TWIN or hasattr(torch.Tensor, f"{idle.name}_") else None
+
+
+def _attribute(idle: Idle, owner: Any) -> StatementKind | None:
+    if is_misspelt(idle.name):
+        return "misspelt" if owner is None or _is_a(owner, torch.Tensor, torch.nn.Module) else None
+    if _is_a(owner, torch.nn.Module):
+        return "of_module" if idle.name == REQUIRES_GRAD and REQUIRES_GRAD in _attributes(owner) else None
+    if _is_a(owner, torch.optim.Optimizer) and type(owner).__module__.startswith("torch.optim"):
+        return "of_optimizer" if idle.name in owner.defaults else None
+    return None
+
+
+def _rebound(idle: Idle, owner: Any) -> StatementKind | None:
+    return "rebound" if owner is None or _is_a(owner, torch.Tensor) else None
+
+
+_JUDGES = {
+    "not_called": _not_called,
+    "compared": _compared,
+    "dropped": _dropped,
+    "attribute": _attribute,
+    "rebound": _rebound,
+}
+"""What a statement of this kind is; None if it may have an effect. owner: what its expression before the last dot
+holds; None if that is unknown."""

@@ -1,0 +1,59 @@
+"""The course of the gallery: each script runs as it is, and one slide holds its circuit, whole."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import runpy
+
+import geometry
+import pytest
+import torch
+from running import GALLERY
+
+import inspector
+from inspector.figure import draw
+from inspector.graph.node_kinds import NodeKind, is_kind
+from inspector.options import FigureOptions
+
+SCRIPTS = sorted((GALLERY / "course").glob("*.py"))
+SLIDE = (960.0, 540.0)
+LONGEST = 24
+"""Lines of a script, with its title."""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_of_the_course_fits_a_slide(script):
+    with inspector.record() as recording, contextlib.redirect_stdout(io.StringIO()):
+        space = runpy.run_path(str(script), run_name="__main__")
+    call = recording.calls[-1]
+    figure = draw(call.graph, FigureOptions(style="circuit", canvas="16:9"), call=call.location["code"])
+    for scene in figure.panels.values():
+        assert (scene.width, scene.height) == SLIDE
+        assert geometry.problems(scene) == []
+        shown = {box.id.partition(".")[0] for box in scene.panels[0].boxes}
+        assert {key for key, node in call.graph.functions() if _has_its_gate(node)} <= shown, "none is folded away"
+    if call.graph.error is None:
+        _agree(call.graph, space)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_of_the_course_is_short_and_has_a_title(script):
+    source = script.read_text("utf-8")
+    title = ast.get_docstring(ast.parse(source))
+    assert title and "\n" not in title and len(title) <= 90
+    assert len(source.splitlines()) <= LONGEST
+
+
+def _has_its_gate(node):
+    """Whether a circuit draws a Node as a gate: not a leaf, nor the transpose of a weight."""
+    return not node["is_leaf"] and not is_kind(node["name"], NodeKind.VIEW)
+
+
+def _agree(graph, space):
+    """The leaves' grads in the graph are those that the script ends with, where the script keeps them."""
+    for _, tensor in graph.tensors():
+        held = space.get(tensor["name"] or "")
+        if isinstance(held, torch.Tensor) and held.is_leaf and held.grad is not None and tensor["is_leaf"]:
+            assert torch.tensor(tensor["after"]["grad"]).allclose(held.grad, equal_nan=True), tensor["name"]

@@ -1,0 +1,186 @@
+"""Statements without effect, found in the text of a script and judged by what its variables hold."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from types import FrameType
+
+import pytest
+import torch
+from torch import nn
+
+from inspector.recording.training.idle_code import IdleCode
+from inspector.user_code.idle_statements import idle_statements, is_misspelt
+from inspector.user_code.paths import UserFiles
+
+BEFORE = """
+class Meter:
+    def __init__(self):
+        self.step, self.total = 0, set()
+    def clamp(self, low): pass
+    def to(self, other): pass
+class Own(torch.optim.SGD):
+    pass
+net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+optimizer, own = torch.optim.SGD(net.parameters(), lr=0.1), Own(net.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+x, meter, w = torch.ones(2), Meter(), net[0].weight
+loss = net(x).sum()
+"""
+
+IDLE = {
+    "loss.backward": "not_called",
+    "optimizer.step": "not_called",
+    "optimizer.zero_grad": "not_called",
+    "scheduler.step": "not_called",
+    "net.eval": "not_called",
+    "net.train": "not_called",
+    "w.requires_grad == False": "compared",
+    "w.requires_grad is True": "compared",
+    "net.training == False": "compared",
+    "x.detach()": "dropped",
+    "x.clamp(0)": "dropped",
+    "x.to(torch.float64)": "dropped",
+    "x.double()": "dropped",
+    "w.mul(0.5)": "dropped",
+    "x.masked_fill(x > 0, 1.0)": "dropped",
+    "net.requires_grad = False": "of_module",
+    "optimizer.lr = 0.5": "of_optimizer",
+    "optimizer.momentum = 0.9": "of_optimizer",
+    "w.require_grad = False": "misspelt",
+    "w.requires_gradient = False": "misspelt",
+    "w.requieres_grad = False": "misspelt",
+}
+
+REBOUND = {
+    "for p in net.parameters():\n    p = p - 0.1 * p.grad": True,
+    "for name, p in net.named_parameters():\n    print(name)\n    p = p.data - 0.1 * p.grad": True,
+    "for p in net.parameters():\n    p = p - 0.1 * p.grad\n    print(p)": False,
+    "for p in net.parameters():\n    p.data = p - 0.1 * p.grad": False,
+    "for p in net.parameters():\n    p = p.detach()": False,
+    "for p in net.parameters():\n    p -= 0.1 * p.grad": False,
+}
+"""Updates of a loop's variable, and whether they are lost."""
+
+WORKING = (
+    "loss.backward(retain_graph=True)",
+    "net.eval()",
+    "optimizer.step(); scheduler.step()",
+    "w.requires_grad = False",
+    "x.detach_()",
+    "x.clamp_(0)",
+    "y = x.detach()",
+    "net.to(torch.float32)",
+    "x.requires_grad_()",
+    "x.sum().item()",
+    "x.tolist()",
+    "meter.step",
+    "meter.clamp(0)",
+    "meter.to(3)",
+    "meter.total.add(3)",
+    "meter.requires_grad = False",
+    "own.lr = 0.5",
+    "optimizer.note = 'of the script'",
+    "w.shared = True",
+    "net.training_steps = 3",
+    "x.shape == (2,)",
+    "print(x.requires_grad == False)",
+    "assert w.requires_grad == True",
+)
+
+
+def rows_of(text: str, path: str) -> list[dict]:
+    """Run a script's text, and look for idle statements at its end, as at a backward call there."""
+    source = f"import torch\nfrom torch import nn\n{text}\nframe = here()\n"
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+
+    def here() -> FrameType:
+        return sys._getframe(1)
+
+    variables = {"here": here, "__name__": "__main__"}
+    exec(compile(source, path, "exec"), variables)
+    code = IdleCode(UserFiles(path.rpartition("/")[0]))
+    code.read(variables.pop("frame"))
+    return [dict(row) for row in code.rows]
+
+
+@pytest.mark.parametrize("statement", IDLE)
+def test_a_statement_without_effect(statement, tmp_path):
+    (row,) = rows_of(f"{BEFORE}{statement}\n", f"{tmp_path}/script.py")
+    assert row["kind"] == IDLE[statement]
+    assert statement.startswith(row["text"]) and row["source"]["code"] == statement
+    assert row["source"]["line"] == len(BEFORE.splitlines()) + 3
+
+
+@pytest.mark.parametrize("statement", WORKING)
+def test_a_statement_with_an_effect(statement, tmp_path):
+    assert rows_of(f"{BEFORE}{statement}\n", f"{tmp_path}/script.py") == []
+
+
+@pytest.mark.parametrize("loop", REBOUND)
+def test_an_update_of_the_variable_of_a_loop(loop, tmp_path):
+    text = f"{BEFORE}loss.backward()\nwith torch.no_grad():\n    {loop.replace(chr(10), chr(10) + '    ')}\n"
+    rows = rows_of(text, f"{tmp_path}/script.py")
+    assert [row["kind"] for row in rows] == ["rebound"] * REBOUND[loop]
+
+
+def test_what_torch_does_is_as_the_kinds_say():
+    """The oracle: none of these changes what torch computes or which gradients it keeps."""
+    net, x = nn.Linear(2, 2), torch.ones(2)
+    net.requires_grad = False
+    assert all(weight.requires_grad for weight in net.parameters())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimizer.lr = 0.5
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    net.weight.require_grad = False
+    assert net.weight.requires_grad
+    x.clamp(2)
+    assert x.tolist() == [1.0, 1.0]
+
+
+def test_functions_that_are_not_running(tmp_path):
+    """What is certain without their variables is reported, if something refers to them."""
+    text = """
+def freeze(module):
+    for p in module.parameters():
+        p.requires_grad == False
+        p.clamp(0)
+def unused(module):
+    module.loss.backward
+freeze(nn.Linear(2, 2))
+"""
+    (row,) = rows_of(text, f"{tmp_path}/script.py")
+    assert (row["kind"], row["text"], row["of"]) == ("compared", "p.requires_grad == False", None)
+
+
+def test_no_code_of_the_script_runs(tmp_path):
+    text = """
+class Sly:
+    def __getattr__(self, name):
+        raise SystemExit("it ran")
+    @property
+    def clamp(self):
+        raise SystemExit("it ran")
+    @property
+    def __class__(self):
+        raise SystemExit("it ran")
+sly = Sly()
+def f():
+    sly.clamp(0)
+    sly.inner.clamp(0)
+    sly.requires_grad = False
+f
+"""
+    assert rows_of(text, f"{tmp_path}/script.py") == []
+
+
+@pytest.mark.parametrize("text", ["", "x = (", "\0", "x.step\n" * 2])
+def test_any_text(text):
+    found = idle_statements(text)
+    assert len(found) == text.count("x.step")
+
+
+def test_misspellings():
+    assert all(map(is_misspelt, ("require_grad", "requires_grads", "require_grads", "requires_gard")))
+    assert not any(map(is_misspelt, ("requires_grad", "grad", "require", "training", "required")))

@@ -1,0 +1,78 @@
+"""Processes of a launcher: each rank writes its own folder, and rank 0 alone prints."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from forkserver import ForkServer
+from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
+
+from inspector.commands.ranks import Rank, rank_of
+
+TRAINED = """
+    import os, sys
+    import torch
+    import torch.distributed as dist
+    from torch.nn.parallel import DistributedDataParallel
+
+    store = dist.FileStore(sys.argv[1], 2)
+    dist.init_process_group("gloo", store=store, rank=int(os.environ["RANK"]), world_size=2)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+    model = DistributedDataParallel(net)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    torch.manual_seed(dist.get_rank())
+    for _ in range(3):
+        loss = model(torch.randn(5, 4)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print([parameter.grad.norm().item() for parameter in model.parameters()])
+    dist.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "rank"),
+    [
+        ({}, None),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, None),
+        ({"RANK": "3", "WORLD_SIZE": "4"}, Rank(3, 4)),
+        ({"RANK": "4", "WORLD_SIZE": "4"}, None),
+        ({"RANK": "x", "WORLD_SIZE": "4"}, None),
+        ({"WORLD_SIZE": "4"}, None),
+    ],
+)
+def test_the_rank_is_that_of_the_environment(given: dict[str, str], rank: Rank | None) -> None:
+    assert rank_of(given) == rank
+
+
+def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Path) -> None:
+    script = ScriptRunner(server, tmp_path).write(TRAINED)
+
+    def run(rank: int, *options: str, entry: str = "inspector.cli:run") -> Ran:
+        env = environment(RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(Path(__file__).parent))
+        argv = [*options, script.name, str(tmp_path / f"store{len(options)}")]
+        ended = (server, other)[rank].run(argv, cwd=tmp_path, env=env, entry=entry, timeout=120)
+        return Ran(ended.status, ended.stdout, ended.stderr, tmp_path)
+
+    with ThreadPoolExecutor(2) as pool, ForkServer() as other:
+        plain = list(pool.map(lambda rank: run(rank, entry="plain:run"), range(2)))
+        ours = list(pool.map(lambda rank: run(rank, *QUICK), range(2)))
+    assert [ran.status for ran in (*plain, *ours)] == [0] * 4
+    assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
+    first, second = ours
+    assert "loss.backward()" in first.stderr
+    assert second.stderr == ""
+    assert first.said[-1] == "inspect: rank 0 of 2; what the other recorded: rank-0001 in inspect-out/"
+    for rank in range(2):
+        folder = tmp_path / OUTPUT / f"rank-{rank:04}"
+        assert valid_report(folder / "report.json")["findings"] == []
+
+
+def test_a_file_is_named_after_the_rank(inspect_script: ScriptRunner) -> None:
+    code = "import torch; torch.ones(2, requires_grad=True).sum().backward()"
+    inspect_script(code, options=("-o", "figure.dot"), env={"RANK": "1", "WORLD_SIZE": "2"})
+    assert [path.name for path in inspect_script.folder.glob("*.dot")] == ["figure.rank-0001.dot"]
