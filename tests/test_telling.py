@@ -15,7 +15,6 @@ from inspector.commands.options import Destination, DrawOptions, OptionError
 from inspector.commands.render_subprocess import _arguments
 from inspector.figure import draw, frames
 from inspector.figure.handout import BLANK
-from inspector.figure.script_title import script_title
 from inspector.graph import unknown
 from inspector.options import FigureOptions, Telling
 from inspector.options.choices import COLOURS
@@ -24,6 +23,7 @@ from inspector.options.words import WORDS, read_words
 from inspector.report import BackwardCall
 from inspector.scene import Panel
 from inspector.styles.paths import PathError
+from inspector.user_code.script_title import script_title
 
 STYLES = ["attributes", "circuit", "partials"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,14 +12,12 @@ from inspector.commands.options import Destination, DrawOptions
 from inspector.export import WRITERS, write_graph, write_scenes
 from inspector.export.formats import write_torchviz
 from inspector.figure import Figure, draw, frames
-from inspector.figure.script_title import script_title
 from inspector.figure.together import draw_together
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS
 from inspector.graph.values import is_unknown
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
-from inspector.options.telling import Telling
 from inspector.options.words import Words
 from inspector.page import PageSource, files_of, still_of, write_page
 from inspector.plots import plot_graph, plot_timeline, why_no_plot
@@ -84,9 +82,8 @@ def write_together(
 
     Raises the errors of `write_pictures`.
     """
-    _, telling = _source(calls[0].graph, options)
     named = [(call.graph, _code(call) or "backward()") for call in calls]
-    figure = draw_together(named, options.figure, depth=options.depth, telling=telling)
+    figure = draw_together(named, options.figure, depth=options.depth, telling=options.telling)
     destination.folder.mkdir(parents=True, exist_ok=True)
     files, ground = list[Path](), not options.transparent
     for format in destination.formats:
@@ -174,22 +171,22 @@ def _sources(drawn: _Drawn) -> dict[str, str]:
 
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, before and after."""
-    source, telling = _source(call.graph, options)
+    script, telling = _script(call.graph, options), options.telling
     graph = with_step_order(call.graph, telling.order)  # so that its numbers match the frames
     return draw(
-        graph, options.figure, call=_code(call), script=source, depth=options.depth, telling=telling
+        graph, options.figure, call=_code(call), script=script, depth=options.depth, telling=telling
     )
 
 
 def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, step by step."""
-    source, telling = _source(call.graph, options)
+    script, telling = _script(call.graph, options), options.telling
     return frames(
         call.graph,
         options.figure,
         call=_code(call),
         order=telling.order,
-        script=source,
+        script=script,
         depth=options.depth,
         telling=telling,
     )
@@ -203,15 +200,14 @@ def _code(call: BackwardCall) -> str | None:
     return code if library is None else f"{library['code']} in {code}"
 
 
-def _source(graph: Graph, options: DrawOptions) -> tuple[str | None, Telling]:
-    """The source of the file that created the graph, None if it is unavailable; and how its figures are told."""
-    if options.folder is None:
-        return None, options.telling
+def _script(graph: Graph, options: DrawOptions) -> str | None:
+    """The source of the file that created the graph; None if it is unavailable or not needed."""
+    if options.folder is None or not options.figure.code:
+        return None
     try:
-        source = (options.folder / listed_file(graph)).read_text("utf-8")
+        return (options.folder / listed_file(graph)).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return None, options.telling
-    return source, replace(options.telling, title=script_title(source))
+        return None
 
 
 class _Drawn:

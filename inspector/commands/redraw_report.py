@@ -47,6 +47,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
         with working(stderr_console(), "reading"):
             report = diagnose_report(load(path))
             mark_graph(report)
+        options = _titled(options, report.title)
         if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
         calls = _selected(report, options)
@@ -70,6 +71,11 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     else:
         _show(report, calls, files, options)
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
+
+
+def _titled(options: Options, title: str) -> Options:
+    """The options with the title of the figures."""
+    return replace(options, draw=replace(options.draw, telling=replace(options.draw.telling, title=title)))
 
 
 def _show(report: Report, calls: list[BackwardCall], files: list[Path], options: Options) -> None:

@@ -249,6 +249,7 @@ class _Inspection:
         from inspector.diagnosis import diagnose_report
         from inspector.recording.session import recording_of
         from inspector.report import Report
+        from inspector.user_code.script_title import script_title
 
         session = self._watch.session
         assert session is not None
@@ -264,6 +265,7 @@ class _Inspection:
             events=session.events,
             findings=findings,
             checked=checked,
+            title=script_title(_source_text(self._script.path) or ""),
         )
         try:
             report = diagnose_report(report)

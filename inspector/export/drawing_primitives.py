@@ -92,7 +92,9 @@ class Part:
 
 
 def parts(panel: Panel) -> Iterator[Part]:
-    """The parts in drawing order: wires, boxes, badges. Raises ValueError for a wire that is not a spline."""
+    """The parts in drawing order: grounds, wires, boxes, badges. Raises ValueError if a wire is no spline."""
+    for ground in panel.grounds:
+        yield Part(ground.id, "box", tuple(_box(ground)))
     for wire in panel.wires:
         yield Part(wire.id, "wire", tuple(_wire(wire)))
     for box in panel.boxes:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from inspector.figure.number_grids import draw_grid, grid_size
 from inspector.layout.problem import Size
 from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
-from inspector.styles.plan import CardRow, PlannedBox, PlannedShape, PlannedWire, StyledText
+from inspector.styles.plan import CardRow, NumberGrid, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.typography import cap_height, sanitize, shorten, shorten_name, width
 
 WIDEST_NAME = 260.0
@@ -38,10 +39,14 @@ _PADDINGS = {
     "name": (8.0, 2.0),
     "pill": (_PILL_PADDING, _PILL_PADDING / 2),
     "box": (14.0, 8.0),
+    "chip": (6.0, 3.0),
 }
 """By shape: padding beside and above the text."""
 _LEAST_HEIGHTS = {"pill": PILL_HEIGHT, "box": PILL_HEIGHT}
-_CIRCLE = 48.0
+_CIRCLES = {"circle": 48.0, "gate": 32.0}
+"""Least diameters."""
+_IN_CIRCLE = 7.0
+"""Least room beside the text of a circle, on both sides together."""
 _DOT = 10.0
 _RECORD_HEIGHT = 38.0
 _CELL_PADDING = 13.0
@@ -56,10 +61,12 @@ _OPERATORS = "+-*/@·\N{MINUS SIGN}"
 _SCENE_SHAPES: dict[PlannedShape, Shape] = {
     "pill": "pill",
     "circle": "circle",
+    "gate": "circle",
     "dot": "circle",
     "plain": "plain",
     "name": "plain",
     "box": "card",
+    "chip": "card",
 }
 
 
@@ -69,7 +76,7 @@ def size_box(box: PlannedBox) -> PlannedBox:
         name, *roles = box.texts
         rows = tuple(replace(row, lines=tuple(_shortened(row.lines, WIDEST_VALUE))) for row in box.rows)
         return replace(box, texts=(*_shortened((name,), WIDEST_NAME), *roles), rows=rows)
-    if box.shape in ("plain", "box"):
+    if box.shape in ("plain", "box", "chip"):
         texts = wrapped(box.texts, WIDEST_TEXT)
     else:
         texts = tuple(_shortened(box.texts, WIDEST_NAME))
@@ -93,8 +100,8 @@ def box_size(box: PlannedBox) -> Size:
     if box.shape == "dot":
         return _DOT, _DOT
     text_width, text_height = _block_size(box.texts)
-    if box.shape == "circle":
-        side = max(_CIRCLE, text_width + _PILL_PADDING)
+    if box.shape in _CIRCLES:
+        side = max(_CIRCLES[box.shape], text_width + _IN_CIRCLE)
         return side, side
     beside, above = _PADDINGS[box.shape]
     return text_width + 2 * beside, max(_LEAST_HEIGHTS.get(box.shape, 0.0), text_height + 2 * above)
@@ -107,12 +114,12 @@ def size_label(wire: PlannedWire) -> PlannedWire:
     return replace(wire, label=wrapped(wire.label, WIDEST_TEXT), below=wrapped(wire.below, WIDEST_TEXT))
 
 
-def label_size(lines: Sequence[StyledText]) -> Size:
-    """The size of a text beside a wire; (0, 0) if there is none."""
+def label_size(lines: Sequence[StyledText], padding: float = LABEL_PADDING) -> Size:
+    """The size of a text beside a wire; (0, 0) if there is none. padding: beside it."""
     if not lines:
         return 0.0, 0.0
     text_width, text_height = _block_size(lines)
-    return text_width + 2 * LABEL_PADDING, text_height + LABEL_PADDING
+    return text_width + 2 * padding, text_height + LABEL_PADDING
 
 
 def build_box(box: PlannedBox, area: Rectangle) -> Box:
@@ -126,17 +133,26 @@ def build_box(box: PlannedBox, area: Rectangle) -> Box:
     if box.shape == "record":
         bands, texts = _record(box, area)
         return Box(box.id, area, "card", box.ink, box.fill, tuple(bands), tuple(texts))
-    return Box(box.id, area, _SCENE_SHAPES[box.shape], box.ink, box.fill, (), tuple(centered(box.texts, area)))
+    bands, texts = centered(box.texts, area)
+    return Box(box.id, area, _SCENE_SHAPES[box.shape], box.ink, box.fill, tuple(bands), tuple(texts))
 
 
-def centered(lines: Sequence[StyledText], area: Rectangle) -> Iterator[TextRun]:
-    """Lines centred in an area, one below the other."""
+def centered(lines: Sequence[StyledText], area: Rectangle) -> tuple[list[Band], list[TextRun]]:
+    """Lines centred in an area, one below the other: the parts of grids, and the texts."""
+    bands: list[Band] = []
+    texts: list[TextRun] = []
     x, y = area.center
     y -= _block_size(lines)[1] / 2
     for words in lines:
-        height = words.size * LEADING
-        yield text_run(words, x, y + height / 2, "middle")
+        height = line_height(words)
+        if isinstance(words, NumberGrid):
+            parts = draw_grid(words, x, y)
+            bands += parts[0]
+            texts += parts[1]
+        elif words.text:
+            texts.append(text_run(words, x, y + height / 2, "middle"))
         y += height
+    return bands, texts
 
 
 def text_run(words: StyledText, x: float, middle: float, anchor: Anchor) -> TextRun:
@@ -147,7 +163,12 @@ def text_run(words: StyledText, x: float, middle: float, anchor: Anchor) -> Text
 
 def words_width(words: StyledText) -> float:
     """Width of one line in points."""
-    return width(words.text, words.size, words.face)
+    return grid_size(words)[0] if isinstance(words, NumberGrid) else width(words.text, words.size, words.face)
+
+
+def line_height(words: StyledText) -> float:
+    """Height of one line in points."""
+    return grid_size(words)[1] if isinstance(words, NumberGrid) else words.size * LEADING
 
 
 # ---- cards ------------------------------------------------------------------------------------------------
@@ -171,6 +192,9 @@ def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
     lines, and a record gets the widest text of each cell as a row."""
     if len(boxes) == 1 and boxes[0].shape != "record":
         return list(boxes)
+    if boxes[0].shape in ("chip", "plain"):
+        longest = max(boxes, key=lambda box: len(box.texts)).texts
+        return [replace(box, texts=(*box.texts, *map(_blank, longest[len(box.texts) :]))) for box in boxes]
     if boxes[0].shape == "record":
         return _levelled_records(boxes)
     counts = [max(len(row.lines) for row in rows) for rows in zip(*(box.rows for box in boxes), strict=True)]
@@ -223,6 +247,11 @@ def _bar(places: tuple[float, float], track: Rectangle) -> list[Band]:
 # ---- records ----------------------------------------------------------------------------------------------
 
 
+def _blank(words: StyledText) -> StyledText:
+    """A line without text and of the same height."""
+    return StyledText("", words.ink, words.face, line_height(words) / LEADING)
+
+
 def _levelled_records(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
     widest = [max(cells, key=words_width) for cells in zip(*(box.texts for box in boxes), strict=True)]
     rows = tuple(CardRow("", (words,)) for words in widest)
@@ -243,7 +272,7 @@ def _record(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]
     for index, (words, wide) in enumerate(zip(box.texts, cell_widths(box), strict=True)):
         if index:
             bands.append(Band(Rectangle(left - _SEPARATOR / 2, area.y, _SEPARATOR, area.height), box.ink))
-        texts += centered((words,), Rectangle(left, area.y, wide, area.height))
+        texts += centered((words,), Rectangle(left, area.y, wide, area.height))[1]
         left += wide
     return bands, texts
 
@@ -252,11 +281,14 @@ def _record(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]
 
 
 def _block_size(lines: Sequence[StyledText]) -> Size:
-    return max(map(words_width, lines), default=0.0), sum(words.size * LEADING for words in lines)
+    return max(map(words_width, lines), default=0.0), sum(map(line_height, lines))
 
 
 def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]:
     for words in lines:
+        if isinstance(words, NumberGrid):
+            yield words
+            continue
         cut = shorten_name if _PATH.fullmatch(words.text) else shorten
         text = cut(words.text, room, words.size, words.face)
         yield words if text == words.text else replace(words, text=text)
@@ -264,7 +296,7 @@ def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]
 
 def _wrapped(words: StyledText, room: float) -> Iterator[StyledText]:
     rest = sanitize(words.text)
-    if rest == words.text and width(rest, words.size, words.face) <= room:
+    if isinstance(words, NumberGrid) or (rest == words.text and width(rest, words.size, words.face) <= room):
         yield words
         return
     for _ in range(MOST_LINES - 1):

@@ -6,6 +6,7 @@ text size; the canvas grows in proportion, and a remark says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -20,7 +21,7 @@ SIZES: dict[str, tuple[float, float]] = {"16:9": (960.0, 540.0), "4:3": (720.0, 
 SMALLEST = 14.0
 """Smallest text on a canvas, in points."""
 
-_HOPELESS = 0.4
+HOPELESS = 0.4
 """Scale below which no fallback is tried, since the figure would not fit anyway."""
 _SPARE = 12.0
 """Points by which a panel may extend into each margin of the canvas."""
@@ -58,20 +59,28 @@ class FittedPanels:
     needs: tuple[float, float] | None = None
 
 
-def fit_canvas(choices: Sequence[LayoutChoice], canvas: Canvas) -> FittedPanels:
+def fit_canvas(
+    choices: Sequence[LayoutChoice], canvas: Canvas, hopeless: float = HOPELESS
+) -> FittedPanels:
     """The panels of the first choice that fits the canvas; among choices with the same remark, the larger panels.
 
-    If none fits, the panels of the first choices are drawn on a larger canvas of the same shape.
+    If none fits, the panels of the first choices are drawn on a larger canvas of the same shape. hopeless: the
+    scale below which no further choice is tried.
     """
     nearest: list[tuple[float, Composed]] = []
     for remark, group in groupby(choices, key=lambda choice: choice.remark):
-        share, composed = max(_fitting(group, canvas), key=lambda pair: pair[0])
+        found = list(_fitting(group, canvas))
+        if not found:
+            continue
+        share, composed = max(found, key=lambda pair: pair[0])
         nearest.append((share, composed))
         if share >= _least(composed):
             drawn = [_centred(panel, share, SIZES[canvas]) for panel in composed.panels()]
             return FittedPanels(drawn, remark)
-        if share < _HOPELESS:
+        if share < hopeless:
             break
+    if not nearest:
+        return FittedPanels([], needs=(math.inf, math.inf))
     share, composed = nearest[0]
     least = _least(composed)
     width, height = (side * least / share for side in SIZES[canvas])

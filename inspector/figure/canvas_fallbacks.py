@@ -1,17 +1,17 @@
 """The fallbacks for fitting a figure onto its canvas, from complete and spacious to sparse.
 
 Each is a LayoutChoice; `fit_canvas` takes the first that fits. A figure is packed tighter, has its leaves side by
-side, is split into rows, loses its legend, gets a uniform text size, and loses its local derivatives and its
-details.
+side, loses its legend, gets a uniform text size, and loses its local derivatives and its details. Then the denser
+ways to draw its style, or a neighbouring style, are tried, and last the figure is split into rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from inspector.figure.canvas import FittedPanels, LayoutChoice, fit_canvas, frame
+from inspector.figure.canvas import SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
 from inspector.figure.compose import Composed, compose
 from inspector.figure.uniform_text_size import with_uniform_text_size
 from inspector.layout.problem import (
@@ -20,6 +20,7 @@ from inspector.layout.problem import (
     IN_THREE_ROWS,
     IN_TWO_ROWS,
     ROOMY,
+    TIGHT,
     Placement,
     Problem,
     Size,
@@ -28,13 +29,20 @@ from inspector.layout.problem import (
 from inspector.options.choices import Canvas, Direction
 from inspector.options.figure_options import FigureOptions
 from inspector.styles import Plan, find_style
+from inspector.styles.plan import CircuitPlan
+from inspector.styles.table import Density
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
 """Fitted plans, all positions, and the layout problem they solve."""
+Making = Callable[[FigureOptions, Density | None], list[Plan]]
 Placing = Callable[[list[Plan], Direction | None, Spacing], PlacedPlans]
 
-_SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6), (IN_TWO_ROWS, 0.35), (IN_THREE_ROWS, 0.25))
+_SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
 """Spacings to try, each with the scale above which it is tried."""
+_ROWS = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
+_MOST_ROOM = 4.0
+"""Width, in canvases, up to which a figure is split into rows."""
+_DENSE = ((CLOSE, 0.0), (TIGHT, 0.4))
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
@@ -57,53 +65,101 @@ _TURNED: dict[Direction | None, tuple[Direction, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """The content of a figure. evened: whether all text has one size. remark: what is left out."""
+    """The content of a figure. evened: whether all text has one size. remark: what is left out. density: a denser
+    way to draw it."""
 
     look: FigureOptions
     legend: bool = True
     evened: bool = False
     remark: str = ""
+    density: Density | None = None
 
 
-def fit(
-    make: Callable[[FigureOptions], list[Plan]], look: FigureOptions, canvas: Canvas, place: Placing
-) -> FittedPanels:
+def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> FittedPanels:
     """The panels on their canvas, in the requested direction or the one that fits best.
 
-    make: plans the panels for given options. place: computes the positions.
+    make: plans the panels for given options and a density. place: computes the positions.
     """
-    usual = look.direction or find_style(look.style).direction
     if canvas == "tight":
-        return FittedPanels(compose(*place(make(look), usual, ROOMY)).panels())
-    ways = (usual,) if look.direction is not None else (usual, *_TURNED[usual])
-
+        usual = look.direction or find_style(look.style).direction
+        return FittedPanels(compose(*place(make(look, None), usual, ROOMY)).panels())
     planned = cache(make)  # the slowest part for many frames
 
     @cache
-    def placed(look: FigureOptions, evened: bool, way: Direction | None, spacing: Spacing) -> PlacedPlans:
-        plans = planned(look)
-        return place([with_uniform_text_size(plan) for plan in plans] if evened else plans, way, spacing)
+    def placed(shown: _Attempt, way: Direction | None, spacing: Spacing) -> PlacedPlans:
+        plans = planned(shown.look, shown.density)
+        return place([with_uniform_text_size(plan) for plan in plans] if shown.evened else plans, way, spacing)
 
-    choices = [
-        LayoutChoice(
-            partial(_laid_out, partial(placed, shown.look, shown.evened, way, spacing), size, shown.legend),
-            shown.remark,
-            least,
-            spacing.rows > 1,
-        )
-        for shown in _shown(look)
-        for spacing, least in _SPACINGS
-        for size in (None, frame(canvas))
-        for way in ways
-    ]
-    return fit_canvas(choices, canvas)
+    def choices(attempts: Iterable[_Attempt], spacings: Iterable[tuple[Spacing, float]]) -> list[LayoutChoice]:
+        return [
+            LayoutChoice(
+                partial(_laid_out, partial(placed, _content(shown), way, spacing), size, shown),
+                shown.remark,
+                least,
+                spacing.rows > 1,
+            )
+            for shown in attempts
+            for spacing, least in spacings
+            for size in (None, frame(canvas))
+            for way in _ways(shown)
+        ]
+
+    dense = list(_denser(look))
+    whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
+    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-2]]
+    for stage in (dense, turned) if whole.needs else ():
+        found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
+        if found.needs is None:
+            return found
+    if whole.needs is None or whole.needs[0] > _MOST_ROOM * SIZES[canvas][0]:
+        return whole
+    in_rows = fit_canvas(choices(_shown(look), _ROWS), canvas)
+    return whole if in_rows.needs else in_rows
 
 
-def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, legend: bool) -> Composed:
+def _turned(shown: _Attempt) -> _Attempt:
+    """An attempt from top to bottom instead of from side to side."""
+    return replace(shown, look=replace(shown.look, direction="TB"), remark=f"{shown.remark}, turned")
+
+
+def _content(shown: _Attempt) -> _Attempt:
+    """What an attempt lays out, whatever stands around it."""
+    return replace(shown, legend=True, remark="")
+
+
+def _ways(shown: _Attempt) -> tuple[Direction | None, ...]:
+    """The directions to try."""
+    if shown.look.direction is not None:
+        return (shown.look.direction,)
+    usual = find_style(shown.look.style).direction
+    return (usual, *_TURNED[usual]) if shown.density is None else (usual,)
+
+
+def _denser(look: FigureOptions) -> Iterator[_Attempt]:
+    """The denser ways to draw a style, or its neighbour, unless details were requested that they leave out."""
+    style = find_style(look.style)
+    if look.detail is not None or look.derivatives not in (None, "none"):
+        return
+    if not style.denser and style.neighbour:
+        look = replace(look, style=style.neighbour)
+    said = "" if style.denser else f"drawn as a {look.style}: "
+    for density in find_style(look.style).denser:
+        yield _Attempt(look, remark=f"{said}{density.name}, to fit the canvas", density=density)
+        without = f"{said}{density.name}, without formulas, to fit the canvas"
+        yield _Attempt(look, legend=False, remark=without, density=density)
+
+
+def _laid_out(placed: Callable[[], PlacedPlans], size: Size | None, shown: _Attempt) -> Composed:
     """The panels with title and legend around the graph, or beside it in panels of a given size."""
     plans, placement, problem = placed()
-    shown = plans if legend else [replace(plan, legend=()) for plan in plans]
-    return compose(shown, placement, problem, size)
+    own = plans if shown.legend else [_bare(plan) for plan in plans]
+    return compose(own, placement, problem, size)
+
+
+def _bare(plan: Plan) -> Plan:
+    """The plan without what only explains it."""
+    plan = replace(plan, legend=())
+    return replace(plan, formulas=()) if isinstance(plan, CircuitPlan) else plan
 
 
 def _shown(look: FigureOptions) -> Iterator[_Attempt]:

@@ -12,6 +12,8 @@ from inspector.options.figure_options import FigureOptions
 
 MOST_UNFOLDED = 30
 """Maximum Nodes drawn unfolded by default."""
+MOST_ON_SLIDE = 40
+"""The same for a slide, on which a denser style is drawn before anything is folded."""
 SMALL = 12
 """Maximum Nodes drawn unfolded whatever their size; above this the picture must fit two screens."""
 TWO_SCREENS = ((1_920.0, 2_400.0), (3_840.0, 1_200.0))
@@ -27,7 +29,7 @@ def choose_style(graph: Graph, look: FigureOptions, depth: Depth) -> tuple[Graph
     style that cannot draw boxes of several Nodes.
     """
     check_depth(depth)
-    style = look.style or _style(graph, depth)
+    style = look.style or _style(graph, look, depth)
     if style == FOLDED_STYLE:
         shown = graph if is_folded(graph) else fold(graph, depth)
         return shown, replace(look, style=style)
@@ -65,9 +67,10 @@ def is_folded(graph: Graph) -> bool:
     )
 
 
-def _style(graph: Graph, depth: Depth) -> StyleName:
+def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:
     wanted = isinstance(depth, int) or is_folded(graph)
-    return FOLDED_STYLE if wanted or _is_larger(graph, MOST_UNFOLDED) else UNFOLDED_STYLE
+    most = MOST_UNFOLDED if look.canvas in (None, "tight") else MOST_ON_SLIDE
+    return FOLDED_STYLE if wanted or _is_larger(graph, most) else UNFOLDED_STYLE
 
 
 def _is_larger(graph: Graph, most: int) -> bool:

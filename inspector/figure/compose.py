@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from inspector.figure import code_listing, heading, legend
+from inspector.figure import code_listing, footer, heading, legend
+from inspector.figure.badge_places import badge_places
 from inspector.figure.box_shapes import build_box, centered
 from inspector.figure.layout_problem import is_link
+from inspector.figure.pass_grounds import grounds_of
 from inspector.layout.problem import Placement, Problem, Size
-from inspector.scene.scene import Badge, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
+from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
 from inspector.scene.splines import straight
 from inspector.scene.transform import bounds, points_bounds
-from inspector.styles.plan import Plan, PlannedBox, PlannedWeightedWire, PlannedWire
+from inspector.styles.plan import NumberGrid, Plan, PlannedBox, PlannedWeightedWire, PlannedWire, StyledText
 
 MARGIN = 24.0
 _COLUMN_GAP = 30.0
@@ -36,6 +39,7 @@ class _SheetParts:
     heading: Rectangle
     legend: legend.LegendPlace
     listing: Rectangle
+    footer: Rectangle
     area: Rectangle
 
 
@@ -98,17 +102,22 @@ def _sheet(plans: Sequence[Plan], placement: Placement, problem: Problem, widest
     room_for_title = max(around.width + aside, heading.LEAST_ROOM)
     title = heading.size(plans, room_for_title)
     width = max(around.width, title[0] - aside, 0.0 if beside else code[0])
+    below_graph = footer.size(plans, max(width, widest))
+    width = max(width, below_graph[0])
     content = Rectangle(MARGIN, MARGIN + title[1], width, max(around.height, code[1] if beside else 0.0))
     dx = content.x + (width - around.width) / 2 - around.x
     dy = content.y + (content.height - around.height) / 2 - around.y
     placement = placement.moved(dx, dy)
     legend_room = legend.find_room(plans, content, list(_obstacles(plans, placement, problem)), widest)
     bottom = max(content.bottom, legend_room.area.bottom)
+    footer_area = Rectangle(content.x, bottom + footer.GAP, *below_graph)
+    bottom = footer_area.bottom if below_graph[1] else bottom
     corner = (content.right + code_listing.GAP, content.y) if beside else (content.x, bottom + code_listing.GAP)
     right = max(content.right + aside, legend_room.area.right) + MARGIN
     area = Rectangle(0.0, 0.0, float(round(right)), float(round(bottom + below + MARGIN)))
     title_area = Rectangle(MARGIN, MARGIN, room_for_title, title[1])
-    return _SheetParts(plans, problem, placement, title_area, legend_room, Rectangle(*corner, *code), area)
+    listing = Rectangle(*corner, *code)
+    return _SheetParts(plans, problem, placement, title_area, legend_room, listing, footer_area, area)
 
 
 def _sheet_with_column(
@@ -118,7 +127,8 @@ def _sheet_with_column(
     around = bounds(_obstacles(plans, placement, problem))
     room = frame[0] - 2 * MARGIN - around.width - _COLUMN_GAP
     found = legend.find_column(plans, room)
-    if found is None or code_listing.size(plans)[0] or not heading.is_whole(plans, room):
+    has_more = code_listing.size(plans)[0] or any(map(footer.lines_of, plans))
+    if found is None or has_more or not heading.is_whole(plans, room):
         return None
     title = heading.size(plans, room)
     height = max(around.height, title[1] + found.area.height)
@@ -133,6 +143,7 @@ def _sheet_with_column(
         Rectangle(MARGIN, MARGIN, room, title[1]),
         replace(found, area=found.area.moved(MARGIN, MARGIN + height - found.area.height)),
         Rectangle(0.0, 0.0, 0.0, 0.0),
+        Rectangle(0.0, 0.0, 0.0, 0.0),
         area,
     )
 
@@ -140,10 +151,12 @@ def _sheet_with_column(
 def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) -> Iterator[Rectangle]:
     """The areas of boxes, badges, texts of wires, and the segments of wires."""
     badged = {box.id: box for plan in plans for box in plan.boxes if box.badge}
+    yield from (ground.area for plan in plans[-1:] for ground in grounds_of(plan, placement, problem))
+    found = badge_places(plans, placement, problem)
     for identifier, area in placement.boxes.items():
         yield area
         if identifier in badged:
-            x, y = _badge_center(badged[identifier], area, problem.horizontal)
+            x, y = found.get(identifier) or _badge_center(badged[identifier], area, problem.horizontal)
             yield Rectangle(x - _BADGE_REACH, y - _BADGE_REACH, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
     yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
     for points in placement.wires.values():
@@ -157,33 +170,59 @@ def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) ->
 def _panel(plan: Plan, sheet: _SheetParts) -> Panel:
     places = sheet.placement.boxes
     boxes = [build_box(box, places[box.id]) for box in plan.boxes]
+    connected = [wire for wire in plan.wires if not is_link(wire, sheet.problem.hanging)]
+    boxes += [box for wire in connected for box in _grids(wire, sheet)]
     wires = [
         _link(wire, sheet) if is_link(wire, sheet.problem.hanging) else _wire(wire, sheet) for wire in plan.wires
     ]
-    badges = [_badge(box, places[box.id], sheet.problem.horizontal) for box in plan.boxes if box.badge]
+    found = badge_places(sheet.plans, sheet.placement, sheet.problem)
+    badges = [
+        _badge(box, places[box.id], sheet.problem.horizontal, found.get(box.id)) for box in plan.boxes if box.badge
+    ]
     legend_box, legend_wires, legend_badges = legend.draw(plan, sheet.legend)
     around = [*heading.draw(plan, sheet.heading), legend_box]
     code_badges: tuple[Badge, ...] = ()
     if plan.listing:
         code_box, code_badges = code_listing.draw(plan, sheet.plans, sheet.listing)
         around.append(code_box)
+    if footer.lines_of(plan):
+        around.append(footer.draw(plan, sheet.footer, sheet.footer.width))
     return Panel(
         plan.moment,
         sheet.area,
         (*boxes, *(box for box in around if box.texts)),
         (*wires, *legend_wires),
         (*badges, *legend_badges, *code_badges),
+        grounds_of(plan, sheet.placement, sheet.problem),
     )
 
 
 def _wire(wire: PlannedWire, sheet: _SheetParts) -> Wire:
     texts: list[TextRun] = []
-    if wire.label:
-        texts += centered(wire.label, sheet.placement.labels[wire.id])
-    if wire.below:
-        texts += centered(wire.below, sheet.placement.below[wire.id])
+    for _, lines, room in _rooms(wire, sheet):
+        texts += centered(lines, room)[1] if not _has_grid(lines) else []
     points = sheet.placement.wires[wire.id]
     return _headed(wire, points[::-1] if sheet.problem.flipped else points, tuple(texts))
+
+
+def _rooms(wire: PlannedWire, sheet: _SheetParts) -> Iterator[tuple[str, tuple[StyledText, ...], Rectangle]]:
+    """The texts of a wire, each with a name and its area."""
+    if wire.label:
+        yield "label", wire.label, sheet.placement.labels[wire.id]
+    if wire.below:
+        yield "below", wire.below, sheet.placement.below[wire.id]
+
+
+def _has_grid(lines: tuple[StyledText, ...]) -> bool:
+    return any(isinstance(words, NumberGrid) for words in lines)
+
+
+def _grids(wire: PlannedWire, sheet: _SheetParts) -> Iterator[Box]:
+    """The texts of a wire that hold grids: plain boxes, since a wire has texts only."""
+    for name, lines, room in _rooms(wire, sheet):
+        if _has_grid(lines):
+            bands, texts = centered(lines, room)
+            yield Box(f"{wire.id}.{name}", room, "plain", bands=tuple(bands), texts=tuple(texts))
 
 
 def _headed(wire: PlannedWire, points: tuple[Point, ...], texts: tuple[TextRun, ...] = ()) -> Wire:
@@ -232,9 +271,14 @@ def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
     return (x, hung.center[1]), (host_x, host.center[1])
 
 
-def _badge(box: PlannedBox, area: Rectangle, horizontal: bool) -> Badge:
+def _badge(box: PlannedBox, area: Rectangle, horizontal: bool, center: Point | None) -> Badge:
+    """The badge of a box. center: its place, if not the usual corner."""
     ink = "faded" if box.ink == "faded" else "gradient"
-    return Badge(f"{box.id}.step", *_badge_center(box, area, horizontal), box.badge, ink)
+    if center is None:
+        return Badge(f"{box.id}.step", *_badge_center(box, area, horizontal), box.badge, ink)
+    dx, dy = center[0] - area.center[0], center[1] - area.center[1]
+    lean = (0.0 if abs(dx) < 1.0 else math.copysign(1.0, dx)), math.copysign(1.0, dy)
+    return Badge(f"{box.id}.step", *center, box.badge, ink, lean)
 
 
 def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:

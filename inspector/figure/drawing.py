@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from inspector.figure.canvas import SIZES, SMALLEST, FittedPanels
-from inspector.figure.canvas_fallbacks import PlacedPlans, fit
+from inspector.figure.canvas_fallbacks import Making, PlacedPlans, fit
 from inspector.figure.choose_style import (
     FOLDED_STYLE,
     UNFOLDED_STYLE,
@@ -29,6 +29,7 @@ from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
+from inspector.layout.circuit import place_circuit
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
@@ -39,6 +40,8 @@ from inspector.options.telling import PLAIN, Telling
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
+from inspector.styles.plan import CircuitPlan
+from inspector.styles.table import Density
 from inspector.typography import pluralize
 from inspector.util.gc_pause import gc_paused
 
@@ -100,8 +103,8 @@ def draw(
     moments: Sequence[Moment] = MOMENTS if graph.ran else MOMENTS[:1]
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
-    def plans(look: FigureOptions) -> list[Plan]:
-        made = FramePlans(look, code, script, telling)
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        made = FramePlans(look, code, script, telling, density)
         return handed_out([made.plan(graph, moment) for moment in moments], graph, telling.handout)
 
     redraw = partial(draw, call=call, title=title, script=script, telling=telling)
@@ -129,14 +132,14 @@ def draw(
 
 
 def _on_one_slide(
-    plans: Callable[[FigureOptions], list[Plan]], look: FigureOptions, handout: Handout | None
+    plans: Making, look: FigureOptions, handout: Handout | None
 ) -> Sequence[Panel]:
     """The panels before and after, each in half a slide; none if more than the legend were left out for that."""
 
-    def bare(look: FigureOptions) -> list[Plan]:
-        return [replace(plan, legend=()) for plan in plans(look)]
+    def bare(look: FigureOptions, density: Density | None) -> list[Plan]:
+        return [replace(plan, legend=()) for plan in plans(look, density)]
 
-    if any(len(plan.boxes) > _MOST_ON_HALF_A_SLIDE for plan in bare(look)):
+    if any(len(plan.boxes) > _MOST_ON_HALF_A_SLIDE for plan in bare(look, None)):
         return ()
     fitted = handed(fit(bare, look, "half", place_plans), handout)
     return () if fitted.needs or fitted.remark else fitted.panels
@@ -264,7 +267,8 @@ def frames(
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
-    shown, look = choose_style(graph, look or FigureOptions(), depth)
+    look = look or FigureOptions()
+    shown, look = choose_style(graph, replace(look, canvas=look.canvas or "16:9"), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = replay_frames(shown, MOST_FRAMES)
 
@@ -272,15 +276,14 @@ def frames(
         partly = after_steps(whole, count)
         return make_folded_graph(partly, items_of(shown), shown.note) if isinstance(shown, FoldedGraph) else partly
 
-    def plans(look: FigureOptions) -> list[Plan]:
-        made = list(FramePlans(look, code, script, telling).steps(shown, found, at))
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        made = list(FramePlans(look, code, script, telling, density).steps(shown, found, at))
         return handed_out(made, shown, telling.handout)
 
-    def one(look: FigureOptions) -> list[Plan]:
-        return [FramePlans(look, code, script, telling).plan(shown, moment)]
+    def one(look: FigureOptions, density: Density | None) -> list[Plan]:
+        return [FramePlans(look, code, script, telling, density).plan(shown, moment)]
 
     redraw = partial(frames, call=call, order=order, script=script, telling=telling)
-    look = replace(look, canvas=look.canvas or "16:9")
     moment: Moment = "after" if shown.ran else "before"
     # A single frame is tried first: if it is too large, all frames are.
     for some in (one, plans):
@@ -329,6 +332,8 @@ def place_plans(plans: Sequence[Plan], direction: Direction | None, spacing: Spa
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
     if count <= MOST_BOXES_IN_PROCESS:
+        if isinstance(plans[0], CircuitPlan):
+            return plans, place_circuit(problem, [one.hosts for one in plans[0].passes]), problem
         return plans, place(problem), problem
     whole = replace(problem, spacing=replace(spacing, rows=1))
     return plans, place_segments(whole, _part_placed), whole

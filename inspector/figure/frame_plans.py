@@ -28,16 +28,22 @@ from inspector.styles.code_lines import make_listing
 from inspector.styles.paths import find_paths, find_tensor_paths
 from inspector.styles.plan import TITLE_SIZE, LegendEntry, Plan, StyledText
 from inspector.styles.subject import Subject
+from inspector.styles.table import Density, find_style
 
 
 @dataclass(frozen=True, slots=True)
 class FramePlans:
-    """The plans of a figure. call: the code of the backward call. script: the source of the script."""
+    """The plans of a figure.
+
+    call: the code of the backward call. script: the source of the script. telling: how the
+    figure is told. density: a denser way to draw the style.
+    """
 
     look: FigureOptions
     call: str = ""
     script: str | None = None
     telling: Telling = PLAIN
+    density: Density | None = None
 
     def plan(
         self, graph: Graph, moment: Moment, current: Sequence[str] = (), final: Graph | None = None
@@ -46,11 +52,9 @@ class FramePlans:
 
         Raises ValueError for an unknown style, and PathError for an unknown path or highlighted tensor.
         """
-        from inspector.styles import find_style  # the table of styles, which this module is a part of
-
         style = find_style(self.look.style)
         subject = Subject(graph, moment, self.call, self.look, style.arrows, final, self.telling.title)
-        plan = with_math_names(style.plan(subject), graph)
+        plan = with_math_names((self.density or style).plan(subject), graph)
         if self.look.path:
             plan = highlight_paths(plan, find_paths(graph, self.look.path))
         plan = highlight_affected(plan, graph)

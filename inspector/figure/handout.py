@@ -12,7 +12,7 @@ from inspector.figure.canvas import FittedPanels
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.options.choices import HANDOUTS, Handout
-from inspector.styles.plan import CardRow, Plan, PlannedBox, PlannedWire, StyledText
+from inspector.styles.plan import CardRow, CircuitPlan, NumberGrid, Plan, PlannedBox, PlannedWire, StyledText
 
 BLANK = "_____"
 SOLUTION = "solution"
@@ -50,7 +50,11 @@ def hand_out(plan: Plan, graph: Graph, kind: Handout) -> Plan:
     boxes = tuple(_box(box, _node(box.id) in given, kind) for box in plan.boxes)
     wires = tuple(_wire(wire, _node(wire.target) in given, kind) for wire in plan.wires)
     notes = tuple(_words(words, kind) if words.ink in (*_SOUGHT, "ink") else words for words in plan.notes)
-    return replace(plan, boxes=boxes, wires=wires, notes=notes)
+    plan = replace(plan, boxes=boxes, wires=wires, notes=notes)
+    if isinstance(plan, CircuitPlan):
+        footer = tuple(_words(line, kind) if line.ink == "gradient" else line for line in plan.footer)
+        return replace(plan, footer=footer)
+    return plan
 
 
 def _given(graph: Graph) -> set[str]:
@@ -92,6 +96,8 @@ def _words(words: StyledText, kind: Handout) -> StyledText:
         return words
     if kind == "solution":
         return replace(words, ink=SOLUTION)
+    if isinstance(words, NumberGrid):
+        return replace(words, rows=tuple(tuple("__" for _ in row) for row in words.rows))
     if words.ink not in _SOUGHT:  # a sentence
         return replace(words, text=_NUMBER.sub(BLANK, words.text))
     terms = re.split(_BETWEEN_TERMS, words.text)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import networkx
 
-from inspector.figure.box_shapes import box_size, label_size, levelled, size_box, size_label
+from inspector.figure.box_shapes import LABEL_PADDING, box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
 from inspector.options.choices import Direction
 from inspector.styles.plan import Plan, PlannedBox, PlannedWire
@@ -58,6 +58,7 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
     labels: dict[str, tuple[Size, Size]] = {}
     wires: dict[str, PlannedWire] = {}
     hanging = merged_hanging(plans)
+    padding = min(LABEL_PADDING, spacing.straight)
     for plan in plans:
         for box in plan.boxes:
             sizes[box.id] = _larger(sizes.get(box.id), box_size(box))
@@ -65,7 +66,8 @@ def make_problem(plans: Sequence[Plan], direction: Direction | None, spacing: Sp
             if not is_link(wire, hanging):
                 wires[wire.id] = wire
                 label, below = labels.get(wire.id, (None, None))
-                labels[wire.id] = (_larger(label, label_size(wire.label)), _larger(below, label_size(wire.below)))
+                own = label_size(wire.label, padding), label_size(wire.below, padding)
+                labels[wire.id] = (_larger(label, own[0]), _larger(below, own[1]))
     if len(sizes) >= MANY:
         sizes = _alike(plans, sizes)
     texts = frozenset(box.id for plan in plans for box in plan.boxes if box.shape == "plain") & hanging.keys()

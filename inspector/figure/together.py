@@ -21,6 +21,7 @@ from inspector.options.telling import PLAIN, Telling
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, gradient_table
+from inspector.styles.table import Density
 
 Calls = Sequence[tuple[Graph, str]]
 """The graph of each backward call, and its code."""
@@ -52,10 +53,10 @@ def _skeleton(graph: Graph) -> tuple[object, ...]:
 def _over_one_layout(calls: Calls, look: FigureOptions, telling: Telling) -> Figure:
     (first, code), *_ = calls
 
-    def plans(look: FigureOptions) -> list[Plan]:
-        made = [FramePlans(look, code, telling=telling).plan(first, "before")]
+    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
+        made = [FramePlans(look, code, telling=telling, density=density).plan(first, "before")]
         for number, (graph, code_of) in enumerate(calls, start=1):
-            after = FramePlans(look, code_of, telling=telling).plan(graph, "after")
+            after = FramePlans(look, code_of, telling=telling, density=density).plan(graph, "after")
             made.append(replace(after, moment=f"after-{number}"))
         return handed_out(made, first, telling.handout)
 

@@ -12,12 +12,10 @@ from dataclasses import replace
 
 import networkx
 
-from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.problem import TIE, Placement, Problem, Route
 
 LEAST = 8
 """Minimum boxes of a part."""
-_TIE = "tie "
-"""Prefix of a route that only keeps the waist behind everything else in its part; it is not drawn."""
 
 Place = Callable[[Problem], Placement]
 
@@ -104,7 +102,7 @@ def _part(problem: Problem, members: Sequence[str], ends: tuple[str, str]) -> tu
         far = {route.target if problem.flipped else route.source for route in routes}
         loose = [box for box in members if box not in far and box != bottom]
         ends_of = (lambda box: (bottom, box)) if problem.flipped else (lambda box: (box, bottom))
-        routes += [Route(f"{_TIE}{box}", *ends_of(box)) for box in loose]
+        routes += [Route(f"{TIE}{box}", *ends_of(box)) for box in loose]
     shapes = {box: shape for box, shape in problem.shapes.items() if box in sizes}
     part = replace(
         problem,
@@ -155,7 +153,7 @@ def _stamp(whole: Placement, placed: Placement, part: Problem, names: dict[str, 
             whole.boxes[box] = placed.boxes[name]
     routes = {f"{number:06d}": route.id for number, route in enumerate(part.routes)}
     for wire, points in placed.wires.items():
-        if not routes[wire].startswith(_TIE):
+        if not routes[wire].startswith(TIE):
             whole.wires[routes[wire]] = points
     whole.labels.update({routes[wire]: room for wire, room in placed.labels.items()})
     whole.below.update({routes[wire]: room for wire, room in placed.below.items()})

@@ -17,14 +17,17 @@ from itertools import pairwise
 
 from inspector.layout.graphviz import DotBlock, DotLink, DotSettings, arrange
 from inspector.layout.host_block import HostBlock, Orientation, end_blocks, label_block, make_host_block
-from inspector.layout.problem import Placement, Problem, Route
+from inspector.layout.problem import TIE, Placement, Problem, Route
 from inspector.layout.rows import TextRow, best_cuts, stacked
 from inspector.layout.wire_routes import CLEARANCE, ObstacleMap, RouteStop, make_wire
 from inspector.scene.scene import Point, Rectangle
 
 _LEVEL = 8
 """Weight of a stretch that should be straight, relative to 1."""
-_SPREADING = ("circle", "box")
+_MAIN = 40
+"""The same for a wire of the main line."""
+_ROUND = ("circle", "gate")
+_SPREADING = (*_ROUND, "box")
 _PORT_GAP = 18.0
 _PORT_SHARE = 0.8
 """Distance of wires that enter one box, on at most this share of its side."""
@@ -97,6 +100,8 @@ def _run(
         way.append(indices[route.target])
         ways[route.id] = way
         weights = _weights(len(stops), leaving[route.source] == 1, arriving[route.target] == 1)
+        if route.level:
+            weights = [_MAIN] * len(weights)
         if first and ended:
             start = first.ranks[indices[route.source]]
             weights = [0 if start + hop in ended else weight for hop, weight in enumerate(weights)]
@@ -186,7 +191,8 @@ def _spread(problem: Problem, draft: _Draft) -> _Draft:
     for block, rank in zip(draft.blocks, draft.ranks, strict=True):
         lengths[rank] = max(lengths[rank], flow.turned((block.width, block.height))[0])
     swings: dict[int, float] = defaultdict(float)
-    for way in draft.ways.values():
+    drawn = [way for route, way in draft.ways.items() if not route.startswith(TIE)]
+    for way in drawn:
         for source, target in pairwise(way):
             swing = abs(_port(draft, source, flow) - _port(draft, target, flow))
             swings[draft.ranks[source]] = max(swings[draft.ranks[source]], swing)
@@ -256,7 +262,7 @@ def _placement(
         stops = [_stop(draft, index, extents, obstacle_map.flow) for index in draft.ways[route.id]]
         shift = shifts.get(route.id, 0.0)
         stops[-1] = replace(stops[-1], across=stops[-1].across + shift)
-        radius = min(problem.sizes[route.target]) / 2 if problem.shapes.get(route.target) == "circle" else 0.0
+        radius = min(problem.sizes[route.target]) / 2 if problem.shapes.get(route.target) in _ROUND else 0.0
         inset = radius - math.sqrt(radius**2 - shift**2) if radius else 0.0
         ends, own = (boxes[route.source], boxes[route.target]), (route.source, route.target)
         wires[route.id] = make_wire(stops, ends, own, obstacle_map, inset)
@@ -272,11 +278,16 @@ def _shifts(problem: Problem, draft: _Draft, flow: Orientation) -> dict[str, flo
             last = draft.ways[route.id][-2]
             arriving[route.target].append((_port(draft, last, flow), route.id))
     shifts = {}
+    level = {route.id for route in problem.routes if route.level}
     for target, wires in arriving.items():
         side = flow.turned(problem.sizes[target])[1]
         step = min(_PORT_GAP, _PORT_SHARE * side / len(wires))
-        for position, (_, wire) in enumerate(sorted(wires)):
-            shifts[wire] = (position - (len(wires) - 1) / 2) * step
+        ordered = [wire for _, wire in sorted(wires)]
+        middle = next((at for at, wire in enumerate(ordered) if wire in level), (len(ordered) - 1) / 2)
+        reach = max(middle, len(ordered) - 1 - middle)
+        step = min(step, _PORT_SHARE * side / 2 / reach) if reach else step
+        for position, wire in enumerate(ordered):
+            shifts[wire] = (position - middle) * step
     return shifts
 
 

@@ -39,8 +39,14 @@ ROOMY = Spacing()
 CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0, badge=20.0)
 """For a figure that would otherwise not fit its canvas; badges keep their size when it is scaled down."""
 IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
+TIGHT = replace(CLOSE, rank=0.4, lane=12.0, straight=1.0, slope=0.0)
+"""For a line of gates whose wires are level."""
 ALIGNED = replace(CLOSE, aligned=True)
 """The same for a deep figure with leaves on many of its ranks."""
+
+
+TIE = "tie "
+"""Prefix of a route that only keeps boxes in order; it is not drawn."""
 
 
 @fast_dataclass
@@ -48,7 +54,7 @@ class Route:
     """A wire to route.
 
     label: the size of the text beside it, (0, 0) for none. below: of the text on its other side; then the label is
-    above it (for a vertical wire: left of it).
+    above it (for a vertical wire: left of it). level: whether it should be straight rather than others.
     """
 
     id: str
@@ -56,6 +62,7 @@ class Route:
     target: str
     label: Size = (0.0, 0.0)
     below: Size = (0.0, 0.0)
+    level: bool = False
 
 
 @fast_dataclass

@@ -41,6 +41,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "script": report.script,
+        **({"title": report.title} if report.title else {}),
         "exit": report.exit | {"exception": _masked(report.exit["exception"])},
         "recording": report.recording,
         "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
@@ -72,6 +73,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
         findings=[Finding(**row) for row in _decoded(rows["findings"])],
         checked=[Check(**row) for row in rows["checked"]],
         timeline=_timeline(rows.get("timeline")),
+        title=rows.get("title", ""),
     )
 
 

@@ -83,7 +83,7 @@ class BackwardCall:
 class Report:
     """A whole inspection, as in `report.json`.
 
-    script: the script's file name, or the module's name, as given.
+    script: the script's file name, or the module's name, as given. title: what the script calls itself.
     events: events around the backward calls, in order: steps, zero_grad, clipping.
     timeline: the steps after the watched calls, if they were recorded.
     """
@@ -97,3 +97,4 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)
     timeline: Timeline | None = None
+    title: str = ""

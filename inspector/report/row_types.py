@@ -464,6 +464,8 @@ class ReportRows(TypedDict):
     """The version of this format."""
     script: str
     """The file name of the script, or the name of the module that was run."""
+    title: NotRequired[str]
+    """The script's docstring or first comment, if it is short: the title of its figures."""
     exit: Exit
     recording: Recording
     backward_calls: list[CallRow]

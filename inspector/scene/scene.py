@@ -114,6 +114,7 @@ class Badge:
     y: float
     text: str
     ink: str = "gradient"
+    lean: Point = (-1.0, -1.0)  # the direction from its box, in which it moves when the box shrinks
 
 
 @fast_dataclass
@@ -125,6 +126,7 @@ class Panel:
     boxes: tuple[Box, ...] = ()
     wires: tuple[Wire, ...] = ()
     badges: tuple[Badge, ...] = ()
+    grounds: tuple[Box, ...] = ()  # areas behind everything else
 
 
 @fast_dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from fontTools.misc.bezierTools import cubicPointAtT  # type: ignore[import-untyped]
 
@@ -41,6 +42,17 @@ def sampled(points: Sequence[Point], count: int = SAMPLES) -> Iterator[Point]:
     for first in range(0, len(points) - 1, 3):
         segment = points[first : first + 4]
         yield from (cubicPointAtT(*segment, step / count) for step in range(1, count + 1))
+
+
+def pieces(points: Sequence[Point], margin: float, count: int = 8) -> Iterator[Rectangle]:
+    """The areas of short pieces of a spline, with a margin; a level or upright segment is one piece."""
+    for first in range(0, len(points) - 1, 3):
+        segment = points[first : first + 4]
+        xs, ys = [x for x, _ in segment], [y for _, y in segment]
+        flat = max(xs) - min(xs) < margin or max(ys) - min(ys) < margin
+        run = list(sampled(segment, 1 if flat else count))
+        for (x, y), (to_x, to_y) in pairwise(run):
+            yield Rectangle(min(x, to_x), min(y, to_y), abs(to_x - x), abs(to_y - y)).grown(margin)
 
 
 def is_clear(curve: Curve, obstacles: Sequence[Rectangle]) -> bool:

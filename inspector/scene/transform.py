@@ -44,6 +44,7 @@ class _Transform:
             tuple(map(self._box, panel.boxes)),
             tuple(map(self._wire, panel.wires)),
             tuple(map(self._badge, panel.badges)),
+            tuple(map(self._box, panel.grounds)),
         )
 
     def _point(self, point: Point) -> Point:
@@ -67,7 +68,7 @@ class _Transform:
         return replace(wire, points=tuple(map(self._point, wire.points)), texts=self._texts(wire.texts))
 
     def _badge(self, badge: Badge) -> Badge:
-        """A badge keeps its size, so it moves towards its corner by as much as its box shrinks."""
+        """A badge keeps its size, so it moves away from its box by as much as that shrinks."""
         x, y = self._point((badge.x, badge.y))
         lost = (1 - self._scale) * _BADGE_SIZE
-        return replace(badge, x=x - lost, y=y - lost)
+        return replace(badge, x=x + lost * badge.lean[0], y=y + lost * badge.lean[1])

@@ -6,12 +6,16 @@ contribution, and the wire before the dot shows the sum.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from inspector.graph.row_types import NextEdge
 from inspector.graph.tensor_names import numbered_name
 from inspector.styles import title_and_legend
+from inspector.styles.constant_chips import FULL_DIGITS, constant_chip
+from inspector.styles.gates import gate_of
+from inspector.styles.operands import operands_of
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
 from inspector.styles.subject import Subject
@@ -41,11 +45,15 @@ def plan_circuit(subject: Subject) -> Plan:
     of = subject.topology
     circuit = _Circuit(subject, of.leaves, dict.fromkeys(branched), of.outputs)
     held = [box for box in (_held(subject, leaf) for leaf in circuit.leaves.values()) if box is not None]
+    constants = list(_constants(subject))
     return Plan(
         moment=subject.moment,
-        boxes=(*_gates(subject), *_names(circuit), *map(_dot, branched), *held),
-        wires=(*_root_wires(circuit), *_edges(circuit), *_trunks(circuit)),
-        hanging={box.id: box.id.removesuffix(".grad") for box in held},
+        boxes=(*_gates(subject), *_names(circuit), *map(_dot, branched), *held, *(box for box, _ in constants)),
+        wires=(*_root_wires(circuit), *_edges(circuit), *_trunks(circuit), *(wire for _, wire in constants)),
+        hanging={
+            **{box.id: box.id.removesuffix(".grad") for box in held},
+            **{box.id: wire.source for box, wire in constants},
+        },
         title=title_and_legend.title(subject),
         notes=title_and_legend.notes(subject),
         legend=_legend(subject),
@@ -70,11 +78,23 @@ def _gates(subject: Subject) -> list[PlannedBox]:
     gates = []
     for identifier, node in subject.graph.functions():
         if not node["is_leaf"]:
-            sign = operation(subject.graph, identifier).symbol
+            sign = gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).sign
             words = StyledText(sign, face="bold", size=SYMBOL_SIZE)
             shape: PlannedShape = "circle" if len(sign) <= _ROUND else "box"
             gates.append(PlannedBox(identifier, shape, (words,), badge=subject.badge(node)))
     return gates
+
+
+def _constants(subject: Subject) -> Iterator[tuple[PlannedBox, PlannedWire]]:
+    """The constants that do not stand in their gates, and the links to these."""
+    for identifier, node in subject.graph.functions():
+        if node["is_leaf"]:
+            continue
+        for operand in gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).operands:
+            if operand.constant is not None:
+                box = constant_chip(operand, FULL_DIGITS)
+                link = f"{operand.id}-{identifier}"
+                yield box, PlannedWire(link, identifier, box.id, ink="quiet", head=subject.head)
 
 
 def _names(circuit: _Circuit) -> list[PlannedBox]:

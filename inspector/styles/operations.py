@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from inspector.graph import Graph
 from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.topology import topology_of
 from inspector.graph.values import is_number
+from inspector.styles.operands import operands_of
+from inspector.styles.shown_name import shown_name
 from inspector.styles.value_text import superscript
 from inspector.typography import format_number
 from inspector.typography.number_format import MINUS
@@ -38,9 +41,9 @@ _OF_TENSORS: dict[str, tuple[str, str]] = {
     "pow.Tensor_Tensor": ("^", "{0}^{1}"),
     "maximum": ("max", "max({0}, {1})"),
     "minimum": ("min", "min({0}, {1})"),
-    "mm": ("@", "{0} @ {1}"),
-    "mv": ("@", "{0} @ {1}"),
-    "dot": ("@", "{0} @ {1}"),
+    "mm": ("·", "{0} · {1}"),
+    "mv": ("·", "{0} · {1}"),
+    "dot": ("·", "{0} · {1}"),
 }
 _OF_ONE: dict[str, tuple[str, str]] = {
     "neg": ("×" + MINUS + "1", MINUS + "{0}"),
@@ -76,6 +79,8 @@ def operation(graph: Graph, identifier: str) -> Operation:
     inputs = inputs_of(graph, identifier)
     if node["attributes"].get("alpha", 1) != 1:
         return _by_name(node["name"], len(inputs))
+    if len(inputs) == 1 and op in _OF_TENSORS and (found := _of_named(graph, identifier)):
+        return found
     if len(inputs) == 2 and op in _OF_TENSORS:
         return Operation(*_OF_TENSORS[op])
     if len(inputs) == 1 and op in _WITH_CONSTANT:
@@ -83,6 +88,23 @@ def operation(graph: Graph, identifier: str) -> Operation:
     if len(inputs) == 1 and op in _OF_ONE:
         return Operation(*_OF_ONE[op])
     return _by_name(node["name"], len(inputs))
+
+
+def _of_named(graph: Graph, identifier: str) -> Operation | None:
+    """An operation of two operands of which one is a constant: with its name, or with its number in `1 - y`."""
+    operands = operands_of(graph, identifier)
+    constants = [operand.constant for operand in operands if operand.constant is not None]
+    op = op_of(graph.function(identifier)["name"])
+    if len(operands) != 2 or len(constants) != 1 or [operand.position for operand in operands] != [0, 1]:
+        return None
+    name, value = shown_name(constants[0]), constants[0]["value"]
+    if not name and (op in _WITH_CONSTANT or not is_number(value)):
+        return None
+    text = name or format_number(value)
+    symbol, formula = _OF_TENSORS[op]
+    places = [text if operand.constant is not None else "{0}" for operand in operands]
+    formula = re.sub(r"\{(\d)\}", lambda found: places[int(found[1])], formula)
+    return Operation(symbol if name else formula.replace("{0}", "").strip(), formula)
 
 
 def inputs_of(graph: Graph, identifier: str) -> list[str]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Literal
+from typing import Literal, cast
 
 from inspector.util.fast_dataclass import fast_dataclass
 
-PlannedShape = Literal["card", "stack", "pill", "circle", "plain", "name", "box", "record", "dot"]
-"""A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has centred lines,
-`record` has cells in a row, `dot` is the point where a wire branches."""
+PlannedShape = Literal["card", "stack", "pill", "circle", "gate", "plain", "name", "box", "chip", "record", "dot"]
+"""A `stack` is a card with others behind it, `name` is plain text that wires lead to, `box` has centred lines, a
+`gate` is a small circle and a `chip` a small box, `record` has cells in a row, `dot` is where a wire branches."""
 Head = Literal["target", "source", "none"]
 """The end of a wire with an arrowhead. Wires run from the root to the leaves, arrows either way."""
 
@@ -40,6 +40,15 @@ class StyledText:
     ink: str = "ink"
     face: str = "regular"
     size: float = MAIN_SIZE
+
+
+@fast_dataclass
+class NumberGrid(StyledText):
+    """A vector or a matrix as rows of numbers between brackets. text: the same on one line. fill: behind the
+    numbers."""
+
+    rows: tuple[tuple[str, ...], ...] = ()
+    fill: str = "ground"
 
 
 @fast_dataclass
@@ -153,3 +162,31 @@ class Plan:
         ]
         wires = [replace(wire, label=changed(wire.label), below=changed(wire.below)) for wire in self.wires]
         return replace(self, boxes=tuple(boxes), wires=tuple(wires), notes=changed(self.notes))
+
+
+@fast_dataclass
+class LoopPass:
+    """One pass of a loop, drawn as a column. hosts: its boxes with wires, by their role in the pass; empty where
+    this pass has none."""
+
+    title: str
+    hosts: tuple[str, ...]
+
+
+@fast_dataclass
+class CircuitPlan(Plan):
+    """A plan with lines below the graph.
+
+    formulas: further lines, left out if the canvas has no room for them. passes: the passes of a loop, in the
+    order of the forward.
+    """
+
+    footer: tuple[StyledText, ...] = ()
+    formulas: tuple[StyledText, ...] = ()
+    passes: tuple[LoopPass, ...] = ()
+
+    def map_texts(self, change: Callable[[StyledText], StyledText]) -> Plan:
+        """As for any plan, and the lines below the graph."""
+        changed = cast(CircuitPlan, Plan.map_texts(self, change))
+        footer, formulas = tuple(map(change, self.footer)), tuple(map(change, self.formulas))
+        return replace(changed, footer=footer, formulas=formulas)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
+from inspector.styles.circuit_model import Cut
+from inspector.styles.compact_circuit import plan_compact_circuit
 from inspector.styles.engine import plan_engine
 from inspector.styles.modules import plan_modules
 from inspector.styles.partials import plan_partials
@@ -18,23 +21,55 @@ from inspector.styles.torchviz import plan_torchviz
 
 
 @dataclass(frozen=True, slots=True)
+class Density:
+    """A denser way to draw a style, for a canvas. name: for remarks."""
+
+    name: str
+    plan: Callable[[Subject], Plan]
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
     """A row of STYLES.
 
     direction: from the root to the leaves; None for the direction that suits the graph. arrows: the default
-    direction of arrows.
+    direction of arrows. denser: the densities for a canvas that `plan` does not fit, richest first. neighbour: the
+    style to draw instead if none of them fits.
     """
 
     plan: Callable[[Subject], Plan]
     direction: Direction | None = None
     arrows: Arrows = "backward"
+    denser: tuple[Density, ...] = ()
+    neighbour: StyleName | None = None
 
+
+_CIRCUITS = (
+    Density("leaves at their gates", partial(plan_compact_circuit, digits=4)),
+    Density("leaves at their gates, numbers to 2 digits", partial(plan_compact_circuit, digits=2)),
+    Density(
+        "leaves at their gates, numbers to 2 digits, the loss as one gate",
+        partial(plan_compact_circuit, digits=2, grouped=True),
+    ),
+    Density(
+        "leaves at their gates, constants in the gates, numbers to 2 digits",
+        partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(inline=True)),
+    ),
+    *(
+        Density(
+            f"in {count} rows, numbers to 2 digits",
+            partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(rows, inline=True)),
+        )
+        for rows, count in ((2, "two"), (3, "three"))
+    ),
+)
+"""From the richest to the densest."""
 
 STYLES: dict[StyleName, Style] = {
-    "attributes": Style(plan_attributes),
-    "circuit": Style(plan_circuit, "RL", "forward"),
-    "partials": Style(plan_partials, "TB", "forward"),
-    "record": Style(plan_record, "RL", "forward"),
+    "attributes": Style(plan_attributes, neighbour="circuit"),
+    "circuit": Style(plan_circuit, "RL", "forward", _CIRCUITS),
+    "partials": Style(plan_partials, "TB", "forward", neighbour="circuit"),
+    "record": Style(plan_record, "RL", "forward", neighbour="circuit"),
     "modules": Style(plan_modules),
     "engine": Style(plan_engine),
     "torchviz": Style(plan_torchviz, "BT", "forward"),

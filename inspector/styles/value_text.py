@@ -138,7 +138,7 @@ def _holds(gradient: Value, local: Any, upstream: Value) -> bool:
     factor, name = local.get("value"), local.get("symbol")
     if not is_number(factor) or not isinstance(name, str):
         return False
-    return _agree(factor * upstream, gradient)
+    return agree(factor * upstream, gradient)
 
 
 def _closes_at_end(text: str) -> bool:
@@ -156,7 +156,7 @@ def sum_text(contributions: Sequence[Value], total: Value, sign: str = "=") -> s
     a total that differs from the sum."""
     if len(contributions) < 2 or not all(is_number(item) for item in (*contributions, total)):
         return ""
-    if sign == "=" and not _agree(sum(contributions), total):
+    if sign == "=" and not agree(sum(contributions), total):
         return ""
     shown = [format_number(contributions[0]), *(factor_text(item) for item in contributions[1:])]
     if len(shown) > _MOST_SUMMANDS:
@@ -176,7 +176,8 @@ def _symbol_in_short(expression: str) -> str:
     return text if len(text) <= _LONGEST_SYMBOL else text[: _LONGEST_SYMBOL - 1].rstrip() + "…"
 
 
-def _agree(computed: Any, measured: Any) -> bool:
+def agree(computed: Any, measured: Any) -> bool:
+    """Whether two numbers are equal, up to rounding."""
     if computed == measured:
         return True
     return bool(abs(computed - measured) <= AGREEMENT * max(abs(computed), abs(measured)))

@@ -13,18 +13,20 @@ IN_FULL = 10**6  # integers below this keep all of their digits
 UNKNOWN = "?"
 
 
-def format_number(value: bool | int | float | complex) -> str:
+def format_number(value: bool | int | float | complex, digits: int = 4) -> str:
     """One number: `2`, `0.7311`, `1.234e-5`, `nan`, `-inf`, `True`, `1 + 2i`.
 
     Integers of up to 6 digits are written in full, whatever their type. Other numbers have 4 significant digits,
     and an exponent from 10,000 on and below 0.0001. The minus sign is U+2212, and `-0.0` is `0`.
+
+    digits: significant digits, if fewer fit; no digit before the decimal point is rounded.
     """
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, complex):
         return _complex(value)
     whole = abs(value) < IN_FULL and value == int(value)
-    return (str(int(value)) if whole else _significant(value)).replace("-", MINUS)
+    return (str(int(value)) if whole else _significant(value, digits)).replace("-", MINUS)
 
 
 def factor_text(value: bool | int | float | complex) -> str:
@@ -65,14 +67,14 @@ def bytes_text(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
-def _significant(value: int | float) -> str:
-    """Four significant digits. Uses Decimal, since an integer can be larger than any float."""
+def _significant(value: int | float, digits: int) -> str:
+    """So many significant digits. Uses Decimal, since an integer can be larger than any float."""
     exact = Decimal(value)
     if not exact.is_finite():
         return str(value)
     if 1e-4 <= abs(exact) < 9999.5:
-        return f"{value:.4g}"
-    mantissa, _, exponent = f"{exact:.3e}".partition("e")
+        return f"{value:.{max(digits, len(str(abs(int(exact)))))}g}"
+    mantissa, _, exponent = f"{exact:.{digits - 1}e}".partition("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 

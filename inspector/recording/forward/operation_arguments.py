@@ -16,8 +16,8 @@ from inspector.torch_api.tensors import version_counter
 from inspector.user_code.module_tree import PLAIN
 
 IN_C = (BuiltinFunctionType, MethodDescriptorType)
-"""Types of functions in C: what one creates belongs to its operation, so no line needs tracing inside, as in
-Python functions of torch whose operations are recorded one by one. One that warns names the frame that calls
+"""Types of functions in C. What one creates belongs to its operation, so no line needs tracing inside, as in
+functions of torch in Python whose operations are recorded one by one. One that warns names the frame that called
 it."""
 
 _version = version_counter()

@@ -1,0 +1,77 @@
+"""Places for the badges of gates: beside the gate where no text, wire or other box is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from inspector.layout.problem import Placement, Problem
+from inspector.scene.scene import Point, Rectangle
+from inspector.scene.splines import pieces, straight
+from inspector.styles.plan import Plan, PlannedBox
+
+_REACHES = (15.0, 12.0)
+"""Half the side of a badge, with room for a figure that is scaled down, and without."""
+_WIRE = 1.0
+_NEAR = 60.0
+"""Distance up to which something can be in the way."""
+_BEYOND, _BESIDE, _LEAST = 6.5, 9.0, 16.0
+"""Distance of the middle of a badge from the top and the side of its gate, and the least half height of a gate."""
+_PLACES = (
+    *((0.72, -1.0), (0.0, -1.0), (0.0, 1.0), (-1.0, -0.72)),
+    *((-1.0, 0.72), (0.72, 1.0), (-0.72, -1.0), (-0.72, 1.0)),
+    *((1.0, -0.72), (1.0, 0.72), (0.0, -1.6), (0.0, 1.6)),
+)
+"""From the middle of a gate, as shares of half its sides; at 1 the badge lies beyond the side. Best first."""
+
+
+def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) -> dict[str, Point]:
+    """Gate → the middle of its badge, for gates that have one at some moment."""
+    badged = {box.id: box for plan in plans for box in plan.boxes if box.badge and box.shape in ("gate", "chip")}
+    if not badged:
+        return {}
+    obstacles = list(_obstacles(placement, problem))
+    return {identifier: _place(box, placement.boxes[box.id], obstacles) for identifier, box in badged.items()}
+
+
+def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> Point:
+    """The first clear place, or the one with the least in its way."""
+    near = area.grown(_NEAR)
+    others = [other for owner, other in obstacles if owner != box.id and near.overlaps(other)]
+    covered: list[tuple[float, Point]] = []
+    for reach in _REACHES:
+        covered = [(_covered(center, reach, others), center) for center in _centers(area)]
+        clear = next((center for share, center in covered if not share), None)
+        if clear is not None:
+            return clear
+    return min(covered, key=lambda pair: pair[0])[1]
+
+
+def _centers(area: Rectangle) -> Iterator[Point]:
+    x, y = area.center
+    high = max(area.height / 2, _LEAST) + _BEYOND
+    for across, down in _PLACES:
+        yield x + across * (area.width / 2 + (_BESIDE if abs(across) == 1.0 else 0.0)), y + down * high
+
+
+def _covered(center: Point, reach: float, obstacles: Sequence[Rectangle]) -> float:
+    """How much a badge at a place would cover."""
+    badge = Rectangle(center[0] - reach, center[1] - reach, 2 * reach, 2 * reach)
+    return sum(_common(badge, other) for other in obstacles)
+
+
+def _common(one: Rectangle, other: Rectangle) -> float:
+    """The area that two rectangles share."""
+    width = min(one.right, other.right) - max(one.x, other.x)
+    height = min(one.bottom, other.bottom) - max(one.y, other.y)
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def _obstacles(placement: Placement, problem: Problem) -> Iterator[tuple[str, Rectangle]]:
+    """(box or empty, area) of everything that a badge must not cover."""
+    yield from placement.boxes.items()
+    for rooms in (placement.labels, placement.below):
+        yield from (("", area) for area in rooms.values() if area.width)
+    ends = [(placement.boxes[chip].center, placement.boxes[host].center) for chip, host in problem.hanging.items()]
+    links = [straight(*pair) for pair in ends]
+    for points in (*placement.wires.values(), *links):
+        yield from (("", piece) for piece in pieces(points, _WIRE))

@@ -1,0 +1,100 @@
+"""Place a circuit: gates in a line, chips above and below it, and the passes of a loop in equal columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import networkx
+
+from inspector.layout.chips import with_chips, without_chips
+from inspector.layout.columns import place_in_columns
+from inspector.layout.entries import with_entries
+from inspector.layout.layered import place
+from inspector.layout.main_line import with_main_line
+from inspector.layout.problem import Placement, Problem
+from inspector.scene.transform import bounds, points_bounds
+
+Passes = Sequence[Sequence[str]]
+_MOST_TRIES = 6
+_ROW_GAP = 26.0
+
+
+def place_circuit(problem: Problem, passes: Passes = ()) -> Placement:
+    """The positions of all boxes, the routes of all wires and the areas of their texts.
+
+    passes: the boxes of each pass of a loop, by their role in it. Chips without a clear place become parts of the
+    blocks of their gates. Raises LayoutFailed if the engine gives no usable result.
+    """
+    rows = _rows(problem)
+    if len(rows) > 1 and problem.horizontal:
+        return _stacked([_row(row, passes) for row in rows])
+    return _row(problem, passes)
+
+
+def _row(problem: Problem, passes: Passes) -> Placement:
+    """The placement of a connected part."""
+    roomy: set[str] = set()
+    kept: set[str] = set()
+    for _ in range(_MOST_TRIES if problem.horizontal else 0):
+        placed, failed = with_chips(_gates(without_chips(problem, roomy, kept), passes), problem, kept)
+        if not failed:
+            return placed
+        alike = {other for chip in failed for other in _alike(problem, passes, chip)}
+        kept |= alike & roomy
+        roomy |= {chip for other in alike for chip in _chips_of(problem, problem.hanging[other])}
+    return place(problem)
+
+
+def _rows(problem: Problem) -> list[Problem]:
+    """The connected parts, in the order of their first boxes."""
+    links: networkx.Graph[str] = networkx.Graph()
+    links.add_nodes_from(problem.sizes)
+    links.add_edges_from((route.source, route.target) for route in problem.routes)
+    links.add_edges_from(problem.hanging.items())
+    return [_only(problem, part) for part in networkx.connected_components(links)]
+
+
+def _only(problem: Problem, part: set[str]) -> Problem:
+    return replace(
+        problem,
+        sizes={box: size for box, size in problem.sizes.items() if box in part},
+        hanging={box: host for box, host in problem.hanging.items() if box in part},
+        texts=problem.texts & part,
+        routes=tuple(route for route in problem.routes if route.source in part),
+    )
+
+
+def _stacked(rows: Sequence[Placement]) -> Placement:
+    """The rows one below the other."""
+    whole, bottom = Placement({}, {}, {}, {}), 0.0
+    for row in rows:
+        areas = [*row.boxes.values(), *row.labels.values(), *row.below.values()]
+        area = bounds([*areas, *map(points_bounds, row.wires.values())])
+        moved = row.moved(-area.x, bottom - area.y)
+        bottom += area.height + _ROW_GAP
+        whole.boxes.update(moved.boxes)
+        whole.wires.update(moved.wires)
+        whole.labels.update(moved.labels)
+        whole.below.update(moved.below)
+    return whole
+
+
+def _gates(problem: Problem, passes: Passes) -> Placement:
+    placed = place_in_columns(problem, passes, place) if passes and problem.direction == "LR" else None
+    return with_entries(placed or place(with_main_line(problem)), problem)
+
+
+def _alike(problem: Problem, passes: Passes, chip: str) -> list[str]:
+    """The chip, and its counterparts in the other passes."""
+    host = problem.hanging[chip]
+    role = next((roles.index(host) for roles in passes if host in roles), None)
+    if role is None:
+        return [chip]
+    place = _chips_of(problem, host).index(chip)
+    rows = [_chips_of(problem, roles[role]) for roles in passes]
+    return [row[place] for row in rows if place < len(row)]
+
+
+def _chips_of(problem: Problem, host: str) -> list[str]:
+    return [chip for chip, owner in problem.hanging.items() if owner == host]

@@ -1,0 +1,96 @@
+# ruff: noqa: RUF002 (the signs are those of figures)
+"""The lines below a compact circuit: the gradient of a leaf as the sum over its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.graph.values import Value, is_number
+from inspector.styles.circuit_model import Circuit
+from inspector.styles.operands import Operand, operands_of
+from inspector.styles.plan import StyledText
+from inspector.styles.shown_name import shown_name
+from inspector.styles.subject import Subject
+from inspector.styles.value_text import agree
+from inspector.typography import format_number
+from inspector.typography.formula_format import format_formula
+from inspector.typography.number_format import MINUS
+
+_MOST_SUMMANDS = 6
+_MOST_FORMULAS = 8
+
+
+def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
+    """`∂L/∂w = 0 + (−0.049) + (−0.02) = −0.069` and `w = 0.9` for every leaf that several gates read."""
+    graph = circuit.subject.graph
+    root = _root(circuit)
+    for output, users in circuit.users.items():
+        leaf = circuit.subject.topology.leaves.get(output[0])
+        if leaf is None or len(users) < 2:
+            continue
+        tensor = graph.tensor(leaf)
+        name, value = shown_name(tensor) or "leaf", tensor[circuit.subject.moment]["data"]
+        shown = format_number(value, circuit.digits) if is_number(value) else ""
+        parts = [operand.gradient for operand in users]
+        total = _written_sum(parts, tensor["gradient"], circuit.digits) if circuit.subject.ran else ""
+        if total:
+            yield StyledText(f"∂{root}/∂{name} = {total}", "gradient", "bold")
+        if shown:
+            yield StyledText(f"{name} = {shown}", "value", "bold")
+
+
+def _written_sum(parts: list[Value], total: Value, digits: int) -> str:
+    """`0 + (−0.049) = −0.049`, if the parts are numbers that add up to the total."""
+    if not all(map(is_number, (*parts, total))) or not agree(sum(parts), total):
+        return ""
+    texts = [format_number(part, digits) for part in parts]
+    texts = [texts[0], *(f"({text})" if text.startswith(MINUS) else text for text in texts[1:])]
+    if len(texts) > _MOST_SUMMANDS:
+        texts = [*texts[: _MOST_SUMMANDS - 1], "…"]
+    return f"{' + '.join(texts)} = {format_number(total, digits)}"
+
+
+def inline_values(subject: Subject) -> Iterator[StyledText]:
+    """`x = 1, h = 0.2`: the numbers with a name that stand in gates."""
+    found: dict[str, str] = {}
+    for key, node in subject.graph.functions():
+        for operand in () if node["is_leaf"] else operands_of(subject.graph, key):
+            if operand.constant is not None and operand.constant["name"] and is_number(operand.constant["value"]):
+                found[shown_name(operand.constant)] = format_number(operand.constant["value"])
+    if found:
+        yield StyledText(", ".join(f"{name} = {found[name]}" for name in sorted(found)), "quiet", "medium")
+
+
+def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
+    """`12  ∂L/∂W = δ hᵀ`: gradients of tensors with a name in terms of matrices, by the step of their gate."""
+    graph = circuit.subject.graph
+    if not circuit.subject.ran:
+        return
+    found: dict[int, list[str]] = {}
+    for key, gate in circuit.gates.items():
+        node = graph.function(key)
+        step, closed = node["step"], node.get("closed_form")
+        if not isinstance(step, int):
+            continue
+        if closed:
+            found.setdefault(step, []).append(f"δ = {format_formula(closed)}")
+        for operand in gate.operands:
+            name, form = _name_of(circuit, operand), operand.edge and operand.edge.get("matrix")
+            if name and isinstance(form, str) and form not in ("δ", "-δ"):
+                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} = {format_formula(form)}")
+    shown = sorted(found.items())[:_MOST_FORMULAS]
+    for step, texts in shown:
+        yield StyledText(f"{step}  {'   '.join(dict.fromkeys(texts))}", "gradient")
+    if shown:
+        yield StyledText("δ: the gradient that arrives at the gate of this step", "quiet")
+
+
+def _name_of(circuit: Circuit, operand: Operand) -> str:
+    """The name of the tensor that an operand is."""
+    tensor = circuit.subject.topology.outputs.get(operand.output) if operand.output else None
+    return shown_name(circuit.subject.graph.tensor(tensor)) if tensor else ""
+
+
+def _root(circuit: Circuit) -> str:
+    roots = list(dict.fromkeys(circuit.subject.graph.roots))
+    return (shown_name(circuit.subject.graph.tensor(roots[0])) if len(roots) == 1 else "") or "out"

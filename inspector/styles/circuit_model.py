@@ -1,0 +1,180 @@
+"""What a compact circuit shows: gates and their operands, outputs with several readers, the passes of a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inspector.graph.row_types import TensorRow
+from inspector.graph.topology import Pair
+from inspector.graph.values import Value
+from inspector.styles.circuit_rows import cut_into_rows
+from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
+from inspector.styles.grid_text import value_lines_in_grid
+from inspector.styles.loop_passes import loop_passes
+from inspector.styles.loss_group import LossGroup
+from inspector.styles.operands import Operand, operands_of
+from inspector.styles.plan import StyledText
+from inspector.styles.shown_name import shown_name
+from inspector.styles.subject import Subject
+
+NAME_SIZE = 18.0
+VALUE = ("value", "medium", "ground")
+GRADIENT = ("gradient", "medium", "changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a circuit is made smaller.
+
+    rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
+    """
+
+    rows: int = 1
+    inline: bool = False
+
+
+WHOLE = Cut()
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Lookups.
+
+    gates: function → its gate. users: output → the operands that are this output, in the order of the forward.
+    passes: the gates of each pass of a loop, by role. by_name: ids of operands shown by name instead of a wire.
+    first: the operands of the first pass that in others come from the pass before. digits: significant digits.
+    """
+
+    subject: Subject
+    gates: dict[str, Gate]
+    users: dict[Pair, list[Operand]]
+    passes: list[tuple[str, ...]]
+    by_name: frozenset[str]
+    first: frozenset[str]
+    digits: int
+
+    def leaf(self, operand: Operand) -> str | None:
+        """The leaf that an operand is."""
+        return self.subject.topology.leaves.get(operand.output[0]) if operand.output else None
+
+    def is_named(self, output: Pair) -> bool:
+        """Whether some gates read an output by its name."""
+        return any(operand.id in self.by_name for operand in self.users.get(output, ()))
+
+    def is_branched(self, output: Pair) -> bool:
+        """Whether several wires lead to an output that is not a leaf."""
+        wired = sum(operand.id not in self.by_name for operand in self.users.get(output, ()))
+        return wired + self.is_named(output) > 1 and output[0] not in self.subject.topology.leaves
+
+
+def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, cut: Cut) -> Circuit:
+    """The circuit of a graph. loss: the functions to draw as one gate."""
+    graph, of = subject.graph, subject.topology
+    gates: dict[str, Gate] = {}
+    found = loop_passes(graph)
+    if loss is not None and any(one in loss.members for roles in found for one in roles):
+        loss = None  # the loop made it
+    inside = loss.members[1:] if loss else ()
+    for position in reversed(of.order):  # as the forward ran
+        identifier = of.ids[position]
+        if of.functions[position]["is_leaf"] or identifier in inside:
+            continue
+        is_loss = loss is not None and identifier == loss.members[0]
+        gates[identifier] = (
+            group_gate(graph, loss.name, loss.members)
+            if loss is not None and is_loss
+            else gate_of(graph, identifier, operands_of(graph, identifier), inline=cut.inline)
+        )
+    gates = without_transposes(graph, gates)
+    users: dict[Pair, list[Operand]] = {}
+    for gate in gates.values():
+        for operand in gate.operands:
+            if operand.output is not None:
+                users.setdefault(operand.output, []).append(operand)
+    passes = _whole_passes(found, gates) if cut.rows == 1 else []
+    by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
+    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits)
+
+
+def _whole_passes(passes: list[tuple[str, ...]], gates: dict[str, Gate]) -> list[tuple[str, ...]]:
+    """The gates of the passes; empty if a function is no gate in some passes only."""
+    roles = [role for role in zip(*passes, strict=True) if any(one in gates for one in role)]
+    is_whole = all(one in gates for role in roles for one in role)
+    return list(zip(*roles, strict=True)) if is_whole else []
+
+
+def _read_by_name(
+    users: dict[Pair, list[Operand]], passes: list[tuple[str, ...]], leaves: dict[str, str]
+) -> frozenset[str]:
+    """The operands that are outputs from outside of the loop, apart from leaves, that several passes read."""
+    number = {one: index for index, roles in enumerate(passes) for one in roles}
+    found: set[str] = set()
+    for output, operands in users.items():
+        readers = {number[operand.user] for operand in operands if operand.user in number}
+        if output[0] not in leaves and output[0] not in number and len(readers) > 1:
+            found.update(operand.id for operand in operands)
+    return frozenset(found)
+
+
+def _first(gates: dict[str, Gate], passes: list[tuple[str, ...]], leaves: dict[str, str]) -> frozenset[str]:
+    """The leaves and constants of the first pass in places where a later pass reads what a gate computed."""
+    found = set()
+    for role in range(len(passes[0]) if passes else 0):
+        places: set[int] = set()
+        for roles in passes[1:]:
+            computed = (one for one in gates[roles[role]].operands if one.output and one.output[0] not in leaves)
+            places.update(
+                operand.position for operand in computed if operand.output and operand.output[0] in gates
+            )
+        own = gates[passes[0][role]].operands
+        if any(operand.output is not None and operand.output[0] in gates for operand in own):
+            continue  # it hangs on a gate that other wires lead to
+        for operand in own:
+            is_computed = operand.output is not None and operand.output[0] not in leaves
+            if operand.position in places and not is_computed:
+                found.add(operand.id)
+    return frozenset(found)
+
+
+def output_name(circuit: Circuit, output: Pair) -> str:
+    """The name of an output; for one without a name, a letter in brackets."""
+    tensor = circuit.subject.topology.outputs.get(output)
+    name = shown_name(circuit.subject.graph.tensor(tensor)) if tensor else ""
+    if name:
+        return name
+    unnamed = [other for other in circuit.users if circuit.is_named(other)]
+    return f"({chr(ord('a') + unnamed.index(output) % 26)})"
+
+
+def arrived(circuit: Circuit, output: Pair) -> Value:
+    """The gradient of one output of a function."""
+    gradient = circuit.subject.graph[output[0]]["gradient"]
+    several = isinstance(gradient, list) and output[1] < len(gradient) and output[1] > 0
+    return gradient[output[1]] if several else gradient
+
+
+def shape_of(circuit: Circuit, output: Pair) -> list[int]:
+    tensor = circuit.subject.topology.outputs.get(output)
+    return [] if tensor is None else circuit.subject.graph.tensor(tensor)["shape"]
+
+
+def value_of(circuit: Circuit, tensor: TensorRow, look: tuple[str, str, str]) -> tuple[StyledText, ...]:
+    return value_lines_in_grid(tensor[circuit.subject.moment]["data"], tensor["shape"], look, circuit.digits)
+
+
+def lines_of_output(circuit: Circuit, output: Pair, *, with_name: bool = True) -> tuple[StyledText, ...]:
+    """The name, if it has one, and the value of an output."""
+    subject, identifier = circuit.subject, circuit.subject.topology.outputs.get(output)
+    if identifier is None:
+        data = subject.graph[output[0]][subject.moment]["data"]
+        return value_lines_in_grid(data, (), VALUE, circuit.digits)
+    tensor = subject.graph.tensor(identifier)
+    name, value = shown_name(tensor), value_of(circuit, tensor, VALUE)
+    return (StyledText(name, "ink", "bold", NAME_SIZE), *value) if name and with_name else value
+
+
+def gradient_lines(circuit: Circuit, gradient: Value, shape: list[int]) -> tuple[StyledText, ...]:
+    """A gradient after backward; before it, nothing."""
+    if not circuit.subject.ran or gradient is None or (isinstance(gradient, dict) and "unknown" in gradient):
+        return ()
+    return value_lines_in_grid(gradient, shape, GRADIENT, circuit.digits)

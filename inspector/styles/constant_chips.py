@@ -1,0 +1,36 @@
+"""Chips: small boxes at a gate with a name and a value, such as a constant."""
+
+from __future__ import annotations
+
+from inspector.styles.grid_text import value_lines_in_grid
+from inspector.styles.operands import Operand
+from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
+from inspector.styles.shown_name import shown_name
+from inspector.styles.value_text import plain_text
+
+FULL_DIGITS = 4
+_LONGEST_EXPRESSION = 8
+_CONSTANT = ("quiet", "medium", "header")
+
+
+def constant_chip(operand: Operand, digits: int) -> PlannedBox:
+    """The chip of a constant. digits: significant digits of its numbers."""
+    constant = operand.constant or {}
+    expression = plain_text(str(constant.get("expression") or ""))
+    name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
+    value = value_lines_in_grid(constant["value"], constant.get("shape") or (), _CONSTANT, digits)
+    return chip(operand.id, named_lines(name, value, "quiet", digits), "quiet", "header")
+
+
+def chip(identifier: str, lines: tuple[StyledText, ...], ink: str, fill: str) -> PlannedBox:
+    """A chip with these lines."""
+    return PlannedBox(identifier, "chip", lines, ink=ink, fill=fill)
+
+
+def named_lines(name: str, value: tuple[StyledText, ...], ink: str, digits: int) -> tuple[StyledText, ...]:
+    """`w = 0.9` on one line; a grid below its name, and also a number of few digits, so that a chip is narrow."""
+    if len(value) == 1 and type(value[0]) is StyledText and digits >= FULL_DIGITS:
+        text = f"{name} = {value[0].text}" if name else value[0].text
+        return (StyledText(text, ink, "bold" if name else "medium"),)
+    words = (StyledText(name, ink, "bold", MAIN_SIZE),) if name else ()
+    return (*words, *value)

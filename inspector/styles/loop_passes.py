@@ -1,0 +1,51 @@
+"""The passes of a loop, whose functions correspond to each other. No torch needed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from inspector.folding.by_loop_iteration import loop_iterations
+from inspector.graph import Graph
+from inspector.graph.places import file_and_line
+from inspector.graph.topology import topology_of
+from inspector.styles.operands import operands_of
+
+MOST_PASSES = 8
+
+
+def loop_passes(graph: Graph) -> list[tuple[str, ...]]:
+    """The functions of each pass in the order of the forward, by their role in the pass; empty without a loop.
+
+    All passes have the same operations, made by the same lines and connected in the same way.
+    """
+    of = topology_of(graph)
+    positions = [position for position, function in enumerate(of.functions) if not function["is_leaf"]]
+    kinds = [_kind(graph, of.ids[position]) for position in positions]
+    for parts in loop_iterations(of, positions, kinds):
+        if len(parts) > MOST_PASSES:
+            continue
+        passes = [_by_role(graph, [of.ids[position] for position in part]) for part in reversed(parts)]
+        if len({tuple(_kind(graph, one) for one in one_pass) for one_pass in passes}) == 1:
+            return passes
+    return []
+
+
+def _kind(graph: Graph, identifier: str) -> Hashable:
+    function = graph.function(identifier)
+    return function["name"], file_and_line(function["source"])
+
+
+def _by_role(graph: Graph, part: Sequence[str]) -> tuple[str, ...]:
+    """The functions of a pass, from its results to its inputs, the operands of each in their order."""
+    of, inside = topology_of(graph), set(part)
+    found: dict[str, None] = {}
+    ends = sorted(part, key=lambda one: of.turns[of.index[one]])
+    for end in ends:
+        waiting = [end]
+        while waiting:
+            one = waiting.pop()
+            if one in inside and one not in found:
+                found[one] = None
+                operands = operands_of(graph, one)
+                waiting += [operand.output[0] for operand in reversed(operands) if operand.output]
+    return tuple(found)

@@ -1,0 +1,216 @@
+"""The compact circuit: every script of a first course on one slide, whole, with true numbers."""
+
+# ruff: noqa: RUF001 (figures have the minus sign)
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+from circuit_scripts import SCRIPTS, batch_loop, layer_loop, network, recurrence
+from geometry import problems, texts
+from pictured import panel_texts
+
+import inspector
+from inspector.figure import Figure, draw
+from inspector.figure.frame_plans import FramePlans
+from inspector.graph import Graph
+from inspector.options import FigureOptions
+from inspector.styles.circuit_rows import cut_into_rows
+from inspector.styles.gates import gate_of
+from inspector.styles.loop_passes import loop_passes
+from inspector.styles.loss_group import loss_group
+from inspector.styles.operands import operands_of
+from inspector.styles.plan import CircuitPlan, NumberGrid
+from inspector.styles.table import STYLES
+
+Script = Callable[[], torch.Tensor]
+SLIDE = (960.0, 540.0)
+
+
+@cache
+def graph_of(script: Script) -> Graph:
+    with inspector.record() as recording:
+        script().backward()
+    graph: Graph = recording.calls[0].graph
+    return graph
+
+
+@cache
+def slide(script: Script) -> Figure:
+    return draw(graph_of(script), FigureOptions(canvas="16:9"))
+
+
+def densest(script: Script) -> CircuitPlan:
+    """The plan with the loss as one gate."""
+    look = FigureOptions(style="circuit")
+    plan = FramePlans(look, "", None, STYLES["circuit"].denser[2]).plan(graph_of(script), "after")
+    assert isinstance(plan, CircuitPlan)
+    return plan
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_of_a_first_course_fits_one_slide(script: Script) -> None:
+    figure = slide(script)
+    assert {(scene.width, scene.height) for scene in figure.panels.values()} == {SLIDE}
+    for scene in figure.panels.values():
+        assert not problems(scene)
+        assert min(text.size for panel in scene.panels for _, text in texts(panel)) >= 14
+    assert not any("folded" in remark for remark in figure.remarks)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_function_is_a_gate_or_part_of_one(script: Script) -> None:
+    graph = graph_of(script)
+    plan = densest(script)
+    loss = loss_group(graph)
+    shown = {box.id for box in plan.boxes} | set(loss.members if loss else ())
+    rest = [node["name"] for key, node in graph.functions() if not node["is_leaf"] and key not in shown]
+    assert set(rest) <= {"TBackward0", "TransposeBackward0", "PermuteBackward0"}
+
+
+def test_matrices_are_grids_in_the_colours_of_values_and_gradients() -> None:
+    plan = densest(network)
+    grids = [[words for words in box.texts if isinstance(words, NumberGrid)] for box in plan.boxes]
+    (found,) = [pair for pair in grids if len(pair) == 2 and len(pair[0].rows) == 3 and len(pair[0].rows[0]) == 2]
+    data, gradient = found
+    assert data.rows == (("0.5", "−0.3"), ("0.8", "0.1"), ("−0.6", "0.9"))
+    assert (data.ink, gradient.ink) == ("value", "gradient")
+    assert gradient.rows[0] == ("−0.14", "0.29")
+
+
+def test_a_loss_by_hand_is_one_gate_with_its_name() -> None:
+    loss = loss_group(graph_of(network))
+    assert loss is not None and loss.name == "cross entropy" and len(loss.members) == 8
+    assert "cross" in str([box.texts for box in densest(network).boxes])
+
+
+def test_a_loss_needs_something_before_it() -> None:
+    def all_in_one() -> torch.Tensor:
+        w = torch.tensor(2.0, requires_grad=True)
+        return (w * 3 - 1) ** 2
+
+    assert loss_group(graph_of(all_in_one)) is None
+
+
+def test_an_entropy_is_not_called_a_cross_entropy() -> None:
+    def entropy() -> torch.Tensor:
+        p = torch.softmax(torch.tensor([1.0, 2.0], requires_grad=True), 0)
+        return -(p * torch.log(p)).sum()
+
+    found = loss_group(graph_of(entropy))
+    assert found is not None and found.name != "cross entropy"
+
+
+@pytest.mark.parametrize("script", [recurrence, batch_loop, layer_loop])
+def test_the_passes_of_a_loop_have_the_same_roles(script: Script) -> None:
+    graph = graph_of(script)
+    passes = loop_passes(graph)
+    assert len(passes) == 3
+    for roles in zip(*passes, strict=True):
+        assert len({graph.function(one)["name"] for one in roles}) == 1
+
+
+@pytest.mark.parametrize("script", [batch_loop, layer_loop])
+def test_the_passes_of_a_loop_stand_in_equal_columns(script: Script) -> None:
+    (panel,) = slide(script).panels["after"].panels
+    places = {box.id: box.area for box in panel.boxes}
+    passes = loop_passes(graph_of(script))
+    shifts = [
+        (round(places[later].x - places[first].x, 1), round(places[later].y - places[first].y, 1))
+        for first, later in zip(passes[0], passes[1], strict=True)
+    ]
+    assert len(set(shifts)) == 1 and shifts[0][0] > 0 and shifts[0][1] == 0
+    assert len(panel.grounds) == 3
+    assert len({(round(ground.area.y), round(ground.area.height)) for ground in panel.grounds}) == 1
+
+
+def test_the_sum_over_the_passes_is_written_out() -> None:
+    graph = graph_of(recurrence)
+    written = [words.text for words in densest(recurrence).footer]
+    (of_w,) = [text for text in written if "∂w" in text or "0 + (−0.049)" in text]
+    assert of_w.endswith("= 0 + (−0.049) + (−0.02) = −0.069")
+    gradient = next(tensor["gradient"] for _, tensor in graph.tensors() if tensor["is_leaf"])
+    assert isinstance(gradient, float)
+
+
+@pytest.mark.parametrize(
+    ("compute", "sign"),
+    [
+        (lambda x: torch.mv(torch.ones(1, 1), x.view(1)), "·"),
+        (lambda x: x**2, "^2"),
+        (lambda x: x.view(1, 1).mm(torch.ones(1, 1)), "·"),
+        (lambda x: torch.sigmoid(x), "σ"),
+        (lambda x: torch.maximum(x, x * 2), "max"),
+    ],
+)
+def test_a_gate_has_the_sign_that_one_writes(compute: Callable[[torch.Tensor], torch.Tensor], sign: str) -> None:
+    def script() -> torch.Tensor:
+        return compute(torch.tensor(2.0, requires_grad=True)).sum()
+
+    graph = graph_of(script)
+    signs = [
+        gate_of(graph, key, operands_of(graph, key)).sign for key, node in graph.functions() if not node["is_leaf"]
+    ]
+    assert sign in signs
+
+
+@pytest.mark.parametrize(
+    ("op", "position", "value", "sign"),
+    [
+        ("RsubBackward1", 1, 1, "1−"),
+        ("MulBackward0", 1, 0.5, "×0.5"),
+        ("DivBackward0", 1, 2**0.5, "÷√2"),
+        ("AddBackward0", 1, -3, "−3"),
+        ("SubBackward0", 0, 2, "2−"),
+    ],
+)
+def test_a_number_stands_in_its_gate(op: str, position: int, value: float, sign: str) -> None:
+    def script() -> torch.Tensor:
+        return torch.tensor(2.0, requires_grad=True).sin()
+
+    with inspector.record() as recording:
+        script().backward()
+    graph = recording.calls[0].graph
+    (key,) = [key for key, node in graph.functions() if not node["is_leaf"]]
+    node = graph.function(key)
+    node["name"] = op
+    node["constants"] = [{"position": position, "name": None, "value": value}]
+    node["slot_positions"] = [1 - position]
+    assert gate_of(graph, key, operands_of(graph, key)).sign == sign
+    node["constants"][0]["name"] = "c"
+    gate = gate_of(graph, key, operands_of(graph, key))
+    assert [operand.constant is not None for operand in gate.operands].count(True) == 1
+
+
+def test_a_long_circuit_is_cut_where_few_names_are_needed() -> None:
+    graph = graph_of(network)
+    gates = {
+        key: gate_of(graph, key, operands_of(graph, key))
+        for key, node in reversed(list(graph.functions()))
+        if not node["is_leaf"]
+    }
+    order = {key: place for place, key in enumerate(gates)}
+    cut = cut_into_rows(gates, 2)
+    assert cut
+    read = [operand for gate in gates.values() for operand in gate.operands if operand.id in cut]
+    outputs = {operand.output for operand in read if operand.output}
+    assert 1 <= len(outputs) <= 3
+    assert all(order[output[0]] < len(order) for output in outputs)
+
+
+def test_small_figures_on_a_slide_are_as_before() -> None:
+    def square() -> torch.Tensor:
+        x = torch.tensor(2.0, requires_grad=True)
+        return x**2
+
+    figure = slide(square)
+    assert "is_leaf" in set(panel_texts(figure.panels["after"].panels[0]))
+    assert not figure.remarks
+
+
+def test_details_that_were_asked_for_are_not_left_out() -> None:
+    look = FigureOptions(canvas="16:9", derivatives="symbols")
+    figure = draw(graph_of(batch_loop), look)
+    assert not any("circuit" in remark for remark in figure.remarks)
