@@ -21,7 +21,7 @@ class Use:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SeenConstant:
     """An argument of a recorded call that needs no gradient.
 
@@ -41,7 +41,7 @@ class SeenConstant:
     is_loops: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SeenCall:
     """The constants of a recorded call. operation: torch's name of it. count: of its positional arguments."""
 

@@ -101,6 +101,8 @@ class ConstantArguments:
             for keyword, argument in options.items()
             if _is_operand(argument)
         ]
+        if not found:
+            return None
         constants = tuple(constant for item in found for constant in self._constant(call, *item))
         return SeenCall(call.operation, count, constants) if constants else None
 
@@ -116,7 +118,7 @@ class ConstantArguments:
         code, where = (None, 0) if call.place is None else call.place[:2]
         if not isinstance(argument, torch.Tensor):
             is_loops = code is not None and text.name is not None and text.name in loop_variables(code)
-            yield SeenConstant(place, argument, text, scope=id(code), where=where, is_loops=is_loops)
+            yield SeenConstant(place, argument, text, None, None, None, id(code), where, is_loops)
             return
         if argument.requires_grad and text.name is None:
             return
@@ -126,8 +128,8 @@ class ConstantArguments:
         if argument.requires_grad:
             return
         value, use = self._value(argument, known), known.use
-        dtype, shape = dtype_name(argument.dtype), shape_of(argument)
-        yield SeenConstant(place, value, text, use, shape or [], dtype, scope=id(code), where=where)
+        dtype, shape = dtype_name(argument.dtype), shape_of(argument) or []
+        yield SeenConstant(place, value, text, use, shape, dtype, id(code), where)
 
     def _of_tensor(self, tensor: torch.Tensor) -> _Known:
         known = self._known.get(id(tensor))
