@@ -23,6 +23,7 @@ SLIDE = (960.0, 540.0)
 LONGEST = 24
 """Lines of a script, with its title."""
 
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_of_the_course_fits_a_slide(script):
     with inspector.record() as recording, contextlib.redirect_stdout(io.StringIO()):
