@@ -60,9 +60,11 @@ class Ran:
         return self.calls[0]["graph"]["nodes"]
 
     def tensor(self, name: str, call: int = 0) -> dict[str, Any]:
-        """The row of the one tensor with this name."""
-        (row,) = [row for row in self.calls[call]["graph"]["nodes"] if row.get("name") == name]
-        return row
+        """The row of the one tensor with this name, or of its last pass."""
+        rows = [row for row in self.calls[call]["graph"]["nodes"] if row.get("name") == name]
+        *_, last = sorted(rows, key=lambda row: row.get("pass", 0))
+        assert len({row.get("pass") for row in rows}) == len(rows)
+        return last
 
     def functions(self, call: int = 0) -> list[dict[str, Any]]:
         return [row for row in self.calls[call]["graph"]["nodes"] if row["kind"] == "function"]

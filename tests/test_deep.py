@@ -142,7 +142,7 @@ def test_command(tmp_path):
         del z
         print(x.grad.item())
     """
-    options = ("-f", "json", "--watch", "1")
+    options = ("-f", "dot", "--watch", "1")
     ended = run(tmp_path, textwrap.dedent(CHAIN) + textwrap.dedent(code), *command_line(*options))
     check(ended, "1.0\n")
     assert "internal error" not in ended.stderr

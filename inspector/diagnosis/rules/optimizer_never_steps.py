@@ -1,0 +1,51 @@
+"""An optimizer was created, its parameters got gradients, and it never stepped.
+
+Why it matters: backward only computes gradients. Without `optimizer.step()` no parameter changes, and no error is
+raised: the loss only varies with the batches.
+
+How to fix it: call `optimizer.step()` after `loss.backward()`, in every step of the loop.
+
+Example:
+
+    optimizer = torch.optim.Adam(model.parameters())
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()                  # optimizer.step() is missing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.diagnosis.evidence import Evidence
+from inspector.diagnosis.rule import Place, Rule
+from inspector.report import Finding
+from inspector.typography import pluralize
+
+FEWEST_CALLS = 2
+"""Backward calls that gave an optimizer's parameters gradients: one alone may be there to look at them."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each optimizer of a script that ended without any step: the watch waits for the first."""
+    exit = evidence.report.exit
+    ended = exit["status"] is not None and exit["exception"] is None
+    stepped = any(event["event"] in ("step", "skipped_step") for event in evidence.events)
+    named = any(row["text"].endswith(".step") for row in evidence.report.inventory.statements)
+    for number, row in enumerate(evidence.optimizers if ended and not stepped and not named else ()):
+        leaves = [leaf for leaf in evidence.leaves if number in leaf["optimizers"] and not leaf["written"]]
+        names = [leaf["name"] for leaf in leaves if any(call["gradient"] for call in leaf["calls"])]
+        calls = {call["backward_call"] for leaf in leaves for call in leaf["calls"] if call["gradient"]}
+        if names and len(calls) >= FEWEST_CALLS:
+            yield RULE.found(
+                f"{evidence.optimizer_name(number)} never stepped: {len(calls)} recorded backward calls gave "
+                f"gradients to {pluralize(len(names), 'parameter')} of it, and nothing used them",
+                "call its step() after backward()",
+                at=Place(row["source"]),
+                parameters=names,
+                evidence={"calls": len(calls)},
+            )
+
+
+RULE = Rule("optimizer-never-steps", "warning", ("optimizers", "gradients"), check, __doc__)
