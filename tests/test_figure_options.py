@@ -104,7 +104,7 @@ def test_what_is_left_out_is_said() -> None:
     """First the legend, then local derivatives, then the details; a wish of the reader's is kept."""
     graph = from_json((FOLDER / "polynomial.json").read_text("utf-8")).calls[0].graph
     (remark,) = draw(graph, FigureOptions(style="engine", canvas="16:9")).remarks
-    assert remark == "all text has one size, to fit the canvas"
+    assert remark == "torch's formulas are left out, to fit the canvas"
     (remark,) = draw(graph, FigureOptions(style="engine", canvas="half")).remarks
     assert remark == "legend and torch's formulas are left out, to fit the canvas; all text has one size"
     remark, *_ = draw(graph, FigureOptions(style="engine", canvas="half", detail="expert")).remarks

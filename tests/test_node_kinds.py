@@ -552,8 +552,8 @@ _BEGINNINGS = {name.partition("Backward")[0] for name in NAMES} - {"Abs", "Max",
 """What the name of a Node may begin with, without the names that sympy and others use too."""
 
 
-_ALSO_CUSTOM = ("Gather", "Scatter")
-"""Names of custom Functions of torch, too (`torch.nn.parallel`)."""
+_ALSO_CUSTOM = ("Gather", "Scatter", "Eq")
+"""Names of custom Functions of torch (`torch.nn.parallel`) and of sympy, too."""
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:

@@ -25,6 +25,7 @@ _WIDEST_WITH_CODE = 1000.0
 _BADGE_SHIFT = (1.0, 0.0)  # offset of a badge's centre from the corner of its box
 _PILL_SHIFT = (6.0, 1.0)
 _CIRCLE_SHIFT = (13.0, -4.0)  # along and across the flow; clear of entering wires
+_UPRIGHT_CIRCLE_SHIFT = (1.0, 1.0)  # the same where wires enter from above; clear of wide texts
 _BOX_SHIFT = (8.0, -2.0)  # the same for a box that several wires enter
 _BADGE_REACH = 12.0
 
@@ -283,7 +284,7 @@ def _badge(box: PlannedBox, area: Rectangle, horizontal: bool, center: Point | N
 
 def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
     if box.shape == "circle":
-        dx, dy = _CIRCLE_SHIFT if horizontal else _CIRCLE_SHIFT[::-1]
+        dx, dy = _CIRCLE_SHIFT if horizontal else _UPRIGHT_CIRCLE_SHIFT
     elif box.shape == "box" and horizontal:
         dx, dy = _BOX_SHIFT
     else:

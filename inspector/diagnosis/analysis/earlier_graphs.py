@@ -34,7 +34,14 @@ def was_updated(evidence: Evidence, earlier: BackwardView, later: BackwardView) 
     if any(earlier.index <= step["after_call"] < later.index for step in evidence.steps):
         return True
     before, after = leaf_values(earlier), leaf_values(later)
-    return any(before[name] != after[name] for name in before.keys() & after.keys())
+    return any(_differ(before[name], after[name]) for name in before.keys() & after.keys())
+
+
+def _differ(one: Value, other: Value) -> bool:
+    """Whether two values differ, as far as both are known: of a call in light mode only statistics are."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return any(one[key] != other[key] for key in one.keys() & other.keys())
+    return type(one) is type(other) and one != other
 
 
 def made_once(call: BackwardView, row: Contained) -> list[str]:

@@ -34,6 +34,9 @@ from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
 from inspector.report.row_types import Contained
 
+LEAST_CHAIN = 3
+"""Minimum number of calls without a step, each of which goes on from the graph of the one before."""
+
 FEWEST_ALIVE = 2
 """Minimum number of earlier graphs of the same line that are alive: a single one is normal if a variable (`loss`,
 `output`) is only overwritten in the next iteration."""
@@ -75,8 +78,15 @@ def _contains(evidence: Evidence, call: BackwardView) -> Finding | None:
 
 
 def _carries_over(evidence: Evidence, call: BackwardView, row: Contained) -> bool:
-    """Whether a later forward went on from the graph of an earlier call, which is then part of every later one."""
-    return row["root"] or row.get("later", False) or was_updated(evidence, earlier_call(evidence, row), call)
+    """Whether a later forward went on from the graph of an earlier call, which is then part of every later one.
+
+    Calls before a step may add up the losses of a sequence: without an update between them no step may follow.
+    """
+    if row["root"] or was_updated(evidence, earlier_call(evidence, row), call):
+        return True
+    chain = [other for other in evidence.calls_from_the_line_of(call) if other.index <= call.index]
+    goes_on = all(any(found.get("later") for found in other.row.setting.contains) for other in chain[1:])
+    return not evidence.steps and len(chain) >= LEAST_CHAIN and goes_on
 
 
 def _alive(evidence: Evidence, call: BackwardView) -> Finding | None:

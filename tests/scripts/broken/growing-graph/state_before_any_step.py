@@ -2,7 +2,7 @@
 # line: 25
 # harmed: *
 
-"""Predicts the next value of a series; gradients are accumulated over many steps before the first update."""
+"""Predicts the next value of a series, and prints how large the gradients are before anything is trained."""
 import torch
 from torch import nn
 
@@ -19,14 +19,13 @@ class Predictor(nn.Module):
 def main():
     torch.manual_seed(0)
     model = Predictor()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     series, state = torch.sin(torch.arange(40) / 3), torch.zeros(1, 8)
     for step in range(8):
+        model.zero_grad()
         state = model.cell(series[step].view(1, 1), state)
         loss = (model.head(state) - series[step + 1]).square().mean()
         loss.backward(retain_graph=True)
-    optimizer.step()
-    print(f"{loss.item():.4f}")
+        print(step, f"{model.head.weight.grad.norm().item():.4f}")
 
 
 if __name__ == "__main__":
