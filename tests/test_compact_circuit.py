@@ -16,6 +16,7 @@ import inspector
 from inspector.figure import Figure, draw
 from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
+from inspector.graph.row_types import Constant
 from inspector.options import FigureOptions
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of
@@ -157,16 +158,19 @@ def test_a_gate_has_the_sign_that_one_writes(compute: Callable[[torch.Tensor], t
 
 
 @pytest.mark.parametrize(
-    ("op", "position", "value", "sign"),
+    ("op", "position", "value", "text", "sign"),
     [
-        ("RsubBackward1", 1, 1, "1−"),
-        ("MulBackward0", 1, 0.5, "×0.5"),
-        ("DivBackward0", 1, 2**0.5, "÷√2"),
-        ("AddBackward0", 1, -3, "−3"),
-        ("SubBackward0", 0, 2, "2−"),
+        ("RsubBackward1", 1, 1, None, "1−"),
+        ("MulBackward0", 1, 0.5, None, "×0.5"),
+        ("DivBackward0", 1, 2**0.5, "math.sqrt(2)", "÷√2"),
+        ("DivBackward0", 1, 2**0.5, "len(pair) ** 0.5", "÷√2"),
+        ("DivBackward0", 1, 2**0.5, None, "÷1.414"),
+        ("DivBackward0", 1, 5.09902, None, "÷5.099"),  # near the root of 26
+        ("AddBackward0", 1, -3, None, "−3"),
+        ("SubBackward0", 0, 2, None, "2−"),
     ],
 )
-def test_a_number_stands_in_its_gate(op: str, position: int, value: float, sign: str) -> None:
+def test_a_number_stands_in_its_gate(op: str, position: int, value: float, text: str | None, sign: str) -> None:
     def script() -> torch.Tensor:
         return torch.tensor(2.0, requires_grad=True).sin()
 
@@ -176,7 +180,8 @@ def test_a_number_stands_in_its_gate(op: str, position: int, value: float, sign:
     (key,) = [key for key, node in graph.functions() if not node["is_leaf"]]
     node = graph.function(key)
     node["name"] = op
-    node["constants"] = [{"position": position, "name": None, "value": value}]
+    constant: Constant = {"position": position, "name": None, "value": value}
+    node["constants"] = [constant if text is None else {**constant, "expression": text}]
     node["slot_positions"] = [1 - position]
     assert gate_of(graph, key, operands_of(graph, key)).sign == sign
     node["constants"][0]["name"] = "c"
@@ -197,7 +202,7 @@ def test_a_long_circuit_is_cut_where_few_names_are_needed() -> None:
     read = [operand for gate in gates.values() for operand in gate.operands if operand.id in cut]
     outputs = {operand.output for operand in read if operand.output}
     assert 1 <= len(outputs) <= 3
-    assert all(order[output[0]] < len(order) for output in outputs)
+    assert all(order[operand.output[0]] < order[operand.user] for operand in read if operand.output)
 
 
 def test_small_figures_on_a_slide_are_as_before() -> None:

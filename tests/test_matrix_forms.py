@@ -220,3 +220,13 @@ def test_a_custom_function_has_no_form(tmp_path: Path) -> None:
     )
     forms = {graph.function(source)["name"]: edge.get("matrix") for source, _, edge in graph.edges("next")}
     assert forms == {"SumBackward0": "1 for each", "MulBackward0": "δ ⊙ c", "WrongBackward": None}
+
+
+@pytest.mark.parametrize("end", ["y.backward(torch.ones(3))", "y.backward(torch.tensor([1.0, 2.0, 0.5]))"])
+def test_a_root_that_is_a_vector_has_no_closed_form(tmp_path: Path, end: str) -> None:
+    program = f"{VARIABLES}    p = torch.softmax(a, 0)\n    y = torch.log(p)\n    {end}\n"
+    graph, names = recorded(tmp_path, program)
+    functions = [row for _, row in graph.functions()]
+    assert functions and not any("closed_form" in row for row in functions)
+    assert "remarks" not in names["recording"].report().recording, "no internal error"
+    assert any("matrix" in edge for *_, edge in graph.network.edges(data=True)), "the other forms are there"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,6 +62,7 @@ _FIRST = {"add": "{c}+", "sub": "{c}" + MINUS, "mul": "{c}×", "div": "{c}÷", "
 _SECOND = {"add": "+{c}", "sub": MINUS + "{c}", "rsub": "{c}" + MINUS, "mul": "×{c}", "div": "÷{c}", "pow": "^{c}"}
 """Signs of operations with a number in the first and in the second place."""
 _OPPOSITES = {"add": "sub", "sub": "add"}
+_TAKES_ROOT = re.compile(r"sqrt|\*\* ?0?\.5")
 _LONGEST_SOURCE = 8
 """Maximum characters of the source text of a number in a gate."""
 
@@ -170,10 +172,10 @@ def _with_number(op: str, position: int, constant: Constant) -> str:
 
 
 def _number(constant: Constant) -> str:
-    """A number as the script writes it, if that is short; the root of a whole number as √2."""
+    """A number as the script writes it, if that is short; a root of a whole number that the script takes as √2."""
     source = str(constant.get("expression") or "")
     value = constant["value"]
-    if isinstance(value, float) and value > 1:
+    if isinstance(value, float) and value > 1 and _TAKES_ROOT.search(source):
         square = round(value * value)
         if square < 1000 and abs(value * value - square) < 1e-6 * square and value != round(value):
             return f"√{square}"
