@@ -32,7 +32,7 @@ from inspector.commands.options import (
 )
 from inspector.options.choices import CHOICES, COLOURS
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import Telling, read_highlights
+from inspector.options.presentation import Presentation, read_highlights
 from inspector.options.words import ENGLISH, read_words, template
 from inspector.util.os_errors import reason
 from inspector.util.stderr import discard, say
@@ -451,7 +451,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             path=parameters["path"] or "",
             code=parameters["code"],
         ),
-        telling=_telling(parameters),
+        presentation=_presentation(parameters),
         depth=parameters["depth"],
         folder=folder,
         further=FurtherFigures(parameters["plot"], parameters["together"], parameters["timeline"]),
@@ -459,10 +459,10 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
     )
 
 
-def _telling(parameters: dict[str, Any]) -> Telling:
+def _presentation(parameters: dict[str, Any]) -> Presentation:
     """Raises OptionError for an unknown colour, and for a file of words that cannot be used."""
     try:
-        return Telling(
+        return Presentation(
             frames=parameters["frames"] or parameters["reveal"],
             order=parameters["order"],
             reveal=parameters["reveal"],

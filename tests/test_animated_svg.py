@@ -52,10 +52,10 @@ def test_without_css_it_is_the_last_frame() -> None:
 
 def test_a_caption_is_shown_as_long_as_it_is_read() -> None:
     scenes = [replace(scene, caption="") for scene in moments("S5")]
-    told = [replace(scene, caption="many words " * 20) for scene in scenes]
+    captioned = [replace(scene, caption="many words " * 20) for scene in scenes]
     shortest = _duration(write_animated_svg(scenes))
     assert shortest == pytest.approx(MOMENT + LAST_MOMENT)
-    assert _duration(write_animated_svg(told)) > 3 * shortest
+    assert _duration(write_animated_svg(captioned)) > 3 * shortest
 
 
 def _duration(svg: bytes) -> float:

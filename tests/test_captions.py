@@ -13,7 +13,7 @@ import inspector
 from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
 from inspector.graph.step_replay import replay_frames
-from inspector.options import FigureOptions, Telling
+from inspector.options import FigureOptions, Presentation
 from inspector.options.words import WORDS
 from inspector.styles.captions import Captions
 
@@ -21,7 +21,7 @@ STEP = re.compile(r"step-\d+")
 _FIXED = {key: text.partition("{")[0] for key, text in WORDS.items()}
 
 
-def told(root: torch.Tensor, reveal: bool = False) -> dict[str, str]:
+def captions_of(root: torch.Tensor, reveal: bool = False) -> dict[str, str]:
     """Moment → caption of a backward call from this root."""
     with inspector.record() as recording:
         root.backward()
@@ -29,11 +29,12 @@ def told(root: torch.Tensor, reveal: bool = False) -> dict[str, str]:
 
 
 def captions(graph: Graph, reveal: bool = False) -> dict[str, str]:
-    return FramePlans(FigureOptions(), telling=Telling(reveal=reveal)).captions(graph, replay_frames(graph, 100))
+    plans = FramePlans(FigureOptions(), presentation=Presentation(reveal=reveal))
+    return plans.captions(graph, replay_frames(graph, 100))
 
 
 def steps(root: torch.Tensor) -> str:
-    return " ".join(text for moment, text in told(root).items() if STEP.fullmatch(moment))
+    return " ".join(text for moment, text in captions_of(root).items() if STEP.fullmatch(moment))
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ class _Twice(torch.autograd.Function):
     ids=["custom", "cross_entropy", "max_pool", "layer_norm", "stack", "complex", "infinite", "inv"],
 )
 def test_every_step_has_a_caption(root) -> None:
-    said = told(root(), reveal=True)
+    said = captions_of(root(), reveal=True)
     assert all(text and "{" not in text for text in said.values())
     assert any(STEP.fullmatch(moment) for moment in said)
 

@@ -20,7 +20,7 @@ from inspector.export import WRITERS
 from inspector.folding import fold
 from inspector.folding.folded_graph import with_step_order
 from inspector.graph import Graph, unknown
-from inspector.options import FigureOptions, Telling
+from inspector.options import FigureOptions, Presentation
 from inspector.options.choices import ORDERS
 from inspector.report import BackwardCall
 from inspector.report.originals import Original
@@ -52,7 +52,7 @@ def test_a_format_has_its_names_and_its_bytes(format: str, tmp_path: Path) -> No
 
 
 def test_steps_have_files_of_their_own_where_a_file_holds_one(tmp_path: Path) -> None:
-    names = written(tmp_path, "png", "pdf", "pptx", look=DrawOptions(telling=Telling(frames=True)))
+    names = written(tmp_path, "png", "pdf", "pptx", look=DrawOptions(presentation=Presentation(frames=True)))
     steps = [f"backward-1.step-{number:02d}.png" for number in range(STEPS + 2)]
     assert [name for name in names if "step-" in name] == steps
     assert len(pypdfium2.PdfDocument(tmp_path / "backward-1.steps.pdf")) == STEPS + 2
@@ -65,8 +65,8 @@ def test_before_and_after_have_the_numbers_of_the_steps(style: str) -> None:
     call = BackwardCall(1, unknown("not asked"), graphs.saddle(2.0, 0.0))
     shown = {}
     for order in ORDERS:
-        told = Telling(frames=True, order=order)
-        look = DrawOptions(figure=FigureOptions(style=style, canvas="16:9"), telling=told)
+        in_steps = Presentation(frames=True, order=order)
+        look = DrawOptions(figure=FigureOptions(style=style, canvas="16:9"), presentation=in_steps)
         (after,) = draw_call(call, look).panels["after"].panels
         (last,) = draw_frames(call, look).panels["after"].panels
         shown[order] = {badge.id: badge.text for badge in after.badges}
@@ -130,7 +130,7 @@ def test_a_call_that_did_not_run_has_no_after(tmp_path: Path) -> None:
         tmp_path,
         "png",
         "gif",
-        look=DrawOptions(telling=Telling(frames=True)),
+        look=DrawOptions(presentation=Presentation(frames=True)),
         graph=graphs.saddle(2.0, 0.0, ran=False),
     )
     assert names == ["backward-2.png", "backward-2.before.png", "backward-2.step-00.png", "backward-2.gif"]
@@ -146,7 +146,8 @@ def test_one_file_is_all_that_is_written(name: str, tmp_path: Path) -> None:
 
 
 def test_one_pdf_with_frames_has_a_page_for_each(tmp_path: Path) -> None:
-    write_pictures(CALL, destination(str(tmp_path / "z.pdf"), ()), DrawOptions(telling=Telling(frames=True)))
+    look = DrawOptions(presentation=Presentation(frames=True))
+    write_pictures(CALL, destination(str(tmp_path / "z.pdf"), ()), look)
     assert len(pypdfium2.PdfDocument(tmp_path / "z.pdf")) == STEPS + 2
 
 

@@ -66,7 +66,7 @@ def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Pat
     first, second = ours
     assert "loss.backward()" in first.stderr
     assert second.stderr == ""
-    assert first.said[-1] == "inspect: rank 0 of 2; what the other recorded: rank-0001 in inspect-out/"
+    assert first.said[-1] == "inspect: rank 0 of 2; the other rank wrote rank-0001 in inspect-out/"
     for rank in range(2):
         folder = tmp_path / OUTPUT / f"rank-{rank:04}"
         assert valid_report(folder / "report.json")["findings"] == []

@@ -1,4 +1,4 @@
-"""The themes: legible, and telling a value from a gradient for every eye and on grey paper."""
+"""The themes: legible, and presentation a value from a gradient for every eye and on grey paper."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from pictured import panel_texts
 
 from inspector.figure import draw, frames
-from inspector.options import FigureOptions, Telling
+from inspector.options import FigureOptions, Presentation
 from inspector.options.words import ENGLISH, WORDS, Words, WordsError, read_words, template
 
 needs_toml = pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
@@ -61,8 +61,8 @@ def test_a_file_that_is_not_there_is_told(tmp_path) -> None:
 def test_titles_legends_and_steps_are_shown_in_the_words() -> None:
     words = Words({"moment-after": "nachher", "legend-gradients": "Richtung", "step": "Schritt {number}/{count}"})
     graph, look = graphs.saddle(2.0, 0.0), FigureOptions(style="attributes")
-    shown = list(panel_texts(draw(graph, look, telling=Telling(words=words)).panels["after"].panels[0]))
+    shown = list(panel_texts(draw(graph, look, presentation=Presentation(words=words)).panels["after"].panels[0]))
     assert {"nachher", "Richtung"} <= set(shown)
     assert "after" not in shown
-    step = frames(graph, look, telling=Telling(words=words)).panels["step-02"].panels[0]
+    step = frames(graph, look, presentation=Presentation(words=words)).panels["step-02"].panels[0]
     assert "Schritt 2/5" in set(panel_texts(step))

@@ -15,7 +15,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.export import write_scenes
 from inspector.figure import Figure, draw, frames
 from inspector.figure.together import draw_together
-from inspector.options import FigureOptions, Telling
+from inspector.options import FigureOptions, Presentation
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import Report, load
 from inspector.report.model import BackwardCall
@@ -42,7 +42,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Topic → its scripts, in the order of a course."""
 TOGETHER = ("second_cube", "second_saddle", "pitfall_accumulation")
-"""Scripts of which a figure shows all backward calls; their last one is told step by step."""
+"""Scripts whose figure shows all backward calls; the animation shows the last one."""
 _LOOK = FigureOptions(style="circuit", canvas="16:9")
 
 
@@ -67,38 +67,39 @@ def make_lesson(script: Path, folder: Path) -> Lesson:
     title = (ast.get_docstring(ast.parse(source)) or script.stem).splitlines()[0]
     shown = script.stem in TOGETHER
     call = report.calls[-1 if shown else 0]
-    telling = Telling(title=title.rstrip(".").partition(":")[0])
-    figure = _together(report, telling) if shown else _figure(call, telling)
+    presentation = Presentation(title=title.rstrip(".").partition(":")[0])
+    figure = _together(report, presentation) if shown else _figure(call, presentation)
     scene = figure.scene if shown else list(figure.panels.values())[-1]
     for theme in THEMES:
         (own / f"figure.{theme}.svg").write_bytes(write_scenes("svg", [scene], theme=theme))
-    _write_steps(call, own, telling)
-    _write_handout(call, own, telling)
+    _write_steps(call, own, presentation)
+    _write_handout(call, own, presentation)
     page = write_page(call, PageSource(report, {script.name: source}), still=still_of(scene, "light"))
     (own / PAGE).write_bytes(page)
     return Lesson(script.stem, title, without_docstring(source), (round(scene.width), round(scene.height)))
 
 
-def _figure(call: BackwardCall, telling: Telling) -> Figure:
-    return draw(call.graph, _LOOK, call=call.location["code"], telling=telling)
+def _figure(call: BackwardCall, presentation: Presentation) -> Figure:
+    return draw(call.graph, _LOOK, call=call.location["code"], presentation=presentation)
 
 
-def _together(report: Report, telling: Telling) -> Figure:
-    return draw_together([(call.graph, call.location["code"]) for call in report.calls], _LOOK, telling=telling)
+def _together(report: Report, presentation: Presentation) -> Figure:
+    calls = [(call.graph, call.location["code"]) for call in report.calls]
+    return draw_together(calls, _LOOK, presentation=presentation)
 
 
-def _write_steps(call: BackwardCall, own: Path, telling: Telling) -> None:
+def _write_steps(call: BackwardCall, own: Path, presentation: Presentation) -> None:
     """The steps as an animation in each theme, and as slides with notes."""
-    told = replace(telling, frames=True, reveal=True)
-    steps = list(frames(call.graph, _LOOK, call=call.location["code"], telling=told).panels.values())
+    in_steps = replace(presentation, frames=True, reveal=True)
+    steps = list(frames(call.graph, _LOOK, call=call.location["code"], presentation=in_steps).panels.values())
     for theme in THEMES:
         (own / f"steps.{theme}.animated.svg").write_bytes(write_scenes("animation", steps, theme=theme))
     (own / "steps.pptx").write_bytes(write_scenes("pptx", steps))
 
 
-def _write_handout(call: BackwardCall, own: Path, telling: Telling) -> None:
+def _write_handout(call: BackwardCall, own: Path, presentation: Presentation) -> None:
     """The exercise, and on the second page its solution."""
-    pages = [_figure(call, replace(telling, handout=kind)) for kind in ("blanks", "solution")]
+    pages = [_figure(call, replace(presentation, handout=kind)) for kind in ("blanks", "solution")]
     scenes = [list(figure.panels.values())[-1] for figure in pages]
     (own / "exercise.pdf").write_bytes(write_scenes("pdf", scenes, theme="light"))
 

@@ -83,7 +83,7 @@ def write_together(
     Raises the errors of `write_pictures`.
     """
     named = [(call.graph, _code(call) or "backward()") for call in calls]
-    figure = draw_together(named, options.figure, depth=options.depth, telling=options.telling)
+    figure = draw_together(named, options.figure, depth=options.depth, presentation=options.presentation)
     destination.folder.mkdir(parents=True, exist_ok=True)
     files, ground = list[Path](), not options.transparent
     for format in destination.formats:
@@ -171,24 +171,24 @@ def _sources(drawn: _Drawn) -> dict[str, str]:
 
 def draw_call(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, before and after."""
-    script, telling = _script(call.graph, options), options.telling
-    graph = with_step_order(call.graph, telling.order)  # so that its numbers match the frames
+    script, presentation = _script(call.graph, options), options.presentation
+    graph = with_step_order(call.graph, presentation.order)  # so that its numbers match the frames
     return draw(
-        graph, options.figure, call=_code(call), script=script, depth=options.depth, telling=telling
+        graph, options.figure, call=_code(call), script=script, depth=options.depth, presentation=presentation
     )
 
 
 def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
     """The figure of a call, step by step."""
-    script, telling = _script(call.graph, options), options.telling
+    script, presentation = _script(call.graph, options), options.presentation
     return frames(
         call.graph,
         options.figure,
         call=_code(call),
-        order=telling.order,
+        order=presentation.order,
         script=script,
         depth=options.depth,
-        telling=telling,
+        presentation=presentation,
     )
 
 
@@ -236,7 +236,7 @@ class _Drawn:
         figures = [vars(self)[name] for name in ("figure", "steps", "curves") if name in vars(self)]
         remarks = [remark for figure in figures for remark in figure.remarks]
         reason = why_no_plot(self.call.graph) if self.look.further.plot else None
-        words = _missing(self.look.telling.words)
+        words = _missing(self.look.presentation.words)
         return list(dict.fromkeys([*remarks, *(one for one in (reason, words) if one)]))
 
 
@@ -264,7 +264,7 @@ def _sheets(format: str, drawn: _Drawn, destination: Destination) -> list[tuple[
         start = f"backward-{call.index}"
         return [(destination.folder / f"{start}{part}{end}", scenes) for part, scenes in (*sheets, *plots)]
     # One file holds both panels, or all steps if they are requested and the format has pages.
-    all_steps = options.telling.frames and WRITERS[format].holds == "pages"
+    all_steps = options.presentation.frames and WRITERS[format].holds == "pages"
     picture = (destination.file, sheets[-1 if all_steps else 0][1])
     name = destination.file.name[: -len(end)]
     return [picture, *((destination.file.with_name(f"{name}{part}{end}"), scenes) for part, scenes in plots)]
@@ -278,14 +278,14 @@ def _named(format: str, drawn: _Drawn, alone: bool) -> Iterator[tuple[str, _Scen
     holds, options = WRITERS[format].holds, drawn.look
     ran = drawn.call.graph.ran
     if holds in ("graph", "moments", "page"):
-        yield "", _steps if options.telling.frames else _panels
+        yield "", _steps if options.presentation.frames else _panels
         return
     yield "", lambda drawn: [drawn.figure.scene]
     for number, moment in enumerate(MOMENTS if ran else MOMENTS[:1]):
         yield f".{moment}", partial(_one, _panels, number)
-    if options.telling.frames and holds == "pages":
+    if options.presentation.frames and holds == "pages":
         yield ".steps", _steps
-    elif options.telling.frames and not alone:
+    elif options.presentation.frames and not alone:
         for step in range(len(drawn.steps.panels)):
             yield f".step-{step:02d}", partial(_one, _steps, step)
 

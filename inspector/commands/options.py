@@ -10,7 +10,7 @@ from inspector.export import WRITERS, format_of
 from inspector.export.optional_dependency import MissingExtra
 from inspector.options.choices import Annotate, Depth, FailOn, Mode, Text, Theme
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import Telling
+from inspector.options.presentation import Presentation
 
 if TYPE_CHECKING:
     from inspector.commands.again import SecondRun
@@ -45,14 +45,14 @@ class DrawOptions:
     """What figures look like and what they show (`figure`).
 
     theme: of the pictures; a page follows the reader's system unless it is dark.
-    telling: the steps, words and colours. folder: the script's folder, for its title and the source listing beside
-    the graph; None if unknown. transparent: no ground in svg and png.
+    presentation: the steps, words and colours. folder: the script's folder, for its title and the source listing
+    beside the graph; None if unknown. transparent: no ground in svg and png.
     """
 
     theme: Theme = "light"
     text: Text = "path"
     figure: FigureOptions = field(default_factory=FigureOptions)
-    telling: Telling = field(default_factory=Telling)
+    presentation: Presentation = field(default_factory=Presentation)
     depth: Depth = "auto"
     folder: Path | None = None
     further: FurtherFigures = FurtherFigures()

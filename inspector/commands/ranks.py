@@ -29,8 +29,8 @@ class Rank:
         names = [_folder(number) for number in range(1, self.world)]
         them = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
         where = destination.folder.parent if destination.file is None else destination.file.parent
-        recorded = f"what the other{'s' * (len(names) > 1)} recorded: {them} in {display_path(where)}/"
-        return f"rank 0 of {self.world}; {recorded}"
+        others = "the other rank wrote" if len(names) == 1 else "the other ranks wrote"
+        return f"rank 0 of {self.world}; {others} {them} in {display_path(where)}/"
 
 
 def rank_of(environment: Mapping[str, str]) -> Rank | None:

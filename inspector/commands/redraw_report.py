@@ -81,7 +81,8 @@ def _read(path: str) -> Report:
 
 def _titled(options: Options, title: str) -> Options:
     """The options with the title of the figures."""
-    return replace(options, draw=replace(options.draw, telling=replace(options.draw.telling, title=title)))
+    presentation = replace(options.draw.presentation, title=title)
+    return replace(options, draw=replace(options.draw, presentation=presentation))
 
 
 def _show(report: Report, calls: list[BackwardCall], files: list[Path], options: Options) -> None:

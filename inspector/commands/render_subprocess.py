@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inspector.commands.options import Options
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import Telling
+from inspector.options.presentation import Presentation
 from inspector.util.child_python import python_command
 from inspector.util.exit_status import describe_exit_status
 
@@ -81,7 +81,7 @@ def _arguments(options: Options) -> list[str]:
     look, destination = options.draw, options.destination
     arguments = ["--theme", look.theme, "--text", look.text, "--depth", str(look.depth)]
     arguments += _figure_arguments(look.figure)
-    arguments += _telling_arguments(look.telling)
+    arguments += _presentation_arguments(look.presentation)
     flags = (
         ("--plot", look.further.plot),
         ("--timeline", look.further.timeline),
@@ -98,12 +98,12 @@ def _arguments(options: Options) -> list[str]:
     return [*arguments, "--output", f"{destination.folder}/"]
 
 
-def _telling_arguments(telling: Telling) -> list[str]:
-    arguments = ["--frames", "--order", telling.order] if telling.frames else []
-    arguments += ["--reveal"] if telling.reveal else []
-    arguments += [f"--highlight={tensor.name}={tensor.colour}" for tensor in telling.highlights]
-    arguments += ["--handout", telling.handout] if telling.handout else []
-    return [*arguments, *(["--words", str(telling.words.path)] if telling.words.path else [])]
+def _presentation_arguments(presentation: Presentation) -> list[str]:
+    arguments = ["--frames", "--order", presentation.order] if presentation.frames else []
+    arguments += ["--reveal"] if presentation.reveal else []
+    arguments += [f"--highlight={tensor.name}={tensor.colour}" for tensor in presentation.highlights]
+    arguments += ["--handout", presentation.handout] if presentation.handout else []
+    return [*arguments, *(["--words", str(presentation.words.path)] if presentation.words.path else [])]
 
 
 def _figure_arguments(look: FigureOptions) -> list[str]:

@@ -116,8 +116,6 @@ def agrees(value: SmallTensor, measured: SmallTensor, scale: float = 0.0) -> boo
     return bool(numpy.abs(value - measured).max(initial=0.0) <= allowed)
 
 
-
-
 def _bracketed(factor: str) -> str:
     """A factor in brackets if it is a sum."""
     depth = 0

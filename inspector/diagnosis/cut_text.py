@@ -25,7 +25,7 @@ _TEXTS = {
 
 
 _OF_CODE = ("no_derivative", "grad", "no_grad", "inference_mode")
-"""Kinds of cuts that are told by the operation, not by the tensor that it was given."""
+"""Kinds of cuts that a message names by the operation, not by its input."""
 
 
 def described(cut: CutRow) -> str:

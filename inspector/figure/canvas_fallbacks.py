@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import TypeAlias
 
-from inspector.figure.canvas import SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
+from inspector.figure.canvas import HOPELESS, SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
 from inspector.figure.compose import Composed, compose
 from inspector.figure.uniform_text_size import with_uniform_text_size
 from inspector.layout.problem import (
@@ -37,14 +38,15 @@ PlacedPlans = tuple[list[Plan], Placement, Problem]
 Making = Callable[[FigureOptions, Density | None], list[Plan]]
 Placing = Callable[[list[Plan], Direction | None, Spacing], PlacedPlans]
 
-_SPACINGS = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
+_Spacings: TypeAlias = "tuple[tuple[Spacing, float], ...]"
+_SPACINGS: _Spacings = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
 """Spacings to try, each with the scale above which it is tried."""
-_ROWS = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
+_ROWS: _Spacings = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
 _MOST_ROOM = 4.0
 """Width, in canvases, up to which a figure is split into rows."""
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
-_DENSE = ((CLOSE, 0.0), (TIGHT, 0.4))
+_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
 _DRAWN_AS = "drawn as a circuit in rows"
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
@@ -78,6 +80,10 @@ class _Attempt:
     density: Density | None = None
 
 
+_Stage: TypeAlias = tuple[list[_Attempt], _Spacings, float]
+"""Attempts, the spacings to try, and the scale below which no further one is tried."""
+
+
 def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> FittedPanels:
     """The panels on their canvas, in the requested direction or the one that fits best.
 
@@ -93,7 +99,7 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
         plans = planned(shown.look, shown.density)
         return place([with_uniform_text_size(plan) for plan in plans] if shown.evened else plans, way, spacing)
 
-    def choices(attempts: Iterable[_Attempt], spacings: Iterable[tuple[Spacing, float]]) -> list[LayoutChoice]:
+    def choices(attempts: Iterable[_Attempt], spacings: _Spacings) -> list[LayoutChoice]:
         return [
             LayoutChoice(
                 partial(_laid_out, partial(placed, _content(shown), way, spacing), size, shown),
@@ -108,20 +114,25 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
         ]
 
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    if whole.needs and len(planned(look, None)[0].boxes) > _MOST_DENSE:
+    if not whole.needs or len(planned(look, None)[0].boxes) > _MOST_DENSE:
         return whole
-    dense = list(_denser(look))
-    turned = [] if look.direction else [_turned(shown) for shown in dense[2:-4]]
-    for stage in (dense, turned) if whole.needs else ():
-        found = fit_canvas(choices(stage, _DENSE), canvas, hopeless=0.0)
+    for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
+        found = fit_canvas(choices(attempts, spacings), canvas, hopeless)
         if found.needs is None:
             return found
-    for own in _rowed(look) if whole.needs else ():
-        if own.style != look.style or not whole.needs or whole.needs[0] <= _MOST_ROOM * SIZES[canvas][0]:
-            found = fit_canvas(choices(_shown(own, "" if own.style == look.style else _DRAWN_AS), _ROWS), canvas)
-            if found.needs is None:
-                return found
     return whole
+
+
+def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:
+    """What is tried if a style does not fit whole. width: of the whole figure, in canvases."""
+    dense = list(_denser(look))
+    yield dense, _DENSE, 0.0
+    if look.direction is None:
+        yield [_turned(shown) for shown in dense if shown.density and shown.density.turns], _DENSE, 0.0
+    for own in _rowed(look):
+        is_neighbour = own.style != look.style
+        if is_neighbour or width <= _MOST_ROOM:
+            yield list(_shown(own, _DRAWN_AS if is_neighbour else "")), _ROWS, HOPELESS
 
 
 def _rowed(look: FigureOptions) -> Iterator[FigureOptions]:

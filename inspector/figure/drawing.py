@@ -36,7 +36,7 @@ from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Handout, Order
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import PLAIN, Telling
+from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
@@ -87,13 +87,13 @@ def draw(
     title: str | None = None,
     script: str | None = None,
     depth: Depth = "auto",
-    telling: Telling = PLAIN,
+    presentation: Presentation = PLAIN,
 ) -> Figure:
     """The figure of a graph, before and after; only before if backward has not run.
 
-    look: the options of the figure. call: the code of the backward call, by default from the root's name. title:
-    by default from the code. script: the source of the script, for the listing beside the graph. depth: how far to
-    fold a model (`inspector.folding.fold`); a folded `scene` only shows after. telling: words, colours, handout.
+    call: the code of the backward call, by default from the root's name. title: by default from the code. script:
+    the source of the script, for the listing beside the graph. depth: how far to fold a model
+    (`inspector.folding.fold`); a folded `scene` only shows after. presentation: words, colours, handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole = graph
@@ -102,19 +102,19 @@ def draw(
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
-        made = FramePlans(look, code, script, telling, density)
+        made = FramePlans(look, code, script, presentation, density)
         drawn = [made.plan(graph, moment) for moment in MOMENTS[: 1 + graph.ran]]
-        return handed_out(drawn, graph, telling.handout)
+        return handed_out(drawn, graph, presentation.handout)
 
-    redraw = partial(draw, call=call, title=title, script=script, telling=telling)
+    redraw = partial(draw, call=call, title=title, script=script, presentation=presentation)
     try:
         _refuse_too_many(graph, look, depth)
-        fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), telling.handout)
+        fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), presentation.handout)
     except LayoutFailed as failure:
         return _folded_instead(failure, whole, look, depth, redraw)
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
-    both = _together(fitted, plans, look, telling.handout)
+    both = _together(fitted, plans, look, presentation.handout)
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     figure = _figure(fitted, both, title_of, whole, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
@@ -269,40 +269,39 @@ def frames(
     order: Order = "engine",
     script: str | None = None,
     depth: Depth = "auto",
-    telling: Telling = PLAIN,
+    presentation: Presentation = PLAIN,
 ) -> Figure:
     """The figure of a graph step by step: before, one panel per step of the engine, after.
 
     The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last one. If backward
     raised, the last panel shows the error. order: the engine's, or level by level as in textbooks. The `modules`
-    style has one panel per box, in the order of their first steps; above 100 steps several share a panel. depth:
-    as in `draw`. telling: with `reveal`, panels of the forward (`forward-00`, …) come first, each with what it has
-    reached. Raises the errors of `draw`.
+    style has one panel per box, in the order of their first steps; above 100 steps several share a panel.
+    presentation: with `reveal`, panels of the forward (`forward-00`, …) come first, each with what it has reached.
+    The rest is as in `draw`.
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
     shown, look = choose_style(graph, _of_frames(look or FigureOptions()), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = replay_frames(shown, MOST_FRAMES)
+    made = partial(FramePlans, call=code, script=script, presentation=presentation)
 
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
-        every = FramePlans(look, code, script, telling, density)
-        made = list(every.steps(shown, found, partial(_after, whole, shown)))
-        return handed_out(made, shown, telling.handout)
+        steps = made(look, density=density).steps(shown, found, partial(_after, whole, shown))
+        return handed_out(list(steps), shown, presentation.handout)
 
     def one(look: FigureOptions, density: Density | None) -> list[Plan]:
-        return [FramePlans(look, code, script, telling, density).plan(shown, "after" if shown.ran else "before")]
+        return [made(look, density=density).plan(shown, "after" if shown.ran else "before")]
 
-    redraw = partial(frames, call=call, order=order, script=script, telling=telling)
-    # A single frame is tried first: if it is too large, all frames are.
-    for some in (one, plans):
+    redraw = partial(frames, call=call, order=order, script=script, presentation=presentation)
+    for some in (one, plans):  # if a single frame is too large, all frames are
         fitted = fit(some, look, look.canvas or "16:9", place_plans)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))
-    fitted = _revealed(handed(fitted, telling.handout), shown, found)
+    fitted = _revealed(handed(fitted, presentation.handout), shown, found)
     figure = _figure(fitted, fitted.panels[-1:], partial(_title_of_frame, whole, code), whole, remarks)
-    return _captioned(figure, FramePlans(look, code, script, telling).captions(shown, found))
+    return _captioned(figure, made(look).captions(shown, found))
 
 
 def _of_frames(look: FigureOptions) -> FigureOptions:

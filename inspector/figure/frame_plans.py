@@ -20,7 +20,7 @@ from inspector.graph.model import Moment
 from inspector.graph.step_replay import ReplayFrame
 from inspector.graph.topology import topology_of
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import PLAIN, Telling
+from inspector.options.presentation import PLAIN, Presentation
 from inspector.options.words import Words
 from inspector.styles import title_and_legend
 from inspector.styles.captions import Captions
@@ -35,14 +35,13 @@ from inspector.styles.table import Density, find_style
 class FramePlans:
     """The plans of a figure.
 
-    call: the code of the backward call. script: the source of the script. telling: how the
-    figure is told. density: a denser way to draw the style.
+    call: the code of the backward call. script: the source of the script. density: a denser way to draw the style.
     """
 
     look: FigureOptions
     call: str = ""
     script: str | None = None
-    telling: Telling = PLAIN
+    presentation: Presentation = PLAIN
     density: Density | None = None
 
     def plan(
@@ -53,18 +52,18 @@ class FramePlans:
         Raises ValueError for an unknown style, and PathError for an unknown path or highlighted tensor.
         """
         style = find_style(self.look.style)
-        subject = Subject(graph, moment, self.call, self.look, style.arrows, final, self.telling.title)
+        subject = Subject(graph, moment, self.call, self.look, style.arrows, final, self.presentation.title)
         plan = with_math_names((self.density or style).plan(subject), graph)
         if self.look.path:
             plan = highlight_paths(plan, find_paths(graph, self.look.path))
         plan = highlight_affected(plan, graph)
         if current:
             plan = highlight_current(plan, [drawn for one in current for drawn in _drawn_as(graph, one)])
-        for tensor in self.telling.highlights:
+        for tensor in self.presentation.highlights:
             plan = highlight_tensor(plan, find_tensor_paths(graph, tensor.name), tensor)
         if self.look.code:
             plan = replace(plan, listing=make_listing(subject, self.script, current[-1] if current else None))
-        return with_words(plan, self.telling.words)
+        return with_words(plan, self.presentation.words)
 
     def steps(self, graph: Graph, turns: Sequence[ReplayFrame], at: Callable[[int], Graph]) -> Iterator[Plan]:
         """The plans before, at every frame of the graph, and after; with `reveal` those of the forward first.
@@ -79,21 +78,22 @@ class FramePlans:
 
     def captions(self, graph: Graph, turns: Sequence[ReplayFrame]) -> dict[str, str]:
         """Moment → what its frame says in words."""
-        told = Captions(whole_of(graph), self.telling.words)
-        found = {"before": told.before()}
-        if self.telling.reveal:
+        captions = Captions(whole_of(graph), self.presentation.words)
+        found = {"before": captions.before()}
+        if self.presentation.reveal:
             forward = forward_turns(graph, turns)
-            found[moment_of(0)] = told.leaves()
-            found |= {moment_of(number): told.forward_step(turn, graph) for number, turn in enumerate(forward, 1)}
-        found |= {_step_moment(number): told.step(turn, graph) for number, turn in enumerate(turns, 1)}
-        return found | {"after": told.after()}
+            found[moment_of(0)] = captions.leaves()
+            steps = enumerate(forward, 1)
+            found |= {moment_of(number): captions.forward_step(turn, graph) for number, turn in steps}
+        found |= {_step_moment(number): captions.step(turn, graph) for number, turn in enumerate(turns, 1)}
+        return found | {"after": captions.after()}
 
     def _steps(self, graph: Graph, turns: Sequence[ReplayFrame], at: Callable[[int], Graph]) -> Iterator[Plan]:
         before = self.plan(graph, "before")
-        if self.telling.reveal and turns:
+        if self.presentation.reveal and turns:
             count = len(forward_turns(graph, turns))
             for number in range(count + 1):
-                step = self.telling.words.say("forward-step", number=number, count=count) if number else ""
+                step = self.presentation.words.say("forward-step", number=number, count=count) if number else ""
                 yield replace(before, moment=moment_of(number), title=self._title(graph, step))
         yield before
         for number, turn in enumerate(turns, start=1):
@@ -105,14 +105,14 @@ class FramePlans:
 
     def _title(self, graph: Graph, step: str) -> tuple[StyledText, ...]:
         """What the figure is called, and the step."""
-        words = title_and_legend.figure_name(graph, self.telling.title)
+        words = title_and_legend.figure_name(graph, self.presentation.title)
         return (*words, StyledText(step, "gradient", "bold", TITLE_SIZE)) if step else words
 
     def _progress(self, turn: ReplayFrame, number: int, count: int, steps: int) -> str:
         """`step 3 of 5`; for functions that share a frame `steps 3-4 of 120`, with an en dash."""
         if count == steps or len(turn.shown) == 1:
-            return self.telling.words.say("step", number=number, count=count)
-        return self.telling.words.say("steps", first=turn.first, last=turn.last, count=steps)
+            return self.presentation.words.say("step", number=number, count=count)
+        return self.presentation.words.say("steps", first=turn.first, last=turn.last, count=steps)
 
 
 def with_words(plan: Plan, words: Words) -> Plan:

@@ -36,7 +36,7 @@ def handed_out(plans: list[Plan], graph: Graph, kind: Handout | None) -> list[Pl
 
 
 def handed(fitted: FittedPanels, kind: Handout | None) -> FittedPanels:
-    """The panels of the handout that is asked for, of those that `handed_out` gave both."""
+    """The panels of one kind of handout. fitted: those of both kinds, from `handed_out`."""
     if kind is None:
         return fitted
     half = len(fitted.panels) // len(HANDOUTS)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from inspector.folding.finding_marks import finding_marks, shown_by
 from inspector.graph import Graph
 from inspector.options.choices import COLOURS
-from inspector.options.telling import Highlight
+from inspector.options.presentation import Highlight
 from inspector.styles.paths import PathHighlight, TensorPaths
 from inspector.styles.plan import (
     SMALL_SIZE,

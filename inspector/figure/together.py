@@ -17,7 +17,7 @@ from inspector.figure.handout import handed, handed_out
 from inspector.graph import Graph
 from inspector.options.choices import Depth
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import PLAIN, Telling
+from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, gradient_table
@@ -28,14 +28,14 @@ Calls = Sequence[tuple[Graph, str]]
 
 
 def draw_together(
-    calls: Calls, look: FigureOptions, *, depth: Depth = "auto", telling: Telling = PLAIN
+    calls: Calls, look: FigureOptions, *, depth: Depth = "auto", presentation: Presentation = PLAIN
 ) -> Figure:
     """One figure of several calls. Raises the errors of `draw`."""
     named = [(graph, f"{number}: {code}") for number, (graph, code) in enumerate(calls, start=1)]
     _, chosen = choose_style(calls[0][0], look, depth)
     if chosen.style != FOLDED_STYLE and _are_alike([graph for graph, _ in calls]):
-        return _over_one_layout(named, chosen, telling)
-    return _beside(named, look, depth, telling)
+        return _over_one_layout(named, chosen, presentation)
+    return _beside(named, look, depth, presentation)
 
 
 def _are_alike(graphs: Sequence[Graph]) -> bool:
@@ -50,26 +50,26 @@ def _skeleton(graph: Graph) -> tuple[object, ...]:
     return nodes, edges
 
 
-def _over_one_layout(calls: Calls, look: FigureOptions, telling: Telling) -> Figure:
+def _over_one_layout(calls: Calls, look: FigureOptions, presentation: Presentation) -> Figure:
     (first, code), *_ = calls
 
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
-        made = [FramePlans(look, code, telling=telling, density=density).plan(first, "before")]
+        made = [FramePlans(look, code, presentation=presentation, density=density).plan(first, "before")]
         for number, (graph, code_of) in enumerate(calls, start=1):
-            after = FramePlans(look, code_of, telling=telling, density=density).plan(graph, "after")
+            after = FramePlans(look, code_of, presentation=presentation, density=density).plan(graph, "after")
             made.append(replace(after, moment=f"after-{number}"))
-        return handed_out(made, first, telling.handout)
+        return handed_out(made, first, presentation.handout)
 
-    fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), telling.handout)
+    fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), presentation.handout)
     scene = scene_of(fitted.panels, _title(calls), gradient_table(calls[-1][0]))
     alone = {panel.id: scene_of([panel], _title(calls), scene.description) for panel in fitted.panels}
     return Figure(scene, alone, (fitted.remark,) if fitted.remark else ())
 
 
-def _beside(calls: Calls, look: FigureOptions, depth: Depth, telling: Telling) -> Figure:
+def _beside(calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation) -> Figure:
     """Each call after it ran, in a figure of its own; two of them share a slide of 16:9."""
     own = replace(look, canvas="half") if look.canvas == "16:9" and len(calls) == 2 else look
-    figures = [draw(graph, own, call=code, depth=depth, telling=telling) for graph, code in calls]
+    figures = [draw(graph, own, call=code, depth=depth, presentation=presentation) for graph, code in calls]
     shown = [list(figure.panels.values())[-1] for figure in figures]
     panels, left = list[Panel](), 0.0
     for number, scene in enumerate(shown, start=1):

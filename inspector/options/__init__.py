@@ -2,6 +2,6 @@
 
 from inspector.options.choices import CHOICES, DETAILS, STYLE_NAMES, check_choice
 from inspector.options.figure_options import FigureOptions
-from inspector.options.telling import Telling
+from inspector.options.presentation import Presentation
 
-__all__ = ["CHOICES", "DETAILS", "STYLE_NAMES", "FigureOptions", "Telling", "check_choice"]
+__all__ = ["CHOICES", "DETAILS", "STYLE_NAMES", "FigureOptions", "Presentation", "check_choice"]

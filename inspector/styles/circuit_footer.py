@@ -81,6 +81,8 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
     shown = sorted(found.items())[:_MOST_FORMULAS]
     for step, texts in shown:
         yield StyledText(f"{step}  {'   '.join(dict.fromkeys(texts))}", "gradient")
+    if len(found) > len(shown):
+        yield StyledText("…", "gradient")
     if shown:
         yield StyledText("δ: the gradient that arrives at the gate of this step", "quiet")
 

@@ -22,10 +22,11 @@ from inspector.styles.torchviz import plan_torchviz
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A denser way to draw a style, for a canvas. name: for remarks."""
+    """A denser way to draw a style, for a canvas. name: for remarks. turns: whether it may also run downwards."""
 
     name: str
     plan: Callable[[Subject], Plan]
+    turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,16 @@ class Style:
 
 _CIRCUITS = (
     Density("leaves at their gates", partial(plan_compact_circuit, digits=4)),
-    Density("leaves at their gates, numbers to 2 digits", partial(plan_compact_circuit, digits=2)),
+    Density("leaves at their gates, numbers to 2 digits", partial(plan_compact_circuit, digits=2), turns=True),
     Density(
         "leaves at their gates, numbers to 2 digits, the loss as one gate",
         partial(plan_compact_circuit, digits=2, grouped=True),
+        turns=True,
     ),
     Density(
         "leaves at their gates, constants in the gates, numbers to 2 digits",
         partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(inline=True)),
+        turns=True,
     ),
     *(
         Density(

@@ -66,7 +66,7 @@ def _before_a_step(evidence: Evidence, name: str) -> set[int]:
 
 
 def _reaches(cut: CutRow) -> bool:
-    """Whether the data reach the root. What ran in a checkpoint without gradients is told as unreachable."""
+    """Whether the data reach the root. A checkpoint without gradients is left to `unreachable-parameter`."""
     return cut["kind"] != "frozen_inputs" and bool(cut["into"] or cut["root"])
 
 

@@ -12,7 +12,6 @@ from inspector.graph import Graph
 from inspector.recording.flight.block import Block
 from inspector.recording.flight.triggers import NonFinite, Spikes
 from inspector.report.timeline import NOT_FINITE, Trigger
-from inspector.typography import format_number
 from inspector.util.stderr import say
 
 NAN, SPIKE = "nan", "spike"
@@ -54,8 +53,8 @@ def stop_at(
     guilty: dict[str, Any] = {name: grads[name] for name in named if name in grads}
     variables: dict[str, Any] = {} if frame is None else frame.f_locals
     what = {"root_not_finite": "the loss", "gradient_not_finite": "a gradient"}.get(trigger["kind"])
-    norm = format_number(float(trigger["value"] or 0.0))
-    what = f"the gradient norm is {norm}" if what is None else f"{what} is not finite"
+    norm = float(trigger["value"] or 0.0)
+    what = f"the gradient norm is {norm:.3g}" if what is None else f"{what} is not finite"
     say(f"stopped at step {trigger['step']:,}: {what}. Names here: trigger, graph, grads, guilty, variables")
     breakpoint()
     del frame, graph, grads, guilty, variables

@@ -11,7 +11,6 @@ from inspector.recording.session import Callbacks, Session
 from inspector.recording.watch_plan import WatchPlan
 from inspector.report import BackwardCall
 from inspector.report.timeline import Timeline
-from inspector.typography import format_number, pluralize
 from inspector.user_code.paths import UserFiles
 
 
@@ -76,19 +75,17 @@ class SecondSession:
         if self._approach.failure is not None:
             return f"internal error, the steps were not counted: {self._approach.failure}"
         if self.session is None:
-            made = pluralize(self._approach.steps, "step")
-            return f"step {self._step:,} did not come: the script made {made}"
+            return f"step {self._step:,} did not come: the script made {_steps(self._approach.steps)}"
         found = self.comparison()
         if found is None:
             return "the losses before were not compared: no earlier run has them" if self._begun else ""
         if found.first is None:
-            steps = pluralize(found.compared, "step")
-            return f"the losses of the first {steps} are those of the last run"
+            return f"the losses of the first {_steps(found.compared)} are those of the last run"
         assert found.before is not None and found.now is not None
-        before, now = format_number(found.before), format_number(found.now)
         return (
-            f"the script is not deterministic: at step {found.first:,} the loss was {before} in the last run and "
-            f"is {now} now, so the recorded steps may not show what went wrong; set seeds (torch.manual_seed)"
+            f"the script is not deterministic: at step {found.first:,} the loss was {found.before:.9g} in the last "
+            f"run and is {found.now:.9g} now, so the recorded steps may not show what went wrong; set seeds "
+            "(torch.manual_seed)"
         )
 
     def _reached(self, made: int, calls: int) -> None:
@@ -98,3 +95,7 @@ class SecondSession:
         for optimizer in self._approach.optimizers:
             self.session.watch_optimizer(optimizer)
         self.session.open()
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} step{'s' * (count != 1)}"

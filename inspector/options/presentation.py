@@ -1,4 +1,4 @@
-"""How a figure is told: step by step, with which words and colours, and what is left to the reader.
+"""How a figure is presented: step by step, in which words and colours, and what is left blank for the reader.
 
 Imports only the choices and the words, so that `inspect --help` is fast.
 """
@@ -20,8 +20,8 @@ class Highlight:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """How a figure is told.
+class Presentation:
+    """How a figure is presented.
 
     frames: also draw one picture per step, in this order. reveal: start with the leaves alone, and show what each
     step reaches. highlights: tensors in their own colours. handout: leave the numbers out, or show them as the
@@ -37,11 +37,11 @@ class Telling:
     title: str = ""
 
 
-PLAIN = Telling()
+PLAIN = Presentation()
 
 
 def read_highlights(wanted: tuple[str, ...]) -> tuple[Highlight, ...]:
-    """The tensors of `u` or `u=teal`, each with its colour or with the next that nobody asked for.
+    """The tensors of `u` or `u=teal`, each with its colour, or with the next free one.
 
     Raises ValueError, with the valid colours, for an unknown one.
     """

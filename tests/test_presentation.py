@@ -1,4 +1,4 @@
-"""How a figure is told: what is not reached yet is hidden, tensors in their colours, handouts, titles."""
+"""How a figure is presented: what is not reached yet is hidden, tensors in their colours, handouts, titles."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from inspector.commands.render_subprocess import _arguments
 from inspector.figure import draw, frames
 from inspector.figure.handout import BLANK
 from inspector.graph import unknown
-from inspector.options import FigureOptions, Telling
+from inspector.options import FigureOptions, Presentation
 from inspector.options.choices import COLOURS
-from inspector.options.telling import Highlight, read_highlights
+from inspector.options.presentation import Highlight, read_highlights
 from inspector.options.words import WORDS, read_words
 from inspector.report import BackwardCall
 from inspector.scene import Panel
@@ -37,7 +37,7 @@ def panels(figure) -> dict[str, Panel]:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_each_step_of_the_forward_shows_what_it_reaches(style) -> None:
-    figure = frames(graphs.saddle(2.0, 0.0), FigureOptions(style=style), telling=Telling(reveal=True))
+    figure = frames(graphs.saddle(2.0, 0.0), FigureOptions(style=style), presentation=Presentation(reveal=True))
     shown = panels(figure)
     assert list(shown)[:5] == ["forward-00", "forward-01", "forward-02", "forward-03", "before"]
     present = [{box.id.partition(".")[0] for box in panel.boxes} for panel in shown.values()]
@@ -57,7 +57,8 @@ def test_without_reveal_there_is_no_forward() -> None:
 
 
 def test_a_graph_that_did_not_run_has_nothing_to_reveal() -> None:
-    assert list(frames(graphs.saddle(2.0, 0.0, ran=False), telling=Telling(reveal=True)).panels) == ["before"]
+    figure = frames(graphs.saddle(2.0, 0.0, ran=False), presentation=Presentation(reveal=True))
+    assert list(figure.panels) == ["before"]
 
 
 # ---- highlights -------------------------------------------------------------------------------------------
@@ -77,9 +78,9 @@ def test_a_wrong_highlight_is_told(wanted) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_tensor_and_the_paths_to_it_have_its_colour_in_every_figure(style) -> None:
-    telling = Telling(highlights=(Highlight("v", "teal"),))
+    presentation = Presentation(highlights=(Highlight("v", "teal"),))
     graph, look = graphs.product_and_square(), FigureOptions(style=style)
-    for figure in (draw(graph, look, telling=telling), frames(graph, look, telling=telling)):
+    for figure in (draw(graph, look, presentation=presentation), frames(graph, look, presentation=presentation)):
         for panel in panels(figure).values():
             coloured = {wire.id for wire in panel.wires if wire.ink == "teal" and wire.source != "legend"}
             assert {"n0.0", "n1.1"} <= coloured
@@ -89,7 +90,7 @@ def test_a_tensor_and_the_paths_to_it_have_its_colour_in_every_figure(style) -> 
 
 def test_a_tensor_that_is_not_there_is_told() -> None:
     with pytest.raises(PathError, match="no tensor 'q'; the tensors are: f, u, v"):
-        draw(graphs.product_and_square(), telling=Telling(highlights=(Highlight("q", "teal"),)))
+        draw(graphs.product_and_square(), presentation=Presentation(highlights=(Highlight("q", "teal"),)))
 
 
 # ---- handouts ---------------------------------------------------------------------------------------------
@@ -99,7 +100,8 @@ def test_a_tensor_that_is_not_there_is_told() -> None:
 def test_a_handout_leaves_the_gradients_out_and_its_solution_has_them(style) -> None:
     graph, look = graphs.saddle(2.0, 0.0), FigureOptions(style=style)
     plain, blank, solved = (
-        draw(graph, look, telling=Telling(handout=kind)).panels["after"] for kind in (None, "blanks", "solution")
+        draw(graph, look, presentation=Presentation(handout=kind)).panels["after"]
+        for kind in (None, "blanks", "solution")
     )
     words = [text for text in panel_texts(blank.panels[0]) if BLANK in text]
     assert words
@@ -117,7 +119,7 @@ def test_a_handout_leaves_the_gradients_out_and_its_solution_has_them(style) -> 
 
 def test_the_values_of_leaves_are_given() -> None:
     look = FigureOptions(style="circuit")
-    shown = draw(graphs.saddle(2.0, 0.0), look, telling=Telling(handout="blanks")).panels["after"]
+    shown = draw(graphs.saddle(2.0, 0.0), look, presentation=Presentation(handout="blanks")).panels["after"]
     assert "2" in set(panel_texts(shown.panels[0]))
 
 
@@ -144,7 +146,7 @@ def test_the_title_of_a_script(source, title) -> None:
 
 def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
     graph = graphs.square()
-    named = draw(graph, telling=Telling(title="A parabola")).panels["after"].panels[0]
+    named = draw(graph, presentation=Presentation(title="A parabola")).panels["after"].panels[0]
     assert "A parabola" in set(panel_texts(named))
     code = graph.tensor(graph.roots[0])["source"]["code"]
     assert code in set(panel_texts(draw(graph).panels["after"].panels[0]))
@@ -154,8 +156,8 @@ def test_a_figure_has_the_title_of_its_script_or_short_code_or_none() -> None:
 # ---- the command ------------------------------------------------------------------------------------------
 
 
-def parsed(*arguments: str) -> Telling:
-    return _options(_parameters([*arguments, "script.py"])).draw.telling
+def parsed(*arguments: str) -> Presentation:
+    return _options(_parameters([*arguments, "script.py"])).draw.presentation
 
 
 def test_the_options_of_the_command_reach_the_process_that_draws(tmp_path) -> None:
@@ -163,13 +165,13 @@ def test_the_options_of_the_command_reach_the_process_that_draws(tmp_path) -> No
     words.write_text('{"step": "Schritt {number}"}', "utf-8")
     asked = ("--reveal", "--order", "textbook", "--highlight", "u", "--highlight", "v=pink", "--handout", "blanks")
     options = _options(_parameters([*asked, "--words", str(words), "--transparent", "--together", "script.py"]))
-    told = options.draw.telling
-    assert (told.frames, told.reveal, told.order, told.handout) == (True, True, "textbook", "blanks")
-    assert told.highlights == (Highlight("u", "teal"), Highlight("v", "pink"))
-    assert told.words.say("step", number=3, count=5) == "Schritt 3"
+    parsed = options.draw.presentation
+    assert (parsed.frames, parsed.reveal, parsed.order, parsed.handout) == (True, True, "textbook", "blanks")
+    assert parsed.highlights == (Highlight("u", "teal"), Highlight("v", "pink"))
+    assert parsed.words.say("step", number=3, count=5) == "Schritt 3"
     assert options.watch.backward == "all", "those that are shown together"
     again = _options(_parameters([*_arguments(options), "report.json"])).draw
-    assert (again.telling, again.transparent, again.further.together) == (told, True, True)
+    assert (again.presentation, again.transparent, again.further.together) == (parsed, True, True)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_a_note_names_the_words_that_a_file_lacks(tmp_path) -> None:
     path = tmp_path / "de.json"
     path.write_text('{"step": "Schritt {number}"}', "utf-8")
     call = BackwardCall(1, unknown("not asked"), graphs.square())
-    look = DrawOptions(telling=Telling(words=read_words(path)))
+    look = DrawOptions(presentation=Presentation(words=read_words(path)))
     written = write_pictures(call, Destination(tmp_path / "out", None, ("dot",)), look)
     (note,) = written.remarks
     assert note.startswith(f"de.json lacks {len(WORDS) - 1} texts (moment-before, moment-after, steps, ")
