@@ -27,7 +27,13 @@ from running import environment  # noqa: E402
 import inspector  # noqa: E402
 from inspector.export.svg import write_svg  # noqa: E402
 
+IMAGE_CLASSIFIERS = (
+    *("timm convnext_atto", "timm vit_tiny_patch16_224"),
+    *("torchvision densenet121", "torchvision resnet18", "torchvision swin_t"),
+)
+"""Arguments of `programs/image_classifier.py`."""
 OF_THE_TESTS = (
+    "dcgan_shared_fake",
     *("vae_reparametrised", "style_transfer_net", "siamese_contrastive", "pinn_burgers", "dqn_target_network"),
     *("ppo_clipped", "sac_three_optimizers", "maml_sine", "wgan_gradient_penalty", "ddpm_tiny", "real_nvp"),
 )
@@ -46,6 +52,19 @@ _TIMEOUT = 300.0
 
 
 @dataclass(frozen=True)
+class Program:
+    """A script with its arguments."""
+
+    path: Path
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name in the table."""
+        return "_".join(self.arguments) or self.path.stem
+
+
+@dataclass(frozen=True)
 class Row:
     """What came of a program. wrong: what must not happen, in words; empty if nothing."""
 
@@ -58,41 +77,44 @@ class NotInstalled(Exception):
     """The library of a program is missing."""
 
 
-def programs(names: Sequence[str]) -> Iterator[Path]:
+def programs(names: Sequence[str]) -> Iterator[Program]:
     """The programs whose names contain one of these texts; all if there are none."""
-    found = sorted((HERE / "programs").glob("*.py"))
-    found += [ROOT / "tests" / "scripts" / "healthy" / f"{name}.py" for name in OF_THE_TESTS]
-    found += [ROOT / "gallery" / f"{name}.py" for name in OF_THE_GALLERY]
-    return (path for path in found if not names or any(name in path.stem for name in names))
+    classifier = HERE / "programs" / "image_classifier.py"
+    found = [Program(path) for path in sorted((HERE / "programs").glob("*.py")) if path != classifier]
+    found += [Program(classifier, tuple(model.split())) for model in IMAGE_CLASSIFIERS]
+    found += [Program(ROOT / "tests" / "scripts" / "healthy" / f"{name}.py") for name in OF_THE_TESTS]
+    found += [Program(ROOT / "gallery" / f"{name}.py") for name in OF_THE_GALLERY]
+    return (program for program in found if not names or any(name in program.name for name in names))
 
 
-def run(server: ForkServer, path: Path, folder: Path) -> Row:
+def run(server: ForkServer, program: Program, folder: Path) -> Row:
     """Run a program plainly and under `inspect`, and draw the call that `inspect` draws by default."""
-    plain = _run(server, [path.name], path, "plain:run")
+    plain = _run(server, [], program, "plain:run")
     if plain.status and (found := _MISSING.search(plain.stderr)):
         raise NotInstalled(found[1])
-    output = folder / path.stem
-    ours = _run(server, ["-f", "json", "-o", str(output), path.name], path, "inspector.cli:run")
+    output = folder / program.name
+    ours = _run(server, ["-f", "json", "-o", str(output)], program, "inspector.cli:run")
     same = (plain.status, plain.stdout) == (ours.status, ours.stdout)
     if not (output / "report.json").exists():
-        return Row(path.stem, ("?", "?", "?", "?", _WORDS[same]), ours.stderr.strip()[-300:])
+        return Row(program.name, ("?", "?", "?", "?", _WORDS[same]), ours.stderr.strip()[-300:])
     report = inspector.load(output / "report.json")
     findings = [finding.rule for finding in report.findings if finding.severity in _LOUD]
     drawn = report.recording["drawn"][0]
     graph = next(call.graph for call in report.calls if call.index == drawn)
     scene = inspector.draw(graph).figure.panels["after"]
     figure = write_svg(scene)
-    (folder / f"{path.stem}.svg").write_text(figure, encoding="utf-8")
+    (folder / f"{program.name}.svg").write_text(figure, encoding="utf-8")
     size = f"{scene.width:,.0f} \N{MULTIPLICATION SIGN} {scene.height:,.0f}"
     nodes = sum(1 for _ in graph.functions())
     cells = (f"{nodes:,}", str(len(_BOX.findall(figure))), size, ", ".join(findings) or "none", _WORDS[same])
     remarks = [line for line in ours.stderr.splitlines() if "internal error" in line]
-    return Row(path.stem, cells, "; ".join([*findings, *remarks, *([] if same else ["other output"])]))
+    return Row(program.name, cells, "; ".join([*findings, *remarks, *([] if same else ["other output"])]))
 
 
-def _run(server: ForkServer, argv: list[str], path: Path, entry: str) -> Completed:
+def _run(server: ForkServer, options: Sequence[str], program: Program, entry: str) -> Completed:
     env = environment(PYTHONPATH=str(ROOT / "tests"))
-    return server.run(argv, cwd=path.parent, env=env, entry=entry, timeout=_TIMEOUT)
+    argv = [*options, program.path.name, *program.arguments]
+    return server.run(argv, cwd=program.path.parent, env=env, entry=entry, timeout=_TIMEOUT)
 
 
 def table(rows: Sequence[Row], missing: Sequence[str]) -> str:
@@ -112,11 +134,11 @@ def main() -> int:
     rows, missing = [], []
     os.environ["PYTHONPATH"] = str(HERE)  # of the server
     with tempfile.TemporaryDirectory() as folder, ForkServer(("torch", "torchvision_operators")) as server:
-        for path in programs(chosen.names):
+        for program in programs(chosen.names):
             try:
-                rows.append(run(server, path, (chosen.pictures or Path(folder)).resolve()))
+                rows.append(run(server, program, (chosen.pictures or Path(folder)).resolve()))
             except NotInstalled as error:
-                missing.append(f"{path.stem} ({error})")
+                missing.append(f"{program.name} ({error})")
                 continue
             print(f"{rows[-1].name}: {' | '.join(rows[-1].cells)}", flush=True)
     text = table(rows, missing)

@@ -53,6 +53,14 @@ def test_a_product_swaps_its_factors(x: torch.Tensor, w: torch.Tensor) -> None:
     assert "w has its whole gradient: w.grad = 3." in said
 
 
+def test_of_a_maximum_one_is_chosen_unless_both_are_equal(x: torch.Tensor, w: torch.Tensor) -> None:
+    said = steps(torch.maximum(x, w))
+    assert "Only what maximum chose gets the gradient: x gets 1 · 1 = 1, w gets 0 · 1 = 0." in said
+    equal = torch.tensor(3.0, requires_grad=True)
+    said = steps(torch.maximum(x, equal))
+    assert "chose" not in said and "x gets 0.5 · 1 = 0.5, equal gets 0.5 · 1 = 0.5" in said
+
+
 def test_a_sum_hands_its_gradient_on(x: torch.Tensor, w: torch.Tensor) -> None:
     assert "The gradient of the sum goes unchanged to both: 10." in steps((w + x) ** 2)
     assert "A constant term changes nothing: 8 goes on to x." in steps((x + 1) ** 2)

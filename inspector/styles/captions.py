@@ -205,7 +205,8 @@ class Captions:
             return ""
         op, first = op_of(node["name"]), parts[0]
         products = _listed([self._gets(part.name, part.product) for part in parts])
-        if is_kind(node["name"], NodeKind.CHOOSES) and len(parts) > 1:
+        chosen = sum(part.factor != 0 for part in parts)  # at a tie, all get a share
+        if is_kind(node["name"], NodeKind.CHOOSES) and len(parts) > 1 and chosen == 1:
             return self.words.say("chooses", function=function, products=products)
         if op == "mul":
             if len(parts) == 1:

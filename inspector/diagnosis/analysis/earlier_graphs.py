@@ -33,8 +33,13 @@ def was_updated(evidence: Evidence, earlier: BackwardView, later: BackwardView) 
     """Whether parameters were updated between two calls, so that they belong to different steps."""
     if any(earlier.index <= step["after_call"] < later.index for step in evidence.steps):
         return True
+    return bool(changed_leaves(earlier, later))
+
+
+def changed_leaves(earlier: BackwardView, later: BackwardView) -> set[str]:
+    """The leaves of both calls whose data have changed between them, by name."""
     before, after = leaf_values(earlier), leaf_values(later)
-    return any(_differ(before[name], after[name]) for name in before.keys() & after.keys())
+    return {name for name in before.keys() & after.keys() if _differ(before[name], after[name])}
 
 
 def _differ(one: Value, other: Value) -> bool:

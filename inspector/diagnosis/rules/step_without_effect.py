@@ -15,7 +15,9 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
+from inspector.diagnosis.analysis.earlier_graphs import changed_leaves
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -27,10 +29,12 @@ FEWEST_STEPS = 2
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each optimizer whose groups all have a rate of 0 after several steps."""
+    """One finding for each optimizer whose groups all have a rate of 0 after several steps, and whose parameters
+    have not changed."""
+    changed = {name for pair in pairwise(evidence.calls_with_all_gradients) for name in changed_leaves(*pair)}
     for number, row in enumerate(evidence.optimizers):
         steps = [step for step in evidence.steps if step["optimizer"] == number and not step.get("empty")]
-        if len(steps) >= FEWEST_STEPS and _has_no_rate(row):
+        if len(steps) >= FEWEST_STEPS and _has_no_rate(row) and not changed & evidence.held_by(number):
             yield RULE.found(
                 f"the learning rate of {evidence.optimizer_name(number)} is 0 after "
                 f"{pluralize(len(steps), 'step')}: they changed nothing",
