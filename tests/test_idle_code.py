@@ -90,15 +90,18 @@ WORKING = (
 )
 
 
-def rows_of(text: str, path: str) -> list[dict]:
-    """Run a script's text, and look for idle statements at its end, as at a backward call there."""
+def rows_of(text: str, path: str, **more: object) -> list[dict]:
+    """Run a script's text, and look for idle statements at its end, as at a backward call there.
+
+    more: other variables of the script.
+    """
     source = f"import torch\nfrom torch import nn\n{text}\nframe = here()\n"
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
 
     def here() -> FrameType:
         return sys._getframe(1)
 
-    variables = {"here": here, "__name__": "__main__"}
+    variables = {"here": here, "__name__": "__main__", **more}
     exec(compile(source, path, "exec"), variables)
     code = IdleCode(UserFiles(path.rpartition("/")[0]))
     code.read(variables.pop("frame"))
@@ -152,6 +155,14 @@ freeze(nn.Linear(2, 2))
 """
     (row,) = rows_of(text, f"{tmp_path}/script.py")
     assert (row["kind"], row["text"], row["of"]) == ("compared", "p.requires_grad == False", None)
+
+
+CELLS = {"x.double()": 0, "w.requires_grad == False": 0, "net.eval": 1}
+
+
+@pytest.mark.parametrize(("statement", "count"), CELLS.items())
+def test_a_notebook_shows_the_value_of_an_expression(statement, count, tmp_path):
+    assert len(rows_of(f"{BEFORE}{statement}\n", f"{tmp_path}/cell.py", get_ipython=lambda: None)) == count
 
 
 def test_no_code_of_the_script_runs(tmp_path):

@@ -21,6 +21,9 @@ _NO_TWIN = frozenset(["to", "cuda", "float", "half", "double", "bfloat16"])
 _MOST = 20
 """Maximum number of rows: a file that is not what it looks like should not fill the report."""
 
+_SHOWN, _NOTEBOOK = ("compared", "dropped"), "get_ipython"
+"""A notebook shows the value of the last expression of a cell, and has this variable."""
+
 _CALLS = 2
 """Number of calls at which the variables are looked at."""
 
@@ -55,7 +58,8 @@ class IdleCode:
             known = called_functions(text)
             for idle in idle_statements(text):
                 variables = running.get(idle.function)
-                if variables is not None or idle.function in known:
+                is_shown = idle.function is None and idle.kind in _SHOWN and _NOTEBOOK in running[None]
+                if not is_shown and (variables is not None or idle.function in known):
                     row = _row(idle, variables or {}, path, self._files)
                     if row is not None:
                         self._found.setdefault((row["source"]["file"], idle.line, idle.text), row)
