@@ -188,7 +188,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--style",
     type=click.Choice(CHOICES["style"]),
-    help="Visual style of the figure.  [default: attributes; modules above 30 Nodes]",
+    help="Visual style of the figure.  [default: attributes; modules above 30 Nodes, or where attributes would "
+    "take more than two screens; on a slide circuit if attributes do not fit, and modules above 40 Nodes]",
 )
 @click.option(
     "--depth",
@@ -250,10 +251,11 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--words",
     metavar="FILE",
-    help="Captions, titles and legends in other words: a TOML or JSON file. `inspect words` prints one.",
+    help="Take captions, titles and legends from a TOML or JSON file, for example in another language. "
+    "`inspect words` prints the file in English.",
 )
 @click.option("--together", is_flag=True, help="Also draw all recorded calls in one figure: before, after each.")
-@click.option("--transparent", is_flag=True, help="Leave out the ground of svg and png.")
+@click.option("--transparent", is_flag=True, help="Make the background of svg and png transparent.")
 @click.option(
     "--order",
     type=click.Choice(CHOICES["order"]),

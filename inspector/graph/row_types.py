@@ -115,9 +115,9 @@ _Pass = TypedDict(
                 int,
                 Meta(
                     ge=0,
-                    description="Which of the tensors or numbers that the script bound to this name, counted in"
-                    " execution order from 1; 0 is what the name stood for before its first operation (the leaf or"
-                    " the constant that a loop starts from). Missing if the name stands for one thing only.",
+                    description="Which of the tensors or numbers that the script assigned to this name, counted in"
+                    " execution order from 1; 0 is the leaf or the constant with which a loop starts. Missing if"
+                    " there is only one.",
                 ),
             ]
         ]

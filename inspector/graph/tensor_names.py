@@ -14,5 +14,5 @@ def numbered_name(row: TensorRow | Constant) -> str | None:
 
 
 def pass_subscript(row: TensorRow | Constant) -> str:
-    """`₂` for the second pass; empty if the name stands for one thing only."""
+    """`₂` for the second pass; empty if the name has only one."""
     return str(row["pass"]).translate(_SUBSCRIPTS) if "pass" in row else ""

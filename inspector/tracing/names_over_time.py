@@ -1,8 +1,8 @@
 """The names of the tensors and numbers of a graph, also those that the script has bound to something else since.
 
-A name stands for several things if the script rebinds it: in `for x in xs: h = tanh(w * h + u * x)`, `h` for three
-tensors, and `x` for three numbers. Each then has its pass. Things belong together if they have the same name in
-the same code; a name of two functions is one only in the code whose tensor still has it when backward is called.
+A name has several bindings if the script assigns it again: in `for x in xs: h = tanh(w * h + u * x)`, `h` names
+three tensors and `x` three numbers. Each then has its pass. Bindings belong together if they have the same name in
+the same code. A name that several functions use belongs to the one whose tensor still has it at the backward call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Output(Protocol):
 
 
 class Name(NamedTuple):
-    """A name, and which of its things it is; None if it stands for one thing only."""
+    """A name, and which of its bindings it is; None if it has only one."""
 
     text: str
     number: int | None = None
@@ -42,10 +42,10 @@ _Group: TypeAlias = tuple[str, int]
 """A name, and the id of the code that binds or uses it."""
 
 _Key: TypeAlias = Pair | tuple[str, int]
-"""A thing: a tensor of the graph, or a constant by what distinguishes it."""
+"""A binding: a tensor of the graph, or a constant by what distinguishes it."""
 
 _Time: TypeAlias = tuple[int, int]
-"""The number of a Node, and whether it uses (0) or creates (1) the thing."""
+"""The number of a Node, and whether it uses (0) or creates (1) the binding."""
 
 
 @dataclass(slots=True)
@@ -67,11 +67,11 @@ def names_of(record: TracedGraph, output: Callable[[Pair], _Output | None]) -> G
     outputs = {pair: found for pair in _pairs(record) if (found := output(pair)) is not None}
     chosen = _chosen(seen, outputs)
     names.tensors |= {pair: Name(text) for (text, _), pairs in chosen.items() for pair in pairs}
-    things = _Things(record, chosen)
+    bindings = _Bindings(record, chosen)
     for pair, item in outputs.items():
         for constant in () if item.inputs.call is None else item.inputs.call.constants:
-            things.add(constant, record.nodes[pair[0]].sequence_nr)
-    things.number(names)
+            bindings.add(constant, record.nodes[pair[0]].sequence_nr)
+    bindings.number(names)
     return names
 
 
@@ -107,7 +107,7 @@ def _is_name(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
 
 
-class _Things:
+class _Bindings:
     """What the names of a graph stand for."""
 
     def __init__(self, record: TracedGraph, chosen: dict[_Group, list[Pair]]) -> None:
@@ -129,7 +129,7 @@ class _Things:
             self._constants[constant.text.name, constant.scope].append((constant, number))
 
     def number(self, names: GraphNames) -> None:
-        """Number the things of each name that has several."""
+        """Number the bindings of each name that has several."""
         saved = {id(tensor.use): at for at, tensor in enumerate(self._record.constants) if tensor.use is not None}
         for group in {**self._created, **self._used, **self._constants}:
             keys = self._keys(group)
@@ -137,11 +137,11 @@ class _Things:
                 key = keys[id(constant)]
                 self._used[group].setdefault(key, (number, 0))
             created, used = self._created.get(group, {}), self._used.get(group, {})
-            things = sorted([*created, *used], key=lambda key: (created | used)[key])
-            if len(things) < 2 or (not created and any(isinstance(key[0], int) for key in things)):
+            bindings = sorted([*created, *used], key=lambda key: (created | used)[key])
+            if len(bindings) < 2 or (not created and any(isinstance(key[0], int) for key in bindings)):
                 continue
-            first = 0 if created and things[0] in used else 1
-            numbers = {key: first + turn for turn, key in enumerate(things)}
+            first = 0 if created and bindings[0] in used else 1
+            numbers = {key: first + turn for turn, key in enumerate(bindings)}
             for key, turn in numbers.items():
                 if isinstance(key[0], int):
                     names.tensors[key[0], key[1]] = Name(group[0], turn)
