@@ -56,16 +56,20 @@ class StepHooks:
         if thread not in self._threads:
             self._threads.add(thread)
         self._busy.add(thread)
-        for before, _ in self._pairs:
-            before(optimizer, args, kwargs)
-        self._busy.discard(thread)
+        try:
+            for before, _ in self._pairs:
+                before(optimizer, args, kwargs)
+        finally:  # a debugger that is left raises
+            self._busy.discard(thread)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         thread = threading.get_ident()
         self._busy.add(thread)
-        for _, after in self._pairs:
-            after(optimizer, args, kwargs)
-        self._busy.discard(thread)
+        try:
+            for _, after in self._pairs:
+                after(optimizer, args, kwargs)
+        finally:
+            self._busy.discard(thread)
 
 
 STEP_HOOKS = StepHooks()

@@ -83,8 +83,8 @@ class SecondSession:
             return f"the losses of the first {_steps(found.compared)} are those of the last run"
         assert found.before is not None and found.now is not None
         return (
-            f"the script is not deterministic: at step {found.first:,} the loss was {found.before:.9g} in the "
-            f"last run and is {found.now:.9g} now. The recorded steps may not show what went wrong; set seeds "
+            f"the script is not deterministic: at step {found.first:,} the loss was {found.before:.6g} in the "
+            f"last run and is {found.now:.6g} now. The recorded steps may not show what went wrong; set seeds "
             "(torch.manual_seed)"
         )
 

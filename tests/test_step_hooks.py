@@ -1,0 +1,70 @@
+"""The one pair of torch's global step hooks that all recorders share."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import torch
+from global_hooks import global_hooks
+
+from inspector.torch_api.step_hooks import STEP_HOOKS
+
+
+def optimizer() -> torch.optim.Optimizer:
+    weight = torch.ones(2, requires_grad=True)
+    weight.grad = torch.ones(2)
+    return torch.optim.SGD([weight], lr=0.1)
+
+
+def test_all_recorders_are_called_and_the_last_one_takes_the_hooks_away() -> None:
+    before, seen = global_hooks(), list[str]()
+    removers = [
+        STEP_HOOKS.add(lambda *given, name=name: seen.append(name), lambda *given: seen.append("after"))
+        for name in ("first", "second")
+    ]
+    one = optimizer()
+    one.step()
+    assert seen == ["first", "second", "after", "after"]
+    removers[0]()
+    one.step()
+    assert seen[4:] == ["second", "after"]
+    removers[1]()
+    assert global_hooks() == before
+
+
+def test_a_hook_that_raises_leaves_nothing() -> None:
+    """A debugger that is left at a step raises through the hook."""
+    before = global_hooks()
+
+    def leave(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    remove = STEP_HOOKS.add(leave, lambda *given: None)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer().step()
+    remove()
+    assert global_hooks() == before
+
+
+def test_a_thread_that_steps_while_another_removes_goes_on() -> None:
+    errors, ended = list[BaseException](), threading.Event()
+
+    def steps() -> None:
+        one = optimizer()
+        try:
+            while not ended.is_set():
+                one.step()
+        except BaseException as error:
+            errors.append(error)
+
+    keep = STEP_HOOKS.add(lambda *given: None, lambda *given: None)
+    thread = threading.Thread(target=steps)
+    thread.start()
+    for _ in range(300):
+        STEP_HOOKS.add(lambda *given: None, lambda *given: None)()
+    ended.set()
+    thread.join()
+    keep()
+    assert errors == []
