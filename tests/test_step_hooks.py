@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from global_hooks import global_hooks
+from torch.optim import optimizer as torchs
 
 from inspector.torch_api.step_hooks import STEP_HOOKS
+
+
+def hooks() -> int:
+    """The number of torch's global hooks of steps."""
+    return len(torchs._global_optimizer_pre_hooks) + len(torchs._global_optimizer_post_hooks)
 
 
 def optimizer() -> torch.optim.Optimizer:
@@ -19,7 +24,7 @@ def optimizer() -> torch.optim.Optimizer:
 
 
 def test_all_recorders_are_called_and_the_last_one_takes_the_hooks_away() -> None:
-    before, seen = global_hooks(), list[str]()
+    before, seen = hooks(), list[str]()
     removers = [
         STEP_HOOKS.add(lambda *given, name=name: seen.append(name), lambda *given: seen.append("after"))
         for name in ("first", "second")
@@ -31,12 +36,12 @@ def test_all_recorders_are_called_and_the_last_one_takes_the_hooks_away() -> Non
     one.step()
     assert seen[4:] == ["second", "after"]
     removers[1]()
-    assert global_hooks() == before
+    assert hooks() == before
 
 
 def test_a_hook_that_raises_leaves_nothing() -> None:
     """A debugger that is left at a step raises through the hook."""
-    before = global_hooks()
+    before = hooks()
 
     def leave(*given: Any) -> None:
         raise KeyboardInterrupt
@@ -45,7 +50,7 @@ def test_a_hook_that_raises_leaves_nothing() -> None:
     with pytest.raises(KeyboardInterrupt):
         optimizer().step()
     remove()
-    assert global_hooks() == before
+    assert hooks() == before
 
 
 def test_a_thread_that_steps_while_another_removes_goes_on() -> None:
