@@ -1,5 +1,5 @@
 // The page: unpack the data, connect the picture, the panels, the keys and the address.
-import { byId, download, h } from "./dom.js";
+import { byId, download } from "./dom.js";
 import { details } from "./details.js";
 import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
@@ -555,15 +555,6 @@ class App {
   }
 }
 
-/** The data of the page: gzipped JSON in base64. */
-async function unpacked() {
-  const packed = Uint8Array.from(atob(byId("data").textContent.trim()), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
-}
-
-unpacked().then((data) => new App(data)).catch((error) => {
-  byId("failed").hidden = false;
-  byId("failed").append(h("p", {}, `The page could not be shown: ${error.message}`));
-  throw error;
-});
+const data = JSON.parse(byId("data").textContent);  // unpacked by the loader
+byId("data").textContent = "";
+new App(data);
