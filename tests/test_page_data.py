@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.folding import fold
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.graph.columnar import from_table
-from inspector.page import PageSource, still_of, write_index, write_page
+from inspector.page import PageSource, html, still_of, write_index, write_page
 from inspector.page.group_tree import group_tree
 from inspector.page.html import joined_script
 from inspector.page.live import tree_of
@@ -32,6 +33,7 @@ from inspector.page.page_data import VERSION, page_data
 from inspector.report import BackwardCall, Report, load
 
 PLACE = {"file": "script.py", "line": 7, "code": "z.backward()"}
+VIEWER = Path(html.__file__).parent / "viewer"
 MOST_OF_THE_VIEWER = 120_000
 
 
@@ -266,7 +268,10 @@ def _scene() -> Any:
 
 def test_the_modules_of_the_viewer_are_joined_once_each() -> None:
     script = joined_script()
-    names = re.findall(r"^(?:async )?(?:function|class) (\w+)", script, re.MULTILINE)
+    sources = (path.read_text("utf-8") for path in VIEWER.glob("*.js") if path.name != "loader.js")
+    declared = r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)(?: = [^;(]*?, (\w+) =)?"
+    found = [pair for text in sources for pair in re.findall(declared, text, re.MULTILINE)]
+    names = [name for pair in found for name in pair if name]
     assert len(names) == len(set(names)) > 50
     forbidden = r"^(?:import|export)\b|eval\(|new Function|innerHTML|document\.write"
     assert not re.search(forbidden, script, re.MULTILINE)
@@ -281,6 +286,29 @@ def test_the_theme_is_the_readers_unless_it_is_chosen() -> None:
     call = call_of(graphs.saddle(2.0, 0.0))
     assert '<html lang="en">' in write_page(call).decode()
     assert '<html lang="en" data-theme="dark">' in write_page(call, theme="dark").decode()
+
+
+def test_the_run_is_that_of_the_timeline() -> None:
+    """Two optimizer steps in the second row; the layer's norm is that over its parameters."""
+    columns = [
+        {"kind": "root", "name": "", "parameters": [], "middle": [2.0, 1.5, None], "not_finite": [[2, 1]]},
+        {"kind": "gradient", "name": "fc.weight", "parameters": ["fc.weight"], "middle": [3.0, 0.0, None]},
+        {"kind": "gradient", "name": "fc.bias", "parameters": ["fc.bias"], "middle": [4.0, 0.0, None]},
+    ]
+    trigger = {"kind": "root_not_finite", "step": 4, "backward_call": 4, "parameters": [], "value": math.nan}
+    window = {"first": 3, "columns": [[1.0, None], [3.0, None], [4.0, None]]}
+    timeline: Any = {
+        "unit": "optimizer", "steps": 4, "calls": 4, "budget": 0.03, "cost": 0.01, "levels": [], "rows": [1, 2, 1],
+        "last_root": math.nan, "columns": columns, "windows": [window], "triggers": [trigger],
+    }  # fmt: skip
+    report = replace(reports.report_of(graphs.saddle(2.0, 0.0)), timeline=timeline)
+    run = page_data(report.calls[0], PageSource(report))["timeline"]
+    assert run["ends"] == [1, 3, 4]
+    assert run["roots"] == [{"name": "", "values": [2.0, 1.5, None], "broken": [2]}]
+    assert run["layers"] == [{"name": "fc", "values": [5.0, 0.0, None], "broken": []}]
+    assert run["triggers"] == [{"step": 4, "text": "step 4: the loss is NaN"}]
+    assert run["windows"][0]["layers"][0]["values"] == [5.0, None]
+    assert page_data(report.calls[0], PageSource())["timeline"] is None
 
 
 # ---- the index ----------------------------------------------------------------------------------------------

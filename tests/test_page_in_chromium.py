@@ -266,6 +266,37 @@ def test_partial_sums_show_at_a_fan_in(show: Any) -> None:
     assert len(set(totals)) >= 3  # nothing, a part, the whole
 
 
+def trained() -> Report:
+    """A report with a timeline, whose gradients are measured in every step."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with inspector.watch(model, optimizer, budget=1) as flight:
+        for _ in range(20):
+            optimizer.zero_grad()
+            model(torch.randn(16, 4)).pow(2).mean().backward()
+            optimizer.step()
+    return flight.report()
+
+
+def test_a_click_on_the_run_shows_the_loss_and_the_norms_of_a_step(show: Any) -> None:
+    report = trained()
+    assert report.timeline is not None
+    losses = next(column["middle"] for column in report.timeline["columns"] if column["kind"] == "root")
+    one = show(report)
+    area = one.page.locator("#strip").bounding_box()
+    assert area is not None
+    one.page.mouse.click(area["x"] + area["width"] * 9.5 / 20, area["y"] + 10)
+    assert one.texts("#details h2") == ["step 10"]
+    assert one.texts("#details td")[0] == format_number(losses[9])
+    assert one.texts("#details th")[-2:] == ["0", "2"]
+    one.page.keyboard.press("ArrowRight")
+    assert one.page.locator("#strip").get_attribute("aria-valuetext") == "step 11"
+    one.page.wait_for_url("**run=11*")
+    one.page.keyboard.press("Escape")
+    assert one.texts("#details th") == []
+
+
 # ---- the live figure ----------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ its nodes and edges hold plain values (`inspector.graph.values`) and are also th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, cast, overload
+from typing import Any, ClassVar, Literal, cast, overload
 
 import networkx
 
@@ -64,6 +64,17 @@ class Graph:
         self.scale: float | None = None
         self.order: Order = "engine"
         self._refinements: list[Callable[[Graph], None]] = []
+
+    _notebook_view: ClassVar[Callable[[Graph], dict[str, str]] | None] = None
+
+    @classmethod
+    def shown_in_notebooks_by(cls, view: Callable[[Graph], dict[str, str]]) -> None:
+        """Set what notebooks show of a Graph: a function to its representations by MIME type."""
+        cls._notebook_view = staticmethod(view)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """For a notebook. Without a view: the ordinary text."""
+        return {"text/plain": repr(self)} if self._notebook_view is None else self._notebook_view(self)
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:

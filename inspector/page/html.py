@@ -29,8 +29,8 @@ _FIRST, _LOADER = "main.js", "loader.js"
 _IMPORT = re.compile(r'^import [^;]*? from "\./(?P<name>[\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 _POLICY = (
-    "default-src 'none'; script-src 'sha256-{loader}' 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:;"
-    " font-src data:; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'sha256-{loader}' 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:"
+    "; font-src data:; base-uri 'none'; form-action 'none'"
 )
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _SIGNS = "\u2013\u2026\u00d7\u00b7\u2212\u2192\u00b2\u00b3"

@@ -5,6 +5,7 @@ import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
 import { Live } from "./live.js";
 import { Model, Moment } from "./model.js";
+import { Run } from "./run.js";
 import { Side } from "./side.js";
 import { plural, setAdvances } from "./text.js";
 import { Opened, View } from "./view.js";
@@ -35,6 +36,8 @@ class App {
       hidden: (/** @type {number} */ node) => this.stage._hides(node), answer: (/** @type {number} */ node, /** @type {number} */ value) => this.answer(node, value), isQuiz: false,
     };
     this.stage.live = this.actions.live;
+    /** The strip of the run, where a run was recorded. @type {Run | null} */
+    this.run = data.timeline ? new Run(data.timeline, (row) => this.showRow(row)) : null;
     this.setMoment(this.end, true);
     this.title();
     this.controls();
@@ -94,12 +97,22 @@ class App {
   /** @param {number} item @param {boolean} [jump] */
   select(item, jump = false) {
     this.selected = this.stage.selected = item;
+    this.run?.select(-1);
     if (jump && item >= 0) this.jump(item);
     this.side.select(item);
     this.panel();
     this.stage.redraw();
     this.save();
     if (item >= 0) this.say(this.spoken(item));
+  }
+
+  /** What is known of a step of the run, or of several. @param {number} row */
+  showRow(row) {
+    const run = /** @type {Run} */ (this.run);
+    this.select(-1);
+    run.select(row);
+    this.panel();
+    this.say(run.title(row));
   }
 
   /** @param {number} item */
@@ -207,7 +220,7 @@ class App {
   /** The whole picture; at the start a tall one from its root on, at a readable size. @param {boolean} [isStart] */
   fit(isStart = false) {
     const { width, height } = this.view, camera = this.around(0, 0, width, height, 1.4);
-    const least = 0.75;
+    const least = this.model.data.small ? 0.5 : 0.75;
     if (isStart && camera.k < least) {
       const { w, h } = this.stage.size, { isDown } = this.model;
       camera.k = Math.max(camera.k, Math.min(least, (isDown ? w - 40 : h - 40) / (isDown ? width : height)));
@@ -462,6 +475,7 @@ class App {
   /** Back by one: out of a field, the light, the selection. @param {HTMLElement} target */
   escape(target) {
     if (target.closest("dialog")) return;
+    if (this.run && this.run.row >= 0) { this.run.select(-1); this.panel(); return; }
     if (target.id === "search") { byId("search").value = ""; this.side.search(); this.stage.root.focus(); } else if (this.stage.lit) this.light(null, "");
     else if (this.selected >= 0) {
       const holder = this.model.holder(this.selected);
@@ -521,7 +535,7 @@ class App {
 
   // ---- beside the picture ----
 
-  panel() { byId("details").replaceChildren(...details(this.model, this.stage.moment, this.selected, this.actions)); }
+  panel() { byId("details").replaceChildren(...(this.run && this.run.row >= 0 ? this.run.details(this.run.row) : details(this.model, this.stage.moment, this.selected, this.actions))); }
 
   /** @param {string} words */
   say(words) { byId("live").textContent = words; }
@@ -536,6 +550,7 @@ class App {
       if (this.selected >= 0) state.push(`at=${this.model.isGroup(this.selected) ? `g${this.selected - this.model.nodes.count}` : `n${this.selected}`}`);
       if (this.stage.moment.step !== this.end) state.push(`step=${this.stage.moment.step}`);
       if (this.stage.heat) state.push("heat=1");
+      if (this.run && this.run.row >= 0) state.push(`run=${this.run.ends[this.run.row]}`);
       if (document.documentElement.dataset.theme) state.push(`theme=${document.documentElement.dataset.theme}`);
       state.push(`view=${[x, y].map(Math.round).join(",")},${Math.round(k * 1000) / 1000}`);
       this.written = state.join("&");
@@ -550,6 +565,7 @@ class App {
     if (open) { this.opened.restore(open); this.view.update(); this.side.update(); this.stage.show(this.view); }
     if (state.has("step")) this.setMoment(Math.round(Number(state.get("step"))) || 0, true);
     if (state.get("heat")) this.setHeat(true);
+    if (this.run && state.has("run")) this.run.go(this.run.ends.indexOf(Number(state.get("run"))));
     if (view.length === 3 && view.every(Number.isFinite) && view[2] >= MIN_SCALE && view[2] <= MAX_SCALE) this.stage.camera = { x: view[0], y: view[1], k: view[2] };
     if (at && Number(at[2]) < (at[1] === "g" ? this.model.groups.count : this.model.nodes.count)) this.select(at[1] === "g" ? this.model.item(Number(at[2])) : Number(at[2]));
   }
