@@ -170,6 +170,26 @@ def test_only_what_is_in_view_is_drawn(show: Any) -> None:
     assert one.count("#stage *") < 200
 
 
+def test_from_afar_a_drag_draws_nothing_and_playback_only_what_ran(show: Any) -> None:
+    one = show(reports.report_of(graphs.chain(400)))
+    one.page.click("#open-all")
+    one.page.click("#fit")
+    one.page.wait_for_selector("#stage[data-detail='0']")
+    one.page.click("#before")
+    one.settle()
+    first = one.page.evaluate_handle("document.querySelector('.boxes path')")
+    one.page.mouse.move(600, 400)
+    one.page.mouse.down()
+    one.page.mouse.move(640, 430, steps=3)
+    one.page.mouse.up()
+    one.page.keyboard.press("]")
+    one.page.keyboard.press("]")
+    assert one.count(".boxes path.ran") == 2
+    assert first.evaluate("path => path.isConnected")
+    one.page.keyboard.press("[")
+    assert not first.evaluate("path => path.isConnected") and one.count(".boxes path.ran") == 1
+
+
 # ---- details and search -------------------------------------------------------------------------------------
 
 
@@ -320,6 +340,28 @@ def test_a_moved_leaf_has_the_gradient_that_torch_gives_there(at: float, show: A
     assert format_number(x.grad.item()) in one.texts("g.card text.gradient")
     one.page.click("#unmove")
     assert "None → 4" in one.texts("g.card text.gradient") and not one.page.locator("#moved").is_visible()
+
+
+def test_contour_lines_are_where_the_root_is_equal_and_a_click_moves_both_leaves(show: Any) -> None:
+    one = show(saddle())
+    one.page.locator("#outline li", has_text="x").first.click()
+    lines = one.page.locator(".contour").evaluate_all(
+        "lines => lines.map(line => [line.textContent, line.getAttribute('d').match(/[\\d.]+/g).map(Number)])"
+    )
+    half = 1.2 * 2.0  # of the height: the largest leaf, and a fifth more
+    assert len(lines) > 5
+    for level, numbers in lines:
+        for u, v in zip(numbers[::2], numbers[1::2], strict=True):
+            x, y = 2.0 + (u / 270 - 0.5) * 2 * half * 270 / 200, (0.5 - v / 200) * 2 * half
+            assert x**2 - y**2 == pytest.approx(float(level.replace("\u2212", "-")), abs=0.05)
+    area = one.page.locator(".surface").bounding_box()
+    assert area is not None
+    one.page.mouse.click(area["x"] + area["width"] / 2, area["y"] + area["height"] / 4)
+    x, y = (torch.tensor(value, requires_grad=True) for value in (2.0, half / 2))
+    (x**2 - y**2).backward()
+    assert x.grad is not None and y.grad is not None
+    shown = [float(text.replace("\u2212", "-")) for text in one.texts("g.card text.gradient")]
+    assert shown == pytest.approx([x.grad.item(), y.grad.item()], abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["polynomial", "product", "micrograd", "olah", "cs231n_neuron", "cs224n_max"])

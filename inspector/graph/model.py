@@ -70,11 +70,12 @@ class Graph:
     @classmethod
     def shown_in_notebooks_by(cls, view: Callable[[Graph], dict[str, str]]) -> None:
         """Set what notebooks show of a Graph: a function to its representations by MIME type."""
-        cls._notebook_view = staticmethod(view)
+        cls._notebook_view = view
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For a notebook. Without a view: the ordinary text."""
-        return {"text/plain": repr(self)} if self._notebook_view is None else self._notebook_view(self)
+        view = Graph._notebook_view
+        return {"text/plain": repr(self)} if view is None else view(self)
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:

@@ -357,7 +357,7 @@ class App {
     if (isQuiet) return;
     this.say(this.stepWords(to));
     this.panel();
-    this.stage.redraw();
+    this.stage.redrawMoment();
     this.save();
   }
 
