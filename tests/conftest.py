@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from forkserver import ForkServer
 from golden import Golden
+from hypothesis import HealthCheck, settings
 from running import ScriptRunner
 
 _PRELOADED = (
@@ -27,6 +28,10 @@ _PRELOADED = (
     "inspector.recording.session",
     "inspector.terminal",
 )
+
+# No test may fail because a machine is slow.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,6 +70,11 @@ def _state() -> dict[str, Any]:
         "optimizers": {
             name: vars(torch.optim.Optimizer)[name] for name in ("__init__", "zero_grad", "profile_hook_step")
         },
+        "step hooks": [
+            list(hooks)
+            for name, hooks in vars(sys.modules["torch.optim.optimizer"]).items()
+            if name.startswith("_global_optimizer_") and name.endswith("hooks")
+        ],
         "zero_grad": modules.Module.zero_grad,
         "clipping": (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_),
         "has_torch_function": torch.overrides.has_torch_function,
