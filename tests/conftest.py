@@ -12,22 +12,7 @@ import pytest
 from forkserver import ForkServer
 from golden import Golden
 from hypothesis import HealthCheck, settings
-from running import ScriptRunner
-
-_PRELOADED = (
-    "torch",
-    "torchviz",
-    "networkx",
-    "rich.console",
-    "rich.table",
-    "sympy",
-    "inspector.cli",
-    "inspector.commands.run_script",
-    "inspector.commands.export_figures",
-    "inspector.commands.redraw_report",
-    "inspector.recording.session",
-    "inspector.terminal",
-)
+from running import PRELOADED, ScriptRunner
 
 # No test may fail because a machine is slow.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[ForkServer]:
     """A process that has imported torch and the inspector, and forks a child for every run."""
-    with ForkServer(_PRELOADED) as server:
+    with ForkServer(PRELOADED) as server:
         yield server
 
 
