@@ -9,6 +9,7 @@ import json
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -498,6 +499,35 @@ def test_a_notebook_shows_the_page_in_a_sandboxed_frame(browser: Browser, tmp_pa
     frame.locator("#heat[aria-pressed=true]").wait_for()
     assert one.said == []
     one.page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(theme: str, show: Any) -> None:
+    axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    one = show(trained(), color_scheme=theme, bypass_csp=True)
+    one.page.evaluate(axe)
+    for state in ("", "#heat", "#outline .leaf", "#strip", "#help"):
+        if state:
+            one.page.locator(state).first.click()
+        one.settle()
+        found = one.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert len(found["passes"]) > 15
+        serious = [row for row in found["violations"] if row["impact"] in ("serious", "critical")]
+        assert [(row["id"], row["nodes"][0]["target"]) for row in serious] == [], state
+
+
+def test_slides_show_the_graph_and_the_words_of_each_step(show: Any) -> None:
+    one = show(saddle())
+    one.page.keyboard.press("s")
+    assert not one.page.locator("#details").is_visible()
+    assert one.texts("#slide-title") == ["before backward"]
+    one.page.keyboard.press("]")
+    one.page.keyboard.press("]")
+    assert one.texts("#slide-words") == ["PowBackward, gradient \u22121, sends 0 to y"]
+    card, words = one.page.locator("g.card").last.bounding_box(), one.page.locator("#slide-title").bounding_box()
+    assert card is not None and words is not None and card["y"] + card["height"] < words["y"]
+    one.page.keyboard.press("Escape")
+    assert one.page.locator("#details").is_visible() and not one.page.locator("#caption").is_visible()
 
 
 def test_without_scripts_the_picture_is_there(browser: Browser, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import { plural, setAdvances } from "./text.js";
 import { Opened, View } from "./view.js";
 
 const MIN_SCALE = 0.01, MAX_SCALE = 4;
+const SLIDE_TEXT = 100;  // pixels below the graph for the words of a slide
 const SPEEDS = [1, 2, 4, 10, 30];  // steps a second
 
 class App {
@@ -23,7 +24,7 @@ class App {
     this.stage = new Stage(byId("stage"), this.model, this.view);
     this.selected = -1;
     this.speed = 1;
-    this.isPlaying = false;
+    this.isPlaying = this.isSlides = false;
     this.end = this.model.data.ran ? Math.max(1, this.model.lastStep) : 0;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.side = new Side(this.model, this.opened, {
@@ -212,9 +213,9 @@ class App {
 
   /** @param {number} x @param {number} y @param {number} w @param {number} h @param {number} most */
   around(x, y, w, h, most) {
-    const size = this.stage.size, margin = 40;
-    const k = Math.min(most, Math.max(MIN_SCALE, Math.min((size.w - 2 * margin) / Math.max(w, 1), (size.h - 2 * margin) / Math.max(h, 1))));
-    return { k, x: size.w / 2 - k * (x + w / 2), y: size.h / 2 - k * (y + h / 2) };
+    const size = this.stage.size, margin = 40, room = size.h - (this.isSlides ? SLIDE_TEXT : 0);
+    const k = Math.min(this.isSlides ? 2 * most : most, Math.max(MIN_SCALE, Math.min((size.w - 2 * margin) / Math.max(w, 1), (room - 2 * margin) / Math.max(h, 1))));
+    return { k, x: size.w / 2 - k * (x + w / 2), y: room / 2 - k * (y + h / 2) };
   }
 
   /** The whole picture; at the start a tall one from its root on, at a readable size. @param {boolean} [isStart] */
@@ -354,11 +355,30 @@ class App {
     byId("before").setAttribute("aria-pressed", String(to === 0));
     byId("after").setAttribute("aria-pressed", String(to > 0 && to === this.end));
     byId("scrub").setAttribute("aria-valuetext", byId("moment").textContent);
+    byId("slide-title").textContent = now;
+    byId("slide-words").textContent = this.slideWords(to);
     if (isQuiet) return;
     this.say(this.stepWords(to));
     this.panel();
     this.stage.redrawMoment();
     this.save();
+  }
+
+  /** What a slide says below the graph. @param {number} step */
+  slideWords(step) {
+    const { model } = this;
+    if (step > 0 && step < this.end) return this.stepWords(step).replace(/^step \d+: /, "");
+    return step === 0 ? model.data.title || model.data.call.code : `${model.data.call.code || "backward"} has run`;
+  }
+
+  /** The graph alone with the words of each step, for a screen. @param {boolean} isOn */
+  setSlides(isOn) {
+    this.isSlides = isOn;
+    document.body.classList.toggle("slides", isOn);
+    byId("caption").hidden = !isOn;
+    if (isOn) { if (this.stage.moment.isEnd) this.setMoment(0); this.stage.root.focus(); }
+    this.fit();
+    this.stage.redraw();
   }
 
   /** @param {number} step */
@@ -423,12 +443,14 @@ class App {
     on("theme", () => this.setTheme(this.isDark() ? "light" : "dark"));
     on("help", () => byId("keys").showModal());
     on("close-keys", () => byId("keys").close());
+    on("slides", () => this.setSlides(true));
     on("export", () => byId("formats").showModal());
     on("close-formats", () => byId("formats").close());
     for (const name of ["svg", "png", "dot", "json"]) on(`save-${name}`, () => this.saveFile(name));
     byId("scrub").addEventListener("input", () => { if (this.isPlaying) this.play(); this.setMoment(Number(byId("scrub").value)); this.follow(); });
     byId("speed").addEventListener("change", () => { this.speed = Number(byId("speed").value); });
     const isStill = this.end === 0;
+    byId("slides").hidden = isStill || this.model.lastStep === 0;
     for (const id of ["after", "play", "next", "back", "scrub", "speed", "heat"]) byId(id).disabled = isStill || (this.model.lastStep === 0 && ["play", "next", "back", "scrub", "speed"].includes(id));
   }
 
@@ -463,7 +485,7 @@ class App {
     const actions = /** @type {{[key: string]: () => void}} */ ({
       "/": () => byId("search").focus(), "[": () => this.step(-1), "]": () => this.step(1), "?": () => byId("keys").showModal(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8),
       "0": () => this.fit(), h: () => { if (!byId("heat").disabled) this.setHeat(!this.stage.heat); }, b: () => this.setMoment(this.stage.moment.step === 0 ? this.end : 0), p: () => this.lightPaths(),
-      k: () => { if (!byId("play").disabled) this.play(); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
+      k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
       Enter: () => this.enter(), " ": () => this.enter(), ArrowDown: () => this.along("down"), ArrowUp: () => this.along("up"), ArrowLeft: () => this.along("left"), ArrowRight: () => this.along("right"),
     });
     const action = actions[event.key];
@@ -475,6 +497,7 @@ class App {
   /** Back by one: out of a field, the light, the selection. @param {HTMLElement} target */
   escape(target) {
     if (target.closest("dialog")) return;
+    if (this.isSlides) { this.setSlides(false); return; }
     if (this.run && this.run.row >= 0) { this.run.select(-1); this.panel(); return; }
     if (target.id === "search") { byId("search").value = ""; this.side.search(); this.stage.root.focus(); } else if (this.stage.lit) this.light(null, "");
     else if (this.selected >= 0) {
