@@ -1,4 +1,4 @@
-"""The page in Firefox (Debian's package `firefox-esr`), where it is installed: it is clicked, plays and exports."""
+"""The page in Firefox (Debian's package `firefox-esr`), where it is installed: clicked, played and exported."""
 
 from __future__ import annotations
 
