@@ -464,11 +464,13 @@ def test_exports_can_be_read(show: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\u202egnp\x00"]
+    "text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>" + 300 * "x", "\u202egnp\x00"]
 )
 def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
     one = show(reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)]))
     one.page.locator("g.node").first.click()
+    widths = "frames => frames.map(frame => Number(frame.getAttribute('width')))"
+    assert all(wide < 1000 for wide in one.page.locator("g.frame > .frame-body").evaluate_all(widths))
     assert one.count("body img, #details script") == 0
     assert one.count("script") == 3
 
@@ -482,6 +484,9 @@ def test_odd_graphs_can_be_looked_at(show: Any) -> None:
     ):  # fmt: skip
         one = show(reports.report_of(graph))
         one.page.keyboard.press("ArrowDown")
+        assert one.page.locator("#nothing").is_visible() == (graph.error == "no grad")
+        raised = one.texts("#moment") == ["where backward raised"]
+        assert raised == (graph.error is not None)
         one.page.keyboard.press("b")
 
 

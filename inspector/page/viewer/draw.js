@@ -267,7 +267,7 @@ export class Stage {
 
   /** The name of a frame, above the wires. @param {import("./view.js").Drawn} box */
   _title(box) {
-    const name = this.model.name(box.item), wide = Math.min(box.w - 16, textWidth(name, 13, "bold") + 28);
+    const name = this.view.frameName(box.item), wide = Math.min(box.w - 16, textWidth(name, 13, "bold") + 28);
     return svg("g", { class: `item frame${this._class(box).includes("dim") ? " dim" : ""}`, "data-key": box.key, transform: `translate(${short(box.x)} ${short(box.y)})` },
       svg("rect", { class: "frame-title", x: 6, y: 5, width: short(wide), height: 21, rx: 5 }), svg("path", { class: "twist", d: "M12 13.5l4 4 4-4" }), svg("text", { class: "frame-name", x: 26, y: 20 }, text(name)));
   }

@@ -60,6 +60,8 @@ class App {
     byId("call").textContent = data.title && data.call.code !== data.title ? data.call.code : "";
     const nodes = this.model.groups.get("nodes", 0) || this.model.nodes.count;
     byId("facts").textContent = [data.script, plural(nodes, "Node"), data.call.error ? "backward raised" : ""].filter(Boolean).join("  ·  ");
+    byId("nothing").hidden = nodes > 0;
+    byId("nothing").textContent = data.call.error ? `There is no graph: backward raised ${data.call.error}` : "There is no graph: no Node was recorded";
   }
 
   // ---- what is shown ----
@@ -350,7 +352,7 @@ class App {
     byId("scrub").max = String(this.end);
     byId("scrub").value = String(to);
     const { lastStep, byStep } = this.model, node = byStep[to];
-    const now = to === 0 ? "before backward" : to === this.end ? "after backward" : `step ${to} of ${lastStep}`;
+    const now = to === 0 ? "before backward" : to === this.end ? (this.model.data.call.error ? "where backward raised" : "after backward") : `step ${to} of ${lastStep}`;
     byId("moment").textContent = to > 0 && to < this.end && node !== undefined ? `${now}: ${this.model.name(node)}` : now;
     byId("before").setAttribute("aria-pressed", String(to === 0));
     byId("after").setAttribute("aria-pressed", String(to > 0 && to === this.end));
@@ -368,7 +370,8 @@ class App {
   slideWords(step) {
     const { model } = this;
     if (step > 0 && step < this.end) return this.stepWords(step).replace(/^step \d+: /, "");
-    return step === 0 ? model.data.title || model.data.call.code : `${model.data.call.code || "backward"} has run`;
+    const code = model.data.call.code || "backward";
+    return step === 0 ? model.data.title || code : model.data.call.error ? `${code} raised ${model.data.call.error}` : `${code} has run`;
   }
 
   /** The graph alone with the words of each step, for a screen. @param {boolean} isOn */
@@ -385,7 +388,7 @@ class App {
   stepWords(step) {
     const { model } = this, node = model.byStep[step];
     if (step === 0) return "before backward";
-    if (node === undefined) return step === this.end ? "after backward" : `step ${step}: a Node that is not in this page`;
+    if (node === undefined) return step === this.end ? byId("moment").textContent : `step ${step}: a Node that is not in this page`;
     const sent = model.out[node].filter((edge) => !model.isGroup(model.to[edge])).map((edge) => `${spoken(model.flowing(edge))} to ${model.name(model.to[edge])}`);
     const own = `step ${step}: ${model.name(node)}, gradient ${spoken(model.nodes.get("gradient", node))}`;
     return sent.length ? `${own}, sends ${sent.join(", ")}` : own;
