@@ -9,6 +9,7 @@ import json
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -397,6 +398,22 @@ def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
     one.page.locator("#outline li", has=one.page.locator(".leaf")).first.click()
     assert one.count("#details .move") == 0
     assert not one.page.locator("#quiz").is_visible()
+
+
+def test_two_calls_stand_side_by_side_and_follow_each_other(show: Any) -> None:
+    report = saddle()
+    place: Any = {"file": "script.py", "line": 7, "code": "z.backward()"}
+    second = BackwardCall(2, place, graphs.saddle(3.0, 1.0))
+    one = show(replace(report, calls=[*report.calls, second]))
+    one.page.select_option("#beside", "0")
+    assert one.texts("#stage g.card text.gradient") == ["None → 4", "None → 0"]
+    assert one.texts("#stage-2 g.card text.gradient") == ["None → 6", "None → \u22122"]
+    one.page.locator("#stage-2 g.card").first.click()
+    assert one.count("#stage g.card.selected") == one.count("#stage-2 g.card.selected") == 1
+    one.page.select_option("#beside", "before")
+    assert one.texts("#half-2") == ["before backward"] and one.texts("#stage-2 g.card text.gradient") == []
+    one.page.select_option("#beside", "")
+    assert one.count("#stage-2 g.card") == 0
 
 
 # ---- keys, state, export ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // The page: unpack the data, connect the picture, the panels, the keys and the address.
 import { byId, download } from "./dom.js";
+import { Beside } from "./beside.js";
 import { details } from "./details.js";
 import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
@@ -37,6 +38,7 @@ class App {
       hidden: (/** @type {number} */ node) => this.stage._hides(node), answer: (/** @type {number} */ node, /** @type {number} */ value) => this.answer(node, value), isQuiz: false,
     };
     this.stage.live = this.actions.live;
+    this.pair = new Beside(this.stage, this.opened, data);
     /** The strip of the run, where a run was recorded. @type {Run | null} */
     this.run = data.timeline ? new Run(data.timeline, (row) => this.showRow(row)) : null;
     this.setMoment(this.end, true);
@@ -222,7 +224,7 @@ class App {
 
   /** The whole picture; at the start a tall one from its root on, at a readable size. @param {boolean} [isStart] */
   fit(isStart = false) {
-    const { width, height } = this.view, camera = this.around(0, 0, width, height, 1.4);
+    const views = [this.view, this.pair.second?.view ?? this.view], width = Math.max(...views.map((one) => one.width)), height = Math.max(...views.map((one) => one.height)), camera = this.around(0, 0, width, height, 1.4);
     const least = this.model.data.small ? 0.5 : 0.75;
     if (isStart && camera.k < least) {
       const { w, h } = this.stage.size, { isDown } = this.model;
@@ -295,6 +297,10 @@ class App {
     root.addEventListener("pointerup", end);
     root.addEventListener("pointercancel", end);
     root.addEventListener("click", (event) => { if (!this.dragged) this.click(event); });
+    byId("stage-2").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+      const key = /** @type {Element} */ (event.target).closest("[data-key]")?.getAttribute("data-key"), box = this.view.drawn.get(key || "");
+      if (box) this.press(box);
+    });
     root.addEventListener("dblclick", (event) => {
       const box = this.boxAt(event);
       if (box) this.focus(box.item);
@@ -446,6 +452,7 @@ class App {
     on("theme", () => this.setTheme(this.isDark() ? "light" : "dark"));
     on("help", () => byId("keys").showModal());
     on("close-keys", () => byId("keys").close());
+    byId("beside").addEventListener("change", () => { this.pair.show(byId("beside").value); this.fit(true); this.stage.redraw(); });
     on("slides", () => this.setSlides(true));
     on("export", () => byId("formats").showModal());
     on("close-formats", () => byId("formats").close());
