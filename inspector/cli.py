@@ -226,6 +226,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="How to write the local derivatives on the edges.  [default: both]",
 )
 @click.option(
+    "--values",
+    type=click.Choice(CHOICES["values"]),
+    default="auto",
+    show_default=True,
+    help="How to write tensors. numbers: up to 4 x 4; heat: as a heat map, up to 16 x 16; shape: shape and norm; "
+    "auto: the first of these that fits.",
+)
+@click.option(
     "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
 )
 @click.option("--code", is_flag=True, help="Show the source code beside the graph.")
@@ -450,6 +458,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             arrows=parameters["arrows"],
             canvas=parameters["canvas"],
             derivatives=parameters["derivatives"],
+            values=parameters["values"],
             path=parameters["path"] or "",
             code=parameters["code"],
         ),
