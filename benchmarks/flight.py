@@ -76,8 +76,8 @@ WORKLOADS: dict[str, tuple[Callable[[], Training], int]] = {
 """How to make each, and the number of rounds."""
 
 
-def recorded(training: Training, budget: float) -> FlightRecorder:
-    """A flight recorder that continues from three watched calls, closed."""
+def recorded(training: Training, budget: float, settle: int = 64) -> FlightRecorder:
+    """A flight recorder that continues from three watched calls, closed. settle: number of steps before."""
     files = UserFiles(str(Path.cwd()))
     session = Session(files, WatchPlan(WATCHED))
     session.open()
@@ -86,7 +86,7 @@ def recorded(training: Training, budget: float) -> FlightRecorder:
     session.close()
     recorder = FlightRecorder(files, budget, session)
     recorder.open()
-    for _ in range(64):  # until it has found out how often it may measure
+    for _ in range(settle):  # until it has found out how often it may measure
         training()
     recorder.close()
     return recorder

@@ -16,6 +16,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_to
 from inspector.recording.flight.break_point import BreakPoint, stop_at
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
+from inspector.recording.flight.node_watch import NodeWatch
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
@@ -92,7 +93,8 @@ class FlightRecorder:
         chosen: Chosen | None = None,
         break_point: BreakPoint | None = None,
     ) -> None:
-        self._flight = Flight(files, budget, session, chosen or Chosen())
+        place = None if break_point is None else break_point.place
+        self._flight = Flight(files, budget, session, chosen or Chosen(), place)
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -131,6 +133,11 @@ class FlightRecorder:
         self._idle.answer()
 
     @property
+    def nodes(self) -> NodeWatch:
+        """What looks at Nodes."""
+        return self._flight.nodes
+
+    @property
     def calls(self) -> list[BackwardCall]:
         """The backward calls that were recorded in full because of a trigger."""
         return self._flight.extra
@@ -160,10 +167,14 @@ class FlightRecorder:
         if found is None:
             return None
         graph = self.calls[-1].graph if self.calls else None
-        return lambda: stop_at(found, graph, self._flight.grads(), caller_of_torch())
+        flight = self._flight
+        return lambda: stop_at(found, graph, flight.grads(), flight.nodes.kept, caller_of_torch())
 
     def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
-        return break_point.look(self._flight.prepared())
+        place = break_point.place
+        return break_point.look(
+            self._flight.prepared(), None if place is None else self._flight.prepared_at(place)
+        )
 
     # Called by torch's optimizer hooks
 
