@@ -306,10 +306,19 @@ def _parse(**parameters: Any) -> dict[str, Any]:
 
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    In place of SCRIPT: a saved report.json, to draw it again; `explain [RULE]`, to list the rules or explain
-    one; `doctor`, to check the installation; `words`, to print the words of figures for `--words`.
+    In place of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
+    rules or explain one; `doctor`, to check the installation; `words`, to print the words of figures for
+    `--words`.
     """
     return parameters
+
+
+def _saved_report(path: str) -> str | None:
+    """The report that a path names, itself or by its folder; None for a script."""
+    if path.endswith((".json", ".json.gz")):
+        return path
+    inside = Path(path) / "report.json"
+    return str(inside) if inside.is_file() and not (Path(path) / "__main__.py").exists() else None
 
 
 def run() -> NoReturn:
@@ -332,10 +341,10 @@ def run() -> NoReturn:
         from inspector.commands.explain import explain
 
         sys.exit(_printing(lambda: explain(arguments[1:])))
-    if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
+    if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 
-        sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+        sys.exit(draw_saved(saved, options, quiet=parameters["quiet"]))
     from inspector.commands.again import second_run
     from inspector.commands.run_script import inspect_script
     from inspector.runscript import ScriptError, ScriptTarget, finish

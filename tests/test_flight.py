@@ -13,6 +13,7 @@ from running import OUTPUT, Ran, ScriptRunner
 from steady_trainings import STEADY
 
 from inspector.diagnosis import RULES
+from inspector.report import ReportError, load
 
 EVERY_STEP = ("-f", "json", "--budget", "100%")
 LATE = {name for name, rule in RULES.items() if "timeline" in rule.needs}
@@ -228,3 +229,28 @@ def test_an_internal_error_is_said_and_the_script_goes_on(inspect_script: Script
     assert (ran.status, ran.stdout) == (0, "done\n")
     assert any("the steps are not recorded any more: RuntimeError: broken on purpose" in line for line in ran.said)
     assert ran.said[-1] == "inspect: 3 backward calls recorded in full; what came after is not known"
+
+
+KILLED = """
+import inspector.commands.flight_watch as flight_watch
+flight_watch.KEPT_EVERY = 0.0
+""" + TRAINING.replace("loss = (", "loss = (0.0 if step < 30 else float('nan')) + (") + """
+    if step == 50:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_is_left_after_sigkill(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(KILLED, options=EVERY_STEP)
+    assert ran.status == -signal.SIGKILL
+    folder = ran.folder / OUTPUT
+    report = load(folder / "report.json")
+    assert report.timeline is not None and report.timeline["steps"] == 50
+    assert [found["step"] for found in report.timeline["triggers"]] == [30]
+    again = inspect_script.command("-f", "svg", "--timeline", OUTPUT)
+    assert again.status == 0 and (folder / "timeline.svg").exists(), again.stderr
+    said = " ".join(again.stderr.split())
+    assert "at step 30, Pow (line " in said and "written while the script ran" in said
+    (folder / "report.timeline.json").write_text("{", "utf-8")
+    with pytest.raises(ReportError, match=r"report\.timeline\.json is not JSON"):
+        load(folder / "report.json")

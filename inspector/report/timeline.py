@@ -126,6 +126,8 @@ class Timeline(TypedDict):
     levels: list[LevelRow]
     other_graphs: NotRequired[Count]
     """Number of steps that were to be looked into, but whose graph has other Nodes than each recorded call."""
+    so_far: NotRequired[bool]
+    """Set if the script was still running when this was written."""
     stopped: NotRequired[bool]
     """Set if the recording ended before the script, since it took more than the budget."""
     last_root: Statistic

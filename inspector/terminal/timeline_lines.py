@@ -85,6 +85,8 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
     text += f", at {timeline['cost']:.1%} of the time"
     if others := timeline.get("other_graphs"):
         text += f"; {pluralize(others, unit)} had another graph than the recorded calls"
+    if timeline.get("so_far"):
+        text += "; written while the script ran"
     if timeline.get("stopped"):
         text += f"; then no more, since it took over {timeline['budget']:.0%} (--budget)"
     line = Text(text)

@@ -406,6 +406,8 @@ class Flight:
             "windows": self._store.windows(),
             "triggers": triggers,
         }
+        if not ended:
+            found["so_far"] = True
         if log.is_over:
             found["stopped"] = True
         if self.nodes.others:

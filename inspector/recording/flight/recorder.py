@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,10 +32,11 @@ from inspector.user_code.paths import UserFiles
 class _IdleActions:
     """What to do as soon as nothing else is being done. busy: how many things are being done.
 
-    process: the id of the process that records.
+    process: the id of the process that records. regular: something to do every so many seconds, and when next.
     """
 
     busy: int = 0
+    regular: tuple[float, float, Callable[[], None]] | None = None
     asked: list[Callable[[], None]] = field(default_factory=list)
     process: int = field(default_factory=os.getpid)
 
@@ -42,6 +44,13 @@ class _IdleActions:
         """Do what was asked for, unless something is being done."""
         while self.asked and not self.busy:
             self.asked.pop(0)()
+
+    def ask_regularly(self, now: float) -> None:
+        """Ask for what is to be done regularly, if it is time. now: of `time.perf_counter`."""
+        if self.regular is not None and now >= self.regular[1]:
+            seconds, _, action = self.regular
+            self.regular = (seconds, now + seconds, action)
+            self.asked.append(action)
 
 
 @dataclass(slots=True)
@@ -132,6 +141,10 @@ class FlightRecorder:
         self._idle.asked.append(action)
         self._idle.answer()
 
+    def every(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call a function every so many seconds, at the end of a step."""
+        self._idle.regular = (seconds, time.perf_counter() + seconds, action)
+
     @property
     def nodes(self) -> NodeWatch:
         """What looks at Nodes."""
@@ -157,6 +170,9 @@ class FlightRecorder:
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
         """Called after the engine ran or raised."""
         self._guarded(self._flight.after_backward, token, result, error)
+        if not self._flight.counts_steps:
+            self._idle.ask_regularly(time.perf_counter())
+            self._idle.answer()
 
     def call_ended(self) -> None:
         """Called after `after_backward`."""
@@ -204,6 +220,8 @@ class FlightRecorder:
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
             self._begin_nap()
+            self._idle.ask_regularly(time.perf_counter())
+            self._idle.answer()
 
     def _begin_nap(self) -> None:
         self._nap.left = 0 if self.failure is not None else self._flight.skips()
