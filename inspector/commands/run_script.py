@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.timeline import Timeline
 
 
 LEAST_DRAWN = 10
@@ -107,7 +108,7 @@ class _Inspection:
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
-        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
+        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now, self._keep)
 
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
@@ -172,6 +173,18 @@ class _Inspection:
             self.output.show_timeline(report, new)
         if self._flight.failure is not None:
             self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+
+    def _keep(self, timeline: Timeline, with_report: bool) -> None:
+        """Some time has passed: write the timeline so far, for the case that the process is killed."""
+
+        def write() -> None:
+            if with_report and self._shown is not None:
+                report = self._flight.completed(self._shown.report, ended=False)
+                self._reports.update(report, self._watch.originals)
+            self._reports.keep(timeline)
+
+        with our_modules():
+            self._without_fail("the steps are kept in memory only", write)
 
     def _write_now(self, follows: str) -> None:
         """A signal: write what is known while the script runs. follows: what happens then, for the message."""
