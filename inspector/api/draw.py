@@ -34,7 +34,7 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
-    theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
+    theme, text: the defaults of `svg` and `save`. text: None for outlines.
     """
 
     def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
@@ -84,7 +84,7 @@ class Picture:
         return write_page(self._call, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or "plain")
+        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or _TEXT_IN_FILES)
 
 
 _TEXT_IN_FILES: Text = "path"

@@ -315,13 +315,15 @@ class _Inspection:
         from inspector.commands.render_subprocess import RenderProcess
 
         options, report = self._options, None if self._shown is None else self._shown.report
-        formats = tuple(filter(can_hold_timeline, options.destination.formats))
+        formats = tuple(
+            format for format in options.destination.formats if format == "html" or can_hold_timeline(format)
+        )
         timeline, path = None if report is None else report.timeline, options.destination.report
         self._drawing = None
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        look = replace(options.draw, further=FurtherFigures(timeline=True), folder=Path(self._script.folder))
         wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
@@ -362,7 +364,7 @@ class _Inspection:
             kept = f"; the numbers are in {display_path(report)}" if report is not None else ""
             self.output.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
-            files += self._drawing.files
+            files += [file for file in self._drawing.files if file not in files]
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
 
