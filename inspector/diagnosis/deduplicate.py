@@ -11,7 +11,7 @@ from inspector.report import Finding
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
     "dead-activation": ("vanishing-gradient",),
-    "detached": ("optimizer-without-gradient", "unreachable-parameter"),
+    "detached": ("cut-path", "optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),

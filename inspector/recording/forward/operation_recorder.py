@@ -49,6 +49,7 @@ from inspector.torch_api.frames import (
     decorated_function,
     imports_within,
     in_constructor,
+    in_sample,
     needs_gradient,
     operation_caller,
 )
@@ -259,6 +260,8 @@ class OperationRecorder:
             return
         if forward is not None:
             kind, operation = "frozen_inputs", self._applying(operation, forward)
+        elif kind == "no_grad" and in_sample(operation_caller(sys._getframe(2))):
+            kind = "sample"
         if operation.in_torch and (operation.name in CUTS_TO_TENSORS or operation.name in CUTS_TO_NUMBERS):
             return  # torch detaches on purpose: to copy a parameter, in `torch.autograd.functional`, in DDP
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
