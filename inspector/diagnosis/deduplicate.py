@@ -10,6 +10,13 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "constant-output": (
+        "dead-activation",
+        "saturated-activation",
+        "vanishing-gradient",
+        "zero-derivative",
+        "zero-gradient",
+    ),
     "dead-activation": ("vanishing-gradient",),
     "detached": ("cut-path", "optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),

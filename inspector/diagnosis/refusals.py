@@ -35,7 +35,11 @@ _MEANINGS = {
         "the root is a NumPy number, which has no graph: compute the loss with torch's functions"
     ),
     "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol": (
-        "a tensor with a graph cannot be copied with it: deepcopy before it is computed, or copy tensor.detach()"
+        "a tensor cannot be copied together with its graph: deepcopy before it is computed, or tensor.detach()"
+    ),
+    "Expected more than 1 value per channel when training": (
+        "a batch norm normalises each channel over one number, which would always be 0: give it several "
+        "samples (drop_last=True), or call model.eval()"
     ),
     "Inference tensors cannot be saved for backward": (
         "a tensor computed under inference_mode is used where a gradient is recorded: compute it under no_grad, "
@@ -50,7 +54,7 @@ _MEANINGS = {
 
 def meaning_of(error: BaseException) -> str | None:
     """What a refusal of torch means and what to do about it; None for any other exception."""
-    if not isinstance(error, (RuntimeError, AttributeError)):
+    if not isinstance(error, (RuntimeError, AttributeError, ValueError)):
         return None
     text = str(error)
     return next((meaning for part, meaning in _MEANINGS.items() if part in text), None)
