@@ -40,7 +40,7 @@ HIDES: dict[str, tuple[str, ...]] = {
         "stale-gradient",
         "unreachable-parameter",
     ),
-    "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "rewrapped-loss": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),
     "saturated-activation": ("vanishing-gradient",),
     "selection-by-index": ("optimizer-without-gradient", "unreachable-parameter"),
     "statement-without-effect": ("stale-gradient",),

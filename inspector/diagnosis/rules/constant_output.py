@@ -80,7 +80,7 @@ def _over_one_element(call: BackwardView, node: str) -> Reason | None:
 def _is_norm_of_one(call: BackwardView, node: str) -> bool:
     attributes = call.functions[node]["attributes"]
     if op(call, node) == "native_layer_norm":
-        return math.prod(attributes.get("normalized_shape", [0])) == 1
+        return bool(math.prod(attributes.get("normalized_shape", [0])) == 1)
     if op(call, node) == "native_group_norm":
         sizes = [attributes.get(name) for name in ("HxW", "C", "group")]
         return None not in sizes and sizes[0] == 1 and sizes[1] == sizes[2]

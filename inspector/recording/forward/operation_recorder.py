@@ -255,13 +255,13 @@ class OperationRecorder:
         if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None, in_c=operation.in_c)
+        if kind == "no_grad" and in_sample(operation_caller(sys._getframe(2))):
+            kind = "sample"
         forward = custom_forward(sys._getframe(1)) if kind in ("no_grad", "inference_mode") else None
         if kind is None or (forward is not None and needs_gradient(forward)):
             return
         if forward is not None:
             kind, operation = "frozen_inputs", self._applying(operation, forward)
-        elif kind == "no_grad" and in_sample(operation_caller(sys._getframe(2))):
-            kind = "sample"
         if operation.in_torch and (operation.name in CUTS_TO_TENSORS or operation.name in CUTS_TO_NUMBERS):
             return  # torch detaches on purpose: to copy a parameter, in `torch.autograd.functional`, in DDP
         where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
