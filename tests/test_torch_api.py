@@ -128,7 +128,7 @@ def check_broken(server: ForkServer, how: str, capability: Capability[Any], scri
 
 
 _PRELOADED = (
-    *("torch", "networkx", "rich.console", "rich.table", "sympy"),
+    *("torch", "torch._dynamo", "networkx", "rich.console", "rich.table", "sympy"),
     *("inspector.cli", "inspector.diagnosis", "inspector.derivatives", "inspector.terminal"),
     *("inspector.commands.run_script", "inspector.commands.export_figures", "inspector.commands.report_output"),
 )
