@@ -272,7 +272,7 @@ class _Inspection:
         second = self._watch.second
         calls = list(session.calls if second is None else second.calls)
         remarks = _name_by_comments(calls, self._script.path)
-        findings, checked = self._watch.gradcheck_rows(calls)
+        findings, checked = self._watch.rows_of_options(calls)
         report = Report(
             script=self._script.name,
             exit=_exit_of(exit),
