@@ -121,9 +121,10 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
     return passed / steps
 
 
-def measured(name: str) -> Iterator[str]:
-    """The cells of a row."""
+def measured(name: str, most: int) -> Iterator[str]:
+    """The cells of a row. most: maximum number of rounds."""
     make, rounds = WORKLOADS[name]
+    rounds = min(rounds, most)
     torch.manual_seed(0)
     training = make()
     steps = STEPS.get(name, 8)
@@ -180,12 +181,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--steps", type=int, default=10_000, help="steps after which memory is counted; 0: not")
+    parser.add_argument("--rounds", type=int, default=100, help="at most so many rounds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| workload | plain | {' | '.join(WAYS)} |\n|---|---|{'---|' * len(WAYS)}")
     for name in WORKLOADS:
         if name.startswith(arguments.only):
-            print(f"| {name} | {' | '.join(measured(name))} |", flush=True)
+            print(f"| {name} | {' | '.join(measured(name, arguments.rounds))} |", flush=True)
+    if arguments.only:
+        return
     plain = gradients(None)
     for way in WAYS:
         same = all(map(torch.equal, plain, gradients(way)))

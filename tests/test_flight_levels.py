@@ -13,8 +13,11 @@ from torch import nn
 import inspector
 from inspector.recording.flight import FlightRecorder
 from inspector.recording.flight.break_point import BreakPoint
+from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.depth_control import DepthControl
+from inspector.recording.flight.gradient_norms import GradientNorms
 from inspector.recording.flight.node_norms import Depth
+from inspector.recording.flight.update_norms import UpdateNorms
 from inspector.recording.session import Callbacks, Session
 from inspector.recording.watch_plan import WatchPlan
 from inspector.report.timeline import Timeline
@@ -237,3 +240,64 @@ def test_the_block_of_the_library_names_the_node() -> None:
             training()
     found = {finding.rule: finding for finding in flight.findings}
     assert "non-finite-gradient" in found or "in backward it began at" in found["non-finite-step"].message
+
+
+class Adding:
+    """A training that notes what its optimizer adds, by torch."""
+
+    def __init__(self) -> None:
+        self.inner = Training()
+        self.norms: list[list[float]] = []
+        self.inner.optimizer.register_step_pre_hook(self._begins)
+        self.inner.optimizer.register_step_post_hook(self._ends)
+        self._old: list[torch.Tensor] = []
+
+    def _begins(self, *arguments: Any) -> None:
+        self._old = [p.detach().clone() for p in self.inner.model.parameters()]
+
+    def _ends(self, *arguments: Any) -> None:
+        new = self.inner.model.parameters()
+        self.norms.append([(p.detach() - old).norm().item() for p, old in zip(new, self._old, strict=True)])
+
+
+def test_the_norms_of_updates_are_those_of_torch() -> None:
+    training = Adding()
+    timeline = recorded(training.inner, 12, "modules")
+    columns = {column["name"]: column["middle"] for column in timeline["columns"] if column["kind"] == "update"}
+    assert list(columns) == [name for name, _ in training.inner.model.named_parameters()]
+    for column, middle in enumerate(columns.values()):
+        assert middle[: WATCHED - 1] == [None] * (WATCHED - 1)
+        truth = [row[column] for row in training.norms]
+        assert middle[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
+def test_updates_that_cost_too_much_are_rare() -> None:
+    cost = CostControl(0.03)
+    parameters, tensor = GradientNorms(), torch.zeros(3, requires_grad=True)
+    parameters.add(tensor, "x")
+    updates = UpdateNorms(parameters)
+    assert [step for step in range(1, 600) if updates.is_due(step, cost)] == [256, 512]
+    updates.begin([0])
+    updates.end(cost)
+    assert [step for step in range(1, 600) if updates.is_due(step, cost)] == [256, 512], "nothing is left"
+    cost.left = 1.0
+    assert all(updates.is_due(step, cost) for step in range(1, 10))
+    cost.skips = 7
+    assert not any(updates.is_due(step, cost) for step in range(1, 600))
+
+
+def test_only_so_many_elements_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.recording.flight.update_norms.MOST_COPIED", 10)
+    parameters, tensors = GradientNorms(), [torch.zeros(size, requires_grad=True) for size in (8, 4, 2)]
+    for number, tensor in enumerate(tensors):
+        parameters.add(tensor, str(number))
+    updates = UpdateNorms(parameters)
+    updates.begin([0, 1, 2])
+    with torch.no_grad():
+        for tensor in tensors:
+            tensor.add_(3.0)
+    found = updates.end(CostControl(1.0))
+    assert found is not None
+    ((positions, norms),) = found.parts
+    assert positions == (0, 2) and norms.tolist() == pytest.approx([3.0 * 8**0.5, 3.0 * 2**0.5])
+    assert updates.end(CostControl(1.0)) is None

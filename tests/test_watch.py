@@ -60,7 +60,7 @@ def test_the_columns_are_the_numbers_of_torch() -> None:
         "step",
         "loss",
         "learning rate",
-        *(f"gradient/{name}" for name, _ in model.named_parameters()),
+        *(f"{kind}/{name}" for kind in ("gradient", "update") for name, _ in model.named_parameters()),
         *(f"module/{name}" for name in reversed(dict(model.named_children()))),
     ]
     assert columns["step"].tolist() == list(range(1, STEPS + 1))

@@ -10,7 +10,7 @@ from typing_extensions import NotRequired, TypedDict
 from inspector.graph.row_types import Place, Positive
 from inspector.graph.values import Count, Real, Statistic
 
-ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module"]
+ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module", "update"]
 TriggerKind: TypeAlias = Literal[
     "root_not_finite",
     "gradient_not_finite",
@@ -52,11 +52,11 @@ class Column(TypedDict):
     kind: ColumnKind
     """root: the value that backward was called on; gradient: the 2-norm of the gradients of some parameters;
     learning_rate: the largest one of an optimizer's groups; module: the 2-norm of the gradients at the outputs of
-    a module."""
+    a module; update: the 2-norm of what the step added to some parameters."""
     name: str
     """The parameter, the module, the module that holds the parameters, or the optimizer."""
     parameters: list[str]
-    """For a gradient: the names of its parameters."""
+    """For a gradient or an update: the names of its parameters."""
     middle: Numbers
     """The median of each row's steps, or of a sum of rows the mean of their medians; null: none was recorded, or
     none was finite."""

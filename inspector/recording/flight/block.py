@@ -28,7 +28,7 @@ class Block:
     scalars: for each step, those of the optimizers that stepped, by the number of the optimizer.
     norms, known: [steps, parameters], the gradient norms, and whether they were recorded.
     names: of the parameters. modules: by row, the norms of the gradients at the outputs of modules, where they
-    were recorded.
+    were recorded. updates: the norms of the changes of parameters, like norms and known; None without.
     """
 
     steps: list[int]
@@ -38,6 +38,7 @@ class Block:
     known: torch.Tensor
     names: list[str]
     modules: dict[int, dict[str, float]] = field(default_factory=dict)
+    updates: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.calls)

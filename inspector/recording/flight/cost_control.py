@@ -15,8 +15,10 @@ MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps, where every step is recorded."""
 MOST_SKIPPED = 1_023
 """Maximum number of steps that are only counted after each recorded one."""
-_LEAST_RECORDED = 16
-"""A decision is based on so many recorded steps."""
+_LEAST_RECORDED, _MOST_WAITED = 16, 1_024
+"""A decision is based on so many recorded steps, or on those among so many."""
+_TIMES = 4
+"""Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
 
 @dataclass(slots=True)
@@ -114,16 +116,17 @@ class CostControl:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
         sums, now = self._sums, time.perf_counter()
         sums.steps += steps
-        if sums.steps < _LEAST_RECORDED:
+        if sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED:
             return
         if sums.measured and self.limit < 1.0:
             work = sums.norms + sums.looks + sums.rest
             step = (now - self._since - work) / (sums.steps + sums.skipped)
             allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
             self.every = power_of_two(norms, max(allowed - rest, 0.0))
+            most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
             self.skips, self.left = 0, max(allowed - rest - norms / self.every, 0.0)
             if may_skip and rest + norms / self.every > allowed:
-                self.every, self.skips = 1, power_of_two(rest + norms, allowed, MOST_SKIPPED + 1) - 1
+                self.every, self.skips = 1, power_of_two(rest + norms, allowed, most) - 1
         self._sums, self._since = _Sums(), now
 
 

@@ -257,12 +257,17 @@ class Flight:
                 self._measure(self._steps.optimizers.positions(number))
             elif self.scaler.scales or is_new:
                 self._measure()
+        due = self._followed.updates.is_due(self._steps.counter.finished + 1, self.cost)
+        if due and not LEAVES_IN_USE.may_be_elsewhere:
+            self._followed.updates.begin(self._steps.optimizers.positions(number))
 
     def after_step(self, optimizer: Optimizer) -> None:
         """After an optimizer has stepped."""
         if not self._watched.chosen.has(optimizer):
             return
         self.scaler.stepped()
+        if (updates := self._followed.updates.end(self.cost)) is not None:
+            self._steps.next.updates = updates
         self._commit(self._steps.optimizers.number(optimizer), rate_of(optimizer))
 
     def _commit(self, number: int, rate: float | None) -> None:

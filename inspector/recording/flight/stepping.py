@@ -82,13 +82,14 @@ class NextStep:
     """What the next step will use.
 
     root: the last root since the last step, or the first that was not finite. measured: the gradient norms.
-    is_looked_at: whether Nodes are, too. nodes: what arrived there.
+    is_looked_at: whether Nodes are, too. nodes: what arrived there. updates: how far the step moved parameters.
     """
 
     root: Root | None = None
     measured: Measured | None = None
     is_looked_at: bool = False
     nodes: NodeNorms | None = None
+    updates: Measured | None = None
 
     def add_root(self, root: Root) -> None:
         """Backward is called on a root."""
@@ -143,7 +144,9 @@ class OpenSteps:
             prepared.root = None
         if prepared.nodes is not None:
             self.step.nodes = prepared.nodes
-        prepared.nodes, prepared.is_looked_at = None, False
+        if prepared.updates is not None:
+            self.step.updates.append(prepared.updates)
+        prepared.nodes, prepared.updates, prepared.is_looked_at = None, None, False
         if measured is not None:
             self.step.measured.append(measured)
         return ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ class Step:
     """A step whose numbers may still be on a device.
 
     calls: number of backward calls made by its end. roots, rates: by optimizer. measured: of each optimizer.
-    nodes: what arrived at Nodes, if they were looked at.
+    nodes: what arrived at Nodes, if they were looked at. updates: how far parameters moved, of each optimizer.
     """
 
     calls: int = 0
@@ -51,6 +51,7 @@ class Step:
     rates: dict[int, float | None] = field(default_factory=dict)
     measured: list[Measured] = field(default_factory=list)
     nodes: NodeNorms | None = None
+    updates: list[Measured] = field(default_factory=list)
 
     def scalars(self) -> dict[int, Scalars]:
         """Its numbers; waits for a device."""
@@ -123,6 +124,8 @@ class StepStore:
                 if step.nodes is not None
             }
             block = Block(list(waiting.steps), calls, scalars, norms, known, list(self.norms.names), modules)
+            if any(step.updates for step in steps):
+                block = replace(block, updates=self.norms.matrix([step.updates for step in steps]))
             values, is_known = self._columns.values(block)
             if len(block) <= waiting.last - first:
                 values, is_known = _between_unknown(values, is_known, block.steps, range(first, waiting.last + 1))
@@ -219,6 +222,10 @@ class _Columns:
         self._gradients.update(block.names)
         norms, known = self._gradients.combined(block.norms, block.known)
         at = [self._place("gradient", column) for column in range(len(self._gradients.names))]
+        moved, at_moved = None, list[int]()
+        if block.updates is not None:
+            moved = self._gradients.combined(*block.updates)
+            at_moved = [self._place("update", column) for column in range(len(self._gradients.names))]
         scalars: dict[int, list[float | None]] = {}
         for row, items in enumerate(block.scalars):
             for number, item in items.items():
@@ -238,6 +245,8 @@ class _Columns:
         is_known = torch.zeros(values.shape, dtype=torch.bool)
         if at:
             values[:, at], is_known[:, at] = norms, known
+        if moved is not None and at_moved:
+            values[:, at_moved], is_known[:, at_moved] = moved
         for column, numbers in scalars.items():
             values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
             is_known[:, column] = torch.tensor([number is not None for number in numbers])
@@ -259,8 +268,8 @@ class _Columns:
 
     def _row(self, rows: Rows, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
         optimizers, parameters = names
-        is_gradient = kind == "gradient"
-        its = {"gradient": self._gradients.names, "module": self._modules}.get(kind, optimizers)
+        is_gradient = kind in ("gradient", "update")
+        its = self._gradients.names if is_gradient else self._modules if kind == "module" else optimizers
         found: Column = {
             "kind": kind,
             "name": "".join(its[number : number + 1]),
@@ -285,7 +294,7 @@ def _between_unknown(
     return all_values, is_known
 
 
-_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient", "module")
+_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient", "update", "module")
 
 
 def _numbers(values: torch.Tensor) -> Numbers:
