@@ -60,10 +60,12 @@ def test_the_columns_are_the_numbers_of_torch() -> None:
         "step",
         "loss",
         "learning rate",
-        *(f"gradient/{name}" for name, _ in model.named_parameters()),
+        *(f"{kind}/{name}" for kind in ("gradient", "update") for name, _ in model.named_parameters()),
+        *(f"module/{name}" for name in reversed(dict(model.named_children()))),
     ]
     assert columns["step"].tolist() == list(range(1, STEPS + 1))
-    for name, expected in zip(["loss", *list(columns)[3:]], np.array(truth).T, strict=True):
+    names = ["loss", *(name for name in columns if name.startswith("gradient/"))]
+    for name, expected in zip(names, np.array(truth).T, strict=True):
         assert columns[name] == pytest.approx(expected, rel=1e-5), name
     assert columns["learning rate"].tolist()[3:] == [0.02] * (STEPS - 3)
 
@@ -263,7 +265,8 @@ def test_steps_that_are_too_short_to_record_are_counted(monkeypatch: pytest.Monk
     level = timeline["levels"][-1]
     assert (level["every"], level.get("skips"), level["last"]) == (8, True, 301)
     columns = flight.columns()
-    for name, expected in zip(["loss", *list(columns)[3:]], np.array(truth).T, strict=True):
+    names = ["loss", *(name for name in columns if name.startswith("gradient/"))]
+    for name, expected in zip(names, np.array(truth).T, strict=True):
         known = ~np.isnan(columns[name])
         assert columns[name][known] == pytest.approx(expected[known], rel=1e-5), name
     loss = ~np.isnan(columns["loss"])

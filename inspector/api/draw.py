@@ -22,6 +22,7 @@ from inspector.options.choices import (
     StyleName,
     Text,
     Theme,
+    Values,
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
@@ -99,6 +100,7 @@ def draw(
     arrows: Arrows | None = None,
     canvas: Canvas | None = None,
     derivatives: Derivatives | None = None,
+    values: Values = "auto",
     path: str = "",
     code: bool = False,
     theme: Theme = "light",
@@ -112,6 +114,8 @@ def draw(
     chosen by size.
     direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
     canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
+    values: how to write tensors: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of
+    these that fits.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
     theme, text: the defaults of `Picture.svg` and `Picture.save`.
     Raises the errors of `trace`; ValueError, with the valid choices, for an invalid value or an unknown path;
@@ -124,6 +128,7 @@ def draw(
         arrows=arrows,
         canvas=canvas,
         derivatives=derivatives,
+        values=values,
         path=path,
         code=code,
     )

@@ -115,7 +115,12 @@ def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:
     if quiet:  # at the end of a run, whose pages were written before its steps were known
         _print_files([*written.files, *_with_the_run(report, options)])
         return 0
-    timed = [finding for finding in report.findings if "timeline" in RULES[finding.rule].needs]
+    late = {call.index for call in report.calls if call.setting.step is not None}
+    timed = [
+        finding
+        for finding in report.findings
+        if "timeline" in RULES[finding.rule].needs or finding.backward_call in late
+    ]
     try:
         show_timeline(stderr_console(), report, timed)
         show_files(stderr_console(), [display_path(file) for file in written.files])

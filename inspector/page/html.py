@@ -20,7 +20,7 @@ from typing import Any
 
 from inspector.page.page_data import PageSource, page_data
 from inspector.report.model import BackwardCall
-from inspector.scene.theme import THEMES
+from inspector.scene.theme import DIVERGING, THEMES
 from inspector.typography.fonts import FACES, advances, subset
 from inspector.typography.sanitize import sanitize
 
@@ -148,7 +148,9 @@ _HEAT = {"light": ("#FFF4EA", "#F5A45F"), "dark": ("#2A221C", "#8A4A1A")}
 
 def _colours(theme: str) -> dict[str, str]:
     low, high = _HEAT[theme]
-    colours = {ink.replace("_", "-"): colour for ink, colour in THEMES[theme].items()}
+    colours = {
+        ink.replace("_", "-"): colour for ink, colour in THEMES[theme].items() if ink not in DIVERGING[1:-1]
+    }
     colours |= _MORE[theme] | {"pale": THEMES[theme]["gradient_pale"]}
     return colours | {f"h{step}": _mixed(low, high, step / 7) for step in range(8)}
 
