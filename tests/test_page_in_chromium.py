@@ -548,6 +548,13 @@ def test_slides_show_the_graph_and_the_words_of_each_step(show: Any) -> None:
     assert one.texts("#slide-words") == ["PowBackward, gradient \u22121, sends 0 to y"]
     card, words = one.page.locator("g.card").last.bounding_box(), one.page.locator("#slide-title").bounding_box()
     assert card is not None and words is not None and card["y"] + card["height"] < words["y"]
+    one.page.keyboard.press("e")
+    with one.page.expect_download() as waiting:
+        one.page.click("#save-svg")
+    slide = ElementTree.parse(waiting.value.path())
+    texts = [element.text for element in slide.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[-2:] == ["step 2 of 5", "PowBackward, gradient \u22121, sends 0 to y"]
+    one.page.click("#close-formats")
     one.page.keyboard.press("Escape")
     assert one.page.locator("#details").is_visible() and not one.page.locator("#caption").is_visible()
 

@@ -495,7 +495,7 @@ class App {
     const actions = /** @type {{[key: string]: () => void}} */ ({
       "/": () => byId("search").focus(), "[": () => this.step(-1), "]": () => this.step(1), "?": () => byId("keys").showModal(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8),
       "0": () => this.fit(), h: () => { if (!byId("heat").disabled) this.setHeat(!this.stage.heat); }, b: () => this.setMoment(this.stage.moment.step === 0 ? this.end : 0), p: () => this.lightPaths(),
-      k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
+      e: () => byId("formats").showModal(), k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
       Enter: () => this.enter(), " ": () => this.enter(), ArrowDown: () => this.along("down"), ArrowUp: () => this.along("up"), ArrowLeft: () => this.along("left"), ArrowRight: () => this.along("right"),
     });
     const action = actions[event.key];
