@@ -214,8 +214,9 @@ def network() -> Tensor:
     return ((output - y) ** 2).mean()
 
 
-def test_a_slide_keeps_the_heat_maps_of_leaves_if_all_do_not_fit() -> None:
-    figure = draw(recorded(network), FigureOptions(style="circuit", canvas="16:9"))
+@pytest.mark.parametrize("style", ["circuit", "partials"])
+def test_a_slide_keeps_the_heat_maps_of_leaves_if_all_do_not_fit(style: Any) -> None:
+    figure = draw(recorded(network), FigureOptions(style=style, canvas="16:9"))
     panel = figure.panels["after"].panels[0]
     assert (panel.area.width, panel.area.height) == (960, 540)
     assert any("heat maps of leaves alone" in remark for remark in figure.remarks)
