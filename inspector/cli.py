@@ -93,7 +93,7 @@ class _Command(click.Command):
     """A command that stops parsing options at `-m MODULE`, as python does."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._end_options_after_module(args))
+        return super().parse_args(ctx, self._end_options_after_module(_with_dimension(args)))
 
     def _end_options_after_module(self, args: list[str]) -> list[str]:
         with_value = {
@@ -109,6 +109,18 @@ class _Command(click.Command):
             if option == "-m" or (option.startswith("-m") and not option.startswith("--")):
                 return [*args[:position], "--", *args[position:]]
         return args
+
+
+_INDEPENDENCE = "--check-independence"
+
+
+def _with_dimension(args: list[str]) -> list[str]:
+    """The arguments with the dimension that `--check-independence` may leave out; click would take the script."""
+    if _INDEPENDENCE not in args:
+        return args
+    position = args.index(_INDEPENDENCE) + 1
+    is_given = position < len(args) and re.fullmatch(r"-?\d+", args[position])
+    return args if is_given else [*args[:position], "0", *args[position:]]
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
@@ -227,6 +239,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     help="How to write the local derivatives on the edges.  [default: both]",
 )
 @click.option(
+    "--values",
+    type=click.Choice(CHOICES["values"]),
+    default="auto",
+    show_default=True,
+    help="How to write tensors. numbers: up to 4 x 4; heat: as a heat map, up to 16 x 16; shape: shape and norm; "
+    "auto: the first of these that fits.",
+)
+@click.option(
     "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
 )
 @click.option("--code", is_flag=True, help="Show the source code beside the graph.")
@@ -279,6 +299,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--check", is_flag=True, help="Compare each derivative by rules, by autograd and by finite differences."
 )
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
+@click.option(
+    _INDEPENDENCE,
+    type=int,
+    metavar="[DIM]",
+    help="Check that no sample of the batch in this dimension depends on another one; without DIM: dimension 0.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(CHOICES["fail_on"]),
@@ -441,6 +467,7 @@ def _options(parameters: dict[str, Any]) -> Options:
         CheckOptions(
             derivatives=parameters["check"],
             functions=parameters["gradcheck"],
+            independence=parameters["check_independence"],
             fail_on=parameters["fail_on"],
             annotate=parameters["annotate"],
         ),
@@ -460,6 +487,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             arrows=parameters["arrows"],
             canvas=parameters["canvas"],
             derivatives=parameters["derivatives"],
+            values=parameters["values"],
             path=parameters["path"] or "",
             code=parameters["code"],
         ),

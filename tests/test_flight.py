@@ -11,6 +11,7 @@ import pytest
 from late_faults import NOT_FINITE, OTHERS, Fault
 from running import OUTPUT, Ran, ScriptRunner
 from steady_trainings import SLOW, STEADY
+from test_page_data import unpacked
 
 from inspector.diagnosis import RULES
 from inspector.report import ReportError, load
@@ -203,8 +204,12 @@ def test_a_graph_that_differs_has_no_line(inspect_script: ScriptRunner) -> None:
 
 def test_the_timeline_is_drawn_again_from_the_report(inspect_script: ScriptRunner) -> None:
     fault = next(fault for fault in NOT_FINITE if fault.name == "sqrt at zero")
-    ran = inspect_script(fault.code, options=("-f", "svg", "--budget", "100%", "--text", "plain"))
+    ran = inspect_script(fault.code, options=("-f", "svg", "-f", "html", "--budget", "100%", "--text", "plain"))
     assert "timeline.svg" in ran.files
+    (page,) = [name for name in ran.files if name.startswith("backward-") and name.endswith(".html")]
+    assert unpacked((ran.folder / OUTPUT / page).read_bytes())["timeline"]["steps"] == 60
+    index = (ran.folder / OUTPUT / "index.html").read_text("utf-8")
+    assert '<img src="timeline.svg"' in index and f'<img src="{page[:-5]}.svg"' in index
     picture = (ran.folder / OUTPUT / "timeline.svg").read_text("utf-8")
     line = f"script.py:{fault.line}"
     for text in ("60 steps of script.py", "step 40: the gradient", line, "not finite", "body"):

@@ -109,7 +109,8 @@ def test_the_picture_the_text_and_the_report(tmp_path: Path) -> None:
             step(model, optimizer)
     shown = flight._repr_mimebundle_()
     assert shown["text/plain"] == str(flight)
-    assert shown["image/svg+xml"].startswith("<svg") and f"{STEPS} steps of" in shown["image/svg+xml"]
+    assert shown["image/svg+xml"] == flight.picture().svg()
+    assert f"{STEPS} steps of" in flight.picture(text="plain").svg()
     flight.picture(theme="dark").save(tmp_path / "flight.png")
     assert (tmp_path / "flight.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match=r"a timeline cannot be written as '.dot'; choose from: .svg, .pdf, .png"):
@@ -126,7 +127,7 @@ def test_a_short_block_has_no_timeline() -> None:
     assert str(flight).startswith("1 backward call recorded in full; no step after")
     with pytest.raises(ValueError, match="no timeline"):
         flight.picture()
-    assert list(flight._repr_mimebundle_()) == ["text/plain"]
+    assert list(flight._repr_mimebundle_()) == ["text/html", "image/svg+xml", "text/plain"]
 
 
 def test_several_at_once_see_their_own_steps() -> None:
