@@ -182,8 +182,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "breaks",
     metavar="nan|spike|NAME",
     help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
-    "(nan), whose gradients are far above their usual range (spike), or at which either happens to the parameter "
-    "or module NAME. Records every step (--budget 100%).",
+    "(nan), whose gradients are far above their usual range (spike), or at which either happens to a parameter, "
+    "module or Node: encoder.0, LogBackward0, or train.py:12 for the Nodes of a line. Records every step "
+    "(--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -236,6 +237,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--derivatives",
     type=click.Choice(CHOICES["derivatives"]),
     help="How to write the local derivatives on the edges.  [default: both]",
+)
+@click.option(
+    "--values",
+    type=click.Choice(CHOICES["values"]),
+    default="auto",
+    show_default=True,
+    help="How to write tensors. numbers: up to 4 x 4; heat: as a heat map, up to 16 x 16; shape: shape and norm; "
+    "auto: the first of these that fits.",
 )
 @click.option(
     "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
@@ -329,10 +338,19 @@ def _parse(**parameters: Any) -> dict[str, Any]:
 
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    In place of SCRIPT: a saved report.json, to draw it again; `explain [RULE]`, to list the rules or explain
-    one; `doctor`, to check the installation; `words`, to print the words of figures for `--words`.
+    In place of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
+    rules or explain one; `doctor`, to check the installation; `words`, to print the words of figures for
+    `--words`.
     """
     return parameters
+
+
+def _saved_report(path: str) -> str | None:
+    """The report that a path names, itself or by its folder; None for a script."""
+    if path.endswith((".json", ".json.gz")):
+        return path
+    inside = Path(path) / "report.json"
+    return str(inside) if inside.is_file() and not (Path(path) / "__main__.py").exists() else None
 
 
 def run() -> NoReturn:
@@ -355,10 +373,10 @@ def run() -> NoReturn:
         from inspector.commands.explain import explain
 
         sys.exit(_printing(lambda: explain(arguments[1:])))
-    if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
+    if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 
-        sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+        sys.exit(draw_saved(saved, options, quiet=parameters["quiet"]))
     from inspector.commands.again import second_run
     from inspector.commands.run_script import inspect_script
     from inspector.runscript import ScriptError, ScriptTarget, finish
@@ -476,6 +494,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             arrows=parameters["arrows"],
             canvas=parameters["canvas"],
             derivatives=parameters["derivatives"],
+            values=parameters["values"],
             path=parameters["path"] or "",
             code=parameters["code"],
         ),

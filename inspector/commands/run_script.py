@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.timeline import Timeline
 
 
 LEAST_DRAWN = 10
@@ -108,7 +109,7 @@ class _Inspection:
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
-        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
+        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now, self._keep)
 
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
@@ -175,6 +176,18 @@ class _Inspection:
             self.output.show_timeline(report, new)
         if self._flight.failure is not None:
             self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+
+    def _keep(self, timeline: Timeline, with_report: bool) -> None:
+        """Some time has passed: write the timeline so far, for the case that the process is killed."""
+
+        def write() -> None:
+            if with_report and self._shown is not None:
+                report = self._flight.completed(self._shown.report, ended=False)
+                self._reports.update(report, self._watch.originals)
+            self._reports.keep(timeline)
+
+        with our_modules():
+            self._without_fail("the steps are kept in memory only", write)
 
     def _write_now(self, follows: str) -> None:
         """A signal: write what is known while the script runs. follows: what happens then, for the message."""
@@ -329,13 +342,15 @@ class _Inspection:
         from inspector.commands.render_subprocess import RenderProcess
 
         options, report = self._options, None if self._shown is None else self._shown.report
-        formats = tuple(filter(can_hold_timeline, options.destination.formats))
+        formats = tuple(
+            format for format in options.destination.formats if format == "html" or can_hold_timeline(format)
+        )
         timeline, path = None if report is None else report.timeline, options.destination.report
         self._drawing = None
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        look = replace(options.draw, further=FurtherFigures(timeline=True), folder=Path(self._script.folder))
         wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
@@ -376,7 +391,7 @@ class _Inspection:
             kept = f"; the numbers are in {display_path(report)}" if report is not None else ""
             self.output.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
-            files += self._drawing.files
+            files += [file for file in self._drawing.files if file not in files]
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
 

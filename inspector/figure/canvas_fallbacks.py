@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import islice, product
 from typing import TypeAlias
 
 from inspector.figure.canvas import HOPELESS, SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
@@ -29,9 +30,10 @@ from inspector.layout.problem import (
 )
 from inspector.options.choices import Canvas, Direction
 from inspector.options.figure_options import FigureOptions
+from inspector.options.figure_options import without_heat_maps as plain
 from inspector.styles import Plan, find_style
 from inspector.styles.plan import CircuitPlan
-from inspector.styles.table import Density
+from inspector.styles.table import FEWER_HEAT_MAPS, Density
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
 """Fitted plans, all positions, and the layout problem they solve."""
@@ -114,6 +116,9 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
         ]
 
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
+    if whole.needs and look.values != "shape" and any(plan.has_heat_maps for plan in planned(look, None)):
+        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas)
+        return found if found.needs is None else _without_heat_maps(fit(make, plain(look), canvas, place))
     if not whole.needs or len(planned(look, None)[0].boxes) > _MOST_DENSE:
         return whole
     for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
@@ -121,6 +126,23 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
         if found.needs is None:
             return found
     return whole
+
+
+def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
+    """The ways to draw a style, or its neighbour, with heat maps: the richest density, then with fewer maps."""
+    for shown in islice(_denser(look), 1):
+        yield shown
+        said = shown.remark.removesuffix(f"{shown.density.name}, to fit the canvas") if shown.density else ""
+        for density, legend in product(FEWER_HEAT_MAPS, (True, False)):
+            without = "" if legend else ", without formulas"
+            remark = f"{said}{density.name}{without}, to fit the canvas"
+            yield replace(shown, legend=legend, density=density, remark=remark)
+
+
+def _without_heat_maps(fitted: FittedPanels) -> FittedPanels:
+    """The panels, with the remark that their heat maps were left out."""
+    said = _LEFT_OUT.format("heat maps are")
+    return replace(fitted, remark=f"{fitted.remark}; {said}" if fitted.remark else said)
 
 
 def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:
