@@ -6,6 +6,7 @@ Needs Debian's package `chromium`. Where CI is set a missing one fails; elsewher
 from __future__ import annotations
 
 import json
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -210,6 +211,22 @@ def test_details_say_what_torch_says(show: Any) -> None:
     one.page.click("#before")
     assert facts(one)["grad"] == "None"
     assert "backward has not run yet" in one.page.locator("#details").inner_text()
+
+
+def test_small_tensors_are_heat_maps(show: Any) -> None:
+    weight = torch.tensor([[1.0, -2.0, float("nan")], [0.0, 0.5, float("inf")]] * 2, requires_grad=True)
+    with inspector.record() as recording:
+        (weight * weight).sum().backward()
+    one = show(recording.report())
+    one.page.locator("g.card", has_text="weight").first.click()
+    cells = one.page.locator("#details svg.map").first.locator("> rect")
+    fills = cells.evaluate_all("cells => cells.map(cell => [cell.textContent, cell.getAttribute('fill')])")
+    shown = [float(text.replace("\N{MINUS SIGN}", "-").replace("Infinity", "inf")) for text, _ in fills]
+    assert torch.equal(torch.tensor(shown).nan_to_num(), weight.detach().reshape(-1).nan_to_num())
+    for number, (_, fill) in zip(weight.detach().reshape(-1).tolist(), fills, strict=True):
+        end, share = ("0", number / -2.0) if number < 0 else ("24", number / 2.0)
+        wanted = f"color-mix(in srgb,var(--diverging-{end}) {100 * share:g}%,var(--ground))"
+        assert fill == (wanted if math.isfinite(number) else "url(#odd)")
 
 
 def test_the_python_expression_reaches_the_tensor(show: Any) -> None:

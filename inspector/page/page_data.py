@@ -22,6 +22,7 @@ from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value, encode, is_number, is_summary, is_unknown
+from inspector.options.choices import Values
 from inspector.page.group_tree import MOST_NODES, Group, GroupTree, group_tree
 from inspector.page.live import live_formulas
 from inspector.page.run_data import run_data
@@ -49,17 +50,19 @@ class PageSource:
     """What a page shows besides the graph.
 
     report: the run; None for a graph alone. files: the text of the user's files, by the names in the report.
+    values: how tensors are written, which says whether there are heat maps.
     """
 
     report: Report | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    values: Values = "auto"
 
 
 def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) -> dict[str, Any]:
     """The data of a page as a JSON object. most: the maximum number of Nodes."""
     graph = getattr(call.graph, "whole", call.graph)
     builder = _SavedFolded(graph) if any(True for _ in graph.folds()) else _Unfolded(graph, most)
-    tables = builder.tables()
+    tables = builder.tables(has_heat_maps=source.values in ("auto", "heat"))
     return {
         "version": VERSION,
         "script": source.report.script if source.report else "",
@@ -128,10 +131,10 @@ class _Builder:
         self.node_number: dict[str, int] = {}
         self.tensor_number: dict[str, int] = {}
 
-    def tables(self) -> dict[str, Any]:
+    def tables(self, *, has_heat_maps: bool = True) -> dict[str, Any]:
         groups = self.groups()
         has_values, has_statistics = self._budget(len(self.node_number))
-        shorten = _Shortener(has_values, has_statistics)
+        shorten = _Shortener(has_values, has_statistics, has_heat_maps)
         tensors = [(key, row) for key, row in self.graph.tensors() if self._keeps(key)]
         self.tensor_number = {key: number for number, (key, _) in enumerate(tensors)}
         nodes = [self._node(key, shorten) for key in self.node_number]
@@ -432,8 +435,9 @@ def _rounded(number: Any) -> Any:
 class _Shortener:
     """Values as a page holds them: statistics with 7 digits, and less where the graph is large."""
 
-    def __init__(self, has_values: bool, has_statistics: bool) -> None:
+    def __init__(self, has_values: bool, has_statistics: bool, has_heat_maps: bool) -> None:
         self._values, self._statistics = has_values, has_statistics
+        self._left_out = {"histogram"} if has_heat_maps else {"histogram", "elements"}
         self._known: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, value: Value) -> Any:
@@ -451,7 +455,7 @@ class _Shortener:
             return value
         if not self._values:
             return {"shape": value["shape"], "dtype": value["dtype"], "norm": _rounded(value["norm"])}
-        kept = {key: _rounded(item) for key, item in value.items() if key != "histogram"}
+        kept = {key: _rounded(item) for key, item in value.items() if key not in self._left_out}
         if self._statistics and "histogram" in value:
             kept["histogram"] = value["histogram"]
         return kept
