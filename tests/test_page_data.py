@@ -311,6 +311,18 @@ def test_the_run_is_that_of_the_timeline() -> None:
     assert page_data(report.calls[0], PageSource())["timeline"] is None
 
 
+def test_calls_of_the_same_graph_can_stand_beside_each_other() -> None:
+    others = [graphs.saddle(3.0, 1.0), graphs.square()]
+    report = reports.report_of(graphs.saddle(2.0, 0.0))
+    calls = [BackwardCall(number, PLACE, graph) for number, graph in enumerate(others, 2)]  # type: ignore[arg-type]
+    report = replace(report, calls=[*report.calls, *calls])
+    data = page_data(report.calls[0], PageSource(report))
+    (other,) = data["others"]
+    assert other["index"] == 2
+    grads = {row["name"]: row["grad_after"] for row in rows(other["tensors"]) if row["leaf"]}
+    assert grads == {"x": 6.0, "y": -2.0}
+
+
 # ---- the index ----------------------------------------------------------------------------------------------
 
 

@@ -116,16 +116,25 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
         ]
 
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    if whole.needs and look.values != "shape" and any(plan.has_heat_maps for plan in planned(look, None)):
-        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas)
+    if not whole.needs:
+        return whole
+    is_small = len(planned(look, None)[0].boxes) <= _MOST_DENSE
+    if _has_heat_maps(planned, look, is_small):
+        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas) if is_small else whole
         return found if found.needs is None else _without_heat_maps(fit(make, plain(look), canvas, place))
-    if not whole.needs or len(planned(look, None)[0].boxes) > _MOST_DENSE:
+    if not is_small:
         return whole
     for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
         found = fit_canvas(choices(attempts, spacings), canvas, hopeless)
         if found.needs is None:
             return found
     return whole
+
+
+def _has_heat_maps(planned: Making, look: FigureOptions, is_small: bool) -> bool:
+    """Whether a style has heat maps. is_small: whether it may also be drawn in a denser way."""
+    ways = [(look, None), *((shown.look, shown.density) for shown in islice(_denser(look), int(is_small)))]
+    return look.values in ("auto", "heat") and any(plan.has_heat_maps for way in ways for plan in planned(*way))
 
 
 def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
