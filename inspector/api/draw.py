@@ -34,8 +34,8 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
-    theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
-    values: how tensors are written, for the page.
+    theme, text: the defaults of `svg` and `save`. text: None for outlines. values: how tensors are written, for
+    the page.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Picture:
         return write_page(self._call, source, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        source, text = PageSource(values=self.values), self.text or "plain"
+        source, text = PageSource(values=self.values), self.text or _TEXT_IN_FILES
         return notebook_bundle(self._call, self.figure.scene, source=source, theme=self.theme, text=text)
 
 

@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 import { Model, Moment } from "./model.js";
 import { bytesText, isSummary, isUnknown, normText, number, plural, textWidth, valueText } from "./text.js";
 import { svg } from "./draw.js";
+import { surface } from "./surface.js";
 
 /** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, move: (node: number, value: number) => void, live: import("./live.js").Live | null, hidden: (node: number) => boolean, answer: (node: number, value: number) => boolean, isQuiz: boolean}} Actions */
 
@@ -190,12 +191,14 @@ function liveSection(model, item, actions) {
     const root = live.formulas[live.formulas.length - 1].node;
     facts.replaceChildren(h("dt", {}, rootName), h("dd", {}, number(live.value(root))), h("dt", {}, "gradient"), h("dd", {}, number(live.point.gradients[item])), h("dt", {}, ""), h("dd", { class: "quiet" }, live.isMoved ? "computed by the rules" : "as torch measured"));
     picture.replaceChildren(rootCurve(live, item, Math.min(low, at - reach / 4), Math.max(high, at + reach / 4)));
+    over.show();
   };
+  const over = surface(live, item, rootName, (node) => model.name(node), (pairs) => { for (const [node, to] of pairs) actions.move(node, to); show(); });
   const move = (/** @type {number} */ value) => { if (Number.isFinite(value)) { actions.move(item, value); show(); } };
   slider.addEventListener("input", () => move(Number(slider.value)));
   typed.addEventListener("input", () => move(typed.valueAsNumber));
   show();
-  return section(`Move ${name}`, h("div", { class: "move" }, slider, typed), facts, picture);
+  return section(`Move ${name}`, h("div", { class: "move" }, slider, typed), facts, picture, ...over.parts);
 }
 
 /** @param {import("./live.js").Live} live @param {number} item @param {number} low @param {number} high */
