@@ -34,8 +34,8 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
-    theme, text: the defaults of `svg` and `save`. text: None for outlines. values: how tensors are written, for
-    the page.
+    theme, text: the defaults of `svg` and `save`. text: None for outlines.
+    values: how tensors are written, for the page.
     """
 
     def __init__(

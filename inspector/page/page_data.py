@@ -86,7 +86,28 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
         "files": _lines(source.files, graph),
         "calls": _calls(source.report),
         "timeline": run_data(source.report),
+        "others": list(_others(call, source.report, builder)),
     }
+
+
+MOST_BESIDE = 600
+"""Maximum number of Nodes of a graph for which the page holds the other calls, too."""
+
+
+def _others(call: BackwardCall, report: Report | None, builder: _Builder) -> Iterator[dict[str, Any]]:
+    """The other recorded calls whose graphs have the same Nodes and edges, to be shown beside this one."""
+    if report is None or not isinstance(builder, _Unfolded) or not 0 < len(builder.of) <= MOST_BESIDE:
+        return
+    for other in report.calls:
+        graph = getattr(other.graph, "whole", other.graph)
+        is_folded = any(True for _ in graph.folds())
+        if other.index == call.index or is_folded or len(topology_of(graph)) != len(builder.of):
+            continue
+        beside = _Unfolded(graph, MOST_NODES)
+        tables = beside.tables()
+        if beside.shape == builder.shape:
+            roots = [beside.tensor_number[root] for root in graph.roots if root in beside.tensor_number]
+            yield {"index": other.index, "ran": graph.ran, "roots": roots, **tables}
 
 
 def _title(graph: Graph) -> str:
@@ -279,6 +300,13 @@ class _Unfolded(_Builder):
 
     def group_of(self, identifier: str) -> int:
         return self._group[identifier]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What two graphs have in common that are laid out in the same way."""
+        nodes = [(self.graph.function(key)["name"], self._group[key]) for key in self.node_number]
+        edges = [(one, other, edge["slot"]) for one, other, edge in self.graph.edges("next")]
+        return nodes, edges, [(group.parent, group.alone) for group in self._tree.groups]
 
     def groups(self) -> list[dict[str, Any]]:
         return [self._row(group) for group in self._tree.groups]
