@@ -309,6 +309,21 @@ def test_what_takes_too_long_is_given_up(
     assert control.is_exceeded is is_exceeded
 
 
+def test_nothing_is_left_out_of_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    control = CostControl(0.03)
+    control.note_norms(0.0001)
+    for _ in range(40):
+        clock.run(control, step=0.0002, work=0.0001, steps=100)
+        control.note_steps(0, may_skip=True)
+    assert (control.every, control.skips) == (1, 0)
+    for _ in range(80):
+        control.note_norms(0.0001)
+        clock.run(control, step=0.0002, work=0.0001, steps=100)
+    control.note_steps(16, may_skip=True)
+    assert control.every > 1 or control.skips > 0
+
+
 def test_a_training_of_slow_steps_is_recorded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     control = CostControl(0.03)

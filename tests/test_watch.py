@@ -254,6 +254,7 @@ def test_a_budget_of_zero_records_no_step() -> None:
 
 def test_steps_that_are_too_short_to_record_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.recording.flight.cost_control.MOST_SKIPPED", 7)
+    monkeypatch.setattr("inspector.recording.flight.cost_control._COMPLETE", 0.0)
     model, optimizer = made()
     with inspector.watch(model, optimizer, budget=0.0001) as flight:
         truth = [step(model, optimizer) for _ in range(150)]

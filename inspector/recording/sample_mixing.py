@@ -185,12 +185,13 @@ def _used(gradient: torch.Tensor, dim: int) -> list[int]:
 
 
 def _finding(samples: Samples, sample: int, others: list[int], node: AutogradNode | None) -> Finding:
-    few = ", ".join(map(str, others[:3])) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    few = f"sample{'s' * (len(others) > 1)} " + ", ".join(map(str, others[:3]))
+    few += f" and {len(others) - 3} more" if len(others) > 3 else ""
     source, where = (None, "") if node is None else _described(node)
     return Finding(
         rule=RULE,
         severity="warning",
-        message=f"sample {sample} of {samples.size} in dimension {samples.dim} depends on sample {few}{where}",
+        message=f"sample {sample} of {samples.size} in dimension {samples.dim} depends on {few}{where}",
         advice=_ADVICE,
         location=source,
         backward_call=None,

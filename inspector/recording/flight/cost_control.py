@@ -11,6 +11,8 @@ _SEEN = 0.6
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
 _FREE = 2.0
 """Seconds that the recording may take whatever the budget says: in a short run they go unnoticed."""
+_COMPLETE = 0.5
+"""Seconds that the recording takes before it leaves anything out: all steps of a short run are recorded."""
 MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps, where every step is recorded."""
 MOST_SKIPPED = 1_023
@@ -116,7 +118,7 @@ class CostControl:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
         sums, now = self._sums, time.perf_counter()
         sums.steps += steps
-        if sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED:
+        if self._spent < _COMPLETE or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
             return
         if sums.measured and self.limit < 1.0:
             work = sums.norms + sums.looks + sums.rest
