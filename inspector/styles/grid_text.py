@@ -34,7 +34,7 @@ def value_lines_in_grid(
         text = "; ".join(", ".join(row) for row in rows)
         length = value_norm(value)
         norm = "" if length is None else f" ‖{format_number(length, digits)}‖"
-        short = f"{len(rows)}×{len(rows[0])}{norm}"  # noqa: RUF001
+        short = ("×".join(map(str, shape)) or f"{len(rows)}×{len(rows[0])}") + norm  # noqa: RUF001
         return (NumberGrid(f"[{text}]", ink, face, MAIN_SIZE, rows, fill, short),)
     sides = list(shape) or list(value.get("shape", ())) if isinstance(value, dict) else list(shape)
     length = value_norm(value)
