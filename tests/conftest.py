@@ -11,22 +11,12 @@ from typing import Any
 import pytest
 from forkserver import ForkServer
 from golden import Golden
-from running import ScriptRunner
+from hypothesis import HealthCheck, settings
+from running import PRELOADED, ScriptRunner
 
-_PRELOADED = (
-    "torch",
-    "torchviz",
-    "networkx",
-    "rich.console",
-    "rich.table",
-    "sympy",
-    "inspector.cli",
-    "inspector.commands.run_script",
-    "inspector.commands.export_figures",
-    "inspector.commands.redraw_report",
-    "inspector.recording.session",
-    "inspector.terminal",
-)
+# No test may fail because a machine is slow.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[ForkServer]:
     """A process that has imported torch and the inspector, and forks a child for every run."""
-    with ForkServer(_PRELOADED) as server:
+    with ForkServer(PRELOADED) as server:
         yield server
 
 
@@ -65,6 +55,11 @@ def _state() -> dict[str, Any]:
         "optimizers": {
             name: vars(torch.optim.Optimizer)[name] for name in ("__init__", "zero_grad", "profile_hook_step")
         },
+        "step hooks": [
+            list(hooks)
+            for name, hooks in vars(sys.modules["torch.optim.optimizer"]).items()
+            if name.startswith("_global_optimizer_") and name.endswith("hooks")
+        ],
         "zero_grad": modules.Module.zero_grad,
         "clipping": (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_),
         "has_torch_function": torch.overrides.has_torch_function,

@@ -22,19 +22,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "scripts")]
 
 from check import Expectation, corpus  # noqa: E402
 from forkserver import ForkServer  # noqa: E402
-from running import environment  # noqa: E402
+from running import PRELOADED, environment  # noqa: E402
 
-PRELOADED = (
-    "torch",
-    "torch._dynamo",  # an optimizer's first step imports it, which takes over a second
-    "networkx",
-    "rich.console",
-    "inspector.cli",
-    "inspector.commands.run_script",
-    "inspector.recording.session",
-    "inspector.diagnosis",
-    "inspector.terminal",
-)
 LOUD = ("error", "warning")
 """A note never counts as found, and is never a false alarm."""
 

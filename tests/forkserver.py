@@ -23,6 +23,7 @@ the interpreter's own end (half a second). Tests of those run a real process.
 import argparse
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -181,6 +182,8 @@ def serve(connection: socket.socket, modules: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, which then closes the connection
     for module in modules:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # else the first collection in each child copies every page of what was imported
     _send(connection, {"ready": True})
     while True:
         header, descriptors, _, _ = socket.recv_fds(connection, 8, 3)

@@ -21,6 +21,27 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 GALLERY = ROOT / "gallery"
 OUTPUT = "inspect-out"
+PRELOADED = (
+    "torch",
+    "torch._dynamo",  # the first optimizer imports it, in more time than the rest of a small run takes
+    "torchviz",
+    "networkx",
+    "rich.console",
+    "rich.table",
+    "sympy",
+    "yaml",
+    "inspector.cli",
+    "inspector.commands.again",
+    "inspector.commands.export_figures",
+    "inspector.commands.redraw_report",
+    "inspector.commands.run_script",
+    "inspector.derivatives.symbol_table",
+    "inspector.diagnosis",
+    "inspector.recording.flight",
+    "inspector.recording.session",
+    "inspector.terminal",
+)
+"""What the fork server has imported."""
 QUICK = ("-f", "json")
 """The report alone: no process that draws."""
 

@@ -102,7 +102,7 @@ def test_a_shared_part_in_two_totals() -> None:
     check(graph_of(program), least=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(expressions())
 def test_random_formulas(expression: Callable[[list[torch.Tensor]], torch.Tensor]) -> None:
     a, b, c, d = (scalar(number) for number in (0.7, 1.3, -0.4, 2.1))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from corpus import PRELOADED, Expectation, Judged, corpus, judge, judge_all, table
+from corpus import Expectation, Judged, corpus, judge, judge_all, table
 from forkserver import ForkServer
 from late_faults import NOT_FINITE, OTHERS
+from running import PRELOADED
 
 SAMPLE_OF_HEALTHY = 5
 """Every so many of the healthy scripts is run in CI, and the first broken one of each rule."""

@@ -17,7 +17,7 @@ import jsonschema_rs
 import pytest
 from golden import FOLDER
 from graphs import SHAPES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import finding, report_of
 from rich.console import Console
@@ -144,7 +144,7 @@ def test_what_the_first_schema_refused_is_refused() -> None:
         assert is_right or refusal(rows) is not None, (path, value)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(list(paths(TRAINING))), st.sampled_from(WRONG))
 def test_the_quick_check_and_the_one_with_words_agree(path: Path_, value: Any) -> None:
     rows = changed(TRAINING, path, value)
@@ -159,7 +159,7 @@ def test_the_quick_check_and_the_one_with_words_agree(path: Path_, value: Any) -
 # ---- one thing wrong --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(list(paths(TRAINING))), st.sampled_from(WRONG))
 def test_a_report_with_one_thing_wrong_is_refused_or_drawn(path: Path_, value: Any) -> None:
     try:

@@ -171,7 +171,7 @@ def locals_of(function, x, y=None):
 
 
 @pytest.mark.parametrize("name", UNARY)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(at=st.floats(0.1, 0.9))
 def test_unary(name, at):
     x = leaf(at)
@@ -182,7 +182,7 @@ def test_unary(name, at):
 
 
 @pytest.mark.parametrize("name", BINARY)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(first=st.floats(0.1, 0.9), second=st.floats(1.1, 2.9))
 def test_binary(name, first, second):
     x, y = leaf(first), leaf(second)
@@ -407,7 +407,7 @@ def test_300_random_expressions(capsys):
     counts = Counter()
 
     @seed(4)
-    @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
     @given(root=expressions(), values=st.lists(st.floats(0.2, 3.0), min_size=2, max_size=4))
     def check(root, values):
         leaves = [leaf(value) for value in values]

@@ -14,7 +14,7 @@ import networkx
 import pytest
 import torch
 from columns import Builder, Op, graph, loop, transformer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import inspector
@@ -124,7 +124,6 @@ def test_a_view_is_the_same_every_time(whole: Graph, view: str) -> None:
     assert to_rows(VIEWS[view](whole)) == to_rows(VIEWS[view](again))
 
 
-@settings(deadline=None)
 @given(graphs(), st.sampled_from(["auto", 1, 2]))
 def test_what_is_called_equal_is_isomorphic(whole: Graph, depth: Any) -> None:
     for box in getattr(fold(whole, depth), "boxes", {}).values():
@@ -352,10 +351,10 @@ def test_a_chain_of_a_hundred_thousand_folds() -> None:
 
 @given(graphs(), views)
 def test_a_mark_follows_its_function_into_the_fold(whole: Graph, view: str) -> None:
-    whole.marks = {"n0": "first", "n1": "second"}
+    whole.marks.texts = {"n0": "first", "n1": "second"}
     folded = VIEWS[view](whole)
     marks = finding_marks(folded)
-    for identifier, text in whole.marks.items():
+    for identifier, text in whole.marks.texts.items():
         holders = [
             key
             for key, node in folded.network.nodes(data=True)
@@ -370,7 +369,7 @@ def test_a_mark_follows_its_function_into_the_fold(whole: Graph, view: str) -> N
 def test_a_mark_is_drawn_on_the_box_and_a_leafs_on_what_holds_it() -> None:
     whole = transformer(12)
     leaf = next(key for key, tensor in whole.tensors() if tensor["is_leaf"] and tensor["name"])
-    whole.marks = {"n5": "vanishing gradient", leaf: "no gradient"}
+    whole.marks.texts = {"n5": "vanishing gradient", leaf: "no gradient"}
     svg = write_svg(draw(whole).panels["before"], text="plain")
     assert "vanishing gradient" in svg
     assert sum(map(len, finding_marks(fold(whole, 1)).values())) == 2

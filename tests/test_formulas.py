@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inspector.torch_api.formulas import _formulas, formula
+from inspector.torch_api.formulas import FORMULAS, _parsed, _path, formula
 
 NOT_IN_DERIVATIVES_YAML = {
     "AccumulateGrad",
@@ -29,7 +29,13 @@ def test_every_generated_class_has_a_formula():
 
 
 def test_every_formula_belongs_to_a_class():
-    assert _formulas().keys() <= classes() | {f"{name}_copy" for name in classes()}
+    assert _parsed(_path().read_text()).keys() <= classes() | {f"{name}_copy" for name in classes()}
+
+
+def test_entries_that_are_read_one_by_one_are_those_of_the_whole_file():
+    whole = _parsed(_path().read_text())
+    assert len(whole) > 600
+    assert {name: FORMULAS.parts.get(name) for name in whole} == whole
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functions import Blocks
 import inspector
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.figure import draw
-from inspector.graph import Graph
+from inspector.graph import Graph, Marks
 from inspector.graph.step_replay import after_steps
 from inspector.options import FigureOptions
 from inspector.report import Report, from_json, to_json
@@ -37,10 +37,11 @@ def test_the_node_at_fault_is_marked_and_the_way_to_the_harmed_leaf() -> None:
     mark_graph(made)
     graph = made.calls[0].graph
     names = {identifier: node["name"] for identifier, node in graph.network.nodes(data=True)}
-    assert {names[key]: text for key, text in graph.marks.items()} == {"BlocksBackward": "blocked-gradient"}
-    assert sorted(names[key] for key in graph.harmed) == ["AccumulateGrad", "BlocksBackward", "MulBackward0", "w"]
+    assert {names[key]: text for key, text in graph.marks.texts.items()} == {"BlocksBackward": "blocked-gradient"}
+    harmed = sorted(names[key] for key in graph.marks.harmed)
+    assert harmed == ["AccumulateGrad", "BlocksBackward", "MulBackward0", "w"]
     half = after_steps(graph, 1)
-    assert half.marks == graph.marks and half.harmed == graph.harmed
+    assert half.marks == graph.marks
 
 
 @pytest.mark.parametrize("style", ["attributes", "circuit", "engine", "modules", "record"])
@@ -55,7 +56,7 @@ def test_notes_are_not_drawn() -> None:
     made = report()
     made.findings[0].severity = "note"
     mark_graph(made)
-    assert not made.calls[0].graph.marks and not made.calls[0].graph.harmed
+    assert made.calls[0].graph.marks == Marks()
 
 
 def test_where_no_node_is_at_fault_the_harmed_leaves_are_marked() -> None:
@@ -71,5 +72,5 @@ def test_where_no_node_is_at_fault_the_harmed_leaves_are_marked() -> None:
     assert found.rule == "stale-gradient"
     mark_graph(made)
     graph = made.calls[found.backward_call - 1].graph
-    assert list(graph.marks.values()) == ["stale-gradient"]
-    assert sorted(graph[key]["name"] for key in graph.harmed) == ["AccumulateGrad", "w"]
+    assert list(graph.marks.texts.values()) == ["stale-gradient"]
+    assert sorted(graph[key]["name"] for key in graph.marks.harmed) == ["AccumulateGrad", "w"]

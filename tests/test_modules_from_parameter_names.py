@@ -48,7 +48,7 @@ def recorded():
 def paths_of(graph):
     ground = FoldingContext(graph)
     names = [tuple(filter(None, name_of(path).split("."))) for path in ground.paths]
-    return dict(zip(ground.topology.ids, names, strict=True)), ground.paths_from_names
+    return dict(zip(ground.topology.ids, names, strict=True)), ground.calls.are_inferred
 
 
 def test_what_takes_a_parameter_is_of_its_module_and_all_of_a_block_is_of_that_block():

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 from columns import loop, transformer
 from graphs import SHAPES, square
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 from reports import finding, model, report_of
@@ -116,7 +116,7 @@ def test_every_shape_keeps_the_schema_and_comes_back(shape: str) -> None:
     assert plain(again) == plain(report)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_any_values_come_back(graph: Graph) -> None:
     report = report_of(graph)
@@ -320,7 +320,7 @@ def test_the_schema_takes_what_is_optional() -> None:
 # ---- large graphs -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_any_values_come_back_from_columns(graph: Graph) -> None:
     again = from_columns(json.loads(json.dumps(to_columns(graph))))

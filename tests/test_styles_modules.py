@@ -54,7 +54,7 @@ def test_the_geometry_is_sound_and_the_same_at_both_moments(name: str, depth: An
     assert skeleton(before) == skeleton(now)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(graphs(), st.sampled_from(["auto", 1, 2]))
 def test_any_folded_graph_can_be_drawn(whole: Graph, depth: Any) -> None:
     figure = draw(fold(whole, depth), MODULES)

@@ -70,7 +70,7 @@ def test_statistics(dtype, shape):
     check(value_of(tensor), tensor)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=10, max_size=40),
     st.sampled_from([torch.float32, torch.float64]),
@@ -319,7 +319,7 @@ def test_blocks_of_a_large_tensor():
     assert all(math.isnan(summary[key]) for key in ("norm", "mean", "min", "max"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_views_of_the_same_elements_have_the_same_extent(shape, random):
     whole = torch.arange(math.prod(shape) + 4.0)[2:-2].view(shape)

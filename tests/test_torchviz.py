@@ -112,7 +112,7 @@ def check_against_the_engine(graph, roots):
     assert [nodes[key] for key in fired] == planned
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(programs())
 def test_random_programs(program: Program):
     roots = program.run()
@@ -122,7 +122,7 @@ def test_random_programs(program: Program):
     assert nodes_by_id(again, roots) == nodes_by_id(graph, roots)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(programs())
 def test_what_a_recording_sees_of_random_programs(program: Program):
     """Steps, gradients of leaves and `grad` are those of the same program without us."""

@@ -182,6 +182,8 @@ def test_each_thread_has_its_own() -> None:
     timeline = flights[1].report().timeline
     assert timeline is not None
     assert [(found["kind"], found["step"]) for found in timeline["triggers"]] == [("gradient_not_finite", 25)]
+    with inspector.watch(*made(3)):
+        pass  # torch's hooks stay while a thread that has stepped is alive: the next watch takes them off
 
 
 def test_a_step_with_a_closure_that_is_open_when_the_watch_ends_is_counted() -> None:

@@ -8,7 +8,7 @@ from inspector.report import Finding, Report
 
 
 def mark_graph(report: Report) -> None:
-    """Set `marks` and `harmed` in the graphs of a report according to its findings, except notes."""
+    """Set the marks of the graphs of a report according to its findings, except notes."""
     for row in report.calls:
         findings = [item for item in report.findings if item.backward_call == row.index]
         call = BackwardView(row)
@@ -27,9 +27,9 @@ def _mark(call: BackwardView, graph: Graph, finding: Finding) -> None:
         known, way = ends, set(ends)
     if not known:
         return
-    earlier = graph.marks.get(known[0])
-    graph.marks[known[0]] = finding.rule if earlier is None else f"{earlier}, {finding.rule}"
-    graph.harmed |= way | {known[0]} | {call.leaf_of[node] for node in ends if node in way}
+    earlier = graph.marks.texts.get(known[0])
+    graph.marks.texts[known[0]] = finding.rule if earlier is None else f"{earlier}, {finding.rule}"
+    graph.marks.harmed |= way | {known[0]} | {call.leaf_of[node] for node in ends if node in way}
 
 
 def _function(call: BackwardView, identifier: str) -> str:

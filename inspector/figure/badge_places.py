@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from inspector.layout.problem import Placement, Problem
 from inspector.scene.scene import Point, Rectangle
@@ -23,6 +24,9 @@ _PLACES = (
 )
 """From the middle of a gate, as shares of half its sides; at 1 the badge lies beyond the side. Best first."""
 
+_Sides: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of a rectangle: many are compared."""
+
 
 def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) -> dict[str, Point]:
     """Gate → the middle of its badge, for gates that have one at some moment."""
@@ -42,13 +46,15 @@ def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) 
 def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> Point:
     """The first clear place, or the one with the least in its way."""
     near = area.grown(_NEAR)
-    others = [other for owner, other in obstacles if owner != box.id and near.overlaps(other)]
+    sides = [_sides(other) for owner, other in obstacles if owner != box.id and near.overlaps(other)]
     covered: list[tuple[float, Point]] = []
     for reach in _REACHES:
-        covered = [(_covered(center, reach, others), center) for center in _centers(area)]
-        clear = next((center for share, center in covered if not share), None)
-        if clear is not None:
-            return clear
+        covered = []
+        for center in _centers(area):
+            share = _covered(center, reach, sides)
+            if not share:
+                return center
+            covered.append((share, center))
     return min(covered, key=lambda pair: pair[0])[1]
 
 
@@ -59,17 +65,18 @@ def _centers(area: Rectangle) -> Iterator[Point]:
         yield x + across * (area.width / 2 + (_BESIDE if abs(across) == 1.0 else 0.0)), y + down * high
 
 
-def _covered(center: Point, reach: float, obstacles: Sequence[Rectangle]) -> float:
+def _covered(center: Point, reach: float, obstacles: Sequence[_Sides]) -> float:
     """How much a badge at a place would cover."""
-    badge = Rectangle(center[0] - reach, center[1] - reach, 2 * reach, 2 * reach)
-    return sum(_common(badge, other) for other in obstacles)
+    left, top, right, bottom = _sides(Rectangle(center[0] - reach, center[1] - reach, 2 * reach, 2 * reach))
+    total = 0.0
+    for from_x, from_y, to_x, to_y in obstacles:
+        if from_x < right and left < to_x and from_y < bottom and top < to_y:
+            total += (min(right, to_x) - max(left, from_x)) * (min(bottom, to_y) - max(top, from_y))
+    return total
 
 
-def _common(one: Rectangle, other: Rectangle) -> float:
-    """The area that two rectangles share."""
-    width = min(one.right, other.right) - max(one.x, other.x)
-    height = min(one.bottom, other.bottom) - max(one.y, other.y)
-    return width * height if width > 0 and height > 0 else 0.0
+def _sides(area: Rectangle) -> _Sides:
+    return area.x, area.y, area.right, area.bottom
 
 
 def _obstacles(placement: Placement, problem: Problem) -> Iterator[tuple[str, Rectangle]]:

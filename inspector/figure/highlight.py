@@ -69,10 +69,10 @@ def highlight_current(plan: Plan, nodes: Iterable[str]) -> Plan:
 
 def highlight_affected(plan: Plan, graph: Graph) -> Plan:
     """The plan with the nodes of findings, and the paths from there to the affected nodes, in the error colour."""
-    if not graph.harmed:
+    if not graph.marks.harmed:
         return plan
     shown = shown_by(graph)
-    holders = {shown.get(identifier, identifier) for identifier in graph.harmed}
+    holders = {shown.get(identifier, identifier) for identifier in graph.marks.harmed}
     marks = finding_marks(graph)
     boxes = tuple(_affected_box(box, marks.get(box.id, [])) if box.id in holders else box for box in plan.boxes)
     wires = tuple(

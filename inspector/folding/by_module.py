@@ -38,8 +38,8 @@ def _module(context: FoldingContext, inside: list[int], path: Path) -> list[Item
     """
     if len(inside) == 1 or all(context.is_leaf(position) for position in inside):
         return context.items(inside)
-    kind: BoxKind = "call" if context.passes(path) > 1 else "module"
-    return [FoldedBox(kind, context.label(path), context.common_path(inside), context.whole(inside))]
+    kind: BoxKind = "call" if context.calls.passes(path) > 1 else "module"
+    return [FoldedBox(kind, context.calls.label(path), context.common_path(inside), context.whole(inside))]
 
 
 def _by_call(context: FoldingContext, items: list[Item]) -> list[Item]:

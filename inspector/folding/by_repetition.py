@@ -73,7 +73,7 @@ class RepeatFinder:
             return "pass", inner
         if kind in ("line", None):
             function = context.function(context.first(item))
-            place = file_and_line(function["source"]) if self._context.has_lines(path) else None
+            place = file_and_line(function["source"]) if self._context.calls.has_lines(path) else None
             return None if place is None else ("line", place, kind or function["name"])
         return None
 
@@ -97,7 +97,7 @@ class RepeatFinder:
             return items[0] if isinstance(items[0], FoldedBox) else self._alone(items[0])
         positions = sorted(position for item in items for position in members(item))
         names = [
-            item.label if isinstance(item, FoldedBox) else self._context.label(self._context.paths[item])
+            item.label if isinstance(item, FoldedBox) else self._context.calls.label(self._context.paths[item])
             for item in items
         ]
         return FoldedBox("step", label_span(names[-1], names[0]), path, positions)
@@ -105,7 +105,7 @@ class RepeatFinder:
     def _alone(self, position: int) -> FoldedBox:
         """A function as a part."""
         path = self._context.paths[position]
-        label = self._context.label(path) or without_backward(self._context.function(position)["name"])
+        label = self._context.calls.label(path) or without_backward(self._context.function(position)["name"])
         return FoldedBox("line", label, path, [position])
 
     def stack(self, parts: Sequence[FoldedBox], path: Path, items: Sequence[Item] | None = None) -> FoldedBox:
@@ -127,7 +127,7 @@ class RepeatFinder:
         modules = {names_in(call) for call in calls}
         if len(modules) > 1 or len(set(calls)) < len(calls) or modules == {()}:
             return ""
-        name, count = name_of(calls[0]), self._context.passes(calls[0])
+        name, count = name_of(calls[0]), self._context.calls.passes(calls[0])
         numbers = sorted(call[-1][1] for call in calls)
         if len(numbers) == count:
             return f"{name}, {count:,} passes"

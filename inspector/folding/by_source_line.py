@@ -36,7 +36,7 @@ def by_source_line(context: FoldingContext, items: list[Item], path: Path = ()) 
 
 def _groups(context: FoldingContext, items: Sequence[Item], depth: int) -> list[list[int]]:
     """Groups of connected functions of the same line."""
-    ignored = context.lines_of_modules(depth)
+    ignored = context.calls.lines_below(depth)
     lines: dict[int, _Line] = {}
     for item in items:
         line = None if isinstance(item, FoldedBox) else _line(context, item)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item, following_items, members
-from inspector.folding.module_paths import Path, common, module_paths, name_of
-from inspector.folding.modules_from_parameter_names import modules_from_parameter_names
+from inspector.folding.module_calls import ModuleCalls
+from inspector.folding.module_paths import Path, common
 from inspector.graph import Graph
-from inspector.graph.places import file_and_line
 from inspector.graph.row_types import FunctionRow
 from inspector.graph.topology import topology_of
 
@@ -19,9 +18,8 @@ _DIGITS = re.compile(r"\d+")
 class FoldingContext:
     """Columns of one Graph, and the boxes that earlier views made of it.
 
-    topology: the index of the Graph. turns: the index of each function in a topological order. paths: the calls
-    around every function. paths_from_names: whether modules were inferred from parameter names, as none were
-    recorded.
+    topology: the index of the Graph. turns: the index of each function in a topological order. calls: the calls of
+    modules, and paths: those around every function.
     """
 
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
@@ -29,36 +27,15 @@ class FoldingContext:
         self.topology = topology_of(graph)
         self.arrivals = self.topology.arrivals
         self.turns = self.topology.turns
-        named = modules_from_parameter_names(graph, self.topology)
-        self.paths_from_names = named is not None
-        self.paths: list[Path] = module_paths(self.topology, named)
-        for function, leaf in self.topology.leaves.items():
-            name = graph[leaf]["name"]
-            if name and name.isidentifier():  # a variable or a parameter of the outermost module
-                self.paths[self.topology.index[function]] = ()
-        self._has_lines: dict[Path, bool] = {}
-        self._lines_of_modules: dict[int, set[tuple[str, int]]] = {}
-        self._passes: dict[str, int] = {}
-        for path in set(self.paths):
-            for end in range(1, len(path) + 1):
-                name = name_of(path[:end])
-                self._passes[name] = max(self._passes.get(name, 1), path[end - 1][1])
-        self._atoms: dict[int, FoldedBox] = {}
-        self._swallowed: set[int] = set()
-        for atom in atoms:
-            first = self.first(atom)
-            self._atoms[first] = atom
-            self._swallowed.update(position for position in atom.positions if position != first)
+        self.calls = ModuleCalls(graph, self.topology)
+        self.paths = self.calls.paths
+        self._atoms = {self.first(atom): atom for atom in atoms}
+        self._swallowed = {
+            position for first, atom in self._atoms.items() for position in atom.positions if position != first
+        }
 
     def __len__(self) -> int:
         return len(self.topology)
-
-    def lines_of_modules(self, depth: int) -> set[tuple[str, int]]:
-        """Lines that call a module below this depth: the functions they created are not one expression."""
-        if depth not in self._lines_of_modules:
-            places = (self.function(at)["source"] for at, path in enumerate(self.paths) if len(path) > depth)
-            self._lines_of_modules[depth] = {line for line in map(file_and_line, places) if line is not None}
-        return self._lines_of_modules[depth]
 
     def function(self, position: int) -> FunctionRow:
         """The attributes of a function."""
@@ -96,26 +73,6 @@ class FoldingContext:
         for position in positions:
             path = common(path, self.paths[position])
         return path
-
-    def has_lines(self, path: Path) -> bool:
-        """Whether the lines tell the functions of a module itself apart: inside a library module, the line of each
-        is the one that called the model."""
-        if path not in self._has_lines:
-            lines: dict[Path, set[object]] = {}
-            for own, function in zip(self.paths, self.topology.functions, strict=True):
-                if not function["is_leaf"]:
-                    lines.setdefault(own, set()).add(file_and_line(function["source"]))
-            self._has_lines = {own: own == () or len(found) > 1 for own, found in lines.items()} | {(): True}
-        return self._has_lines.get(path, False)
-
-    def passes(self, path: Path) -> int:
-        """The number of passes through the innermost module of a path, in the whole graph."""
-        return self._passes.get(name_of(path), 1) if path else 1
-
-    def label(self, path: Path) -> str:
-        """The name of a call: `blocks.3.attn`, or `cell, pass 2 of 5` if its module was called several times."""
-        name, count = name_of(path), self.passes(path)
-        return name if count == 1 else f"{name}, pass {path[-1][1]:,} of {count:,}"
 
     def beside(self, position: int) -> list[int]:
         """The neighbours of a function, in both directions."""

@@ -231,7 +231,7 @@ def note(folder: Grouping, items: Sequence[Item], depth: Depth) -> str:
         f"{pluralize(len(folder.ground), 'Node')}, {inside:,} of them in {pluralize(len(boxes), 'box', 'boxes')}"
     ]
     parts += _stacks_in_words(boxes)
-    if folder.ground.paths_from_names and any(box.path for box in boxes):
+    if folder.ground.calls.are_inferred and any(box.path for box in boxes):
         parts.append("modules inferred from parameter names")
     if any(box.kind == "joined" for box in boxes):
         parts.append("few modules or loops to fold: a box may hold what ran one after the other")

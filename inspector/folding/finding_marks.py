@@ -11,14 +11,14 @@ from inspector.graph.topology import topology_of
 def finding_marks(graph: Graph) -> dict[str, list[str]]:
     """For each function or box that the graph shows, the marks of its members, each text once.
 
-    `graph.marks` has them by the ids of functions and tensors. A mark on a tensor counts for the function that
-    created it, a mark on a leaf for its AccumulateGrad. Works on saved folded graphs too.
+    A mark on a tensor counts for the function that created it, a mark on a leaf for its AccumulateGrad. Works on
+    saved folded graphs too.
     """
-    if not graph.marks:
+    if not graph.marks.texts:
         return {}
     holders, makers = shown_by(graph), topology_of(getattr(graph, "whole", graph)).makers
     found: dict[str, dict[str, None]] = defaultdict(dict)
-    for marked, text in graph.marks.items():
+    for marked, text in graph.marks.texts.items():
         function, _ = makers.get(marked, (marked, 0))
         holder = holders.get(function)
         if holder is not None:

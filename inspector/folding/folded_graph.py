@@ -30,7 +30,6 @@ class FoldedGraph(Graph):
         )
         self.whole = whole
         self.marks = whole.marks
-        self.harmed = whole.harmed
         self.scale = whole.scale
         self.order = whole.order
         self.items = tuple(ordered)

@@ -54,13 +54,13 @@ class Grouping:
     def _arranged(self, positions: Sequence[int], path: Path) -> list[Item]:
         context = self.ground
         items = by_module(context, positions, path)
-        apart = by_source_line(context, items, path) if context.has_lines(path) else items
+        apart = by_source_line(context, items, path) if context.calls.has_lines(path) else items
         stacked = self._repeats.fold_repeats(apart, path)
         without_steps = self._without_cycles(stacked)
         if self._needs_steps(items, stacked) and (stepped := self._without_cycles(self._by_step(positions, path))):
             if has_cycle(context.following(stepped)) and not has_cycle(context.following(without_steps)):
                 return without_steps  # what looked like iterations of a loop is not one after the other
-            return by_source_line(context, stepped, path) if context.has_lines(path) else stepped
+            return by_source_line(context, stepped, path) if context.calls.has_lines(path) else stepped
         return without_steps
 
     def _without_cycles(self, items: Sequence[Item]) -> list[Item]:
@@ -88,7 +88,7 @@ class Grouping:
     def _is_called_again(self, box: FoldedBox) -> bool:
         """Whether the lines of a module itself created each function several times, where its calls were not
         recorded: it was called in a loop."""
-        if box.kind not in ("module", "call") or not self.ground.paths_from_names:
+        if box.kind not in ("module", "call") or not self.ground.calls.are_inferred:
             return False
         paths = self.ground.paths
         own = (position for position in box.positions if paths[position] == box.path)
@@ -145,7 +145,7 @@ class Grouping:
         functions = (self.ground.function(position) for part in parts for position in part)
         own = {place for function in functions if (place := file_and_line(function["source"])) is not None}
         files = Counter(file for file, _ in own)
-        if not files or not self.ground.has_lines(path):
+        if not files or not self.ground.calls.has_lines(path):
             return ""
         most = max(files, key=lambda file: (files[file], file))
         lines = sorted(line for file, line in own if file == most)

@@ -8,6 +8,7 @@ its nodes and edges hold plain values (`inspector.graph.values`) and are also th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast, overload
 
 import networkx
@@ -31,6 +32,43 @@ Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
 
 
+@dataclass(slots=True)
+class Marks:
+    """What the findings mark in a graph, by ids of functions and tensors.
+
+    texts: texts that figures show at the boxes that contain these. harmed: the path from a marked node to the
+    affected leaves.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    harmed: set[str] = field(default_factory=set)
+
+
+class _LateNetwork:
+    """A network that is built on first use, and then completed by every step that was asked for."""
+
+    def __init__(self, build: Callable[[], networkx.MultiDiGraph[Any]]) -> None:
+        self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
+        self._built: networkx.MultiDiGraph[Any] | None = None
+        self._refinements: list[Callable[[Graph], None]] = []
+
+    def of(self, graph: Graph) -> networkx.MultiDiGraph[Any]:
+        if self._built is None:
+            assert self._build is not None
+            self._built = self._build()
+            self._build = None
+            for refine in self._refinements:
+                refine(graph)
+            self._refinements.clear()
+        return self._built
+
+    def refine(self, graph: Graph, step: Callable[[Graph], None]) -> None:
+        if self._built is not None:
+            step(graph)
+        else:
+            self._refinements.append(step)
+
+
 class Graph:
     """A backward graph: functions and tensors, with their states before and after `backward()`.
 
@@ -38,10 +76,9 @@ class Graph:
     steps: ids of the functions in the order in which the engine ran them (empty if it did not run).
     error: the exception raised by backward, as one line, or None.
     note: what was folded, for a folded graph.
-    marks: texts by the ids of functions and tensors, which figures show at the boxes that contain them.
+    marks: what the findings mark.
     scale: the GradScaler's scale, if the gradients are divided by it.
     order: the meaning of the step numbers: torch's order, or the textbook order (`step_replay.reordered`).
-    harmed: ids of functions and leaves on the path from a marked node to the affected leaves.
     """
 
     def __init__(
@@ -53,29 +90,19 @@ class Graph:
         error: str | None = None,
         note: str = "",
     ) -> None:
-        self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
-        self._network: networkx.MultiDiGraph[Any] | None = None
+        self._network = _LateNetwork(build)
         self.roots = roots
         self.steps = steps or []
         self.error = error
         self.note = note
-        self.marks: dict[str, str] = {}
-        self.harmed: set[str] = set()
+        self.marks = Marks()
         self.scale: float | None = None
         self.order: Order = "engine"
-        self._refinements: list[Callable[[Graph], None]] = []
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:
         """The networkx graph, built on first use."""
-        if self._network is None:
-            assert self._build is not None
-            self._network = self._build()
-            self._build = None
-            for refine in self._refinements:
-                refine(self)
-            self._refinements.clear()
-        return self._network
+        return self._network.of(self)
 
     @property
     def ran(self) -> bool:
@@ -93,10 +120,7 @@ class Graph:
 
     def refine(self, step: Callable[[Graph], None]) -> None:
         """Call `step` to complete the attributes of the network, now or when it is built."""
-        if self._network is not None:
-            step(self)
-        else:
-            self._refinements.append(step)
+        self._network.refine(self, step)
 
     def at(self, moment: Moment) -> networkx.MultiDiGraph[Any]:
         """A read-only networkx graph of one moment, whose nodes have `data` and `grad` as attributes.

@@ -110,6 +110,6 @@ def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
 def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
     """The graph with another network, and with the marks of its findings, its scale, note and order."""
     made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
-    made.marks, made.harmed, made.scale, made.note = graph.marks, graph.harmed, graph.scale, graph.note
+    made.marks, made.scale, made.note = graph.marks, graph.scale, graph.note
     made.order = graph.order
     return made

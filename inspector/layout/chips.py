@@ -100,13 +100,16 @@ def _nearest(
 ) -> tuple[float, Rectangle] | None:
     """The nearest clear place in one direction, and its cost."""
     x = gate.center[0] + shift - size[0] / 2
+    column = Rectangle(x, gate.y, *size).grown(_CLEARANCE)
+    beside = [(area.y, area.bottom) for area in obstacles if column.x < area.right and area.x < column.right]
     distance = _NEAREST
     while distance <= _FARTHEST:
         y = gate.y - distance - size[1] if above else gate.bottom + distance
         area = Rectangle(x, y, *size)
-        taken, link = area.grown(_CLEARANCE), _link(gate, area)
-        if not any(taken.overlaps(other) for other in obstacles):
-            if any(piece.overlaps(other) for piece in link for other in obstacles):
+        taken = area.grown(_CLEARANCE)
+        top, bottom = taken.y, taken.bottom
+        if not any(upper < bottom and top < lower for upper, lower in beside):
+            if any(piece.overlaps(other) for piece in _link(gate, area) for other in obstacles):
                 return None  # farther away it is not clear, either
             return distance + _DETOUR * abs(shift), area
         distance += _STEP

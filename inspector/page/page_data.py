@@ -171,7 +171,7 @@ class _Builder:
             "gradient": shorten(row["gradient"]),
             "data": shorten(before),
             "data_after": _SAME if _same(before, after) else shorten(after),
-            "mark": self.graph.marks.get(key),
+            "mark": self.graph.marks.texts.get(key),
         }
 
     def _tensor(self, key: str, row: Any, shorten: _Shortener) -> dict[str, Any]:

@@ -21,7 +21,11 @@ def bounds(areas: Iterable[Rectangle]) -> Rectangle:
 
 def points_bounds(points: Sequence[Point]) -> Rectangle:
     """The smallest rectangle around some points."""
-    return bounds(Rectangle(x, y, 0.0, 0.0) for x, y in points)
+    if not points:
+        return Rectangle(0.0, 0.0, 0.0, 0.0)
+    xs, ys = zip(*points, strict=True)
+    left, top = min(xs), min(ys)
+    return Rectangle(left, top, max(xs) - left, max(ys) - top)
 
 
 def transform_panel(panel: Panel, dx: float, dy: float, scale: float = 1.0) -> Panel:

@@ -19,6 +19,8 @@ from inspector.torch_api.capability import Capability
 
 _NO_DERIVATIVE = "non_differentiable"
 _ARGUMENT = re.compile(r"(\w+)(?:=[^,()]*)?\s*(?:,|\)\s*->)")
+_ENTRY_START = "- name: "
+_ENTRY = re.compile(r"^- name: +", re.MULTILINE)
 _TYPED = re.compile(
     r"(?P<type>[A-Za-z]\w*)(?:\([^)]*\))?(?P<list>\??\[\d*\])?\??\s+(?P<name>\w+)(?:=(?P<default>[^,) ]+))?"
 )
@@ -42,7 +44,6 @@ class Argument:
 class _Definition:
     formulas: dict[str, str]
     arguments: tuple[Argument, ...]
-
 
 
 def formula(function_name: str) -> dict[str, str]:
@@ -72,13 +73,36 @@ def _definition(function_name: str) -> _Definition | None:
         return None
 
 
-def _formulas() -> dict[str, _Definition]:
+class _Definitions:
+    """The definitions in the text of `derivatives.yaml`.
+
+    The entries of an operation are parsed when one of its functions is first asked for: the whole file takes
+    longer than the inspection of a small script.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._entries: dict[str, list[str]] = {}
+        self._parsed: dict[str, dict[str, _Definition]] = {}
+        for entry in _ENTRY.split(text)[1:]:
+            self._entries.setdefault(_class_prefix(entry), []).append(_ENTRY_START + entry)
+        if not self._entries:
+            raise ValueError("derivatives.yaml has no entries")
+
+    def get(self, function_name: str) -> _Definition | None:
+        """The definition of a backward function; None if there is none."""
+        prefix = "".join(function_name.rpartition("Backward")[:2])
+        if prefix not in self._parsed:
+            self._parsed[prefix] = _parsed("".join(self._entries.get(prefix, ())))
+        return self._parsed[prefix].get(function_name)
+
+
+def _parsed(text: str) -> dict[str, _Definition]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     counts: Counter[str] = Counter()
     found: dict[str, _Definition] = {}
-    for definition in yaml.load(_path().read_text(), Loader=loader):
+    for definition in yaml.load(text, Loader=loader) or ():
         for key, formulas in _by_dispatch_key(definition):
             derivatives = _backward_only(definition["name"], formulas)
             if not derivatives:
@@ -90,7 +114,11 @@ def _formulas() -> dict[str, _Definition]:
     return found
 
 
-FORMULAS = Capability("derivatives.yaml", "torch's derivative formulas are unknown", _formulas)
+def _find() -> _Definitions:
+    return _Definitions(_path().read_text())
+
+
+FORMULAS = Capability("derivatives.yaml", "torch's derivative formulas are unknown", _find)
 
 
 def _path() -> Path:
