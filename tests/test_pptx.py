@@ -272,3 +272,23 @@ def test_a_wire_is_glued_to_the_side_it_ends_on() -> None:
     assert [side_of(area, point) for point in ((50, 0), (0, 20), (50, 40), (100, 20), (30, 0), (100, 5))] == [
         0, 1, 2, 3, 0, 3,
     ]  # fmt: skip
+
+
+def test_a_wire_to_lines_without_an_outline_is_glued_to_all_of_them() -> None:
+    """LibreOffice routes connectors anew: glued to the first line, the arrow at a root was askew."""
+    scene = draw(graphs.product_and_square(), FigureOptions(style="circuit", canvas="16:9")).panels["after"]
+    (slide,) = opened(write_pptx([scene])).slides
+    of = {shape.shape_id: shape for shape in shapes(slide)}
+    (panel,) = scene.panels
+    boxes = {box.id: box for box in panel.boxes if box.shape == "plain" and len(box.texts) > 1}
+    found = {
+        shape.name.removeprefix("!!").rpartition(" ")[0]: shape
+        for connector in of.values()
+        if connector._element.tag.endswith("}cxnSp")
+        for shape in (of[int(end.get("id"))] for end in glued(connector))
+    }
+    ends = boxes.keys() & found.keys()
+    assert ends
+    for end in ends:
+        area, shape = boxes[end].area, found[end]
+        assert (shape.top / POINT, shape.height / POINT) == pytest.approx((area.y, area.height), abs=0.1)
