@@ -1,8 +1,8 @@
 """What the flight recorder costs: `python -m benchmarks.flight`.
 
-Steps without it, with it at a budget of 3 %, and with every gradient measured in every step are timed in turn in
-one process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. The gradients of
-all three are compared bit by bit, and memory is counted after many steps.
+Steps without it, with it at a budget of 3 %, and with each of its levels in every step are timed in turn in one
+process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. The gradients of all
+are compared bit by bit, and memory is counted after many steps.
 """
 
 from __future__ import annotations
@@ -22,13 +22,21 @@ from torch import nn
 
 from benchmarks.models import GPT, ResNet
 from inspector.recording.flight import FlightRecorder
+from inspector.recording.flight.depth_control import DepthControl
+from inspector.recording.flight.node_norms import Depth
 from inspector.recording.session import Session
 from inspector.recording.watch_plan import WatchPlan
 from inspector.user_code.paths import UserFiles
 
 LAYERS = 6
 WATCHED = 3
-BUDGETS = {"3 %": 0.03, "every step": 1.0}
+WAYS: dict[str, tuple[float, Depth | None]] = {
+    "3 %": (0.03, None),
+    "parameters": (1.0, None),
+    "modules": (1.0, "modules"),
+    "Nodes": (1.0, "nodes"),
+}
+"""The budget, and what is looked at in every step; at 3 % the recorder decides."""
 
 
 class Training:
@@ -74,10 +82,13 @@ WORKLOADS: dict[str, tuple[Callable[[], Training], int]] = {
     "MLP of 3 layers": (mlp, 40),
 }
 """How to make each, and the number of rounds."""
+STEPS = {"LSTM": 16, "MLP of 3 layers": 128}
+"""Steps in a round, if not 8."""
 
 
-def recorded(training: Training, budget: float) -> FlightRecorder:
-    """A flight recorder that continues from three watched calls, closed."""
+def recorded(training: Training, way: str, settle: int = 64) -> FlightRecorder:
+    """A flight recorder that continues from three watched calls, closed. settle: number of steps before."""
+    budget, depth = WAYS[way]
     files = UserFiles(str(Path.cwd()))
     session = Session(files, WatchPlan(WATCHED))
     session.open()
@@ -85,8 +96,12 @@ def recorded(training: Training, budget: float) -> FlightRecorder:
         training()
     session.close()
     recorder = FlightRecorder(files, budget, session)
+    if budget >= 1.0:
+        recorder.nodes.control = DepthControl(depth)
+        if depth is None:
+            recorder.nodes.layouts.clear()
     recorder.open()
-    for _ in range(64):  # until it has found out how often it may measure
+    for _ in range(settle):  # until it has found out how often it may measure
         training()
     recorder.close()
     return recorder
@@ -96,6 +111,7 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
     """CPU seconds of some steps."""
     if recorder is not None:
         recorder.open()
+        training()
     began = time.process_time()
     for _ in range(steps):
         training()
@@ -105,14 +121,15 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
     return passed / steps
 
 
-def measured(name: str) -> Iterator[str]:
-    """The cells of a row."""
+def measured(name: str, most: int) -> Iterator[str]:
+    """The cells of a row. most: maximum number of rounds."""
     make, rounds = WORKLOADS[name]
+    rounds = min(rounds, most)
     torch.manual_seed(0)
     training = make()
-    ways = {way: recorded(training, budget) for way, budget in BUDGETS.items()}
+    steps = STEPS.get(name, 8)
+    ways = {way: recorded(training, way, 40 * steps if way == "3 %" and steps > 8 else 64) for way in WAYS}
     times: dict[str | None, list[float]] = {way: [] for way in (None, *ways)}
-    steps = 64 if name.startswith("MLP") else 8
     for order in itertools.islice(itertools.cycle(([None, *ways], [*reversed(ways), None])), rounds):
         for way in order:
             times[way].append(seconds(training, None if way is None else ways[way], steps))
@@ -123,11 +140,11 @@ def measured(name: str) -> Iterator[str]:
         yield f"{ratio:.3f} x ({(statistics.median(times[way]) - plain) * 1e6:+.0f} us)"
 
 
-def gradients(budget: float | None) -> list[torch.Tensor]:
+def gradients(way: str | None) -> list[torch.Tensor]:
     """The gradients after 50 steps from the same start."""
     torch.manual_seed(0)
     training = gpt(64, 2)
-    recorder = None if budget is None else recorded(training, budget)
+    recorder = None if way is None else recorded(training, way)
     if recorder is None:
         for _ in range(WATCHED + 64):
             training()
@@ -144,7 +161,7 @@ def growth(steps: int) -> tuple[float, float]:
     """MiB of Python memory after a first part of the steps, and after all of them."""
     torch.manual_seed(0)
     training = mlp()
-    recorder = recorded(training, 1.0)
+    recorder = recorded(training, "parameters")
     gc.collect()
     tracemalloc.start()
     recorder.open()
@@ -164,15 +181,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--steps", type=int, default=10_000, help="steps after which memory is counted; 0: not")
+    parser.add_argument("--rounds", type=int, default=100, help="at most so many rounds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"| workload | plain | {' | '.join(BUDGETS)} |\n|---|---|{'---|' * len(BUDGETS)}")
+    print(f"| workload | plain | {' | '.join(WAYS)} |\n|---|---|{'---|' * len(WAYS)}")
     for name in WORKLOADS:
         if name.startswith(arguments.only):
-            print(f"| {name} | {' | '.join(measured(name))} |", flush=True)
+            print(f"| {name} | {' | '.join(measured(name, arguments.rounds))} |", flush=True)
+    if arguments.only:
+        return
     plain = gradients(None)
-    for way, budget in BUDGETS.items():
-        same = all(map(torch.equal, plain, gradients(budget)))
+    for way in WAYS:
+        same = all(map(torch.equal, plain, gradients(way)))
         print(f"gradients at {way}: {'the same bits' if same else 'DIFFERENT'}")
     if arguments.steps:
         early, late = growth(arguments.steps)

@@ -9,6 +9,7 @@
     recording.findings                      # what is wrong with the gradients, and on which line
     with inspector.watch(model, optimizer) as flight:
         train()                             # every step: flight.columns(), flight.findings
+    %load_ext inspector                     # in a notebook: %%inspect, %inspect_on
 
 PYTEST_DONT_REWRITE: `inspect -m pytest` imports the package before pytest starts, which pytest would warn of
 otherwise.
@@ -56,6 +57,8 @@ _DOORS = {
     "load": "inspector.report",
     "ReportError": "inspector.report",
     "Graph": "inspector.graph",
+    "load_ipython_extension": "inspector.api.cell_magics",
+    "unload_ipython_extension": "inspector.api.cell_magics",
 }
 
 __all__ = [
@@ -82,6 +85,7 @@ def __getattr__(name: str) -> Any:
     """Import a public function on first use: `inspect --help` needs none of them, and not all need torch."""
     if name not in _DOORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("inspector.api")  # what a notebook shows of a Graph
     return getattr(import_module(_DOORS[name]), name)
 
 

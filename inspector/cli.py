@@ -93,7 +93,7 @@ class _Command(click.Command):
     """A command that stops parsing options at `-m MODULE`, as python does."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._end_options_after_module(args))
+        return super().parse_args(ctx, self._end_options_after_module(_with_dimension(args)))
 
     def _end_options_after_module(self, args: list[str]) -> list[str]:
         with_value = {
@@ -109,6 +109,18 @@ class _Command(click.Command):
             if option == "-m" or (option.startswith("-m") and not option.startswith("--")):
                 return [*args[:position], "--", *args[position:]]
         return args
+
+
+_INDEPENDENCE = "--check-independence"
+
+
+def _with_dimension(args: list[str]) -> list[str]:
+    """The arguments with the dimension that `--check-independence` may leave out; click would take the script."""
+    if _INDEPENDENCE not in args:
+        return args
+    position = args.index(_INDEPENDENCE) + 1
+    is_given = position < len(args) and re.fullmatch(r"-?\d+", args[position])
+    return args if is_given else [*args[:position], "0", *args[position:]]
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
@@ -170,8 +182,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "breaks",
     metavar="nan|spike|NAME",
     help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
-    "(nan), whose gradients are far above their usual range (spike), or at which either happens to the parameter "
-    "or module NAME. Records every step (--budget 100%).",
+    "(nan), whose gradients are far above their usual range (spike), or at which either happens to a parameter, "
+    "module or Node: encoder.0, LogBackward0, or train.py:12 for the Nodes of a line. Records every step "
+    "(--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -224,6 +237,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--derivatives",
     type=click.Choice(CHOICES["derivatives"]),
     help="How to write the local derivatives on the edges.  [default: both]",
+)
+@click.option(
+    "--values",
+    type=click.Choice(CHOICES["values"]),
+    default="auto",
+    show_default=True,
+    help="How to write tensors. numbers: up to 4 x 4; heat: as a heat map, up to 16 x 16; shape: shape and norm; "
+    "auto: the first of these that fits.",
 )
 @click.option(
     "--path", metavar="FROM:TO", help="Highlight the paths between two tensors and sum their contributions."
@@ -279,6 +300,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
 @click.option(
+    _INDEPENDENCE,
+    type=int,
+    metavar="[DIM]",
+    help="Check that no sample of the batch in this dimension depends on another one; without DIM: dimension 0.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(CHOICES["fail_on"]),
     default="never",
@@ -305,10 +332,19 @@ def _parse(**parameters: Any) -> dict[str, Any]:
 
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    In place of SCRIPT: a saved report.json, to draw it again; `explain [RULE]`, to list the rules or explain
-    one; `doctor`, to check the installation; `words`, to print the words of figures for `--words`.
+    In place of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
+    rules or explain one; `doctor`, to check the installation; `words`, to print the words of figures for
+    `--words`.
     """
     return parameters
+
+
+def _saved_report(path: str) -> str | None:
+    """The report that a path names, itself or by its folder; None for a script."""
+    if path.endswith((".json", ".json.gz")):
+        return path
+    inside = Path(path) / "report.json"
+    return str(inside) if inside.is_file() and not (Path(path) / "__main__.py").exists() else None
 
 
 def run() -> NoReturn:
@@ -331,10 +367,10 @@ def run() -> NoReturn:
         from inspector.commands.explain import explain
 
         sys.exit(_printing(lambda: explain(arguments[1:])))
-    if parameters["module"] is None and arguments[0].endswith((".json", ".json.gz")):
+    if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 
-        sys.exit(draw_saved(arguments[0], options, quiet=parameters["quiet"]))
+        sys.exit(draw_saved(saved, options, quiet=parameters["quiet"]))
     from inspector.commands.again import second_run
     from inspector.commands.run_script import inspect_script
     from inspector.runscript import ScriptError, ScriptTarget, finish
@@ -431,6 +467,7 @@ def _options(parameters: dict[str, Any]) -> Options:
         CheckOptions(
             derivatives=parameters["check"],
             functions=parameters["gradcheck"],
+            independence=parameters["check_independence"],
             fail_on=parameters["fail_on"],
             annotate=parameters["annotate"],
         ),
@@ -450,6 +487,7 @@ def _look(parameters: dict[str, Any]) -> DrawOptions:
             arrows=parameters["arrows"],
             canvas=parameters["canvas"],
             derivatives=parameters["derivatives"],
+            values=parameters["values"],
             path=parameters["path"] or "",
             code=parameters["code"],
         ),

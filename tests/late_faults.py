@@ -80,6 +80,8 @@ class Fault:
 
 
 _FORWARD, _GRADIENT = ("non-finite-forward",), ("non-finite-gradient",)
+_IN_NODES = ("non-finite-gradient", "non-finite-step")
+"""Nothing that the Node has saved tells of it before backward."""
 
 NOT_FINITE = [
     Fault(
@@ -214,6 +216,97 @@ NOT_FINITE = [
         """,
         _GRADIENT,
         "gradient_not_finite",
+    ),
+    Fault(
+        "overflow of half precision",
+        """
+        narrow = (model(x) * (1e5 if bad else 1.0)).half()  # here
+        loss = (narrow.float() - y).pow(2).mean()
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "softmax of a row that is masked",
+        """
+        scores = model.body(x).masked_fill(torch.full((16, 1), bad), -math.inf)
+        shares = torch.softmax(scores, 1)  # here
+        loss = (model.head(shares) - y).pow(2).mean()
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "log of a softmax",
+        """
+        shares = torch.softmax(model.body(x) * (1e4 if bad else 1.0), 1)
+        loss = -torch.log(shares)[:, 0].mean()  # here
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "deviation of one element",
+        """
+        x, y = (x[:1], y[:1]) if bad else (x, y)
+        loss = (model(x) - y).pow(2).mean() + model(x).std(0).sum()  # here
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "arcsine outside of its domain",
+        """
+        angle = torch.asin(torch.tanh(model(x)) * (0.9 + bad * 10.0))  # here
+        loss = (angle - y).pow(2).mean()
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "power of a negative base",
+        """
+        base = (model(x) - y).pow(2) + 1.0 - bad * 1e3
+        loss = (base ** 0.3).mean()  # here
+        """,
+        _FORWARD,
+        "root_not_finite",
+    ),
+    Fault(
+        "hypot at zero",
+        """
+        gap = (model(x) - y) * (0.0 if bad else 1.0)
+        loss = torch.hypot(gap, gap).mean()  # here
+        """,
+        _IN_NODES,
+        "gradient_not_finite",
+    ),
+    Fault(
+        "eigenvectors of equal eigenvalues",
+        """
+        h = model.body(x)
+        matrix = h.T @ h * (0.0 if bad else 0.01) + torch.diag(torch.ones(12) if bad else torch.arange(12.0))
+        vectors = torch.linalg.eigh(matrix)[1]  # here
+        loss = (model(x) - y).pow(2).mean() + vectors.pow(3).mean()
+        """,
+        _IN_NODES,
+        "gradient_not_finite",
+        steps=40,
+    ),
+    Fault(
+        "a learning rate that grows",
+        """
+        loss = (model(x) - y).pow(2).mean()
+        """,
+        ("non-finite-forward", "non-finite-gradient", "non-finite-step"),
+        "any",
+        setup="""
+        model = nn.Sequential(OrderedDict(body=nn.Linear(6, 12), head=nn.Linear(12, 1)))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 1.15)
+        """,
+        after="scheduler.step()",
+        steps=120,
     ),
     Fault(
         "learning rate too high",

@@ -214,4 +214,95 @@ for step in range(200):
 """,
 }
 
-STEADY = {name: _START + body for name, body in _SCRIPTS.items()}
+_MORE = {
+    "warm restarts": """
+model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 40)
+for step in range(200):
+    x = torch.randn(16, 6)
+    loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step(); schedule.step()
+""",
+    "dropout and noisy labels": """
+model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 3))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for step in range(200):
+    x = torch.randn(8, 6)
+    labels = torch.where(torch.rand(8) < 0.2, torch.randint(3, (8,)), x[:, :3].argmax(1))
+    loss = F.cross_entropy(model(x), labels)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "a gradient penalty": """
+critic = nn.Sequential(nn.Linear(2, 16), nn.Softplus(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3)
+for step in range(150):
+    x = torch.randn(16, 2, requires_grad=True)
+    out = critic(x)
+    slope, = torch.autograd.grad(out.sum(), x, create_graph=True)
+    loss = (out - x.sum(1, keepdim=True)).pow(2).mean() + (slope.norm(dim=1) - 1).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "bfloat16 by autocast": """
+model = nn.Sequential(nn.Linear(6, 16), nn.GELU(), nn.Linear(16, 1))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+for step in range(200):
+    x = torch.randn(16, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model(x)
+    loss = (out.float() - x.sum(1, keepdim=True)).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "a teacher that follows": """
+import copy
+student = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 4))
+teacher = copy.deepcopy(student).requires_grad_(False)
+optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+for step in range(200):
+    x = torch.randn(16, 6)
+    noisy = x + 0.1 * torch.randn_like(x)
+    loss = F.mse_loss(student(noisy), teacher(x)) + F.cross_entropy(student(x), x[:, :4].argmax(1))
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    with torch.no_grad():
+        for mine, its in zip(teacher.parameters(), student.parameters()):
+            mine.lerp_(its, 0.05)
+""",
+    "a body that is frozen late": """
+model = nn.ModuleDict({"body": nn.Linear(6, 16), "head": nn.Linear(16, 1)})
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for step in range(250):
+    if step == 120:
+        model["body"].requires_grad_(False)
+    x = torch.randn(16, 6)
+    loss = (model["head"](model["body"](x).relu()) - x.sum(1, keepdim=True)).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "a temperature that is learned": """
+left, right = nn.Linear(6, 8), nn.Linear(6, 8)
+scale = nn.Parameter(torch.tensor(2.0))
+optimizer = torch.optim.Adam([*left.parameters(), *right.parameters(), scale], lr=0.01)
+for step in range(200):
+    x = torch.randn(16, 6)
+    one, two = F.normalize(left(x), dim=1), F.normalize(right(x + 0.1 * torch.randn(16, 6)), dim=1)
+    loss = F.cross_entropy(one @ two.T * scale.exp(), torch.arange(16))
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "a sequence cut into pieces": """
+cell, head = nn.LSTMCell(3, 8), nn.Linear(8, 3)
+optimizer = torch.optim.RMSprop([*cell.parameters(), *head.parameters()], lr=0.005)
+h, c = torch.zeros(4, 8), torch.zeros(4, 8)
+for step in range(150):
+    h, c, loss = h.detach(), c.detach(), 0.0
+    for _ in range(4):
+        x = torch.randn(4, 3)
+        h, c = cell(x, (h, c))
+        loss = loss + (head(h) - x).pow(2).mean()
+    optimizer.zero_grad(); loss.backward()
+    nn.utils.clip_grad_norm_(cell.parameters(), 0.5)
+    optimizer.step()
+""",
+}
+
+STEADY = {name: _START + body for name, body in (_SCRIPTS | _MORE).items()}
+SLOW = frozenset(_MORE)
+"""Those that only a long test run trains."""

@@ -18,7 +18,7 @@ NAMES = ["body.weight", "head.weight"]
 def block(step: int, root: float | None, norms: list[float]) -> Block:
     values = torch.tensor([norms], dtype=torch.float64)
     scalars = {} if root is None else {0: Scalars(root, None)}
-    return Block(step, [step], [scalars], values, torch.ones_like(values, dtype=torch.bool), NAMES)
+    return Block([step], [step], [scalars], values, torch.ones_like(values, dtype=torch.bool), NAMES)
 
 
 @pytest.mark.parametrize(

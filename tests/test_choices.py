@@ -80,4 +80,4 @@ def test_a_picture_has_the_theme_and_the_text_it_was_drawn_with(tmp_path):
     assert dark.svg(theme="light", text="path") == plain.svg()
     dark.save(tmp_path / "dark.svg")
     assert (tmp_path / "dark.svg").read_text() == dark.svg()
-    assert plain._repr_mimebundle_()["image/svg+xml"] == plain.svg(text="plain")
+    assert plain._repr_mimebundle_()["image/svg+xml"] == plain.svg()

@@ -144,10 +144,10 @@ def test_constants_have_the_names_of_the_script(text: str, tmp_path: Path) -> No
 
 
 def test_a_large_constant_has_its_shape(tmp_path: Path) -> None:
-    text = "w, m = torch.ones(40, requires_grad=True), torch.ones(40)\n(w + m).sum().backward()"
+    text = "w, m = torch.ones(400, requires_grad=True), torch.ones(400)\n(w + m).sum().backward()"
     graph, _ = recorded(tmp_path, text)
     (constant,) = [constant for _, row in graph.functions() for constant in row.get("constants", [])]
-    assert (constant["name"], constant["shape"]) == ("m", [40])
+    assert (constant["name"], constant["shape"]) == ("m", [400])
     assert "unknown" in constant["value"]
 
 

@@ -14,6 +14,7 @@ from running import GALLERY
 
 import inspector
 from inspector.figure import draw
+from inspector.graph.elements import elements_of
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.options import FigureOptions
 from inspector.styles.line_groups import line_groups
@@ -60,4 +61,5 @@ def _agree(graph, space):
     for _, tensor in graph.tensors():
         held = space.get(tensor["name"] or "")
         if isinstance(held, torch.Tensor) and held.is_leaf and held.grad is not None and tensor["is_leaf"]:
-            assert torch.tensor(tensor["after"]["grad"]).allclose(held.grad, equal_nan=True), tensor["name"]
+            grad = torch.tensor(elements_of(tensor["after"]["grad"]) or tensor["after"]["grad"])
+            assert grad.reshape(held.shape).allclose(held.grad, equal_nan=True), tensor["name"]

@@ -186,7 +186,7 @@ def block(
     ]
     names = [f"p{position}" for position in range(values.shape[1])]
     calls = list(range(first, first + count))
-    return Block(first, calls, scalars, values, torch.ones_like(values, dtype=torch.bool), names)
+    return Block(calls, calls, scalars, values, torch.ones_like(values, dtype=torch.bool), names)
 
 
 def test_the_first_value_that_is_not_finite() -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import inspector
+from inspector.recording.sample_mixing import check_independence
 
 N = 4
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -139,3 +140,90 @@ def test_wrong_arguments():
         inspector.assert_independent(x[:3], x)
     with pytest.raises(ValueError, match="output does not depend on input"):
         inspector.assert_independent(torch.ones(N, 3, requires_grad=True) * 2, x)
+
+
+# `--check-independence`
+
+B = 6
+ROWS, SEQUENCES, IMAGES = torch.randn(B, 5), torch.randn(B, 7, 5), torch.randn(B, 1, 8, 8)
+CLASSES, TOKENS = torch.arange(B) % 3, torch.arange(B * 7).view(B, 7) % 20
+
+
+def classified(*layers: nn.Module, given: torch.Tensor = ROWS) -> torch.Tensor:
+    return F.cross_entropy(nn.Sequential(*layers)(given), CLASSES)
+
+
+def encoded(batch_first: bool) -> torch.Tensor:
+    block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=batch_first)
+    return F.cross_entropy(nn.Linear(8, 3)(block(nn.Linear(5, 8)(SEQUENCES)).mean(1)), CLASSES)
+
+
+def language_model() -> torch.Tensor:
+    block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    logits = nn.Linear(8, 20)(block(nn.Embedding(20, 8)(TOKENS)))
+    return F.cross_entropy(logits.flatten(0, 1), TOKENS.flatten())
+
+
+def scores() -> torch.Tensor:
+    return nn.Linear(5, 3)(ROWS)
+
+
+SEPARATE: dict[str, Callable[[], torch.Tensor]] = {
+    "mlp": lambda: classified(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3)),
+    "convolution": lambda: classified(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 3), given=IMAGES),
+    "layer norm": lambda: classified(nn.Linear(5, 8), nn.LayerNorm(8), nn.Linear(8, 3)),
+    "group norm": lambda: classified(
+        nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(144, 3), given=IMAGES
+    ),
+    "batch norm in eval mode": lambda: classified(nn.Linear(5, 8), nn.BatchNorm1d(8).eval(), nn.Linear(8, 3)),
+    "embedding": lambda: F.cross_entropy(nn.Linear(4, 3)(nn.Embedding(20, 4)(TOKENS).mean(1)), CLASSES),
+    "encoder": lambda: encoded(True),
+    "language model": language_model,
+    "weighed losses": lambda: (F.cross_entropy(scores(), CLASSES, reduction="none") * torch.rand(B)).mean(),
+    "squares": lambda: scores().square().mean(),
+}
+MIXED: dict[str, tuple[str, Callable[[], torch.Tensor]]] = {
+    "batch norm": ("native_batch_norm", lambda: classified(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))),
+    "softmax": ("softmax", lambda: F.nll_loss(scores().softmax(0).log(), CLASSES)),
+    "norm": ("linalg_vector_norm", lambda: F.cross_entropy(F.normalize(scores(), dim=0), CLASSES)),
+    "mean": ("mean.dim", lambda: F.cross_entropy((h := scores()) - h.mean(0), CLASSES)),
+    "cumsum": ("cumsum", lambda: F.cross_entropy(scores().cumsum(0), CLASSES)),
+    "roll": ("roll", lambda: F.cross_entropy((h := scores()) + 0.1 * h.roll(1, 0), CLASSES)),
+    "layer norm over all": ("native_layer_norm", lambda: F.cross_entropy(F.layer_norm(scores(), (B, 3)), CLASSES)),
+    "encoder without batch_first": ("transpose", lambda: encoded(False)),
+    "reshape": (
+        "permute",
+        lambda: classified(nn.Conv2d(1, 4, 3), Permuted(), nn.Linear(144, 3), given=IMAGES),
+    ),
+    "contrastive": ("permute", lambda: F.cross_entropy((z := scores()) @ z.T, torch.arange(B))),
+}
+
+
+class Permuted(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(1, 0, 2, 3).reshape(len(CLASSES), -1)
+
+
+@pytest.mark.parametrize("loss", SEPARATE.values(), ids=SEPARATE)
+def test_separate_samples(loss: Callable[[], torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    root = loss()
+    findings, checked = check_independence([root], 0)
+    assert (findings, [check.status for check in checked]) == ([], ["nothing found"])
+    root.backward()  # the graph is whole
+
+
+@pytest.mark.parametrize(("op", "loss"), MIXED.values(), ids=MIXED)
+def test_the_node_where_samples_begin_to_mix(op: str, loss: Callable[[], torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    root = loss()
+    (finding,), checked = check_independence([root], 0)
+    assert checked == [] and finding.message.endswith(f"it begins at {op}")
+    root.backward()
+
+
+def test_a_recurrent_layer_whose_first_dimension_is_time_is_not_judged() -> None:
+    rnn, head = nn.LSTM(5, 8, batch_first=True), nn.Linear(8, 3)
+    for sequences in (SEQUENCES, torch.randn(B, B, 5)):
+        (check,) = check_independence([head(rnn(sequences)[0][:, -1]).square().sum()], 0)[1]
+        assert check.status == "not checked"

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.folding import fold
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.graph.columnar import from_table
-from inspector.page import PageSource, still_of, write_index, write_page
+from inspector.page import PageSource, html, still_of, write_index, write_page
 from inspector.page.group_tree import group_tree
 from inspector.page.html import joined_script
 from inspector.page.live import tree_of
@@ -32,7 +33,8 @@ from inspector.page.page_data import VERSION, page_data
 from inspector.report import BackwardCall, Report, load
 
 PLACE = {"file": "script.py", "line": 7, "code": "z.backward()"}
-MOST_OF_THE_VIEWER = 160 * 1024
+VIEWER = Path(html.__file__).parent / "viewer"
+MOST_OF_THE_VIEWER = 120_000
 
 
 def call_of(graph: Graph) -> BackwardCall:
@@ -219,7 +221,7 @@ def test_hostile_texts_are_only_text(text: str) -> None:
     report = reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)])
     page = write_page(report.calls[0], PageSource(report, {text: text}))
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert [script.get("type") for script in scripts] == ["text/plain", "module"]
+    assert [script.get("type") for script in scripts] == ["text/plain", "text/plain", "module"]
     assert unpacked(page)["findings"][0]["rule"] == "detached"
     index = write_index(report, ["backward-1.html"], [])
     assert {tag for tag, _ in Elements(index).found} <= {
@@ -227,13 +229,17 @@ def test_hostile_texts_are_only_text(text: str) -> None:
     }  # fmt: skip
 
 
-def test_the_policy_allows_the_one_script_and_the_one_style_sheet() -> None:
+def test_the_policy_allows_the_scripts_and_the_style_sheet_of_the_page_only() -> None:
     page = write_page(call_of(graphs.saddle(2.0, 0.0))).decode()
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
-    for tag, kind in (("script", ' type="module"'), ("style", "")):
-        (text,) = re.findall(f"<{tag}{kind}>(.*?)</{tag}>", page, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}';" in policy
+    (loader,) = re.findall('<script type="module">(.*?)</script>', page, re.DOTALL)
+    (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    (viewer,) = re.findall('<script type="text/plain" id="viewer">(.*?)</script>', page)
+    script = gzip.decompress(base64.b64decode(viewer)).decode()
+    one, other, third = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (loader, script, style)
+    )
+    assert f"script-src 'sha256-{one}' 'sha256-{other}'; style-src 'sha256-{third}';" in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"unsafe|blob:|https?:|\*", policy)
 
@@ -262,21 +268,47 @@ def _scene() -> Any:
 
 def test_the_modules_of_the_viewer_are_joined_once_each() -> None:
     script = joined_script()
-    names = re.findall(r"^(?:async )?(?:function|class) (\w+)", script, re.MULTILINE)
+    sources = (path.read_text("utf-8") for path in VIEWER.glob("*.js") if path.name != "loader.js")
+    declared = r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)(?: = [^;(]*?, (\w+) =)?"
+    found = [pair for text in sources for pair in re.findall(declared, text, re.MULTILINE)]
+    names = [name for pair in found for name in pair if name]
     assert len(names) == len(set(names)) > 50
     forbidden = r"^(?:import|export)\b|eval\(|new Function|innerHTML|document\.write"
     assert not re.search(forbidden, script, re.MULTILINE)
 
 
-def test_the_viewer_and_the_page_are_small() -> None:
-    page = write_page(call_of(Graph(networkx.MultiDiGraph, roots=[])))
-    assert len(page) < MOST_OF_THE_VIEWER + 8 * 1024  # the empty graph and the widths of characters
+def test_the_viewer_is_small() -> None:
+    """The page of an empty graph: the viewer, its fonts, and the widths of characters."""
+    assert len(write_page(call_of(Graph(networkx.MultiDiGraph, roots=[])))) < MOST_OF_THE_VIEWER
 
 
 def test_the_theme_is_the_readers_unless_it_is_chosen() -> None:
     call = call_of(graphs.saddle(2.0, 0.0))
     assert '<html lang="en">' in write_page(call).decode()
     assert '<html lang="en" data-theme="dark">' in write_page(call, theme="dark").decode()
+
+
+def test_the_run_is_that_of_the_timeline() -> None:
+    """Two optimizer steps in the second row; the layer's norm is that over its parameters."""
+    columns = [
+        {"kind": "root", "name": "", "parameters": [], "middle": [2.0, 1.5, None], "not_finite": [[2, 1]]},
+        {"kind": "gradient", "name": "fc.weight", "parameters": ["fc.weight"], "middle": [3.0, 0.0, None]},
+        {"kind": "gradient", "name": "fc.bias", "parameters": ["fc.bias"], "middle": [4.0, 0.0, None]},
+    ]
+    trigger = {"kind": "root_not_finite", "step": 4, "backward_call": 4, "parameters": [], "value": math.nan}
+    window = {"first": 3, "columns": [[1.0, None], [3.0, None], [4.0, None]]}
+    timeline: Any = {
+        "unit": "optimizer", "steps": 4, "calls": 4, "budget": 0.03, "cost": 0.01, "levels": [], "rows": [1, 2, 1],
+        "last_root": math.nan, "columns": columns, "windows": [window], "triggers": [trigger],
+    }  # fmt: skip
+    report = replace(reports.report_of(graphs.saddle(2.0, 0.0)), timeline=timeline)
+    run = page_data(report.calls[0], PageSource(report))["timeline"]
+    assert run["ends"] == [1, 3, 4]
+    assert run["roots"] == [{"name": "", "values": [2.0, 1.5, None], "broken": [2]}]
+    assert run["layers"] == [{"name": "fc", "values": [5.0, 0.0, None], "broken": []}]
+    assert run["triggers"] == [{"step": 4, "text": "step 4: the loss is NaN"}]
+    assert run["windows"][0]["layers"][0]["values"] == [5.0, None]
+    assert page_data(report.calls[0], PageSource())["timeline"] is None
 
 
 # ---- the index ----------------------------------------------------------------------------------------------
@@ -294,4 +326,4 @@ def test_the_index_links_the_pages_and_tells_the_findings() -> None:
 
 def test_pages_of_the_gallery_stay_small(tmp_path: Path) -> None:
     report = load(GOLDEN / "lstm.json")
-    assert len(write_page(report.calls[0], PageSource(report))) < 200_000
+    assert len(write_page(report.calls[0], PageSource(report))) < 120_000

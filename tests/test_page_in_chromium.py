@@ -9,6 +9,7 @@ import json
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,26 @@ def test_only_what_is_in_view_is_drawn(show: Any) -> None:
     assert one.count("#stage *") < 200
 
 
+def test_from_afar_a_drag_draws_nothing_and_playback_only_what_ran(show: Any) -> None:
+    one = show(reports.report_of(graphs.chain(400)))
+    one.page.click("#open-all")
+    one.page.click("#fit")
+    one.page.wait_for_selector("#stage[data-detail='0']")
+    one.page.click("#before")
+    one.settle()
+    first = one.page.evaluate_handle("document.querySelector('.boxes path')")
+    one.page.mouse.move(600, 400)
+    one.page.mouse.down()
+    one.page.mouse.move(640, 430, steps=3)
+    one.page.mouse.up()
+    one.page.keyboard.press("]")
+    one.page.keyboard.press("]")
+    assert one.count(".boxes path.ran") == 2
+    assert first.evaluate("path => path.isConnected")
+    one.page.keyboard.press("[")
+    assert not first.evaluate("path => path.isConnected") and one.count(".boxes path.ran") == 1
+
+
 # ---- details and search -------------------------------------------------------------------------------------
 
 
@@ -266,6 +287,37 @@ def test_partial_sums_show_at_a_fan_in(show: Any) -> None:
     assert len(set(totals)) >= 3  # nothing, a part, the whole
 
 
+def trained() -> Report:
+    """A report with a timeline, whose gradients are measured in every step."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with inspector.watch(model, optimizer, budget=1) as flight:
+        for _ in range(20):
+            optimizer.zero_grad()
+            model(torch.randn(16, 4)).pow(2).mean().backward()
+            optimizer.step()
+    return flight.report()
+
+
+def test_a_click_on_the_run_shows_the_loss_and_the_norms_of_a_step(show: Any) -> None:
+    report = trained()
+    assert report.timeline is not None
+    losses = next(column["middle"] for column in report.timeline["columns"] if column["kind"] == "root")
+    one = show(report)
+    area = one.page.locator("#strip").bounding_box()
+    assert area is not None
+    one.page.mouse.click(area["x"] + area["width"] * 9.5 / 20, area["y"] + 10)
+    assert one.texts("#details h2") == ["step 10"]
+    assert one.texts("#details td")[0] == format_number(losses[9])
+    assert one.texts("#details th")[-2:] == ["0", "2"]
+    one.page.keyboard.press("ArrowRight")
+    assert one.page.locator("#strip").get_attribute("aria-valuetext") == "step 11"
+    one.page.wait_for_url("**run=11*")
+    one.page.keyboard.press("Escape")
+    assert one.texts("#details th") == []
+
+
 # ---- the live figure ----------------------------------------------------------------------------------------
 
 
@@ -289,6 +341,28 @@ def test_a_moved_leaf_has_the_gradient_that_torch_gives_there(at: float, show: A
     assert format_number(x.grad.item()) in one.texts("g.card text.gradient")
     one.page.click("#unmove")
     assert "None → 4" in one.texts("g.card text.gradient") and not one.page.locator("#moved").is_visible()
+
+
+def test_contour_lines_are_where_the_root_is_equal_and_a_click_moves_both_leaves(show: Any) -> None:
+    one = show(saddle())
+    one.page.locator("#outline li", has_text="x").first.click()
+    lines = one.page.locator(".contour").evaluate_all(
+        "lines => lines.map(line => [line.textContent, line.getAttribute('d').match(/[\\d.]+/g).map(Number)])"
+    )
+    half = 1.2 * 2.0  # of the height: the largest leaf, and a fifth more
+    assert len(lines) > 5
+    for level, numbers in lines:
+        for u, v in zip(numbers[::2], numbers[1::2], strict=True):
+            x, y = 2.0 + (u / 270 - 0.5) * 2 * half * 270 / 200, (0.5 - v / 200) * 2 * half
+            assert x**2 - y**2 == pytest.approx(float(level.replace("\u2212", "-")), abs=0.05)
+    area = one.page.locator(".surface").bounding_box()
+    assert area is not None
+    one.page.mouse.click(area["x"] + area["width"] / 2, area["y"] + area["height"] / 4)
+    x, y = (torch.tensor(value, requires_grad=True) for value in (2.0, half / 2))
+    (x**2 - y**2).backward()
+    assert x.grad is not None and y.grad is not None
+    shown = [float(text.replace("\u2212", "-")) for text in one.texts("g.card text.gradient")]
+    assert shown == pytest.approx([x.grad.item(), y.grad.item()], abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["polynomial", "product", "micrograd", "olah", "cs231n_neuron", "cs224n_max"])
@@ -396,7 +470,7 @@ def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
     one = show(reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)]))
     one.page.locator("g.node").first.click()
     assert one.count("body img, #details script") == 0
-    assert one.count("script") == 2
+    assert one.count("script") == 3
 
 
 def test_odd_graphs_can_be_looked_at(show: Any) -> None:
@@ -425,6 +499,35 @@ def test_a_notebook_shows_the_page_in_a_sandboxed_frame(browser: Browser, tmp_pa
     frame.locator("#heat[aria-pressed=true]").wait_for()
     assert one.said == []
     one.page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(theme: str, show: Any) -> None:
+    axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    one = show(trained(), color_scheme=theme, bypass_csp=True)
+    one.page.evaluate(axe)
+    for state in ("", "#heat", "#outline .leaf", "#strip", "#help"):
+        if state:
+            one.page.locator(state).first.click()
+        one.settle()
+        found = one.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert len(found["passes"]) > 15
+        serious = [row for row in found["violations"] if row["impact"] in ("serious", "critical")]
+        assert [(row["id"], row["nodes"][0]["target"]) for row in serious] == [], state
+
+
+def test_slides_show_the_graph_and_the_words_of_each_step(show: Any) -> None:
+    one = show(saddle())
+    one.page.keyboard.press("s")
+    assert not one.page.locator("#details").is_visible()
+    assert one.texts("#slide-title") == ["before backward"]
+    one.page.keyboard.press("]")
+    one.page.keyboard.press("]")
+    assert one.texts("#slide-words") == ["PowBackward, gradient \u22121, sends 0 to y"]
+    card, words = one.page.locator("g.card").last.bounding_box(), one.page.locator("#slide-title").bounding_box()
+    assert card is not None and words is not None and card["y"] + card["height"] < words["y"]
+    one.page.keyboard.press("Escape")
+    assert one.page.locator("#details").is_visible() and not one.page.locator("#caption").is_visible()
 
 
 def test_without_scripts_the_picture_is_there(browser: Browser, tmp_path: Path) -> None:

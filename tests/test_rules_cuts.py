@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -261,3 +262,101 @@ def test_a_tensor_that_an_optimizer_refused() -> None:
     finding = only(run, "non-leaf-tensor")
     assert finding.parameters == ["latent"]
     assert finding.location["code"] == "latent = torch.ones(3, requires_grad=True).clamp(-2, 2)"
+
+
+class Wrapped(nn.Module):
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight[0])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight
+
+
+def test_a_tensor_that_is_wrapped_in_a_parameter_is_cut() -> None:
+    torch.manual_seed(0)
+    make, scale = nn.Linear(2, 3), nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([*make.parameters(), scale], lr=0.1)
+
+    def run() -> None:
+        made = make(torch.ones(1, 2))
+        (Wrapped(made)(torch.ones(3)) * scale).sum().backward()
+        optimizer.step()
+
+    found = only(run, "detached")
+    assert found.evidence["kind"] == "parameter" and set(found.parameters) == {"weight", "bias"}
+
+
+def test_a_parameter_made_of_numbers_is_no_cut() -> None:
+    torch.manual_seed(0)
+    make = nn.Linear(2, 3)
+
+    def run() -> None:
+        made = make(torch.ones(1, 2))
+        (Wrapped(torch.ones(1, 3))(torch.ones(3)) + made.sum()).sum().backward()
+
+    assert findings(run) == []
+
+
+@pytest.mark.parametrize(
+    ("term", "cut"),
+    [
+        (lambda w: w.square().sum().item(), False),  # a number, whose way into the sum is not seen
+        (lambda w: w.data.square().sum(), True),
+        (lambda w: w.square().sum(), False),
+        (lambda w: torch.tensor(3.0), False),
+    ],
+)
+def test_a_term_without_gradient_is_told_if_it_was_computed_from_trained_parameters(
+    term: Callable[[torch.Tensor], Any], cut: bool
+) -> None:
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def run() -> None:
+        optimizer.zero_grad()
+        (model(torch.ones(2, 3)).square().mean() + term(model.weight)).backward()
+        optimizer.step()
+
+    assert [finding.rule for finding in findings(run)] == ["cut-path"] * cut
+
+
+def test_a_sample_that_a_log_prob_weighs_is_no_cut_path() -> None:
+    model, critic = nn.Linear(3, 1), nn.Linear(1, 1)
+    optimizer = torch.optim.SGD([*model.parameters(), *critic.parameters()], lr=0.1)
+
+    def run(scored: bool) -> None:
+        optimizer.zero_grad()
+        policy = torch.distributions.Normal(model(torch.ones(2, 3)), 1.0)
+        action = policy.sample()
+        value = critic(action).mean()
+        (value + (policy.log_prob(action) if scored else policy.mean).sum()).backward()
+        optimizer.step()
+
+    assert findings(lambda: run(True)) == []
+    found = only(lambda: run(False), "cut-path")
+    assert found.evidence["kind"] == "sample" and set(found.parameters) == {"model.weight", "model.bias"}
+
+
+def test_meanings_of_refusals_are_those_of_torchs_own_exceptions() -> None:
+    from inspector.diagnosis.refusals import meaning_of
+
+    leaf = torch.ones(2, requires_grad=True)
+
+    def view() -> None:
+        leaf[0] += 1
+
+    refused: list[Callable[[], Any]] = [
+        lambda: leaf.add_(1),
+        view,
+        (leaf * 2).backward,
+        leaf.numpy,
+        lambda: copy.deepcopy(leaf * 2),
+        lambda: (0.0).backward(),  # type: ignore[attr-defined]
+        lambda: torch.tensor([1], requires_grad=True),
+    ]
+    for run in refused:
+        with pytest.raises((RuntimeError, AttributeError)) as raised:
+            run()
+        assert meaning_of(raised.value) is not None, raised.value
+    assert meaning_of(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None

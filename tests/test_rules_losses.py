@@ -64,8 +64,8 @@ def test_the_line_of_a_softmax_inside_of_a_model_is_that_of_its_call() -> None:
         lambda model: F.cross_entropy(X[:, :3], model(X).softmax(1)),  # a learned target
         lambda model: F.nll_loss(model(X).log_softmax(1), CLASSES),
         lambda model: F.kl_div(model(X).log_softmax(1), X[:, :3].softmax(1), reduction="batchmean"),
-        lambda model: F.cross_entropy(model(X).softmax(1) @ torch.ones(3, 3), CLASSES),  # attention
-        lambda model: model(X).softmax(0).softmax(1).sum(),  # over another dimension
+        lambda model: F.cross_entropy(model(X).softmax(1) @ torch.arange(9.0).view(3, 3), CLASSES),  # attention
+        lambda model: (model(X).softmax(0).softmax(1) * X[:, :3]).sum(),  # over another dimension
     ],
 )
 def test_no_double_softmax(loss: Callable[[nn.Module], torch.Tensor]) -> None:
@@ -156,3 +156,26 @@ def vector(model: nn.Module) -> torch.Tensor:
 )
 def test_no_accidental_broadcast(loss: Callable[[nn.Module], torch.Tensor]) -> None:
     assert not rules(diagnosed(loss, 1))
+
+
+def test_what_is_constant_by_mathematics() -> None:
+    def own_target(model: nn.Module) -> torch.Tensor:
+        out = model(X)
+        return F.mse_loss(out, out.detach())
+
+    constant: list[Callable[[nn.Module], torch.Tensor]] = [
+        lambda model: model(X).softmax(1).sum(),
+        lambda model: F.layer_norm(model(X), (3,)).mean(),
+        lambda model: F.layer_norm(model(X)[:, :1], (1,)).square().sum() + 0 * X.sum(),
+        lambda model: F.normalize(model(X)[:, :1], dim=1).mul(X[:, :1]).sum(),
+        own_target,
+    ]
+    weighed: list[Callable[[nn.Module], torch.Tensor]] = [
+        lambda model: (model(X).softmax(1) * X[:, :3]).sum(),
+        lambda model: F.layer_norm(model(X), (3,)).mul(X[:, :3]).mean(),
+        lambda model: F.layer_norm(model(X), (3,)).pow(3).sum(),
+        lambda model: F.normalize(model(X), dim=1).mul(X[:, :3]).sum(),
+        lambda model: F.mse_loss(model(X), model(-X).detach()),
+    ]
+    assert [rules(diagnosed(loss)) for loss in constant] == [["constant-output"]] * len(constant)
+    assert [rules(diagnosed(loss)) for loss in weighed] == [[]] * len(weighed)

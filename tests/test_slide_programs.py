@@ -29,7 +29,7 @@ def test_libreoffice_shows_every_slide_with_its_title_on_one_line(tmp_path: Path
     scenes = steps("S3")
     (tmp_path / "slides.pptx").write_bytes(write_pptx(scenes))
     profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
-    command = [str(IMPRESS), "--headless", profile, "--convert-to", "pdf", "--outdir", str(tmp_path), "slides.pptx"]
+    command = [str(IMPRESS), "--headless", profile, "--convert-to", "pdf", "--outdir", ".", "slides.pptx"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=180)
     pages = pypdfium2.PdfDocument(tmp_path / "slides.pdf")
     assert len(pages) == len(scenes)

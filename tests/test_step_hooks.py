@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -73,3 +74,36 @@ def test_a_thread_that_steps_while_another_removes_goes_on() -> None:
     thread.join()
     keep()
     assert errors == []
+
+
+def test_threads_that_start_at_once_are_all_called() -> None:
+    """To add and to remove is to read, then to write: no thread may come between."""
+    interval, missed = sys.getswitchinterval(), list[int]()
+    start = threading.Barrier(4)
+    others = [STEP_HOOKS.add(lambda *given: None, lambda *given: None) for _ in range(100)]
+
+    def watch_one_step() -> None:
+        one, seen = optimizer(), list[str]()
+        start.wait()
+        for number in range(50):
+            remove = STEP_HOOKS.add(lambda *given: seen.append("before"), lambda *given: None)
+            seen.clear()
+            one.step()
+            if "before" not in seen:
+                missed.append(number)
+            remove()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=watch_one_step) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        for remove in others:
+            remove()
+    assert missed == []
+    STEP_HOOKS.add(lambda *given: None, lambda *given: None)()  # no thread that has stepped is alive now
+    assert hooks() == 0

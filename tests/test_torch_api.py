@@ -107,7 +107,8 @@ def broken(
     """`inspect` on a script of the gallery, with one capability broken."""
     (folder / f"{script}.py").write_text((GALLERY / f"{script}.py").read_text())
     variables = environment(BROKEN=f"{how}:{capability.name}", PYTHONPATH=str(Path(__file__).parent))
-    return server.run([*options, f"{script}.py"], cwd=folder, env=variables, entry="breaking:run", warnings="error")
+    argv = [*options, f"{script}.py"]
+    return server.run(argv, cwd=folder, env=variables, entry="breaking:run", warnings="error")
 
 
 def check_broken(

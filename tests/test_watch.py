@@ -60,10 +60,12 @@ def test_the_columns_are_the_numbers_of_torch() -> None:
         "step",
         "loss",
         "learning rate",
-        *(f"gradient/{name}" for name, _ in model.named_parameters()),
+        *(f"{kind}/{name}" for kind in ("gradient", "update") for name, _ in model.named_parameters()),
+        *(f"module/{name}" for name in reversed(dict(model.named_children()))),
     ]
     assert columns["step"].tolist() == list(range(1, STEPS + 1))
-    for name, expected in zip(["loss", *list(columns)[3:]], np.array(truth).T, strict=True):
+    names = ["loss", *(name for name in columns if name.startswith("gradient/"))]
+    for name, expected in zip(names, np.array(truth).T, strict=True):
         assert columns[name] == pytest.approx(expected, rel=1e-5), name
     assert columns["learning rate"].tolist()[3:] == [0.02] * (STEPS - 3)
 
@@ -107,7 +109,8 @@ def test_the_picture_the_text_and_the_report(tmp_path: Path) -> None:
             step(model, optimizer)
     shown = flight._repr_mimebundle_()
     assert shown["text/plain"] == str(flight)
-    assert shown["image/svg+xml"].startswith("<svg") and f"{STEPS} steps of" in shown["image/svg+xml"]
+    assert shown["image/svg+xml"] == flight.picture().svg()
+    assert f"{STEPS} steps of" in flight.picture(text="plain").svg()
     flight.picture(theme="dark").save(tmp_path / "flight.png")
     assert (tmp_path / "flight.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match=r"a timeline cannot be written as '.dot'; choose from: .svg, .pdf, .png"):
@@ -124,7 +127,7 @@ def test_a_short_block_has_no_timeline() -> None:
     assert str(flight).startswith("1 backward call recorded in full; no step after")
     with pytest.raises(ValueError, match="no timeline"):
         flight.picture()
-    assert list(flight._repr_mimebundle_()) == ["text/plain"]
+    assert list(flight._repr_mimebundle_()) == ["text/html", "image/svg+xml", "text/plain"]
 
 
 def test_several_at_once_see_their_own_steps() -> None:
@@ -262,7 +265,8 @@ def test_steps_that_are_too_short_to_record_are_counted(monkeypatch: pytest.Monk
     level = timeline["levels"][-1]
     assert (level["every"], level.get("skips"), level["last"]) == (8, True, 301)
     columns = flight.columns()
-    for name, expected in zip(["loss", *list(columns)[3:]], np.array(truth).T, strict=True):
+    names = ["loss", *(name for name in columns if name.startswith("gradient/"))]
+    for name, expected in zip(names, np.array(truth).T, strict=True):
         known = ~np.isnan(columns[name])
         assert columns[name][known] == pytest.approx(expected[known], rel=1e-5), name
     loss = ~np.isnan(columns["loss"])

@@ -22,6 +22,7 @@ from inspector.options.choices import (
     StyleName,
     Text,
     Theme,
+    Values,
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
@@ -33,7 +34,7 @@ from inspector.util.atomic_write import write_bytes_atomically
 class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
-    theme, text: the defaults of `svg` and `save`. text: None for outlines in files and plain text in a notebook.
+    theme, text: the defaults of `svg` and `save`. text: None for outlines.
     """
 
     def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
@@ -83,7 +84,7 @@ class Picture:
         return write_page(self._call, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or "plain")
+        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or _TEXT_IN_FILES)
 
 
 _TEXT_IN_FILES: Text = "path"
@@ -99,6 +100,7 @@ def draw(
     arrows: Arrows | None = None,
     canvas: Canvas | None = None,
     derivatives: Derivatives | None = None,
+    values: Values = "auto",
     path: str = "",
     code: bool = False,
     theme: Theme = "light",
@@ -112,6 +114,8 @@ def draw(
     chosen by size.
     direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
     canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
+    values: how to write tensors: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of
+    these that fits.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
     theme, text: the defaults of `Picture.svg` and `Picture.save`.
     Raises the errors of `trace`; ValueError, with the valid choices, for an invalid value or an unknown path;
@@ -124,6 +128,7 @@ def draw(
         arrows=arrows,
         canvas=canvas,
         derivatives=derivatives,
+        values=values,
         path=path,
         code=code,
     )

@@ -7,13 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inspector.api.notebook import notebook_bundle
+from inspector.api.notebook import call_bundle, first_shown, source_of
 from inspector.diagnosis import diagnose_report
-from inspector.diagnosis.mark_graph import mark_graph
-from inspector.figure import draw
-from inspector.graph import is_unknown
 from inspector.options.choices import MODES, Mode, check_choice
-from inspector.page import PageSource
 from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
@@ -26,7 +22,8 @@ class BlockRecording:
 
     def __init__(self, model: Any, optimizer: Any, watch: int, mode: Mode) -> None:
         optimizers = given_optimizers(optimizer)
-        self._session = Session(UserFiles(str(Path.cwd())), WatchPlan(watch, mode), given=given_modules(model))
+        self._files = UserFiles(str(Path.cwd()))
+        self._session = Session(self._files, WatchPlan(watch, mode), given=given_modules(model))
         for item in optimizers:
             self._session.watch_optimizer(item)
         self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
@@ -89,11 +86,8 @@ class BlockRecording:
         report = self.report()
         if not report.calls:
             return {"text/plain": "no backward call was recorded"}
-        mark_graph(report)
-        found = {finding.backward_call for finding in report.findings}
-        call = next((call for call in report.calls if call.index in found), report.calls[0])
-        code = None if is_unknown(call.location) else call.location["code"]
-        return notebook_bundle(call, draw(call.graph, call=code).scene, source=PageSource(report))
+        call = first_shown(report)
+        return call_bundle(call, source_of(report, call, self._files))
 
     @property
     def _first(self) -> BackwardCall:

@@ -39,4 +39,4 @@ class TimelinePicture:
         write_bytes_atomically(target, content)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(text="plain"), "text/plain": self.figure.scene.title}
+        return {"image/svg+xml": self.svg(), "text/plain": self.figure.scene.title}

@@ -14,9 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from inspector.api.again import SecondRecording
+from inspector.api.notebook import call_bundle, first_shown, notebook_bundle, source_of
 from inspector.api.tensorboard_scalars import write_scalars
 from inspector.api.timeline_picture import TimelinePicture
 from inspector.diagnosis import RULES, diagnose_report
+from inspector.export.svg import write_svg
 from inspector.options.choices import MODES, Mode, Text, Theme, check_choice
 from inspector.plots import plot_timeline
 from inspector.recording.flight import FlightRecorder
@@ -170,12 +172,17 @@ class FlightRecording:
         return _text(self.report())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """For a notebook: the picture and the text."""
+        """For a notebook: the page of the first call with a finding, the picture of the timeline, and the text."""
         report = self.report()
-        shown = {"text/plain": _text(report)}
-        if report.timeline is not None and report.timeline["rows"]:
-            shown["image/svg+xml"] = TimelinePicture(plot_timeline(report), text="plain").svg()
-        return shown
+        scene = plot_timeline(report).scene if report.timeline is not None and report.timeline["rows"] else None
+        if not report.calls:
+            shown = {"text/plain": _text(report)}
+            return shown if scene is None else {"image/svg+xml": write_svg(scene, text="path"), **shown}
+        call = first_shown(report)
+        source = source_of(report, call, self._files)
+        if scene is None:
+            return call_bundle(call, source, said=_text(report))
+        return notebook_bundle(call, scene, source=source, said=_text(report))
 
     def _report(self, *, ended: bool) -> Report:
         session, state = self._session, self._state
@@ -203,7 +210,7 @@ def _text(report: Report) -> str:
     if timeline is None:
         return f"{pluralize(len(report.calls), 'backward call')} recorded in full; {NOT_RECORDED}"
     stream = io.StringIO()
-    console = Console(file=stream, width=_WIDTH, color_system=None, highlight=False)
+    console = Console(file=stream, width=_WIDTH, color_system=None, highlight=False, force_jupyter=False)
     timed = [finding for finding in report.findings if "timeline" in RULES[finding.rule].needs]
     show_timeline(console, report, timed)
     show_watched(console, timeline)

@@ -108,6 +108,8 @@ def write_timeline(report: Report, destination: Destination, options: DrawOption
     destination.folder.mkdir(parents=True, exist_ok=True)
     files, remarks = list[Path](), list[str]()
     for format in destination.formats:
+        if WRITERS[format].holds == "page":
+            continue  # a page shows it below the graph
         if not can_hold_timeline(format):
             remarks.append(f"no timeline in {format}: choose svg, pdf or png")
             continue

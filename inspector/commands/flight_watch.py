@@ -13,18 +13,30 @@ if TYPE_CHECKING:
     from inspector.recording.flight import FlightRecorder
     from inspector.recording.session import Session
     from inspector.report import Report
+    from inspector.report.timeline import Timeline
+
+
+KEPT_EVERY = 20.0
+"""Seconds: after SIGKILL, which nothing can answer, the timeline ends at most so long before."""
 
 
 class FlightWatch:
     """Records from `begin` to `close`, between `prepare` and `release`.
 
-    folder: the script's. write: a signal has arrived: writes what is known, and says what follows.
+    folder: the script's. write: a signal has arrived: writes what is known, and says what follows. keep: writes
+    the timeline so far beside the report, and with True the report, to which calls were added.
     """
 
-    def __init__(self, options: WatchOptions, folder: str, write: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: WatchOptions,
+        folder: str,
+        write: Callable[[str], None],
+        keep: Callable[[Timeline, bool], None],
+    ) -> None:
         self._options = options
         self._folder = folder
-        self._write = write
+        self._write, self._keep, self._kept = write, keep, 0
         self._signals = LiveSignals(self._write_when_idle)
         self._recorder: FlightRecorder | None = None
         self._session: Session | None = None
@@ -51,6 +63,7 @@ class FlightWatch:
         breaks, files = self._options.breaks, UserFiles(self._folder)
         point = None if breaks is None else BreakPoint(breaks)
         self._recorder = FlightRecorder(files, self._options.budget, session, break_point=point)
+        self._recorder.every(KEPT_EVERY, self._keep_so_far)
         self._recorder.open()
         self._signals.install()
 
@@ -84,6 +97,13 @@ class FlightWatch:
         calls = [*report.calls, *self._recorder.calls]
         recording = recording_of(self._session, report.recording["drawn"])
         return diagnose_report(replace(report, timeline=timeline, calls=calls, recording=recording))
+
+    def _keep_so_far(self) -> None:
+        assert self._recorder is not None
+        timeline, calls = self._recorder.timeline(ended=False), len(self._recorder.calls)
+        if timeline is not None:
+            self._keep(timeline, calls > self._kept)
+            self._kept = calls
 
     def _write_when_idle(self, follows: str, then: Callable[[], None]) -> None:
         def write() -> None:

@@ -9,7 +9,7 @@ from inspector.util.atomic_write import write_text_atomically
 from inspector.util.os_errors import reason
 
 _NEWEST, _PREVIOUS = "report", "previous"
-_ENDS = (".json", ".full.json.gz", ".torchviz.json")
+_ENDS = (".json", ".full.json.gz", ".torchviz.json", ".timeline.json")
 
 
 def open_folder(folder: Path) -> None:

@@ -112,10 +112,15 @@ def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:
         return _complain(cannot_write(error, options.destination.folder), FAILED)
     for remark in written.remarks:
         _print(f"{REMARK}{remark}")
-    if quiet:
-        _print_files(written.files)
+    if quiet:  # at the end of a run, whose pages were written before its steps were known
+        _print_files([*written.files, *_with_the_run(report, options)])
         return 0
-    timed = [finding for finding in report.findings if "timeline" in RULES[finding.rule].needs]
+    late = {call.index for call in report.calls if call.setting.step is not None}
+    timed = [
+        finding
+        for finding in report.findings
+        if "timeline" in RULES[finding.rule].needs or finding.backward_call in late
+    ]
     try:
         show_timeline(stderr_console(), report, timed)
         show_files(stderr_console(), [display_path(file) for file in written.files])
@@ -123,6 +128,23 @@ def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:
     except OSError:  # stderr is full, or its reader is gone
         discard(stderr())
     return FOUND if fails(report.findings, options.checks.fail_on) else 0
+
+
+def _with_the_run(report: Report, options: Options) -> list[Path]:
+    """Write the pages of the drawn calls and the index again, now with the steps of the run."""
+    if options.destination.file is not None or "html" not in options.destination.formats:
+        return []
+    destination = replace(options.destination, formats=("html",))
+    files: list[Path] = []
+    try:
+        for call in _selected(report, options):
+            files += write_pictures(call, destination, options.draw, report=report).files
+        names = [*(file.stem for file in files), "timeline"] if "svg" in options.destination.formats else []
+        pictures = [destination.folder / f"{name}.svg" for name in names]
+        _write_index(report, options, [*files, *pictures])
+    except (OSError, ValueError, LayoutFailed, TooManyBoxes):  # the pages written before remain
+        return []
+    return files
 
 
 def _print_files(files: list[Path]) -> None:

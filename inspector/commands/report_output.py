@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from inspector.commands.stderr_output import StderrOutput
 if TYPE_CHECKING:
     from inspector.report import Report
     from inspector.report.originals import Original
+    from inspector.report.timeline import Timeline
 
 _OTHER_FOLDER = "choose another folder with --output"
 _OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
@@ -33,6 +35,7 @@ class ReportOutput:
         """The files written so far, without temporary ones."""
         self._destination = destination
         self._output = output
+        self._cannot_keep = False
         self._remove_temporary: Callable[[], object] = lambda: None
 
     def write_first(self, report: Report, originals: Mapping[int, Original]) -> Path | None:
@@ -53,6 +56,26 @@ class ReportOutput:
         """Write the report again, unless it is temporary or could not be written the first time."""
         if self.files and self._destination.report is not None:
             self._write(report, self._destination.report, originals)
+            self._remove_kept()
+
+    def keep(self, timeline: Timeline) -> None:
+        """Write a timeline beside the report, until `update` is called. Where this fails, nothing more is kept."""
+        from inspector.report.kept_timeline import keep_timeline
+
+        if not self.files or self._destination.report is None or self._cannot_keep:
+            return
+        try:
+            keep_timeline(timeline, self._destination.report)
+        except OSError as error:
+            self._cannot_keep = True
+            self._output.say(f"{cannot_write(error, self._destination.report)}; the steps are kept in memory only")
+
+    def _remove_kept(self) -> None:
+        from inspector.report.kept_timeline import kept_path
+
+        if self._destination.report is not None:
+            with contextlib.suppress(OSError):
+                kept_path(self._destination.report).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the temporary folder."""

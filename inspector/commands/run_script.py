@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tokenize
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.timeline import Timeline
 
 
 LEAST_DRAWN = 10
@@ -107,7 +109,7 @@ class _Inspection:
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
         self._shown: _Shown | None = None
-        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now)
+        self._flight = FlightWatch(options.watch, self._script.folder, self._write_now, self._keep)
 
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
@@ -155,6 +157,7 @@ class _Inspection:
         for remark in (*session.remarks, *remarks, *own):  # writing the report may have added some
             self.output.say(f"note: {remark}")
         self._say_what_is_missing(session, exit)
+        self._explain(exit)
         self._end_drawing()
         self.output.show_hint(self._options.hint)
         self._say_what_was_watched(session)
@@ -172,6 +175,18 @@ class _Inspection:
             self.output.show_timeline(report, new)
         if self._flight.failure is not None:
             self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+
+    def _keep(self, timeline: Timeline, with_report: bool) -> None:
+        """Some time has passed: write the timeline so far, for the case that the process is killed."""
+
+        def write() -> None:
+            if with_report and self._shown is not None:
+                report = self._flight.completed(self._shown.report, ended=False)
+                self._reports.update(report, self._watch.originals)
+            self._reports.keep(timeline)
+
+        with our_modules():
+            self._without_fail("the steps are kept in memory only", write)
 
     def _write_now(self, follows: str) -> None:
         """A signal: write what is known while the script runs. follows: what happens then, for the message."""
@@ -228,6 +243,14 @@ class _Inspection:
             name = self._script.name
             self.output.say(f"nothing to draw: there is no backward call {wanted}, {name} made {calls}")
 
+    def _explain(self, exit: ScriptExit) -> None:
+        """Say what the exception that ended the script means, if it is one of torch's refusals."""
+        from inspector.diagnosis.refusals import meaning_of
+
+        meaning = None if exit.exception is None else meaning_of(exit.exception)
+        if meaning is not None and exit.exception is not None:
+            self.output.say(f"{_raised_at(exit.exception, self._script.folder)}{meaning}")
+
     def _show(self, exit: ScriptExit | None = None) -> None:
         """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
         if self._shown is not None or os.getpid() != self._script.process:
@@ -262,7 +285,7 @@ class _Inspection:
         second = self._watch.second
         calls = list(session.calls if second is None else second.calls)
         remarks = _name_by_comments(calls, self._script.path)
-        findings, checked = self._watch.gradcheck_rows(calls)
+        findings, checked = self._watch.rows_of_options(calls)
         report = Report(
             script=self._script.name,
             exit=_exit_of(exit),
@@ -302,13 +325,15 @@ class _Inspection:
         from inspector.commands.render_subprocess import RenderProcess
 
         options, report = self._options, None if self._shown is None else self._shown.report
-        formats = tuple(filter(can_hold_timeline, options.destination.formats))
+        formats = tuple(
+            format for format in options.destination.formats if format == "html" or can_hold_timeline(format)
+        )
         timeline, path = None if report is None else report.timeline, options.destination.report
         self._drawing = None
         if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
             return
         destination = replace(options.destination, formats=formats)
-        look = replace(options.draw, further=FurtherFigures(timeline=True))
+        look = replace(options.draw, further=FurtherFigures(timeline=True), folder=Path(self._script.folder))
         wanted = replace(options, draw=look, destination=destination)
         try:
             self._drawing = RenderProcess(path, wanted)
@@ -349,7 +374,7 @@ class _Inspection:
             kept = f"; the numbers are in {display_path(report)}" if report is not None else ""
             self.output.say(f"no picture: {failure}{kept}")
         elif self._drawing is not None:
-            files += self._drawing.files
+            files += [file for file in self._drawing.files if file not in files]
             for remark in self._drawing.remarks:
                 self.output.say(f"note: {remark}")
 
@@ -357,6 +382,13 @@ class _Inspection:
 def _itself(name: str, children: str | None) -> str:
     """The end of a sentence on what the script did not do. children: what is said of its processes, if any."""
     return "" if children is None else f" in {name} itself, and {children}; train in one process to inspect it"
+
+
+def _raised_at(error: BaseException, folder: str) -> str:
+    """`train.py:7: `, the innermost line of the traceback in the script's folder; empty if none is there."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    own = [(Path(path).name, line) for path, line in frames if str(Path(path).parent) == folder]
+    return f"{own[-1][0]}:{own[-1][1]}: " if own else ""
 
 
 def _exit_of(exit: ScriptExit | None) -> ReportExit:

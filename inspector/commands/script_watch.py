@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from inspector.commands.options import ORIGINAL, Options
 from inspector.commands.stderr_output import StderrOutput
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from inspector.report import BackwardCall, Check, Finding
     from inspector.report.originals import Original
     from inspector.user_code.variable_names import Names
+
+
+Rows: TypeAlias = "tuple[list[Finding], list[Check]]"
+"""Findings, and the rules without any."""
 
 
 class ScriptWatch:
@@ -33,6 +37,8 @@ class ScriptWatch:
         """torchviz's pictures, by backward call."""
         self.gradchecks: list[FunctionCheck] | None = None
         """The results of `--gradcheck`; None before `check_functions`, and without the option."""
+        self._mixing: Rows | None = None
+        """The rows of `--check-independence`, from the first call that could be checked."""
         self._functions: CustomFunctions | None = None
         self._options = options
         self._folder = folder
@@ -54,7 +60,7 @@ class ScriptWatch:
             on_done=on_done,
             on_stop=stop_script if watch.stop else None,
             progress=self._output.progress,
-            before=self._take_original if ORIGINAL in self._options.destination.formats else None,
+            before=self._before_call if self._asks_before_calls else None,
         )
         plan = WatchPlan(watch.calls, watch.record, watch.is_drawn if watch.backward else None, watch.wanted)
         if self._options.checks.functions:
@@ -87,13 +93,29 @@ class ScriptWatch:
             self._functions.remove()
             self.gradchecks = self._functions.check()
 
-    def gradcheck_rows(self, calls: list[BackwardCall]) -> tuple[list[Finding], list[Check]]:
-        """The rows of `--gradcheck` for a report."""
+    def rows_of_options(self, calls: list[BackwardCall]) -> Rows:
+        """The rows of `--gradcheck` and of `--check-independence` for a report."""
+        findings, checked = self._mixing or ([], [])
         if self.gradchecks is None:
-            return [], []
+            return findings, checked
         from inspector.recording.gradcheck import rows_of
 
-        return rows_of(self.gradchecks, calls)
+        wrong, right = rows_of(self.gradchecks, calls)
+        return [*wrong, *findings], [*right, *checked]
+
+    @property
+    def _asks_before_calls(self) -> bool:
+        return ORIGINAL in self._options.destination.formats or self._options.checks.independence is not None
+
+    def _before_call(self, index: int, outputs: Sequence[Any], names: Names) -> None:
+        """While the graph of a call is whole: let torchviz draw it, and ask whether samples mix in it."""
+        if ORIGINAL in self._options.destination.formats:
+            self._take_original(index, outputs, names)
+        dim = self._options.checks.independence
+        if dim is not None and (self._mixing is None or any(check.reason for check in self._mixing[1])):
+            from inspector.recording.sample_mixing import check_independence
+
+            self._mixing = check_independence(outputs, dim)
 
     def _take_original(self, index: int, outputs: Sequence[Any], names: Names) -> None:
         """Let torchviz draw a call's roots, before backward frees their graph."""

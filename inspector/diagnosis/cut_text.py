@@ -21,6 +21,7 @@ _TEXTS = {
     "grad": "is computed without create_graph=True, so the gradients have no graph",
     "no_grad": "is computed with gradients turned off",
     "inference_mode": "is computed in inference mode",
+    "parameter": "is wrapped in an nn.Parameter here, which is a new leaf",
 }
 
 
@@ -33,6 +34,8 @@ def described(cut: CutRow) -> str:
     if cut["kind"] == "frozen_inputs":
         called = cut.get("code") or "a custom Function"
         return f"no input of {called} requires a gradient, so torch records nothing inside it"
+    if cut["kind"] == "sample":
+        return "sample() draws with gradients turned off"
     if cut["region"] is not None:
         return "gradients are turned off here"
     name = cut.get("code") if cut["kind"] in _OF_CODE else cut.get("name")
@@ -41,7 +44,7 @@ def described(cut: CutRow) -> str:
 
 def advice(cut: CutRow) -> str:
     """How to keep the tensor in the graph."""
-    if cut["region"] is not None:
+    if cut["region"] is not None and cut["kind"] not in _ADVICE:
         return "run this part with gradients enabled"
     return _ADVICE.get(cut["kind"], _OTHERWISE)
 
@@ -51,6 +54,8 @@ _ADVICE = {
     "integer": "keep the floating-point scores: integers can select elements, but carry no gradient",
     "no_derivative": "replace it by an operation that has a derivative",
     "grad": "pass create_graph=True to torch.autograd.grad",
+    "sample": "call rsample(), which draws the same way and passes a gradient to the distribution's parameters",
+    "parameter": "keep the tensor itself (self.weight = weight), and pass it to a function such as F.linear",
     "frozen_inputs": "pass use_reentrant=False to a checkpoint, or an input that requires a gradient",
 }
 _OTHERWISE = "use the tensor itself in the loss, not a detached copy"

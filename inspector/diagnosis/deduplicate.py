@@ -10,8 +10,15 @@ from inspector.report import Finding
 
 HIDES: dict[str, tuple[str, ...]] = {
     "blocked-gradient": ("zero-gradient", "optimizer-without-gradient", "unreachable-parameter", "wrong-backward"),
+    "constant-output": (
+        "dead-activation",
+        "saturated-activation",
+        "vanishing-gradient",
+        "zero-derivative",
+        "zero-gradient",
+    ),
     "dead-activation": ("vanishing-gradient",),
-    "detached": ("optimizer-without-gradient", "unreachable-parameter"),
+    "detached": ("cut-path", "optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),
@@ -33,7 +40,7 @@ HIDES: dict[str, tuple[str, ...]] = {
         "stale-gradient",
         "unreachable-parameter",
     ),
-    "rewrapped-loss": ("detached", "optimizer-without-gradient", "unreachable-parameter"),
+    "rewrapped-loss": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),
     "saturated-activation": ("vanishing-gradient",),
     "selection-by-index": ("optimizer-without-gradient", "unreachable-parameter"),
     "statement-without-effect": ("stale-gradient",),

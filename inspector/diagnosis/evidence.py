@@ -13,7 +13,8 @@ from inspector.report import Report
 from inspector.report.row_types import EventRow, LeafCall, LeafRow, OptimizerRow, ParameterRow
 from inspector.report.timeline import NOT_RECORDED, Trigger, TriggerKind
 
-_GRADCHECK = "wrong-backward"
+_OPTIONS = {"wrong-backward": "--gradcheck", "samples-mix": "--check-independence"}
+"""The rules whose findings are made while the script runs, and the options that ask for them."""
 
 
 class Evidence:
@@ -186,12 +187,16 @@ def _no_optimizer(evidence: Evidence) -> str | None:
     return f"optimizers were not recorded (--record {mode})" if mode == "none" else "no optimizer was used"
 
 
-def _no_gradcheck(evidence: Evidence) -> str | None:
-    """gradcheck runs user code, so its findings, or the reason for their absence, are already in the report."""
-    if any(finding.rule == _GRADCHECK for finding in evidence.report.findings):
-        return None
-    said = [check for check in evidence.report.checked if check.rule == _GRADCHECK]
-    return said[0].reason if said else "only with --gradcheck"
+def _not_asked(rule: str) -> Callable[[Evidence], str | None]:
+    """For a check that needs the script's own tensors: its findings, or why there are none, are in the report."""
+
+    def missing(evidence: Evidence) -> str | None:
+        if any(finding.rule == rule for finding in evidence.report.findings):
+            return None
+        said = [check for check in evidence.report.checked if check.rule == rule]
+        return said[0].reason if said else f"only with {_OPTIONS[rule]}"
+
+    return missing
 
 
 def _no_call(evidence: Evidence) -> str | None:
@@ -213,6 +218,7 @@ _REQUIREMENTS: dict[Need, Callable[[Evidence], str | None]] = {
     "saved": _no_saved,
     "steps": _no_step,
     "optimizers": _no_optimizer,
-    "gradcheck": _no_gradcheck,
+    "gradcheck": _not_asked("wrong-backward"),
+    "independence": _not_asked("samples-mix"),
     "timeline": _no_timeline,
 }

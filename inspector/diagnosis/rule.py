@@ -17,11 +17,12 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
 
 Need: TypeAlias = Literal[
-    "gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck", "timeline"
+    "gradients", "values", "forward", "saved", "steps", "optimizers", "gradcheck", "independence", "timeline"
 ]
 """The evidence a rule needs. gradients: the gradients of a backward call; values: values of the forward; forward:
 operations, cuts and writes; saved: saved tensors; optimizers: that there is an optimizer; steps: that an
-optimizer stepped; gradcheck: that `--gradcheck` ran; timeline: the steps after the watched calls.
+optimizer stepped; gradcheck, independence: that `--gradcheck` or `--check-independence` ran;
+timeline: the steps after the watched calls.
 `Evidence.missing_requirement` says what is missing."""
 
 

@@ -15,7 +15,7 @@ from inspector.export.drawing_primitives import DASHES, ArrowHead, FilledArea, P
 from inspector.export.frame_overlay import LayeredPart, ShownPiece, Span, lay_over
 from inspector.export.tex_text import escape
 from inspector.scene.scene import Point, Scene, TextRun
-from inspector.scene.theme import Theme, find_theme
+from inspector.scene.theme import DIVERGING, Theme, find_theme
 from inspector.typography.decimal import decimal
 from inspector.typography.metrics import width
 from inspector.typography.sanitize import sanitize
@@ -76,15 +76,18 @@ def write_tex(scenes: Sequence[Scene], *, theme: str = "light") -> bytes:
         "HIGH": decimal(scene.height),
         "RATIO": f"{scene.width / scene.height:.5f}",
     }
-    writer = _Picture(find_theme(theme), len(scenes))
-    pieces = (
+    pieces = [shown.piece for part in layers for shown in part.pieces]
+    used = {piece.fill for piece in pieces if isinstance(piece, FilledArea)}
+    colours = {ink: colour for ink, colour in find_theme(theme).items() if ink in used or ink not in DIVERGING}
+    writer = _Picture(colours, len(scenes))
+    lines = (
         _filled(_HEAD, values),
         *writer.colours(),
         _filled(_BEGIN, values),
         *(line for part in layers for line in writer.part(part)),
         _END,
     )
-    return "".join(pieces).encode()
+    return "".join(lines).encode()
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

@@ -10,10 +10,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from inspector.figure.heat_maps import draw_heat, heat_size
 from inspector.figure.number_grids import draw_grid, grid_size
 from inspector.layout.problem import Size
 from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
-from inspector.styles.plan import CardRow, NumberGrid, PlannedBox, PlannedShape, PlannedWire, StyledText
+from inspector.styles.plan import (
+    CardRow,
+    DrawnTensor,
+    HeatMap,
+    NumberGrid,
+    PlannedBox,
+    PlannedShape,
+    PlannedWire,
+    SideBySide,
+    StyledText,
+)
 from inspector.typography import cap_height, sanitize, shorten, shorten_name, width
 
 WIDEST_NAME = 260.0
@@ -52,6 +63,8 @@ _RECORD_HEIGHT = 38.0
 _CELL_PADDING = 13.0
 _SEPARATOR = 1.4
 LABEL_PADDING = 5.0
+_ASIDE = 10.0
+"""Distance of tensors beside each other."""
 OPENING = "([,."
 """Characters after which code may be broken if it has no spaces."""
 _PATH = re.compile(r"[^\W\d]\w*(\.\w+)+")
@@ -145,8 +158,8 @@ def centered(lines: Sequence[StyledText], area: Rectangle) -> tuple[list[Band], 
     y -= _block_size(lines)[1] / 2
     for words in lines:
         height = line_height(words)
-        if isinstance(words, NumberGrid):
-            parts = draw_grid(words, x, y)
+        if isinstance(words, DrawnTensor):
+            parts = _drawn(words, x, y)
             bands += parts[0]
             texts += parts[1]
         elif words.text:
@@ -163,12 +176,45 @@ def text_run(words: StyledText, x: float, middle: float, anchor: Anchor) -> Text
 
 def words_width(words: StyledText) -> float:
     """Width of one line in points."""
-    return grid_size(words)[0] if isinstance(words, NumberGrid) else width(words.text, words.size, words.face)
+    drawn = _drawn_size(words)
+    return width(words.text, words.size, words.face) if drawn is None else drawn[0]
 
 
 def line_height(words: StyledText) -> float:
     """Height of one line in points."""
-    return grid_size(words)[1] if isinstance(words, NumberGrid) else words.size * LEADING
+    drawn = _drawn_size(words)
+    return words.size * LEADING if drawn is None else drawn[1]
+
+
+def _drawn_size(words: StyledText) -> Size | None:
+    """Width and height of a drawn tensor; None for a line of text."""
+    if isinstance(words, HeatMap):
+        return heat_size(words)
+    if isinstance(words, SideBySide):
+        sizes = [_drawn_size(part) or (0.0, 0.0) for part in words.parts]
+        return sum(wide for wide, _ in sizes) + _ASIDE * (len(sizes) - 1), max(high for _, high in sizes)
+    return grid_size(words) if isinstance(words, NumberGrid) else None
+
+
+def _drawn(words: DrawnTensor, middle: float, top: float) -> tuple[list[Band], list[TextRun]]:
+    """The parts of a drawn tensor, centred at x = `middle`."""
+    if isinstance(words, HeatMap):
+        return draw_heat(words, middle, top)
+    if isinstance(words, SideBySide):
+        return _drawn_side_by_side(words, middle - words_width(words) / 2, top)
+    return draw_grid(words, middle, top) if isinstance(words, NumberGrid) else ([], [])
+
+
+def _drawn_side_by_side(words: SideBySide, left: float, top: float) -> tuple[list[Band], list[TextRun]]:
+    bands: list[Band] = []
+    texts: list[TextRun] = []
+    for part in words.parts:
+        wide = words_width(part)
+        drawn = _drawn(part, left + wide / 2, top)
+        bands += drawn[0]
+        texts += drawn[1]
+        left += wide + _ASIDE
+    return bands, texts
 
 
 # ---- cards ------------------------------------------------------------------------------------------------
@@ -197,14 +243,10 @@ def levelled(boxes: Sequence[PlannedBox]) -> list[PlannedBox]:
         return [replace(box, texts=(*box.texts, *map(_blank, longest[len(box.texts) :]))) for box in boxes]
     if boxes[0].shape == "record":
         return _levelled_records(boxes)
-    counts = [max(len(row.lines) for row in rows) for rows in zip(*(box.rows for box in boxes), strict=True)]
+    heights = [max(map(_row_height, rows)) for rows in zip(*(box.rows for box in boxes), strict=True)]
     return [
         replace(
-            box,
-            rows=tuple(
-                replace(row, lines=row.lines + (StyledText(""),) * (count - len(row.lines)))
-                for row, count in zip(box.rows, counts, strict=True)
-            ),
+            box, rows=tuple(replace(row, least=high) for row, high in zip(box.rows, heights, strict=True))
         )
         for box in boxes
     ]
@@ -226,15 +268,35 @@ def _card(box: PlannedBox, area: Rectangle) -> tuple[list[Band], list[TextRun]]:
         if row.bar is not None:
             bands += _bar(row.bar, Rectangle(left, top + height - _BAR_ROOM, right - left, _BAR_HEIGHT))
         texts.append(text_run(_key(row), left, top + ROW_HEIGHT / 2, "start"))
-        for index, words in enumerate(row.lines):
-            if words.text:
-                texts.append(text_run(words, right, top + ROW_HEIGHT * (index + 0.5), "end"))
+        parts = _right_aligned(row.lines, right, top)
+        bands += parts[0]
+        texts += parts[1]
         top += height
     return bands, texts
 
 
+def _right_aligned(lines: Sequence[StyledText], right: float, top: float) -> tuple[list[Band], list[TextRun]]:
+    """The lines of a card's row."""
+    bands: list[Band] = []
+    texts: list[TextRun] = []
+    for words in lines:
+        if isinstance(words, DrawnTensor):
+            parts = _drawn(words, right - words_width(words) / 2, top)
+            bands += parts[0]
+            texts += parts[1]
+        elif words.text:
+            texts.append(text_run(words, right, top + ROW_HEIGHT / 2, "end"))
+        top += _line_room(words)
+    return bands, texts
+
+
+def _line_room(words: StyledText) -> float:
+    """Height of one line in a card."""
+    return line_height(words) if isinstance(words, DrawnTensor) else ROW_HEIGHT
+
+
 def _row_height(row: CardRow) -> float:
-    return ROW_HEIGHT * len(row.lines) + (_BAR_ROOM if row.bar is not None else 0.0)
+    return max(row.least, sum(map(_line_room, row.lines)) + (_BAR_ROOM if row.bar is not None else 0.0))
 
 
 def _bar(places: tuple[float, float], track: Rectangle) -> list[Band]:
@@ -286,7 +348,7 @@ def _block_size(lines: Sequence[StyledText]) -> Size:
 
 def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]:
     for words in lines:
-        if isinstance(words, NumberGrid):
+        if isinstance(words, DrawnTensor):
             yield words
             continue
         cut = shorten_name if _PATH.fullmatch(words.text) else shorten
@@ -296,7 +358,7 @@ def _shortened(lines: Iterable[StyledText], room: float) -> Iterator[StyledText]
 
 def _wrapped(words: StyledText, room: float) -> Iterator[StyledText]:
     rest = sanitize(words.text)
-    if isinstance(words, NumberGrid) or (rest == words.text and width(rest, words.size, words.face) <= room):
+    if isinstance(words, DrawnTensor) or (rest == words.text and width(rest, words.size, words.face) <= room):
         yield words
         return
     for _ in range(MOST_LINES - 1):

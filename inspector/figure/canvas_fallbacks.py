@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import islice, product
 from typing import TypeAlias
 
 from inspector.figure.canvas import HOPELESS, SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
@@ -30,9 +31,10 @@ from inspector.layout.problem import (
 )
 from inspector.options.choices import Canvas, Direction
 from inspector.options.figure_options import FigureOptions
+from inspector.options.figure_options import without_heat_maps as plain
 from inspector.styles import Plan, find_style
 from inspector.styles.plan import CircuitPlan
-from inspector.styles.table import Density
+from inspector.styles.table import FEWER_HEAT_MAPS, Density
 
 PlacedPlans = tuple[list[Plan], Placement, Problem]
 """Fitted plans, all positions, and the layout problem they solve."""
@@ -122,6 +124,11 @@ def fit(
         ]
 
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
+    if whole.needs and look.values != "shape" and any(plan.has_heat_maps for plan in planned(look, None)):
+        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas)
+        if found.needs is None:
+            return found
+        return _without_heat_maps(fit(make, plain(look), canvas, place, asked=asked))
     if not whole.needs or len(planned(look, None)[0].boxes) > _MOST_DENSE:
         return whole
     for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0], asked):
@@ -142,13 +149,28 @@ def _in_rows_of_a_page(plans: list[Plan], look: FigureOptions, place: Placing) -
     return min((whole, *broken), key=lambda one: max(one.size[0] / _PAGE_WIDTH, one.size[1] / _PAGE_HEIGHT))
 
 
+def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
+    """The ways to draw a style, or its neighbour, with heat maps: the richest density, then with fewer maps."""
+    for shown in islice(_of_neighbour(look), 1):
+        yield shown
+        said = shown.remark.removesuffix(f"{shown.density.name}, to fit the canvas") if shown.density else ""
+        for density, legend in product(FEWER_HEAT_MAPS, (True, False)):
+            without = "" if legend else ", without formulas"
+            remark = f"{said}{density.name}{without}, to fit the canvas"
+            yield replace(shown, legend=legend, density=density, remark=remark)
+
+
+def _without_heat_maps(fitted: FittedPanels) -> FittedPanels:
+    """The panels, with the remark that their heat maps were left out."""
+    said = _LEFT_OUT.format("heat maps are")
+    return replace(fitted, remark=f"{fitted.remark}; {said}" if fitted.remark else said)
+
+
 def _stages(look: FigureOptions, width: float, asked: bool) -> Iterator[_Stage]:
     """What is tried if a style does not fit whole. width: of the whole figure, in canvases."""
-    neighbour = find_style(look.style).neighbour
-    if asked and neighbour:
+    if asked and find_style(look.style).neighbour:
         yield list(_denser(look)), (*_SPACINGS, *_ROWS), 0.0
-    said = f"drawn as a {neighbour}: " if neighbour else ""
-    dense = list(_denser(replace(look, style=neighbour or look.style), said))
+    dense = list(_of_neighbour(look))
     yield dense, _DENSE, 0.0
     if look.direction is None:
         yield [_turned(shown) for shown in dense if shown.density and shown.density.turns], _TURNABLE, 0.0
@@ -182,6 +204,13 @@ def _ways(shown: _Attempt) -> tuple[Direction | None, ...]:
         return (shown.look.direction,)
     usual = find_style(shown.look.style).direction
     return (usual, *_TURNED[usual]) if shown.density is None or usual is None else (usual,)
+
+
+def _of_neighbour(look: FigureOptions) -> Iterator[_Attempt]:
+    """The denser ways to draw the neighbour of a style, or the style itself if it has none."""
+    neighbour = find_style(look.style).neighbour
+    said = f"drawn as a {neighbour}: " if neighbour else ""
+    return _denser(replace(look, style=neighbour or look.style), said)
 
 
 def _denser(look: FigureOptions, said: str = "") -> Iterator[_Attempt]:

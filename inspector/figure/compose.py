@@ -15,7 +15,7 @@ from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
 from inspector.scene.splines import straight
 from inspector.scene.transform import bounds, points_bounds
-from inspector.styles.plan import NumberGrid, Plan, PlannedBox, PlannedWeightedWire, PlannedWire, StyledText
+from inspector.styles.plan import DrawnTensor, Plan, PlannedBox, PlannedWeightedWire, PlannedWire, StyledText
 
 MARGIN = 24.0
 _COLUMN_GAP = 30.0
@@ -215,7 +215,7 @@ def _rooms(wire: PlannedWire, sheet: _SheetParts) -> Iterator[tuple[str, tuple[S
 
 
 def _has_grid(lines: tuple[StyledText, ...]) -> bool:
-    return any(isinstance(words, NumberGrid) for words in lines)
+    return any(isinstance(words, DrawnTensor) for words in lines)
 
 
 def _grids(wire: PlannedWire, sheet: _SheetParts) -> Iterator[Box]:

@@ -35,7 +35,7 @@ from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
 from inspector.options.choices import Depth, Direction, Handout, Order
-from inspector.options.figure_options import FigureOptions
+from inspector.options.figure_options import FigureOptions, without_heat_maps
 from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
@@ -96,9 +96,9 @@ def draw(
     (`inspector.folding.fold`); a folded `scene` only shows after. presentation: words, colours, handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
-    whole, look = graph, look or FigureOptions()
-    asked, may_fold = look.style is not None, depends_on_size(graph, look, depth)
-    graph, look = choose_style(graph, look, depth)
+    whole, asked = graph, look or FigureOptions()
+    may_fold = depends_on_size(graph, asked, depth)
+    graph, look = choose_style(graph, asked, depth)
     code = call if call is not None else call_code(graph) if graph.ran else ""
 
     def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
@@ -109,7 +109,7 @@ def draw(
     redraw = partial(draw, call=call, title=title, script=script, presentation=presentation)
     try:
         _refuse_too_many(graph, look, depth)
-        fitted = fit(plans, look, look.canvas or "tight", place_plans, asked=asked)
+        fitted = fit(plans, look, look.canvas or "tight", place_plans, asked=asked.style is not None)
         fitted = handed(fitted, presentation.handout)
     except LayoutFailed as failure:
         return _folded_instead(failure, whole, look, depth, redraw)
@@ -119,8 +119,17 @@ def draw(
     title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
     figure = _figure(fitted, both, title_of, whole, (*_remarks(fitted, look), *note(graph)))
     if may_fold and not _fits_two_screens(figure):
+        if look.values == "auto" and any(plan.has_heat_maps for plan in plans(look, None)):
+            return _plain(redraw(whole, without_heat_maps(asked), depth=depth))
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _plain(figure: Figure) -> Figure:
+    """The figure that was drawn without its heat maps, with a remark unless it was also folded."""
+    if figure.remarks or not _fits_two_screens(figure):
+        return figure
+    return _with_remark(figure, "heat maps left out, to fit two screens; --values heat draws them")
 
 
 def _folded_instead(

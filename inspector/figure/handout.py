@@ -12,7 +12,16 @@ from inspector.figure.canvas import FittedPanels
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.options.choices import HANDOUTS, Handout
-from inspector.styles.plan import CardRow, CircuitPlan, NumberGrid, Plan, PlannedBox, PlannedWire, StyledText
+from inspector.styles.plan import (
+    CardRow,
+    CircuitPlan,
+    HeatMap,
+    NumberGrid,
+    Plan,
+    PlannedBox,
+    PlannedWire,
+    StyledText,
+)
 
 BLANK = "_____"
 SOLUTION = "solution"
@@ -92,6 +101,9 @@ def _wire(wire: PlannedWire, given: bool, kind: Handout) -> PlannedWire:
 
 
 def _words(words: StyledText, kind: Handout) -> StyledText:
+    if isinstance(words, HeatMap) and kind == "blanks":
+        empty = tuple(tuple((0.0,) * len(row) for row in tile) for tile in words.tiles)
+        return replace(words, tiles=empty, scale=(), ends=())
     if _SHAPE.match(words.text) or not _NUMBER.search(words.text):
         return words
     if kind == "solution":

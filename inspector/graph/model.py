@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, overload
+from typing import Any, ClassVar, Literal, cast, overload
 
 import networkx
 
@@ -98,6 +98,18 @@ class Graph:
         self.marks = Marks()
         self.scale: float | None = None
         self.order: Order = "engine"
+
+    _notebook_view: ClassVar[Callable[[Graph], dict[str, str]] | None] = None
+
+    @classmethod
+    def shown_in_notebooks_by(cls, view: Callable[[Graph], dict[str, str]]) -> None:
+        """Set what notebooks show of a Graph: a function to its representations by MIME type."""
+        cls._notebook_view = view
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """For a notebook. Without a view: the ordinary text."""
+        view = Graph._notebook_view
+        return {"text/plain": repr(self)} if view is None else view(self)
 
     @property
     def network(self) -> networkx.MultiDiGraph[Any]:

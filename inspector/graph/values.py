@@ -5,7 +5,8 @@ A value is one of
 - a bool, int, float or complex: a tensor without dimensions, in full;
 - nested lists of those: a tensor of up to ``FULL`` elements, in full;
 - a summary, ``{"shape", "dtype", "norm", "mean", "min", "max", "zeros", "nans", "infinities", "histogram"}``; a
-  light recording has only the first three;
+  light recording has only the first three; a small tensor may also have its ``elements``, packed by
+  `inspector.graph.elements`;
 - ``{"unknown": reason}``: a value that was not recorded.
 
 The histogram counts magnitudes by powers of two: ``{"counted", "exponent", "counts"}``, where ``counts[k]``
@@ -87,6 +88,10 @@ class Summary(TypedDict):
     nans: NotRequired[Count]
     infinities: NotRequired[Count]
     histogram: NotRequired[Histogram]
+    elements: NotRequired[str]
+    """All elements of a tensor of up to 256, in row-major order: little-endian float32 where that is exact, else
+    float64, as base64. Of as many tensors as a graph has room for; leaves and named tensors only in a large
+    graph."""
     computed: NotRequired[str]
     """The source of the numbers, if the tensor itself was not seen: another tensor with the same elements."""
 

@@ -14,6 +14,7 @@ Direction = Literal["LR", "RL", "TB", "BT"]
 Arrows = Literal["forward", "backward"]
 Canvas = Literal["tight", "16:9", "4:3", "half"]
 Derivatives = Literal["symbols", "numbers", "both", "none"]
+Values = Literal["auto", "numbers", "heat", "shape"]
 Order = Literal["engine", "textbook"]
 Theme = Literal["light", "dark", "print"]
 Text = Literal["path", "embed", "plain"]
@@ -32,6 +33,7 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 ARROWS: tuple[Arrows, ...] = get_args(Arrows)
 CANVASES: tuple[Canvas, ...] = get_args(Canvas)
 DERIVATIVES: tuple[Derivatives, ...] = get_args(Derivatives)
+VALUES: tuple[Values, ...] = get_args(Values)
 ORDERS: tuple[Order, ...] = get_args(Order)
 THEMES: tuple[Theme, ...] = get_args(Theme)
 """The keys of `inspector.scene.theme.THEMES`."""
@@ -50,6 +52,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "arrows": ARROWS,
     "canvas": CANVASES,
     "derivatives": DERIVATIVES,
+    "values": VALUES,
     "order": ORDERS,
     "theme": THEMES,
     "text": TEXTS,

@@ -5,7 +5,7 @@ Imports only the choices, so that `inspect --help` is fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspector.options.choices import (
     Arrows,
@@ -14,6 +14,7 @@ from inspector.options.choices import (
     Detail,
     Direction,
     StyleName,
+    Values,
     check_choice,
 )
 
@@ -23,7 +24,8 @@ class FigureOptions:
     """The options of a figure. None lets the style or the size of the graph decide.
 
     style: a key of STYLES. direction: from the root to the leaves. arrows: forward as values flow, backward as the
-    gradient flows. canvas: None for a tight canvas, or 16:9 for frames.
+    gradient flows. canvas: None for a tight canvas, or 16:9 for frames. values: how tensors of several elements
+    are written.
     path: `u:f`, the tensors whose paths are highlighted, or an empty text. code: show the source beside the graph.
     Raises ValueError for an invalid value.
     """
@@ -34,6 +36,7 @@ class FigureOptions:
     arrows: Arrows | None = None
     canvas: Canvas | None = None
     derivatives: Derivatives | None = None
+    values: Values = "auto"
     path: str = ""
     code: bool = False
 
@@ -45,7 +48,13 @@ class FigureOptions:
             "arrows": self.arrows,
             "canvas": self.canvas,
             "derivatives": self.derivatives,
+            "values": self.values,
         }
         for name, word in chosen.items():
             if word is not None:
                 check_choice(name, word)
+
+
+def without_heat_maps(look: FigureOptions) -> FigureOptions:
+    """The options with a shape and a norm in place of every heat map."""
+    return look if look.values == "shape" else replace(look, values="numbers")

@@ -1,7 +1,8 @@
 """Write the page: the viewer, its fonts and the data of one backward call in one file that needs nothing else.
 
-The viewer is plain ES modules (`viewer/`). They are joined here, in the order of their imports, into one script
-that the page's content security policy allows by its hash; no other script, and no request, is possible.
+The viewer is plain ES modules (`viewer/`). They are joined here, in the order of their imports, into one script,
+gzipped as the data is: a page is half as large so. A small script unpacks both and starts it. The page's content
+security policy allows these two scripts by their hashes; no other script, and no request, is possible.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from typing import Any
 
 from inspector.page.page_data import PageSource, page_data
 from inspector.report.model import BackwardCall
-from inspector.scene.theme import THEMES
+from inspector.scene.theme import DIVERGING, THEMES
 from inspector.typography.fonts import FACES, advances, subset
 from inspector.typography.sanitize import sanitize
 
 _VIEWER = Path(__file__).parent / "viewer"
-_FIRST = "main.js"
+_FIRST, _LOADER = "main.js", "loader.js"
 _IMPORT = re.compile(r'^import [^;]*? from "\./(?P<name>[\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 _POLICY = (
-    "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; font-src data:;"
-    " base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'sha256-{loader}' 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:"
+    "; font-src data:; base-uri 'none'; form-action 'none'"
 )
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _SIGNS = "\u2013\u2026\u00d7\u00b7\u2212\u2192\u00b2\u00b3"
@@ -53,8 +54,8 @@ def write_page(
     data = viewer_data(call, source)
     title = data["title"] or data["call"]["code"] or "autograd graph"
     theme_attribute = f' data-theme="{theme}"' if theme else ""
-    style, script = _style(), joined_script()
-    policy = _POLICY.format(script=digest(script), style=digest(style))
+    style, loader, script = _style(), _loader(), joined_script()
+    policy = _POLICY.format(loader=digest(loader), script=digest(script), style=digest(style))
     pieces = (
         f'<!doctype html>\n<html lang="en"{theme_attribute}>\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
@@ -62,8 +63,9 @@ def write_page(
         f"<title>{escape(sanitize(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n",
         _body(),
         f"<noscript>\n<h1>{escape(sanitize(title))}</h1>\n{still}</noscript>\n",
-        f'<script type="text/plain" id="data">{packed(data)}</script>\n',
-        f'<script type="module">{script}</script>\n</body>\n</html>\n',
+        f'<script type="text/plain" id="data">{packed(_json(data))}</script>\n',
+        f'<script type="text/plain" id="viewer">{packed(script)}</script>\n',
+        f'<script type="module">{loader}</script>\n</body>\n</html>\n',
     )
     return "".join(pieces).encode()
 
@@ -73,9 +75,12 @@ def viewer_data(call: BackwardCall, source: PageSource | None = None) -> dict[st
     return {**page_data(call, source or PageSource()), "advances": _advances()}
 
 
-def packed(data: Mapping[str, Any]) -> str:
-    """JSON, gzipped, in base64: nothing in it can end the element that holds it."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def packed(text: str) -> str:
+    """A text, gzipped, in base64: nothing in it can end the element that holds it."""
     content = gzip.compress(text.encode("utf-8", errors="replace"), 9, mtime=0)
     return base64.b64encode(content).decode("ascii")
 
@@ -83,7 +88,7 @@ def packed(data: Mapping[str, Any]) -> str:
 @cache
 def joined_script() -> str:
     """The modules of the viewer as one script."""
-    sources = {path.name: path.read_text("utf-8") for path in sorted(_VIEWER.glob("*.js"))}
+    sources = {path.name: path.read_text("utf-8") for path in sorted(_VIEWER.glob("*.js")) if path.name != _LOADER}
     order: list[str] = []
 
     def add(name: str) -> None:
@@ -94,6 +99,12 @@ def joined_script() -> str:
 
     add(_FIRST)
     return "".join(_without_comments(_EXPORT.sub("", _IMPORT.sub("", sources[name]))) for name in order)
+
+
+@cache
+def _loader() -> str:
+    """The script that unpacks the viewer and its data, and starts it."""
+    return _without_comments((_VIEWER / _LOADER).read_text("utf-8"))
 
 
 _COMMENTS = re.compile(r"^\s*//[^\n]*\n|^\s+|/\*\*(?:[^*]|\*(?!/))*\*/[ \n]?|  // [^\n]*$", re.MULTILINE)
@@ -137,7 +148,9 @@ _HEAT = {"light": ("#FFF4EA", "#F5A45F"), "dark": ("#2A221C", "#8A4A1A")}
 
 def _colours(theme: str) -> dict[str, str]:
     low, high = _HEAT[theme]
-    colours = {ink.replace("_", "-"): colour for ink, colour in THEMES[theme].items()}
+    colours = {
+        ink.replace("_", "-"): colour for ink, colour in THEMES[theme].items() if ink not in DIVERGING[1:-1]
+    }
     colours |= _MORE[theme] | {"pale": THEMES[theme]["gradient_pale"]}
     return colours | {f"h{step}": _mixed(low, high, step / 7) for step in range(8)}
 

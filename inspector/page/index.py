@@ -53,6 +53,7 @@ def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -
         f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
         f'<p class="quiet">{pluralize(len(report.calls), "recorded backward call")}; {_exit(report)}</p>\n',
         *(piece for call in report.calls for piece in _call(call, report, pages, pictures)),
+        *_run(report, pictures),
         *_others(report),
         "</main>\n</body>\n</html>\n",
     )
@@ -99,6 +100,13 @@ def _others(report: Report) -> Iterator[str]:
         yield "<section>\n<h2>Findings of the run</h2>\n"
         yield from map(_finding, rows)
         yield "</section>\n"
+
+
+def _run(report: Report, pictures: Sequence[str]) -> Iterator[str]:
+    """The picture of the timeline, if there is one."""
+    if report.timeline is not None and "timeline.svg" in pictures:
+        yield f"<section>\n<h2>{pluralize(report.timeline['steps'], 'step')} of the run</h2>\n"
+        yield '<img src="timeline.svg" alt="The loss and the gradient norms of the run">\n</section>\n'
 
 
 def _finding(row: Finding) -> str:

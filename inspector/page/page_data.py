@@ -24,6 +24,7 @@ from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value, encode, is_number, is_summary, is_unknown
 from inspector.page.group_tree import MOST_NODES, Group, GroupTree, group_tree
 from inspector.page.live import live_formulas
+from inspector.page.run_data import run_data
 from inspector.report import Report
 from inspector.report.model import BackwardCall
 from inspector.report.row_types import Finding
@@ -81,6 +82,7 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
         "findings": [_finding(row, builder) for row in _findings(call, source.report)],
         "files": _lines(source.files, graph),
         "calls": _calls(source.report),
+        "timeline": run_data(source.report),
     }
 
 

@@ -16,6 +16,7 @@ from inspector.folding import fold
 from inspector.report.check import check
 from inspector.report.checking import Mismatch
 from inspector.report.json_rows import from_rows, to_rows
+from inspector.report.kept_timeline import kept_path, kept_rows
 from inspector.report.model import BackwardCall, Report
 from inspector.report.row_types import SCHEMA
 from inspector.util.atomic_write import write_bytes_atomically, write_text_atomically
@@ -107,13 +108,23 @@ def load(path: str | Path) -> Report:
         raise ReportError(f"{path} is not a gzip file ({error}); expected a report written by inspect") from error
     except OSError as error:
         raise ReportError(f"cannot read {path}: {reason(error)}") from error
-    return from_json(content, str(path))
+    with gc_paused():
+        return _checked(_with_kept_timeline(_parsed(content, str(path)), Path(path)), str(path))
 
 
 def from_json(text: str | bytes, origin: str = "the text") -> Report:
     """Parse the output of `to_json`. Raises ReportError. origin: the name of the text in its message."""
     with gc_paused():
         return _checked(_parsed(text, origin), origin)
+
+
+def _with_kept_timeline(rows: Any, path: Path) -> Any:
+    """The rows of a report, with the timeline beside it if its script was killed. Raises ReportError."""
+    try:
+        kept = kept_rows(path) if isinstance(rows, dict) else None
+    except ValueError as error:
+        raise ReportError(f"{kept_path(path)} is not JSON ({error}); remove it to read the report") from error
+    return rows if kept is None else rows | {"timeline": kept}
 
 
 def _kind_of(path: Path) -> str:

@@ -103,10 +103,12 @@ class CutRow(TypedDict):
         "no_grad",
         "inference_mode",
         "frozen_inputs",
+        "sample",
+        "parameter",
     ]
     """no_derivative: by an operation that torch cannot differentiate; grad: `torch.autograd.grad` without
     create_graph; frozen_inputs: in a custom Function (a reentrant checkpoint) none of whose inputs requires a
-    gradient."""
+    gradient; sample: in `sample()` of a distribution that has `rsample()`; parameter: by a new nn.Parameter."""
     operation: str
     source: Place
     direct: bool

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-from inspector.graph.row_types import Positive
+from inspector.graph.row_types import Place, Positive
 from inspector.graph.values import Count, Real, Statistic
 
-ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate"]
+ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module", "update"]
 TriggerKind: TypeAlias = Literal[
     "root_not_finite",
     "gradient_not_finite",
@@ -31,15 +31,19 @@ Numbers: TypeAlias = list[float | None]
 class LevelRow(TypedDict):
     """A range of steps and what was recorded of them."""
 
-    level: Literal["full", "parameters"]
+    level: Literal["full", "parameters", "modules", "nodes"]
     """full: the backward calls were watched in full; parameters: the root, the learning rate and the gradient norm
-    of every parameter."""
+    of every parameter; modules, nodes: also the gradient norm at the outputs of modules, or at every Node."""
     first: Positive
     last: Positive
     every: Positive
     """Gradient norms were recorded in one of so many steps; roots and learning rates in every step."""
     skips: NotRequired[bool]
     """Set if the other steps were only counted: their roots and learning rates are unknown, too."""
+    looks: NotRequired[Positive]
+    """Gradient norms at modules or Nodes were recorded in one of so many steps."""
+    cost: NotRequired[Real]
+    """The share of the time of these steps that the recording took."""
 
 
 class Column(TypedDict):
@@ -47,11 +51,12 @@ class Column(TypedDict):
 
     kind: ColumnKind
     """root: the value that backward was called on; gradient: the 2-norm of the gradients of some parameters;
-    learning_rate: the largest one of an optimizer's groups."""
+    learning_rate: the largest one of an optimizer's groups; module: the 2-norm of the gradients at the outputs of
+    a module; update: the 2-norm of what the step added to some parameters."""
     name: str
-    """The parameter, the module that holds the parameters, or the optimizer."""
+    """The parameter, the module, the module that holds the parameters, or the optimizer."""
     parameters: list[str]
-    """For a gradient: the names of its parameters."""
+    """For a gradient or an update: the names of its parameters."""
     middle: Numbers
     """The median of each row's steps, or of a sum of rows the mean of their medians; null: none was recorded, or
     none was finite."""
@@ -71,6 +76,17 @@ class Window(TypedDict):
     """The values of every column, in the order of the columns; null: not recorded or not finite."""
 
 
+class NodePlace(TypedDict):
+    """A Node, or a module."""
+
+    name: str | None
+    """The name of the Node; null for a module."""
+    module: str | None
+    """The path of the module that created it; null outside of modules and if it is not known."""
+    source: Place
+    """Its line, by the recorded call with the same Nodes."""
+
+
 class Trigger(TypedDict):
     """Something that went wrong at a step."""
 
@@ -84,6 +100,9 @@ class Trigger(TypedDict):
     """The root, the norm, the learning rate or the scale."""
     usual: NotRequired[Real]
     """For a spike: the median of the steps before."""
+    node: NotRequired[NodePlace]
+    """The first Node or module in backward that received good gradients and sent others, if the step was looked
+    into."""
     steps: NotRequired[Positive]
     """For how many recorded steps it lasted, up to the end of the recording."""
 
@@ -105,6 +124,10 @@ class Timeline(TypedDict):
     """The share that it took, by the clock of the recorder, of the time since the watched calls; without calls
     that were recorded in full."""
     levels: list[LevelRow]
+    other_graphs: NotRequired[Count]
+    """Number of steps that were to be looked into, but whose graph has other Nodes than each recorded call."""
+    so_far: NotRequired[bool]
+    """Set if the script was still running when this was written."""
     stopped: NotRequired[bool]
     """Set if the recording ended before the script, since it took more than the budget."""
     last_root: Statistic

@@ -18,8 +18,34 @@ Theme = Mapping[str, str]
 SCALE = tuple(f"scale_{level}" for level in range(9))
 """The inks of a sequential scale, from the smallest to the largest value."""
 
+DIVERGING = tuple(f"diverging_{level}" for level in range(25))
+"""The inks of a scale with zero in its middle, from the most negative to the most positive value."""
+
+_TURNS = {
+    "light": ("#6A2380", "#9566A9", "#C4A9D2", "#E9DAEC", "#FFFFFF", "#D6EED1", "#A2D59B", "#55A65C", "#176B33"),
+    "dark": ("#E3B7F2", "#B07CC6", "#7D4B93", "#47305A", "#16181D", "#23432A", "#35713F", "#57A75E", "#A9E3A3"),
+    "print": ("#101010", "#303030", "#505050", "#6C6C6C", "#888888", "#A6A6A6", "#C2C2C2", "#E0E0E0", "#FFFFFF"),
+}
+"""Colours of a diverging scale at even distances: purple for negative, green for positive values, which differ for
+the colour-blind as well, and the ground for zero. On grey paper it runs from black to white."""
+
+
+def _diverging(theme: str) -> Theme:
+    """The colours of `DIVERGING`, mixed from the two nearest ones of `_TURNS`."""
+    turns = [[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in _TURNS[theme]]
+    found = {}
+    for level, ink in enumerate(DIVERGING):
+        place = level * (len(turns) - 1) / (len(DIVERGING) - 1)
+        first = min(int(place), len(turns) - 2)
+        pairs = zip(turns[first], turns[first + 1], strict=True)
+        mixed = (round(one + (other - one) * (place - first)) for one, other in pairs)
+        found[ink] = "#" + "".join(f"{part:02X}" for part in mixed)
+    return found
+
+
 THEMES: Mapping[str, Theme] = {
     "light": {
+        **_diverging("light"),
         "ground": "#FFFFFF",
         "ink": "#222222",
         "quiet": "#5B6470",  # keys and remarks
@@ -50,6 +76,7 @@ THEMES: Mapping[str, Theme] = {
         "scale_8": "#083D77",
     },
     "dark": {
+        **_diverging("dark"),
         "ground": "#16181D",
         "ink": "#FFFFFF",
         "quiet": "#A9B0BC",
@@ -80,6 +107,7 @@ THEMES: Mapping[str, Theme] = {
         "scale_8": "#B5E0F6",
     },
     "print": {
+        **_diverging("print"),
         "ground": "#FFFFFF",
         "ink": "#000000",
         "quiet": "#595959",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from inspector.graph import Graph, is_unknown
 from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
+from inspector.styles.constant_chips import FULL_DIGITS
+from inspector.styles.grid_text import Look, beside_text
 from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
     SMALL_SIZE,
     TITLE_SIZE,
     CardRow,
+    DrawnTensor,
+    HeatMap,
     LegendEntry,
     Plan,
     PlannedBox,
@@ -22,7 +27,8 @@ from inspector.styles.plan import (
     StyledText,
 )
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import UNKNOWN, matrix_rows, plain_text, value_inline, value_lines
+from inspector.styles.value_text import UNKNOWN, matrix_rows, norm_in_bars, plain_text, value_inline, value_lines
+from inspector.typography import shape_text
 
 NOT_A_LEAF = "None (not a leaf)"
 ARROW = " → "
@@ -121,7 +127,7 @@ def _card(subject: Subject, identifier: str, tensor: TensorRow, taker: str | Non
     name = subject.name(tensor) or UNKNOWN
     role = _role(identifier in subject.graph.roots, leaf, tensor["requires_grad"])
     rows = [
-        CardRow("data", _data(tensor[subject.moment]["data"], tensor)),
+        CardRow("data", _data(subject, tensor[subject.moment]["data"], tensor)),
         _grad_row(subject, tensor),
         CardRow("grad_fn", (_grad_fn(subject.graph, tensor["grad_fn"]),)),
         CardRow("is_leaf", (StyledText(str(leaf)),)),
@@ -147,7 +153,9 @@ def _role(root: bool, leaf: bool, requires_grad: bool) -> str:
     return ", ".join(words)
 
 
-def _data(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
+def _data(subject: Subject, value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
+    if (drawn := _drawn(subject, value)) is not None:
+        return (StyledText(shape_text(tensor["dtype"], tensor["shape"])), drawn)
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     return _lines(lines, "quiet" if lines[0] == UNKNOWN else "ink", matrix_rows(value) is None)
 
@@ -172,11 +180,14 @@ def _grad_row(subject: Subject, tensor: TensorRow) -> CardRow:
     """The tensor's `grad`, highlighted if backward changed it."""
     before, after = tensor["before"]["grad"], tensor["after"]["grad"]
     if not subject.ran:
-        return CardRow("grad", _grad_words(before, tensor))
+        return CardRow("grad", _grad_words(subject, before, tensor))
     if after is None and not tensor["is_leaf"]:
         return CardRow("grad", (StyledText(NOT_A_LEAF, "quiet"),))
     if is_unknown(before) or is_unknown(after) or _same(before, after):
-        return CardRow("grad", _grad_words(after, tensor))
+        return CardRow("grad", _grad_words(subject, after, tensor))
+    if (drawn := _drawn(subject, after, "gradient")) is not None:
+        change = StyledText(_change_of_norm(before, after), "gradient", "bold")
+        return CardRow("grad", (change, drawn), "changed")
     old = value_lines(before, tensor["dtype"], tensor["shape"])
     new = value_lines(after, tensor["dtype"], tensor["shape"])
     return CardRow("grad", tuple(StyledText(line, "gradient", "bold") for line in _change(old, new)), "changed")
@@ -191,7 +202,22 @@ def _change(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
     return [*old, ARROW.lstrip() + new[0], *new[1:]]
 
 
-def _grad_words(value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
+def _change_of_norm(before: Value, after: Value) -> str:
+    """`None → ‖0.82‖`."""
+    return ARROW.join("None" if value is None else norm_in_bars(value) for value in (before, after))
+
+
+def _drawn(subject: Subject, value: Value, ink: str = "ink") -> DrawnTensor | None:
+    """A tensor as a grid of numbers or as a heat map; None for one that is text."""
+    drawn = beside_text(value, Look(ink, "regular", "ground", FULL_DIGITS, subject.look.values))
+    if isinstance(drawn, HeatMap):  # its shape stands above it
+        return replace(drawn, caption=drawn.caption.partition(", ")[2], size=SMALL_SIZE)
+    return drawn
+
+
+def _grad_words(subject: Subject, value: Value, tensor: TensorRow) -> tuple[StyledText, ...]:
+    if (drawn := _drawn(subject, value)) is not None:
+        return (drawn,)
     lines = value_lines(value, tensor["dtype"], tensor["shape"])
     quiet = value is None or is_unknown(value)
     return _lines(lines, "quiet" if quiet else "ink", matrix_rows(value) is None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from inspector.graph.row_types import NextEdge
 from inspector.graph.tensor_names import numbered_name
+from inspector.graph.values import Value
 from inspector.styles import title_and_legend
 from inspector.styles.constant_chips import FULL_DIGITS, constant_chip
 from inspector.styles.gates import gate_of
+from inspector.styles.grid_text import Look, beside_text
 from inspector.styles.operands import operands_of
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
@@ -92,7 +93,7 @@ def _constants(subject: Subject) -> Iterator[tuple[PlannedBox, PlannedWire]]:
             continue
         for operand in gate_of(subject.graph, identifier, operands_of(subject.graph, identifier)).operands:
             if operand.constant is not None:
-                box = constant_chip(operand, FULL_DIGITS)
+                box = constant_chip(operand, FULL_DIGITS, subject.look.values)
                 link = f"{operand.id}-{identifier}"
                 yield box, PlannedWire(link, identifier, box.id, ink="quiet", head=subject.head)
 
@@ -152,6 +153,8 @@ def _edges(circuit: _Circuit) -> list[PlannedWire]:
 def _product(subject: Subject, source: str, edge: NextEdge) -> tuple[StyledText, ...]:
     """`2x · 1 = 4`; a long product has its own line, and a long derivative is written as a number."""
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
+    if (drawn := _drawn_gradient(subject, gradient)) is not None:
+        return (drawn,)
     wanted = subject.look.derivatives or "both"
     if wanted == "both" and local and "symbol" in local and len(symbol_text(local["symbol"] or "")) > _LONG_SYMBOL:
         wanted = "numbers"
@@ -166,6 +169,8 @@ def _branch_texts(subject: Subject, source: str, edge: NextEdge) -> tuple[tuple[
     """`v = 2` and `2 · 1 = 2`."""
     wanted = subject.look.derivatives or "both"
     gradient, local, upstream = edge.get("gradient"), edge.get("local"), subject.graph[source]["gradient"]
+    if (drawn := _drawn_gradient(subject, gradient)) is not None:
+        return (), (drawn,)
     if wanted == "both":
         name = derivative_text(gradient, local, upstream)
         above = (StyledText(name),) if " = " in name else ()
@@ -178,9 +183,7 @@ def _trunks(circuit: _Circuit) -> list[PlannedWire]:
     subject, wires = circuit.subject, []
     for output in circuit.branched:
         function = output[0]
-        text = ""
-        if subject.ran:
-            text = subject.sum_text(function) or gradient_text(_arrived(subject, output))
+        below = _whole_gradient(subject, _arrived(subject, output), subject.sum_text(function))
         wires.append(
             PlannedWire(
                 f"{_dot_id(output)}.trunk",
@@ -189,7 +192,7 @@ def _trunks(circuit: _Circuit) -> list[PlannedWire]:
                 _value(circuit, output),
                 "ink",
                 head="target" if subject.pointing == "backward" else "none",
-                below=_gradient(text),
+                below=below,
             )
         )
     return wires
@@ -202,14 +205,13 @@ def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
         tensor = subject.graph.tensor(root)
         function = tensor["grad_fn"]
         if function is not None and function in subject.graph.network:
-            text = gradient_text(tensor["gradient"]) if subject.ran else ""
             value = _value(circuit, (function, tensor.get("output_nr", 0)), is_root=True)
-            identifier, below = f"{root}-{function}", _gradient(text)
+            identifier, below = f"{root}-{function}", _whole_gradient(subject, tensor["gradient"])
             wires.append(PlannedWire(identifier, root, function, value, "ink", head=subject.head, below=below))
     return wires
 
 
-def _arrived(subject: Subject, output: tuple[str, int]) -> Any:
+def _arrived(subject: Subject, output: tuple[str, int]) -> Value:
     """The gradient of one output of a function."""
     gradient = subject.graph[output[0]]["gradient"]
     return gradient[output[1]] if isinstance(gradient, list) and output[1] < len(gradient) else gradient
@@ -219,13 +221,34 @@ def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False)
     """The value on a wire, preceded by the name if it is a named tensor between two gates."""
     subject, identifier = circuit.subject, circuit.outputs.get(output)
     if identifier is None:
-        node = subject.graph[output[0]]
-        return (StyledText(value_inline(node[subject.moment]["data"], "", ()), "value", "medium"),)
+        data = subject.graph[output[0]][subject.moment]["data"]
+        drawn = beside_text(data, _look(subject, "value"))
+        return (drawn or StyledText(value_inline(data, "", ()), "value", "medium"),)
     tensor = subject.graph.tensor(identifier)
-    text = value_inline(tensor[subject.moment]["data"], tensor["dtype"], tensor["shape"])
+    data = tensor[subject.moment]["data"]
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
-    shown = f"{plain_text(numbered_name(tensor) or '')} = {text}" if between else text
-    return (StyledText(shown, "value", "medium"),)
+    name = plain_text(numbered_name(tensor) or "") if between else ""
+    if (drawn := beside_text(data, _look(subject, "value"))) is not None:
+        return (StyledText(name, "value", "medium"), drawn) if name else (drawn,)
+    text = value_inline(data, tensor["dtype"], tensor["shape"])
+    return (StyledText(f"{name} = {text}" if name else text, "value", "medium"),)
+
+
+def _look(subject: Subject, ink: str) -> Look:
+    return Look(ink, "medium", "ground", FULL_DIGITS, subject.look.values)
+
+
+def _drawn_gradient(subject: Subject, gradient: Value) -> StyledText | None:
+    """The gradient as a grid or a heat map; None for one that is text."""
+    return beside_text(gradient, _look(subject, "gradient"))
+
+
+def _whole_gradient(subject: Subject, gradient: Value, total: str = "") -> tuple[StyledText, ...]:
+    """The gradient of an output after backward. total: the sum that it is, if that is known."""
+    if not subject.ran:
+        return ()
+    drawn = _drawn_gradient(subject, gradient)
+    return _gradient(total or gradient_text(gradient)) if drawn is None else (drawn,)
 
 
 def _gradient(text: str) -> tuple[StyledText, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.values import Value
+from inspector.options.choices import Values
+from inspector.options.figure_options import without_heat_maps
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
-from inspector.styles.grid_text import value_lines_in_grid
+from inspector.styles.grid_text import Look, value_lines_in_grid
 from inspector.styles.line_groups import GateGroup, line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.operands import Operand, operands_of
@@ -19,8 +22,7 @@ from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
 
 NAME_SIZE = 18.0
-VALUE = ("value", "medium", "ground")
-GRADIENT = ("gradient", "medium", "changed")
+LEAF_FILL = "leaf_header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class Cut:
     """How a circuit is made smaller.
 
     rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
-    lines: whether each line of the script is one gate.
+    lines: whether each line of the script is one gate. maps: which tensors may be heat maps: all, those with a
+    name, or leaves, roots and constants alone.
     """
 
     rows: int = 1
     inline: bool = False
     lines: bool = False
+    maps: Literal["all", "named", "ends"] = "all"
 
 
 WHOLE = Cut()
@@ -46,6 +50,7 @@ class Circuit:
     gates: function → its gate. users: output → the operands that are this output, in the order of the forward.
     passes: the gates of each pass of a loop, by role. by_name: ids of operands shown by name instead of a wire.
     first: the operands of the first pass that in others come from the pass before. digits: significant digits.
+    maps: which tensors may be heat maps, as in a Cut.
     """
 
     subject: Subject
@@ -55,6 +60,7 @@ class Circuit:
     by_name: frozenset[str]
     first: frozenset[str]
     digits: int
+    maps: Literal["all", "named", "ends"]
 
     def leaf(self, operand: Operand) -> str | None:
         """The leaf that an operand is."""
@@ -97,7 +103,7 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cu
                 users.setdefault(operand.output, []).append(operand)
     passes = _whole_passes(found, gates) if cut.rows == 1 else []
     by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
-    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits)
+    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, cut.maps)
 
 
 def _groups(graph: Graph, loss: GateGroup | None, cut: Cut) -> dict[str, GateGroup]:
@@ -169,23 +175,40 @@ def shape_of(circuit: Circuit, output: Pair) -> list[int]:
     return [] if tensor is None else circuit.subject.graph.tensor(tensor)["shape"]
 
 
-def value_of(circuit: Circuit, tensor: TensorRow, look: tuple[str, str, str]) -> tuple[StyledText, ...]:
-    return value_lines_in_grid(tensor[circuit.subject.moment]["data"], tensor["shape"], look, circuit.digits)
+def value_of_end(circuit: Circuit, tensor: TensorRow, fill: str = "ground") -> tuple[StyledText, ...]:
+    """The value of a root or a leaf. fill: behind it."""
+    look = Look("value", "medium", fill, circuit.digits, circuit.subject.look.values)
+    return value_lines_in_grid(tensor[circuit.subject.moment]["data"], tensor["shape"], look)
 
 
 def lines_of_output(circuit: Circuit, output: Pair, *, with_name: bool = True) -> tuple[StyledText, ...]:
     """The name, if it has one, and the value of an output."""
     subject, identifier = circuit.subject, circuit.subject.topology.outputs.get(output)
+    look = Look("value", "medium", "ground", circuit.digits, form_between(circuit, output))
     if identifier is None:
-        data = subject.graph[output[0]][subject.moment]["data"]
-        return value_lines_in_grid(data, (), VALUE, circuit.digits)
+        return value_lines_in_grid(subject.graph[output[0]][subject.moment]["data"], (), look)
     tensor = subject.graph.tensor(identifier)
-    name, value = shown_name(tensor), value_of(circuit, tensor, VALUE)
+    name = shown_name(tensor)
+    value = value_lines_in_grid(tensor[subject.moment]["data"], tensor["shape"], look)
     return (StyledText(name, "ink", "bold", NAME_SIZE), *value) if name and with_name else value
 
 
-def gradient_lines(circuit: Circuit, gradient: Value, shape: list[int]) -> tuple[StyledText, ...]:
-    """A gradient after backward; before it, nothing."""
+def form_between(circuit: Circuit, output: Pair) -> Values:
+    """The form of a tensor between gates."""
+    look, tensor = circuit.subject.look, circuit.subject.topology.outputs.get(output)
+    is_named = tensor is not None and bool(shown_name(circuit.subject.graph.tensor(tensor)))
+    is_map = circuit.maps == "all" or (circuit.maps == "named" and is_named)
+    return look.values if is_map else without_heat_maps(look).values
+
+
+def gradient_between(circuit: Circuit, output: Pair, gradient: Value) -> tuple[StyledText, ...]:
+    """A gradient of a tensor between gates."""
+    return gradient_lines(circuit, gradient, shape_of(circuit, output), form_between(circuit, output))
+
+
+def gradient_lines(circuit: Circuit, gradient: Value, shape: list[int], form: Values) -> tuple[StyledText, ...]:
+    """A gradient after backward; before it, nothing. form: of a tensor."""
     if not circuit.subject.ran or gradient is None or (isinstance(gradient, dict) and "unknown" in gradient):
         return ()
-    return value_lines_in_grid(gradient, shape, GRADIENT, circuit.digits)
+    look = Look("gradient", "medium", "changed", circuit.digits, form)
+    return value_lines_in_grid(gradient, shape, look)

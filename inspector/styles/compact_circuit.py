@@ -11,35 +11,37 @@ from dataclasses import replace
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.values import Value
+from inspector.options.figure_options import without_heat_maps
 from inspector.styles import title_and_legend
 from inspector.styles.circuit_footer import inline_values, matrix_formulas, sums_over_readers
 from inspector.styles.circuit_model import (
-    GRADIENT,
+    LEAF_FILL,
     NAME_SIZE,
-    VALUE,
     WHOLE,
     Circuit,
     Cut,
     arrived,
     build_circuit,
+    gradient_between,
     gradient_lines,
     lines_of_output,
     output_name,
-    shape_of,
-    value_of,
+    value_of_end,
 )
 from inspector.styles.constant_chips import chip, constant_chip, named_lines
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.plan import (
     CircuitPlan,
+    DrawnTensor,
     Head,
+    HeatMap,
     LoopPass,
-    NumberGrid,
     Plan,
     PlannedBox,
     PlannedShape,
     PlannedWire,
+    SideBySide,
     StyledText,
 )
 from inspector.styles.shown_name import shown_name
@@ -50,7 +52,6 @@ ROOT_SIZE = 20.0
 SYMBOL_SIZE = 18.0
 _ROUND = 4
 """Maximum number of characters of a sign in a circle; a longer one is in a box."""
-_LEAF = ("value", "medium", "leaf_header")
 
 
 def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False, cut: Cut = WHOLE) -> CircuitPlan:
@@ -84,11 +85,12 @@ def plan_circuit_of_norms(subject: Subject, *, cut: Cut) -> Plan:
     """The densest figure: each matrix as its shape, each gradient of a matrix as its norm."""
 
     def in_short(words: StyledText) -> StyledText:
-        if not isinstance(words, NumberGrid):
+        if not isinstance(words, DrawnTensor):
             return words
         shape, _, norm = words.short.partition(" ")
-        return StyledText(norm if words.ink == GRADIENT[0] and norm else shape, words.ink, words.face, words.size)
+        return StyledText(norm if words.ink == "gradient" and norm else shape, words.ink, words.face, words.size)
 
+    subject = replace(subject, look=without_heat_maps(subject.look))
     return plan_compact_circuit(subject, digits=2, grouped=True, cut=cut).map_texts(in_short)
 
 
@@ -123,9 +125,9 @@ def _roots(circuit: Circuit) -> Iterator[PlannedBox]:
     for root in dict.fromkeys(circuit.subject.graph.roots):
         tensor = circuit.subject.graph.tensor(root)
         words = StyledText(shown_name(tensor) or "out", "ink", "bold", ROOT_SIZE)
-        value = value_of(circuit, tensor, VALUE)
+        value, form = value_of_end(circuit, tensor), circuit.subject.look.values
         yield PlannedBox(
-            root, "plain", (words, *value, *gradient_lines(circuit, tensor["gradient"], tensor["shape"]))
+            root, "plain", (words, *value, *gradient_lines(circuit, tensor["gradient"], tensor["shape"], form))
         )
 
 
@@ -155,7 +157,7 @@ def _chips(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire, str]]:
                 box = _leaf_chip(circuit, operand, leaf)
                 yield box, PlannedWire(operand.id, identifier, box.id, ink="ink", head=head), identifier
             elif operand.constant is not None:
-                box = constant_chip(operand, circuit.digits)
+                box = constant_chip(operand, circuit.digits, circuit.subject.look.values)
                 link = f"{operand.id}-{identifier}"
                 yield box, PlannedWire(link, identifier, box.id, ink="quiet", head=head), identifier
 
@@ -165,20 +167,34 @@ def _leaf_chip(circuit: Circuit, operand: Operand, leaf: str) -> PlannedBox:
     subject = circuit.subject
     tensor = subject.graph.tensor(leaf)
     is_shared = len(circuit.users[operand.output or ("", 0)]) > 1
-    value = () if is_shared else value_of(circuit, tensor, _LEAF)
+    value = () if is_shared else value_of_end(circuit, tensor, LEAF_FILL)
     gradient: Value = operand.gradient if is_shared else tensor["gradient"]
-    lines = named_lines(shown_name(tensor) or "leaf", value, "value", circuit.digits)
-    lines += gradient_lines(circuit, gradient, tensor["shape"])
+    below = gradient_lines(circuit, gradient, tensor["shape"], subject.look.values)
+    value, below = _beside(value, below)
+    lines = named_lines(shown_name(tensor) or "leaf", value, "value", circuit.digits) + below
     lines += _held(subject, tensor)
     name = f"{leaf}.{operand.user}.{operand.id.rpartition('.')[2]}" if is_shared else leaf
     return chip(name, lines, "value", "leaf_header")
+
+
+def _beside(
+    value: tuple[StyledText, ...], gradient: tuple[StyledText, ...]
+) -> tuple[tuple[StyledText, ...], tuple[StyledText, ...]]:
+    """A value, and the gradient below it, or side by side for two upright heat maps, with their shape once."""
+    (one, other) = (*value, *gradient) if len(value) == len(gradient) == 1 else (None, None)
+    if not (isinstance(one, HeatMap) and isinstance(other, HeatMap)):
+        return value, gradient
+    shown = replace(other, caption=other.caption.partition(", ")[2])
+    if len(one.tiles[0]) < len(one.tiles[0][0]):
+        return value, (shown,)
+    return (SideBySide(one.text, one.ink, one.face, one.size, one.short, (one, shown)),), ()
 
 
 def _named_chip(circuit: Circuit, operand: Operand) -> PlannedBox:
     """The name of an output that every pass reads, and the gradient from this one."""
     output = operand.output or ("", 0)
     words = StyledText(output_name(circuit, output), "ink", "bold")
-    lines = (words, *gradient_lines(circuit, operand.gradient, shape_of(circuit, output)))
+    lines = (words, *gradient_between(circuit, output, operand.gradient))
     return chip(f"{output[0]}.{operand.user}.{operand.id.rpartition('.')[2]}", lines, "ink", "ground")
 
 
@@ -203,7 +219,7 @@ def _wires(circuit: Circuit) -> Iterator[PlannedWire]:
             output, is_leaf = operand.output, circuit.leaf(operand) is not None
             if output is None or is_leaf or operand.id in circuit.by_name:
                 continue
-            gradient = gradient_lines(circuit, operand.gradient, shape_of(circuit, output))
+            gradient = gradient_between(circuit, output, operand.gradient)
             if circuit.is_branched(output):
                 head: Head = "source" if subject.pointing == "forward" else "none"
                 yield PlannedWire(operand.id, identifier, dot_id(output), (), "ink", head=head, below=gradient)
@@ -218,7 +234,7 @@ def _trunks(circuit: Circuit) -> Iterator[PlannedWire]:
     """Wires from a dot to the gate whose output branches there."""
     for output in circuit.users:
         if circuit.is_branched(output):
-            gradient = gradient_lines(circuit, arrived(circuit, output), shape_of(circuit, output))
+            gradient = gradient_between(circuit, output, arrived(circuit, output))
             head: Head = "target" if circuit.subject.pointing == "backward" else "none"
             dot, value = dot_id(output), lines_of_output(circuit, output)
             yield PlannedWire(f"{dot}.trunk", dot, output[0], value, "ink", head=head, below=gradient)
@@ -241,7 +257,7 @@ def _named_ends(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire]]:
         words = StyledText(output_name(circuit, output), "ink", "bold", NAME_SIZE)
         end, head = f"{output[0]}.out{output[1] or ''}", circuit.subject.head
         is_branched = circuit.is_branched(output)
-        whole = gradient_lines(circuit, arrived(circuit, output), shape_of(circuit, output))
+        whole = gradient_between(circuit, output, arrived(circuit, output))
         whole = () if is_branched else whole
         value = () if is_branched else lines_of_output(circuit, output, with_name=False)
         target = dot_id(output) if is_branched else output[0]
@@ -253,13 +269,16 @@ def _named_ends(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire]]:
 
 def _first_ends(circuit: Circuit) -> Iterator[tuple[PlannedBox, PlannedWire]]:
     """What the first pass of a loop starts with, and the wires from there."""
+    form = circuit.subject.look.values
     for identifier, gate in circuit.gates.items():
         for operand in gate.operands:
             leaf = circuit.leaf(operand)
             if operand.id not in circuit.first:
                 continue
-            box = constant_chip(operand, circuit.digits) if leaf is None else _leaf_chip(circuit, operand, leaf)
-            box = replace(box, shape="plain") if leaf is None else box
+            if leaf is None:
+                box = replace(constant_chip(operand, circuit.digits, form), shape="plain")
+            else:
+                box = _leaf_chip(circuit, operand, leaf)
             ink = "quiet" if leaf is None else "ink"
             link = operand.id if leaf is not None else f"{operand.id}-{identifier}"
             yield box, PlannedWire(link, identifier, box.id, ink=ink, head=circuit.subject.head)

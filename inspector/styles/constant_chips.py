@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inspector.styles.grid_text import value_lines_in_grid
+from inspector.options.choices import Values
+from inspector.styles.grid_text import Look, value_lines_in_grid
 from inspector.styles.operands import Operand
 from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
 from inspector.styles.shown_name import shown_name
@@ -10,15 +11,15 @@ from inspector.styles.value_text import plain_text
 
 FULL_DIGITS = 4
 _LONGEST_EXPRESSION = 8
-_CONSTANT = ("quiet", "medium", "header")
 
 
-def constant_chip(operand: Operand, digits: int) -> PlannedBox:
-    """The chip of a constant. digits: significant digits of its numbers."""
+def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:
+    """The chip of a constant. digits: significant digits of its numbers. form: of a tensor."""
     constant = operand.constant or {}
     expression = plain_text(str(constant.get("expression") or ""))
     name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
-    value = value_lines_in_grid(constant["value"], constant.get("shape") or (), _CONSTANT, digits)
+    look = Look("quiet", "medium", "header", digits, form)
+    value = value_lines_in_grid(constant["value"], constant.get("shape") or (), look)
     return chip(operand.id, named_lines(name, value, "quiet", digits), "quiet", "header")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
+from itertools import chain
 from typing import Literal, cast
 
 from inspector.util.fast_dataclass import fast_dataclass
@@ -43,18 +44,47 @@ class StyledText:
 
 
 @fast_dataclass
-class NumberGrid(StyledText):
-    """A vector or a matrix as rows of numbers between brackets. text: the same on one line. fill: behind the
-    numbers. short: its shape and norm."""
+class DrawnTensor(StyledText):
+    """A tensor that is drawn in place of a line. text: the same on one line. short: its shape and norm."""
 
-    rows: tuple[tuple[str, ...], ...] = ()
-    fill: str = "ground"
     short: str = ""
 
 
 @fast_dataclass
+class NumberGrid(DrawnTensor):
+    """A vector or a matrix as rows of numbers between brackets. fill: behind the numbers."""
+
+    rows: tuple[tuple[str, ...], ...] = ()
+    fill: str = "ground"
+
+
+@fast_dataclass
+class HeatMap(DrawnTensor):
+    """A tensor as coloured cells. The ink is that of its texts.
+
+    tiles: every element by matrix and row, as a share of the largest absolute value: from -1 to 1, NaN, infinite.
+    scale: shares from the largest to the smallest element. ends: these two, or one if they are equal. caption:
+    below the cells.
+    """
+
+    tiles: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    tiles_per_row: int = 1
+    scale: tuple[float, ...] = ()
+    ends: tuple[str, ...] = ()
+    caption: str = ""
+
+
+@fast_dataclass
+class SideBySide(DrawnTensor):
+    """Tensors drawn beside each other, such as a value and its gradient."""
+
+    parts: tuple[DrawnTensor, ...] = ()
+
+
+@fast_dataclass
 class CardRow:
-    """One row of a card: a quiet key on the left, one or more lines of value on the right."""
+    """One row of a card: a quiet key on the left, one or more lines of value on the right. least: its height at
+    other moments, in points."""
 
     key: str
     lines: tuple[StyledText, ...]
@@ -62,6 +92,7 @@ class CardRow:
     key_ink: str = "quiet"
     key_size: float = SMALL_SIZE
     bar: tuple[float, float] | None = None  # below the row; two places from 0 to 1
+    least: float = 0.0
 
 
 @fast_dataclass
@@ -146,6 +177,13 @@ class Plan:
     notes: tuple[StyledText, ...] = ()
     legend: tuple[LegendEntry, ...] = ()
     listing: tuple[CodeLine, ...] = ()
+
+    @property
+    def has_heat_maps(self) -> bool:
+        """Whether a tensor is drawn as a heat map."""
+        of_boxes = (lines for box in self.boxes for lines in (box.texts, *(row.lines for row in box.rows)))
+        of_wires = (lines for wire in self.wires for lines in (wire.label, wire.below))
+        return any(isinstance(words, HeatMap) for lines in chain(of_boxes, of_wires) for words in lines)
 
     def map_texts(self, change: Callable[[StyledText], StyledText]) -> Plan:
         """The plan with a function applied to the texts of boxes and wires, and to the notes."""

@@ -46,6 +46,15 @@ class Style:
     neighbour: StyleName | None = None
 
 
+FEWER_HEAT_MAPS = tuple(
+    Density(
+        f"leaves at their gates, heat maps of {which} alone, numbers to 2 digits, the loss as one gate",
+        partial(plan_compact_circuit, digits=2, grouped=True, cut=cut),
+    )
+    for which, cut in (("tensors with a name", Cut(maps="named")), ("leaves", Cut(maps="ends")))
+)
+"""Tried where a figure with heat maps does not fit a canvas, before all of these are left out."""
+
 _ROWS = ((2, "two"), (3, "three"))
 _ANY_ROWS = ((1, ""), *((rows, f"in {count} rows, ") for rows, count in _ROWS))
 

@@ -80,6 +80,12 @@ def norm_text(length: float) -> str:
     return f"norm {format_number(length)}"
 
 
+def norm_in_bars(value: Value) -> str:
+    """`‖0.123‖`; `?` if the norm is unknown."""
+    length = value_norm(value)
+    return UNKNOWN if length is None else f"‖{format_number(length)}‖"
+
+
 def gradient_text(gradient: Value) -> str:
     """A gradient as a short text: a number, a short vector, or a norm; empty if it is unknown."""
     if gradient is None or is_unknown(gradient):

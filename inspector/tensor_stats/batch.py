@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 
+from inspector.graph.elements import MOST_ELEMENTS
 from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
+from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import histogram, sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
@@ -45,6 +47,11 @@ class Pending:
         return self._value
 
     @property
+    def elements(self) -> str | None:
+        """The packed elements of a summary, if it is that of a small tensor of real numbers."""
+        return None
+
+    @property
     def is_none(self) -> bool:
         """Whether the tensor was None."""
         return self._value is None
@@ -76,14 +83,28 @@ class PendingNorm(Pending):
 
 
 class _Summary(Pending):
-    """The summary of a tensor, converted on access, so that the script only waits for the reductions."""
+    """The summary of a tensor, converted on access, so that the script only waits for the reductions.
 
-    __slots__ = ("dtype", "measured", "shape")
+    held: the tensor whose elements were measured; None if only some were stored.
+    """
 
-    def __init__(self, tensor: torch.Tensor, measured: Measured) -> None:
+    __slots__ = ("arranged", "dtype", "measured", "shape")
+
+    def __init__(self, tensor: torch.Tensor, measured: Measured, held: torch.Tensor | None) -> None:
         self._value = None
         self.shape, self.dtype = tensor.shape, tensor.dtype
         self.measured = measured
+        self.arranged = UNARRANGED if held is None else None if held.is_contiguous() else held.stride()
+
+    @property
+    def elements(self) -> str | None:
+        sample = self.measured.sample
+        if sample is None or self.arranged == UNARRANGED:
+            return None
+        try:
+            return packed_elements(sample, self.dtype, self.shape, self.arranged)
+        except Exception:  # the statistics are worth more
+            return None
 
     @property
     def value(self) -> Value:
@@ -175,7 +196,7 @@ class Batch:
                 if (found := quick_norm(tensor)) is not None:
                     return PendingNorm(*found)
             elif trusts and (measured := self._dense(tensor)) is not None:
-                return _Summary(tensor, measured)
+                return _Summary(tensor, measured, tensor)
             if is_ordinary(tensor) and is_unobserved(tensor):
                 return self._add(tensor, trusts)
             with unobserved():
@@ -213,6 +234,7 @@ class Batch:
         held = stored(elements)
         if held.is_neg():  # `x.conj().imag` shares the memory of `x.imag`
             held = held.resolve_neg()
+        whole = held if held.shape == tensor.shape else None
         if not elements.is_cpu:
             held = in_memory_order(held, memory_extent(held)) if held.numel() else held
             numbers = (
@@ -220,14 +242,14 @@ class Batch:
                 if self._is_light
                 else on_device.summary_on_device(held, count - held.numel())
             )
-            return self._wait(_Summary(tensor, Measured()), numbers)
+            return self._wait(_Summary(tensor, Measured(), whole), numbers)
         if self._is_light:
             return PendingNorm(tensor.shape, tensor.dtype, tensor_norm(held))
         if held.numel() != count:
-            return _Summary(tensor, self._numbers(held, count - held.numel()))
+            return _Summary(tensor, self._numbers(held, count - held.numel()), None)
         if fits(held) and not trusts:
-            return _Summary(tensor, self._pool.add(held))
-        return _Summary(tensor, self._measured(held, trusts))
+            return _Summary(tensor, self._pool.add(held), whole)
+        return _Summary(tensor, self._measured(held, trusts), whole)
 
     def _dense(self, tensor: torch.Tensor) -> Measured | None:
         """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
@@ -283,7 +305,8 @@ class Batch:
             measured = self._pool.add(elements)
         else:
             elements = in_memory_order(elements, key[-1])
-            if met is None or met.measured.numbers[:2] != sums(elements):
+            is_small = elements.numel() <= MOST_ELEMENTS  # then their order counts
+            if met is None or is_small or met.measured.numbers[:2] != sums(elements):
                 measured = self._numbers(elements, 0)
             else:
                 measured = met.measured

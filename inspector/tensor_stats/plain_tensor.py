@@ -74,9 +74,10 @@ def plain_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor | None, str]:
         if hasattr(tensor, "to_local"):  # a DTensor: its statistics would be collectives, which can hang
             tensor = tensor.to_local()
         elif _is_wrapper(tensor):
-            wrapped = _wrapped(tensor)
+            inner = inner_tensors(tensor)
+            wrapped = _wrapped(tensor, inner)
             if wrapped is None:
-                return None, f"a {type(tensor).__name__} wraps its data"
+                return None, f"a {type(tensor).__name__} {_kept_in(inner)}"
             tensor = wrapped
     if tensor.is_meta:
         return None, "a meta tensor has no data"
@@ -121,13 +122,26 @@ def _is_wrapper(tensor: torch.Tensor) -> bool:
     )
 
 
-def _wrapped(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The one ordinary tensor that a subclass wraps, of its shape and type; None for other wrappers."""
+def inner_tensors(tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
+    """The tensors in which a subclass keeps its elements, by attribute name; None if it does not say so.
+
+    Raises whatever its `__tensor_flatten__` raises.
+    """
     flatten = getattr(tensor, "__tensor_flatten__", None)
-    if flatten is None:
+    return None if flatten is None else {name: getattr(tensor, name) for name in flatten()[0]}
+
+
+def _wrapped(tensor: torch.Tensor, inner: dict[str, torch.Tensor] | None) -> torch.Tensor | None:
+    """The one ordinary tensor that a subclass wraps, of its shape and type; None for other wrappers.
+
+    How several tensors make one is known to the subclass alone, and its operations are the script's.
+    """
+    if inner is None or len(inner) != 1:
         return None
-    names, _ = flatten()
-    inner = [getattr(tensor, name) for name in names]
-    if len(inner) != 1 or not is_ordinary(inner[0]):
-        return None
-    return inner[0] if (inner[0].shape, inner[0].dtype) == (tensor.shape, tensor.dtype) else None
+    (found,) = inner.values()
+    is_same = is_ordinary(found) and (found.shape, found.dtype) == (tensor.shape, tensor.dtype)
+    return found if is_same else None
+
+
+def _kept_in(inner: dict[str, torch.Tensor] | None) -> str:
+    return f"keeps its elements in {', '.join(inner)}" if inner else "wraps its data"

@@ -29,7 +29,13 @@ def stderr_console(stream: TextIO | None = None) -> Console:
     stream: stderr at the start of the command, which a script may have replaced. Without stderr the console
     discards its output, since rich would use stdout, which belongs to the script.
     """
-    console = Console(file=stream if stream is not None else stderr(), highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=stream if stream is not None else stderr(),
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,  # else rich shows it as an output of the cell, besides
+    )
     if not console.is_terminal:
         console.width = min(max(console.width, _NARROWEST), _WIDEST)
     return console

@@ -77,11 +77,16 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
     rest = timeline["steps"] - full
     parts = [f"{pluralize(full, unit)} recorded in full"]
     if rest > 0:
-        parts.append(f"{rest:,} by their numbers only{_how_often(timeline['levels'])}")
+        levels = timeline["levels"]
+        parts.append(f"{rest:,} by their numbers only{_how_often(levels)}{_how_deep(levels)}")
     text = ", ".join(parts)
     if timeline["calls"] and not timeline["steps"]:
         text = f"{pluralize(timeline['calls'], 'backward call')} and no step of an optimizer"
     text += f", at {timeline['cost']:.1%} of the time"
+    if others := timeline.get("other_graphs"):
+        text += f"; {pluralize(others, unit)} had another graph than the recorded calls"
+    if timeline.get("so_far"):
+        text += "; written while the script ran"
     if timeline.get("stopped"):
         text += f"; then no more, since it took over {timeline['budget']:.0%} (--budget)"
     line = Text(text)
@@ -92,9 +97,24 @@ def watched_line(timeline: Timeline, width: int) -> list[Text]:
     return wrapped(Text("watched ", style=QUIET), line, width)
 
 
+def _how_deep(levels: Sequence[LevelRow]) -> str:
+    """`, 57 of them down to Nodes`: how many steps were recorded at a level deeper than parameters."""
+    names = {"nodes": "Nodes", "modules": "modules"}
+    steps = {
+        name: sum(row["last"] - row["first"] + 1 for row in levels if row["level"] == level)
+        for level, name in names.items()
+    }
+    others = any(row["level"] == "parameters" for row in levels)
+    found = {name: count for name, count in steps.items() if count}
+    if len(found) == 1 and not others:
+        return f", down to {next(iter(found))}"
+    parts = [f"{count:,} of them down to {name}" for name, count in found.items()]
+    return f", {' and '.join(parts)}" if parts else ""
+
+
 def _how_often(levels: Sequence[LevelRow]) -> str:
     """` (gradients in one of 4 steps)`."""
-    recorded = [level for level in levels if level["level"] == "parameters"]
+    recorded = [level for level in levels if level["level"] != "full"]
     every = sorted({level["every"] for level in recorded})
     if skipping := [level["every"] for level in recorded if level.get("skips")]:
         return f" (at times only one of {max(skipping):,} steps, the others counted)"

@@ -177,4 +177,19 @@ def needs_gradient(forward: FrameType) -> bool:
     return needs is None or any(needs)
 
 
+def in_sample(frame: FrameType | None) -> bool:
+    """Whether `sample()` of one of torch's distributions runs although it has an `rsample()`.
+
+    frame: one inside that call, with no frame of the user between.
+    """
+    while frame is not None and frame.f_code.co_filename.startswith(TORCH):
+        if frame.f_code.co_name == "sample" and frame.f_code.co_filename.startswith(_DISTRIBUTIONS):
+            return bool(getattr(variables_of(frame).get("self"), "has_rsample", False))
+        frame = frame.f_back
+    return False
+
+
+_DISTRIBUTIONS = TORCH + "distributions" + os.sep
+
+
 _CONTEXTS = (torch.autograd.function.FunctionCtx,)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -140,15 +141,17 @@ def attributes_of(node: Any) -> dict[str, Any]:
 
 
 class _Wrappers(NamedTuple):
-    """Reads the wrapper that torch keeps around a saved tensor."""
+    """Reads the wrapper that torch keeps around a saved tensor. undispatched: a context in which no tensor class
+    of the script is asked for an operation."""
 
     hook: Callable[[Any], Any]
     data: Callable[[Any], Any]
+    undispatched: Callable[[], AbstractContextManager[Any]]
 
 
 def _find_wrappers() -> _Wrappers:
     leaf, node = _example()
-    found = _Wrappers(_hook_of, _data_of)
+    found = _Wrappers(_hook_of, _data_of, getattr(torch._C, "_DisableTorchDispatch", nullcontext))
     wrapper = node._raw_saved_self
     if found.hook(wrapper) is not None or found.data(wrapper) is not leaf:
         raise TypeError("a wrapper does not hold the tensor that was saved")
@@ -238,14 +241,25 @@ def _of_wrapper(
             if isinstance(data, torch.Tensor)
             else SavedTensorState(name, "empty", None)
         )
+    is_plain = type(data) in _PLAIN
     try:
-        tensor = value(node, name)
+        tensor = value(node, name) if is_plain else _undispatched(node, name, value, wrappers)
     except RuntimeError:
         is_there = isinstance(data, torch.Tensor)
         return SavedTensorState(name, "modified", data) if is_there else SavedTensorState(name, "released", None)
     if not isinstance(data, torch.Tensor):
         return SavedTensorState(name, "empty", None)
-    return _held(name, tensor, node)
+    held = _held(name, tensor, node)
+    return held if is_plain or not held.is_output else replace(held, tensor=data)
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter, type(None))
+
+
+def _undispatched(node: Any, name: str, value: Callable[[Any, str], Any], wrappers: _Wrappers) -> Any:
+    """A saved tensor of a subclass, which torch would ask to detach a saved output."""
+    with wrappers.undispatched():
+        return value(node, name)
 
 
 def _held(name: str, tensor: torch.Tensor, node: Any) -> SavedTensorState:

@@ -8,6 +8,7 @@ stepping is alive, and which is not removed from within a hook.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -28,33 +29,39 @@ class StepHooks:
     def __init__(self) -> None:
         self._pairs: tuple[tuple[Hook, Hook], ...] = ()  # replaced, never changed: threads iterate over it
         self._removers: list[Callable[[], None]] = []
-        self._threads: set[int] = set()
+        self._changes = threading.RLock()  # two threads may start at once; a signal may interrupt either
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  # an identifier is used again
         self._busy: set[int] = set()
 
     def add(self, before: Hook, after: Hook) -> Callable[[], None]:
         """Call these before and after every step, until the returned function is called."""
         pair = (before, after)
-        self._pairs += (pair,)
-        if not self._removers:
-            skip_in_dynamo(StepHooks._before, StepHooks._after)
-            self._removers = [
-                register_optimizer_step_pre_hook(self._before).remove,
-                register_optimizer_step_post_hook(self._after).remove,
-            ]
+        with self._changes:
+            self._pairs += (pair,)
+            if not self._removers:
+                skip_in_dynamo(StepHooks._before, StepHooks._after)
+                self._removers = [
+                    register_optimizer_step_pre_hook(self._before).remove,
+                    register_optimizer_step_post_hook(self._after).remove,
+                ]
         return lambda: self._remove(pair)
 
     def _remove(self, pair: tuple[Hook, Hook]) -> None:
-        self._pairs = tuple(other for other in self._pairs if other is not pair)
-        others = self._threads - {threading.get_ident()} | self._busy
-        if not self._pairs and not others.intersection(thread.ident or 0 for thread in threading.enumerate()):
+        with self._changes:
+            self._pairs = tuple(other for other in self._pairs if other is not pair)
+            if self._pairs or any(map(self._may_step, threading.enumerate())):
+                return
             while self._removers:
                 self._removers.pop()()
-            self._threads.clear()
+            self._threads = weakref.WeakSet()
+
+    def _may_step(self, thread: threading.Thread) -> bool:
+        is_another = thread is not threading.current_thread()
+        return (is_another and thread in self._threads) or thread.ident in self._busy
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         thread = threading.get_ident()
-        if thread not in self._threads:
-            self._threads.add(thread)
+        self._threads.add(threading.current_thread())
         self._busy.add(thread)
         try:
             for before, _ in self._pairs:

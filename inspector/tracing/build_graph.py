@@ -55,7 +55,7 @@ class _Builder:
         self._record = record
         self._lookup = lookup
         self._ids = ids
-        self._constants = ConstantRows(record, lookup.names, ids)
+        self._constants = ConstantRows(record, lookup, ids)
         self._is_plain = record.is_structure_only and lookup.has_no_values
         self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
@@ -259,21 +259,20 @@ class _Builder:
             "device": facts["device"],
             "version": facts["version"],
             "source": seen.source if seen.source is not None else _NOT_WANTED,
-            "before": _state(seen.before),
-            "after": _state(after),
+            "before": self._state(seen.before),
+            "after": self._state(after),
             "gradient": _NOT_WANTED,
         }
         if name is not None and name.number is not None:
             row["pass"] = name.number
         return row
 
+    def _state(self, held: Mapping[str, Pending]) -> State:
+        value_of = self._lookup.value_of
+        return {"data": value_of(held["data"]), "grad": value_of(held["grad"])}
 
 def _pairs(position: int, count: int) -> list[Pair]:
     return [(position, output_nr) for output_nr in range(max(1, count))]
-
-
-def _state(held: Mapping[str, Pending]) -> State:
-    return {"data": held["data"].value, "grad": held["grad"].value}
 
 
 def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:

@@ -6,7 +6,8 @@ from inspector.graph.row_types import Constant
 from inspector.graph.values import Value, is_unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.ids import Ids
-from inspector.tracing.names_over_time import GraphNames, Name
+from inspector.tracing.names_over_time import Name
+from inspector.tracing.node_lookup import NodeLookup
 from inspector.tracing.operands import FoundConstant
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import TracedGraph
@@ -15,8 +16,9 @@ from inspector.tracing.traced_graph import TracedGraph
 class ConstantRows:
     """Makes the rows of one graph."""
 
-    def __init__(self, record: TracedGraph, names: GraphNames, ids: Ids) -> None:
-        self._record, self._names, self._ids = record, names, ids
+    def __init__(self, record: TracedGraph, lookup: NodeLookup, ids: Ids) -> None:
+        self._record, self._lookup, self._ids = record, lookup, ids
+        self._names = lookup.names
 
     def row(self, found: FoundConstant) -> Constant:
         """The row of one constant. The call comes first, since the tensor may have been written since."""
@@ -53,7 +55,8 @@ class ConstantRows:
 
     def _value(self, found: FoundConstant, saved: TensorSnapshot | None) -> Value:
         seen = None if found.seen is None else found.seen.value
-        value: Value = seen.value if isinstance(seen, Pending) else found.value if seen is None else seen
+        value_of = self._lookup.value_of
+        value: Value = value_of(seen) if isinstance(seen, Pending) else found.value if seen is None else seen
         if saved is None or not (is_unknown(value) or (found.seen is None and found.value is None)):
             return value
-        return (saved.forward_value or saved.before["data"]).value
+        return value_of(saved.forward_value or saved.before["data"])

@@ -11,6 +11,7 @@ from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.kept_elements import MOST_NODES, KeptElements
 from inspector.tracing.names_over_time import names_of
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.same_elements import SameElements
@@ -91,6 +92,8 @@ class NodeLookup:
         self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
         self._outputs: dict[Pair, RecordedOutput | None] = {}
         self.names = names_of(record, self.output)
+        self._kept = None if record.is_structure_only else KeptElements()
+        self._keeps_all = len(record.structure.names) <= MOST_NODES
 
     @cached_property
     def _only_edge(self) -> dict[Pair, Pair]:
@@ -158,15 +161,29 @@ class NodeLookup:
         expression = output.expression if output is not None else None
         return {"name": None, "expression": expression} if expression else {"name": None}
 
+    def value_of(self, pending: Pending, pair: Pair | None = None) -> Value:
+        """A value, with its elements if those of the tensor are kept. pair: of the tensor; None for a constant."""
+        if self._kept is None:
+            return pending.value
+        if self._keeps_all or (pair is not None and self._is_leaf_or_named(pair)):
+            return self._kept.value(pending)
+        return pending.value
+
+    def _is_leaf_or_named(self, pair: Pair) -> bool:
+        return pair in self.names.tensors or self._record.structure.names[pair[0]] == ACCUMULATE_GRAD
+
+    def _state(self, held: dict[str, Pending], pair: Pair) -> State:
+        return {"data": self.value_of(held["data"], pair), "grad": self.value_of(held["grad"], pair)}
+
     def states(self, pair: Pair) -> tuple[State, State]:
         """`data` and `grad` of a tensor before and after: as seen around backward, else the value recorded in the
         forward."""
         seen = self._record.tensors.get(pair)
         if seen is not None:
-            before = _values(seen.before)
-            return before, _values(seen.after) if self.ran else UNSEEN_YET
+            before = self._state(seen.before, pair)
+            return before, self._state(seen.after, pair) if self.ran else UNSEEN_YET
         output = self.output(pair)
-        value = output.value.value if output is not None else self._inferred(pair)
+        value = self.value_of(output.value, pair) if output is not None else self._inferred(pair)
         before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
         return before, before if self.ran else UNSEEN_YET
 
@@ -182,27 +199,27 @@ class NodeLookup:
         if self._forward is None:
             return None
         found = self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
-        return None if found is None else found.value
+        return None if found is None else self.value_of(found, pair)
 
     def _measured(self, pair: Pair) -> Value:
         """The value of a tensor that was seen or recorded; None for others, and if it is unknown."""
         seen, output = self._record.tensors.get(pair), self.output(pair)
         if seen is not None:
-            value: Value = seen.before["data"].value
+            value: Value = self.value_of(seen.before["data"], pair)
         else:
-            value = output.value.value if output is not None else self._inner_value(pair)
+            value = self.value_of(output.value, pair) if output is not None else self._inner_value(pair)
         return None if is_unknown(value) else value
 
     def gradient(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""
         if pair in self._flow.captured:
-            return self._flow.captured[pair].value
+            return self.value_of(self._flow.captured[pair], pair)
         if self._not_recorded:
             return self._not_recorded
         arrived = self._flow.arrived_at(pair[0])
         if arrived is None or pair[1] >= len(arrived):
             return _NOT_REACHED
-        return arrived[pair[1]].value
+        return self.value_of(arrived[pair[1]], pair)
 
     def seed(self, pair: Pair) -> Value:
         """The gradient that the engine was given for a root; None if unknown, or if it is 1 and stayed so."""
@@ -216,12 +233,8 @@ class NodeLookup:
             return self._not_recorded
         pending = self._flow.contributions.get((source, slot))
         if pending is not None:
-            return pending.value
+            return self.value_of(pending)
         if source not in self._turns:
             return _NOT_REACHED
         target = self._only_edge.get((source, slot))
         return _LIGHT if target is None else self.gradient(target)
-
-
-def _values(held: dict[str, Pending]) -> State:
-    return {"data": held["data"].value, "grad": held["grad"].value}

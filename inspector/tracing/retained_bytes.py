@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from inspector.tensor_stats import inner_tensors
+from inspector.torch_api.modes import unobserved
 from inspector.torch_api.tensors import VIEWS, base_of, sparse_parts, storage_id
 
 
@@ -42,10 +44,10 @@ def _is_parameter(tensor: torch.Tensor) -> bool:
 
 
 def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
-    """The storages of a tensor; for a sparse tensor, of its indices and values. None for a subclass that wraps
-    other tensors, which hold the memory, and for one without a storage."""
+    """The storages of a tensor; for a sparse tensor, of its indices and values; for a subclass that wraps other
+    tensors, of these. None for a tensor without a storage, and for a subclass that fails to tell its tensors."""
     if hasattr(type(tensor), "__tensor_flatten__"):
-        return None
+        return _storages_of_wrapped(tensor)
     try:
         if tensor.layout is torch.strided:
             return [tensor.untyped_storage()]
@@ -54,3 +56,18 @@ def _storages(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
         return None if parts is None else [part.untyped_storage() for part in parts]
     except (RuntimeError, NotImplementedError):  # a tensor of a torch.func transform has no storage
         return None
+
+
+def _storages_of_wrapped(tensor: torch.Tensor) -> list[torch.UntypedStorage] | None:
+    found = []
+    try:
+        with unobserved():
+            inner = inner_tensors(tensor) or {}
+    except Exception:  # it is code of the script or of a library
+        return None
+    for one in inner.values():
+        storages = _storages(one)
+        if storages is None:
+            return None
+        found += storages
+    return found

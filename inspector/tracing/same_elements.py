@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from inspector.graph.elements import elements_of, with_elements
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
 from inspector.graph.values import Value, is_summary
@@ -87,11 +88,17 @@ class SameElements:
     def _moved(self, value: Value, way: list[tuple[_Step, Pair]]) -> Value:
         """The value at the end of a way, from that at its start; None if the order of the elements is lost."""
         target = way[-1][1]
-        if is_summary(value):
-            names = [self._record.structure.names[step.view] for step, _ in way]
-            relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
-            return {**value, "shape": self._shape(target), "computed": f"from {relation}"}
-        elements = numpy.array(value, dtype=object)
+        if not is_summary(value):
+            return self._in_new_order(numpy.array(value, dtype=object), way)
+        names = [self._record.structure.names[step.view] for step, _ in way]
+        relation = "the tensor that it is a view of" if way[0][0].to_view else f"a view of it ({names[0]})"
+        moved: Value = {**value, "shape": self._shape(target), "computed": f"from {relation}"}
+        known = elements_of(value)
+        elements = None if known is None else self._in_new_order(numpy.array(known).reshape(value["shape"]), way)
+        return with_elements(moved, None if elements is None else numpy.ravel(elements).tolist())
+
+    def _in_new_order(self, elements: Any, way: list[tuple[_Step, Pair]]) -> Value:
+        """The elements at the end of a way, as nested lists; None if their order is lost."""
         for step, pair in way:
             order = self._order(step, elements.ndim)
             if order is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import linecache
 import os
+import sys
 import sysconfig
 from pathlib import Path
 from types import FrameType
@@ -67,7 +68,15 @@ class UserFiles:
             known = self._display_paths[path] = self._write(path)
         return known
 
+    def text_of(self, name: str) -> str:
+        """The source of a file of the user that `display_path` has named, such as `In [4]`; "" without one."""
+        path = next((path for path, known in self._display_paths.items() if known == name), None)
+        return "" if path is None or not self.is_users(path) else "".join(linecache.getlines(path))
+
     def _write(self, path: str) -> str:
+        cell = _cell_name(path)
+        if cell:
+            return cell
         if _is_pseudo(path):
             return path
         real = os.path.realpath(path)
@@ -137,6 +146,16 @@ def _closed(folder: str) -> str:
 
 def _is_pseudo(path: str) -> bool:
     return path.startswith("<")
+
+
+def _cell_name(path: str) -> str:
+    """What IPython calls a cell: `In [4]`; "" for a file."""
+    terminal = sys.modules.get("IPython.core.interactiveshell")
+    if terminal is None or not (path.startswith("<ipython-") or _is_ipython_cell(path)):
+        return ""
+    shell = terminal.InteractiveShell
+    name = shell.instance().compile.format_code_name(path) if shell.initialized() else None
+    return name[1].replace("In[", "In [") if name else ""
 
 
 def _is_ipython_cell(path: str) -> bool:

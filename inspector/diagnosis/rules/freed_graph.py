@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.earlier_graphs import made_once, of_its_line
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -45,6 +46,10 @@ def _found(evidence: Evidence, call: BackwardView) -> Finding:
     earlier = None if shared is None else _line(evidence, shared["backward_call"])
     which = "an earlier backward call" if shared is None else f"backward call {shared['backward_call']}{earlier}"
     count = "" if shared is None else f" {shared['nodes']} of its {len(call.functions)} Nodes are in that graph."
+    again = [] if shared is None else of_its_line(evidence, call, [shared])
+    once = [node for row in again for node in made_once(call, row)]
+    if once:
+        return _made_once(call, once, earlier or "", nodes)
     through = f" They are reached through {call.functions[nodes[0]]['name']}." if nodes and shared else ""
     return RULE.found(
         f"backward reached Nodes whose buffers {which} had already freed.{count}{through}",
@@ -53,6 +58,20 @@ def _found(evidence: Evidence, call: BackwardView) -> Finding:
         at=Place(call.row.location, call.index, tuple(nodes)),
         parameters=call.leaves_affected_by(nodes or call.functions),
         evidence={"released_by": None if shared is None else shared["backward_call"]},
+    )
+
+
+def _made_once(call: BackwardView, shared: list[str], earlier: str, nodes: list[str]) -> Finding:
+    """A tensor computed before the loop or outside of the closure, of which every backward needs the graph."""
+    first = shared[0]
+    name = next((call.name(tensor) for tensor in call.outputs.get(first, ())), call.functions[first]["name"])
+    return RULE.found(
+        f"{name} was computed once, and the first backward{earlier} freed its graph, through which the next one "
+        "cannot go",
+        "compute it anew for each backward: inside the loop or the closure",
+        at=Place(call.location(first), call.index, (first, *nodes)),
+        parameters=call.leaves_affected_by([first]),
+        evidence={"shared": len(shared)},
     )
 
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import number
+from inspector.diagnosis.wording import began_at, number
 from inspector.report import Finding
 
 
@@ -38,9 +38,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     others = f"; later at step {later}" if later else ""
     yield RULE.found(
         f"at step {first['step']:,} the gradient norm is {number(first['value'])}, {times:,.0f} times the median"
-        f" of the steps before; it grew most in `{first['parameters'][0]}`{others}",
+        f" of the steps before; it grew most in `{first['parameters'][0]}`{began_at(first)}{others}",
         "look at the batch of this step; clip the gradients with clip_grad_norm_, or lower the learning rate",
-        at=Place(),
+        at=Place(first["node"]["source"] if "node" in first else None),
         parameters=first["parameters"],
         evidence={
             "steps": [trigger["step"] for trigger in found],

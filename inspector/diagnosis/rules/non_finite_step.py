@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
-from inspector.diagnosis.wording import number
+from inspector.diagnosis.wording import began_at, number
 from inspector.report import Finding
 from inspector.report.timeline import Trigger
 
@@ -35,10 +35,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     # At the same step the root comes first: its gradients follow from it.
     first = min(found, key=lambda trigger: (trigger["step"], trigger["kind"] != "root_not_finite"))
     call = next((call for call in evidence.calls if call.row.setting.step == first["step"]), None)
+    place = Place(first["node"]["source"] if "node" in first else None)
+    if call is not None:
+        place = Place(call.row.location, call.index)
     yield RULE.found(
         _message(first),
         _ADVICE,
-        at=Place(None if call is None else call.row.location, None if call is None else call.index),
+        at=place,
         parameters=first["parameters"],
         evidence={"step": first["step"], "value": first["value"]},
     )
@@ -51,7 +54,7 @@ def _message(trigger: Trigger) -> str:
         return f"{at} the loss is {value}, after finite losses in the steps before"
     names = trigger["parameters"]
     more = f" and of {len(names) - 1:,} more parameters" if len(names) > 1 else ""
-    return f"{at} the gradient norm of `{names[0]}`{more} is {value}, while the loss is finite"
+    return f"{at} the gradient norm of `{names[0]}`{more} is {value}, while the loss is finite{began_at(trigger)}"
 
 
 RULE = Rule("non-finite-step", "error", ("timeline",), check, __doc__)

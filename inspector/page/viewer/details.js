@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 import { Model, Moment } from "./model.js";
 import { bytesText, isSummary, isUnknown, normText, number, plural, textWidth, valueText } from "./text.js";
 import { svg } from "./draw.js";
+import { surface } from "./surface.js";
 
 /** @typedef {{select: (item: number) => void, light: (items: Set<number> | null, said: string) => void, open: (group: number) => void, focus: (item: number) => void, pick: (part: number) => void, move: (node: number, value: number) => void, live: import("./live.js").Live | null, hidden: (node: number) => boolean, answer: (node: number, value: number) => boolean, isQuiz: boolean}} Actions */
 
@@ -190,12 +191,14 @@ function liveSection(model, item, actions) {
     const root = live.formulas[live.formulas.length - 1].node;
     facts.replaceChildren(h("dt", {}, rootName), h("dd", {}, number(live.value(root))), h("dt", {}, "gradient"), h("dd", {}, number(live.point.gradients[item])), h("dt", {}, ""), h("dd", { class: "quiet" }, live.isMoved ? "computed by the rules" : "as torch measured"));
     picture.replaceChildren(rootCurve(live, item, Math.min(low, at - reach / 4), Math.max(high, at + reach / 4)));
+    over.show();
   };
+  const over = surface(live, item, rootName, (node) => model.name(node), (pairs) => { for (const [node, to] of pairs) actions.move(node, to); show(); });
   const move = (/** @type {number} */ value) => { if (Number.isFinite(value)) { actions.move(item, value); show(); } };
   slider.addEventListener("input", () => move(Number(slider.value)));
   typed.addEventListener("input", () => move(typed.valueAsNumber));
   show();
-  return section(`Move ${name}`, h("div", { class: "move" }, slider, typed), facts, picture);
+  return section(`Move ${name}`, h("div", { class: "move" }, slider, typed), facts, picture, ...over.parts);
 }
 
 /** @param {import("./live.js").Live} live @param {number} item @param {number} low @param {number} high */
@@ -275,8 +278,26 @@ export function value(held, inline = false) {
   if (held.nans) odd.push(`${held.nans.toLocaleString("en-US")} NaN`);
   if (held.infinities) odd.push(`${held.infinities.toLocaleString("en-US")} infinite`);
   return h("div", { class: "summary" }, h("div", {}, `${held.dtype}[${held.shape.join(", ")}]`), h("div", {}, facts.join("  ")),
-    odd.length ? h("div", { class: held.nans || held.infinities ? "bad" : "quiet" }, odd.join(", ")) : null, held.histogram ? histogram(held.histogram) : null,
+    odd.length ? h("div", { class: held.nans || held.infinities ? "bad" : "quiet" }, odd.join(", ")) : null, held.elements ? heatMap(held) : null, held.histogram ? histogram(held.histogram) : null,
     held.computed ? h("div", { class: "quiet" }, held.computed) : null);
+}
+
+/** The elements of a small tensor as coloured cells, matrix by matrix. @param {{elements: string, shape: number[]}} held */
+function heatMap(held) {
+  const bytes = Uint8Array.from(atob(held.elements), (letter) => letter.charCodeAt(0)), count = held.shape.reduce((one, other) => one * other, 1);
+  const numbers = [...new (bytes.length === 4 * count ? Float32Array : Float64Array)(bytes.buffer)];
+  const columns = held.shape[held.shape.length - 1], rows = held.shape.length > 1 ? held.shape[held.shape.length - 2] : 1, area = rows * columns;
+  if (Math.max(rows, columns) > 32) return null;
+  const side = columns > 16 ? 8 : 12, most = Math.max(0, ...numbers.filter(Number.isFinite).map(Math.abs));
+  const across = Math.max(1, Math.min(count / area, Math.floor(200 / (columns * side + 4)))), width = across * (columns * side + 4);
+  const picture = svg("svg", { class: "map", width, height: Math.ceil(count / area / across) * (rows * side + 4), role: "img", "aria-label": "heat map" },
+    svg("pattern", { id: "odd", width: 4, height: 4, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { width: 2, height: 4 })));
+  numbers.forEach((one, k) => {
+    const tile = Math.floor(k / area), row = Math.floor((k % area) / columns), column = k % columns;
+    const fill = Number.isFinite(one) ? `color-mix(in srgb,var(--diverging-${one < 0 ? 0 : 24}) ${most ? (100 * Math.abs(one)) / most : 0}%,var(--ground))` : "url(#odd)";
+    picture.append(svg("rect", { x: (tile % across) * (columns * side + 4) + column * side, y: Math.floor(tile / across) * (rows * side + 4) + row * side, width: side - 1, height: side - 1, fill }, svg("title", {}, document.createTextNode(Number.isFinite(one) ? number(one) : String(one)))));
+  });
+  return h("div", {}, picture, h("div", { class: "quiet" }, `purple ${number(-most)}, green ${number(most)}${numbers.every(Number.isFinite) ? "" : ", hatched: not finite"}`));
 }
 
 /** @param {number} exponent */

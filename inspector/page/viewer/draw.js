@@ -7,7 +7,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const FULL = 0.42, NAMES = 0.2;  // scales from which details, and names, are drawn
 const MOST_ELEMENTS = 900;
 const MOST_CURVES = 3000;  // above, wires are straight from afar
-const MARGIN = 80;
+const MARGIN = 80, FAR_MARGIN = 500;  // pixels around the view that are drawn, too, so that a drag need not draw
+const MOST_ADDED = 400;  // elements that playback adds from afar before all is drawn again
 
 /** @param {string} name @param {{[key: string]: string | number}} [attributes] @param {Node[]} children */
 export function svg(name, attributes = {}, ...children) {
@@ -64,16 +65,20 @@ export class Stage {
     }
     root.replaceChildren(defs, this.world);
     this._waiting = false;
-    /** The elements drawn, by key. @type {Map<string, Element>} */
-    this.elements = new Map();
-    this.signature = "";
+    /** What is drawn: which part of the picture, at which scale, up to which step; null if it must be drawn again.
+     * @type {{left: number, top: number, right: number, bottom: number, k: number, step: number, added: number} | null} */
+    this.drawn = null;
+    this.detail = 2;
   }
 
   /** @param {View} view */
   show(view) { this.view = view; this.redraw(); }
 
   /** Draw again in the next frame. */
-  redraw() { this.signature = ""; this.schedule(); }
+  redraw() { this.drawn = null; this.schedule(); }
+
+  /** Draw another moment in the next frame. */
+  redrawMoment() { if (this.detail || this.heat || !this.drawn || this.moment.step < this.drawn.step) this.drawn = null; this.schedule(); }
 
   schedule() {
     if (this._waiting) return;
@@ -83,24 +88,30 @@ export class Stage {
 
   get size() { const box = this.root.getBoundingClientRect(); return { w: box.width || 800, h: box.height || 600 }; }
 
-  /** The part of the picture in view, with a margin. */
-  area() {
-    const { x, y, k } = this.camera, { w, h } = this.size, margin = MARGIN / k;
+  /** The part of the picture in view, with a margin in pixels. @param {number} pixels */
+  area(pixels) {
+    const { x, y, k } = this.camera, { w, h } = this.size, margin = pixels / k;
     return { left: -x / k - margin, top: -y / k - margin, right: (w - x) / k + margin, bottom: (h - y) / k + margin };
   }
 
   draw() {
     const { x, y, k } = this.camera;
     this.world.setAttribute("transform", `translate(${short(x)} ${short(y)}) scale(${Math.round(k * 1e5) / 1e5})`);
-    const area = this.area();
-    const boxes = [...this.view.drawn.values()].filter((box) => box.x < area.right && box.x + box.w > area.left && box.y < area.bottom && box.y + box.h > area.top);
+    const { drawn } = this, view = this.area(0);
+    const isHeld = drawn && view.left >= drawn.left && view.top >= drawn.top && view.right <= drawn.right && view.bottom <= drawn.bottom;
+    if (!drawn || !isHeld || k > drawn.k * 1.25 || (k < NAMES) !== (drawn.k < NAMES) || (k < FULL) !== (drawn.k < FULL)) this._drawAll();
+    else if (drawn.step < this.moment.step) this._add(drawn);
+  }
+
+  /** Draw what is in view, and a margin around it. */
+  _drawAll() {
+    const { k } = this.camera;
+    let area = this.area(k < NAMES ? FAR_MARGIN : MARGIN), boxes = this._within(area);
     const detail = boxes.length > MOST_ELEMENTS || k < NAMES ? 0 : k < FULL ? 1 : 2;
+    if (!detail && k >= NAMES) { area = this.area(FAR_MARGIN); boxes = this._within(area); }
     const segments = this.view.segments.filter(({ bounds }) => bounds[0] < area.right && bounds[2] > area.left && bounds[1] < area.bottom && bounds[3] > area.top);
-    const signature = `${detail}|${boxes.length}|${boxes.reduce((sum, box) => (sum * 31 + box.number) % 1e9, 7)}|${segments.length}|${segments[0]?.from}`;
-    if (signature === this.signature) return;
-    this.signature = signature;
+    this.drawn = { ...area, k, step: this.moment.step, added: 0 };
     this.detail = detail;
-    this.elements.clear();
     const [frames, wires, titles, all] = this.layers;
     const open = boxes.filter((box) => box.shape === "frame");
     frames.replaceChildren(...(detail ? open.map((box) => this._frame(box)) : this._manyFrames(open)));
@@ -112,17 +123,32 @@ export class Stage {
     this.root.classList.toggle("heat", this.heat && detail > 0);
   }
 
+  /** @param {{left: number, top: number, right: number, bottom: number}} area */
+  _within(area) { return [...this.view.drawn.values()].filter((box) => box.x < area.right && box.x + box.w > area.left && box.y < area.bottom && box.y + box.h > area.top); }
+
+  /** From afar: draw the Nodes that have run since, over what is drawn. @param {NonNullable<Stage["drawn"]>} drawn */
+  _add(drawn) {
+    const nodes = this.model.byStep.slice(drawn.step + 1, this.moment.step + 1);
+    drawn.step = this.moment.step;
+    drawn.added += 2;
+    if (drawn.added > MOST_ADDED || this.moment.isEnd) { this._drawAll(); return; }
+    const boxes = new Set(nodes.flatMap((node) => this.view.shows(node) || []));
+    const segments = nodes.flatMap((node) => this.model.out[node].flatMap((edge) => this.view.segmentsOf(edge)));
+    this.layers[1].append(...this._manyWires(segments));
+    this.layers[3].append(...this._manyBoxes([...boxes]));
+  }
+
   // ---- from afar ----
 
   /** @param {import("./view.js").Segment[]} segments */
   _manyWires(segments) {
-    const isMany = segments.length > MOST_CURVES;
     /** @type {Map<string, string[]>} */
     const paths = new Map();
     for (const segment of segments) {
       const name = this._wireClass(segment);
       if (!paths.has(name)) paths.set(name, []);
-      /** @type {string[]} */ (paths.get(name)).push(isMany ? line(segment.points) : segment.stub ? stubData(segment.points) : pathData(segment.points));
+      segment.far ??= this.view.segments.length > MOST_CURVES ? line(segment.points) : segment.stub ? stubData(segment.points) : pathData(segment.points);
+      /** @type {string[]} */ (paths.get(name)).push(segment.far);
     }
     return [...paths].map(([name, texts]) => svg("path", { class: `${name} far`, d: texts.join("") }));
   }
@@ -137,7 +163,8 @@ export class Stage {
     for (const box of boxes) {
       const name = `${this._class(box)} h${this._heatStep(box)}`;
       if (!paths.has(name)) paths.set(name, []);
-      /** @type {string[]} */ (paths.get(name)).push(outline(box));
+      box.far ??= outline(box);
+      /** @type {string[]} */ (paths.get(name)).push(box.far);
     }
     return [...paths].map(([name, texts]) => svg("path", { class: `${name} far body`, d: texts.join("") }));
   }
@@ -235,7 +262,6 @@ export class Stage {
   _frame(box) {
     const group = svg("g", { class: this._class(box), "data-key": box.key, transform: `translate(${short(box.x)} ${short(box.y)})` },
       svg("rect", { class: "frame-body", width: short(box.w), height: short(box.h), rx: 10 }));
-    this.elements.set(box.key, group);
     return group;
   }
 
@@ -265,7 +291,6 @@ export class Stage {
     if (glyph) group.append(glyph);
     const badge = detail === 2 ? this._badge(box) : null;
     if (badge) group.append(badge);
-    this.elements.set(box.key, group);
     return group;
   }
 

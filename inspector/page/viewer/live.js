@@ -53,18 +53,27 @@ export class Live {
   /** @param {number} node */
   value(node) { return this.point.values[node]; }
 
-  /** Forward by the formulas, then backward: local derivatives times what arrives, added where edges meet. @param {number[]} at @returns {Point} */
-  compute(at) {
-    const { model } = this, values = new Array(model.nodes.count).fill(NaN), gradients = new Array(model.nodes.count).fill(0);
-    const edges = new Array(model.from.length).fill(0), locals = new Array(model.from.length).fill(NaN);
+  /** The values of all nodes, and the names in each formula. @param {number[]} at */
+  forward(at) {
+    const values = new Array(this.model.nodes.count).fill(NaN);
     this.leaves.forEach((node, k) => { values[node] = at[k]; });
     const names = this.formulas.map((row) => {
       /** @type {{[name: string]: number}} */
       const known = {};
-      for (const [name, held] of Object.entries(row.operands)) known[name] = Array.isArray(held) ? values[held[0]] : /** @type {number} */ (held);
+      for (const name in row.operands) { const held = row.operands[name]; known[name] = Array.isArray(held) ? values[held[0]] : held; }
       known.result = values[row.node] = evaluated(row.value, known);
       return known;
     });
+    return { values, names };
+  }
+
+  /** The value of the root. @param {number[]} at */
+  root(at) { return this.forward(at).values[this.formulas[this.formulas.length - 1].node]; }
+
+  /** Forward by the formulas, then backward: local derivatives times what arrives, added where edges meet. @param {number[]} at @returns {Point} */
+  compute(at) {
+    const { model } = this, { values, names } = this.forward(at), gradients = new Array(model.nodes.count).fill(0);
+    const edges = new Array(model.from.length).fill(0), locals = new Array(model.from.length).fill(NaN);
     gradients[this.formulas[this.formulas.length - 1].node] = 1;
     for (let k = this.formulas.length - 1; k >= 0; k--) {
       const { node, local } = this.formulas[k];
@@ -87,12 +96,12 @@ export class Live {
 
   /** The root along one leaf: points, and the slope at the leaf's value. @param {number} node @param {number} low @param {number} high */
   curve(node, low, high) {
-    const place = this.leaves.indexOf(node), root = this.formulas[this.formulas.length - 1].node;
+    const place = this.leaves.indexOf(node);
     const at = [...this.at], points = [];
     for (let k = 0; k <= 120; k++) {
       at[place] = low + ((high - low) * k) / 120;
-      points.push([at[place], this.compute(at).values[root]]);
+      points.push([at[place], this.root(at)]);
     }
-    return { points, x: this.at[place], y: this.point.values[root], slope: this.point.gradients[node] };
+    return { points, x: this.at[place], y: this.root(this.at), slope: this.point.gradients[node] };
   }
 }

@@ -1,15 +1,17 @@
 // The page: unpack the data, connect the picture, the panels, the keys and the address.
-import { byId, download, h } from "./dom.js";
+import { byId, download } from "./dom.js";
 import { details } from "./details.js";
 import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
 import { Live } from "./live.js";
 import { Model, Moment } from "./model.js";
+import { Run } from "./run.js";
 import { Side } from "./side.js";
 import { plural, setAdvances } from "./text.js";
 import { Opened, View } from "./view.js";
 
 const MIN_SCALE = 0.01, MAX_SCALE = 4;
+const SLIDE_TEXT = 100;  // pixels below the graph for the words of a slide
 const SPEEDS = [1, 2, 4, 10, 30];  // steps a second
 
 class App {
@@ -22,7 +24,7 @@ class App {
     this.stage = new Stage(byId("stage"), this.model, this.view);
     this.selected = -1;
     this.speed = 1;
-    this.isPlaying = false;
+    this.isPlaying = this.isSlides = false;
     this.end = this.model.data.ran ? Math.max(1, this.model.lastStep) : 0;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.side = new Side(this.model, this.opened, {
@@ -35,6 +37,8 @@ class App {
       hidden: (/** @type {number} */ node) => this.stage._hides(node), answer: (/** @type {number} */ node, /** @type {number} */ value) => this.answer(node, value), isQuiz: false,
     };
     this.stage.live = this.actions.live;
+    /** The strip of the run, where a run was recorded. @type {Run | null} */
+    this.run = data.timeline ? new Run(data.timeline, (row) => this.showRow(row)) : null;
     this.setMoment(this.end, true);
     this.title();
     this.controls();
@@ -94,12 +98,22 @@ class App {
   /** @param {number} item @param {boolean} [jump] */
   select(item, jump = false) {
     this.selected = this.stage.selected = item;
+    this.run?.select(-1);
     if (jump && item >= 0) this.jump(item);
     this.side.select(item);
     this.panel();
     this.stage.redraw();
     this.save();
     if (item >= 0) this.say(this.spoken(item));
+  }
+
+  /** What is known of a step of the run, or of several. @param {number} row */
+  showRow(row) {
+    const run = /** @type {Run} */ (this.run);
+    this.select(-1);
+    run.select(row);
+    this.panel();
+    this.say(run.title(row));
   }
 
   /** @param {number} item */
@@ -199,15 +213,15 @@ class App {
 
   /** @param {number} x @param {number} y @param {number} w @param {number} h @param {number} most */
   around(x, y, w, h, most) {
-    const size = this.stage.size, margin = 40;
-    const k = Math.min(most, Math.max(MIN_SCALE, Math.min((size.w - 2 * margin) / Math.max(w, 1), (size.h - 2 * margin) / Math.max(h, 1))));
-    return { k, x: size.w / 2 - k * (x + w / 2), y: size.h / 2 - k * (y + h / 2) };
+    const size = this.stage.size, margin = 40, room = size.h - (this.isSlides ? SLIDE_TEXT : 0);
+    const k = Math.min(this.isSlides ? 2 * most : most, Math.max(MIN_SCALE, Math.min((size.w - 2 * margin) / Math.max(w, 1), (room - 2 * margin) / Math.max(h, 1))));
+    return { k, x: size.w / 2 - k * (x + w / 2), y: room / 2 - k * (y + h / 2) };
   }
 
   /** The whole picture; at the start a tall one from its root on, at a readable size. @param {boolean} [isStart] */
   fit(isStart = false) {
     const { width, height } = this.view, camera = this.around(0, 0, width, height, 1.4);
-    const least = 0.75;
+    const least = this.model.data.small ? 0.5 : 0.75;
     if (isStart && camera.k < least) {
       const { w, h } = this.stage.size, { isDown } = this.model;
       camera.k = Math.max(camera.k, Math.min(least, (isDown ? w - 40 : h - 40) / (isDown ? width : height)));
@@ -341,11 +355,30 @@ class App {
     byId("before").setAttribute("aria-pressed", String(to === 0));
     byId("after").setAttribute("aria-pressed", String(to > 0 && to === this.end));
     byId("scrub").setAttribute("aria-valuetext", byId("moment").textContent);
+    byId("slide-title").textContent = now;
+    byId("slide-words").textContent = this.slideWords(to);
     if (isQuiet) return;
     this.say(this.stepWords(to));
     this.panel();
-    this.stage.redraw();
+    this.stage.redrawMoment();
     this.save();
+  }
+
+  /** What a slide says below the graph. @param {number} step */
+  slideWords(step) {
+    const { model } = this;
+    if (step > 0 && step < this.end) return this.stepWords(step).replace(/^step \d+: /, "");
+    return step === 0 ? model.data.title || model.data.call.code : `${model.data.call.code || "backward"} has run`;
+  }
+
+  /** The graph alone with the words of each step, for a screen. @param {boolean} isOn */
+  setSlides(isOn) {
+    this.isSlides = isOn;
+    document.body.classList.toggle("slides", isOn);
+    byId("caption").hidden = !isOn;
+    if (isOn) { if (this.stage.moment.isEnd) this.setMoment(0); this.stage.root.focus(); }
+    this.fit();
+    this.stage.redraw();
   }
 
   /** @param {number} step */
@@ -410,12 +443,14 @@ class App {
     on("theme", () => this.setTheme(this.isDark() ? "light" : "dark"));
     on("help", () => byId("keys").showModal());
     on("close-keys", () => byId("keys").close());
+    on("slides", () => this.setSlides(true));
     on("export", () => byId("formats").showModal());
     on("close-formats", () => byId("formats").close());
     for (const name of ["svg", "png", "dot", "json"]) on(`save-${name}`, () => this.saveFile(name));
     byId("scrub").addEventListener("input", () => { if (this.isPlaying) this.play(); this.setMoment(Number(byId("scrub").value)); this.follow(); });
     byId("speed").addEventListener("change", () => { this.speed = Number(byId("speed").value); });
     const isStill = this.end === 0;
+    byId("slides").hidden = isStill || this.model.lastStep === 0;
     for (const id of ["after", "play", "next", "back", "scrub", "speed", "heat"]) byId(id).disabled = isStill || (this.model.lastStep === 0 && ["play", "next", "back", "scrub", "speed"].includes(id));
   }
 
@@ -450,7 +485,7 @@ class App {
     const actions = /** @type {{[key: string]: () => void}} */ ({
       "/": () => byId("search").focus(), "[": () => this.step(-1), "]": () => this.step(1), "?": () => byId("keys").showModal(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8),
       "0": () => this.fit(), h: () => { if (!byId("heat").disabled) this.setHeat(!this.stage.heat); }, b: () => this.setMoment(this.stage.moment.step === 0 ? this.end : 0), p: () => this.lightPaths(),
-      k: () => { if (!byId("play").disabled) this.play(); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
+      k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
       Enter: () => this.enter(), " ": () => this.enter(), ArrowDown: () => this.along("down"), ArrowUp: () => this.along("up"), ArrowLeft: () => this.along("left"), ArrowRight: () => this.along("right"),
     });
     const action = actions[event.key];
@@ -462,6 +497,8 @@ class App {
   /** Back by one: out of a field, the light, the selection. @param {HTMLElement} target */
   escape(target) {
     if (target.closest("dialog")) return;
+    if (this.isSlides) { this.setSlides(false); return; }
+    if (this.run && this.run.row >= 0) { this.run.select(-1); this.panel(); return; }
     if (target.id === "search") { byId("search").value = ""; this.side.search(); this.stage.root.focus(); } else if (this.stage.lit) this.light(null, "");
     else if (this.selected >= 0) {
       const holder = this.model.holder(this.selected);
@@ -521,7 +558,7 @@ class App {
 
   // ---- beside the picture ----
 
-  panel() { byId("details").replaceChildren(...details(this.model, this.stage.moment, this.selected, this.actions)); }
+  panel() { byId("details").replaceChildren(...(this.run && this.run.row >= 0 ? this.run.details(this.run.row) : details(this.model, this.stage.moment, this.selected, this.actions))); }
 
   /** @param {string} words */
   say(words) { byId("live").textContent = words; }
@@ -536,6 +573,7 @@ class App {
       if (this.selected >= 0) state.push(`at=${this.model.isGroup(this.selected) ? `g${this.selected - this.model.nodes.count}` : `n${this.selected}`}`);
       if (this.stage.moment.step !== this.end) state.push(`step=${this.stage.moment.step}`);
       if (this.stage.heat) state.push("heat=1");
+      if (this.run && this.run.row >= 0) state.push(`run=${this.run.ends[this.run.row]}`);
       if (document.documentElement.dataset.theme) state.push(`theme=${document.documentElement.dataset.theme}`);
       state.push(`view=${[x, y].map(Math.round).join(",")},${Math.round(k * 1000) / 1000}`);
       this.written = state.join("&");
@@ -550,20 +588,12 @@ class App {
     if (open) { this.opened.restore(open); this.view.update(); this.side.update(); this.stage.show(this.view); }
     if (state.has("step")) this.setMoment(Math.round(Number(state.get("step"))) || 0, true);
     if (state.get("heat")) this.setHeat(true);
+    if (this.run && state.has("run")) this.run.go(this.run.ends.indexOf(Number(state.get("run"))));
     if (view.length === 3 && view.every(Number.isFinite) && view[2] >= MIN_SCALE && view[2] <= MAX_SCALE) this.stage.camera = { x: view[0], y: view[1], k: view[2] };
     if (at && Number(at[2]) < (at[1] === "g" ? this.model.groups.count : this.model.nodes.count)) this.select(at[1] === "g" ? this.model.item(Number(at[2])) : Number(at[2]));
   }
 }
 
-/** The data of the page: gzipped JSON in base64. */
-async function unpacked() {
-  const packed = Uint8Array.from(atob(byId("data").textContent.trim()), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
-}
-
-unpacked().then((data) => new App(data)).catch((error) => {
-  byId("failed").hidden = false;
-  byId("failed").append(h("p", {}, `The page could not be shown: ${error.message}`));
-  throw error;
-});
+const data = JSON.parse(byId("data").textContent);  // unpacked by the loader
+byId("data").textContent = "";
+new App(data);

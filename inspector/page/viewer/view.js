@@ -38,6 +38,7 @@ const CHIP = 20;
  * @property {{leaf: number, x: number, y: number, w: number, text: string}[]} chips
  * @property {number | null} bar  How full its bar is, from 0 to 1; null for no bar.
  * @property {number} body  The height without chips.
+ * @property {string} [far]  Its outline from afar, once drawn.
  */
 
 /**
@@ -52,6 +53,7 @@ const CHIP = 20;
  * @property {string} label
  * @property {number[] | null} at
  * @property {number[]} bounds  Left, top, right, bottom.
+ * @property {string} [far]  Its line from afar, once drawn.
  */
 
 /** Which groups are open, and which parts of stacks stand by themselves. */
@@ -150,6 +152,8 @@ export class View {
     /** @type {Segment[]} */
     this.segments = [];
     this.width = this.height = 0;
+    /** The segments of each edge, once asked for. @type {Map<number, Segment[]> | null} */
+    this._ofEdge = null;
     const norms = model.norms.concat(model.groups.all("norm")).filter((norm) => typeof norm === "number" && norm > 0).map(Math.log10);
     this.range = [Math.min(...norms), Math.max(...norms)];
     this.update();
@@ -163,6 +167,7 @@ export class View {
   }
 
   update() {
+    this._ofEdge = null;
     this._find();
     this._wires();
     this._place();
@@ -176,6 +181,15 @@ export class View {
     }
     const group = item - this.model.nodes.count;
     return this.drawn.get(this.hidden[group] || `g${group}`);
+  }
+
+  /** The segments of an edge. @param {number} edge @returns {Segment[]} */
+  segmentsOf(edge) {
+    if (!this._ofEdge) {
+      this._ofEdge = new Map();
+      for (const segment of this.segments) for (const one of segment.edges) this._ofEdge.set(one, [...(this._ofEdge.get(one) || []), segment]);
+    }
+    return this._ofEdge.get(edge) || [];
   }
 
   /** Find the boxes and frames that are shown. */
@@ -433,10 +447,10 @@ export class View {
     const { model } = this, node = drawn.item;
     const title = shortened(model.nodes.get("name", node), LONGEST_TEXT, 14);
     const below = this._below(node);
-    drawn.w = Math.max(textWidth(title, 14) + 32, below ? textWidth(below, 12, "mono") + 32 : 0, 76);
+    const equals = below.indexOf(" = "), longest = equals > 0 && model.data.live ? `${below.slice(0, equals + 3)}−0.0000` : "";  // once a leaf is moved
+    drawn.w = Math.max(textWidth(title, 14) + 32, below ? Math.max(...[below, longest].map((line) => textWidth(line, 12, "mono"))) + 32 : 0, 76);
     drawn.h = below ? 48 : 34;
     drawn.lines.push({ text: title, x: drawn.w / 2, y: below ? 20 : 22, size: 14, face: "medium", ink: "ink", anchor: "middle" });
-    const equals = below.indexOf(" = ");
     if (below) drawn.lines.push({ ...(equals > 0 ? { live: below.slice(0, equals + 3) } : {}), text: below, x: drawn.w / 2, y: 37, size: 12, face: "mono", ink: "value", anchor: "middle" });
   }
 

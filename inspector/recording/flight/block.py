@@ -1,8 +1,8 @@
-"""Some consecutive steps, as numbers."""
+"""Some recorded steps, as numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -21,27 +21,31 @@ class Scalars:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive steps.
+    """Recorded steps, in order.
 
-    first: the number of the first step. calls: for each step, the number of backward calls made by its end.
+    steps: their numbers; those that were only counted are missing. calls: for each step, the number of backward
+    calls made by its end.
     scalars: for each step, those of the optimizers that stepped, by the number of the optimizer.
     norms, known: [steps, parameters], the gradient norms, and whether they were recorded.
-    names: of the parameters.
+    names: of the parameters. modules: by row, the norms of the gradients at the outputs of modules, where they
+    were recorded. updates: the norms of the changes of parameters, like norms and known; None without.
     """
 
-    first: int
+    steps: list[int]
     calls: list[int]
     scalars: list[dict[int, Scalars]]
     norms: torch.Tensor
     known: torch.Tensor
     names: list[str]
+    modules: dict[int, dict[str, float]] = field(default_factory=dict)
+    updates: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.calls)
 
     def step(self, row: int) -> int:
         """The number of the step in a row."""
-        return self.first + row
+        return self.steps[row]
 
     def roots(self, row: int) -> list[float]:
         """The roots of a step that are numbers."""

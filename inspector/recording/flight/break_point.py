@@ -18,17 +18,30 @@ NAN, SPIKE = "nan", "spike"
 
 
 class BreakPoint:
-    """Waits for a trigger. wanted: `nan`, `spike`, or a parameter or module of a trigger of either kind."""
+    """Waits for a trigger. wanted: `nan`, `spike`, or what a trigger of either kind is about: a parameter, a
+    module, or a Node by its name or its line (`train.py:12`)."""
 
     def __init__(self, wanted: str) -> None:
         self._wanted = wanted
         self._finders = (NonFinite(), Spikes())
+        self._at_nodes = (NonFinite(), Spikes())
         self._is_over = False
 
-    def look(self, block: Block) -> Trigger | None:
-        """The trigger at which to stop, in a block of the one step that is being prepared; the first only."""
+    @property
+    def place(self) -> str | None:
+        """What may be the name or the line of a Node."""
+        return None if self._wanted in (NAN, SPIKE) else self._wanted
+
+    def look(self, block: Block, at_nodes: Block | None = None) -> Trigger | None:
+        """The trigger at which to stop, in a block of the one step that is being prepared; the first only.
+
+        at_nodes: the norm of what arrives at the wanted Nodes, as its only column.
+        """
         found = [trigger for finder in self._finders for trigger in finder.find(block)]
         fitting = next(filter(self._fits, found), None)
+        if at_nodes is not None:
+            there = [trigger for finder in self._at_nodes for trigger in finder.find(at_nodes)]
+            fitting = next(iter(there), None) if fitting is None else fitting
         if self._is_over or fitting is None:
             return None
         self._is_over = True
@@ -42,22 +55,27 @@ class BreakPoint:
 
 
 def stop_at(
-    trigger: Trigger, graph: Graph | None, grads: Mapping[str, torch.Tensor | None], frame: FrameType | None
+    trigger: Trigger,
+    graph: Graph | None,
+    grads: Mapping[str, torch.Tensor | None],
+    arrived: Mapping[str, torch.Tensor],
+    frame: FrameType | None,
 ) -> None:
     """Call `breakpoint()`, with local names for what there is to see.
 
-    graph: the recorded call; None if it was not recorded. grads: by parameter. frame: of the script, whose
-    variables are at hand, too. guilty: the grads of the parameters that the trigger names, or that are not finite.
+    graph: the recorded call; None if it was not recorded. grads: by parameter. arrived: the gradients at the
+    wanted Nodes, by Node. frame: of the script, whose variables are at hand, too. guilty: of these, or else the
+    grads of the parameters that the trigger names, or that are not finite.
     """
     named = trigger["parameters"] or [name for name, grad in grads.items() if _is_bad(grad)]
-    guilty: dict[str, Any] = {name: grads[name] for name in named if name in grads}
+    guilty: dict[str, Any] = dict(arrived) or {name: grads[name] for name in named if name in grads}
     variables: dict[str, Any] = {} if frame is None else frame.f_locals
     what = {"root_not_finite": "the loss", "gradient_not_finite": "a gradient"}.get(trigger["kind"])
     norm = float(trigger["value"] or 0.0)
     what = f"the gradient norm is {norm:.3g}" if what is None else f"{what} is not finite"
     say(f"stopped at step {trigger['step']:,}: {what}. Names here: trigger, graph, grads, guilty, variables")
     breakpoint()
-    del frame, graph, grads, guilty, variables
+    del frame, graph, grads, arrived, guilty, variables
 
 
 def _is_bad(grad: torch.Tensor | None) -> bool:

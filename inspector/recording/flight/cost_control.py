@@ -15,16 +15,19 @@ MOST_BETWEEN = 64
 """Gradient norms are measured in at least one of so many steps, where every step is recorded."""
 MOST_SKIPPED = 1_023
 """Maximum number of steps that are only counted after each recorded one."""
-_LEAST_RECORDED = 16
-"""A decision is based on so many recorded steps."""
+_LEAST_RECORDED, _MOST_WAITED = 16, 1_024
+"""A decision is based on so many recorded steps, or on those among so many."""
+_TIMES = 4
+"""Recorded steps become at most so many times rarer at once: on a busy machine one may seem to take long."""
 
 
 @dataclass(slots=True)
 class _Sums:
-    """Since the last decision: seconds of measuring norms and of everything else; norms measured; recorded steps;
-    steps that were only counted."""
+    """Since the last decision: seconds of measuring norms, of looking at Nodes, and of everything else; norms
+    measured; recorded steps; steps that were only counted."""
 
     norms: float = 0.0
+    looks: float = 0.0
     rest: float = 0.0
     measured: int = 0
     steps: int = 0
@@ -45,6 +48,8 @@ class CostControl:
         self._sums = _Sums()
         self._since = self._started = time.perf_counter()
         self._spent = self._elsewhere = 0.0
+        self.left = 0.0
+        """Seconds of each step that the last decision left."""
 
     @property
     def cost(self) -> float:
@@ -88,6 +93,17 @@ class CostControl:
         self._spent += seconds
         self._elsewhere += seconds
 
+    def note_look(self, around: float, engine: float) -> None:
+        """Nodes were looked at. around: seconds of work; engine: seconds by which backward was slower."""
+        self._sums.looks += around + engine
+        self._spent += around + engine
+        self._elsewhere += around
+
+    @property
+    def clock(self) -> tuple[float, float]:
+        """Seconds that the recording took so far, and that have passed."""
+        return self._spent, time.perf_counter() - self._started
+
     def resume(self) -> None:
         """Go on after a time in which nothing was recorded."""
         self._sums, self._since = _Sums(), time.perf_counter()
@@ -100,19 +116,21 @@ class CostControl:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
         sums, now = self._sums, time.perf_counter()
         sums.steps += steps
-        if sums.steps < _LEAST_RECORDED:
+        if sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED:
             return
         if sums.measured and self.limit < 1.0:
-            step = (now - self._since - sums.norms - sums.rest) / (sums.steps + sums.skipped)
+            work = sums.norms + sums.looks + sums.rest
+            step = (now - self._since - work) / (sums.steps + sums.skipped)
             allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
-            self.every = _power_of_two(norms, max(allowed - rest, 0.0))
-            self.skips = 0
+            self.every = power_of_two(norms, max(allowed - rest, 0.0))
+            most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
+            self.skips, self.left = 0, max(allowed - rest - norms / self.every, 0.0)
             if may_skip and rest + norms / self.every > allowed:
-                self.every, self.skips = 1, _power_of_two(rest + norms, allowed, MOST_SKIPPED + 1) - 1
+                self.every, self.skips = 1, power_of_two(rest + norms, allowed, most) - 1
         self._sums, self._since = _Sums(), now
 
 
-def _power_of_two(cost: float, left: float, most: int = MOST_BETWEEN) -> int:
+def power_of_two(cost: float, left: float, most: int = MOST_BETWEEN) -> int:
     """In one of how many steps something of this cost fits into what is left in each."""
     every = 1
     while every < most and cost > left * every:

@@ -15,6 +15,8 @@ from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
 from inspector.recording.flight.followed import Followed
+from inspector.recording.flight.node_norms import Depth
+from inspector.recording.flight.node_watch import Look, NodeWatch
 from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
@@ -34,19 +36,31 @@ _MOST_LEVELS = 20
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A backward call. extra: records it in full. is_suspected: only if a gradient is not finite."""
+    """A backward call. extra: records it in full. is_suspected: only if a gradient is not finite. look: measures
+    the gradients at Nodes, or only the time."""
 
     extra: ExtraCall | None = None
     is_suspected: bool = False
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted."""
+    """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted.
+
+    depth, looks: Nodes are looked at in one of so many steps. clock: of the cost, when it began.
+    """
 
     first: int
     every: int
     skips: bool = False
+    depth: Depth | None = None
+    looks: int = 1
+    clock: tuple[float, float] = (0.0, 0.0)
+
+    def is_like(self, other: _Level) -> bool:
+        """Whether the same is recorded, as often."""
+        return replace(self, first=0, clock=(0.0, 0.0)) == replace(other, first=0, clock=(0.0, 0.0))
 
 
 @dataclass(slots=True)
@@ -69,17 +83,20 @@ class _Log:
 
 
 class Flight:
-    """Records the steps of a run. cost: its clock. scaler: what it knows of GradScalers."""
+    """Records the steps of a run. cost: its clock. scaler: what it knows of GradScalers. nodes: looks at Nodes."""
 
-    def __init__(self, files: UserFiles, budget: float, session: Session, chosen: Chosen) -> None:
+    def __init__(
+        self, files: UserFiles, budget: float, session: Session, chosen: Chosen, kept_at: str | None = None
+    ) -> None:
         self.cost = CostControl(budget)
         self.scaler = ScalerWatch(self._scaler_failed)
         self._watched = WatchedRun(files, session, chosen)
         self._followed = Followed(files)
         self._store = StepStore(self._followed.norms, self._followed.unmoved)
-        self._optimizers = KnownOptimizers(session.watch_optimizer)
-        self._steps = OpenSteps()
+        self._steps = OpenSteps(KnownOptimizers(session.watch_optimizer))
         self._log = _Log(session.made)
+        graphs = [call.graph for call in session.calls]
+        self.nodes = NodeWatch(graphs, is_fixed=budget >= 1.0, kept_at=kept_at)
 
     @property
     def calls(self) -> int:
@@ -118,7 +135,7 @@ class Flight:
         log.last_root = steps.root(watched.calls_made)
         is_prepared = self._steps.next.root is not None or self._steps.next.measured is not None
         log.full = self._steps.counter.current + (is_prepared and not self._takes_turns)
-        log.levels.append(_Level(log.full + 1, self.cost.every))
+        log.levels.append(_Level(log.full + 1, self.cost.every, depth=self._depth_now))
 
     def stop_counting_steps(self) -> None:
         """From now on each backward call is a step: torch.compile, which is in use, would see optimizer hooks."""
@@ -140,11 +157,21 @@ class Flight:
         self._look_at_scale()
         self._followed.unmoved.look(self._steps.counter.current + 1)
         if log.extra or not (step.is_broken or self._is_suspected(call)):
-            return _Begun()
+            return _Begun(look=self._look(call))
         extra = ExtraCall(self._watched, log.calls)
         with self.cost.paused():
             extra.begin(call)
-        return _Begun(extra, not step.is_broken)
+        return _Begun(extra, not step.is_broken, self._look(call) if self.nodes.keeps else None)
+
+    def _look(self, call: EngineCall) -> Look | None:
+        """Look at the Nodes of a call, if it is worth its time and nothing else would see it."""
+        step, root = self._steps.next, self._steps.next.root
+        if self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere or was_compiled():
+            return None
+        value = root.value if root is not None and isinstance(root.value, float) else None
+        found = self.nodes.begin(call, self._steps.counter.current + 1, value, self.cost)
+        step.is_looked_at = found is not None and found.hooks is not None
+        return found
 
     def _note_root(self, call: EngineCall, step: NextStep) -> None:
         """Note the root of a call; one that is not finite only if it is known to be of the chosen parameters."""
@@ -161,6 +188,8 @@ class Flight:
         if begun is None:
             return
         log = self._log
+        if begun.look is not None:
+            self._steps.next.nodes = self.nodes.end(begun.look, self.cost, failed=error is not None)
         if begun.extra is not None:
             with self.cost.paused():
                 found = begun.extra.end(result, error)
@@ -183,7 +212,23 @@ class Flight:
         root = None if taken.root is None else taken.root.number()
         scalars = {} if root is None else {0: Scalars(root, None)}
         names = list(self._followed.norms.names)
-        return Block(self._steps.counter.current + 1, [self._log.calls], [scalars], norms, known, names)
+        return Block([self._steps.counter.current + 1], [self._log.calls], [scalars], norms, known, names)
+
+    def prepared_at(self, wanted: str) -> Block | None:
+        """What arrives at the Nodes with a name or a line, as a block of one step with one column; None if nothing
+        does."""
+        nodes = self._steps.next.nodes
+        if nodes is None:
+            return None
+        positions = set(nodes.layout.found(wanted))
+        norms = [
+            norm for at, norm in zip(nodes.order, nodes.norms.tolist(), strict=True) if at in positions
+        ]
+        if not norms:
+            return None
+        column = torch.tensor([norms], dtype=torch.float64).square().sum(1, keepdim=True).sqrt()
+        known = torch.ones_like(column, dtype=torch.bool)
+        return Block([self._steps.counter.current + 1], [self._log.calls], [{}], column, known, [wanted])
 
     def grads(self) -> dict[str, torch.Tensor | None]:
         """The grads of the parameters that are followed, by name."""
@@ -199,30 +244,36 @@ class Flight:
             self._steps.forget()
             return
         held = held_by(optimizer)
-        number = self._optimizers.number(optimizer)
-        is_new = not self._followed.are_known(held)
-        if is_new:
-            self._followed.add_all(held, frame)
-        if is_new or not self._optimizers.holds(number, len(held)):
-            self._optimizers.hold(number, len(held), self._followed.positions(held))
+        number = self._steps.optimizers.number(optimizer)
+        ids, is_new = tuple(map(id, held)), False
+        if not self._steps.optimizers.holds(number, ids):
+            is_new = not self._followed.are_known(held)
+            if is_new:
+                self._followed.add_all(held, frame)
+            self._steps.optimizers.hold(number, ids, self._followed.positions(held))
         is_scaled = getattr(optimizer, "grad_scale", None) is not None
         if not is_scaled and self._is_due:
             if LEAVES_IN_USE.may_be_elsewhere:  # of what this thread's optimizer is about to read, too
-                self._measure(self._optimizers.positions(number))
+                self._measure(self._steps.optimizers.positions(number))
             elif self.scaler.scales or is_new:
                 self._measure()
+        due = self._followed.updates.is_due(self._steps.counter.finished + 1, self.cost)
+        if due and not LEAVES_IN_USE.may_be_elsewhere:
+            self._followed.updates.begin(self._steps.optimizers.positions(number))
 
     def after_step(self, optimizer: Optimizer) -> None:
         """After an optimizer has stepped."""
         if not self._watched.chosen.has(optimizer):
             return
         self.scaler.stepped()
-        self._commit(self._optimizers.number(optimizer), rate_of(optimizer))
+        if (updates := self._followed.updates.end(self.cost)) is not None:
+            self._steps.next.updates = updates
+        self._commit(self._steps.optimizers.number(optimizer), rate_of(optimizer))
 
     def _commit(self, number: int, rate: float | None) -> None:
         """An optimizer has stepped, with what `next` holds."""
         taken = self._steps.next
-        mine = None if taken.measured is None else self._optimizers.part(number, taken.measured)
+        mine = None if taken.measured is None else self._steps.optimizers.part(number, taken.measured)
         self._finish_step(self._steps.add(number, rate, mine, self._log.calls))
         if not self._takes_turns:
             self._finish_step(self._steps.end())
@@ -236,11 +287,15 @@ class Flight:
         """The cost was looked at: note the level from now on."""
         self._log.is_over = self.cost.is_exceeded
         levels, skips = self._log.levels, self.cost.skips
-        level = _Level(self._steps.counter.finished + 1, skips + 1 if skips else self.cost.every, skips > 0)
-        if levels and (levels[-1].every, levels[-1].skips) != (level.every, level.skips):
+        control, first = self.nodes.control, self._steps.counter.finished + 1
+        control.decide(self.cost.left)
+        every = skips + 1 if skips else self.cost.every
+        level = _Level(first, every, skips > 0, control.depth, control.every, self.cost.clock)
+        if levels and not levels[-1].is_like(level):
             if len(levels) >= _MOST_LEVELS:
                 last = levels.pop()
-                level = replace(level, first=last.first, every=max(last.every, level.every))
+                every, looks = max(last.every, level.every), max(last.looks, level.looks)
+                level = replace(level, first=last.first, every=every, looks=looks, clock=last.clock)
             levels.append(level)
 
     @property
@@ -270,7 +325,7 @@ class Flight:
     @property
     def _takes_turns(self) -> bool:
         """Whether a step of the run may consist of the steps of several optimizers."""
-        several = max(len(self._optimizers), len(self._watched.optimizers)) > 1
+        several = max(len(self._steps.optimizers), len(self._watched.optimizers)) > 1
         return self._log.counts_steps and several
 
     def _append(self, step: Step) -> bool:
@@ -287,9 +342,10 @@ class Flight:
     @property
     def _is_due(self) -> bool:
         """Whether the gradients of the step that has begun are measured."""
-        steps = self._steps
-        skips = self.cost.skips > 0  # then every step that is recorded at all
-        return steps.next.is_broken or skips or steps.counter.finished % self.cost.every == 0
+        prepared = self._steps.next
+        if prepared.is_broken or prepared.is_looked_at or self.cost.skips:  # skips: every recorded step
+            return True
+        return self._steps.counter.finished % self.cost.every == 0
 
     def _measure(self, positions: frozenset[int] | None = None) -> None:
         """Measure all gradients, or those at some positions."""
@@ -355,8 +411,12 @@ class Flight:
             "windows": self._store.windows(),
             "triggers": triggers,
         }
+        if not ended:
+            found["so_far"] = True
         if log.is_over:
             found["stopped"] = True
+        if self.nodes.others:
+            found["other_graphs"] = self.nodes.others
         return found
 
     def _date_extra(self, triggers: list[Trigger]) -> None:
@@ -378,12 +438,24 @@ class Flight:
         if log.full:
             found.append({"level": "full", "first": 1, "last": min(log.full, last) or 1, "every": 1})
         ends = [level.first - 1 for level in log.levels[1:]] + [last]
-        for level, end in zip(log.levels, ends, strict=True):
+        clocks = [level.clock for level in log.levels[1:]] + [self.cost.clock]
+        for level, end, (spent, passed) in zip(log.levels, ends, clocks, strict=True):
             if end >= level.first:
-                found.append({"level": "parameters", "first": level.first, "last": end, "every": level.every})
+                depth = level.depth if self.nodes.layouts else None
+                row: LevelRow = {
+                    "level": depth or "parameters", "first": level.first, "last": end, "every": level.every
+                }  # fmt: skip
                 if level.skips:
-                    found[-1]["skips"] = True
+                    row["skips"] = True
+                if depth is not None:
+                    row["looks"] = level.looks
+                row["cost"] = round((spent - level.clock[0]) / max(passed - level.clock[1], 1e-9), 4)
+                found.append(row)
         return found
+
+    @property
+    def _depth_now(self) -> Depth | None:
+        return self.nodes.control.depth if self.nodes.layouts else None
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:

@@ -9,6 +9,7 @@ import torch
 
 from inspector.recording.flight.block import Block
 from inspector.recording.flight.gradient_norms import GradientNorms
+from inspector.recording.flight.update_norms import UpdateNorms
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.report.timeline import Trigger
 from inspector.torch_api.modes import unobserved
@@ -22,11 +23,12 @@ _MOST_LOOKUPS = 20
 
 
 class Followed:
-    """The parameters that are followed. norms: their gradients."""
+    """The parameters that are followed. norms: their gradients. updates: how far steps move them."""
 
     def __init__(self, files: UserFiles) -> None:
         self.norms = GradientNorms()
         self.unmoved = UnmovedParameters(self.norms)
+        self.updates = UpdateNorms(self.norms)
         self._files = files
         self._lookups = 0
         self._positions: dict[int, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -70,12 +71,16 @@ class GradientNorms:
             for position, reference in enumerate(self.references):
                 tensor = reference() if wanted is None or position in wanted else None
                 grad = None if tensor is None else tensor.grad
-                if grad is None or not _is_dense(grad):
-                    continue
-                positions, grads = places.setdefault(grad.device, ([], []))
+                if grad is None or type(grad) is not torch.Tensor or grad.layout is not torch.strided:
+                    continue  # the norm of a DTensor would be a collective, which can hang
+                device = grad.device
+                if device not in places:
+                    places[device] = ([], [])
+                positions, grads = places[device]
                 positions.append(position)
                 grads.append(grad)
-            found = [(tuple(positions), _norms(grads)) for positions, grads in places.values()]
+            ordinary = ((device, part) for device, part in places.items() if device.type != "meta")
+            found = [(tuple(positions), _norms(grads)) for _, (positions, grads) in ordinary]
         return Measured(tuple(found))
 
     def matrix(self, rows: Sequence[Sequence[Measured]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,15 +148,10 @@ def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
     in float64. On other devices this would have to wait.
     """
     norms = norms_of(grads)
-    if norms.is_cpu and not bool(norms.isfinite().all()):
+    if norms.is_cpu and not math.isfinite(norms.sum().item()):
         exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
         return torch.stack(exact) if len(exact) == len(grads) else norms
     return norms
-
-
-def _is_dense(grad: torch.Tensor) -> bool:
-    """Whether this is an ordinary dense tensor: the norm of a DTensor would be a collective, which can hang."""
-    return type(grad) is torch.Tensor and grad.layout is torch.strided and not grad.is_meta
 
 
 def _parts_that_fit(names: Sequence[str], room: int) -> int | None:

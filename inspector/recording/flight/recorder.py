@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_to
 from inspector.recording.flight.break_point import BreakPoint, stop_at
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
+from inspector.recording.flight.node_watch import NodeWatch
 from inspector.recording.parts import described
 from inspector.recording.session import Session
 from inspector.report import BackwardCall
@@ -30,10 +32,11 @@ from inspector.user_code.paths import UserFiles
 class _IdleActions:
     """What to do as soon as nothing else is being done. busy: how many things are being done.
 
-    process: the id of the process that records.
+    process: the id of the process that records. regular: something to do every so many seconds, and when next.
     """
 
     busy: int = 0
+    regular: tuple[float, float, Callable[[], None]] | None = None
     asked: list[Callable[[], None]] = field(default_factory=list)
     process: int = field(default_factory=os.getpid)
 
@@ -41,6 +44,13 @@ class _IdleActions:
         """Do what was asked for, unless something is being done."""
         while self.asked and not self.busy:
             self.asked.pop(0)()
+
+    def ask_regularly(self, now: float) -> None:
+        """Ask for what is to be done regularly, if it is time. now: of `time.perf_counter`."""
+        if self.regular is not None and now >= self.regular[1]:
+            seconds, _, action = self.regular
+            self.regular = (seconds, now + seconds, action)
+            self.asked.append(action)
 
 
 @dataclass(slots=True)
@@ -92,7 +102,8 @@ class FlightRecorder:
         chosen: Chosen | None = None,
         break_point: BreakPoint | None = None,
     ) -> None:
-        self._flight = Flight(files, budget, session, chosen or Chosen())
+        place = None if break_point is None else break_point.place
+        self._flight = Flight(files, budget, session, chosen or Chosen(), place)
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -130,6 +141,15 @@ class FlightRecorder:
         self._idle.asked.append(action)
         self._idle.answer()
 
+    def every(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call a function every so many seconds, at the end of a step."""
+        self._idle.regular = (seconds, time.perf_counter() + seconds, action)
+
+    @property
+    def nodes(self) -> NodeWatch:
+        """What looks at Nodes."""
+        return self._flight.nodes
+
     @property
     def calls(self) -> list[BackwardCall]:
         """The backward calls that were recorded in full because of a trigger."""
@@ -150,6 +170,9 @@ class FlightRecorder:
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
         """Called after the engine ran or raised."""
         self._guarded(self._flight.after_backward, token, result, error)
+        if not self._flight.counts_steps:
+            self._idle.ask_regularly(time.perf_counter())
+            self._idle.answer()
 
     def call_ended(self) -> None:
         """Called after `after_backward`."""
@@ -160,10 +183,14 @@ class FlightRecorder:
         if found is None:
             return None
         graph = self.calls[-1].graph if self.calls else None
-        return lambda: stop_at(found, graph, self._flight.grads(), caller_of_torch())
+        flight = self._flight
+        return lambda: stop_at(found, graph, flight.grads(), flight.nodes.kept, caller_of_torch())
 
     def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
-        return break_point.look(self._flight.prepared())
+        place = break_point.place
+        return break_point.look(
+            self._flight.prepared(), None if place is None else self._flight.prepared_at(place)
+        )
 
     # Called by torch's optimizer hooks
 
@@ -193,6 +220,8 @@ class FlightRecorder:
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
             self._begin_nap()
+            self._idle.ask_regularly(time.perf_counter())
+            self._idle.answer()
 
     def _begin_nap(self) -> None:
         self._nap.left = 0 if self.failure is not None else self._flight.skips()

@@ -12,6 +12,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.flight.gradient_norms import Measured, only
+from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import Step
@@ -22,11 +23,11 @@ MOST_OPTIMIZERS = 1_000
 
 @dataclass(slots=True)
 class _Known:
-    """An optimizer. held: number of its parameters. positions: of those that are followed."""
+    """An optimizer. held: the ids of its parameters. positions: of those that are followed."""
 
     reference: weakref.ref[Optimizer]
     kind: type
-    held: int = -1
+    held: tuple[int, ...] | None = None
     positions: frozenset[int] = frozenset()
 
 
@@ -58,12 +59,12 @@ class KnownOptimizers:
             self._known[found] = _Known(weakref.ref(optimizer), type(optimizer))
         return found
 
-    def holds(self, number: int, held: int) -> bool:
-        """Whether an optimizer had so many parameters when it was last looked at."""
+    def holds(self, number: int, held: tuple[int, ...]) -> bool:
+        """Whether an optimizer had parameters with these ids when it was last looked at."""
         return self._known[number].held == held
 
-    def hold(self, number: int, held: int, positions: frozenset[int]) -> None:
-        """Set the parameters of an optimizer: their number, and the positions of those that are followed."""
+    def hold(self, number: int, held: tuple[int, ...], positions: frozenset[int]) -> None:
+        """Set the parameters of an optimizer: their ids, and the positions of those that are followed."""
         known = self._known[number]
         known.held, known.positions = held, positions
 
@@ -81,10 +82,14 @@ class NextStep:
     """What the next step will use.
 
     root: the last root since the last step, or the first that was not finite. measured: the gradient norms.
+    is_looked_at: whether Nodes are, too. nodes: what arrived there. updates: how far the step moved parameters.
     """
 
     root: Root | None = None
     measured: Measured | None = None
+    is_looked_at: bool = False
+    nodes: NodeNorms | None = None
+    updates: Measured | None = None
 
     def add_root(self, root: Root) -> None:
         """Backward is called on a root."""
@@ -101,9 +106,10 @@ class NextStep:
 class OpenSteps:
     """The step of the run that has begun, in which each optimizer steps at most once.
 
-    last: what the thread that ran backward last has prepared.
+    optimizers: those that make it. last: what the thread that ran backward last has prepared.
     """
 
+    optimizers: KnownOptimizers
     counter: StepCounter = field(default_factory=StepCounter)
     step: Step = field(default_factory=Step)
     last: NextStep = field(default_factory=NextStep)
@@ -112,7 +118,11 @@ class OpenSteps:
     @property
     def next(self) -> NextStep:
         """What the next step of an optimizer in this thread will use."""
-        return self._prepared.setdefault(threading.get_ident(), self.last if not self._prepared else NextStep())
+        found = self._prepared.get(threading.get_ident())
+        if found is None:
+            found = self.last if not self._prepared else NextStep()
+            self._prepared[threading.get_ident()] = found
+        return found
 
     def forget(self) -> None:
         """What this thread has prepared was for an optimizer that is not recorded."""
@@ -132,6 +142,11 @@ class OpenSteps:
         if prepared.root is not None:
             self.step.roots[number] = prepared.root
             prepared.root = None
+        if prepared.nodes is not None:
+            self.step.nodes = prepared.nodes
+        if prepared.updates is not None:
+            self.step.updates.append(prepared.updates)
+        prepared.nodes, prepared.updates, prepared.is_looked_at = None, None, False
         if measured is not None:
             self.step.measured.append(measured)
         return ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,9 @@ import torch
 from inspector.recording.flight.block import Block, Scalars
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, Measured
+from inspector.recording.flight.node_layout import MOST_MODULES
+from inspector.recording.flight.node_norms import NodeNorms
+from inspector.recording.flight.origin import Origins
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.thinned_rows import Rows, ThinnedRows
 from inspector.recording.flight.triggers import (
@@ -25,6 +28,8 @@ from inspector.torch_api.modes import unobserved
 
 BLOCK = 64
 """Steps are worked on in blocks of so many, which costs less than one by one, and waits for a device once."""
+_MOST_WAITING = 4_096
+"""A block has at most so many steps together with those that were only counted."""
 
 AROUND = 16
 """So many steps before and after a trigger are kept one by one."""
@@ -38,12 +43,15 @@ class Step:
     """A step whose numbers may still be on a device.
 
     calls: number of backward calls made by its end. roots, rates: by optimizer. measured: of each optimizer.
+    nodes: what arrived at Nodes, if they were looked at. updates: how far parameters moved, of each optimizer.
     """
 
     calls: int = 0
     roots: dict[int, Root] = field(default_factory=dict)
     rates: dict[int, float | None] = field(default_factory=dict)
     measured: list[Measured] = field(default_factory=list)
+    nodes: NodeNorms | None = None
+    updates: list[Measured] = field(default_factory=list)
 
     def scalars(self) -> dict[int, Scalars]:
         """Its numbers; waits for a device."""
@@ -52,6 +60,18 @@ class Step:
             root = self.roots.get(number)
             found[number] = Scalars(None, rate) if root is None else Scalars(root.number(), rate, root.is_exact)
         return found
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Steps that wait to be worked on, by number.
+
+    last: the number of the last step, which may have been counted only. before: of the last that does not wait.
+    """
+
+    last: int = 0
+    before: int = 0
+    steps: dict[int, Step] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,44 +94,55 @@ class StepStore:
         self.norms, self._unmoved = norms, unmoved
         self.zeros = ZeroGradients()
         self._columns = _Columns()
-        self._waiting: list[Step] = []
+        self._waiting = _Waiting()
         self._rows = ThinnedRows()
         self._finders = (NonFinite(), Spikes(), Standstills())
         self._recent = _Recent()
         self._found: list[Trigger] = []
+        self._origins = Origins()
 
     def add(self, step: Step) -> bool:
         """Append a step. Returns whether a block is full, which `flush` then works on."""
-        self._waiting.append(step)
-        return len(self._waiting) >= BLOCK
+        waiting = self._waiting
+        waiting.last += 1
+        waiting.steps[waiting.last] = step
+        return len(waiting.steps) >= BLOCK or waiting.last - waiting.before >= _MOST_WAITING
 
     def flush(self) -> None:
         """Work on the steps that wait."""
-        steps, self._waiting = self._waiting, []
-        if not steps:
+        waiting = self._waiting
+        self._waiting = _Waiting(waiting.last, waiting.last)
+        first, steps = waiting.before + 1, list(waiting.steps.values())
+        if waiting.last < first:
             return
         with unobserved():
             norms, known = self.norms.matrix([step.measured for step in steps])
-            first = int(self._rows.rows.steps.sum()) + 1
             scalars, calls = [step.scalars() for step in steps], [step.calls for step in steps]
-            block = Block(first, calls, scalars, norms, known, list(self.norms.names))
+            modules = {
+                row: self._origins.add(number, step.nodes)
+                for row, (number, step) in enumerate(waiting.steps.items())
+                if step.nodes is not None
+            }
+            block = Block(list(waiting.steps), calls, scalars, norms, known, list(self.norms.names), modules)
+            if any(step.updates for step in steps):
+                block = replace(block, updates=self.norms.matrix([step.updates for step in steps]))
             values, is_known = self._columns.values(block)
+            if len(block) <= waiting.last - first:
+                values, is_known = _between_unknown(values, is_known, block.steps, range(first, waiting.last + 1))
             self._rows.add(values, is_known)
-            self._find(block)
+            if len(block):
+                self._find(block)
             self._keep_windows(first, values.where(is_known, torch.nan))
 
     def skip(self, steps: int) -> None:
         """Append steps of which nothing is known."""
-        self.flush()
-        first, columns = self.steps + 1, self._rows.rows.middle.shape[1]
-        nothing = torch.zeros((steps, columns), dtype=torch.float64)
-        self._rows.add(nothing, torch.zeros_like(nothing, dtype=torch.bool))
-        self._keep_windows(first, torch.full_like(nothing, torch.nan))
+        self._waiting.last += steps
 
     def _find(self, block: Block) -> None:
         for finder in self._finders:
             for found in finder.find(block):
                 if sum(other["kind"] == found["kind"] for other in self._found) < MOST_TRIGGERS:
+                    self._origins.name(found)
                     self._found.append(found)
                     self._recent.wanted.append(found["step"])
         self.zeros.update(block)
@@ -150,7 +181,7 @@ class StepStore:
     @property
     def steps(self) -> int:
         """Number of steps that `flush` has worked on."""
-        return int(self._rows.rows.steps.sum())
+        return self._waiting.before
 
     def row_steps(self) -> list[int]:
         """The number of steps in each row."""
@@ -184,12 +215,17 @@ class _Columns:
     def __init__(self) -> None:
         self._places: dict[tuple[ColumnKind, int], int] = {}
         self._gradients = GradientColumns()
+        self._modules: list[str] = []
 
     def values(self, block: Block) -> tuple[torch.Tensor, torch.Tensor]:
         """The steps of a block as rows of the table, and which values were recorded."""
         self._gradients.update(block.names)
         norms, known = self._gradients.combined(block.norms, block.known)
         at = [self._place("gradient", column) for column in range(len(self._gradients.names))]
+        moved, at_moved = None, list[int]()
+        if block.updates is not None:
+            moved = self._gradients.combined(*block.updates)
+            at_moved = [self._place("update", column) for column in range(len(self._gradients.names))]
         scalars: dict[int, list[float | None]] = {}
         for row, items in enumerate(block.scalars):
             for number, item in items.items():
@@ -198,10 +234,19 @@ class _Columns:
                     (self._place("learning_rate", number), item.rate),
                 ):
                     scalars.setdefault(column, [None] * len(block))[row] = value
+        for row, of_modules in block.modules.items():
+            for module, norm in of_modules.items():
+                if module not in self._modules and len(self._modules) < MOST_MODULES:
+                    self._modules.append(module)
+                if module in self._modules:
+                    column = self._place("module", self._modules.index(module))
+                    scalars.setdefault(column, [None] * len(block))[row] = norm
         values = torch.zeros((len(block), len(self._places)), dtype=torch.float64)
         is_known = torch.zeros(values.shape, dtype=torch.bool)
         if at:
             values[:, at], is_known[:, at] = norms, known
+        if moved is not None and at_moved:
+            values[:, at_moved], is_known[:, at_moved] = moved
         for column, numbers in scalars.items():
             values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
             is_known[:, column] = torch.tensor([number is not None for number in numbers])
@@ -223,10 +268,11 @@ class _Columns:
 
     def _row(self, rows: Rows, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
         optimizers, parameters = names
-        is_gradient = kind == "gradient"
+        is_gradient = kind in ("gradient", "update")
+        its = self._gradients.names if is_gradient else self._modules if kind == "module" else optimizers
         found: Column = {
             "kind": kind,
-            "name": self._gradients.names[number] if is_gradient else "".join(optimizers[number : number + 1]),
+            "name": "".join(its[number : number + 1]),
             "parameters": self._gradients.parameters(number, parameters) if is_gradient else [],
             "middle": _numbers(rows.middle[:, place]),
         }
@@ -237,7 +283,18 @@ class _Columns:
         return found
 
 
-_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient")
+def _between_unknown(
+    values: torch.Tensor, known: torch.Tensor, numbers: Sequence[int], steps: range
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows for all of these steps: those with these numbers were recorded, the others only counted."""
+    at = torch.tensor(numbers, dtype=torch.int64) - steps.start
+    all_values = torch.zeros((len(steps), values.shape[1]), dtype=torch.float64)
+    is_known = torch.zeros_like(all_values, dtype=torch.bool)
+    all_values[at], is_known[at] = values, known
+    return all_values, is_known
+
+
+_ORDER: tuple[ColumnKind, ...] = ("root", "learning_rate", "gradient", "update", "module")
 
 
 def _numbers(values: torch.Tensor) -> Numbers:

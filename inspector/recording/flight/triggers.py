@@ -209,7 +209,7 @@ class ZeroGradients:
         places = torch.arange(1, len(block) + 1).unsqueeze(1)
         last = (is_alive * places).amax(0)  # 0: none
         after = (is_zero & (places > last)).sum(0)
-        first = torch.where(is_zero & (places > last), places, len(block) + 1).amin(0) - 1 + block.first
+        first = torch.tensor(block.steps)[torch.where(is_zero & (places > last), places, len(block)).amin(0) - 1]
         begins = (last > 0) | (zeros.length == 0)
         zeros.start = torch.where(begins, first, zeros.start)
         zeros.length = torch.where(last > 0, after, zeros.length + after)

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from inspector.graph.values import FULL, unknown
+from inspector.graph.elements import MOST_ELEMENTS
+from inspector.graph.values import unknown
 from inspector.recording.training.leaf_registry import is_leaf
 from inspector.tensor_stats import Pending, dtype_name
 from inspector.torch_api.tensor_references import TensorReference, reference_to
@@ -140,7 +141,7 @@ class ConstantArguments:
         return known
 
     def _value(self, tensor: torch.Tensor, known: _Known) -> Pending:
-        if tensor.is_nested or tensor.numel() > FULL:
+        if tensor.is_nested or tensor.numel() > MOST_ELEMENTS:
             return _LARGE
         version = -1 if tensor.is_inference() else _version(tensor)
         if known.value is None or known.version != version:

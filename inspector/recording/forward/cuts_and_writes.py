@@ -80,7 +80,8 @@ class Where:
     """A tensor and the location of an event.
 
     key: the tensor, if its Node is known. leaf: its number in `CutsAndWrites.leaves`, if it is a leaf. direct:
-    whether user code called the operation itself, so that the location is exact.
+    whether user code called the operation itself, so that the location is exact. name: of the tensor, if it is
+    not an operand of the expression.
     """
 
     operation: str
@@ -88,6 +89,7 @@ class Where:
     direct: bool
     key: Key | None
     leaf: int | None
+    name: str | None = None
 
     def described(self, sources: SourceExpressions) -> dict[str, Any]:
         expression = sources.expression(self.place) if self.place and self.direct else None
@@ -96,7 +98,7 @@ class Where:
             "source": sources.source(self.place) if self.place else None,
             "direct": self.direct,
             "leaf": self.leaf,
-            "name": expression.operand if expression else None,
+            "name": self.name or (expression.operand if expression else None),
             "assigned": expression.names[0] if expression and expression.names else None,
             "code": expression.text if expression else None,
         }
@@ -159,7 +161,7 @@ class CutsAndWrites:
                 self._cuts[index].number = sequence_number()
         elif len(self._cuts) < LIMIT:
             index = self._cut_index[same] = len(self._cuts)
-            region = self.region if kind == "no_grad" else None
+            region = self.region if kind in ("no_grad", "sample") else None
             under = leaves_under(inputs, self.leaves)
             self._cuts.append(Cut(kind, where, under, region, sequence_number()))
         if index is not None:

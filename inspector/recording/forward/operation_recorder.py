@@ -49,6 +49,7 @@ from inspector.torch_api.frames import (
     decorated_function,
     imports_within,
     in_constructor,
+    in_sample,
     needs_gradient,
     operation_caller,
 )
@@ -254,6 +255,8 @@ class OperationRecorder:
         if not sources:
             return
         kind = cut_kind(operation.name, results[0] if results else None, in_c=operation.in_c)
+        if kind == "no_grad" and in_sample(operation_caller(sys._getframe(2))):
+            kind = "sample"
         forward = custom_forward(sys._getframe(1)) if kind in ("no_grad", "inference_mode") else None
         if kind is None or (forward is not None and needs_gradient(forward)):
             return

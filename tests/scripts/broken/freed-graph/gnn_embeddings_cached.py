@@ -1,5 +1,5 @@
 # expect: freed-graph
-# line: 29 or 36
+# line: 19 or 29 or 36
 # harmed: *
 # exit: 1
 

@@ -1,0 +1,94 @@
+"""The Nodes of a recorded call, as an order in which those of later calls are recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from inspector.graph import Graph
+from inspector.graph.row_types import Place
+from inspector.graph.values import is_unknown
+from inspector.recording.flight.risky_nodes import MOST_NODES
+from inspector.report.timeline import NodePlace
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
+
+MOST_MODULES = 32
+"""Maximum number of modules; with more, the outputs of their parents are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeLayout:
+    """The Nodes of one graph, by position.
+
+    names: of the Nodes, in walk order. places: module and line of each. targets: the Nodes that each sends
+    gradients to. modules: the Nodes at which the gradients of a module's outputs arrive, by module.
+    """
+
+    names: list[str]
+    places: list[NodePlace]
+    targets: list[list[int]]
+    modules: dict[str, list[int]]
+
+    def found(self, wanted: str) -> list[int]:
+        """The positions of the Nodes with a name, or of a source line (`file.py:12`)."""
+        return [
+            position
+            for position, place in enumerate(self.places)
+            if wanted in (place["name"], line_of(place["source"]))
+        ]
+
+
+def line_of(source: Place) -> str | None:
+    """`train.py:12`; None if it is not known."""
+    return None if source is None or is_unknown(source) else f"{source['file']}:{source['line']}"
+
+
+def layouts_of(graphs: Iterable[Graph]) -> list[NodeLayout]:
+    """The different layouts of these graphs, without those of large graphs."""
+    found: list[NodeLayout] = []
+    for graph in graphs:
+        layout = _layout(graph)
+        if 0 < len(layout.names) <= MOST_NODES and all(layout.names != other.names for other in found):
+            found.append(layout)
+    return found
+
+
+def _layout(graph: Graph) -> NodeLayout:
+    functions = list(graph.functions())
+    index = {identifier: position for position, (identifier, _) in enumerate(functions)}
+    targets: list[list[int]] = [[] for _ in functions]
+    for source, target, _ in graph.edges("next"):
+        targets[index[source]].append(index[target])
+    places: list[NodePlace] = []
+    for _, row in functions:
+        module = row["module"] if isinstance(row["module"], str) else None
+        places.append({"name": row["name"], "module": module, "source": row["source"]})
+    return NodeLayout([row["name"] for _, row in functions], places, targets, _outputs(places, targets))
+
+
+def _outputs(places: list[NodePlace], targets: list[list[int]]) -> dict[str, list[int]]:
+    """For each module the Nodes in it that receive gradients from outside of it, or from nowhere."""
+    sources: list[list[int]] = [[] for _ in places]
+    for source, its in enumerate(targets):
+        for target in its:
+            sources[target].append(source)
+    deepest = max((_depth(place["module"]) for place in places), default=0)
+    found: dict[str, list[int]] = {}
+    for depth in range(deepest, 0, -1):
+        modules = [_beginning(place["module"], depth) for place in places]
+        found = {}
+        for position, module in enumerate(modules):
+            is_output = not sources[position] or any(modules[source] != module for source in sources[position])
+            if module and is_output and places[position]["name"] != ACCUMULATE_GRAD:
+                found.setdefault(module, []).append(position)
+        if len(found) <= MOST_MODULES:
+            return found
+    return dict(list(found.items())[:MOST_MODULES])
+
+
+def _depth(module: str | None) -> int:
+    return 0 if module is None else module.count(".") + 1
+
+
+def _beginning(module: str | None, parts: int) -> str | None:
+    return None if module is None else ".".join(module.split(".")[:parts])
