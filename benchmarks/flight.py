@@ -32,7 +32,7 @@ LAYERS = 6
 WATCHED = 3
 WAYS: dict[str, tuple[float, Depth | None]] = {
     "3 %": (0.03, None),
-    "parameters": (1.0, None),
+    "parameters, updates": (1.0, None),
     "modules": (1.0, "modules"),
     "Nodes": (1.0, "nodes"),
 }
@@ -161,7 +161,7 @@ def growth(steps: int) -> tuple[float, float]:
     """MiB of Python memory after a first part of the steps, and after all of them."""
     torch.manual_seed(0)
     training = mlp()
-    recorder = recorded(training, "parameters")
+    recorder = recorded(training, "parameters, updates")
     gc.collect()
     tracemalloc.start()
     recorder.open()

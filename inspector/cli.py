@@ -300,6 +300,12 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option("--gradcheck", is_flag=True, help="Run gradcheck on custom Functions, at their actual inputs.")
 @click.option(
+    "--mend",
+    is_flag=True,
+    help="Try mechanical changes for the findings in a copy of the script, which runs again up to the same calls, "
+    "and write those that help to mend.patch. The script itself is not changed.",
+)
+@click.option(
     _INDEPENDENCE,
     type=int,
     metavar="[DIM]",
@@ -467,6 +473,7 @@ def _options(parameters: dict[str, Any]) -> Options:
         CheckOptions(
             derivatives=parameters["check"],
             functions=parameters["gradcheck"],
+            mend=parameters["mend"],
             independence=parameters["check_independence"],
             fail_on=parameters["fail_on"],
             annotate=parameters["annotate"],

@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent), str(HERE)]
 
+import geometry  # noqa: E402
 import torch  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
@@ -168,11 +170,14 @@ def check(sample: Sample, tally: Tally) -> None:
 
 
 def _check_pictures(sample: Sample, recording: Any, tally: Tally) -> None:
-    """Draw the graph in every style, and note what the diagnosis finds."""
+    """Draw the graph in every style, check the pictures, and note what the diagnosis finds."""
     graph = recording.calls[0].graph
     for style in STYLES:
         try:
-            inspector.draw(graph, style=style, depth="full", detail="expert").svg()
+            picture = inspector.draw(graph, style=style, depth="full", detail="expert")
+            ElementTree.fromstring(picture.svg())
+            problems = geometry.problems(picture.figure.scene)
+            tally.wrong += [f"{sample.name}: style {style}: {problem}" for problem in problems]
         except Exception as error:
             tally.wrong.append(f"{sample.name}: style {style}: {type(error).__name__}: {error}")
     try:

@@ -14,10 +14,13 @@ from torch import Tensor
 import inspector
 from inspector.figure import draw
 from inspector.figure.heat_maps import NAN_INK, ink_of
-from inspector.graph import Graph
+from inspector.graph import Graph, unknown
 from inspector.options.choices import VALUES
 from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import Presentation
+from inspector.page import PageSource
+from inspector.page.page_data import page_data
+from inspector.report import BackwardCall
 from inspector.scene.scene import Band, Panel
 from inspector.scene.theme import DIVERGING, THEMES
 from inspector.styles.grid_text import Look, drawn_tensor
@@ -211,8 +214,9 @@ def network() -> Tensor:
     return ((output - y) ** 2).mean()
 
 
-def test_a_slide_keeps_the_heat_maps_of_leaves_if_all_do_not_fit() -> None:
-    figure = draw(recorded(network), FigureOptions(style="circuit", canvas="16:9"))
+@pytest.mark.parametrize("style", ["circuit", "partials"])
+def test_a_slide_keeps_the_heat_maps_of_leaves_if_all_do_not_fit(style: Any) -> None:
+    figure = draw(recorded(network), FigureOptions(style=style, canvas="16:9"))
     panel = figure.panels["after"].panels[0]
     assert (panel.area.width, panel.area.height) == (960, 540)
     assert any("heat maps of leaves alone" in remark for remark in figure.remarks)
@@ -241,3 +245,13 @@ def test_a_handout_leaves_the_cells_empty() -> None:
         blank = [all(band.fill == ink_of(0.0) for row in cell for band in row) for cell in cells]
         assert any(blank) == is_blank
         assert not all(blank)  # the leaf itself is given
+
+
+# ---- the page -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_the_page_has_the_elements_of_heat_maps_alone(values: Any) -> None:
+    graph = graph_of(torch.randn(6, 5, requires_grad=True))
+    data = page_data(BackwardCall(1, unknown("traced"), graph), PageSource(values=values))
+    assert ("'elements': '" in repr(data)) == (values in ("auto", "heat"))

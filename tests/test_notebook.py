@@ -55,7 +55,7 @@ def test_cells_have_their_numbers_lines_and_names(outputs: list[list[Any]]) -> N
     magic, later = page_of(outputs[1][-1].data), page_of(outputs[4][-1].data)
     assert (magic["call"]["location"]["file"], magic["call"]["location"]["line"]) == ("In [2]", 5)
     assert magic["title"] == "z = x**2 - y**2" and magic["files"]["In [2]"]["4"] == "z = x**2 - y**2"
-    assert later["call"]["location"]["file"] == "In [5]"
+    assert magic["script"] == "<notebook>" and later["call"]["location"]["file"] == "In [5]"
     assert "In [4]" in later["files"]  # the forward stands in the cell before
     assert later["title"] == "loss = model(torch.randn(16, 4)).pow(2).mean()"
 

@@ -6,9 +6,11 @@ Needs Debian's package `chromium`. Where CI is set a missing one fails; elsewher
 from __future__ import annotations
 
 import json
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,22 @@ def test_details_say_what_torch_says(show: Any) -> None:
     assert "backward has not run yet" in one.page.locator("#details").inner_text()
 
 
+def test_small_tensors_are_heat_maps(show: Any) -> None:
+    weight = torch.tensor([[1.0, -2.0, float("nan")], [0.0, 0.5, float("inf")]] * 2, requires_grad=True)
+    with inspector.record() as recording:
+        (weight * weight).sum().backward()
+    one = show(recording.report())
+    one.page.locator("g.card", has_text="weight").first.click()
+    cells = one.page.locator("#details svg.map").first.locator("> rect")
+    fills = cells.evaluate_all("cells => cells.map(cell => [cell.textContent, cell.getAttribute('fill')])")
+    shown = [float(text.replace("\N{MINUS SIGN}", "-").replace("Infinity", "inf")) for text, _ in fills]
+    assert torch.equal(torch.tensor(shown).nan_to_num(), weight.detach().reshape(-1).nan_to_num())
+    for number, (_, fill) in zip(weight.detach().reshape(-1).tolist(), fills, strict=True):
+        end, share = ("0", number / -2.0) if number < 0 else ("24", number / 2.0)
+        wanted = f"color-mix(in srgb,var(--diverging-{end}) {100 * share:g}%,var(--ground))"
+        assert fill == (wanted if math.isfinite(number) else "url(#odd)")
+
+
 def test_the_python_expression_reaches_the_tensor(show: Any) -> None:
     x, y = (torch.tensor(value, requires_grad=True) for value in (2.0, 3.0))
     z = (x * y).sin() - y**2
@@ -399,6 +417,22 @@ def test_a_graph_of_tensors_cannot_be_moved(show: Any) -> None:
     assert not one.page.locator("#quiz").is_visible()
 
 
+def test_two_calls_stand_side_by_side_and_follow_each_other(show: Any) -> None:
+    report = saddle()
+    place: Any = {"file": "script.py", "line": 7, "code": "z.backward()"}
+    second = BackwardCall(2, place, graphs.saddle(3.0, 1.0))
+    one = show(replace(report, calls=[*report.calls, second]))
+    one.page.select_option("#beside", "0")
+    assert one.texts("#stage g.card text.gradient") == ["None → 4", "None → 0"]
+    assert one.texts("#stage-2 g.card text.gradient") == ["None → 6", "None → \u22122"]
+    one.page.locator("#stage-2 g.card").first.click()
+    assert one.count("#stage g.card.selected") == one.count("#stage-2 g.card.selected") == 1
+    one.page.select_option("#beside", "before")
+    assert one.texts("#half-2") == ["before backward"] and one.texts("#stage-2 g.card text.gradient") == []
+    one.page.select_option("#beside", "")
+    assert one.count("#stage-2 g.card") == 0
+
+
 # ---- keys, state, export ------------------------------------------------------------------------------------
 
 
@@ -464,11 +498,13 @@ def test_exports_can_be_read(show: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\u202egnp\x00"]
+    "text", ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>" + 300 * "x", "\u202egnp\x00"]
 )
 def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
     one = show(reports.report_of(hostile_graph(text), findings=[reports.finding(message=text, advice=text)]))
     one.page.locator("g.node").first.click()
+    widths = "frames => frames.map(frame => Number(frame.getAttribute('width')))"
+    assert all(wide < 1000 for wide in one.page.locator("g.frame > .frame-body").evaluate_all(widths))
     assert one.count("body img, #details script") == 0
     assert one.count("script") == 3
 
@@ -482,6 +518,9 @@ def test_odd_graphs_can_be_looked_at(show: Any) -> None:
     ):  # fmt: skip
         one = show(reports.report_of(graph))
         one.page.keyboard.press("ArrowDown")
+        assert one.page.locator("#nothing").is_visible() == (graph.error == "no grad")
+        raised = one.texts("#moment") == ["where backward raised"]
+        assert raised == (graph.error is not None)
         one.page.keyboard.press("b")
 
 
@@ -526,6 +565,13 @@ def test_slides_show_the_graph_and_the_words_of_each_step(show: Any) -> None:
     assert one.texts("#slide-words") == ["PowBackward, gradient \u22121, sends 0 to y"]
     card, words = one.page.locator("g.card").last.bounding_box(), one.page.locator("#slide-title").bounding_box()
     assert card is not None and words is not None and card["y"] + card["height"] < words["y"]
+    one.page.keyboard.press("e")
+    with one.page.expect_download() as waiting:
+        one.page.click("#save-svg")
+    slide = ElementTree.parse(waiting.value.path())
+    texts = [element.text for element in slide.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[-2:] == ["step 2 of 5", "PowBackward, gradient \u22121, sends 0 to y"]
+    one.page.click("#close-formats")
     one.page.keyboard.press("Escape")
     assert one.page.locator("#details").is_visible() and not one.page.locator("#caption").is_visible()
 

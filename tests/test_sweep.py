@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from sweep import DATABASES, Tally, sweep
 
@@ -10,10 +12,14 @@ LOSSES = ["nn.CosineEmbeddingLoss", "nn.CrossEntropyLoss", "nn.HuberLoss", "nn.K
 OPERATORS = ["addmm", "cumprod", "einsum", "nn_functional_scaled_dot_product_attention", "prod", "reshape"]
 
 
-def found(database: str, names: list[str], most: int = 2) -> Tally:
-    samples = [sample for name in names for sample in DATABASES[database](name, most)]
+DRAWN = ["baddbmm", "cdist", "cumsum", "gather", "index_put", "kron", "logsumexp", "nn_functional_conv1d", "topk"]
+"""Operators with several inputs, several outputs, indices, constants, and steps inside."""
+
+
+def found(database: str, names: list[str], most: int = 2, *, draws: bool = False) -> Tally:
+    samples = [sample for name in names for sample in islice(DATABASES[database](name, most), most)]
     assert samples
-    return sweep(samples)
+    return sweep(samples, draws=draws)
 
 
 @pytest.mark.parametrize("names", [MODULES, LOSSES], ids=["modules", "losses"])
@@ -33,3 +39,10 @@ def test_custom_functions_of_torchs_database() -> None:
     tally = found("functions", [""], most=1)
     assert tally.wrong == []
     assert tally.nodes > 20
+
+
+def test_pictures_of_operators_in_every_style() -> None:
+    """They are valid XML, nothing overlaps, and no text is cut."""
+    tally = found("operators", DRAWN, most=1, draws=True)
+    assert tally.wrong == []
+    assert tally.checked >= len(DRAWN)

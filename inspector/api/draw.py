@@ -26,7 +26,7 @@ from inspector.options.choices import (
     check_choice,
 )
 from inspector.options.figure_options import FigureOptions
-from inspector.page import still_of, write_page
+from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall
 from inspector.util.atomic_write import write_bytes_atomically
 
@@ -35,9 +35,18 @@ class Picture:
     """A drawn graph. Notebooks display it as a page in which to explore the graph.
 
     theme, text: the defaults of `svg` and `save`. text: None for outlines.
+    values: how tensors are written, for the page.
     """
 
-    def __init__(self, graph: Graph, figure: Figure, *, theme: Theme = "light", text: Text | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        figure: Figure,
+        *,
+        theme: Theme = "light",
+        text: Text | None = None,
+        values: Values = "auto",
+    ) -> None:
         check_choice("theme", theme)
         if text is not None:
             check_choice("text", text)
@@ -45,6 +54,7 @@ class Picture:
         self.figure = figure
         self.theme: Theme = theme
         self.text: Text | None = text
+        self.values: Values = values
 
     def svg(self, *, theme: Theme | None = None, text: Text | None = None) -> str:
         """The picture as SVG text."""
@@ -81,10 +91,12 @@ class Picture:
 
     def _page(self, theme: Theme) -> bytes:
         still = still_of(self.figure.scene, theme)
-        return write_page(self._call, still=still, theme="dark" if theme == "dark" else None)
+        source = PageSource(values=self.values)
+        return write_page(self._call, source, still=still, theme="dark" if theme == "dark" else None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return notebook_bundle(self._call, self.figure.scene, theme=self.theme, text=self.text or _TEXT_IN_FILES)
+        source, text = PageSource(values=self.values), self.text or _TEXT_IN_FILES
+        return notebook_bundle(self._call, self.figure.scene, source=source, theme=self.theme, text=text)
 
 
 _TEXT_IN_FILES: Text = "path"
@@ -133,7 +145,7 @@ def draw(
         code=code,
     )
     graph = thing if isinstance(thing, Graph) else _trace(thing)
-    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text)
+    return Picture(graph, lay_out(graph, options, depth=depth), theme=theme, text=text, values=values)
 
 
 def _trace(thing: Any) -> Graph:

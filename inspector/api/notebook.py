@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from html import escape
+from pathlib import Path
 
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.export.svg import write_svg
@@ -18,6 +21,7 @@ from inspector.user_code.paths import UserFiles
 MOST_BYTES = 5_000_000
 """Maximum size of a page in a cell; above, only the picture is shown."""
 _HEIGHT = 640
+_NOTEBOOK = "<notebook>"
 _FRAME = (
     '<iframe srcdoc="{page}" sandbox="allow-scripts allow-downloads" width="100%" height="{height}"'
     ' frameborder="0" title="{title}"></iframe>'
@@ -71,6 +75,14 @@ def graph_bundle(graph: Graph) -> dict[str, str]:
 def source_of(report: Report, call: BackwardCall, files: UserFiles) -> PageSource:
     """What the page of a recorded call shows besides the graph: the run, and the source lines."""
     return PageSource(report, {name: text for name in files_of(call) if (text := files.text_of(name))})
+
+
+def script_name() -> str:
+    """What a report calls the program: the notebook, if the server tells its name, or the script."""
+    shell = sys.modules.get("IPython.core.interactiveshell")
+    if shell is None or not shell.InteractiveShell.initialized():
+        return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else _NOTEBOOK
+    return Path(os.environ.get("JPY_SESSION_NAME", "")).name or _NOTEBOOK
 
 
 def first_shown(report: Report) -> BackwardCall:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inspector.api.notebook import call_bundle, first_shown, source_of
+from inspector.api.notebook import call_bundle, first_shown, script_name, source_of
 from inspector.diagnosis import diagnose_report
 from inspector.options.choices import MODES, Mode, check_choice
 from inspector.recording.session import Session, recording_of
@@ -26,7 +25,7 @@ class BlockRecording:
         self._session = Session(self._files, WatchPlan(watch, mode), given=given_modules(model))
         for item in optimizers:
             self._session.watch_optimizer(item)
-        self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
+        self._script = script_name()
         self._error: str | None = None
 
     def __enter__(self) -> BlockRecording:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from inspector.api.again import SecondRecording
-from inspector.api.notebook import call_bundle, first_shown, notebook_bundle, source_of
+from inspector.api.notebook import call_bundle, first_shown, notebook_bundle, script_name, source_of
 from inspector.api.tensorboard_scalars import write_scalars
 from inspector.api.timeline_picture import TimelinePicture
 from inspector.diagnosis import RULES, diagnose_report
@@ -65,7 +64,7 @@ class FlightRecording:
         self._session = Session(self._files, WatchPlan(calls, mode), callbacks, modules)
         for item in optimizers:
             self._session.watch_optimizer(item)
-        self._script = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>"
+        self._script = script_name()
         self._state = _State()
 
     # The block

@@ -154,7 +154,8 @@ def _page(drawn: _Drawn) -> bytes:
     except (LayoutFailed, TooManyBoxes):
         still = ""
     theme = "dark" if drawn.look.theme == "dark" else None
-    return write_page(drawn.call, PageSource(drawn.report, _sources(drawn)), still=still, theme=theme)
+    source = PageSource(drawn.report, _sources(drawn), drawn.look.figure.values)
+    return write_page(drawn.call, source, still=still, theme=theme)
 
 
 def _sources(drawn: _Drawn) -> dict[str, str]:

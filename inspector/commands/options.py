@@ -65,12 +65,14 @@ class CheckOptions:
 
     derivatives: compare each leaf's derivative by rules, autograd and finite differences.
     functions: run gradcheck on custom Functions.
+    mend: try the mechanical changes of the findings in a copy of the script.
     independence: the dimension of the samples that must not depend on one another; None: not checked.
     fail_on: lowest severity that gives exit status 3. annotate: the CI service to print annotations for, or None.
     """
 
     derivatives: bool = False
     functions: bool = False
+    mend: bool = False
     independence: int | None = None
     fail_on: FailOn = "never"
     annotate: Annotate | None = None

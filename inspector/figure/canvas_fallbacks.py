@@ -124,14 +124,21 @@ def fit(
         ]
 
     whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    if whole.needs and look.values != "shape" and any(plan.has_heat_maps for plan in planned(look, None)):
-        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas)
+    if not whole.needs:
+        return whole
+    is_small = len(planned(look, None)[0].boxes) <= _MOST_DENSE
+    if asked and is_small and look.values != "heat" and find_style(look.style).neighbour:
+        own = fit_canvas(choices(_denser(look), (*_SPACINGS, *_ROWS)), canvas, 0.0)
+        if own.needs is None:
+            return own
+    if _has_heat_maps(planned, look, is_small):
+        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas) if is_small else whole
         if found.needs is None:
             return found
         return _without_heat_maps(fit(make, plain(look), canvas, place, asked=asked))
-    if not whole.needs or len(planned(look, None)[0].boxes) > _MOST_DENSE:
+    if not is_small:
         return whole
-    for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0], asked):
+    for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
         found = fit_canvas(choices(attempts, spacings), canvas, hopeless)
         if found.needs is None:
             return found
@@ -147,6 +154,12 @@ def _in_rows_of_a_page(plans: list[Plan], look: FigureOptions, place: Placing) -
         return whole
     broken = (compose(*place(plans, usual, replace(ROOMY, rows=count))) for count in range(2, rows + 1))
     return min((whole, *broken), key=lambda one: max(one.size[0] / _PAGE_WIDTH, one.size[1] / _PAGE_HEIGHT))
+
+
+def _has_heat_maps(planned: Making, look: FigureOptions, is_small: bool) -> bool:
+    """Whether a style has heat maps. is_small: whether it may also be drawn in a denser way."""
+    ways = [(look, None), *((shown.look, shown.density) for shown in islice(_of_neighbour(look), int(is_small)))]
+    return look.values in ("auto", "heat") and any(plan.has_heat_maps for way in ways for plan in planned(*way))
 
 
 def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
@@ -166,10 +179,8 @@ def _without_heat_maps(fitted: FittedPanels) -> FittedPanels:
     return replace(fitted, remark=f"{fitted.remark}; {said}" if fitted.remark else said)
 
 
-def _stages(look: FigureOptions, width: float, asked: bool) -> Iterator[_Stage]:
+def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:
     """What is tried if a style does not fit whole. width: of the whole figure, in canvases."""
-    if asked and find_style(look.style).neighbour:
-        yield list(_denser(look)), (*_SPACINGS, *_ROWS), 0.0
     dense = list(_of_neighbour(look))
     yield dense, _DENSE, 0.0
     if look.direction is None:

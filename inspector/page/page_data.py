@@ -22,6 +22,7 @@ from inspector.graph.tensor_names import numbered_name
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.value_norms import is_finite, is_zero, value_norm
 from inspector.graph.values import Value, encode, is_number, is_summary, is_unknown
+from inspector.options.choices import Values
 from inspector.page.group_tree import MOST_NODES, Group, GroupTree, group_tree
 from inspector.page.live import live_formulas
 from inspector.page.run_data import run_data
@@ -49,17 +50,19 @@ class PageSource:
     """What a page shows besides the graph.
 
     report: the run; None for a graph alone. files: the text of the user's files, by the names in the report.
+    values: how tensors are written, which says whether there are heat maps.
     """
 
     report: Report | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    values: Values = "auto"
 
 
 def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) -> dict[str, Any]:
     """The data of a page as a JSON object. most: the maximum number of Nodes."""
     graph = getattr(call.graph, "whole", call.graph)
     builder = _SavedFolded(graph) if any(True for _ in graph.folds()) else _Unfolded(graph, most)
-    tables = builder.tables()
+    tables = builder.tables(has_heat_maps=source.values in ("auto", "heat"))
     return {
         "version": VERSION,
         "script": source.report.script if source.report else "",
@@ -83,7 +86,28 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
         "files": _lines(source.files, graph),
         "calls": _calls(source.report),
         "timeline": run_data(source.report),
+        "others": list(_others(call, source.report, builder)),
     }
+
+
+MOST_BESIDE = 600
+"""Maximum number of Nodes of a graph for which the page holds the other calls, too."""
+
+
+def _others(call: BackwardCall, report: Report | None, builder: _Builder) -> Iterator[dict[str, Any]]:
+    """The other recorded calls whose graphs have the same Nodes and edges, to be shown beside this one."""
+    if report is None or not isinstance(builder, _Unfolded) or not 0 < len(builder.of) <= MOST_BESIDE:
+        return
+    for other in report.calls:
+        graph = getattr(other.graph, "whole", other.graph)
+        is_folded = any(True for _ in graph.folds())
+        if other.index == call.index or is_folded or len(topology_of(graph)) != len(builder.of):
+            continue
+        beside = _Unfolded(graph, MOST_NODES)
+        tables = beside.tables()
+        if beside.shape == builder.shape:
+            roots = [beside.tensor_number[root] for root in graph.roots if root in beside.tensor_number]
+            yield {"index": other.index, "ran": graph.ran, "roots": roots, **tables}
 
 
 def _title(graph: Graph) -> str:
@@ -107,10 +131,10 @@ class _Builder:
         self.node_number: dict[str, int] = {}
         self.tensor_number: dict[str, int] = {}
 
-    def tables(self) -> dict[str, Any]:
+    def tables(self, *, has_heat_maps: bool = True) -> dict[str, Any]:
         groups = self.groups()
         has_values, has_statistics = self._budget(len(self.node_number))
-        shorten = _Shortener(has_values, has_statistics)
+        shorten = _Shortener(has_values, has_statistics, has_heat_maps)
         tensors = [(key, row) for key, row in self.graph.tensors() if self._keeps(key)]
         self.tensor_number = {key: number for number, (key, _) in enumerate(tensors)}
         nodes = [self._node(key, shorten) for key in self.node_number]
@@ -277,6 +301,13 @@ class _Unfolded(_Builder):
     def group_of(self, identifier: str) -> int:
         return self._group[identifier]
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What two graphs have in common that are laid out in the same way."""
+        nodes = [(self.graph.function(key)["name"], self._group[key]) for key in self.node_number]
+        edges = [(one, other, edge["slot"]) for one, other, edge in self.graph.edges("next")]
+        return nodes, edges, [(group.parent, group.alone) for group in self._tree.groups]
+
     def groups(self) -> list[dict[str, Any]]:
         return [self._row(group) for group in self._tree.groups]
 
@@ -404,8 +435,9 @@ def _rounded(number: Any) -> Any:
 class _Shortener:
     """Values as a page holds them: statistics with 7 digits, and less where the graph is large."""
 
-    def __init__(self, has_values: bool, has_statistics: bool) -> None:
+    def __init__(self, has_values: bool, has_statistics: bool, has_heat_maps: bool) -> None:
         self._values, self._statistics = has_values, has_statistics
+        self._left_out = {"histogram"} if has_heat_maps else {"histogram", "elements"}
         self._known: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, value: Value) -> Any:
@@ -423,7 +455,7 @@ class _Shortener:
             return value
         if not self._values:
             return {"shape": value["shape"], "dtype": value["dtype"], "norm": _rounded(value["norm"])}
-        kept = {key: _rounded(item) for key, item in value.items() if key != "histogram"}
+        kept = {key: _rounded(item) for key, item in value.items() if key not in self._left_out}
         if self._statistics and "histogram" in value:
             kept["histogram"] = value["histogram"]
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -105,6 +106,12 @@ class _Dispatch(NamedTuple):
     code: CodeType
 
 
+@functools.lru_cache(maxsize=1024)
+def _name_of(function: Any) -> str:
+    """`add_` for aten.add_.Tensor, whose text torch formats anew each time."""
+    return str(function).split(".")[1]
+
+
 def _find_dispatch() -> _Dispatch:
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -123,7 +130,7 @@ def _find_dispatch() -> _Dispatch:
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
         ) -> Any:
             result = function(*arguments, **(options or {}))
-            self._after(str(function).split(".")[1], result)
+            self._after(_name_of(function), result)
             return result
 
     method: Any = vars(DispatchMode)["__torch_dispatch__"]

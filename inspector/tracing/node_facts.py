@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inspector.tensor_stats import dtype_name
+from inspector.tensor_stats import device_name, dtype_name
 from inspector.torch_api.nodes import output_metadata
 from inspector.tracing.walk import AutogradNode
 
@@ -37,4 +37,4 @@ def _output(metadata: Any) -> OutputFacts:
         shape = [int(size) for size in metadata.shape]
     except (AttributeError, RuntimeError, TypeError, ValueError):  # nested: no shape, or one with symbols
         shape = None
-    return OutputFacts(dtype_name(metadata.dtype), shape, str(metadata.device))
+    return OutputFacts(dtype_name(metadata.dtype), shape, device_name(metadata.device))

@@ -15,10 +15,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
+from inspector.report.row_types import LeafRow
 from inspector.typography import pluralize
 
 
@@ -54,6 +56,23 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 parameters=[row["name"] for row in rows],
                 evidence={"forgotten": len(rows)},
             )
+    yield from _whole_models(evidence, forgotten, set(learning))
+
+
+def _whole_models(evidence: Evidence, forgotten: list[LeafRow], learning: set[str | None]) -> Iterator[Finding]:
+    """Models of which no optimizer holds a parameter: notes, since a fixed network that was not frozen looks the
+    same as a loss with parameters that were forgotten."""
+    held = {leaf["model"] for leaf in evidence.leaves if leaf["optimizers"]}
+    models = dict.fromkeys(leaf["model"] for leaf in forgotten if leaf["model"] is not None)
+    for model in [model for model in models if model not in held and learning]:
+        names = [leaf["name"] for leaf in forgotten if leaf["model"] == model]
+        one, many = f"parameter of {model} gets gradients", f"parameters of {model} get gradients"
+        yield replace(RULE, severity="note").found(
+            f"{pluralize(len(names), one, many)}, and no optimizer holds any parameter of {model}",
+            "give them to an optimizer if they are to learn, or freeze them with requires_grad_(False)",
+            parameters=names,
+            evidence={"forgotten": len(names)},
+        )
 
 
 RULE = Rule("not-in-optimizer", "warning", ("steps", "gradients"), check, __doc__)

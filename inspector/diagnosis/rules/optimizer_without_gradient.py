@@ -45,8 +45,21 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 parameters=names,
                 evidence={"held": held, "without": len(names), "steps": steps},
             )
+        elif not evidence.held_by(number):
+            yield _empty(evidence, number)
         else:
             yield from _frozen(evidence, number)
+
+
+def _empty(evidence: Evidence, number: int) -> Finding:
+    left_out = [leaf["name"] for leaf in evidence.leaves if not leaf["optimizers"] and leaf["calls"]]
+    return RULE.found(
+        f"{evidence.optimizer_name(number)} steps, but holds no parameter, so its steps change nothing",
+        "create it with model.parameters(), and do not empty its param_groups",
+        at=Place(evidence.optimizers[number]["source"]),
+        parameters=left_out,
+        evidence={"held": 0, "without": 0, "left_out": left_out},
+    )
 
 
 def _frozen(evidence: Evidence, number: int) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ function overview(model) {
     h("h2", {}, call.code || model.data.title || "graph"),
     rows([
       ["script", model.data.script], ["called at", place(call.location)], ["Nodes", nodes.toLocaleString("en-US")],
-      ["leaves", leaves.length.toLocaleString("en-US")], ["engine", model.lastStep ? plural(model.lastStep, "step") : model.data.ran ? "order not recorded" : "did not run"],
+      ["leaves", leaves.length.toLocaleString("en-US")], ["engine", model.lastStep ? plural(model.lastStep, "step") : !nodes ? null : model.data.ran ? "order not recorded" : "did not run"],
       ["recording", call.recording], ["GradScaler", call.scale === null ? null : `divided by ${number(call.scale)}`],
     ]),
     call.error ? h("p", { class: "error" }, `backward raised ${call.error}`) : null,

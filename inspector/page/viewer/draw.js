@@ -60,7 +60,7 @@ export class Stage {
     this.layers = ["frames", "wires", "titles", "boxes"].map((name) => svg("g", { class: name }));
     this.world.append(...this.layers);
     const defs = svg("defs");
-    for (const [id, name] of [["arrow", "tip"], ["arrow-g", "tip ran"], ["arrow-d", "tip dim"]]) {
+    for (const [id, name] of root.id !== "stage" ? [] : [["arrow", "tip"], ["arrow-g", "tip ran"], ["arrow-d", "tip dim"]]) {
       defs.append(svg("marker", { id, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 .8 9.5 5 0 9.2z", class: name })));
     }
     root.replaceChildren(defs, this.world);
@@ -69,6 +69,10 @@ export class Stage {
      * @type {{left: number, top: number, right: number, bottom: number, k: number, step: number, added: number} | null} */
     this.drawn = null;
     this.detail = 2;
+    /** Called after each drawing. @type {(() => void) | null} */
+    this.follower = null;
+    /** Whether the last drawing drew all anew. */
+    this.isFresh = false;
   }
 
   /** @param {View} view */
@@ -99,8 +103,10 @@ export class Stage {
     this.world.setAttribute("transform", `translate(${short(x)} ${short(y)}) scale(${Math.round(k * 1e5) / 1e5})`);
     const { drawn } = this, view = this.area(0);
     const isHeld = drawn && view.left >= drawn.left && view.top >= drawn.top && view.right <= drawn.right && view.bottom <= drawn.bottom;
+    this.isFresh = !drawn || drawn.step !== this.moment.step;
     if (!drawn || !isHeld || k > drawn.k * 1.25 || (k < NAMES) !== (drawn.k < NAMES) || (k < FULL) !== (drawn.k < FULL)) this._drawAll();
     else if (drawn.step < this.moment.step) this._add(drawn);
+    this.follower?.();
   }
 
   /** Draw what is in view, and a margin around it. */
@@ -267,7 +273,7 @@ export class Stage {
 
   /** The name of a frame, above the wires. @param {import("./view.js").Drawn} box */
   _title(box) {
-    const name = this.model.name(box.item), wide = Math.min(box.w - 16, textWidth(name, 13, "bold") + 28);
+    const name = this.view.frameName(box.item), wide = Math.min(box.w - 16, textWidth(name, 13, "bold") + 28);
     return svg("g", { class: `item frame${this._class(box).includes("dim") ? " dim" : ""}`, "data-key": box.key, transform: `translate(${short(box.x)} ${short(box.y)})` },
       svg("rect", { class: "frame-title", x: 6, y: 5, width: short(wide), height: 21, rx: 5 }), svg("path", { class: "twist", d: "M12 13.5l4 4 4-4" }), svg("text", { class: "frame-name", x: 26, y: 20 }, text(name)));
   }

@@ -1,6 +1,8 @@
 // The view as SVG and PNG, the subgraph in view as DOT and JSON.
+import { byId } from "./dom.js";
 import { svg, Stage } from "./draw.js";
 import { Model } from "./model.js";
+import { shortened } from "./text.js";
 import { View } from "./view.js";
 
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-weight", "opacity", "text-anchor"];
@@ -22,8 +24,17 @@ export function asSvg(stage) {
   const fonts = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule instanceof CSSFontFaceRule).map((rule) => rule.cssText).join("\n");
   const style = svg("style");
   style.textContent = fonts;
-  copy.prepend(style, svg("rect", { width: w, height: h, fill: getComputedStyle(document.body).backgroundColor }));
+  copy.prepend(style, svg("rect", { width: w, height: h, fill: getComputedStyle(/** @type {Element} */ (stage.root.parentElement)).backgroundColor }));
+  if (!byId("caption").hidden) copy.append(...["slide-title", "slide-words"].map((id, k) => slideText(byId(id), w, h - 56 + 30 * k)));
   return { text: new XMLSerializer().serializeToString(copy), w, h };
+}
+
+/** A line of a slide below its graph. @param {HTMLElement} element @param {number} w @param {number} y */
+function slideText(element, w, y) {
+  const style = getComputedStyle(element), words = element.textContent || "", size = parseFloat(style.fontSize);
+  const line = svg("text", { x: w / 2, y, "text-anchor": "middle", fill: style.color, "font-family": style.fontFamily, "font-size": size, "font-weight": style.fontWeight });
+  line.append(shortened(words, w - 60, size));
+  return line;
 }
 
 /** @param {Stage} stage @param {number} scale @returns {Promise<Blob>} */

@@ -1,5 +1,6 @@
 // The page: unpack the data, connect the picture, the panels, the keys and the address.
 import { byId, download } from "./dom.js";
+import { Beside } from "./beside.js";
 import { details } from "./details.js";
 import { Stage, spoken } from "./draw.js";
 import { asDot, asPng, asSvg, subgraph } from "./export.js";
@@ -37,6 +38,7 @@ class App {
       hidden: (/** @type {number} */ node) => this.stage._hides(node), answer: (/** @type {number} */ node, /** @type {number} */ value) => this.answer(node, value), isQuiz: false,
     };
     this.stage.live = this.actions.live;
+    this.pair = new Beside(this.stage, this.opened, data);
     /** The strip of the run, where a run was recorded. @type {Run | null} */
     this.run = data.timeline ? new Run(data.timeline, (row) => this.showRow(row)) : null;
     this.setMoment(this.end, true);
@@ -60,6 +62,8 @@ class App {
     byId("call").textContent = data.title && data.call.code !== data.title ? data.call.code : "";
     const nodes = this.model.groups.get("nodes", 0) || this.model.nodes.count;
     byId("facts").textContent = [data.script, plural(nodes, "Node"), data.call.error ? "backward raised" : ""].filter(Boolean).join("  ·  ");
+    byId("nothing").hidden = nodes > 0;
+    byId("nothing").textContent = data.call.error ? `There is no graph: backward raised ${data.call.error}` : "There is no graph: no Node was recorded";
   }
 
   // ---- what is shown ----
@@ -220,7 +224,7 @@ class App {
 
   /** The whole picture; at the start a tall one from its root on, at a readable size. @param {boolean} [isStart] */
   fit(isStart = false) {
-    const { width, height } = this.view, camera = this.around(0, 0, width, height, 1.4);
+    const views = [this.view, this.pair.second?.view ?? this.view], width = Math.max(...views.map((one) => one.width)), height = Math.max(...views.map((one) => one.height)), camera = this.around(0, 0, width, height, 1.4);
     const least = this.model.data.small ? 0.5 : 0.75;
     if (isStart && camera.k < least) {
       const { w, h } = this.stage.size, { isDown } = this.model;
@@ -293,6 +297,10 @@ class App {
     root.addEventListener("pointerup", end);
     root.addEventListener("pointercancel", end);
     root.addEventListener("click", (event) => { if (!this.dragged) this.click(event); });
+    byId("stage-2").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+      const key = /** @type {Element} */ (event.target).closest("[data-key]")?.getAttribute("data-key"), box = this.view.drawn.get(key || "");
+      if (box) this.press(box);
+    });
     root.addEventListener("dblclick", (event) => {
       const box = this.boxAt(event);
       if (box) this.focus(box.item);
@@ -350,7 +358,7 @@ class App {
     byId("scrub").max = String(this.end);
     byId("scrub").value = String(to);
     const { lastStep, byStep } = this.model, node = byStep[to];
-    const now = to === 0 ? "before backward" : to === this.end ? "after backward" : `step ${to} of ${lastStep}`;
+    const now = to === 0 ? "before backward" : to === this.end ? (this.model.data.call.error ? "where backward raised" : "after backward") : `step ${to} of ${lastStep}`;
     byId("moment").textContent = to > 0 && to < this.end && node !== undefined ? `${now}: ${this.model.name(node)}` : now;
     byId("before").setAttribute("aria-pressed", String(to === 0));
     byId("after").setAttribute("aria-pressed", String(to > 0 && to === this.end));
@@ -368,7 +376,8 @@ class App {
   slideWords(step) {
     const { model } = this;
     if (step > 0 && step < this.end) return this.stepWords(step).replace(/^step \d+: /, "");
-    return step === 0 ? model.data.title || model.data.call.code : `${model.data.call.code || "backward"} has run`;
+    const code = model.data.call.code || "backward";
+    return step === 0 ? model.data.title || code : model.data.call.error ? `${code} raised ${model.data.call.error}` : `${code} has run`;
   }
 
   /** The graph alone with the words of each step, for a screen. @param {boolean} isOn */
@@ -385,7 +394,7 @@ class App {
   stepWords(step) {
     const { model } = this, node = model.byStep[step];
     if (step === 0) return "before backward";
-    if (node === undefined) return step === this.end ? "after backward" : `step ${step}: a Node that is not in this page`;
+    if (node === undefined) return step === this.end ? byId("moment").textContent : `step ${step}: a Node that is not in this page`;
     const sent = model.out[node].filter((edge) => !model.isGroup(model.to[edge])).map((edge) => `${spoken(model.flowing(edge))} to ${model.name(model.to[edge])}`);
     const own = `step ${step}: ${model.name(node)}, gradient ${spoken(model.nodes.get("gradient", node))}`;
     return sent.length ? `${own}, sends ${sent.join(", ")}` : own;
@@ -443,6 +452,7 @@ class App {
     on("theme", () => this.setTheme(this.isDark() ? "light" : "dark"));
     on("help", () => byId("keys").showModal());
     on("close-keys", () => byId("keys").close());
+    byId("beside").addEventListener("change", () => { this.pair.show(byId("beside").value); this.fit(true); this.stage.redraw(); });
     on("slides", () => this.setSlides(true));
     on("export", () => byId("formats").showModal());
     on("close-formats", () => byId("formats").close());
@@ -485,7 +495,7 @@ class App {
     const actions = /** @type {{[key: string]: () => void}} */ ({
       "/": () => byId("search").focus(), "[": () => this.step(-1), "]": () => this.step(1), "?": () => byId("keys").showModal(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8),
       "0": () => this.fit(), h: () => { if (!byId("heat").disabled) this.setHeat(!this.stage.heat); }, b: () => this.setMoment(this.stage.moment.step === 0 ? this.end : 0), p: () => this.lightPaths(),
-      k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
+      e: () => byId("formats").showModal(), k: () => { if (!byId("play").disabled) this.play(); }, s: () => { if (!byId("slides").hidden) this.setSlides(!this.isSlides); }, t: () => this.setTheme(this.isDark() ? "light" : "dark"), f: () => { if (this.selected >= 0) this.focus(this.selected); },
       Enter: () => this.enter(), " ": () => this.enter(), ArrowDown: () => this.along("down"), ArrowUp: () => this.along("up"), ArrowLeft: () => this.along("left"), ArrowRight: () => this.along("right"),
     });
     const action = actions[event.key];

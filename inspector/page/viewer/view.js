@@ -7,6 +7,7 @@ const PAD = 18;
 const HEADER = 30;
 const MOST_CHIPS = 4;
 const LONGEST_TEXT = 230;
+const LONGEST_FRAME_NAME = 360;
 const MOST_PORTS = 16;
 const CHIP = 20;
 
@@ -182,6 +183,9 @@ export class View {
     const group = item - this.model.nodes.count;
     return this.drawn.get(this.hidden[group] || `g${group}`);
   }
+
+  /** The name of a frame, cut to a width. @param {number} item */
+  frameName(item) { return shortenedName(this.model.name(item), LONGEST_FRAME_NAME, 13, "bold"); }
 
   /** The segments of an edge. @param {number} edge @returns {Segment[]} */
   segmentsOf(edge) {
@@ -378,7 +382,7 @@ export class View {
     for (const box of boxes) {
       if (box.shape !== "frame") continue;
       const { placed, isDown } = inner.get(box.item - this.model.nodes.count);
-      const label = textWidth(this.model.name(box.item), 13, "bold") + 64;
+      const label = textWidth(this.frameName(box.item), 13, "bold") + 64;
       box.w = Math.max(label, (isDown ? placed.width : placed.height) + 2 * PAD);
       box.h = (isDown ? placed.height : placed.width) + HEADER + PAD;
     }

@@ -241,8 +241,10 @@ class _WatchDispatched(_InnerWatch):
     def _operation_ran(self, name: str, result: Any) -> None:
         """An operation below autograd has run; autograd creates the Node of an operation right before it."""
         try:
+            if name in _KNOWN_WITHOUT:
+                return
             number = sequence_number() - 1
-            if number >= self._first and name not in _KNOWN_WITHOUT and (number, name) not in self._found:
+            if number >= self._first and (number, name) not in self._found:
                 value, tensors = self._inner.outputs.value, tensors_of(result)
                 with unobserved():
                     # torch counts the write of an in-place operation after this

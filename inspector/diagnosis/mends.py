@@ -1,0 +1,93 @@
+"""Changes of a line that mend a finding: only where the text to change is known, and there is one place for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from inspector.report import Finding
+
+
+@dataclass(frozen=True)
+class Mend:
+    """A change of one line of the script. line: from 1. before, after: its text, without the line break."""
+
+    finding: Finding
+    line: int
+    before: str
+    after: str
+
+
+def mends_of(findings: Iterable[Finding], script: str, lines: list[str]) -> list[Mend]:
+    """The changes for those findings that have a mechanical one, at most one for each line.
+
+    script: the file name as findings have it. lines: the text of the script.
+    """
+    found: dict[int, Mend] = {}
+    for finding in findings:
+        place = finding.location
+        if not isinstance(place, dict) or place.get("file") != script or "line" not in place or "library" in place:
+            continue
+        line = int(place["line"])
+        text = lines[line - 1] if 0 < line <= len(lines) else ""
+        after = _mended(finding, text, str(place.get("part") or place["code"]))
+        if after is not None and after != text:
+            found.setdefault(line, Mend(finding, line, text, after))
+    return list(found.values())
+
+
+def _mended(finding: Finding, text: str, part: str) -> str | None:
+    """The mended line; None without a mechanical change, or if the part is not exactly once in the line."""
+    change = _CHANGES.get((finding.rule, str(finding.evidence.get("kind", ""))))
+    if change is None:
+        return None
+    start = text.find(part)
+    if start < 0 or text.count(part) != 1:
+        return None
+    new = change(part)
+    return None if new is None else text[:start] + new + text[start + len(part) :]
+
+
+def _without(call: str) -> Callable[[str], str | None]:
+    return lambda part: part.replace(call, "") if part.count(call) == 1 else None
+
+
+def _with_rsample(part: str) -> str | None:
+    return part.replace(".sample(", ".rsample(") if part.count(".sample(") == 1 else None
+
+
+def _with_create_graph(part: str) -> str | None:
+    return part[:-1] + ", create_graph=True)" if part.endswith(")") and "create_graph" not in part else None
+
+
+def _effective(part: str) -> str | None:
+    """A statement with the effect that its text suggests: `step()`, `=` for `==`, `clamp_` for `clamp`."""
+    if re.fullmatch(r"[\w.\[\]]+", part):
+        return part + "()"
+    if re.fullmatch(r"[\w.\[\]]+\.requires_grad == (True|False)", part):
+        return part.replace("==", "=")
+    if re.match(r"[\w.\[\]]+\.(clamp|clip|zero|fill|mul|add|sub|div|copy)\(", part):
+        return re.sub(r"\.(clamp|clip|zero|fill|mul|add|sub|div|copy)\(", r".\1_(", part, count=1)
+    return None
+
+
+_CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
+    ("cut-path", "data"): _without(".data"),
+    ("cut-path", "detach"): _without(".detach()"),
+    ("cut-path", "grad"): _with_create_graph,
+    ("cut-path", "item"): _without(".item()"),
+    ("cut-path", "sample"): _with_rsample,
+    ("detached", "data"): _without(".data"),
+    ("detached", "detach"): _without(".detach()"),
+    ("detached", "grad"): _with_create_graph,
+    ("detached", "item"): _without(".item()"),
+    ("detached", "sample"): _with_rsample,
+    ("no-graph", "data"): _without(".data"),
+    ("no-graph", "detach"): _without(".detach()"),
+    ("no-graph", "grad"): _with_create_graph,
+    ("no-graph", "item"): _without(".item()"),
+    ("no-graph", "sample"): _with_rsample,
+    ("statement-without-effect", ""): _effective,
+}
+"""The change of the text at fault, by rule and kind of cut."""

@@ -1,0 +1,93 @@
+"""`--mend`: which text is changed, and that a change is written only if it helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from running import ScriptRunner
+
+from inspector.diagnosis.mends import mends_of
+from inspector.report import Finding
+
+
+def found(rule: str, text: str, kind: str = "", part: str | None = None, **location: Any) -> Finding:
+    evidence = {"kind": kind} if kind else {}
+    place = {"file": "train.py", "line": 2, "code": text.strip(), "part": part or text.strip(), **location}
+    return Finding(rule, "warning", "", "", place, 1, [], [], evidence)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "text", "part", "after"),
+    [
+        ("cut-path", "sample", "    z = q.sample()", "q.sample()", "    z = q.rsample()"),
+        ("detached", "detach", "loss = critic(fake.detach())", "fake.detach()", "loss = critic(fake)"),
+        ("cut-path", "item", "a = b * p.norm().item()", "p.norm().item()", "a = b * p.norm()"),
+        ("no-graph", "grad", "g, = grad(u, t)", "grad(u, t)", "g, = grad(u, t, create_graph=True)"),
+        ("detached", "data", "h = p.data * 2", "p.data", "h = p * 2"),
+        ("statement-without-effect", "", "    loss.backward", "loss.backward", "    loss.backward()"),
+        ("statement-without-effect", "", "w.clamp(0, 1)", "w.clamp(0, 1)", "w.clamp_(0, 1)"),
+        (
+            "statement-without-effect",
+            "",
+            "p.requires_grad == False",
+            "p.requires_grad == False",
+            "p.requires_grad = False",
+        ),
+    ],
+)
+def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None:
+    (one,) = mends_of([found(rule, text, kind, part)], "train.py", ["import torch", text])
+    assert (one.line, one.before, one.after) == (2, text, after)
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        found("vanishing-gradient", "h = x.detach()", "detach"),
+        found("detached", "h = f(x.detach(), x.detach())", "detach", "x.detach()"),  # which of them is not known
+        found("detached", "h = x.detach()", "detach", file="model.py"),
+        found("detached", "h = x.detach()", "detach", line=7),
+        found("statement-without-effect", "w = w - g"),
+        found("detached", "with torch.no_grad():", "no_grad"),
+    ],
+)
+def test_no_change_where_the_text_is_not_certain(finding: Finding) -> None:
+    assert mends_of([finding], "train.py", ["import torch", finding.location["code"]]) == []  # type: ignore[index]
+
+
+SCRIPT = """
+import torch
+from torch.distributions import Normal
+
+torch.manual_seed(0)
+mean, decode = torch.nn.Linear(3, 2), torch.nn.Linear(2, 3)
+optimizer = torch.optim.SGD([*mean.parameters(), *decode.parameters()], lr=0.1)
+for x in torch.randn(2, 4, 3):
+    q = Normal(mean(x), 1.0)
+    z = q.sample()
+    loss = (decode(z) - x).square().mean() + 0.1 * mean(x).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    x.clamp(0)
+    mean.weight.mul(2)
+"""
+
+
+def test_a_change_that_helps_is_written_and_the_script_is_not_changed(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(SCRIPT, options=("-f", "json", "--mend"))
+    assert "script.py:10: z = q.rsample()  mends cut-path" in ran.stderr
+    assert "mean.weight.grad  norm" in ran.stderr
+    refused = "mean.weight.mul_(2)  does not help: the changed copy ends with RuntimeError: a leaf Variable"
+    assert refused in ran.stderr
+    patch = (ran.folder / "inspect-out" / "mend.patch").read_text().splitlines()
+    assert [line for line in patch if line[0] in "+-"] == [
+        "--- a/script.py",
+        "+++ b/script.py",
+        "-    z = q.sample()",
+        "+    z = q.rsample()",
+        "-    x.clamp(0)",
+        "+    x.clamp_(0)",
+    ]
+    assert (ran.folder / "script.py").read_text().count("rsample") == 0
