@@ -301,3 +301,21 @@ def test_only_so_many_elements_are_copied(monkeypatch: pytest.MonkeyPatch) -> No
     ((positions, norms),) = found.parts
     assert positions == (0, 2) and norms.tolist() == pytest.approx([3.0 * 8**0.5, 3.0 * 2**0.5])
     assert updates.end(CostControl(1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("HypotBackward", "(did you mean HypotBackward0"),
+        ("bdy", "(did you mean body"),
+        ("nonsense", "is called so\n"),
+        ("HypotBackward0", None),
+        ("body", None),
+        ("body.weight", None),
+        ("nan", None),
+    ],
+)
+def test_a_name_that_nothing_has_is_told(wanted: str, said: str | None, capfd: pytest.CaptureFixture[str]) -> None:
+    recorded(Training(), 5, None, stop=BreakPoint(wanted))
+    told = capfd.readouterr().err
+    assert told == "" if said is None else f"--break {wanted}: no parameter" in told and said in told

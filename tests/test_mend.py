@@ -25,6 +25,7 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
         ("cut-path", "item", "a = b * p.norm().item()", "p.norm().item()", "a = b * p.norm()"),
         ("no-graph", "grad", "g, = grad(u, t)", "grad(u, t)", "g, = grad(u, t, create_graph=True)"),
         ("detached", "data", "h = p.data * 2", "p.data", "h = p * 2"),
+        ("attribute-without-effect", "", "p.require_grad = False", "p.require_grad", "p.requires_grad = False"),
         ("statement-without-effect", "", "    loss.backward", "loss.backward", "    loss.backward()"),
         ("statement-without-effect", "", "w.clamp(0, 1)", "w.clamp(0, 1)", "w.clamp_(0, 1)"),
         (
@@ -49,6 +50,7 @@ def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None
         found("detached", "h = x.detach()", "detach", file="model.py"),
         found("detached", "h = x.detach()", "detach", line=7),
         found("statement-without-effect", "w = w - g"),
+        found("attribute-without-effect", "optimizer.lr = 0.1", part="optimizer.lr"),
         found("detached", "with torch.no_grad():", "no_grad"),
     ],
 )

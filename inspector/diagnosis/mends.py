@@ -72,7 +72,15 @@ def _effective(part: str) -> str | None:
     return None
 
 
+def _spelt(part: str) -> str | None:
+    """`p.require_grad` with torch's spelling; None for another attribute."""
+    owner, _, name = part.rpartition(".")
+    is_misspelt = name != "requires_grad" and re.fullmatch(r"requires?_?grads?", name)
+    return f"{owner}.requires_grad" if owner and is_misspelt else None
+
+
 _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
+    ("attribute-without-effect", ""): _spelt,
     ("cut-path", "data"): _without(".data"),
     ("cut-path", "detach"): _without(".detach()"),
     ("cut-path", "grad"): _with_create_graph,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy
+import numpy.typing
 import torch
 
 from inspector.graph.elements import MOST_ELEMENTS, pack
 from inspector.torch_api.modes import unobserved
+
+_Array: TypeAlias = numpy.typing.NDArray[numpy.floating]
 
 UNARRANGED: tuple[int, ...] = (-1,)
 """In place of strides: the sample does not hold all elements."""
@@ -35,18 +39,18 @@ def packed_elements(
     """
     sizes = [int(size) for size in shape]
     count = math.prod(sizes)
-    if not 0 < count <= MOST_ELEMENTS or sample.numel() != count or dtype.is_complex or _is_open(sizes, strides):
+    if not 0 < count <= MOST_ELEMENTS or dtype.is_complex or _is_open(sizes, strides):
         return None
     with unobserved():
+        if sample.numel() != count:
+            return None
         flat = sample.reshape(-1).to(torch.float32 if dtype in _IN_FLOAT32 else torch.float64).numpy()
     if not dtype.is_floating_point and numpy.abs(flat).max() >= _LARGEST_INTEGER:
         return None
     return pack(_row_major(flat, sizes, strides).astype(f"<f{flat.itemsize}").tobytes())
 
 
-def _row_major(flat: numpy.typing.NDArray[numpy.floating], sizes: list[int], strides: tuple[int, ...] | None) -> (
-    numpy.typing.NDArray[numpy.floating]
-):
+def _row_major(flat: _Array, sizes: list[int], strides: tuple[int, ...] | None) -> _Array:
     if strides is None:
         return flat
     order = sorted(range(len(sizes)), key=strides.__getitem__, reverse=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,16 @@ class BreakPoint:
         self._finders = (NonFinite(), Spikes())
         self._at_nodes = (NonFinite(), Spikes())
         self._is_over = False
+
+    def warn(self, parameters: Iterable[str], places: Iterable[str]) -> None:
+        """Say so if nothing is called as wanted. parameters: their names; places: of Nodes, and their lines."""
+        wanted, names = self.place, list(parameters)
+        known = [*names, *(name.rpartition(".")[0] for name in names), *places]
+        if wanted is None or wanted in known or any(name.startswith(f"{wanted}.") for name in names):
+            return
+        close = difflib.get_close_matches(wanted, sorted(set(known)), 3)
+        meant = f" (did you mean {' or '.join(close)}?)" if close else ""
+        say(f"--break {wanted}: no parameter, module, Node or line of the recorded calls is called so{meant}")
 
     @property
     def place(self) -> str | None:

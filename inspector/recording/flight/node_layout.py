@@ -29,6 +29,11 @@ class NodeLayout:
     targets: list[list[int]]
     modules: dict[str, list[int]]
 
+    def called(self) -> set[str]:
+        """What `found` finds: the names of Nodes, and lines."""
+        lines = {line_of(place["source"]) for place in self.places}
+        return {*self.names, *(line for line in lines if line is not None)}
+
     def found(self, wanted: str) -> list[int]:
         """The positions of the Nodes with a name, or of a source line (`file.py:12`)."""
         return [

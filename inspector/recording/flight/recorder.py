@@ -119,6 +119,7 @@ class FlightRecorder:
         """Start recording."""
         self._guarded(self._flight.begin)
         if self.failure is None:
+            self._guarded(self._warn)
             LEAVES_IN_USE.add_reader(self)
             self._engine.install()
             if self._flight.counts_steps:
@@ -185,6 +186,11 @@ class FlightRecorder:
         graph = self.calls[-1].graph if self.calls else None
         flight = self._flight
         return lambda: stop_at(found, graph, flight.grads(), flight.nodes.kept, caller_of_torch())
+
+    def _warn(self) -> None:
+        if self._break is not None:
+            places = {name for layout in self._flight.nodes.layouts for name in layout.called()}
+            self._break.warn(self._flight.grads(), places)
 
     def _stops_at(self, break_point: BreakPoint) -> Trigger | None:
         place = break_point.place
