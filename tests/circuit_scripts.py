@@ -155,3 +155,62 @@ SCRIPTS = (
     layer_loop,
     linear_layers,
 )
+
+
+def gated_unit() -> Tensor:
+    wz, uz, wr, ur, wh, uh = (leaf(value) for value in (0.5, 0.4, -0.3, 0.2, 0.8, -0.6))
+    x, h_prev = torch.tensor(1.0), torch.tensor(0.5)
+    z = torch.sigmoid(wz * x + uz * h_prev)
+    r = torch.sigmoid(wr * x + ur * h_prev)
+    h_tilde = torch.tanh(wh * x + uh * (r * h_prev))
+    h = (1 - z) * h_prev + z * h_tilde
+    loss = 0.5 * (h - 1) ** 2
+    return loss
+
+
+def batch_norm_the_long_way() -> Tensor:
+    n = 4
+    hpreact = leaf([[0.5, -1.0], [1.5, 2.0], [-0.5, 0.3], [1.0, 0.0]])
+    gain, bias = leaf([[1.0, 0.5]]), leaf([[0.0, 0.1]])
+    mean = 1 / n * hpreact.sum(0, keepdim=True)
+    diff = hpreact - mean
+    diff2 = diff**2
+    var = 1 / (n - 1) * diff2.sum(0, keepdim=True)
+    var_inv = (var + 1e-5) ** -0.5
+    raw = diff * var_inv
+    h = torch.tanh(gain * raw + bias)
+    loss = h.square().mean()
+    return loss
+
+
+def attention_by_einsum() -> Tensor:
+    Q, K = leaf([[0.2, -0.4, 1.0], [0.7, 0.1, -1.0]]), leaf([[0.5, 0.3, 0.0], [-0.2, 0.6, 1.0]])
+    V = leaf([[1.0, -0.5, 0.2], [0.3, 0.8, -0.1]])
+    scores = torch.einsum("qd,kd->qk", Q, K) / 3**0.5
+    weights = scores.softmax(dim=-1)
+    context = torch.einsum("qk,kd->qd", weights, V)
+    loss = context.pow(2).sum()
+    return loss
+
+
+def pendulum() -> Tensor:
+    g, dt, length = 9.81, 0.1, leaf(1.2)
+    theta, omega = torch.tensor(0.5), torch.tensor(0.0)
+    for _ in range(3):
+        alpha = -g / length * torch.sin(theta)
+        omega = omega + dt * alpha
+        theta = theta + dt * omega
+    error = (theta - 0.2) ** 2
+    return error
+
+
+def convolution_in_a_loop() -> Tensor:
+    signal, kernel, bias = torch.tensor([1.0, -2.0, 3.0, 0.5, 2.0]), leaf(0.2, -0.5, 0.3), leaf(0.1)
+    out = [(signal[at : at + 3] * kernel).sum() + bias for at in range(3)]
+    feature = torch.relu(torch.stack(out))
+    loss = feature.max()
+    return loss
+
+
+DENSE_SCRIPTS = (gated_unit, batch_norm_the_long_way, attention_by_einsum, pendulum, convolution_in_a_loop)
+"""Scripts that only the denser circuits hold."""

@@ -107,11 +107,34 @@ def test_vectors_and_matrices(x: torch.Tensor) -> None:
     W = torch.tensor([[1.0, 0.0], [0.0, 3.0]], requires_grad=True)
     said = steps((W @ v).sum())
     assert "Every term of the sum gets the same gradient" in said
-    assert "transposed, times what arrives: W gets [[1, 2], [1, 2]], v gets [1, 3]." in said
+    assert "the gradient that arrives: W (2×2) gets δ vᵀ = [[1, 2], [1, 2]], v (2) gets Wᵀ δ = [1, 3]." in said
     assert "Each of the 2 numbers gets 1/2 of what arrives: v gets [0.5, 0.5]." in steps(v.mean())
     assert "v gets the other factor of the dot product times what arrives: [5, 6]." in steps(
         v @ torch.tensor([5.0, 6.0])
     )
+
+
+def test_a_sum_over_a_dimension_and_what_was_broadcast() -> None:
+    X = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0]])
+    b = torch.tensor([1.0, -3.0], requires_grad=True)
+    h = torch.relu(X + b)
+    said = steps((h.sum(dim=1) * torch.tensor([1.0, 2.0, 4.0])).sum())
+    kept = int((X + b > 0).sum())
+    assert f"relu lets {kept} of the 6 numbers through unchanged, the others become 0" in said
+    assert "The numbers of each row were added, so each of them gets the gradient of its sum: h gets" in said
+    assert "b was repeated along the 3 rows, so its gradient is summed over the 3 rows." in said
+    said = steps((b * torch.ones(3, 1)).mean(dim=0).sum())
+    assert "The numbers of each column were averaged, so each of them gets 1/3 of the gradient of its mean" in said
+
+
+def test_what_a_hook_changed_is_not_called_a_sum() -> None:
+    m = torch.ones(2, 3, requires_grad=True)
+    h = m * 1
+    h.register_hook(lambda gradient: gradient * torch.arange(3.0))
+    said = steps(h.sum(dim=1).prod())
+    assert "of each row were added" in said  # what sum hands on is what the hook gets
+    same = torch.tensor([[2.0, 3.0]], requires_grad=True)
+    assert "repeated" not in steps((same + torch.ones(1, 2)).sum())
 
 
 def test_several_outputs_have_their_own_names() -> None:

@@ -8,7 +8,16 @@ from functools import cache
 
 import pytest
 import torch
-from circuit_scripts import SCRIPTS, batch_loop, layer_loop, network, recurrence
+from circuit_scripts import (
+    DENSE_SCRIPTS,
+    SCRIPTS,
+    batch_loop,
+    batch_norm_the_long_way,
+    gated_unit,
+    layer_loop,
+    network,
+    recurrence,
+)
 from geometry import problems, texts
 from pictured import panel_texts
 
@@ -19,7 +28,8 @@ from inspector.graph import Graph
 from inspector.graph.row_types import Constant
 from inspector.options import FigureOptions
 from inspector.styles.circuit_rows import cut_into_rows
-from inspector.styles.gates import gate_of
+from inspector.styles.gates import gate_of, group_gate
+from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import operands_of
@@ -51,7 +61,7 @@ def densest(script: Script) -> CircuitPlan:
     return plan
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", (*SCRIPTS, *DENSE_SCRIPTS))
 def test_a_script_of_a_first_course_fits_one_slide(script: Script) -> None:
     figure = slide(script)
     assert {(scene.width, scene.height) for scene in figure.panels.values()} == {SLIDE}
@@ -69,6 +79,62 @@ def test_every_function_is_a_gate_or_part_of_one(script: Script) -> None:
     shown = {box.id for box in plan.boxes} | set(loss.members if loss else ())
     rest = [node["name"] for key, node in graph.functions() if not node["is_leaf"] and key not in shown]
     assert set(rest) <= {"TBackward0", "TransposeBackward0", "PermuteBackward0"}
+
+
+@pytest.mark.parametrize("script", DENSE_SCRIPTS)
+def test_every_function_of_a_dense_circuit_is_in_a_gate(script: Script) -> None:
+    graph = graph_of(script)
+    (panel,) = slide(script).panels["after"].panels
+    shown = {box.id.partition(".")[0] for box in panel.boxes}
+    groups = [group for group in (loss_group(graph), *line_groups(graph)) if group and group.members[0] in shown]
+    shown.update(one for group in groups if not shown & set(group.members[1:]) for one in group.members)
+    assert {key for key, node in graph.functions() if not node["is_leaf"]} <= shown
+
+
+def test_each_line_is_a_gate_with_the_gradients_that_it_hands_on() -> None:
+    graph = graph_of(gated_unit)
+    look = FigureOptions(style="circuit")
+    named = {density.name: density for density in STYLES["circuit"].denser}
+    density = named["each line as one gate, numbers to 2 digits"]
+    plan = FramePlans(look, density=density).plan(graph, "after")
+    signs = [" ".join(words.text for words in box.texts) for box in plan.boxes if box.shape in ("gate", "chip")]
+    assert {"σ(…)", "tanh(…)", "… + …", "0.5·(h−1)²"} <= set(signs)
+    wires = {wire.label[0].text: wire.below[0].text for wire in plan.wires if len(wire.label) == 2}
+    expected = dict(zip("zrh", _gradients_of_gates(), strict=True))
+    assert {name: float(text.replace("−", "-")) for name, text in wires.items() if name in expected} == expected
+
+
+def _gradients_of_gates() -> list[float]:
+    """Of z, r and h, by torch, with two digits."""
+    z = torch.sigmoid(torch.tensor(0.5 * 1.0 + 0.4 * 0.5)).requires_grad_()
+    r = torch.sigmoid(torch.tensor(-0.3 * 1.0 + 0.2 * 0.5)).requires_grad_()
+    h = (1 - z) * 0.5 + z * torch.tanh(0.8 - 0.6 * (r * 0.5))
+    found = torch.autograd.grad(0.5 * (h - 1) ** 2, [z, r, h])
+    return [float(f"{gradient.item():.2g}") for gradient in found]
+
+
+def test_the_gradients_of_one_output_in_a_line_are_added() -> None:
+    def line() -> torch.Tensor:
+        x = torch.tensor([1.0, -2.0], requires_grad=True)
+        y = x * 3
+        both = y * y + torch.exp(y) * 2
+        shifted = both + y
+        return torch.tanh(shifted).sum()
+
+    graph = graph_of(line)
+    by_line = {group.name: group for group in line_groups(graph)}
+    assert list(by_line) == ["tanh(shifted).sum()", "y·y+exp(y)·2"]
+    assert len(by_line["y·y+exp(y)·2"].members) == 4
+    gate = group_gate(graph, "both", by_line["y·y+exp(y)·2"].members)
+    (operand,) = [one for one in gate.operands if one.output]
+    y = torch.tensor([3.0, -6.0])
+    slope = 1 - torch.tanh(y * y + 2 * torch.exp(y) + y) ** 2
+    assert torch.tensor(operand.gradient).allclose(slope * (2 * y + 2 * torch.exp(y)))
+
+
+def test_the_value_of_a_shared_matrix_stands_below() -> None:
+    footer = [words.text for words in densest(batch_norm_the_long_way).footer]
+    assert "leaf = [[0.5, −1], [1.5, 2], [−0.5, 0.3], [1, 0]]" in footer
 
 
 def test_matrices_are_grids_in_the_colours_of_values_and_gradients() -> None:
@@ -203,6 +269,15 @@ def test_a_long_circuit_is_cut_where_few_names_are_needed() -> None:
     outputs = {operand.output for operand in read if operand.output}
     assert 1 <= len(outputs) <= 3
     assert all(order[operand.output[0]] < order[operand.user] for operand in read if operand.output)
+
+
+def test_a_circuit_without_a_canvas_is_as_wide_as_a_page() -> None:
+    graph = graph_of(gated_unit)
+    broken = draw(graph, FigureOptions(style="circuit")).panels["after"]
+    in_a_row = draw(graph, FigureOptions(style="circuit", direction="RL")).panels["after"]
+    assert broken.width < 1300 < in_a_row.width and broken.height < 1.8 * broken.width
+    assert not problems(broken)
+    assert {box.id for box in broken.panels[0].boxes} == {box.id for box in in_a_row.panels[0].boxes}
 
 
 def test_small_figures_on_a_slide_are_as_before() -> None:

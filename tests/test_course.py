@@ -17,6 +17,7 @@ from inspector.figure import draw
 from inspector.graph.elements import elements_of
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.options import FigureOptions
+from inspector.styles.line_groups import line_groups
 from inspector.styles.loss_group import loss_group
 
 SCRIPTS = sorted((GALLERY / "course").glob("*.py"))
@@ -35,8 +36,8 @@ def test_a_script_of_the_course_fits_a_slide(script):
         assert (scene.width, scene.height) == SLIDE
         assert geometry.problems(scene) == []
         shown = {box.id.partition(".")[0] for box in scene.panels[0].boxes}
-        if any("the loss as one gate" in remark for remark in figure.remarks):
-            shown.update(loss_group(call.graph).members)
+        groups = [group for group in (loss_group(call.graph), *line_groups(call.graph)) if group]
+        shown.update(one for group in groups if not shown & set(group.members[1:]) for one in group.members)
         assert {key for key, node in call.graph.functions() if _has_its_gate(node)} <= shown, "none is folded away"
     if call.graph.error is None:
         _agree(call.graph, space)

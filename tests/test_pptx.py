@@ -23,7 +23,7 @@ from inspector.figure import draw
 from inspector.options import STYLE_NAMES, FigureOptions
 from inspector.plots import plot_graph
 from inspector.report import from_json
-from inspector.scene import Box, Panel, Rectangle, Scene
+from inspector.scene import Box, Panel, Rectangle, Scene, TextRun, Wire
 from inspector.scene.splines import joined, s_curve, straight
 from inspector.typography import sanitize
 from inspector.typography.sanitize import isolate_right_to_left
@@ -272,3 +272,18 @@ def test_a_wire_is_glued_to_the_side_it_ends_on() -> None:
     assert [side_of(area, point) for point in ((50, 0), (0, 20), (50, 40), (100, 20), (30, 0), (100, 5))] == [
         0, 1, 2, 3, 0, 3,
     ]  # fmt: skip
+
+
+def test_a_wire_to_lines_without_an_outline_is_glued_to_all_of_them() -> None:
+    """LibreOffice routes connectors anew: glued to the first line, the arrow at a root was askew."""
+    gate, root = Rectangle(20, 40, 40, 40), Rectangle(200, 20, 50, 80)
+    lines = tuple(TextRun(225, 40 + 25 * number, text, 18, anchor="middle") for number, text in enumerate("L01"))
+    boxes = Box("n0", gate, "card"), Box("t0", root, "plain", texts=lines)
+    wire = Wire("t0-n0", "n0", "t0", straight((60, 60), (200, 60)))
+    panel = Panel("p", Rectangle(0, 0, 960, 540), boxes, (wire,))
+    (slide,) = opened(write_pptx([Scene(960, 540, (panel,))])).slides
+    of = {shape.shape_id: shape for shape in shapes(slide)}
+    (connector,) = [shape for shape in of.values() if shape._element.tag.endswith("}cxnSp")]
+    _, end = (of[int(end.get("id"))] for end in glued(connector))
+    assert (end.left / POINT, end.top / POINT) == (root.x, root.y)
+    assert (end.width / POINT, end.height / POINT) == (root.width, root.height)

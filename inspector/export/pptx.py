@@ -48,6 +48,7 @@ _FONTS = {
 }
 _ASCENT = {"Arial": 0.905, "Consolas": 0.92}
 _HEIGHT = 1.17  # height of a line, in ems
+_SPARE = 1.3  # width of a title, as a share of its text: some programs wrap it in a font that is wider
 _SPACE = 0.278  # width of a space in Arial, in ems
 _CURVE_STEPS = 4  # straight lines per segment of a curve
 _DISC_SIDES = (0, 2, 4, 6)  # connection sites of an oval: top, left, bottom, right
@@ -132,7 +133,13 @@ class _Slide:
         """Boxes first, since connectors are attached to them, then wires, which are moved below the boxes."""
         tree = self._slide.shapes._spTree
         lowest = len(tree)
-        drawn = {part.id: self._part(part, prefix) for part in parts(panel) if part.kind != "wire"}
+        wired = {end for wire in panel.wires for end in (wire.source, wire.target)}
+        ends_of_wires = {box.id: box.area for box in panel.boxes if box.id in wired}
+        drawn = {
+            part.id: self._part(part, prefix, ends_of_wires.get(part.id))
+            for part in parts(panel)
+            if part.kind != "wire"
+        }
         ends = {box.id: (drawn[box.id], box.area) for box in panel.boxes if drawn[box.id] is not None}
         for wire in panel.wires:
             title = f"!!{prefix}{wire.id}"
@@ -152,8 +159,12 @@ class _Slide:
 
     # ---- boxes ------------------------------------------------------------------------------------------
 
-    def _part(self, part: Part, prefix: str) -> Any:
-        """Draw a box or badge as one shape or a group; returns the shape that connectors are attached to."""
+    def _part(self, part: Part, prefix: str, end: Rectangle | None) -> Any:
+        """Draw a box or badge as one shape or a group; returns the shape that connectors are attached to.
+
+        end: the area of a box that wires lead to; if it has no outline, an invisible one is their end, since
+        programs that route connectors anew would lead them to its first line.
+        """
         title = f"!!{prefix}{part.id}"
         if part.id == _TITLE and self._slide.shapes.title is not None and not prefix:
             return self._title(title, [piece for piece in part.pieces if isinstance(piece, TextRun)])
@@ -164,6 +175,10 @@ class _Slide:
             name(group._element, title, description)
             shapes = group.shapes
         outline = first = None
+        if end is not None and all(isinstance(piece, TextRun) for piece in part.pieces) and len(part.pieces) > 1:
+            outline = self._area(shapes, FilledArea(end))
+            outline.line.fill.background()
+            name(outline._element, f"{title} {len(part.pieces)}")
         for number, piece in enumerate(part.pieces):
             if isinstance(piece, FilledArea):
                 shape = self._area(shapes, piece)
@@ -226,7 +241,7 @@ class _Slide:
                 lines.append([run])
         tops = [min(run.y - _ASCENT[_FONTS[run.face][0]] * run.size for run in line) for line in lines]
         left = min(map(start_of, runs))
-        wide = max(start_of(run) + width(run.text, run.size, run.face) for run in runs) - left
+        wide = _SPARE * (max(start_of(run) + width(run.text, run.size, run.face) for run in runs) - left)
         high = tops[-1] - tops[0] + _HEIGHT * max(run.size for run in lines[-1])
         shape = self._slide.shapes.title
         shape.left, shape.top, shape.width, shape.height = self._place(Rectangle(left, tops[0], wide, high))

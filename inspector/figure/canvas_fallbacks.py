@@ -7,6 +7,7 @@ ways to draw its style, or a neighbouring style, are tried, and last the figure 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -46,9 +47,14 @@ _SPACINGS: _Spacings = ((ROOMY, 0.0), (CLOSE, 0.6), (ALIGNED, 0.6))
 _ROWS: _Spacings = ((IN_TWO_ROWS, 0.0), (IN_THREE_ROWS, 0.0))
 _MOST_ROOM = 4.0
 """Width, in canvases, up to which a figure is split into rows."""
+_PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
+"""Points; a circuit without a canvas is broken into rows of about the width of a page."""
+_MOST_ROWS = 5
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
 _DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
+_TURNABLE: _Spacings = ((CLOSE, 0.0),)
+"""Downwards, tight ranks leave no room for badges."""
 _DRAWN_AS = "drawn as a circuit in rows"
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
@@ -86,14 +92,16 @@ _Stage: TypeAlias = tuple[list[_Attempt], _Spacings, float]
 """Attempts, the spacings to try, and the scale below which no further one is tried."""
 
 
-def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> FittedPanels:
+def fit(
+    make: Making, look: FigureOptions, canvas: Canvas, place: Placing, *, asked: bool = False
+) -> FittedPanels:
     """The panels on their canvas, in the requested direction or the one that fits best.
 
-    make: plans the panels for given options and a density. place: computes the positions.
+    make: plans the panels for given options and a density. place: computes the positions. asked: whether the style
+    was requested, so that its own densities come before its neighbour's.
     """
     if canvas == "tight":
-        usual = look.direction or find_style(look.style).direction
-        return FittedPanels(compose(*place(make(look, None), usual, ROOMY)).panels())
+        return FittedPanels(_in_rows_of_a_page(make(look, None), look, place).panels())
     planned = cache(make)  # the slowest part for many frames
 
     @cache
@@ -119,9 +127,15 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
     if not whole.needs:
         return whole
     is_small = len(planned(look, None)[0].boxes) <= _MOST_DENSE
+    if asked and is_small and look.values != "heat" and find_style(look.style).neighbour:
+        own = fit_canvas(choices(_denser(look), (*_SPACINGS, *_ROWS)), canvas, 0.0)
+        if own.needs is None:
+            return own
     if _has_heat_maps(planned, look, is_small):
         found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas) if is_small else whole
-        return found if found.needs is None else _without_heat_maps(fit(make, plain(look), canvas, place))
+        if found.needs is None:
+            return found
+        return _without_heat_maps(fit(make, plain(look), canvas, place, asked=asked))
     if not is_small:
         return whole
     for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
@@ -131,15 +145,26 @@ def fit(make: Making, look: FigureOptions, canvas: Canvas, place: Placing) -> Fi
     return whole
 
 
+def _in_rows_of_a_page(plans: list[Plan], look: FigureOptions, place: Placing) -> Composed:
+    """The panels as large as they need; a circuit that is wider than a page in as many rows as it takes."""
+    usual = look.direction or find_style(look.style).direction
+    whole = compose(*place(plans, usual, ROOMY))
+    rows = min(math.ceil(whole.size[0] / _PAGE_WIDTH), _MOST_ROWS)
+    if look.style != "circuit" or look.direction or rows < 2 or len(plans[0].boxes) > _MOST_DENSE:
+        return whole
+    broken = (compose(*place(plans, usual, replace(ROOMY, rows=count))) for count in range(2, rows + 1))
+    return min((whole, *broken), key=lambda one: max(one.size[0] / _PAGE_WIDTH, one.size[1] / _PAGE_HEIGHT))
+
+
 def _has_heat_maps(planned: Making, look: FigureOptions, is_small: bool) -> bool:
     """Whether a style has heat maps. is_small: whether it may also be drawn in a denser way."""
-    ways = [(look, None), *((shown.look, shown.density) for shown in islice(_denser(look), int(is_small)))]
+    ways = [(look, None), *((shown.look, shown.density) for shown in islice(_of_neighbour(look), int(is_small)))]
     return look.values in ("auto", "heat") and any(plan.has_heat_maps for way in ways for plan in planned(*way))
 
 
 def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
     """The ways to draw a style, or its neighbour, with heat maps: the richest density, then with fewer maps."""
-    for shown in islice(_denser(look), 1):
+    for shown in islice(_of_neighbour(look), 1):
         yield shown
         said = shown.remark.removesuffix(f"{shown.density.name}, to fit the canvas") if shown.density else ""
         for density, legend in product(FEWER_HEAT_MAPS, (True, False)):
@@ -156,10 +181,10 @@ def _without_heat_maps(fitted: FittedPanels) -> FittedPanels:
 
 def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:
     """What is tried if a style does not fit whole. width: of the whole figure, in canvases."""
-    dense = list(_denser(look))
+    dense = list(_of_neighbour(look))
     yield dense, _DENSE, 0.0
     if look.direction is None:
-        yield [_turned(shown) for shown in dense if shown.density and shown.density.turns], _DENSE, 0.0
+        yield [_turned(shown) for shown in dense if shown.density and shown.density.turns], _TURNABLE, 0.0
     for own in _rowed(look):
         is_neighbour = own.style != look.style
         if is_neighbour or width <= _MOST_ROOM:
@@ -189,17 +214,21 @@ def _ways(shown: _Attempt) -> tuple[Direction | None, ...]:
     if shown.look.direction is not None:
         return (shown.look.direction,)
     usual = find_style(shown.look.style).direction
-    return (usual, *_TURNED[usual]) if shown.density is None else (usual,)
+    return (usual, *_TURNED[usual]) if shown.density is None or usual is None else (usual,)
 
 
-def _denser(look: FigureOptions) -> Iterator[_Attempt]:
-    """The denser ways to draw a style, or its neighbour, unless details were requested that they leave out."""
-    style = find_style(look.style)
+def _of_neighbour(look: FigureOptions) -> Iterator[_Attempt]:
+    """The denser ways to draw the neighbour of a style, or the style itself if it has none."""
+    neighbour = find_style(look.style).neighbour
+    said = f"drawn as a {neighbour}: " if neighbour else ""
+    return _denser(replace(look, style=neighbour or look.style), said)
+
+
+def _denser(look: FigureOptions, said: str = "") -> Iterator[_Attempt]:
+    """The denser ways to draw a style, unless details were requested that they leave out. said: what every remark
+    begins with."""
     if look.detail is not None or look.derivatives not in (None, "none"):
         return
-    if not style.denser and style.neighbour:
-        look = replace(look, style=style.neighbour)
-    said = "" if style.denser else f"drawn as a {look.style}: "
     for density in find_style(look.style).denser:
         yield _Attempt(look, remark=f"{said}{density.name}, to fit the canvas", density=density)
         without = f"{said}{density.name}, without formulas, to fit the canvas"

@@ -109,7 +109,8 @@ def draw(
     redraw = partial(draw, call=call, title=title, script=script, presentation=presentation)
     try:
         _refuse_too_many(graph, look, depth)
-        fitted = handed(fit(plans, look, look.canvas or "tight", place_plans), presentation.handout)
+        fitted = fit(plans, look, look.canvas or "tight", place_plans, asked=asked.style is not None)
+        fitted = handed(fitted, presentation.handout)
     except LayoutFailed as failure:
         return _folded_instead(failure, whole, look, depth, redraw)
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
@@ -290,6 +291,7 @@ def frames(
     """
     graph = with_step_order(graph, order)
     whole = whole_of(graph)
+    asked = look is not None and look.style is not None
     shown, look = choose_style(graph, _of_frames(look or FigureOptions()), depth)
     code = call if call is not None else call_code(whole) if whole.steps else ""
     found = replay_frames(shown, MOST_FRAMES)
@@ -304,7 +306,7 @@ def frames(
 
     redraw = partial(frames, call=call, order=order, script=script, presentation=presentation)
     for some in (one, plans):  # if a single frame is too large, all frames are
-        fitted = fit(some, look, look.canvas or "16:9", place_plans)
+        fitted = fit(some, look, look.canvas or "16:9", place_plans, asked=asked)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:
             return smaller
     remarks = (*_remarks(fitted, look), *_shared_frames_remark(found, len(whole.steps)), *note(shown))

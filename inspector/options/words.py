@@ -51,9 +51,17 @@ WORDS: Mapping[str, str] = {
     "copies": "{function} copied numbers: the gradients of all copies are added: {gradients}.",
     "spreads": "Every term of the sum gets the same gradient: {gradients}.",
     "averages": "Each of the {count} numbers gets 1/{count} of what arrives: {gradients}.",
+    "sum-along": "The numbers of {part} were added, so each of them gets the gradient of its sum: {gradients}.",
+    "mean-along": "The numbers of {part} were averaged, so each of them gets 1/{count} of the gradient of its "
+    "mean: {gradients}.",
+    "masks": "{function} lets {count} of the {total} numbers through unchanged, the others become 0: {gradients}.",
+    "broadcast": "{name} was repeated along {part}, so its gradient is summed over {part}.",
     "matrix": "Each factor of the matrix product gets the other, transposed, times what arrives: {gradients}.",
     "matrix-constant": "{name} gets the other factor of the matrix product, transposed, times what arrives: "
     "{gradient}.",
+    "matrix-forms": "Each factor of the matrix product gets the other, transposed, times "
+    "\N{GREEK SMALL LETTER DELTA}, the gradient that arrives: {gradients}.",
+    "forms": "With \N{GREEK SMALL LETTER DELTA}, the gradient that arrives at {function}: {gradients}.",
     "dot": "Each factor of the dot product gets the other times what arrives: {gradients}.",
     "dot-constant": "{name} gets the other factor of the dot product times what arrives: {gradient}.",
     "other": "{function} gets {gradient}; {gradients}.",
@@ -67,6 +75,13 @@ WORDS: Mapping[str, str] = {
     # parts of captions
     "of-norm": "a gradient of norm {norm}",
     "gets": "{name} gets {value}",
+    "gets-form": "{name} ({shape}) gets {form} = {value}",
+    "gets-form-norm": "{name} ({shape}) gets {form}, of norm {norm}",
+    "each-row": "each row",
+    "each-column": "each column",
+    "the-rows": "the {count} rows",
+    "the-columns": "the {count} columns",
+    "dimension": "dimension {numbers}",
     "nothing": "nothing",
     "leaf-name": "leaf",
     # legends

@@ -20,8 +20,10 @@ from inspector.graph.topology import topology_of
 from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_unknown
 from inspector.options.words import Words
+from inspector.styles.operands import operands_of
 from inspector.styles.operations import operation
 from inspector.styles.subject import Subject
+from inspector.styles.tensor_captions import broadcast_dimensions, passed_count, reduction, shape_of
 from inspector.styles.value_text import (
     AGREEMENT,
     derivative_text,
@@ -31,6 +33,7 @@ from inspector.styles.value_text import (
     value_inline,
 )
 from inspector.typography import format_number
+from inspector.typography.formula_format import format_formula
 from inspector.typography.number_format import factor_text
 
 _MOST_LISTED = 4
@@ -52,6 +55,8 @@ class _Part:
     factor: float | None  # the local derivative, if it times what arrived is the gradient
     symbol: str  # the same with its formula, `2x = 4`; empty if that is not known
     upstream: Value
+    form: str = ""  # the gradient in terms of matrices, `δ xᵀ`; empty if there is none
+    shape: tuple[int, ...] | None = None  # of the tensor, if it is known
 
     @property
     def slope(self) -> str:
@@ -177,11 +182,12 @@ class Captions:
         found = self._of_sum(identifier, node, parts) or self._of_products(function, node, parts)
         found = found or self._of_tensors(function, node, parts)
         if found:
-            return found
+            return " ".join([found, *self._broadcast(identifier, parts)])
         gradients = _listed([self._gets(part.name, part.text) for part in parts])
         arrived = self._gradient(upstream)
         key = "other" if arrived else "other-unknown"
-        return self.words.say(key, function=function, gradient=arrived, gradients=gradients)
+        said = self.words.say(key, function=function, gradient=arrived, gradients=gradients)
+        return " ".join([said, *self._broadcast(identifier, parts)])
 
     def _of_sum(self, identifier: str, node: FunctionRow, parts: Sequence[_Part]) -> str:
         """Of sums, differences and signs, where the gradients are those that arrived; else an empty text."""
@@ -225,7 +231,10 @@ class Captions:
         """Of functions of vectors and matrices, by what they do; else an empty text."""
         op, name = op_of(node["name"]), node["name"]
         gradients = _listed([self._gets(part.name, part.text) for part in parts])
-        if product := _PRODUCTS.get(op):
+        product = _PRODUCTS.get(op)
+        if product == "matrix" and (forms := self._forms(parts)):
+            return self.words.say("matrix-forms", gradients=forms)
+        if product:
             if len(parts) == 1:
                 return self.words.say(f"{product}-constant", name=parts[0].name, gradient=parts[0].text)
             return self.words.say(product, gradients=gradients)
@@ -235,6 +244,15 @@ class Captions:
         arrived = node["gradient"]
         if op in _AVERAGES and _is_real(arrived) and count and _is_constant(parts[0].gradient, arrived / count):
             return self.words.say("averages", count=count, gradients=gradients)
+        if reduced := reduction(node, parts[0].gradient):
+            part = self._along(reduced.dimensions, reduced.rank)
+            key = "mean-along" if reduced.count else "sum-along"
+            return self.words.say(key, part=part, count=reduced.count, gradients=gradients)
+        if is_kind(name, NodeKind.RECTIFIES, NodeKind.CLAMPS, NodeKind.MASKS) and len(parts) == 1:
+            passed = passed_count(parts[0].gradient, arrived)
+            if passed is not None:
+                count, total = passed
+                return self.words.say("masks", function=function, count=count, total=total, gradients=gradients)
         arrived_count = len(_numbers(node["gradient"]))
         selects = is_kind(name, NodeKind.SELECTS) and is_kind(name, NodeKind.CHOOSES)
         if is_kind(name, NodeKind.REARRANGES) or (selects and 0 < arrived_count == count):
@@ -243,7 +261,42 @@ class Captions:
             return self.words.say("copies", function=function, gradients=gradients)
         if selects and 0 < arrived_count < count:
             return self.words.say("selects", function=function, gradients=gradients)
-        return ""
+        forms = self._forms(parts)
+        return self.words.say("forms", function=function, gradients=forms) if forms else ""
+
+    def _forms(self, parts: Sequence[_Part]) -> str:
+        """The gradients in terms of matrices; empty if that is not known of one of them."""
+        if not all(part.form and part.shape for part in parts):
+            return ""
+        return _listed([self._gets_form(part) for part in parts])
+
+    def _gets_form(self, part: _Part) -> str:
+        shape, form = "×".join(map(str, part.shape or ())), format_formula(part.form)  # noqa: RUF001
+        norm = None if _is_short(part.gradient) else value_norm(part.gradient)
+        if norm is None:
+            return self.words.say("gets-form", name=part.name, shape=shape, form=form, value=part.text)
+        return self.words.say("gets-form-norm", name=part.name, shape=shape, form=form, norm=format_number(norm))
+
+    def _broadcast(self, identifier: str, parts: Sequence[_Part]) -> Iterator[str]:
+        """The operands that were repeated along a dimension."""
+        output = shape_of(self.graph, identifier, 0) or []
+        positions = [operand.position for operand in operands_of(self.graph, identifier) if operand.edge]
+        for place, part in zip(positions, parts, strict=False):
+            found = () if part.shape is None else broadcast_dimensions(self.graph, identifier, place, part.shape)
+            if found:
+                yield self.words.say("broadcast", name=part.name, part=self._repeated(found, output))
+
+    def _along(self, dimensions: tuple[int, ...], rank: int) -> str:
+        """What a reduction over dimensions takes together: `each row` is the second of two."""
+        if rank == 2 and len(dimensions) == 1:
+            return self.words.say("each-row" if dimensions == (1,) else "each-column")
+        return self.words.say("dimension", numbers=", ".join(map(str, dimensions)))
+
+    def _repeated(self, dimensions: tuple[int, ...], output: Sequence[int]) -> str:
+        if len(output) == 2 and len(dimensions) == 1:
+            key = "the-rows" if dimensions == (0,) else "the-columns"
+            return self.words.say(key, count=output[dimensions[0]])
+        return self.words.say("dimension", numbers=", ".join(map(str, dimensions)))
 
     def _gets(self, name: str, value: str) -> str:
         return self.words.say("gets", name=name, value=value)
@@ -257,7 +310,18 @@ class Captions:
             factor = value
         text = self._gradient(gradient)
         symbol = derivative_text(gradient, local, upstream)
-        return _Part(self._name(target, edge["input_nr"]), gradient, text, factor, symbol, upstream)
+        name, shape = self._name(target, edge["input_nr"]), shape_of(self.graph, target, edge["input_nr"])
+        form = edge.get("matrix")
+        return _Part(
+            name,
+            gradient,
+            text,
+            factor,
+            symbol,
+            upstream,
+            form if isinstance(form, str) else "",
+            None if shape is None else tuple(shape),
+        )
 
     def _edges(self, identifier: str) -> Iterator[tuple[str, NextEdge]]:
         edges = self.graph.network.out_edges(identifier, data=True)
@@ -280,9 +344,8 @@ class Captions:
 
     def _gradient(self, gradient: Value) -> str:
         """A gradient that is short enough, else its norm; empty if it is unknown."""
-        rows = matrix_rows(gradient)
-        if rows is not None and len(text := value_inline(gradient, "", ())) <= _LONGEST_VALUE:
-            return text
+        if _is_short(gradient):
+            return value_inline(gradient, "", ())
         norm = None if is_number(gradient) or is_unknown(gradient) else value_norm(gradient)
         return gradient_text(gradient) if norm is None else self.words.say("of-norm", norm=format_number(norm))
 
@@ -301,6 +364,11 @@ class Captions:
             tensor = self.graph.tensor(root) if root in self.graph.network else None
             if tensor is not None and tensor["name"] and not is_unknown(tensor["before"]["data"]):
                 yield plain_text(tensor["name"]), _value(self.graph, root, "before", "data")
+
+
+def _is_short(gradient: Value) -> bool:
+    """Whether a caption writes a gradient in full."""
+    return matrix_rows(gradient) is not None and len(value_inline(gradient, "", ())) <= _LONGEST_VALUE
 
 
 def _value(graph: Graph, tensor: str, moment: Moment, key: str) -> str:

@@ -1,12 +1,13 @@
-# ruff: noqa: RUF002 (the signs are those of figures)
+# ruff: noqa: RUF001, RUF002 (the signs are those of figures)
 """The lines below a compact circuit: the gradient of a leaf as the sum over its readers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from inspector.graph.values import Value, is_number
+from inspector.graph.values import Value, is_number, is_unknown
 from inspector.styles.circuit_model import Circuit
+from inspector.styles.grid_text import number_rows
 from inspector.styles.operands import Operand, operands_of
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
@@ -18,10 +19,12 @@ from inspector.typography.number_format import MINUS
 
 _MOST_SUMMANDS = 6
 _MOST_FORMULAS = 8
+_LONGEST_VALUE = 48
 
 
 def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
-    """`∂L/∂w = 0 + (−0.049) + (−0.02) = −0.069` and `w = 0.9` for every leaf that several gates read."""
+    """`∂L/∂w = 0 + (−0.049) + (−0.02) = −0.069` and `w = 0.9` for every leaf that several gates read; of a matrix
+    its value or its shape."""
     graph = circuit.subject.graph
     root = _root(circuit)
     for output, users in circuit.users.items():
@@ -30,13 +33,26 @@ def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
             continue
         tensor = graph.tensor(leaf)
         name, value = shown_name(tensor) or "leaf", tensor[circuit.subject.moment]["data"]
-        shown = format_number(value, circuit.digits) if is_number(value) else ""
+        shown = _written_value(value, tensor["shape"], circuit.digits)
         parts = [operand.gradient for operand in users]
         total = _written_sum(parts, tensor["gradient"], circuit.digits) if circuit.subject.ran else ""
         if total:
             yield StyledText(f"∂{root}/∂{name} = {total}", "gradient", "bold")
         if shown:
-            yield StyledText(f"{name} = {shown}", "value", "bold")
+            yield StyledText(f"{name}{shown}", "value", "bold")
+
+
+def _written_value(value: Value, shape: Sequence[int], digits: int) -> str:
+    """` = 0.9`, ` = [1, 2]`, or the shape of a larger tensor: ` 64×784`."""
+    if is_number(value):
+        return f" = {format_number(value, digits)}"
+    rows = None if is_unknown(value) else number_rows(value, digits)
+    if rows is not None:
+        inner = ["[" + ", ".join(row) + "]" for row in rows] if len(shape) > 1 else [row[0] for row in rows]
+        text = f" = [{', '.join(inner)}]"
+        if len(text) <= _LONGEST_VALUE:
+            return text
+    return f" {'×'.join(map(str, shape))}" if shape else ""
 
 
 def _written_sum(parts: list[Value], total: Value, digits: int) -> str:

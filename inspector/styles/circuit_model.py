@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from inspector.graph import Graph
 from inspector.graph.row_types import TensorRow
 from inspector.graph.topology import Pair
 from inspector.graph.values import Value
@@ -13,8 +14,8 @@ from inspector.options.figure_options import without_heat_maps
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
 from inspector.styles.grid_text import Look, value_lines_in_grid
+from inspector.styles.line_groups import GateGroup, line_groups
 from inspector.styles.loop_passes import loop_passes
-from inspector.styles.loss_group import LossGroup
 from inspector.styles.operands import Operand, operands_of
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
@@ -28,12 +29,14 @@ LEAF_FILL = "leaf_header"
 class Cut:
     """How a circuit is made smaller.
 
-    rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below. maps:
-    which tensors may be heat maps: all, those with a name, or leaves, roots and constants alone.
+    rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
+    lines: whether each line of the script is one gate. maps: which tensors may be heat maps: all, those with a
+    name, or leaves, roots and constants alone.
     """
 
     rows: int = 1
     inline: bool = False
+    lines: bool = False
     maps: Literal["all", "named", "ends"] = "all"
 
 
@@ -73,23 +76,24 @@ class Circuit:
         return wired + self.is_named(output) > 1 and output[0] not in self.subject.topology.leaves
 
 
-def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, cut: Cut) -> Circuit:
+def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cut) -> Circuit:
     """The circuit of a graph. loss: the functions to draw as one gate."""
     graph, of = subject.graph, subject.topology
     gates: dict[str, Gate] = {}
     found = loop_passes(graph)
     if loss is not None and any(one in loss.members for roles in found for one in roles):
         loss = None  # the loop made it
-    inside = loss.members[1:] if loss else ()
+    groups = _groups(graph, loss, cut)
+    inside = {one for group in groups.values() for one in group.members[1:]}
     for position in reversed(of.order):  # as the forward ran
         identifier = of.ids[position]
         if of.functions[position]["is_leaf"] or identifier in inside:
             continue
-        is_loss = loss is not None and identifier == loss.members[0]
+        group = groups.get(identifier)
         gates[identifier] = (
-            group_gate(graph, loss.name, loss.members)
-            if loss is not None and is_loss
-            else gate_of(graph, identifier, operands_of(graph, identifier), inline=cut.inline)
+            gate_of(graph, identifier, operands_of(graph, identifier), inline=cut.inline)
+            if group is None
+            else group_gate(graph, group.name, group.members, inline=cut.lines)
         )
     gates = without_transposes(graph, gates)
     users: dict[Pair, list[Operand]] = {}
@@ -100,6 +104,13 @@ def build_circuit(subject: Subject, digits: int, loss: LossGroup | None, cut: Cu
     passes = _whole_passes(found, gates) if cut.rows == 1 else []
     by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
     return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, cut.maps)
+
+
+def _groups(graph: Graph, loss: GateGroup | None, cut: Cut) -> dict[str, GateGroup]:
+    """The gates that stand for several functions, by the first of these."""
+    of_loss = set(loss.members) if loss else set()
+    lines = [group for group in line_groups(graph) if not of_loss & set(group.members)] if cut.lines else []
+    return {group.members[0]: group for group in (*lines, *([loss] if loss else []))}
 
 
 def _whole_passes(passes: list[tuple[str, ...]], gates: dict[str, Gate]) -> list[tuple[str, ...]]:

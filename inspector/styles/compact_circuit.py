@@ -74,14 +74,14 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
         ),
         hanging={box.id: host for box, _, host in chips},
         title=title_and_legend.title(subject),
-        notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit)),
+        notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit, by_line=cut.lines)),
         footer=(*sums_over_readers(circuit), *(inline_values(subject) if cut.inline else ())),
         formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
     )
 
 
-def plan_circuit_of_norms(subject: Subject) -> Plan:
+def plan_circuit_of_norms(subject: Subject, *, cut: Cut) -> Plan:
     """The densest figure: each matrix as its shape, each gradient of a matrix as its norm."""
 
     def in_short(words: StyledText) -> StyledText:
@@ -91,7 +91,7 @@ def plan_circuit_of_norms(subject: Subject) -> Plan:
         return StyledText(norm if words.ink == "gradient" and norm else shape, words.ink, words.face, words.size)
 
     subject = replace(subject, look=without_heat_maps(subject.look))
-    return plan_compact_circuit(subject, digits=2, grouped=True, cut=Cut(inline=True)).map_texts(in_short)
+    return plan_compact_circuit(subject, digits=2, grouped=True, cut=cut).map_texts(in_short)
 
 
 def _without_derivatives(subject: Subject) -> Subject:
@@ -99,11 +99,11 @@ def _without_derivatives(subject: Subject) -> Subject:
     return replace(subject, look=replace(subject.look, derivatives="none"))
 
 
-def _reading(circuit: Circuit) -> Iterator[StyledText]:
+def _reading(circuit: Circuit, *, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
-    inside = [
-        f"{gate.sign.replace(chr(10), ' ')}: {gate.inside}" for gate in circuit.gates.values() if gate.inside
-    ]
+    grouped = [gate for gate in circuit.gates.values() if gate.inside]
+    inside = [f"{gate.sign.replace(chr(10), ' ')}: {gate.inside}" for gate in grouped]
+    inside = ["each line of code is one gate"] if by_line and grouped else inside
     yield StyledText("; ".join([text, *inside]), "quiet")
 
 

@@ -12,7 +12,7 @@ from inspector.graph import Graph
 from inspector.graph.node_names import op_of, without_backward
 from inspector.graph.row_types import NextEdge
 from inspector.graph.topology import Topology, topology_of
-from inspector.graph.values import is_number
+from inspector.graph.values import Value, is_number
 from inspector.styles.operands import Constant, Operand, operands_of
 from inspector.styles.operations import operation
 from inspector.styles.shown_name import shown_name
@@ -78,17 +78,17 @@ def gate_of(graph: Graph, identifier: str, operands: Sequence[Operand], *, inlin
         return Gate(f"^{format_number(exponent)}", others)
     if len(numbers) == 1 and len(others) == 1 and numbers[0].constant is not None:
         sign = _with_number(op, numbers[0].position, numbers[0].constant)
-        return Gate(sign or _plain(graph, identifier), others if sign else tuple(operands))
+        return Gate(sign or plain_sign(graph, identifier), others if sign else tuple(operands))
     if not numbers and len(others) == 1 and op in _SECOND:
         return Gate(operation(graph, identifier).symbol, others)  # a constant computed from input and output
-    return Gate(_plain(graph, identifier), others)
+    return Gate(plain_sign(graph, identifier), others)
 
 
-def group_gate(graph: Graph, name: str, members: Sequence[str]) -> Gate:
+def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool = False) -> Gate:
     """The gate of several functions, root first.
 
     Its operands are the outputs from outside, each once with the gradient that arrives from all members, and the
-    constants with a name.
+    constants with a name. inline: without the numbers that have one.
     """
     of = topology_of(graph)
     found: dict[object, Operand] = {}
@@ -98,7 +98,7 @@ def group_gate(graph: Graph, name: str, members: Sequence[str]) -> Gate:
                 found.setdefault(
                     operand.output, replace(operand, user=members[0], edge=_joint(of, operand, members))
                 )
-            elif operand.constant is not None and not _is_inside(operand.constant):
+            elif operand.constant is not None and not _is_inside(operand.constant, inline):
                 constant = operand.constant
                 key = constant.get("tensor") or (
                     constant["name"],
@@ -110,7 +110,7 @@ def group_gate(graph: Graph, name: str, members: Sequence[str]) -> Gate:
         replace(operand, edge={**operand.edge, "slot": slot}) if operand.edge else operand
         for slot, operand in enumerate(found.values())
     ]
-    sign = name if name.startswith("(") else name.replace(" ", "\n", 1)
+    sign = name if name.startswith(("(", "…")) else name.replace(" ", "\n", 1)
     return Gate(sign, tuple(operands), f"{len(members)} Nodes")
 
 
@@ -138,18 +138,33 @@ def without_transposes(graph: Graph, gates: dict[str, Gate]) -> dict[str, Gate]:
 
 
 def _joint(of: Topology, operand: Operand, members: Sequence[str]) -> NextEdge | None:
-    """The edge, with the gradient that arrives at the output from all members; unknown if others read it, too."""
+    """The edge, with the gradient that arrives at the output from all members; unknown if it cannot be added."""
     output, number = operand.output or ("", 0)
-    readers = {of.ids[reader] for reader in of.arrivals.of(of.index[output])}
-    edge = operand.edge
-    if edge is None or len(readers) == 1:
+    position, edge = of.index[output], operand.edge
+    leaving = (found for member in members for found in of.leaving(of.index[member]))
+    edges = [other for target, other in leaving if target == position and other["input_nr"] == number]
+    if edge is None or len(edges) == 1:
         return edge
-    gradient = of.functions[of.index[output]]["gradient"] if number == 0 and readers <= set(members) else None
+    readers = {of.ids[reader] for reader in of.arrivals.of(position)}
+    is_whole = number == 0 and readers <= set(members)
+    gradient = of.functions[position]["gradient"] if is_whole else _added([one.get("gradient") for one in edges])
     joint: NextEdge = {"kind": "next", "slot": edge["slot"], "input_nr": number}
     return joint if gradient is None else {**joint, "gradient": gradient}
 
 
-def _plain(graph: Graph, identifier: str) -> str:
+def _added(values: Sequence[Any]) -> Value:
+    """The sum of values that are known in full and have one shape; None for others."""
+    if all(is_number(value) for value in values):
+        return sum(values)
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) < len(values) or len({len(value) for value in lists}) != 1:
+        return None
+    found = [_added(items) for items in zip(*lists, strict=True)]
+    return None if any(item is None for item in found) else found
+
+
+def plain_sign(graph: Graph, identifier: str) -> str:
+    """The sign of an operation without its numbers."""
     node = graph.function(identifier)
     op = op_of(node["name"]).partition(".")[0]
     if op == "select" and is_number(node["attributes"].get("index")):

@@ -63,7 +63,7 @@ def drawn_tensor(value: Value, look: Look) -> DrawnTensor | None:
         rows = number_rows(value, look.digits)
         if rows is not None:
             text = "; ".join(", ".join(row) for row in rows)
-            short = _in_short(value, [len(rows), len(rows[0])], look.digits)
+            short = _in_short(value, shape_of_value(value), look.digits)
             return NumberGrid(f"[{text}]", look.ink, look.face, MAIN_SIZE, short, rows, look.fill)
     return None if look.form == "numbers" else _heat_map(value, look)
 

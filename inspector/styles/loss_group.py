@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.values import is_number
+from inspector.styles.line_groups import GateGroup, right_side
 from inspector.styles.operands import operands_of
-from inspector.styles.value_text import plain_text
-from inspector.typography.formula_format import format_formula
 
 _LEAST = 2
 _LONGEST_FORMULA = 16
@@ -25,15 +22,7 @@ _WITHIN_LOGS = {"sub", "rsub", "add", "select", "index", "gather", "clamp", "cla
 _PROBABILITIES = {"sigmoid", "softmax"}
 
 
-@dataclass(frozen=True, slots=True)
-class LossGroup:
-    """The functions of a loss, root first, and its name."""
-
-    members: tuple[str, ...]
-    name: str
-
-
-def loss_group(graph: Graph) -> LossGroup | None:
+def loss_group(graph: Graph) -> GateGroup | None:
     """The loss of a graph with one root; None if one line did not make it, or made everything."""
     of = topology_of(graph)
     if len(of.roots) != 1:
@@ -44,7 +33,7 @@ def loss_group(graph: Graph) -> LossGroup | None:
     if not _LEAST <= len(members) < gates:
         return None
     ids = tuple(of.ids[position] for position in members)
-    return LossGroup(ids, _name(graph, ids))
+    return GateGroup(ids, _name(graph, ids))
 
 
 def _members(of: Topology, line: tuple[str, int]) -> list[int]:
@@ -62,7 +51,7 @@ def _members(of: Topology, line: tuple[str, int]) -> list[int]:
 def _name(graph: Graph, members: tuple[str, ...]) -> str:
     if _is_cross_entropy(graph, members):
         return "cross entropy"
-    formula = _formula(graph, members[0])
+    formula = right_side(graph.function(members[0])["source"], _LONGEST_FORMULA)
     if _is_squared_error(graph, members):
         is_reduced = any(_op(graph, one) in ("sum", "mean") for one in members)
         return "squared error" if is_reduced or not formula else formula
@@ -128,12 +117,3 @@ def _weighs_by_constants(graph: Graph, members: tuple[str, ...]) -> bool:
     """Whether every product in the group has a factor without gradient: a target, not the prediction itself."""
     products = [member for member in members if _op(graph, member) == "mul"]
     return all(sum(operand.output is not None for operand in operands_of(graph, one)) < 2 for one in products)
-
-
-def _formula(graph: Graph, root: str) -> str:
-    """The right side of the line, if it is short."""
-    source = graph.function(root)["source"]
-    code = plain_text(source["code"]) if source is not None and "code" in source else ""
-    _, equals, formula = code.partition(" = ")
-    text = format_formula(formula.replace(" ** ", "**")) if equals else ""
-    return text.replace(" ", "") if 0 < len(text) <= _LONGEST_FORMULA else ""

@@ -10,6 +10,7 @@ from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
 from inspector.styles.circuit_model import Cut
+from inspector.styles.compact_attributes import plan_data_and_grad, plan_one_line
 from inspector.styles.compact_circuit import plan_circuit_of_norms, plan_compact_circuit
 from inspector.styles.engine import plan_engine
 from inspector.styles.modules import plan_modules
@@ -54,6 +55,18 @@ FEWER_HEAT_MAPS = tuple(
 )
 """Tried where a figure with heat maps does not fit a canvas, before all of these are left out."""
 
+_ROWS = ((2, "two"), (3, "three"))
+_ANY_ROWS = ((1, ""), *((rows, f"in {count} rows, ") for rows, count in _ROWS))
+
+
+def _compact(cut: Cut) -> Callable[[Subject], Plan]:
+    return partial(plan_compact_circuit, digits=2, grouped=True, cut=cut)
+
+
+def _of_norms(cut: Cut) -> Callable[[Subject], Plan]:
+    return partial(plan_circuit_of_norms, cut=cut)
+
+
 _CIRCUITS = (
     Density("leaves at their gates", partial(plan_compact_circuit, digits=4)),
     Density("leaves at their gates, numbers to 2 digits", partial(plan_compact_circuit, digits=2), turns=True),
@@ -64,22 +77,39 @@ _CIRCUITS = (
     ),
     Density(
         "leaves at their gates, constants in the gates, numbers to 2 digits",
-        partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(inline=True)),
+        _compact(Cut(inline=True)),
         turns=True,
     ),
     *(
-        Density(
-            f"in {count} rows, numbers to 2 digits",
-            partial(plan_compact_circuit, digits=2, grouped=True, cut=Cut(rows, inline=True)),
-        )
-        for rows, count in ((2, "two"), (3, "three"))
+        Density(f"in {count} rows, numbers to 2 digits", _compact(Cut(rows, inline=True)))
+        for rows, count in _ROWS
     ),
-    Density("shapes of matrices and norms of gradients, the loss as one gate", plan_circuit_of_norms),
+    *(
+        Density(f"{where}shapes of matrices and norms of gradients", _of_norms(Cut(rows, inline=True)), rows == 1)
+        for rows, where in _ANY_ROWS
+    ),
+    *(
+        Density(
+            f"each line as one gate, {where}numbers to 2 digits",
+            _compact(Cut(rows, inline=True, lines=True)),
+            rows == 1,
+        )
+        for rows, where in _ANY_ROWS
+    ),
+    *(
+        Density(
+            f"each line as one gate, {where}shapes of matrices and norms of gradients",
+            _of_norms(Cut(rows, inline=True, lines=True)),
+            rows == 1,
+        )
+        for rows, where in _ANY_ROWS
+    ),
 )
+_CARDS = (Density("data and grad only", plan_data_and_grad), Density("one line for each tensor", plan_one_line))
 """From the richest to the densest."""
 
 STYLES: dict[StyleName, Style] = {
-    "attributes": Style(plan_attributes, neighbour="circuit"),
+    "attributes": Style(plan_attributes, denser=_CARDS, neighbour="circuit"),
     "circuit": Style(plan_circuit, "RL", "forward", _CIRCUITS),
     "partials": Style(plan_partials, "TB", "forward", neighbour="circuit"),
     "record": Style(plan_record, "RL", "forward", neighbour="circuit"),
