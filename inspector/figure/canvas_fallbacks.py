@@ -52,7 +52,7 @@ _PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
 _MOST_ROWS = 5
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
-_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
+_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.58))
 _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
 _DRAWN_AS = "drawn as a circuit in rows"
