@@ -183,7 +183,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     metavar="nan|spike|NAME",
     help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
     "(nan), whose gradients are far above their usual range (spike), or at which either happens to a parameter, "
-    "module or Node: encoder.0, LogBackward0, or train.py:12 for the Nodes of a line. Records every step "
+    "module or Node: a name such as encoder.0, or train.py:12 for the Nodes of a line. Records every step "
     "(--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")

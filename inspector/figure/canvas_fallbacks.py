@@ -52,7 +52,7 @@ _PAGE_WIDTH, _PAGE_HEIGHT = 1_200.0, 1_600.0
 _MOST_ROWS = 5
 _MOST_DENSE = 80
 """Boxes of a panel, Nodes and tensors, above which no denser way to draw them fits a slide; trying takes long."""
-_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.58))
+_DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
 _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
 _DRAWN_AS = "drawn as a circuit in rows"
@@ -102,47 +102,64 @@ def fit(
     """
     if canvas == "tight":
         return FittedPanels(_in_rows_of_a_page(make(look, None), look, place).panels())
-    planned = cache(make)  # the slowest part for many frames
+    return _Fitting(make, look, canvas, place, asked).fit()
 
-    @cache
-    def placed(shown: _Attempt, way: Direction | None, spacing: Spacing) -> PlacedPlans:
-        plans = planned(shown.look, shown.density)
-        return place([with_uniform_text_size(plan) for plan in plans] if shown.evened else plans, way, spacing)
 
-    def choices(attempts: Iterable[_Attempt], spacings: _Spacings) -> list[LayoutChoice]:
-        return [
+class _Fitting:
+    """What is tried to fit one figure on a canvas."""
+
+    def __init__(self, make: Making, look: FigureOptions, canvas: Canvas, place: Placing, asked: bool) -> None:
+        self._make, self._look, self._canvas, self._place, self._asked = make, look, canvas, place, asked
+        self._planned = cache(make)  # the slowest part for many frames
+        self._placed = cache(self._place_plans)
+
+    def fit(self) -> FittedPanels:
+        """The panels of the first attempt that fits; the whole figure as it is if none does."""
+        look = self._look
+        whole = self._tried(_shown(look), _SPACINGS)
+        if not whole.needs:
+            return whole
+        is_small = len(self._planned(look, None)[0].boxes) <= _MOST_DENSE
+        if self._asked and is_small and look.values != "heat" and find_style(look.style).neighbour:
+            own = self._tried(_denser(look), (*_SPACINGS, *_ROWS), 0.0)
+            if own.needs is None:
+                return own
+        if _has_heat_maps(self._planned, look, is_small):
+            found = self._tried(_with_heat_maps(look), _DENSE) if is_small else whole
+            return self._fit_without_heat_maps() if found.needs else found
+        if is_small:
+            for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[self._canvas][0]):
+                found = self._tried(attempts, spacings, hopeless)
+                if found.needs is None:
+                    return found
+        return whole
+
+    def _fit_without_heat_maps(self) -> FittedPanels:
+        fitted = _Fitting(self._make, plain(self._look), self._canvas, self._place, self._asked).fit()
+        said = _LEFT_OUT.format("heat maps are")
+        return replace(fitted, remark=f"{fitted.remark}; {said}" if fitted.remark else said)
+
+    def _tried(
+        self, attempts: Iterable[_Attempt], spacings: _Spacings, hopeless: float = HOPELESS
+    ) -> FittedPanels:
+        choices = [
             LayoutChoice(
-                partial(_laid_out, partial(placed, _content(shown), way, spacing), size, shown),
+                partial(_laid_out, partial(self._placed, _content(shown), way, spacing), size, shown),
                 shown.remark,
                 least,
                 spacing.rows > 1,
             )
             for shown in attempts
             for spacing, least in spacings
-            for size in (None, frame(canvas))
+            for size in (None, frame(self._canvas))
             for way in _ways(shown)
         ]
+        return fit_canvas(choices, self._canvas, hopeless)
 
-    whole = fit_canvas(choices(_shown(look), _SPACINGS), canvas)
-    if not whole.needs:
-        return whole
-    is_small = len(planned(look, None)[0].boxes) <= _MOST_DENSE
-    if asked and is_small and look.values != "heat" and find_style(look.style).neighbour:
-        own = fit_canvas(choices(_denser(look), (*_SPACINGS, *_ROWS)), canvas, 0.0)
-        if own.needs is None:
-            return own
-    if _has_heat_maps(planned, look, is_small):
-        found = fit_canvas(choices(_with_heat_maps(look), _DENSE), canvas) if is_small else whole
-        if found.needs is None:
-            return found
-        return _without_heat_maps(fit(make, plain(look), canvas, place, asked=asked))
-    if not is_small:
-        return whole
-    for attempts, spacings, hopeless in _stages(look, whole.needs[0] / SIZES[canvas][0]):
-        found = fit_canvas(choices(attempts, spacings), canvas, hopeless)
-        if found.needs is None:
-            return found
-    return whole
+    def _place_plans(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> PlacedPlans:
+        plans = self._planned(shown.look, shown.density)
+        evened = [with_uniform_text_size(plan) for plan in plans] if shown.evened else plans
+        return self._place(evened, way, spacing)
 
 
 def _in_rows_of_a_page(plans: list[Plan], look: FigureOptions, place: Placing) -> Composed:
@@ -171,12 +188,6 @@ def _with_heat_maps(look: FigureOptions) -> Iterator[_Attempt]:
             without = "" if legend else ", without formulas"
             remark = f"{said}{density.name}{without}, to fit the canvas"
             yield replace(shown, legend=legend, density=density, remark=remark)
-
-
-def _without_heat_maps(fitted: FittedPanels) -> FittedPanels:
-    """The panels, with the remark that their heat maps were left out."""
-    said = _LEFT_OUT.format("heat maps are")
-    return replace(fitted, remark=f"{fitted.remark}; {said}" if fitted.remark else said)
 
 
 def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001, RUF002 (the signs are those of figures)
+# ruff: noqa: RUF002 (the signs are those of figures)
 """The lines below a compact circuit: the gradient of a leaf as the sum over its readers."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from inspector.styles.operands import Operand, operands_of
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import agree
+from inspector.styles.value_text import agree, sides_text
 from inspector.typography import format_number
 from inspector.typography.formula_format import format_formula
 from inspector.typography.number_format import MINUS
@@ -52,7 +52,7 @@ def _written_value(value: Value, shape: Sequence[int], digits: int) -> str:
         text = f" = [{', '.join(inner)}]"
         if len(text) <= _LONGEST_VALUE:
             return text
-    return f" {'×'.join(map(str, shape))}" if shape else ""
+    return f" {sides_text(shape)}" if shape else ""
 
 
 def _written_sum(parts: list[Value], total: Value, digits: int) -> str:

@@ -15,7 +15,7 @@ from inspector.graph.values import Value, is_number, is_unknown
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.plan import CardRow, Plan, PlannedBox, StyledText
 from inspector.styles.subject import Subject
-from inspector.styles.value_text import UNKNOWN
+from inspector.styles.value_text import UNKNOWN, sides_text
 from inspector.typography import format_number
 
 _FACTS = ("grad_fn", "is_leaf", "requires_grad")
@@ -110,7 +110,7 @@ def _short(value: Value, tensor: TensorRow) -> str:
     """A number, or the shape of a tensor."""
     if is_unknown(value):
         return UNKNOWN
-    sides = "×".join(map(str, tensor["shape"]))  # noqa: RUF001
+    sides = sides_text(tensor["shape"])
     return format_number(value) if is_number(value) else sides or UNKNOWN
 
 

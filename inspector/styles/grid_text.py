@@ -11,7 +11,7 @@ from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_number, is_summary, is_unknown
 from inspector.options.choices import Values
 from inspector.styles.plan import MAIN_SIZE, DrawnTensor, HeatMap, NumberGrid, StyledText
-from inspector.styles.value_text import UNKNOWN, matrix_rows
+from inspector.styles.value_text import UNKNOWN, matrix_rows, sides_text
 from inspector.typography import format_number
 
 MOST_SIDE = 4
@@ -49,7 +49,7 @@ def value_lines_in_grid(value: Value, shape: Sequence[int], look: Look) -> tuple
         return (drawn,)
     sides = list(shape) or shape_of_value(value)
     length = value_norm(value)
-    lines = [StyledText("×".join(map(str, sides)) or "tensor", look.ink, look.face)]  # noqa: RUF001
+    lines = [StyledText(sides_text(sides) or "tensor", look.ink, look.face)]
     if length is not None:
         lines.append(StyledText(f"‖{format_number(length, look.digits)}‖", look.ink, look.face))
     return tuple(lines)
@@ -100,7 +100,7 @@ def _in_short(value: Value, sides: Sequence[int], digits: int) -> str:
     """The shape and the norm."""
     length = value_norm(value)
     norm = "" if length is None else f" ‖{format_number(length, digits)}‖"
-    return "×".join(map(str, sides)) + norm  # noqa: RUF001
+    return sides_text(sides) + norm
 
 
 # ---- heat maps --------------------------------------------------------------------------------------------
@@ -167,5 +167,5 @@ def _caption(sides: Sequence[int], tiles: list[Tile]) -> str:
         )
         if count
     ]
-    shape = "×".join(map(str, sides))  # noqa: RUF001
+    shape = sides_text(sides)
     return f"{shape}, {', '.join(odd)} hatched" if odd else shape

@@ -29,6 +29,11 @@ def superscript(exponent: float) -> str:
     return f"^{factor_text(exponent)}"
 
 
+def sides_text(shape: Sequence[int]) -> str:
+    """`4×3`; `[3]` for a vector: its length alone would be read as its value. Empty for a scalar."""  # noqa: RUF002
+    return f"[{shape[0]}]" if len(shape) == 1 else "×".join(map(str, shape))  # noqa: RUF001
+
+
 def plain_text(text: str) -> str:
     """Text on one line, with single spaces and without control characters."""
     return " ".join(sanitize(text).split())
