@@ -42,6 +42,13 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     return Golden(update=request.config.getoption("--update-golden"))
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """A test has the same random numbers whichever tests ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
 def _state() -> dict[str, Any]:
     """All of this process that a recording touches, as it is now."""
     from global_hooks import global_hooks  # imports torch

@@ -106,6 +106,8 @@ def hooked(model: Net) -> dict[str, float]:
 @pytest.mark.parametrize("depth", ["modules", "nodes"])
 def test_the_norms_at_modules_are_those_of_torch(depth: Depth) -> None:
     timeline = recorded(Training(), 8, depth)
+    levels = [(row["level"], row["first"], row["last"]) for row in timeline["levels"]]
+    assert levels == [("full", 1, 3), (depth, 4, 8)]
     columns = {column["name"]: column["middle"] for column in timeline["columns"] if column["kind"] == "module"}
     again, norms = Training(), []
     now = hooked(again.model)
@@ -117,8 +119,6 @@ def test_the_norms_at_modules_are_those_of_torch(depth: Depth) -> None:
         assert middle[:WATCHED] == [None] * WATCHED
         truth = [row[name] for row in norms]
         assert middle[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
-    levels = [(row["level"], row["first"], row["last"]) for row in timeline["levels"]]
-    assert levels == [("full", 1, 3), (depth, 4, 8)]
 
 
 @pytest.mark.parametrize("depth", [None, "modules", "nodes"])
@@ -318,4 +318,5 @@ def test_only_so_many_elements_are_copied(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_name_that_nothing_has_is_told(wanted: str, said: str | None, capfd: pytest.CaptureFixture[str]) -> None:
     recorded(Training(), 5, None, stop=BreakPoint(wanted))
     told = capfd.readouterr().err
-    assert told == "" if said is None else f"--break {wanted}: no parameter" in told and said in told
+    assert (told == "") == (said is None), told
+    assert said is None or (f"--break {wanted}: no parameter" in told and said in told), told

@@ -12,14 +12,16 @@ from inspector.tensor_stats.memory_extent import in_memory_order, memory_extent
 from inspector.tensor_stats.small_tensor_pool import SmallTensorPool, fits
 from inspector.tensor_stats.statistics import statistics
 
+RANDOM = torch.Generator().manual_seed(0)
+
 TENSORS = {
-    "one": torch.randn(1),
-    "matrix": torch.randn(30, 40),
-    "transposed": torch.randn(30, 40).t(),
-    "part": torch.randn(8, 90)[:, 10:50],
-    "heads": torch.randn(2, 32, 3, 16)[:, :, 1].transpose(0, 1),
-    "expanded": torch.randn(5, 1).expand(5, 7),
-    "double": torch.randn(50, dtype=torch.float64),
+    "one": torch.randn(1, generator=RANDOM),
+    "matrix": torch.randn(30, 40, generator=RANDOM),
+    "transposed": torch.randn(30, 40, generator=RANDOM).t(),
+    "part": torch.randn(8, 90, generator=RANDOM)[:, 10:50],
+    "heads": torch.randn(2, 32, 3, 16, generator=RANDOM)[:, :, 1].transpose(0, 1),
+    "expanded": torch.randn(5, 1, generator=RANDOM).expand(5, 7),
+    "double": torch.randn(50, dtype=torch.float64, generator=RANDOM),
     "zeros": torch.zeros(40),
     "nan": torch.tensor([1.0, math.nan, 0.0] * 9),
     "infinite": torch.tensor([1.0, math.inf, -math.inf] * 9),
