@@ -30,7 +30,6 @@ from inspector.styles.value_text import (
     gradient_text,
     matrix_rows,
     plain_text,
-    sides_text,
     value_inline,
 )
 from inspector.typography import format_number
@@ -272,7 +271,7 @@ class Captions:
         return _listed([self._gets_form(part) for part in parts])
 
     def _gets_form(self, part: _Part) -> str:
-        shape, form = sides_text(part.shape or ()), format_formula(part.form)
+        shape, form = "×".join(map(str, part.shape or ())), format_formula(part.form)  # noqa: RUF001
         norm = None if _is_short(part.gradient) else value_norm(part.gradient)
         if norm is None:
             return self.words.say("gets-form", name=part.name, shape=shape, form=form, value=part.text)
