@@ -93,7 +93,7 @@ def test_a_vector_is_a_column_and_a_kernel_a_row_of_tiles() -> None:
     assert isinstance(kernel, HeatMap)
     assert isinstance(channels, HeatMap)
     assert [len(vector.tiles[0]), len(vector.tiles[0][0])] == [12, 1]
-    assert vector.caption == "12"
+    assert vector.caption == "[12]"
     assert [len(kernel.tiles), kernel.tiles_per_row, kernel.caption] == [8, 8, "8×1×3×3"]  # noqa: RUF001
     assert [len(channels.tiles), channels.tiles_per_row] == [6, 3]
     assert kernel.tiles[7][2][2] == 1.0
