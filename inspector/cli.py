@@ -302,8 +302,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--mend",
     is_flag=True,
-    help="Try mechanical changes for the findings in a copy of the script, which runs again up to the same calls, "
-    "and write those that help to mend.patch. The script itself is not changed.",
+    help="Try fixes of the findings in a copy of the script, which runs again up to the same calls, and write "
+    "those that work to mend.patch. The script itself is not changed.",
 )
 @click.option(
     _INDEPENDENCE,

@@ -1,4 +1,4 @@
-"""`--mend`: which text is changed, and that a change is written only if it helps."""
+"""`--mend`: which text is changed, and that a fix is written only if it works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from running import ScriptRunner
 
-from inspector.diagnosis.mends import mends_of
+from inspector.diagnosis.fixes import fixes_of
 from inspector.report import Finding
 
 
@@ -38,7 +38,7 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
     ],
 )
 def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None:
-    (one,) = mends_of([found(rule, text, kind, part)], "train.py", ["import torch", text])
+    (one,) = fixes_of([found(rule, text, kind, part)], "train.py", ["import torch", text])
     assert (one.line, one.before, one.after) == (2, text, after)
 
 
@@ -55,7 +55,7 @@ def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None
     ],
 )
 def test_no_change_where_the_text_is_not_certain(finding: Finding) -> None:
-    assert mends_of([finding], "train.py", ["import torch", finding.location["code"]]) == []  # type: ignore[index]
+    assert fixes_of([finding], "train.py", ["import torch", finding.location["code"]]) == []  # type: ignore[index]
 
 
 SCRIPT = """
@@ -77,11 +77,11 @@ for x in torch.randn(2, 4, 3):
 """
 
 
-def test_a_change_that_helps_is_written_and_the_script_is_not_changed(inspect_script: ScriptRunner) -> None:
+def test_a_fix_that_works_is_written_and_the_script_is_not_changed(inspect_script: ScriptRunner) -> None:
     ran = inspect_script(SCRIPT, options=("-f", "json", "--mend"))
-    assert "script.py:10: z = q.rsample()  mends cut-path" in ran.stderr
+    assert "inspect: --mend: script.py:10: z = q.rsample()  fixes cut-path" in ran.stderr
     assert "mean.weight.grad  norm" in ran.stderr
-    refused = "mean.weight.mul_(2)  does not help: the changed copy ends with RuntimeError: a leaf Variable"
+    refused = "mean.weight.mul_(2)  does not work: the changed copy ends with RuntimeError: a leaf Variable"
     assert refused in ran.stderr
     patch = (ran.folder / "inspect-out" / "mend.patch").read_text().splitlines()
     assert [line for line in patch if line[0] in "+-"] == [

@@ -10,19 +10,16 @@ from typing import Any
 import torch
 
 from inspector.api.diagnose import GradientError
-from inspector.graph.node_names import op_of
 from inspector.recording.engine_hook import unrecorded_calls
-from inspector.recording.session import recorded_nodes
+from inspector.recording.positions import describe_origin, positions_text, used_positions, weigh_position
 from inspector.report import Finding
 from inspector.torch_api.modes import hidden
 from inspector.tracing.roots import gradient_edge
-from inspector.tracing.walk import AutogradNode, name_of, walk
+from inspector.tracing.walk import AutogradNode, walk
 from inspector.typography import pluralize
 
 MOST = 8
 """Maximum number of positions of the output that are tried: the first, the last, and some between them."""
-
-_SHOWN = 3
 
 
 def assert_independent(output: torch.Tensor, input: torch.Tensor, dim: int = 0) -> None:
@@ -98,28 +95,11 @@ def _tried(size: int) -> list[int]:
 def _reached(output: torch.Tensor, input: torch.Tensor, dim: int, position: int) -> list[int]:
     """The positions of the input that this position of the output depends on. Raises ValueError if none can be."""
     with hidden(), unrecorded_calls():
-        (gradient,) = torch.autograd.grad(
-            output, input, _seed(output, dim, position), retain_graph=True, allow_unused=True
-        )
+        weights = weigh_position(torch.zeros_like(output), dim, position)
+        (gradient,) = torch.autograd.grad(output, input, weights, retain_graph=True, allow_unused=True)
     if gradient is None:
         raise ValueError("output does not depend on input")
-    return _positions(gradient, dim)
-
-
-def _seed(output: torch.Tensor, dim: int, position: int) -> torch.Tensor:
-    """Random weights for one position, 0 elsewhere: a sum with equal weights may be constant (of a softmax)."""
-    weights = torch.zeros_like(output)
-    part = weights.select(dim, position)
-    drawn = torch.rand(part.shape, generator=torch.Generator().manual_seed(position), dtype=torch.float64) + 0.5
-    part.copy_(drawn.to(part))
-    return weights
-
-
-def _positions(gradient: torch.Tensor, dim: int) -> list[int]:
-    """The positions along a dimension where a gradient is not zero."""
-    others = [other for other in range(gradient.dim()) if other != dim % gradient.dim()]
-    is_used = (gradient != 0).sum(dim=others) > 0 if others else gradient != 0
-    return [int(position) for position in is_used.nonzero().flatten().tolist()]
+    return used_positions(gradient, dim)
 
 
 def _finding(
@@ -127,13 +107,12 @@ def _finding(
 ) -> Finding:
     position, wrong = found
     node = _origin(rule, output, input, dim, position)
-    source, where = (None, "") if node is None else _described(node)
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    others = ", ".join(map(str, wrong[:_SHOWN]))
+    source, where = (None, "") if node is None else describe_origin(node)
+    others = positions_text(rule.unit, wrong)
     return Finding(
         rule=rule.name,
         severity="error",
-        message=f"{rule.unit} {position} of the output depends on {rule.unit} {others}{more} of the input{where}",
+        message=f"{rule.unit} {position} of the output depends on {others} of the input{where}",
         advice=rule.advice,
         location=source,
         backward_call=None,
@@ -141,18 +120,6 @@ def _finding(
         parameters=[],
         evidence={"dim": dim, "position": position, "depends_on": wrong},
     )
-
-
-def _described(node: AutogradNode) -> tuple[Any, str]:
-    """The line of a Node, or None if it was not recorded, and the end of a sentence on it."""
-    nodes = recorded_nodes()
-    name = op_of(name_of(node))
-    if nodes is None:
-        return None, f"; it begins at {name}"
-    number = nodes.sequence_number_of(node)
-    source, module = nodes.source(number), nodes.module(number)
-    inside = f" of {module}" if isinstance(module, str) and module else ""
-    return (source if isinstance(source, dict) and "line" in source else None), f"; it begins at {name}{inside}"
 
 
 def _origin(
@@ -167,7 +134,7 @@ def _origin(
     def is_wrong(tensor: torch.Tensor | None) -> bool | None:
         if tensor is None or tensor.dim() <= dim % input.dim() or tensor.shape[dim % input.dim()] != size:
             return None
-        return not all(rule.may(position, other) for other in _positions(tensor, dim % input.dim()))
+        return not all(rule.may(position, other) for other in used_positions(tensor, dim % input.dim()))
 
     def note(node: AutogradNode) -> Callable[[Any, Any], None]:
         def after(passed: Any, arrived: Any) -> None:

@@ -1,4 +1,4 @@
-"""`--mend`: try the mechanical changes of the findings in a copy of the script, and write them as a patch."""
+"""`--mend`: try the fixes of the findings in a copy of the script, and write those that work as a patch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.runscript import ScriptTarget
 from inspector.typography import format_number
 
 if TYPE_CHECKING:
-    from inspector.diagnosis.mends import Mend
+    from inspector.diagnosis.fixes import Fix
     from inspector.report import Finding, Report
 
 LIMIT = 600
@@ -25,27 +25,27 @@ _SHOWN = 4
 
 
 def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Iterator[str]:
-    """Try the changes in a copy, each alone, and write `patch`. Yields lines for the terminal.
+    """Try each fix alone in a copy, and write those that work to `patch`. Yields lines for the terminal.
 
-    report: of the run of the script. path: of the script, which is only read. A change that leaves its finding in
-    place, or with which the script raises, is not written.
+    report: of the run of the script. path: of the script, which is only read. A fix works if its finding is gone
+    and the script does not raise.
     """
-    from inspector.diagnosis.mends import mends_of
+    from inspector.diagnosis.fixes import fixes_of
 
     try:
         lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
-        yield f"nothing to mend: {path.name} is not in UTF-8"
+        yield f"no fix was tried: {path.name} is not in UTF-8"
         return
-    mends = mends_of(report.findings, path.name, lines)
-    if not mends:
-        yield "nothing to mend: no finding has a mechanical change"
+    fixes = fixes_of(report.findings, path.name, lines)
+    if not fixes:
+        yield "no finding has a fix that can be tried"
         return
-    kept: list[Mend] = []
-    for one in mends:
+    kept: list[Fix] = []
+    for one in fixes:
         after = _run(one, lines, target, path, len(report.calls))
         failed = _why_not(one, report, after)
-        yield f"{path.name}:{one.line}: {one.after.strip()}  {failed or 'mends ' + one.finding.rule}"
+        yield f"{path.name}:{one.line}: {one.after.strip()}  {failed or 'fixes ' + one.finding.rule}"
         if failed is None and after is not None:
             kept.append(one)
             yield from _grads(one.finding, report, after)
@@ -55,19 +55,19 @@ def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Itera
         patch.write_bytes(_text(list(text)))
 
 
-def _why_not(one: Mend, before: Report, after: Report | None) -> str | None:
-    """Why a change does not help; None if it does."""
+def _why_not(one: Fix, before: Report, after: Report | None) -> str | None:
+    """Why a fix does not work; None if it does."""
     if after is None:
-        return "does not help: the changed copy made no backward call"
+        return "does not work: the changed copy made no backward call"
     raised = after.exit["exception"]
     if raised is not None and raised != before.exit["exception"]:
-        return f"does not help: the changed copy ends with {raised}"
+        return f"does not work: the changed copy ends with {raised}"
     still = any(finding.rule == one.finding.rule and _line(finding) == one.line for finding in after.findings)
-    return f"does not help: {one.finding.rule} is still there" if still else None
+    return f"does not work: {one.finding.rule} is still there" if still else None
 
 
-def _run(one: Mend, lines: list[str], target: ScriptTarget, path: Path, calls: int) -> Report | None:
-    """The report of a copy with this change, run in a child process up to the end of as many backward calls; None
+def _run(one: Fix, lines: list[str], target: ScriptTarget, path: Path, calls: int) -> Report | None:
+    """The report of a copy with this fix, run in a child process up to the end of as many backward calls; None
     if there is none."""
     from inspector.report import ReportError, load
 
@@ -92,9 +92,9 @@ def _run(one: Mend, lines: list[str], target: ScriptTarget, path: Path, calls: i
     return report if report.calls else None
 
 
-def _changed(mends: list[Mend], lines: list[str]) -> list[str]:
+def _changed(fixes: list[Fix], lines: list[str]) -> list[str]:
     changed = list(lines)
-    for one in mends:
+    for one in fixes:
         changed[one.line - 1] = one.after
     return changed
 

@@ -65,7 +65,7 @@ class CheckOptions:
 
     derivatives: compare each leaf's derivative by rules, autograd and finite differences.
     functions: run gradcheck on custom Functions.
-    mend: try the mechanical changes of the findings in a copy of the script.
+    mend: try the fixes of the findings in a copy of the script.
     independence: the dimension of the samples that must not depend on one another; None: not checked.
     fail_on: lowest severity that gives exit status 3. annotate: the CI service to print annotations for, or None.
     """

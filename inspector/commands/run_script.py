@@ -159,7 +159,7 @@ class _Inspection:
         self._say_what_is_missing(session, exit)
         self._explain(exit)
         self._end_drawing()
-        self._mend()
+        self._without_fail("no fix was tried", self._mend)
         self.output.show_hint(self._options.hint)
         self._say_what_was_watched(session)
         self._reports.close()
@@ -245,18 +245,18 @@ class _Inspection:
             self.output.say(f"nothing to draw: there is no backward call {wanted}, {name} made {calls}")
 
     def _mend(self) -> None:
-        """Try to mend what was found, for `--mend`."""
+        """Try the fixes of what was found, for `--mend`."""
         if not self._options.checks.mend or self._shown is None:
             return
         from inspector.commands.mend import mend
 
         if self._target.path is None or not self._script.path.is_file():
-            self.output.say("--mend changes a script, not a module or a folder")
+            self.output.say("--mend: no fix was tried: it takes a script, not a module or a folder")
             return
         patch, report = self._options.destination.folder / "mend.patch", self._shown.report
         patch.unlink(missing_ok=True)
         for line in mend(report, self._target, self._script.path, patch):
-            self.output.say(f"mend: {line}")
+            self.output.say(f"--mend: {line}")
         if patch.exists():
             self.output.say(f"wrote {display_path(patch)}: apply it with `patch -p1 < {display_path(patch)}`")
 

@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge
 from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.graph.node_names import op_of
 from inspector.recording.engine_hook import unrecorded_calls
-from inspector.recording.session import recorded_nodes
+from inspector.recording.positions import describe_origin, positions_text, used_positions, weigh_position
 from inspector.report import Check, Finding
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.nodes import output_metadata
@@ -149,14 +149,14 @@ def _reached(samples: Samples, sample: int, note: Note) -> set[int]:
             hooks.callback(node.register_hook(_watch(samples, sample, node, note)).remove)
         gradients = torch.autograd.grad(outputs, entries, seeds, retain_graph=True, allow_unused=True)
     arrived = [gradient for gradient in gradients if gradient is not None]
-    return {position for gradient in arrived for position in _used(gradient, samples.dim)}
+    return {position for gradient in arrived for position in used_positions(gradient, samples.dim)}
 
 
 def _watch(samples: Samples, sample: int, node: AutogradNode, note: Note) -> Callable[[Any, Any], None]:
     def others(tensor: torch.Tensor | None) -> list[int]:
         if tensor is None or tensor.dim() <= samples.dim or tensor.shape[samples.dim] != samples.size:
             return []
-        return [position for position in _used(tensor, samples.dim) if position != sample]
+        return [position for position in used_positions(tensor, samples.dim) if position != sample]
 
     def after(passed: Any, arrived: Any) -> None:
         before = [position for tensor in arrived for position in others(tensor)]
@@ -168,30 +168,18 @@ def _watch(samples: Samples, sample: int, node: AutogradNode, note: Note) -> Cal
 
 
 def _seed(node: AutogradNode, dim: int, sample: int) -> torch.Tensor:
-    """Random weights for one sample, 0 elsewhere: a sum with equal weights may be constant (of a softmax)."""
+    """Weights for one sample of a Node's output."""
     row = output_metadata(node)[0]  # type: ignore[index]
-    weights = torch.zeros(tuple(row.shape), dtype=row.dtype, device=row.device)
-    part = weights.select(dim, sample)
-    drawn = torch.rand(part.shape, generator=torch.Generator().manual_seed(sample), dtype=torch.float64) + 0.5
-    part.copy_(drawn.to(part))
-    return weights
-
-
-def _used(gradient: torch.Tensor, dim: int) -> list[int]:
-    """The positions along a dimension where a gradient is not zero."""
-    others = [other for other in range(gradient.dim()) if other != dim % gradient.dim()]
-    is_used = (gradient != 0).sum(dim=others) > 0 if others else gradient != 0
-    return [int(position) for position in is_used.nonzero().flatten().tolist()]
+    return weigh_position(torch.zeros(tuple(row.shape), dtype=row.dtype, device=row.device), dim, sample)
 
 
 def _finding(samples: Samples, sample: int, others: list[int], node: AutogradNode | None) -> Finding:
-    few = f"sample{'s' * (len(others) > 1)} " + ", ".join(map(str, others[:3]))
-    few += f" and {len(others) - 3} more" if len(others) > 3 else ""
-    source, where = (None, "") if node is None else _described(node)
+    this = f"sample {sample} of {samples.size} in dimension {samples.dim}"
+    source, where = (None, "") if node is None else describe_origin(node)
     return Finding(
         rule=RULE,
         severity="warning",
-        message=f"sample {sample} of {samples.size} in dimension {samples.dim} depends on {few}{where}",
+        message=f"{this} depends on {positions_text('sample', others)}{where}",
         advice=_ADVICE,
         location=source,
         backward_call=None,
@@ -199,14 +187,3 @@ def _finding(samples: Samples, sample: int, others: list[int], node: AutogradNod
         parameters=[],
         evidence={"dim": samples.dim, "sample": sample, "depends_on": list(others)},
     )
-
-
-def _described(node: AutogradNode) -> tuple[Any, str]:
-    """The line of a Node, if it was recorded, and the end of a sentence on it."""
-    nodes, name = recorded_nodes(), op_of(name_of(node))
-    if nodes is None:
-        return None, f"; it begins at {name}"
-    number = nodes.sequence_number_of(node)
-    source, module = nodes.source(number), nodes.module(number)
-    inside = f" of {module}" if isinstance(module, str) and module else ""
-    return (source if isinstance(source, dict) and "line" in source else None), f"; it begins at {name}{inside}"

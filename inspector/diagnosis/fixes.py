@@ -1,4 +1,4 @@
-"""Changes of a line that mend a finding: only where the text to change is known, and there is one place for it."""
+"""Fixes of findings that change one line of the script: only where the text to change is known and occurs once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from inspector.report import Finding
 
 
 @dataclass(frozen=True)
-class Mend:
-    """A change of one line of the script. line: from 1. before, after: its text, without the line break."""
+class Fix:
+    """A fix that changes one line of the script. line: from 1. before, after: its text, without the line break."""
 
     finding: Finding
     line: int
@@ -19,26 +19,26 @@ class Mend:
     after: str
 
 
-def mends_of(findings: Iterable[Finding], script: str, lines: list[str]) -> list[Mend]:
-    """The changes for those findings that have a mechanical one, at most one for each line.
+def fixes_of(findings: Iterable[Finding], script: str, lines: list[str]) -> list[Fix]:
+    """The fixes of those findings that have one, at most one for each line.
 
     script: the file name as findings have it. lines: the text of the script.
     """
-    found: dict[int, Mend] = {}
+    found: dict[int, Fix] = {}
     for finding in findings:
         place = finding.location
         if not isinstance(place, dict) or place.get("file") != script or "line" not in place or "library" in place:
             continue
         line = int(place["line"])
         text = lines[line - 1] if 0 < line <= len(lines) else ""
-        after = _mended(finding, text, str(place.get("part") or place["code"]))
+        after = _fixed(finding, text, str(place.get("part") or place["code"]))
         if after is not None and after != text:
-            found.setdefault(line, Mend(finding, line, text, after))
+            found.setdefault(line, Fix(finding, line, text, after))
     return list(found.values())
 
 
-def _mended(finding: Finding, text: str, part: str) -> str | None:
-    """The mended line; None without a mechanical change, or if the part is not exactly once in the line."""
+def _fixed(finding: Finding, text: str, part: str) -> str | None:
+    """The fixed line; None if the finding has no fix, or if the part does not occur exactly once in the line."""
     change = _CHANGES.get((finding.rule, str(finding.evidence.get("kind", ""))))
     if change is None:
         return None
