@@ -16,6 +16,7 @@ from inspector.graph.step_replay import replay_frames
 from inspector.options import FigureOptions, Presentation
 from inspector.options.words import WORDS
 from inspector.styles.captions import Captions
+from inspector.styles.tensor_captions import passed_count
 
 STEP = re.compile(r"step-\d+")
 _FIXED = {key: text.partition("{")[0] for key, text in WORDS.items()}
@@ -228,3 +229,8 @@ def test_words_replace_the_captions(x: torch.Tensor, w: torch.Tensor) -> None:
     words = Words({"sum": "Die Summe reicht {gradient} an beide weiter."})
     (first, *_) = replay_frames(graph, 100)
     assert Captions(graph, words).step(first, graph).endswith("Die Summe reicht 1 an beide weiter.")
+
+
+def test_a_gradient_of_zero_does_not_count_as_stopped() -> None:
+    assert passed_count([2.0, 0.0, 0.0], [2.0, 3.0, 4.0]) == (1, 3)
+    assert passed_count([2.0, 0.0, 0.0], [2.0, 0.0, 4.0]) is None

@@ -338,8 +338,8 @@ def test_a_sample_that_a_log_prob_weighs_is_no_cut_path() -> None:
     assert found.evidence["kind"] == "sample" and set(found.parameters) == {"model.weight", "model.bias"}
 
 
-def test_meanings_of_refusals_are_those_of_torchs_own_exceptions() -> None:
-    from inspector.diagnosis.refusals import meaning_of
+def test_meanings_are_those_of_torchs_own_errors() -> None:
+    from inspector.diagnosis.torch_errors import meaning_of
 
     leaf = torch.ones(2, requires_grad=True)
 

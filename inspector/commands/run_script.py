@@ -261,8 +261,8 @@ class _Inspection:
             self.output.say(f"wrote {display_path(patch)}: apply it with `patch -p1 < {display_path(patch)}`")
 
     def _explain(self, exit: ScriptExit) -> None:
-        """Say what the exception that ended the script means, if it is one of torch's refusals."""
-        from inspector.diagnosis.refusals import meaning_of
+        """Explain the exception that ended the script, if it is a known error of torch."""
+        from inspector.diagnosis.torch_errors import meaning_of
 
         meaning = None if exit.exception is None else meaning_of(exit.exception)
         if meaning is not None and exit.exception is not None:

@@ -66,9 +66,10 @@ def broadcast_dimensions(graph: Graph, identifier: str, place: int, operand: Seq
 
 
 def passed_count(gradient: Value, arrived: Value) -> tuple[int, int] | None:
-    """How many numbers that arrived go on unchanged, and of how many, if all others become 0."""
+    """How many numbers that arrived go on unchanged, and of how many, if all others become 0. None if one that
+    arrived is 0 itself: it says nothing."""
     handed, came = array_of(gradient), array_of(arrived)
-    if handed is None or came is None or handed.shape != came.shape or handed.size < 2:
+    if handed is None or came is None or handed.shape != came.shape or handed.size < 2 or not came.all():
         return None
     goes_on = handed != 0
     if not _agree(handed[goes_on], came[goes_on]) or goes_on.all():

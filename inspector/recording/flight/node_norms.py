@@ -35,7 +35,7 @@ class NodeNorms:
 
 
 class NodeHooks:
-    """Measures from `installed` to `remove`. kept: gradients that are kept until then, by position."""
+    """Measures from `install` to `remove`. kept: gradients that are kept until then, by position."""
 
     def __init__(self, layout: NodeLayout, depth: Depth, keep: Collection[int] = ()) -> None:
         self._layout, self._depth, self._keep = layout, depth, frozenset(keep)

@@ -1,4 +1,4 @@
-"""What torch's refusals of an operation mean: exceptions that end a script outside of the engine."""
+"""What errors of torch mean that end a script before or beside backward."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _MEANINGS = {
 
 
 def meaning_of(error: BaseException) -> str | None:
-    """What a refusal of torch means and what to do about it; None for any other exception."""
+    """What an error of torch means and what to do about it; None for any other exception."""
     if not isinstance(error, (RuntimeError, AttributeError, ValueError)):
         return None
     text = str(error)
