@@ -294,3 +294,17 @@ def test_details_that_were_asked_for_are_not_left_out() -> None:
     look = FigureOptions(canvas="16:9", derivatives="symbols")
     figure = draw(graph_of(batch_loop), look)
     assert not any("circuit" in remark for remark in figure.remarks)
+
+
+def test_the_gradient_of_a_matrix_that_is_read_twice_is_a_sum() -> None:
+    with inspector.record() as recording:
+        X, w = torch.tensor([[1.0, 2.0], [3.0, 1.0]]), torch.tensor([0.5, 0.5], requires_grad=True)
+        a, v = torch.tensor([2.0, 3.0]), torch.tensor([1.0, 2.0], requires_grad=True)
+        loss = (X @ w).pow(2).sum() + w.dot(w) + v.dot(a)
+        loss.backward()
+    look, density = FigureOptions(style="circuit"), STYLES["circuit"].denser[0]
+    plan = FramePlans(look, density=density).plan(recording.calls[0].graph, "after")
+    assert isinstance(plan, CircuitPlan)
+    found = " ".join(words.text for words in plan.formulas)
+    assert "∂loss/∂w += Xᵀ δ" in found and found.count("∂loss/∂w += δ w") == 2
+    assert "∂loss/∂v = δ a" in found

@@ -78,7 +78,10 @@ def inline_values(subject: Subject) -> Iterator[StyledText]:
 
 
 def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
-    """`12  ∂L/∂W = δ hᵀ`: gradients of tensors with a name in terms of matrices, by the step of their gate."""
+    """`12  ∂L/∂W = δ hᵀ`: gradients of tensors with a name in terms of matrices, by the step of their gate.
+
+    What several gates read is written `∂L/∂W += δ hᵀ`: its gradient is the sum of these.
+    """
     graph = circuit.subject.graph
     if not circuit.subject.ran:
         return
@@ -93,10 +96,12 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
         for operand in gate.operands:
             name, form = _name_of(circuit, operand), operand.edge and operand.edge.get("matrix")
             if name and isinstance(form, str) and form not in ("δ", "-δ"):
-                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} = {format_formula(form)}")
+                is_shared = operand.output is not None and len(circuit.users.get(operand.output, ())) > 1
+                sign = "+=" if is_shared else "="
+                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {format_formula(form)}")
     shown = sorted(found.items())[:_MOST_FORMULAS]
     for step, texts in shown:
-        yield StyledText(f"{step}  {'   '.join(dict.fromkeys(texts))}", "gradient")
+        yield StyledText(f"{step}  {'   '.join(texts)}", "gradient")
     if len(found) > len(shown):
         yield StyledText("…", "gradient")
     if shown:
