@@ -59,8 +59,9 @@ def _last_timeline(path: Path, name: str) -> Timeline:
     report = _read(path)
     if report.timeline is None and path.with_name(_PREVIOUS).exists():
         report = _read(path.with_name(_PREVIOUS))  # the last run was such a second one
-    if report.script != name:
-        raise OptionError(f"{display_path(path)} is a report of {report.script}, not of {name}; give --at STEP")
+    if report.script.name != name:
+        other = report.script.name
+        raise OptionError(f"{display_path(path)} is a report of {other}, not of {name}; give --at STEP")
     if report.timeline is None:
         raise OptionError(f"{display_path(path)} has no timeline: no step was recorded; give --at STEP")
     return report.timeline

@@ -170,7 +170,8 @@ class _Inspection:
         """Add what happened after the watched calls to the report, and print what was found there."""
         assert self._shown is not None
         before = self._shown.report
-        report = self._flight.completed(replace(before, exit=_exit_of(exit)), ended=True)
+        script = replace(before.script, exit=_exit_of(exit))
+        report = self._flight.completed(replace(before, script=script), ended=True)
         self._shown = replace(self._shown, report=report)
         self._reports.update(report, self._watch.originals)
         if report.timeline is not None:
@@ -296,7 +297,7 @@ class _Inspection:
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report
         from inspector.recording.session import recording_of
-        from inspector.report import Report
+        from inspector.report import Report, ScriptRun
         from inspector.user_code.script_title import script_title
 
         session = self._watch.session
@@ -305,16 +306,15 @@ class _Inspection:
         calls = list(session.calls if second is None else second.calls)
         remarks = _name_by_comments(calls, self._script.path)
         findings, checked = self._watch.checks.rows(calls)
+        title = script_title(_source_text(self._script.path) or "")
         report = Report(
-            script=self._script.name,
-            exit=_exit_of(exit),
+            script=ScriptRun(self._script.name, _exit_of(exit), title),
             recording=recording_of(session, []),
             calls=calls,
             inventory=session.inventory,
             events=session.events,
             findings=findings,
             checked=checked,
-            title=script_title(_source_text(self._script.path) or ""),
         )
         try:
             report = diagnose_report(report)

@@ -8,15 +8,24 @@ a tensor to a text.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
 
-from inspector.user_code.container_items import ContainerItems, may_hold_tensors
-from inspector.user_code.module_tree import Keeper, ModuleTree, module_tree
+from inspector.user_code.module_tree import (
+    CONTAINERS,
+    DEPTH,
+    MOST_ITEMS,
+    PLAIN,
+    Keeper,
+    ModuleTree,
+    items,
+    module_tree,
+)
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, loop_variables, variables_of
 
@@ -45,8 +54,9 @@ class Names:
         self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
-        self._items = ContainerItems()
+        self._items: list[tuple[str, torch.Tensor]] = []
         self._trees: dict[int, ModuleTree] = {}  # they keep their modules alive, so ids are unique
+        self._left = MOST_ITEMS  # attributes and items of containers that may still be inspected
         self.outermost: list[tuple[str, torch.nn.Module]] = []
         """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
         self.given: list[tuple[str, torch.nn.Module]] = []
@@ -79,11 +89,10 @@ class Names:
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
                 self._modules.setdefault(id(value), (name, value))
-            elif not name.startswith("__") and may_hold_tensors(kind):
+            elif not name.startswith("__") and _may_hold_tensors(kind):
                 containers.append((name, value))
         for name, value in containers:
-            for path, module in self._items.search(name, value):
-                self._modules.setdefault(id(module), (path, module))
+            self._add_items(name, value)
 
     def add_parameters(self) -> None:
         """Name the parameters and buffers of the modules found so far by their paths in the outermost module.
@@ -145,8 +154,35 @@ class Names:
     def add_items(self) -> None:
         """Name the contents of the containers found so far; `trainable[0]` has lower precedence than a parameter's
         path."""
-        for name, tensor in self._items.tensors:
+        for name, tensor in self._items:
             self.add(name, tensor)
+
+    def _add_items(self, name: str, holder: Any) -> None:
+        first = len(self._items)
+        self._search(name, holder)
+        if _has_dynamic_attributes(type(holder)):
+            found = ((_as_attribute(name, path, holder), tensor) for path, tensor in self._items[first:])
+            self._items[first:] = list(found)
+
+    def _search(self, name: str, holder: Any) -> None:
+        stack = [(name, holder, 1)]
+        while stack:
+            path, item, depth = stack.pop()
+            if not issubclass(type(item), torch.nn.Module):
+                for inner, value in items(path, item):
+                    self._left -= 1
+                    if self._left < 0:
+                        return
+                    self._add_item(inner, value, depth, stack)
+
+    def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
+        kind = type(value)
+        if issubclass(kind, torch.Tensor):
+            self._items.append((path, value))
+        elif issubclass(kind, torch.nn.Module):
+            self._modules.setdefault(id(value), (path, value))
+        elif depth < DEPTH and _may_hold_tensors(kind):
+            stack.append((path, value, depth + 1))
 
 
 def names_from(
@@ -215,3 +251,33 @@ def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor,
             yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in module_tree(kept).tensors())
         else:
             yield path, kept, keeper
+
+
+def _has_dynamic_attributes(kind: type) -> bool:
+    """Whether the class makes up attributes: `data.mask` may be an item of a dict that it keeps."""
+    return any("__getattr__" in vars(base) for base in kind.__mro__)
+
+
+def _as_attribute(name: str, path: str, holder: Any) -> str:
+    """`data.mask` for `data._store._mapping['mask']`, where nothing else has that name."""
+    found = _PRIVATE_ITEM.fullmatch(path[len(name) :])
+    if found is None:
+        return path
+    try:
+        inspect.getattr_static(holder, found[1])
+    except AttributeError:
+        return f"{name}.{found[1]}"
+    return path
+
+
+_PRIVATE_ITEM = re.compile(r"(?:\._\w+)+\['([^\W\d]\w*)'\]")
+_LIBRARIES = ("torch", "numpy", "builtins")
+_HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
+
+
+def _may_hold_tensors(kind: type) -> bool:
+    """Whether values of this class are inspected. Decided by the class, since `isinstance` may run the code of a
+    proxy."""
+    if issubclass(kind, CONTAINERS):
+        return True
+    return not issubclass(kind, _HOLDING_NOTHING) and kind.__module__.partition(".")[0] not in _LIBRARIES
