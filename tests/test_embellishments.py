@@ -125,7 +125,7 @@ def test_symbols_that_fail(monkeypatch):
         (x * x).backward()
     recording.calls[0].graph.make()
     (remark,) = recording.report().recording["remarks"]
-    assert remark.startswith("derivatives in symbols are not recorded any more: internal error, RecursionError")
+    assert remark.startswith("derivatives in symbols are no longer recorded: internal error, RecursionError")
     assert recording.calls[0].graph.at("after")
 
 
