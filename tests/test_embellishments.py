@@ -7,7 +7,7 @@ import torch
 from undisturbed import run_both
 
 import inspector
-from inspector.options.choices import STYLE_NAMES
+from inspector.options import STYLE_NAMES
 
 SCRIPTS = {
     "a-power-that-sympy-cannot-count": """
