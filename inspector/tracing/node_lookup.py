@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.row_types import Given, Naming, State
+from inspector.graph.row_types import Given, GradientRows, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
@@ -126,6 +126,10 @@ class NodeLookup:
     def step(self, position: int) -> Value:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
+
+    def rows(self, position: int) -> GradientRows | None:
+        """The rows that stand out in the gradient that arrived at a Node; None if none does."""
+        return self._flow.rows.get(position)
 
     def source(self, node: NodeFacts) -> Any:
         """The line of user code that created a Node."""
