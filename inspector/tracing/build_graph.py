@@ -154,6 +154,8 @@ class _Builder:
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes
+        if (rows := lookup.gradients.rows(position)) is not None:
+            row["rows"] = rows
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands
