@@ -137,7 +137,7 @@ def _build_topology(graph: Graph) -> Topology:
     index = {identifier: position for position, identifier in enumerate(functions)}
     targets, edges = array("i"), list[NextEdge]()
     counts, makers = array("i", [0]), dict[str, Pair]()
-    for identifier, neighbours in graph.network.adjacency():
+    for identifier, neighbours in graph.rows.succ.items():
         if identifier not in index:
             row = graph[identifier]
             if row["kind"] == "tensor" and row["grad_fn"] is not None:
