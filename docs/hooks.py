@@ -25,6 +25,9 @@ PICTURES = {
     "pictures/saddle.svg": "tests/golden/saddle.svg",
     "pictures/product.circuit.svg": "tests/golden/product.circuit.svg",
     "pictures/lstm.modules.svg": "tests/golden/lstm.modules.svg",
+    "pictures/page.live.png": "gallery/page/states/live.png",
+    "pictures/page.node.png": "gallery/page/states/node.png",
+    "pictures/page.slide.png": "gallery/page/states/slide.png",
 }
 """Path in the site -> the file of the repository that is shown there."""
 

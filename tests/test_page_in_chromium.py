@@ -428,6 +428,15 @@ def test_two_calls_stand_side_by_side_and_follow_each_other(show: Any) -> None:
     assert one.texts("#stage-2 g.card text.gradient") == ["None → 6", "None → \u22122"]
     one.page.locator("#stage-2 g.card").first.click()
     assert one.count("#stage g.card.selected") == one.count("#stage-2 g.card.selected") == 1
+    one.page.click("#export")
+    with one.page.expect_download() as waiting:
+        one.page.click("#save-svg")
+    one.page.click("#close-formats")
+    saved = ElementTree.parse(waiting.value.path()).getroot()
+    texts = [element.text for element in saved.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"None → 4", "None → 6"} <= set(texts) and texts[-2:] == ["call 1", "call 2"]
+    pictures = saved.findall("{http://www.w3.org/2000/svg}svg")
+    assert len({(picture.get("x"), picture.get("y")) for picture in pictures}) == 2
     one.page.select_option("#beside", "before")
     assert one.texts("#half-2") == ["before backward"] and one.texts("#stage-2 g.card text.gradient") == []
     one.page.select_option("#beside", "")

@@ -12,7 +12,7 @@ from inspector.options.choices import MODES, Mode, check_choice
 from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
-from inspector.report import BackwardCall, Exit, Finding, Report, save
+from inspector.report import BackwardCall, Exit, Finding, Report, ScriptRun, save
 from inspector.user_code.paths import UserFiles
 
 
@@ -62,8 +62,7 @@ class BlockRecording:
         """The whole recording as a Report."""
         inventory, events = self._session.inventory, self._session.events  # first: they may add remarks
         report = Report(
-            script=self._script,
-            exit=Exit(status=None if self._error is None else 1, exception=self._error),
+            script=ScriptRun(self._script, Exit(status=None if self._error is None else 1, exception=self._error)),
             recording=recording_of(self._session, [self._session.first_trained or 1] if self.calls else []),
             calls=list(self.calls),
             inventory=inventory,

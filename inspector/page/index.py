@@ -45,7 +45,7 @@ def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -
     page has no link.
     """
     style = theme_style() + _STYLE
-    title = escape(sanitize(report.script))
+    title = escape(sanitize(report.script.name))
     pieces = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(style=digest(style))}">\n',
@@ -61,9 +61,9 @@ def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -
 
 
 def _exit(report: Report) -> str:
-    if report.exit["exception"]:
-        return f'<span class="error">{escape(sanitize(report.exit["exception"]))}</span>'
-    status = report.exit["status"]
+    if report.script.exit["exception"]:
+        return f'<span class="error">{escape(sanitize(report.script.exit["exception"]))}</span>'
+    status = report.script.exit["status"]
     return "the script was still running" if status is None else f"exit status {status}"
 
 

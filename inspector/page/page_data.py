@@ -65,7 +65,7 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
     tables = builder.tables(has_heat_maps=source.values in ("auto", "heat"))
     return {
         "version": VERSION,
-        "script": source.report.script if source.report else "",
+        "script": source.report.script.name if source.report else "",
         "call": {
             "index": call.index,
             "location": call.location,

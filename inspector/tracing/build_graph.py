@@ -98,11 +98,11 @@ class _Builder:
                 yield identifier, attributes
 
     def _next_edges(self) -> Iterator[_Edge]:
-        contribution, edges = self._lookup.contribution, self._record.structure.edges()
-        same = self._lookup.contribution(0, 0) if self._is_plain else None  # the same for all edges
+        along, edges = self._lookup.gradients.along, self._record.structure.edges()
+        same = along(0, 0) if self._is_plain else None  # the same for all edges
         for source, slot, target, input_nr in edges:
             if target != EMPTY:
-                gradient = same or contribution(source, slot)
+                gradient = same or along(source, slot)
                 facts: NextEdge = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
                 yield f"n{source}", f"n{target}", facts
 
@@ -117,7 +117,7 @@ class _Builder:
         """A function of which only the structure is known: the same for all Nodes of one name."""
         found = self._plain.get(name)
         if found is None:
-            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._lookup.ran else UNSEEN_YET)
+            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._lookup.gradients.ran else UNSEEN_YET)
             found = self._function(position, self._record.nodes[position], [unseen])
             found["empty_slots"] = _NO_SLOTS
             self._plain[name] = found
@@ -138,14 +138,14 @@ class _Builder:
             "module": None if is_leaf else lookup.module(node),
             "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
-            "step": lookup.step(position),
+            "step": lookup.gradients.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
             "formula": formula(node.name),
             "saved": [self._saved(saved) for saved in node.saved],
             "before": before,
             "after": after,
-            "gradient": _one_or_all([lookup.gradient(pair) for pair, _ in outputs]),
+            "gradient": _one_or_all([lookup.gradients.of(pair) for pair, _ in outputs]),
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
@@ -205,7 +205,7 @@ class _Builder:
             "source": self._source(pair, node),
             "before": states[0],
             "after": states[1],
-            "gradient": self._lookup.gradient(pair),
+            "gradient": self._lookup.gradients.of(pair),
         }
         if "expression" not in naming:
             del attributes["expression"]  # set above only for the order of the keys
@@ -213,7 +213,7 @@ class _Builder:
             attributes["pass"] = naming["pass"]
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
-        if (seed := self._lookup.seed(pair)) is not None:
+        if (seed := self._lookup.gradients.seed(pair)) is not None:
             attributes["seed"] = seed
         return attributes
 
@@ -226,7 +226,7 @@ class _Builder:
         if node.name != ACCUMULATE_GRAD:
             return self._lookup.source(node)
         seen = self._record.tensors.get(pair)
-        return seen.source if seen is not None and seen.source is not None else _NOT_MADE
+        return _NOT_MADE if seen is None or seen.forward.source is None else seen.forward.source
 
     def _facts(self, pair: Pair, node: NodeFacts) -> TensorFacts:
         seen = self._record.tensors.get(pair)
@@ -256,7 +256,7 @@ class _Builder:
             "shape": facts["shape"],
             "device": facts["device"],
             "version": facts["version"],
-            "source": seen.source if seen.source is not None else _NOT_WANTED,
+            "source": _NOT_WANTED if seen.forward.source is None else seen.forward.source,
             "before": self._state(seen.before),
             "after": self._state(after),
             "gradient": _NOT_WANTED,
@@ -266,8 +266,9 @@ class _Builder:
         return row
 
     def _state(self, held: Mapping[str, Pending]) -> State:
-        value_of = self._lookup.value_of
+        value_of = self._lookup.values.value
         return {"data": value_of(held["data"]), "grad": value_of(held["grad"])}
+
 
 def _pairs(position: int, count: int) -> list[Pair]:
     return [(position, output_nr) for output_nr in range(max(1, count))]

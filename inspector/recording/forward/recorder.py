@@ -127,7 +127,7 @@ class ForwardRecorder:
         result: the graph of its result. known: Nodes from before the call.
         """
         if self.record.is_recorders_thread():
-            nodes = self.record.outputs.engine_threads
+            nodes = self.record.outputs.keys.engine_threads
             self.record.places.backwards.note_created_graph(nodes, result, known)
 
     # torch.compile, and internal errors
