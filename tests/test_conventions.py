@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from inspector import cli
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 
 ROOT = Path(__file__).parents[1]
 LINES, FIELDS, PARAMETERS = 40, 8, 6
