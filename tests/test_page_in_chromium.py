@@ -28,6 +28,7 @@ from test_page_data import hostile_graph
 import inspector
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph import Graph
+from inspector.graph.rows import Rows
 from inspector.graph.topology import topology_of
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall, Report, from_json, load
@@ -519,10 +520,8 @@ def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
 
 
 def test_odd_graphs_can_be_looked_at(show: Any) -> None:
-    import networkx
-
     for graph in (
-        Graph(networkx.MultiDiGraph, roots=[], error="no grad"), graphs.leaf_root(),
+        Graph(Rows, roots=[], error="no grad"), graphs.leaf_root(),
         graphs.saddle(2.0, 0.0, error_at="b"), graphs.saddle(2.0, 0.0, ran=False),
     ):  # fmt: skip
         one = show(reports.report_of(graph))

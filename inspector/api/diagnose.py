@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import networkx
 import torch
 from torch import nn
 
@@ -17,6 +16,7 @@ from inspector.api.record import record
 from inspector.api.trace import trace_named
 from inspector.diagnosis import RULES, diagnose_report
 from inspector.graph import Graph
+from inspector.graph.rows import Rows
 from inspector.graph.values import unknown
 from inspector.options.choices import check_choice
 from inspector.recording.training.grad_provenance import GradProvenance
@@ -87,7 +87,7 @@ def _graph(loss: Any, names: Names) -> Graph:
     try:
         return trace_named(loss, names)
     except NoGraphError as error:
-        return Graph(networkx.MultiDiGraph, roots=[], error=str(error))
+        return Graph(Rows, roots=[], error=str(error))
 
 
 def assert_gradients(

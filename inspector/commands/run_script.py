@@ -340,16 +340,18 @@ class _Inspection:
 
     def _draw_timeline(self) -> None:
         """Start drawing the timeline, once the other pictures are finished."""
-        from inspector.commands.export_figures import can_hold_timeline
+        options, path = self._options, self._options.destination.report
+        timeline = None if self._shown is None else self._shown.report.timeline
+        self._drawing = None
+        if timeline is None or timeline["steps"] < LEAST_DRAWN or path is None:
+            return
+        from inspector.commands.export_figures import can_hold_timeline  # imports all that draws
         from inspector.commands.render_subprocess import RenderProcess
 
-        options, report = self._options, None if self._shown is None else self._shown.report
         formats = tuple(
             format for format in options.destination.formats if format == "html" or can_hold_timeline(format)
         )
-        timeline, path = None if report is None else report.timeline, options.destination.report
-        self._drawing = None
-        if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
+        if not formats:
             return
         destination = replace(options.destination, formats=formats)
         look = replace(options.draw, further=FurtherFigures(timeline=True), folder=Path(self._script.folder))

@@ -40,7 +40,7 @@ class ForwardReconstruction:
     """The forward of a graph, in plain numbers. Values and operands are computed on first use."""
 
     def __init__(self, graph: Graph) -> None:
-        self.network = graph.network
+        self.nodes = graph.rows.nodes
         self._topology = topology_of(graph)
         self._values: dict[Pair, SmallTensor | None] = {}
         self._operands: dict[str, dict[str, KnownOperand]] = {}
@@ -63,11 +63,11 @@ class ForwardReconstruction:
     def tensor(self, pair: Pair) -> TensorRow | None:
         """The attributes of a tensor; None if it is not in the graph."""
         identifier = self._topology.outputs.get(pair)
-        return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
+        return None if identifier is None else cast(TensorRow, self.nodes[identifier])
 
     def function(self, identifier: str) -> FunctionRow:
         """The attributes of a function."""
-        return cast(FunctionRow, self.network.nodes[identifier])
+        return cast(FunctionRow, self.nodes[identifier])
 
     def aliases(self) -> dict[Pair, str]:
         """The names v1, v2, … that the graph has for tensors so far."""
@@ -77,7 +77,7 @@ class ForwardReconstruction:
     @functools.cached_property
     def tensor_names(self) -> frozenset[str]:
         """The script's names of the tensors."""
-        nodes = self.network.nodes.values()
+        nodes = self.nodes.values()
         found = (numbered_name(cast(TensorRow, node)) for node in nodes if node["kind"] == "tensor")
         return frozenset(name for name in found if name)
 
@@ -192,7 +192,7 @@ class ForwardReconstruction:
         }
         for saved in row["saved"]:
             if saved["tensor"] is not None:
-                tensor = self.network.nodes[saved["tensor"]]
+                tensor = self.nodes[saved["tensor"]]
                 found[saved["name"]] = KnownOperand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
         names = self.inputs(function)
         for target, edge in self.edges(function):

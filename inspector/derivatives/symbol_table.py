@@ -214,7 +214,7 @@ class SymbolTable:
         operand = self._forward.operands(function).get(name, KnownOperand())
         if operand.pair is not None:
             return self.of(operand.pair)
-        tensor = None if operand.tensor is None else self._forward.network.nodes[operand.tensor]
+        tensor = None if operand.tensor is None else self._forward.nodes[operand.tensor]
         called = None if tensor is None else numbered_name(cast(TensorRow, tensor))
         if called:
             return self._symbol(called, str(operand.tensor), operand.value)

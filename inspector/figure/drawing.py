@@ -271,7 +271,7 @@ def _refuse_too_many(graph: Graph, look: FigureOptions, depth: Depth) -> None:
     """Raise TooManyBoxes before the expensive planning. Leaves are attached to boxes and do not count."""
     if look.style != FOLDED_STYLE or depth != "full":
         return
-    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for node in graph.rows.nodes.values())
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
 

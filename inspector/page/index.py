@@ -86,7 +86,7 @@ def _facts(call: BackwardCall) -> str:
     folds = sum(row["nodes"] for _, row in call.graph.folds())
     nodes = folds + sum(1 for _ in call.graph.functions())
     place = "" if is_unknown(call.location) else f"{sanitize(call.location['file'])}:{call.location['line']}, "
-    root = next((call.graph.tensor(root) for root in call.graph.roots if root in call.graph.network), None)
+    root = next((call.graph.tensor(root) for root in call.graph.roots if root in call.graph.rows), None)
     value = root["before"]["data"] if root is not None else None
     shown = f", {root['name'] or 'root'} = {format_number(value)}" if root and isinstance(value, float) else ""
     return escape(f"{place}{pluralize(nodes, 'Node')}{sanitize(shown)}")

@@ -112,7 +112,7 @@ def _others(call: BackwardCall, report: Report | None, builder: _Builder) -> Ite
 
 def _title(graph: Graph) -> str:
     for root in graph.roots:
-        if root in graph.network:
+        if root in graph.rows:
             place = graph.tensor(root)["source"]
             name = graph.tensor(root)["name"]
             return place["code"] if place and "code" in place else (name or "")

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-import networkx
-
-from inspector.graph.build_network import network_of
 from inspector.graph.model import Graph
 from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFactsRow, TensorRow
+from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
@@ -43,7 +41,7 @@ def build_graph(
     ids: of the record. flow: the recorded gradients, None if backward has not run. forward: the recorded forward.
     """
     return Graph(
-        lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
+        lambda: _Builder(record, NodeLookup(record, flow, forward), ids).rows(),
         roots=[ids.tensor(pair) for pair in record.roots],
         steps=[ids.function(position) for position in flow.steps] if flow else [],
         error=flow.error if flow else None,
@@ -60,19 +58,19 @@ class _Builder:
         self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
 
-    def network(self) -> networkx.MultiDiGraph[Any]:
+    def rows(self) -> Rows:
         """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
         with gc_paused():
-            return self._network()
+            return self._rows()
 
-    def _network(self) -> networkx.MultiDiGraph[Any]:
+    def _rows(self) -> Rows:
         tensor_edges: list[_Edge] = []  # filled by `_nodes`
         constants = (
             (self._ids.tensor(position), self._constant(position, seen))
             for position, seen in enumerate(self._record.constants)
         )
         nodes = chain(self._nodes(tensor_edges), constants)
-        return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
+        return rows_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
@@ -154,6 +152,8 @@ class _Builder:
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes
+        if (rows := lookup.gradients.rows(position)) is not None:
+            row["rows"] = rows
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from inspector.graph.row_types import GradientRows
 from inspector.tensor_stats import NormFacts, Pending, PendingNorm
 
 
@@ -18,6 +19,7 @@ class GradientFlow:
     contributions: (position, slot) -> the gradient along that edge.
     seeds: (position, output number) -> the gradient that the engine was given for a root.
     captured: (position, output number) -> the gradient that `torch.autograd.grad` returned for that tensor.
+    rows: position -> the rows that stand out in the gradient that arrived.
     error: the exception raised by backward, as one line, or None.
     not_recorded: why there are no gradients and steps, or None.
     """
@@ -28,6 +30,7 @@ class GradientFlow:
     contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
     seeds: dict[tuple[int, int], Pending] = field(default_factory=dict)
     captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    rows: dict[int, GradientRows] = field(default_factory=dict)
     error: str | None = None
     not_recorded: str | None = None
 

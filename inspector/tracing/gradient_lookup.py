@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cached_property
 
+from inspector.graph.row_types import GradientRows
 from inspector.graph.values import Value, unknown
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.graph_values import GraphValues
@@ -49,6 +50,10 @@ class GradientLookup:
     def step(self, position: int) -> Value:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
+
+    def rows(self, position: int) -> GradientRows | None:
+        """The rows that stand out in the gradient that arrived at a Node; None if none does."""
+        return self._flow.rows.get(position)
 
     def of(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""
