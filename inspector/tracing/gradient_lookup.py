@@ -53,7 +53,7 @@ class GradientLookup:
 
     def rows(self, position: int) -> GradientRows | None:
         """The rows that stand out in the gradient that arrived at a Node; None if none does."""
-        return self._flow.rows.get(position)
+        return self._flow.arrived.rows.get(position)
 
     def of(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""
@@ -61,7 +61,7 @@ class GradientLookup:
             return self._values.value(self._flow.captured[pair], pair)
         if self._not_recorded:
             return self._not_recorded
-        arrived = self._flow.arrived_at(pair[0])
+        arrived = self._flow.arrived.at(pair[0])
         if arrived is None or pair[1] >= len(arrived):
             return _NOT_REACHED
         return self._values.value(arrived[pair[1]], pair)
