@@ -150,7 +150,7 @@ def _incoming_hooks(
     exception, after which the hooks do nothing; they never raise.
     """
     batch, rows = measures
-    steps, arrived, norms, flowing = flow.steps, flow.arrived.outputs, flow.arrived.norms, batch.flowing
+    steps, arrived, norms, flowing = flow.steps, flow.arrived.gradients, flow.arrived.norms, batch.flowing
     is_light = batch.level == "light"
 
     def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes

@@ -10,25 +10,25 @@ from inspector.tensor_stats import NormFacts, Pending, PendingNorm
 
 
 @dataclass(slots=True)
-class ArrivedGradients:
-    """The gradients that arrived at Nodes, by position.
+class Arrivals:
+    """What arrived at Nodes, by position. A Node that the engine did not run is not in it.
 
-    outputs: the accumulated gradient of each output of the forward. norms: used instead of it by a light
-    recording, for most Nodes. rows: those that stand out in the gradient.
+    gradients: the accumulated gradient of each output of the forward. norms: used instead of it by a light
+    recording, for most Nodes. rows: the rows that stand out in the gradient.
     """
 
-    outputs: dict[int, Sequence[Pending]] = field(default_factory=dict)
+    gradients: dict[int, Sequence[Pending]] = field(default_factory=dict)
     norms: dict[int, NormFacts] = field(default_factory=dict)
     rows: dict[int, GradientRows] = field(default_factory=dict)
 
     def at(self, position: int) -> Sequence[Pending] | None:
         """The accumulated gradient of each output; None for a Node that the engine did not run."""
         facts = self.norms.get(position)
-        return self.outputs.get(position) if facts is None else [PendingNorm(*facts)]
+        return self.gradients.get(position) if facts is None else [PendingNorm(*facts)]
 
     def counts(self) -> dict[int, int]:
         """The number of outputs of the Nodes that the engine ran, by position."""
-        several = {position: len(arrived) for position, arrived in self.outputs.items()}
+        several = {position: len(gradients) for position, gradients in self.gradients.items()}
         return dict.fromkeys(self.norms, 1) | several
 
 
@@ -46,7 +46,7 @@ class GradientFlow:
     """
 
     steps: list[int] = field(default_factory=list)
-    arrived: ArrivedGradients = field(default_factory=ArrivedGradients)
+    arrived: Arrivals = field(default_factory=Arrivals)
     contributions: dict[tuple[int, int], Pending] = field(default_factory=dict)
     seeds: dict[tuple[int, int], Pending] = field(default_factory=dict)
     captured: dict[tuple[int, int], Pending] = field(default_factory=dict)
