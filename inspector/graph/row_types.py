@@ -229,7 +229,7 @@ class Naming(_Pass):
     expression: NotRequired[str]
 
 
-class TensorFacts(TypedDict):
+class TensorFactsRow(TypedDict):
     """The attributes of a tensor."""
 
     retains_grad: bool | Unknown

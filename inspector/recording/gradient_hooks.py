@@ -104,7 +104,7 @@ class GradientCapture:
             handle.remove()
         self._handles.clear()
         self._index.clear()  # Node -> hook -> index -> Node is a cycle that is never collected
-        self.flow.rows |= self._rows.told(self.flow.steps)
+        self.flow.arrived.rows |= self._rows.told(self.flow.steps)
         if self._errors:
             raise self._errors[0]
 
@@ -150,7 +150,7 @@ def _incoming_hooks(
     exception, after which the hooks do nothing; they never raise.
     """
     batch, rows = measures
-    steps, arrived, norms, flowing = flow.steps, flow.arrived, flow.norms, batch.flowing
+    steps, arrived, norms, flowing = flow.steps, flow.arrived.gradients, flow.arrived.norms, batch.flowing
     is_light = batch.level == "light"
 
     def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes
