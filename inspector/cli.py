@@ -328,6 +328,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--timeline", is_flag=True, help="Draw only the timeline of a saved report: its loss and gradient norms."
 )
 @click.option("--folder", hidden=True)
+@click.option("--since", type=float, hidden=True, help="For merge: wait for the ranks of a run that started then.")
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
 def _parse(**parameters: Any) -> dict[str, Any]:
@@ -339,8 +340,8 @@ def _parse(**parameters: Any) -> dict[str, Any]:
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
     In place of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
-    rules or explain one; `doctor`, to check the installation; `words`, to print the words of figures for
-    `--words`.
+    rules or explain one; `merge FOLDER`, to merge the reports of the ranks of a distributed run; `doctor`, to
+    check the installation; `words`, to print the words of figures for `--words`.
     """
     return parameters
 
@@ -373,6 +374,10 @@ def run() -> NoReturn:
         from inspector.commands.explain import explain
 
         sys.exit(_printing(lambda: explain(arguments[1:])))
+    if parameters["module"] is None and arguments[0] == "merge":
+        from inspector.commands.merge import merge
+
+        sys.exit(merge(arguments[1:], options, parameters["since"]))
     if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 

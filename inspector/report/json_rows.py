@@ -26,7 +26,7 @@ _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
-_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive")
+_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive", "bypassed")
 """Keys of a backward call that are omitted if they are None or empty."""
 
 
@@ -43,6 +43,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "script": report.script,
         **({"title": report.title} if report.title else {}),
         "exit": report.exit | {"exception": _masked(report.exit["exception"])},
+        **({"rank": report.rank} if report.rank is not None else {}),
         "recording": report.recording,
         "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
         "parameters": encode(report.inventory.parameters),
@@ -74,6 +75,7 @@ def from_rows(rows: dict[str, Any]) -> Report:
         checked=[Check(**row) for row in rows["checked"]],
         timeline=_timeline(rows.get("timeline")),
         title=rows.get("title", ""),
+        rank=rows.get("rank"),
     )
 
 

@@ -20,6 +20,7 @@ from inspector.report.row_types import (
     ModuleRow,
     OptimizerRow,
     ParameterRow,
+    ProcessRank,
     Recording,
     StatementRow,
     WriteRow,
@@ -49,6 +50,7 @@ class Setting:
     contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
     started.
     step_of: the index of the call that trains in the same step; None for that call, and if none followed.
+    bypassed: the names of the DistributedDataParallel modules that its forward went around.
     """
 
     recording: Mode = "none"
@@ -58,6 +60,7 @@ class Setting:
     alive: list[Alive] = field(default_factory=list)
     step_of: int | None = None
     step: int | None = None
+    bypassed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Report:
 
     script: the script's file name, or the module's name, as given. title: what the script calls itself.
     events: events around the backward calls, in order: steps, zero_grad, clipping.
-    timeline: the steps after the watched calls, if they were recorded.
+    timeline: the steps after the watched calls, if they were recorded. rank: which of several processes it was.
     """
 
     script: str
@@ -98,3 +101,4 @@ class Report:
     checked: list[Check] = field(default_factory=list)
     timeline: Timeline | None = None
     title: str = ""
+    rank: ProcessRank | None = None
