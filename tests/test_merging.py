@@ -67,7 +67,9 @@ def record(folder: Path, step: Step, world: int = 2, *, moves: bool = False) -> 
         path = folder / f"rank-{rank:04}" / "report.json"
         path.parent.mkdir(parents=True)
         exit = {"status": 0, "exception": None}
-        save(replace(recording.report(), rank={"number": rank, "world": world}, exit=exit), path)
+        report = recording.report()
+        script = replace(report.script, rank={"number": rank, "world": world}, exit=exit)
+        save(replace(report, script=script), path)
 
 
 def merged(folder: Path) -> MergedRows:

@@ -156,7 +156,8 @@ def _drawn(merged: Merged) -> Report | None:
     calls = [item for item in report.calls if item.index == call.index]
     title = f"{rank_list([row['number'] for row in merged.rows['ranks']])} of {merged.rows['world']}"
     title += "" if len(call.graphs) == 1 else f", Nodes of rank {rank}"
-    report = replace(report, findings=[*findings], calls=calls, title=f"{report.script}: {title}")
+    script = replace(report.script, title=f"{report.script.name}: {title}")
+    report = replace(report, findings=[*findings], calls=calls, script=script)
     for item in report.calls:
         write_ranges(item.graph, call)
     mark_graph(report)
@@ -165,7 +166,7 @@ def _drawn(merged: Merged) -> Report | None:
 
 def _draw(report: Report, folder: Path, options: Options, output: StderrOutput) -> list[Path]:
     """Write the picture of a merged report; the files."""
-    presentation = replace(options.draw.presentation, title=report.title)
+    presentation = replace(options.draw.presentation, title=report.script.title)
     look = replace(options.draw, presentation=presentation)
     formats = [name for name in options.destination.formats if WRITERS[name].holds in ("picture", "pages")]
     files: list[Path] = []

@@ -47,6 +47,8 @@ class FoldingContext:
 
     def first(self, item: Item) -> int:
         """The function that represents an item: the first from the root, preferably not an AccumulateGrad."""
+        if not isinstance(item, FoldedBox):
+            return item
         return min(members(item), key=lambda position: (self.is_leaf(position), self.turns[position]))
 
     def items(self, positions: Sequence[int]) -> list[Item]:

@@ -13,6 +13,10 @@ def value_norm(value: Value) -> float | None:
 
     None if the value is None, unknown as a whole or in part, or has no elements.
     """
+    if isinstance(value, (int, float)):  # nearly all values of a large graph are this, a summary or unknown
+        return float(abs(value))
+    if isinstance(value, dict):
+        return next(_sizes(value))
     sizes: list[float] = []
     for size in _sizes(value):
         if size is None:

@@ -150,7 +150,7 @@ def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
     for check in report.checked:
         if check.status == "not checked" and check.reason != NOT_RECORDED:  # said in the last line, if it matters
             unseen[check.reason or "no reason given"].append(check.rule)
-    so_far = " so far" if report.exit["status"] is None and report.timeline is None else ""
+    so_far = " so far" if report.script.exit["status"] is None and report.timeline is None else ""
     parts = [f"{fine} rule{'s' * (fine != 1)} without findings{so_far}"] if fine else []
     explained = [f"{_few(rules)} ({fit_text(reason, width)})" for reason, rules in unseen.items()]
     if len(explained) > _REASONS:
