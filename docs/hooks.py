@@ -51,7 +51,7 @@ STAGES = (
 """The picture of the stages: from, to, and what is handed over."""
 
 FILES = ("script", "svg pdf png pptx …", "report.json")
-"""Boxes of that picture that are no package."""
+"""Boxes of that picture that are not packages."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

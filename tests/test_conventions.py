@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from inspector import cli
-from inspector.options.figure_options import FigureOptions
+from inspector.options import FigureOptions
 
 ROOT = Path(__file__).parents[1]
 LINES, FIELDS, PARAMETERS = 40, 8, 6
@@ -30,7 +30,6 @@ OPTIONS = {"FigureOptions": "inspector/options/figure_options.py", "draw": "insp
 LARGER = {
     "inspector/recording/flight/cost_control.py:CostControl": 9,
     "inspector/recording/flight/recorder.py:FlightRecorder": 9,
-    "inspector/recording/flight/store.py:StepStore": 10,
     "inspector/recording/flight/watched_steps.py:WatchedRun": 9,
     "inspector/user_code/variable_names.py:Names": 9,
 }

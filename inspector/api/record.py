@@ -101,8 +101,8 @@ def record(
 
     model: an nn.Module, or a list or dict of them, whose parameters get names and are listed in the report; by
     default the modules in the caller's variables. optimizer: one or several, for the report.
-    watch: number of backward calls that train to record; all hooks are removed afterwards. mode: how to record the
-    forward: "full" (as far as the first of them; light for the others), "light" (lines and modules) or "none"
+    watch: how many backward calls that train are recorded; all hooks are removed afterwards. mode: how to record
+    the forward: "full" (as far as the first of them; light for the others), "light" (lines and modules) or "none"
     (structure only).
     Raises TypeError and ValueError for other arguments.
     """

@@ -95,7 +95,7 @@ class WatchOptions:
     """Which backward calls to record, and which to draw.
 
     backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
-    limit: number of calls that train to record. record: how to record the forward of the first call.
+    limit: number of calls that train that are recorded. record: how to record the forward of the first call.
     stop: whether to end the script after these calls. flight: else, how to go on.
     again, at: record only the steps up to that of the last run's first trigger, or up to a step. second: that one.
     """
@@ -111,7 +111,7 @@ class WatchOptions:
 
     @property
     def calls(self) -> int | None:
-        """Number of calls that train to record; None to record all calls until the script ends."""
+        """Number of calls that train that are recorded; None to record all calls until the script ends."""
         return None if self.backward == "last" else self.limit
 
     @property

@@ -178,7 +178,7 @@ class _Inspection:
             new = [finding for finding in report.findings if finding not in before.findings]
             self.output.show_timeline(report, new)
         if self._flight.failure is not None:
-            self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+            self.output.say(f"internal error, steps are no longer recorded: {self._flight.failure}")
 
     def _keep(self, timeline: Timeline, with_report: bool) -> None:
         """Some time has passed: write the timeline so far, for the case that the process is killed."""
@@ -213,11 +213,11 @@ class _Inspection:
         if report is not None and report.timeline is not None:
             self.output.show_watched(report.timeline)
         elif self._flight.failure is not None:
-            self.output.say(f"{calls} recorded in full; what came after is not known")
+            self.output.say(f"{calls} recorded in full; later steps are unknown")
         elif watch.second is not None:
             self.output.say(f"{calls} recorded in full, up to step {watch.second.step:,}")
         elif session.is_done and watch.flight.budget == 0 and not watch.stop:
-            self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
+            self.output.say(f"{calls} recorded in full; later steps were not recorded (--budget 0)")
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was recorded; None if torch was observed."""

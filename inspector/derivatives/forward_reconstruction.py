@@ -25,7 +25,7 @@ _FLOAT32_STEP = 1.2e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class KnownOperand:
     """The meaning of a name in an expression: an output of another function, or a value from outside of the graph.
 
     tensor: the id of a saved tensor from outside. value: the value from outside; None if unknown.
@@ -43,7 +43,7 @@ class ForwardReconstruction:
         self.nodes = graph.rows.nodes
         self._topology = topology_of(graph)
         self._values: dict[Pair, SmallTensor | None] = {}
-        self._operands: dict[str, dict[str, Operand]] = {}
+        self._operands: dict[str, dict[str, KnownOperand]] = {}
 
     @functools.cached_property
     def order(self) -> list[str]:
@@ -98,7 +98,7 @@ class ForwardReconstruction:
         slots = max((edge["slot"] for _, edge in self.edges(function)), default=0) + 1
         return STRUCTURAL_INPUTS.get(op) or tuple(f"input{slot}" for slot in range(slots))
 
-    def operands(self, function: str) -> dict[str, Operand]:
+    def operands(self, function: str) -> dict[str, KnownOperand]:
         """The operands of a function by their names in its expression, inputs and attributes alike."""
         if function not in self._operands:
             self._operands[function] = self._find_operands(function)
@@ -180,28 +180,28 @@ class ForwardReconstruction:
             return recorded.shape
         return None if tensor is None else tuple(tensor["shape"])
 
-    def _find_operands(self, function: str) -> dict[str, Operand]:
+    def _find_operands(self, function: str) -> dict[str, KnownOperand]:
         row = self.function(function)
         elementary = find_elementary(row)
         known: dict[str, Any] = dict(elementary.defaults) if elementary is not None else {}
         known |= row["attributes"]
         found = {
-            name: Operand(value=numpy.array(float(value)))
+            name: KnownOperand(value=numpy.array(float(value)))
             for name, value in known.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)
         }
         for saved in row["saved"]:
             if saved["tensor"] is not None:
                 tensor = self.nodes[saved["tensor"]]
-                found[saved["name"]] = Operand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
+                found[saved["name"]] = KnownOperand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
         names = self.inputs(function)
         for target, edge in self.edges(function):
             if edge["slot"] < len(names):
-                found[names[edge["slot"]]] = Operand((target, edge["input_nr"]))
+                found[names[edge["slot"]]] = KnownOperand((target, edge["input_nr"]))
         self._add_missing(function, elementary, found)
         return found
 
-    def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, Operand]) -> None:
+    def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, KnownOperand]) -> None:
         """Add a constant that torch does not save, such as the 1 of `x + 1`: it follows from the output."""
         result = self._recorded((function, 0))
         if elementary is None or result is None:
@@ -212,10 +212,10 @@ class ForwardReconstruction:
             arrays = {key: value for key, item in found.items() if (value := self._of(item)) is not None}
             value = evaluate(text, arrays | {"result": result})
             if value is not None:
-                found[name] = Operand(value=_without_rounding(value, [result, *arrays.values()]))
+                found[name] = KnownOperand(value=_without_rounding(value, [result, *arrays.values()]))
             return  # two missing inputs cannot be computed
 
-    def _of(self, operand: Operand) -> SmallTensor | None:
+    def _of(self, operand: KnownOperand) -> SmallTensor | None:
         return operand.value if operand.pair is None else self.value(operand.pair)
 
 

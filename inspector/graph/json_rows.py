@@ -68,7 +68,7 @@ def from_columns(columns: dict[str, Any]) -> Graph:
 
 
 def _node_value(key: str, value: Any) -> Any:
-    if key == "constants":  # its names are no values: a script may call a number `inf`
+    if key == "constants":  # its names are not values: a script may call a number `inf`
         return [constant | {"value": decode(constant["value"])} for constant in value]
     return decode(value) if key in _NODE_VALUES else value
 

@@ -63,7 +63,7 @@ def _is_leaf(subject: Subject, box: PlannedBox) -> bool:
 
 
 def _keeps_no_grad(tensor: TensorRow) -> bool:
-    """Whether the grad of a tensor that is no leaf is None at every moment."""
+    """Whether the grad of a tensor that is not a leaf is None at every moment."""
     return tensor["retains_grad"] is False and tensor["before"]["grad"] is None and tensor["after"]["grad"] is None
 
 

@@ -77,8 +77,8 @@ def find_tensor_paths(graph: Graph, name: str) -> TensorPaths:
     tensor = _find(graph, name)
     maker = _function(graph, tensor)
     functions = {maker}.union(*(_between(graph, _function(graph, root), maker) for root in graph.roots))
-    lit = _highlight_of(shown, graph, (tensor, tensor), functions)
-    return TensorPaths(lit.nodes, lit.edges, frozenset({tensor, shown_by(shown).get(maker, maker)}))
+    found = _highlight_of(shown, graph, (tensor, tensor), functions)
+    return TensorPaths(found.nodes, found.edges, frozenset({tensor, shown_by(shown).get(maker, maker)}))
 
 
 def path_sum(graph: Graph, leaf: str, root: str) -> str:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from inspector.graph.model import Graph
-from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFacts, TensorRow
+from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFactsRow, TensorRow
 from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
@@ -152,6 +152,8 @@ class _Builder:
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes
+        if (rows := lookup.gradients.rows(position)) is not None:
+            row["rows"] = rows
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands
@@ -228,7 +230,7 @@ class _Builder:
         seen = self._record.tensors.get(pair)
         return _NOT_MADE if seen is None or seen.forward.source is None else seen.forward.source
 
-    def _facts(self, pair: Pair, node: NodeFacts) -> TensorFacts:
+    def _facts(self, pair: Pair, node: NodeFacts) -> TensorFactsRow:
         seen = self._record.tensors.get(pair)
         if seen is not None:
             return seen.facts.row()

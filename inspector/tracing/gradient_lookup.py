@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cached_property
 
+from inspector.graph.row_types import GradientRows
 from inspector.graph.values import Value, unknown
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.graph_values import GraphValues
@@ -50,13 +51,17 @@ class GradientLookup:
         """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
         return self._not_recorded or self._turns.get(position)
 
+    def rows(self, position: int) -> GradientRows | None:
+        """The rows that stand out in the gradient that arrived at a Node; None if none does."""
+        return self._flow.arrived.rows.get(position)
+
     def of(self, pair: Pair) -> Value:
         """The gradient of a tensor: the sum over the edges into it."""
         if pair in self._flow.captured:
             return self._values.value(self._flow.captured[pair], pair)
         if self._not_recorded:
             return self._not_recorded
-        arrived = self._flow.arrived_at(pair[0])
+        arrived = self._flow.arrived.at(pair[0])
         if arrived is None or pair[1] >= len(arrived):
             return _NOT_REACHED
         return self._values.value(arrived[pair[1]], pair)

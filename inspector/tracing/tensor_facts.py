@@ -36,7 +36,7 @@ class TensorFacts(NamedTuple):
     requires_grad: bool
     retains_grad: bool
 
-    def row(self) -> row_types.TensorFacts:
+    def row(self) -> row_types.TensorFactsRow:
         """The facts that a graph has for every tensor."""
         return {
             "retains_grad": self.retains_grad,

@@ -135,11 +135,12 @@ def module_tree(module: nn.Module) -> ModuleTree:
 def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     """The direct contents of a container or object, each with its expression.
 
-    Uses the methods of built-in classes, so that no user code runs.
+    Uses the methods of built-in classes, so that no user code runs. A dictionary is copied before it is read: a
+    garbage collection while it is read may drop an item of a weak dictionary, and the reading would fail.
     """
     kind = type(holder)
     if issubclass(kind, dict):
-        pairs = list(dict.items(holder))
+        pairs = dict.copy(holder).items()
         yield from ((f"{path}[{key!r}]", value) for key, value in pairs if type(key) in (str, int))
     elif issubclass(kind, (list, tuple)):
         part = holder[:MOST_ITEMS] if kind in (list, tuple) else _first(holder)
@@ -148,10 +149,10 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     else:
         try:
             attributes = object.__getattribute__(holder, "__dict__")
-        except AttributeError:  # __slots__
+        except Exception:  # __slots__, or a class with a `__dict__` of its own
             return
         if type(attributes) is dict:
-            yield from ((f"{path}.{name}", value) for name, value in list(attributes.items()))
+            yield from ((f"{path}.{name}", value) for name, value in dict.copy(attributes).items())
 
 
 def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:
