@@ -27,6 +27,7 @@ from inspector.figure.frame_plans import FramePlans
 from inspector.graph import Graph
 from inspector.graph.row_types import Constant
 from inspector.options import FigureOptions
+from inspector.styles import STYLES
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of, group_gate
 from inspector.styles.line_groups import line_groups
@@ -34,7 +35,6 @@ from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import operands_of
 from inspector.styles.plan import CircuitPlan, NumberGrid
-from inspector.styles.table import STYLES
 
 Script = Callable[[], torch.Tensor]
 SLIDE = (960.0, 540.0)

@@ -136,7 +136,7 @@ def test_a_budget_of_zero_takes_everything_off(inspect_script: ScriptRunner) -> 
     ran = inspect_script(TRAINING + dedent(check), options=("-f", "json", "--budget", "0"))
     assert ran.status == 0, ran.stderr
     assert "timeline" not in ran.report
-    last = "inspect: 3 backward calls recorded in full; what came after was not watched (--budget 0)"
+    last = "inspect: 3 backward calls recorded in full; later steps were not recorded (--budget 0)"
     assert ran.said[-1] == last
 
 
@@ -236,8 +236,8 @@ def test_an_internal_error_is_said_and_the_script_goes_on(inspect_script: Script
     """
     ran = inspect_script(dedent(broken) + TRAINING + "print('done')\n")
     assert (ran.status, ran.stdout) == (0, "done\n")
-    assert any("the steps are not recorded any more: RuntimeError: broken on purpose" in line for line in ran.said)
-    assert ran.said[-1] == "inspect: 3 backward calls recorded in full; what came after is not known"
+    assert any("steps are no longer recorded: RuntimeError: broken on purpose" in line for line in ran.said)
+    assert ran.said[-1] == "inspect: 3 backward calls recorded in full; later steps are unknown"
 
 
 KILLED = """

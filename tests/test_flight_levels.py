@@ -349,7 +349,7 @@ def test_only_so_many_elements_are_copied(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("HypotBackward", "(did you mean HypotBackward0"),
         ("bdy", "(did you mean body"),
-        ("nonsense", "is called so\n"),
+        ("nonsense", "has this name\n"),
         ("HypotBackward0", None),
         ("body", None),
         ("body.weight", None),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import networkx
-
 from inspector.layout.chips import with_chips, without_chips
 from inspector.layout.columns import place_in_columns
 from inspector.layout.entries import with_entries
@@ -48,6 +46,8 @@ def _row(problem: Problem, passes: Passes) -> Placement:
 
 def _rows(problem: Problem) -> list[Problem]:
     """The connected parts, in the order of their first boxes."""
+    import networkx
+
     links: networkx.Graph[str] = networkx.Graph()
     links.add_nodes_from(problem.sizes)
     links.add_edges_from((route.source, route.target) for route in problem.routes)

@@ -124,7 +124,7 @@ class CallEnd:
         if grads is not None:
             run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
-        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
+        record = token.tracing.close(ran=True, counts=flow.arrived.counts(), beside=beside)
         ids = Ids(record)
         if grads is not None:
             run(PARAMETERS, lambda: inventory.ends(token.head.index, grads, record.tensors, ids), None)

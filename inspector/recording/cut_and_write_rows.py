@@ -23,7 +23,7 @@ class CutAndWriteRows:
     def __init__(self, forward: ForwardRecord) -> None:
         self._forward = forward
         self._recorded = forward.cuts_and_writes
-        self._engine_threads = forward.outputs.engine_threads
+        self._engine_threads = forward.outputs.keys.engine_threads
         self._cut_counts: list[int] = []  # counts of the recorded cuts when the last call ended
         self._writes = 0
 

@@ -80,16 +80,26 @@ class BackwardCall:
 
 
 @dataclass(frozen=True)
+class ScriptRun:
+    """The script, and how it ended.
+
+    name: the file name, or the module's name, as given. title: what the script calls itself; empty if it does not.
+    """
+
+    name: str
+    exit: Exit
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole inspection, as in `report.json`.
 
-    script: the script's file name, or the module's name, as given. title: what the script calls itself.
     events: events around the backward calls, in order: steps, zero_grad, clipping.
     timeline: the steps after the watched calls, if they were recorded.
     """
 
-    script: str
-    exit: Exit
+    script: ScriptRun
     recording: Recording
     calls: list[BackwardCall]
     inventory: Inventory = field(default_factory=Inventory)
@@ -97,4 +107,3 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)
     timeline: Timeline | None = None
-    title: str = ""

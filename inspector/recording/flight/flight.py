@@ -156,8 +156,8 @@ class Flight:
         if step.root is None:
             step.measured = None  # of the step before
         self._note_root(call, step)
-        if self._store.zeros.suspects and (reached := self._reached(call)):
-            self._store.zeros.confirm(reached)
+        if self._store.search.zeros.suspects and (reached := self._reached(call)):
+            self._store.search.zeros.confirm(reached)
         self._look_at_scale()
         self._followed.unmoved.look(self._steps.counter.current + 1)
         if log.extra or not (step.is_broken or self._is_suspected(call, step)):

@@ -118,7 +118,7 @@ class ThreadNodes:
     def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content of a tensor without a gradient and with shared memory when a Node last used it; else
         None."""
-        return self._record.outputs.content_at_last_use(tensor) if self._is_recorders else None
+        return self._record.outputs.values.content_at_last_use(tensor) if self._is_recorders else None
 
     def use(self, tensor: torch.Tensor) -> Use | None:
         """Where the forward used a leaf or a constant under a name; None if it did not."""
@@ -130,12 +130,12 @@ class ThreadNodes:
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""
         if self._is_recorders:
-            self._record.outputs.engine_threads.renumber_engine_nodes(walk)
+            self._record.outputs.keys.engine_threads.renumber_engine_nodes(walk)
 
     def sequence_number_of(self, node: AutogradNode) -> int:
         """The number of one Node, as set by `renumber_engine_nodes`."""
         if self._is_recorders:
-            return self._record.outputs.engine_threads.sequence_number_of(node)
+            return self._record.outputs.keys.engine_threads.sequence_number_of(node)
         return sequence_number_of(node)
 
     def _is_here(self) -> bool:
