@@ -41,7 +41,7 @@ class Row:
 
     peer: str
     make: Callable[[], Pair]
-    rounds: int = 3
+    rounds: int = 2
     slow: bool = False
 
 
@@ -194,7 +194,7 @@ def _seconds(cpu: float, wall: float) -> str:
 
 
 def main() -> None:
-    """Print the table, row by row, and write it."""
+    """Print the table and write it, row by row."""
     description = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=description)
     parser.add_argument("--only", default="", help="rows whose name contains this")
@@ -215,8 +215,8 @@ def main() -> None:
             print(lines[-1], flush=True)
             if isinstance(found, Measured):
                 ratios[name] = round(found.ratio, 2)
-    if chosen.output is not None:
-        _write(chosen.output, lines, ratios)
+            if chosen.output is not None:
+                _write(chosen.output, lines, ratios)
 
 
 def _write(folder: Path, lines: list[str], ratios: dict[str, float]) -> None:

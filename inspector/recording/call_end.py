@@ -95,7 +95,7 @@ class CallEnd:
         graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
-        setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
+        setting = Setting(head.recording, head.scale, wanted, contains, head.alive, bypassed=head.bypassed)
         if forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():

@@ -10,6 +10,7 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
+from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
@@ -96,7 +97,10 @@ class CallStart:
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
         scale, mode = recorders.training.take_scale(), mode_here(forward)
-        head = CallInfo(index, accumulates, location, mode, scale, wanted or None, cuts_of_roots, alive)
+        bypassed = list[str]()
+        if nodes is not None:
+            bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), bypassed)
+        head = CallInfo(index, accumulates, location, mode, scale, wanted or None, cuts_of_roots, alive, bypassed)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
         return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
 

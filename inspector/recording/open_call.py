@@ -23,6 +23,7 @@ class CallInfo:
 
     accumulates: whether it adds to grads.
     cuts_of_roots: indices of the cuts that the data of a root without a grad_fn went through.
+    bypassed: the DistributedDataParallel modules that its forward went around.
     """
 
     index: int
@@ -33,6 +34,7 @@ class CallInfo:
     wanted: list[Pair | None] | None
     cuts_of_roots: frozenset[int]
     alive: list[Alive]
+    bypassed: list[str]
 
 
 @dataclass(frozen=True, slots=True)
