@@ -12,6 +12,7 @@ import argparse
 import gc
 import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -40,7 +41,7 @@ class Row:
 
     peer: str
     make: Callable[[], Pair]
-    rounds: int = 5
+    rounds: int = 2
     slow: bool = False
 
 
@@ -126,13 +127,13 @@ def _report() -> Pair:
 
 
 ROWS: dict[str, Row] = {
-    "inspect saddle.py": Row("python saddle.py", lambda: _command(ROOT / "gallery" / "saddle.py"), 3),
-    "inspect gpt.py, 4 layers": Row("python gpt.py", lambda: _command(SCRIPTS / "gpt.py"), 3),
+    "inspect saddle.py": Row("python saddle.py", lambda: _command(ROOT / "gallery" / "saddle.py")),
+    "inspect gpt.py, 4 layers": Row("python gpt.py", lambda: _command(SCRIPTS / "gpt.py")),
     "GPT-2, 12 layers: draw(loss, depth='full').svg()": Row("torchviz", _picture(12, depth="full")),
     "GPT-2, 12 layers: draw(loss).svg()": Row("torchviz", _picture(12)),
     "GPT-2, 48 layers: draw(loss).svg()": Row("bare walk", _beside_walk("GPT-2, 48 layers")),
     "LSTM, 1,000 steps: draw(loss).svg()": Row("bare walk", _beside_walk("LSTM, 1,000 steps")),
-    "report of 15,000 Nodes drawn again": Row("json.load", _report, 3),
+    "report of 15,000 Nodes drawn again": Row("json.load", _report, 1),
     "chain, 1,000,000: draw(loss).svg()": Row("bare walk", _beside_walk("chain, 1,000,000"), 1, slow=True),
     "inspect attention.py, 58 M elements": Row(
         "python attention.py", lambda: _command(SCRIPTS / "attention.py"), 1, slow=True
@@ -193,20 +194,37 @@ def _seconds(cpu: float, wall: float) -> str:
 
 
 def main() -> None:
-    """Print the table, row by row."""
+    """Print the table and write it, row by row."""
     description = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=description)
     parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--all", action="store_true", help="the rows that take minutes and gigabytes, too")
+    parser.add_argument("--output", type=Path, help="a folder for whole.md, and whole.json with the ratios")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.row:
         print(json.dumps(vars(_measure_here(chosen.row))), flush=True)
         os._exit(0)  # torch frees by recursion what Python has walked: a long chain does not survive that
-    print("| work | beside | CPU (wall) | ours | ratio | more |\n|---|---|---|---|---|---|", flush=True)
+    lines = ["| work | beside | its CPU (wall) | ours | ratio | difference |", "|---|---|---|---|---|---|"]
+    ratios: dict[str, float] = {}
+    print("\n".join(lines), flush=True)
     for name, row in ROWS.items():
         if chosen.only in name and (chosen.all or not row.slow):
-            print(f"| {' | '.join(_cells(name, measure(name)))} |", flush=True)
+            found = measure(name)
+            lines.append(f"| {' | '.join(_cells(name, found))} |")
+            print(lines[-1], flush=True)
+            if isinstance(found, Measured):
+                ratios[name] = round(found.ratio, 2)
+            if chosen.output is not None:
+                _write(chosen.output, lines, ratios)
+
+
+def _write(folder: Path, lines: list[str], ratios: dict[str, float]) -> None:
+    command = f"python -m benchmarks.whole {' '.join(sys.argv[1:])}"
+    about = f"`{command}`, Python {platform.python_version()}, {platform.machine()}, one thread"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "whole.md").write_text("\n".join(["# Whole calls", "", about, "", *lines, ""]), encoding="utf-8")
+    (folder / "whole.json").write_text(json.dumps(ratios, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ OPTIONS = {"FigureOptions": "inspector/options/figure_options.py", "draw": "insp
 LARGER = {
     "inspector/recording/flight/cost_control.py:CostControl": 9,
     "inspector/recording/flight/recorder.py:FlightRecorder": 9,
-    "inspector/recording/flight/store.py:StepStore": 10,
     "inspector/recording/flight/watched_steps.py:WatchedRun": 9,
-    "inspector/user_code/variable_names.py:Names": 9,
 }
 """Classes that are still to be divided; these numbers only fall."""
 

@@ -249,6 +249,36 @@ flight_watch.KEPT_EVERY = 0.0
 """
 
 
+FULL_DISK = """
+import errno, pathlib
+import inspector.commands.flight_watch as flight_watch
+flight_watch.KEPT_EVERY = 0.0
+def is_full(path, content):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+""" + TRAINING + """
+    if step == 30:
+        pathlib.Path.write_bytes = is_full
+    if step == 40:
+        os.kill(os.getpid(), signal.SIGUSR1)
+print("done")
+"""
+
+
+def test_a_disk_that_gets_full_costs_what_came_after_and_nothing_else(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(FULL_DISK, options=EVERY_STEP)
+    assert (ran.status, ran.stdout) == (0, "done\n"), ran.stderr
+    told = [line for line in ran.said if "cannot write" in line]
+    assert [line.rpartition("; ")[2] for line in told] == [
+        "the steps are kept in memory only",
+        "it holds what was known before",
+        "it holds what was known before",
+    ]
+    assert "internal error" not in ran.stderr
+    report = load(ran.folder / OUTPUT / "report.json")
+    assert report.timeline is not None and report.timeline["steps"] in (29, 30)
+    assert last_line(ran).startswith("3 steps recorded in full, 57 by their numbers only")
+
+
 def test_what_is_left_after_sigkill(inspect_script: ScriptRunner) -> None:
     ran = inspect_script(KILLED, options=EVERY_STEP)
     assert ran.status == -signal.SIGKILL

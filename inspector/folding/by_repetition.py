@@ -56,6 +56,8 @@ class RepeatFinder:
         if kind not in ("module", "call", None) or self._context.is_leaf(item):
             return None
         inner = self._context.path(item)[len(path) :]
+        if not inner:
+            return None
         name = name_of(inner)
         family = mask_digits(name)
         return (family, inner[0][1]) if family != name else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -100,6 +101,7 @@ class FoldingContext:
         return sorted(items, key=lambda item: members(item)[0])
 
 
+@functools.lru_cache(maxsize=100_000)
 def mask_digits(text: str) -> str:
     """`blocks.*.attn` from `blocks.3.attn`."""
     return _DIGITS.sub("*", text)

@@ -353,7 +353,7 @@ class LeafRow(TypedDict):
 
 
 StatementKind: TypeAlias = Literal[
-    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt"
+    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt", "rebuilt"
 ]
 
 
@@ -364,7 +364,8 @@ class StatementRow(TypedDict):
     """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
     dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
     misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
-    a misspelling of requires_grad."""
+    a misspelling of requires_grad; rebuilt: it makes parameters for one backward call, which are gone before the
+    next, where it makes others."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
