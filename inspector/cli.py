@@ -394,6 +394,21 @@ def _run_subcommand(name: str, *arguments: str, options: Options, since: float |
     return 0
 
 
+_LAUNCHERS = ("torchrun", "accelerate", "python", "python3")
+
+
+def _launch(arguments: Sequence[str], options: Options) -> None:
+    """Start a launcher and exit as it does; return if the arguments name none."""
+    from inspector.commands.launch import launch, launch_command
+
+    try:
+        command = launch_command(arguments, sys.argv[1 : len(sys.argv) - len(arguments)])
+    except OptionError as error:
+        _complain(str(error))
+    if command is not None:
+        sys.exit(launch(command, options))
+
+
 def run() -> NoReturn:
     """Entry point of the commands `inspect` and `inspect-autograd`; ends the process."""
     parameters = _parameters(sys.argv[1:])
@@ -406,6 +421,8 @@ def run() -> NoReturn:
         _complain(str(error))
     if parameters["module"] is None and arguments[0] in _SUBCOMMANDS:
         sys.exit(_printing(partial(_run_subcommand, *arguments, options=options, since=parameters["since"])))
+    if parameters["module"] is None and arguments[0] in _LAUNCHERS:
+        _launch(arguments, options)
     if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 

@@ -11,6 +11,8 @@ import pytest
 from forkserver import ForkServer
 from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
 
+from inspector.commands.launch import launch_command
+from inspector.commands.options import OptionError
 from inspector.commands.ranks import Rank, rank_of
 
 TRAINED = """
@@ -81,6 +83,29 @@ def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Pat
     for rank in range(2):
         folder = tmp_path / OUTPUT / f"rank-{rank:04}"
         assert valid_report(folder / "report.json")["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("torchrun --nnodes 2 train.py --lr 1", "torch.distributed.run --nnodes 2 {} train.py --lr 1"),
+        ("torchrun -m pkg.train a.py", "torch.distributed.run {} -m pkg.train a.py"),
+        ("accelerate launch --module pkg.train", "accelerate.commands.launch {} -m pkg.train"),
+        ("python -m torch.distributed.run -x t.py", "torch.distributed.run -x {} t.py"),
+        ("python train.py", None),
+        ("train.py torchrun", None),
+    ],
+)
+def test_the_inspector_stands_before_the_script_of_a_launcher(given: str, wanted: str | None) -> None:
+    command = launch_command(given.split(), ["-f", "svg"])
+    expected = None if wanted is None else ["-m", *wanted.format("-m inspector -f svg").split()]
+    assert (None if command is None else command[1:]) == expected
+
+
+@pytest.mark.parametrize("given", ["torchrun --standalone", "torchrun --no-python train.py"])
+def test_a_launcher_without_a_python_script_is_refused(given: str) -> None:
+    with pytest.raises(OptionError, match=r"^torchrun"):
+        launch_command(given.split(), [])
 
 
 def test_a_file_is_named_after_the_rank(inspect_script: ScriptRunner) -> None:

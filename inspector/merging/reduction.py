@@ -100,8 +100,7 @@ class CallSpread:
 class Reduction:
     """The ranks that were added.
 
-    reduced: the parameters that DistributedDataParallel holds on every rank. sharded: those of which a rank holds
-    a part.
+    sharded: the parameters of which a rank holds a part.
     """
 
     def __init__(self) -> None:
@@ -109,7 +108,7 @@ class Reduction:
         self.world = 1
         self.ranks: list[RankRow] = []
         self.calls: dict[int, CallSpread] = {}
-        self.reduced: set[str] | None = None
+        self._held: set[str] | None = None
         self.sharded: set[str] = set()
         self.sources: dict[str, Any] = {}
         self.found: dict[tuple[Any, ...], RankFinding] = {}
@@ -131,18 +130,23 @@ class Reduction:
         for call in report.calls:
             spread = self.calls.setdefault(call.index, CallSpread(call.index, call.location))
             spread.add(report.number, call)
-        self.reduced = report.reduced if self.reduced is None else self.reduced & report.reduced
+        self._held = report.reduced if self._held is None else self._held & report.reduced
         self.sharded |= report.sharded
         self.sources = report.sources | self.sources
         for row in report.file.findings:
             self._add_finding(row, report.number)
+
+    @property
+    def held(self) -> set[str]:
+        """The parameters that DistributedDataParallel holds on every rank."""
+        return self._held or set()
 
     def is_replicated(self, name: str) -> bool:
         """Whether all ranks are meant to hold the same parameter: DistributedDataParallel holds it, or it was the
         same on all of them at the first call that has it."""
         if name in self.sharded:
             return False
-        if name in (self.reduced or ()):
+        if name in self.held:
             return True
         spreads = [call.leaves[name].data for call in self.ordered if name in call.leaves]
         first = next((spread for spread in spreads if spread.known), None)

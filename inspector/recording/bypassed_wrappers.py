@@ -13,11 +13,11 @@ from inspector.tracing.walk import Walk
 from inspector.user_code.variable_names import Names
 
 
-def bypassed_wrappers(names: Names, graph: Walk, nodes: ThreadNodes) -> list[str]:
+def bypassed_wrappers(names: Names, graph: Walk, nodes: ThreadNodes | None) -> list[str]:
     """The script's names of the DistributedDataParallel modules of a graph that were not called in its forward,
-    although the module in them, or one below it, was called by itself."""
+    although the module in them, or one below it, was called by itself. nodes: None if no forward was recorded."""
     wrappers = list(_wrappers(names)) if "torch.nn.parallel.distributed" in sys.modules else []
-    if not wrappers:
+    if nodes is None or not wrappers:
         return []
     structure = zip(graph.structure.sequence_nrs, graph.structure.names, strict=True)
     numbers = [number for number, name in structure if name != ACCUMULATE_GRAD]

@@ -82,7 +82,7 @@ def _partial(merged: Reduction) -> Iterator[RankFinding]:
         having = call.leaves[name].local.known
         counts = {len(calls) for calls in names.values()}
         often = f"in {max(counts)} backward calls" if max(counts) > 1 else f"in backward call {first}"
-        is_reduced = name in (merged.reduced or ())
+        is_reduced = name in merged.held
         effect = f"; the mean counts {rank_list(without)} as zero" if is_reduced else ""
         yield RULE.found(
             f"{some([*names])} got a gradient on {rank_list(having)} only, {often}{effect}",
@@ -113,7 +113,7 @@ def _drifted(merged: Reduction) -> Iterator[RankFinding]:
                 at=Place(call.location, call.index),
                 parameters=names,
                 ranks=ranks,
-                severity="error" if set(names) & (merged.reduced or set()) else "warning",
+                severity="error" if set(names) & merged.held else "warning",
             )
             return
         before = call

@@ -32,7 +32,7 @@ def check(merged: Reduction) -> Iterator[RankFinding]:
     names = [
         name
         for name, leaf in call.leaves.items()
-        if name in (merged.reduced or ()) and set(leaf.local.none) & set(raised)
+        if name in merged.held and set(leaf.local.none) & set(raised)
     ]
     if names:
         yield RULE.found(
