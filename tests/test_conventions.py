@@ -31,7 +31,6 @@ LARGER = {
     "inspector/recording/flight/cost_control.py:CostControl": 9,
     "inspector/recording/flight/recorder.py:FlightRecorder": 9,
     "inspector/recording/flight/watched_steps.py:WatchedRun": 9,
-    "inspector/user_code/variable_names.py:Names": 9,
 }
 """Classes that are still to be divided; these numbers only fall."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -169,6 +170,46 @@ def test_a_graph_with_other_nodes_is_counted() -> None:
     timeline = recorded(train, 20, "nodes")
     assert timeline["other_graphs"] == 10
     assert "10 steps had another graph" in inspector_line(timeline)
+
+
+def with_a_scaler(steps: int) -> None:
+    training, scaler = Training(), torch.amp.GradScaler("cpu")
+    for _ in range(steps):
+        training.optimizer.zero_grad()
+        scaler.scale(training.model(torch.randn(16, 6)).mean()).backward()
+        scaler.step(training.optimizer)
+        scaler.update()
+
+
+def in_two_threads(steps: int) -> None:
+    """Two threads that take turns."""
+    trainings, turns = [Training(), Training()], [threading.Event(), threading.Event()]
+
+    def work(number: int) -> None:
+        for _ in range(steps // 2):
+            assert turns[number].wait(60)
+            turns[number].clear()
+            trainings[number]()
+            turns[1 - number].set()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+    turns[0].set()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("run", [with_a_scaler, in_two_threads])
+@pytest.mark.parametrize("steps", [20, 150])
+def test_a_level_that_sees_nothing_is_not_claimed(run: Callable[[int], None], steps: int) -> None:
+    with inspector.watch(budget=1.0) as flight:
+        run(steps)
+    timeline = flight.report().timeline
+    assert timeline is not None and {column["kind"] for column in timeline["columns"]}.isdisjoint({"module"})
+    levels = [(row["level"], row["last"]) for row in timeline["levels"]]
+    assert [level for level, _ in levels] == ["full", "parameters"] and levels[-1][1] == timeline["steps"]
+    assert "down to" not in inspector_line(timeline)
 
 
 def inspector_line(timeline: Timeline) -> str:

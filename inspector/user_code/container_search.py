@@ -23,19 +23,31 @@ _TURN = 100
 
 
 class ContainerSearch:
-    """Searches containers; at most `MOST_ITEMS` items of the user's, and as many of libraries'."""
+    """Searches containers; at most `MOST_ITEMS` items of the user's, and as many of libraries'.
+
+    tensors, modules: what `search` has found, each with its expression.
+    """
 
     def __init__(self) -> None:
         self._of_user: list[tuple[str, Any]] = []
         self._of_libraries: list[tuple[str, Any]] = []
+        self.tensors: list[tuple[str, torch.Tensor]] = []
+        self.modules: list[tuple[str, torch.nn.Module]] = []
 
     def add(self, name: str, holder: Any, *, is_library: bool) -> None:
         """Search a variable, if its class may hold tensors. is_library: whether it is one of a library."""
         if _may_hold_tensors(type(holder)):
             (self._of_libraries if is_library else self._of_user).append((name, holder))
 
-    def found(self) -> Iterator[tuple[str, Any]]:
-        """The tensors and modules in what was added, each with its expression."""
+    def search(self) -> None:
+        """Find the tensors and modules in what was added."""
+        for name, item in self._found():
+            if issubclass(type(item), torch.Tensor):
+                self.tensors.append((name, item))
+            else:
+                self.modules.append((name, item))
+
+    def _found(self) -> Iterator[tuple[str, Any]]:
         for holders in (self._of_user, self._of_libraries):
             left, waiting = MOST_ITEMS, deque(itertools.starmap(_inspected, holders))
             while waiting and left > 0:

@@ -45,7 +45,6 @@ class Names:
         self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
-        self._items: list[tuple[str, torch.Tensor]] = []
         self._trees: dict[int, ModuleTree] = {}  # they keep their modules alive, so ids are unique
         self._containers = ContainerSearch()
         self.outermost: list[tuple[str, torch.nn.Module]] = []
@@ -91,11 +90,9 @@ class Names:
 
         With several outermost modules, the name starts with the variable: `generator.fc.weight`.
         """
-        for name, item in self._containers.found():
-            if issubclass(type(item), torch.Tensor):
-                self._items.append((name, item))
-            else:
-                self._modules.setdefault(id(item), (name, item))
+        self._containers.search()
+        for name, module in self._containers.modules:
+            self._modules.setdefault(id(module), (name, module))
         self.outermost = self._outermost()
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
@@ -151,7 +148,7 @@ class Names:
     def add_items(self) -> None:
         """Name the contents of the containers found so far; `trainable[0]` has lower precedence than a parameter's
         path."""
-        for name, tensor in self._items:
+        for name, tensor in self._containers.tensors:
             self.add(name, tensor)
 
 

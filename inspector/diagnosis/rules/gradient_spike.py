@@ -1,4 +1,4 @@
-"""A step whose gradients are many times as large as those of the steps before.
+"""The gradients of a step are many times as large as those of the steps before.
 
 Why it matters: one such step can undo hours of training: activations leave their range, units die, and with an
 adaptive optimizer the following steps are too small. Often the reason is a single bad batch.

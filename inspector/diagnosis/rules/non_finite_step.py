@@ -1,4 +1,4 @@
-"""The first step after the watched backward calls whose loss or gradients are NaN or infinite.
+"""The loss or a gradient becomes NaN or infinite in a step after the watched backward calls.
 
 Why it matters: a step with NaN gradients makes the parameters NaN, and with them every later loss. Often this
 happens after hours, at a step that was not recorded in full.

@@ -59,6 +59,11 @@ class CostControl:
         return self._spent / max(time.perf_counter() - self._started, 1e-9)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether the limit holds by now."""
+        return self._spent >= _COMPLETE
+
+    @property
     def is_exceeded(self) -> bool:
         """Whether the recording takes more than its limit, although it measures as seldom as it can."""
         if self.limit >= 1.0 or (self.every < MOST_BETWEEN and self.skips < MOST_SKIPPED):
@@ -118,7 +123,7 @@ class CostControl:
         """So many recorded steps have ended: decide anew. may_skip: whether steps may be counted only."""
         sums, now = self._sums, time.perf_counter()
         sums.steps += steps
-        if self._spent < _COMPLETE or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
+        if not self.is_limited or (sums.steps < _LEAST_RECORDED and sums.skipped < _MOST_WAITED):
             return
         if sums.measured and self.limit < 1.0:
             work = sums.norms + sums.looks + sums.rest

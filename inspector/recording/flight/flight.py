@@ -49,6 +49,7 @@ class _Level:
     """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted.
 
     depth, looks: Nodes are looked at in one of so many steps. clock: of the cost, when it began.
+    looked: number of calls whose Nodes had been looked at then.
     """
 
     first: int
@@ -57,10 +58,13 @@ class _Level:
     depth: Depth | None = None
     looks: int = 1
     clock: tuple[float, float] = (0.0, 0.0)
+    looked: int = 0
 
     def is_like(self, other: _Level) -> bool:
         """Whether the same is recorded, as often."""
-        return replace(self, first=0, clock=(0.0, 0.0)) == replace(other, first=0, clock=(0.0, 0.0))
+        return replace(self, first=0, clock=(0.0, 0.0), looked=0) == replace(
+            other, first=0, clock=(0.0, 0.0), looked=0
+        )
 
 
 @dataclass(slots=True)
@@ -165,9 +169,8 @@ class Flight:
 
     def _look(self, call: EngineCall, step: NextStep) -> Look | None:
         """Look at the Nodes of a call, if it is worth its time and nothing else would see it."""
-        if not self.nodes.layouts or self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere:
-            return None
-        if not self._log.counts_steps and was_compiled():  # else the recorder would not count steps any more
+        if not self._sees_nodes:
+            self.nodes.is_blind = True
             return None
         root = step.root
         value = root.value if root is not None and isinstance(root.value, float) else None
@@ -292,12 +295,20 @@ class Flight:
         control, first = self.nodes.control, self._steps.counter.finished + 1
         control.decide(self.cost.left)
         every = skips + 1 if skips else self.cost.every
-        level = _Level(first, every, skips > 0, control.depth, control.every, self.cost.clock)
+        depth, looked = self._depth_now, self.nodes.looked
+        self.nodes.is_blind = False
+        level = _Level(
+            first, every, skips > 0, depth, 1 if depth is None else control.every, self.cost.clock, looked
+        )
+        if levels and levels[-1].looked == looked:
+            levels[-1] = replace(levels[-1], depth=None, looks=1)
         if levels and not levels[-1].is_like(level):
             if len(levels) >= _MOST_LEVELS:
                 last = levels.pop()
                 every, looks = max(last.every, level.every), max(last.looks, level.looks)
-                level = replace(level, first=last.first, every=every, looks=looks, clock=last.clock)
+                level = replace(
+                    level, first=last.first, every=every, looks=looks, clock=last.clock, looked=last.looked
+                )
             levels.append(level)
 
     @property
@@ -437,7 +448,7 @@ class Flight:
         clocks = [level.clock for level in log.levels[1:]] + [self.cost.clock]
         for level, end, (spent, passed) in zip(log.levels, ends, clocks, strict=True):
             if end >= level.first:
-                depth = level.depth if self.nodes.layouts else None
+                depth = level.depth if self.nodes.looked > level.looked else None
                 row: LevelRow = {
                     "level": depth or "parameters", "first": level.first, "last": end, "every": level.every
                 }  # fmt: skip
@@ -451,7 +462,15 @@ class Flight:
 
     @property
     def _depth_now(self) -> Depth | None:
-        return self.nodes.control.depth if self.nodes.layouts else None
+        return None if self.nodes.is_blind or not self.nodes.layouts else self.nodes.control.depth
+
+    @property
+    def _sees_nodes(self) -> bool:
+        """Whether Nodes can be looked at: they are known, gradients have no scale, no other thread trains, and
+        nothing is compiled, which the recorder has asked where steps are counted."""
+        if not self.nodes.layouts or self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere:
+            return False
+        return self._log.counts_steps or not was_compiled()
 
 
 def _are_finite(step: NextStep) -> bool:

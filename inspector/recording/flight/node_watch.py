@@ -40,8 +40,10 @@ class NodeWatch:
         self.keeps = kept_at is not None and any(layout.found(kept_at) for layout in self.layouts)
         """Whether there are Nodes whose gradients are kept."""
         self.control = DepthControl("nodes" if is_fixed or self.keeps else None)
-        self.others = 0
-        """Number of calls whose graph has other Nodes."""
+        self.others = self.looked = 0
+        """Number of calls whose graph has other Nodes, and of calls whose Nodes were looked at."""
+        self.is_blind = False
+        """Whether a call since the last decision was one whose Nodes cannot be looked at."""
         self.kept: dict[str, torch.Tensor] = {}
         """The gradients that arrived at those Nodes in the last call."""
         self._kept_at = kept_at
@@ -78,5 +80,6 @@ class NodeWatch:
         around = look.around + time.perf_counter() - began
         self.control.note(look.depth, engine, around)
         cost.note_look(around, self.control.slowed(look.depth))
+        self.looked += found is not None
         return found
 

@@ -14,9 +14,9 @@ from inspector.report.timeline import NOT_FINITE, NodePlace, SampleRows, Trigger
 from inspector.tensor_stats import rows_told
 
 _KEPT = 64
-"""So many calls are kept."""
+"""Number of calls that are kept."""
 _LEAST = 8
-"""A norm is compared with at least so many before it."""
+"""Minimum number of earlier norms that a norm is compared with."""
 
 
 class Origins:

@@ -147,6 +147,11 @@ class FlightRecorder:
         self._idle.regular = (seconds, time.perf_counter() + seconds, action)
 
     @property
+    def is_within_budget(self) -> bool:
+        """Whether the budget holds by now; the first steps are recorded whatever that takes."""
+        return self._flight.cost.is_limited
+
+    @property
     def nodes(self) -> NodeWatch:
         """What looks at Nodes."""
         return self._flight.nodes

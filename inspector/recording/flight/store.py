@@ -21,12 +21,12 @@ from inspector.report.timeline import Column, ColumnKind, Numbers, Trigger, Wind
 from inspector.torch_api.modes import unobserved
 
 BLOCK = 64
-"""Steps are worked on in blocks of so many, which costs less than one by one, and waits for a device once."""
+"""Number of steps that are worked on together: this costs less than one by one, and waits for a device once."""
 _MOST_WAITING = 4_096
-"""A block has at most so many steps together with those that were only counted."""
+"""Maximum number of steps of a block, with those that were only counted."""
 
 AROUND = 16
-"""So many steps before and after a trigger are kept one by one."""
+"""Number of steps before and after a trigger that are kept one by one."""
 
 _DIGITS = 6
 """Significant digits of the numbers in a report."""
