@@ -37,9 +37,13 @@ def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
     if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
         return None
     rows = gradient.detach().reshape(gradient.shape[0], -1)
+    if gradient.is_cpu and gradient.dtype is torch.float32:  # several times as fast; squares may overflow
+        quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
+        if bool(quick.isfinite().all()):
+            return quick.double()
     dtype = torch.complex128 if rows.is_complex() else torch.float64
-    found: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=dtype)
-    return found
+    norms: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=dtype)
+    return norms
 
 
 def rows_told(norms: Sequence[float]) -> GradientRows | None:
