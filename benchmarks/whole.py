@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -41,7 +42,7 @@ class Row:
 
     peer: str
     make: Callable[[], Pair]
-    rounds: int = 3
+    rounds: int = 2
     slow: bool = False
 
 
@@ -97,14 +98,18 @@ def _picture(layers: int, **how: Any) -> Callable[[], Pair]:
 
 
 def _beside_walk(case: str) -> Callable[[], Pair]:
-    """A picture from the loss on, beside the barest walk of its graph."""
+    """A picture from the loss on, beside ten times the barest walk of its graph."""
 
     def make() -> Pair:
         import inspector
         from benchmarks.stages import bare_walk
 
         loss = _loss(case)
-        return lambda: bare_walk(loss.grad_fn), lambda: inspector.draw(loss).svg()
+        def walks() -> None:
+            for _ in range(10):
+                bare_walk(loss.grad_fn)
+
+        return walks, lambda: inspector.draw(loss).svg()
 
     return make
 
@@ -131,10 +136,10 @@ ROWS: dict[str, Row] = {
     "inspect gpt.py, 4 layers": Row("python gpt.py", lambda: _command(SCRIPTS / "gpt.py")),
     "GPT-2, 12 layers: draw(loss, depth='full').svg()": Row("torchviz", _picture(12, depth="full")),
     "GPT-2, 12 layers: draw(loss).svg()": Row("torchviz", _picture(12)),
-    "GPT-2, 48 layers: draw(loss).svg()": Row("bare walk", _beside_walk("GPT-2, 48 layers")),
-    "LSTM, 1,000 steps: draw(loss).svg()": Row("bare walk", _beside_walk("LSTM, 1,000 steps")),
+    "GPT-2, 48 layers: draw(loss).svg()": Row("10 bare walks", _beside_walk("GPT-2, 48 layers")),
+    "LSTM, 1,000 steps: draw(loss).svg()": Row("10 bare walks", _beside_walk("LSTM, 1,000 steps")),
     "report of 15,000 Nodes drawn again": Row("json.load", _report, 1),
-    "chain, 1,000,000: draw(loss).svg()": Row("bare walk", _beside_walk("chain, 1,000,000"), 1, slow=True),
+    "chain, 1,000,000: draw(loss).svg()": Row("10 bare walks", _beside_walk("chain, 1,000,000"), 1, slow=True),
     "inspect attention.py, 58 M elements": Row(
         "python attention.py", lambda: _command(SCRIPTS / "attention.py"), 1, slow=True
     ),
@@ -172,11 +177,23 @@ def _measure_here(name: str) -> Measured:
 def _timed(run: Callable[[], Any]) -> tuple[float, float]:
     """Seconds of CPU, with those of child processes, and of the clock."""
     gc.collect()
-    cpu, wall = sum(os.times()[:4]), time.perf_counter()
+    cpu, wall = _cpu(), time.perf_counter()
     kept = run()
-    taken = sum(os.times()[:4]) - cpu, time.perf_counter() - wall
+    taken = _cpu() - cpu, time.perf_counter() - wall
     del kept
     return taken
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(item.ru_utime + item.ru_stime for item in used)
+
+
+_HEAD = ("| work | beside | its CPU (wall) | ours | ratio | difference |", "|---|---|---|---|---|---|")
+
+
+def _line(name: str, found: Measured | str) -> str:
+    return f"| {' | '.join(_cells(name, found))} |"
 
 
 def _cells(name: str, found: Measured | str) -> Iterator[str]:
@@ -194,7 +211,7 @@ def _seconds(cpu: float, wall: float) -> str:
 
 
 def main() -> None:
-    """Print the table, row by row, and write it."""
+    """Print the table and write it, row by row."""
     description = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=description)
     parser.add_argument("--only", default="", help="rows whose name contains this")
@@ -205,26 +222,29 @@ def main() -> None:
     if chosen.row:
         print(json.dumps(vars(_measure_here(chosen.row))), flush=True)
         os._exit(0)  # torch frees by recursion what Python has walked: a long chain does not survive that
-    lines = ["| work | beside | its CPU (wall) | ours | ratio | difference |", "|---|---|---|---|---|---|"]
-    ratios: dict[str, float] = {}
-    print("\n".join(lines), flush=True)
+    print("\n".join(_HEAD), flush=True)
     for name, row in ROWS.items():
         if chosen.only in name and (chosen.all or not row.slow):
             found = measure(name)
-            lines.append(f"| {' | '.join(_cells(name, found))} |")
-            print(lines[-1], flush=True)
-            if isinstance(found, Measured):
-                ratios[name] = round(found.ratio, 2)
-    if chosen.output is not None:
-        _write(chosen.output, lines, ratios)
+            print(_line(name, found), flush=True)
+            if chosen.output is not None and isinstance(found, Measured):
+                _keep(chosen.output, name, found)
 
 
-def _write(folder: Path, lines: list[str], ratios: dict[str, float]) -> None:
-    command = f"python -m benchmarks.whole {' '.join(sys.argv[1:])}"
-    about = f"`{command}`, Python {platform.python_version()}, {platform.machine()}, one thread"
+def _keep(folder: Path, name: str, found: Measured) -> None:
+    """Put a row into whole.json, and write whole.md from all rows there."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "whole.md").write_text("\n".join(["# Whole calls", "", about, "", *lines, ""]), encoding="utf-8")
-    (folder / "whole.json").write_text(json.dumps(ratios, indent=2) + "\n", encoding="utf-8")
+    path = folder / "whole.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept[name] = {key: round(value, 4) for key, value in vars(found).items()}
+    kept = {known: kept[known] for known in ROWS if known in kept}
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    command = "`python -m benchmarks.whole --output benchmarks/results`"
+    about = f"{command}, Python {platform.python_version()}, {platform.machine()}, one thread"
+    lines = [_line(known, Measured(**values)) for known, values in kept.items()]
+    (folder / "whole.md").write_text(
+        "\n".join(["# Whole calls", "", about, "", *_HEAD, *lines, ""]), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -336,6 +336,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--timeline", is_flag=True, help="Draw only the timeline of a saved report: losses and gradient norms by step."
 )
 @click.option("--folder", hidden=True)
+@click.option("--since", type=float, hidden=True, help="For merge: wait for the ranks of a run that started then.")
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
 def _parse(**parameters: Any) -> dict[str, Any]:
@@ -347,8 +348,8 @@ def _parse(**parameters: Any) -> dict[str, Any]:
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
     Instead of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
-    rules or explain one; `doctor`, to check the installation; `words`, to print the texts of figures for
-    `--words`.
+    rules or explain one; `merge FOLDER`, to merge the reports of the ranks of a distributed run; `doctor`, to
+    check the installation; `words`, to print the texts of figures for `--words`.
     """
     return parameters
 
@@ -363,13 +364,17 @@ def _saved_report(path: str) -> str | None:
 
 _SUBCOMMANDS = {
     "explain": "inspect explain [RULE]...\n\n  List the rules, or explain one: what it finds, why, how to fix it.",
+    "merge": "inspect merge FOLDER\n\n  Merge and draw the reports of the ranks of a distributed run.",
     "doctor": "inspect doctor\n\n  Check the installation: versions, the layout engine, what this torch offers.",
     "words": "inspect words\n\n  Print the texts of figures as a TOML file for --words.",
 }
 
 
-def _run_subcommand(name: str, *arguments: str) -> int:
-    """Run `inspect explain`, `doctor` or `words`, or print its usage; return the exit status."""
+def _run_subcommand(name: str, *arguments: str, options: Options, since: float | None = None) -> int:
+    """Run `inspect explain`, `merge`, `doctor` or `words`, or print its usage; return the exit status.
+
+    since: see `merge`.
+    """
     if arguments[:1] in (("--help",), ("-h",)):
         print(f"Usage: {_SUBCOMMANDS[name]}")
         return 0
@@ -377,12 +382,31 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         from inspector.commands.explain import explain
 
         return explain(arguments)
+    if name == "merge":
+        from inspector.commands.merge import merge
+
+        return merge(arguments, options, since)
     if name == "doctor":
         from inspector.commands.doctor import doctor
 
         return doctor()
     print(template(), end="")
     return 0
+
+
+_LAUNCHERS = ("torchrun", "accelerate", "python", "python3")
+
+
+def _launch(arguments: Sequence[str], options: Options) -> None:
+    """Start a launcher and exit as it does; return if the arguments name none."""
+    from inspector.commands.launch import launch, launch_command
+
+    try:
+        command = launch_command(arguments, sys.argv[1 : len(sys.argv) - len(arguments)])
+    except OptionError as error:
+        _complain(str(error))
+    if command is not None:
+        sys.exit(launch(command, options))
 
 
 def run() -> NoReturn:
@@ -396,7 +420,9 @@ def run() -> NoReturn:
     except OptionError as error:
         _complain(str(error))
     if parameters["module"] is None and arguments[0] in _SUBCOMMANDS:
-        sys.exit(_printing(partial(_run_subcommand, *arguments)))
+        sys.exit(_printing(partial(_run_subcommand, *arguments, options=options, since=parameters["since"])))
+    if parameters["module"] is None and arguments[0] in _LAUNCHERS:
+        _launch(arguments, options)
     if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 

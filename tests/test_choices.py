@@ -9,7 +9,7 @@ import graphs
 import pytest
 
 import inspector
-from inspector.cli import _parse, _run_subcommand
+from inspector.cli import _options, _parameters, _parse, _run_subcommand
 from inspector.commands.options import REPORT
 from inspector.export import WRITERS
 from inspector.options import CHOICES, FigureOptions
@@ -83,8 +83,8 @@ def test_a_picture_has_the_theme_and_the_text_it_was_drawn_with(tmp_path):
     assert plain._repr_mimebundle_()["image/svg+xml"] == plain.svg()
 
 
-@pytest.mark.parametrize("name", ["explain", "doctor", "words"])
+@pytest.mark.parametrize("name", ["explain", "merge", "doctor", "words"])
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_a_subcommand_prints_its_usage(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run_subcommand(name, option) == 0
+    assert _run_subcommand(name, option, options=_options(_parameters(["merge"]))) == 0
     assert capsys.readouterr().out.startswith(f"Usage: inspect {name}")

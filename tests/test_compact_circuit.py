@@ -15,6 +15,7 @@ from circuit_scripts import (
     batch_norm_the_long_way,
     gated_unit,
     layer_loop,
+    leaf,
     network,
     recurrence,
 )
@@ -23,10 +24,15 @@ from pictured import panel_texts
 
 import inspector
 from inspector.figure import Figure, draw
+from inspector.figure.drawing import place_plans
 from inspector.figure.frame_plans import FramePlans
+from inspector.figure.handout import hand_out
 from inspector.graph import Graph
 from inspector.graph.row_types import Constant
+from inspector.layout.least_size import covered_area, least_length
+from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
+from inspector.scene.transform import bounds
 from inspector.styles import STYLES
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of, group_gate
@@ -34,7 +40,8 @@ from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import operands_of
-from inspector.styles.plan import CircuitPlan, NumberGrid
+from inspector.styles.plan import CircuitPlan, NumberGrid, Plan, TextTable
+from inspector.typography import format_number
 
 Script = Callable[[], torch.Tensor]
 SLIDE = (960.0, 540.0)
@@ -98,10 +105,45 @@ def test_each_line_is_a_gate_with_the_gradients_that_it_hands_on() -> None:
     density = named["each line as one gate, numbers to 2 digits"]
     plan = FramePlans(look, density=density).plan(graph, "after")
     signs = [" ".join(words.text for words in box.texts) for box in plan.boxes if box.shape in ("gate", "chip")]
-    assert {"σ(…)", "tanh(…)", "… + …", "0.5·(h−1)²"} <= set(signs)
+    shown = {"σ(wz·x+uz·h_prev)", "tanh(wh·x+uh·(r·h_prev))", "(1−z)·h_prev+z·h_tilde", "0.5·(h−1)²"}
+    assert shown <= set(signs)
     wires = {wire.label[0].text: wire.below[0].text for wire in plan.wires if len(wire.label) == 2}
     expected = dict(zip("zrh", _gradients_of_gates(), strict=True))
     assert {name: float(text.replace("−", "-")) for name, text in wires.items() if name in expected} == expected
+
+
+def test_leaves_listed_in_their_gates_have_the_gradients_of_torch() -> None:
+    W, b, v = leaf([[0.5, -0.3], [0.8, 0.1]]), leaf(0.1, 0.0), leaf(1.0, -2.0)
+    with inspector.record() as recording:
+        h = torch.tanh(W @ torch.tensor([1.0, -0.5]) + b)
+        L = (v @ h) ** 2
+        L.backward()
+
+    def tables(plan: Plan) -> list[tuple[str, ...]]:
+        found = [words for box in plan.boxes for words in box.texts if isinstance(words, TextTable)]
+        return [tuple(cell.text for cell in row) for table in found for row in table.cells]
+
+    graph = recording.calls[0].graph
+    density = next(one for one in STYLES["circuit"].denser if "with its leaves" in one.name)
+    plan = FramePlans(FigureOptions(style="circuit"), density=density).plan(graph, "after")
+    norms = [f"‖{format_number(one.grad.norm().item(), 2)}‖" for one in (W, b, v) if one.grad is not None]
+    assert sorted(tables(plan)) == sorted(zip("Wbv", ("2×2", "[2]", "[2]"), norms, strict=True))
+    assert not plan.hanging
+    blank = tables(hand_out(plan, graph, "blanks"))
+    assert {value for _, value, _ in blank} == {"2×2", "[2]"}
+    assert not any(letter.isdigit() for *_, gradient in blank for letter in gradient)
+
+
+@pytest.mark.parametrize("script", (network, recurrence, gated_unit, batch_norm_the_long_way))
+def test_a_layout_is_as_large_as_its_bounds_say(script: Script) -> None:
+    for density in STYLES["circuit"].denser[2::4]:
+        plans = [FramePlans(FigureOptions(style="circuit"), density=density).plan(graph_of(script), "after")]
+        for direction, spacing in (("RL", CLOSE), ("RL", TIGHT), ("TB", CLOSE)):
+            _, placement, problem = place_plans(plans, direction, spacing)
+            around = bounds([*placement.boxes.values(), *placement.labels.values(), *placement.below.values()])
+            length = around.width if problem.horizontal else around.height
+            assert 0 < least_length(problem) <= length + 1
+            assert 0 < covered_area(problem) <= around.width * around.height
 
 
 def _gradients_of_gates() -> list[float]:

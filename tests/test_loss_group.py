@@ -29,6 +29,8 @@ NAMES = {
     "p = torch.softmax(z, 0)\nL = -(t * torch.log(p)).sum()": "cross entropy",
     "p = torch.softmax(z, 0)\nL = -torch.log(p[0] + 1e-8) * 1.0": "cross entropy",
     "p = torch.exp(z) / torch.exp(z).sum()\nL = -(t * torch.log(p)).sum()": "cross entropy",
+    "L = torch.nn.functional.cross_entropy(z, torch.tensor(1))": "cross entropy",
+    "y = torch.tanh(z)\nhits = ((y - t) * w).sum()": "hits",  # not said to be a loss
     "s = z.exp()\nL = -(t * torch.log(s)).sum()": "loss",  # a barrier: no probability
     "p = torch.sigmoid(z)\nL = -(p * torch.log(p)).sum()": "loss",  # an entropy: weighted by itself
     "p = torch.sigmoid(z)\nL = (t * torch.log(p)).sum() * 1.0": "loss",  # a likelihood: no minus
@@ -41,7 +43,8 @@ def program_of(*lines: str) -> str:
 
 @pytest.mark.parametrize("program", NAMES)
 def test_the_name(program: str, tmp_path: Path) -> None:
-    group = loss_group(recorded(tmp_path, program_of(*program.split("\n"), "L.backward()"))[0])
+    root = program.splitlines()[-1].partition(" = ")[0]
+    group = loss_group(recorded(tmp_path, program_of(*program.split("\n"), f"{root}.backward()"))[0])
     assert group is not None and group.name == NAMES[program]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import tokenize
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow
 from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
-from inspector.commands.ranks import options_of, rank_of
+from inspector.commands.ranks import Rank, conclude, options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.row_types import ProcessRank
     from inspector.report.timeline import Timeline
 
 
@@ -42,26 +44,27 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 
     Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
-    rank = rank_of(os.environ)
+    rank, started = rank_of(os.environ), time.time()
     if rank is not None:
         options = options_of(rank, options)
-    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0))
+    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0), rank)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
+    merged_fails = False
     if exit.forked:
         inspection.leave_to_parent()
     else:
         with our_modules():
             try:
                 inspection.finish(exit)
-                if rank is not None:
-                    inspection.output.say(rank.others(options.destination))
+                if rank is not None and rank.number == 0:
+                    merged_fails = conclude(rank, options, started, inspection.output)
             except KeyboardInterrupt:
                 inspection.output.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
                 message = f"{type(error).__name__}: {error}"
                 inspection.output.say(f"internal error (your script is not affected): {message}")
-            if exit.status == 0 and inspection.fails:
+            if exit.status == 0 and (inspection.fails or merged_fails):
                 return replace(exit, status=FOUND)
     return exit
 
@@ -72,15 +75,17 @@ class _Script:
     target: as given. name: as it is called in messages and reports. path: absolute; the working directory for a
     module.
     folder: the paths of a report are relative to it. process: its id, which a fork of the script does not have.
+    rank: which of several processes of a launcher it is; None for a single one.
     """
 
-    def __init__(self, target: ScriptTarget) -> None:
+    def __init__(self, target: ScriptTarget, rank: Rank | None) -> None:
         self.target = target
         self.name = Path(target.path).name if target.path is not None else str(target.module)
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
         self.children = ChildProcesses()
         self.process = os.getpid()
+        self.rank: ProcessRank | None = None if rank is None else {"number": rank.number, "world": rank.world}
 
     @property
     def backward_not_called(self) -> str:
@@ -103,10 +108,12 @@ class _Shown:
 class _Inspection:
     """The inspection, from the script's `import torch` to its end."""
 
-    def __init__(self, target: ScriptTarget, options: Options, output: StderrOutput) -> None:
+    def __init__(
+        self, target: ScriptTarget, options: Options, output: StderrOutput, rank: Rank | None = None
+    ) -> None:
         self.output = output
         self._options = options
-        self._script = _Script(target)
+        self._script = _Script(target, rank)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
@@ -308,7 +315,7 @@ class _Inspection:
         findings, checked = self._watch.checks.rows(calls)
         title = script_title(_source_text(self._script.path) or "")
         report = Report(
-            script=ScriptRun(self._script.name, _exit_of(exit), title),
+            script=ScriptRun(self._script.name, _exit_of(exit), title, self._script.rank),
             recording=recording_of(session, []),
             calls=calls,
             inventory=session.inventory,

@@ -17,6 +17,8 @@ _NEAR = 60.0
 """Distance up to which something can be in the way."""
 _BEYOND, _BESIDE, _LEAST = 6.5, 9.0, 16.0
 """Distance of the middle of a badge from the top and the side of its gate, and the least half height of a gate."""
+_LISTING = 11.0
+"""The distance from the top of a gate that lists its leaves, whose texts reach closer to its border."""
 _PLACES = (
     *((0.72, -1.0), (0.0, -1.0), (0.0, 1.0), (-1.0, -0.72)),
     *((-1.0, 0.72), (0.72, 1.0), (-0.72, -1.0), (-0.72, 1.0)),
@@ -48,9 +50,10 @@ def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rect
     near = area.grown(_NEAR)
     sides = [_sides(other) for owner, other in obstacles if owner != box.id and near.overlaps(other)]
     covered: list[tuple[float, Point]] = []
+    lists = any(words.face != "bold" for words in box.texts)
     for reach in _REACHES:
         covered = []
-        for center in _centers(area):
+        for center in _centers(area, _LISTING if lists else _BEYOND):
             share = _covered(center, reach, sides)
             if not share:
                 return center
@@ -58,9 +61,9 @@ def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rect
     return min(covered, key=lambda pair: pair[0])[1]
 
 
-def _centers(area: Rectangle) -> Iterator[Point]:
+def _centers(area: Rectangle, beyond: float) -> Iterator[Point]:
     x, y = area.center
-    high = max(area.height / 2, _LEAST) + _BEYOND
+    high = max(area.height / 2, _LEAST) + beyond
     for across, down in _PLACES:
         yield x + across * (area.width / 2 + (_BESIDE if abs(across) == 1.0 else 0.0)), y + down * high
 

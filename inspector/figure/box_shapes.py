@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from inspector.figure.heat_maps import draw_heat, heat_size
 from inspector.figure.number_grids import draw_grid, grid_size
+from inspector.figure.text_tables import draw_table, table_size
 from inspector.layout.problem import Size
 from inspector.scene.scene import STACK_DEPTH, Anchor, Band, Box, Rectangle, Shape, TextRun
 from inspector.styles.plan import (
@@ -24,6 +25,7 @@ from inspector.styles.plan import (
     PlannedWire,
     SideBySide,
     StyledText,
+    TextTable,
 )
 from inspector.typography import cap_height, sanitize, shorten, shorten_name, width
 
@@ -193,6 +195,8 @@ def _drawn_size(words: StyledText) -> Size | None:
     if isinstance(words, SideBySide):
         sizes = [_drawn_size(part) or (0.0, 0.0) for part in words.parts]
         return sum(wide for wide, _ in sizes) + _ASIDE * (len(sizes) - 1), max(high for _, high in sizes)
+    if isinstance(words, TextTable):
+        return table_size(words)
     return grid_size(words) if isinstance(words, NumberGrid) else None
 
 
@@ -202,6 +206,8 @@ def _drawn(words: DrawnTensor, middle: float, top: float) -> tuple[list[Band], l
         return draw_heat(words, middle, top)
     if isinstance(words, SideBySide):
         return _drawn_side_by_side(words, middle - words_width(words) / 2, top)
+    if isinstance(words, TextTable):
+        return [], draw_table(words, middle, top)
     return draw_grid(words, middle, top) if isinstance(words, NumberGrid) else ([], [])
 
 

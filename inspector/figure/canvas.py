@@ -32,13 +32,15 @@ class LayoutChoice:
     """One way to lay out the panels of a figure, which have one size.
 
     remark: what it leaves out, or an empty text. least: the scale at which the figure must fit with earlier
-    choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort.
+    choices for this one to be tried. broken: whether it breaks the figure into rows, a last resort. bound: the
+    scale at which it fits at most, known before it is laid out, and the least that is legible.
     """
 
     lay_out: Callable[[], Composed]
     remark: str = ""
     least: float = 0.0
     broken: bool = False
+    bound: Callable[[], tuple[float, float]] | None = None
 
 
 def frame(canvas: Canvas) -> tuple[float, float]:
@@ -94,6 +96,11 @@ def _fitting(choices: Iterable[LayoutChoice], canvas: Canvas) -> Iterator[tuple[
     for choice in choices:
         if best < choice.least or (choice.broken and fits):
             continue
+        if choice.bound is not None:
+            most, least = choice.bound()
+            if most < least:
+                best = max(best, most)
+                continue
         composed = choice.lay_out()
         share = _share(composed, canvas)
         best = max(best, share)
@@ -105,7 +112,12 @@ def _fitting(choices: Iterable[LayoutChoice], canvas: Canvas) -> Iterator[tuple[
 
 def _least(composed: Composed) -> float:
     """The smallest scale at which the smallest text stays legible."""
-    return SMALLEST / (composed.smallest or SMALLEST)
+    return least_scale(composed.smallest)
+
+
+def least_scale(smallest: float) -> float:
+    """The smallest scale at which a text of this size stays legible; of 0, where there is no text, 1."""
+    return SMALLEST / (smallest or SMALLEST)
 
 
 def _share(composed: Composed, canvas: Canvas) -> float:

@@ -14,9 +14,19 @@ from functools import cache, partial
 from itertools import islice, product
 from typing import TypeAlias
 
-from inspector.figure.canvas import HOPELESS, SIZES, FittedPanels, LayoutChoice, fit_canvas, frame
-from inspector.figure.compose import Composed, compose
+from inspector.figure.canvas import (
+    HOPELESS,
+    SIZES,
+    FittedPanels,
+    LayoutChoice,
+    fit_canvas,
+    frame,
+    least_scale,
+)
+from inspector.figure.compose import Composed, compose, smallest_text
+from inspector.figure.layout_problem import fit_plans, make_problem
 from inspector.figure.uniform_text_size import with_uniform_text_size
+from inspector.layout.least_size import covered_area, least_length
 from inspector.layout.problem import (
     ALIGNED,
     CLOSE,
@@ -55,6 +65,8 @@ _MOST_DENSE = 80
 _DENSE: _Spacings = ((CLOSE, 0.0), (TIGHT, 0.4))
 _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
+_FULLEST = 0.4
+"""Share of a canvas that boxes and texts may cover; those of figures that fit cover less than a fifth."""
 _DRAWN_AS = "drawn as a circuit in rows"
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
@@ -112,6 +124,7 @@ class _Fitting:
         self._make, self._look, self._canvas, self._place, self._asked = make, look, canvas, place, asked
         self._planned = cache(make)  # the slowest part for many frames
         self._placed = cache(self._place_plans)
+        self._bound = cache(self._bound_of)
 
     def fit(self) -> FittedPanels:
         """The panels of the first attempt that fits; the whole figure as it is if none does."""
@@ -148,6 +161,7 @@ class _Fitting:
                 shown.remark,
                 least,
                 spacing.rows > 1,
+                partial(self._bound, _content(shown), way, spacing) if shown.density else None,
             )
             for shown in attempts
             for spacing, least in spacings
@@ -155,6 +169,16 @@ class _Fitting:
             for way in _ways(shown)
         ]
         return fit_canvas(choices, self._canvas, hopeless)
+
+    def _bound_of(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> tuple[float, float]:
+        """The scale at which an attempt fits at most, and the least that is legible; no layout is needed."""
+        plans = fit_plans(self._planned(shown.look, shown.density))
+        problem = make_problem(plans, way, spacing)
+        width, height = SIZES[self._canvas]
+        length, area = least_length(problem) / spacing.rows, covered_area(problem)
+        along = (width if problem.horizontal else height) / max(length, 1.0)
+        most = min(1.0, along, math.sqrt(_FULLEST * width * height / max(area, 1.0)))
+        return most, least_scale(smallest_text([_bare(plan) for plan in plans]))
 
     def _place_plans(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> PlacedPlans:
         plans = self._planned(shown.look, shown.density)

@@ -57,7 +57,7 @@ class Composed:
     @property
     def smallest(self) -> float:
         """The size of the smallest text, or 0."""
-        return min((size for plan in self.sheet.plans for size in _text_sizes(plan)), default=0.0)
+        return smallest_text(self.sheet.plans)
 
     def panels(self) -> list[Panel]:
         """One panel per plan."""
@@ -74,6 +74,11 @@ def compose(
     """
     beside = _sheet_with_column(plans, placement, problem, frame) if frame else None
     return Composed(beside or _sheet(plans, placement, problem, frame[0] - 2 * MARGIN if frame else 0.0))
+
+
+def smallest_text(plans: Sequence[Plan]) -> float:
+    """The size of the smallest text of some plans, or 0."""
+    return min((size for plan in plans for size in _text_sizes(plan)), default=0.0)
 
 
 def _text_sizes(plan: Plan) -> Iterator[float]:

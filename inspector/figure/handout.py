@@ -21,6 +21,7 @@ from inspector.styles.plan import (
     PlannedBox,
     PlannedWire,
     StyledText,
+    TextTable,
 )
 
 BLANK = "_____"
@@ -101,6 +102,8 @@ def _wire(wire: PlannedWire, given: bool, kind: Handout) -> PlannedWire:
 
 
 def _words(words: StyledText, kind: Handout) -> StyledText:
+    if isinstance(words, TextTable):
+        return replace(words, cells=tuple(tuple(_cell(cell, kind) for cell in row) for row in words.cells))
     if isinstance(words, HeatMap) and kind == "blanks":
         empty = tuple(tuple((0.0,) * len(row) for row in tile) for tile in words.tiles)
         return replace(words, tiles=empty, scale=(), ends=())
@@ -116,6 +119,11 @@ def _words(words: StyledText, kind: Handout) -> StyledText:
     return replace(words, text="".join(_NUMBER.sub(BLANK, one) if _is_number(one) else one for one in terms))
 
 
+def _cell(words: StyledText, kind: Handout) -> StyledText:
+    """A text of a table of leaves, whose values are given."""
+    return _words(words, kind) if words.ink == "gradient" else words
+
+
 def _is_number(term: str) -> bool:
     """Whether a term is a number to be found, not part of a formula such as `1 + x`."""
-    return all(_NUMBER.fullmatch(piece.rpartition(" ")[2].strip("()[]")) for piece in term.split(" + "))
+    return all(_NUMBER.fullmatch(piece.rpartition(" ")[2].strip("()[]‖")) for piece in term.split(" + "))

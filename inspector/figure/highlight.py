@@ -23,6 +23,7 @@ from inspector.styles.plan import (
     PlannedWeightedWire,
     PlannedWire,
     StyledText,
+    TextTable,
 )
 from inspector.styles.value_text import plain_text
 
@@ -113,7 +114,12 @@ def _is_edge(wire: PlannedWire) -> bool:
 
 
 def _faded(lines: Iterable[StyledText]) -> tuple[StyledText, ...]:
-    return tuple(replace(words, ink=FADED) for words in lines)
+    return tuple(
+        replace(words, ink=FADED, cells=tuple(map(_faded, words.cells)))
+        if isinstance(words, TextTable)
+        else replace(words, ink=FADED)
+        for words in lines
+    )
 
 
 def _faded_box(box: PlannedBox) -> PlannedBox:

@@ -10,6 +10,7 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
+from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
@@ -22,6 +23,7 @@ from inspector.recording.recorders import Recorders
 from inspector.recording.training.idle_code import IdleCode
 from inspector.recording.training.lost_parameters import LostParameters
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
+from inspector.report import Setting
 from inspector.report.row_types import Alive, EventRow, StatementRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
@@ -88,17 +90,17 @@ class CallStart:
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
         accumulates = call.given.accumulates
-        captured = [] if accumulates else wanted
         if not roots:
             self.without_graph.append(without_graph_event(call.frame, location, names, self._count.ended))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        scale, mode = recorders.training.take_scale(), mode_here(forward)
-        head = CallInfo(index, accumulates, location, mode, scale, wanted or None, cuts_of_roots, alive)
+        bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), list[str]())
+        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
+        head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
-        return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+        return OpenCall(head, tracing, capture, outputs, [] if accumulates else wanted, pause, grads, given)
 
     @property
     def statements(self) -> list[StatementRow]:

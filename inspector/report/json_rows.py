@@ -26,7 +26,7 @@ _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
-_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive")
+_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive", "bypassed")
 """Keys of a backward call that are omitted if they are None or empty."""
 
 
@@ -43,6 +43,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
         "script": report.script.name,
         **({"title": report.script.title} if report.script.title else {}),
         "exit": report.script.exit | {"exception": _masked(report.script.exit["exception"])},
+        **({"rank": report.script.rank} if report.script.rank is not None else {}),
         "recording": report.recording,
         "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
         "parameters": encode(report.inventory.parameters),
@@ -60,7 +61,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
 def from_rows(rows: dict[str, Any]) -> Report:
     """The Report of checked rows. The networks are built on first use."""
     return Report(
-        script=ScriptRun(rows["script"], rows["exit"], rows.get("title", "")),
+        script=ScriptRun(rows["script"], rows["exit"], rows.get("title", ""), rows.get("rank")),
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
         inventory=Inventory(

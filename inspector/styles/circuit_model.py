@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from inspector.graph import Graph
@@ -14,8 +14,9 @@ from inspector.options.figure_options import without_heat_maps
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
 from inspector.styles.grid_text import Look, value_lines_in_grid
-from inspector.styles.line_groups import GateGroup, line_groups
+from inspector.styles.line_groups import GateGroup, line_groups, sign_of
 from inspector.styles.loop_passes import loop_passes
+from inspector.styles.loss_group import UNNAMED
 from inspector.styles.operands import Operand, operands_of
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
@@ -30,13 +31,14 @@ class Cut:
     """How a circuit is made smaller.
 
     rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
-    lines: whether each line of the script is one gate. maps: which tensors may be heat maps: all, those with a
-    name, or leaves, roots and constants alone.
+    lines: whether each line of the script is one gate. tables: whether leaves and constants are listed inside
+    their gates. maps: which tensors may be heat maps: all, those with a name, or leaves, roots and constants.
     """
 
     rows: int = 1
     inline: bool = False
     lines: bool = False
+    tables: bool = False
     maps: Literal["all", "named", "ends"] = "all"
 
 
@@ -50,7 +52,7 @@ class Circuit:
     gates: function → its gate. users: output → the operands that are this output, in the order of the forward.
     passes: the gates of each pass of a loop, by role. by_name: ids of operands shown by name instead of a wire.
     first: the operands of the first pass that in others come from the pass before. digits: significant digits.
-    maps: which tensors may be heat maps, as in a Cut.
+    cut: how it is made smaller.
     """
 
     subject: Subject
@@ -60,7 +62,7 @@ class Circuit:
     by_name: frozenset[str]
     first: frozenset[str]
     digits: int
-    maps: Literal["all", "named", "ends"]
+    cut: Cut
 
     def leaf(self, operand: Operand) -> str | None:
         """The leaf that an operand is."""
@@ -103,13 +105,16 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cu
                 users.setdefault(operand.output, []).append(operand)
     passes = _whole_passes(found, gates) if cut.rows == 1 else []
     by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
-    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, cut.maps)
+    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, cut)
 
 
 def _groups(graph: Graph, loss: GateGroup | None, cut: Cut) -> dict[str, GateGroup]:
     """The gates that stand for several functions, by the first of these."""
+    if loss is not None and cut.lines and loss.name == UNNAMED:
+        loss = replace(loss, name=sign_of(graph, loss.members))
     of_loss = set(loss.members) if loss else set()
-    lines = [group for group in line_groups(graph) if not of_loss & set(group.members)] if cut.lines else []
+    found = line_groups(graph) if cut.lines else []
+    lines = [group for group in found if not of_loss & set(group.members)]
     return {group.members[0]: group for group in (*lines, *([loss] if loss else []))}
 
 
@@ -197,7 +202,8 @@ def form_between(circuit: Circuit, output: Pair) -> Values:
     """The form of a tensor between gates."""
     look, tensor = circuit.subject.look, circuit.subject.topology.outputs.get(output)
     is_named = tensor is not None and bool(shown_name(circuit.subject.graph.tensor(tensor)))
-    is_map = circuit.maps == "all" or (circuit.maps == "named" and is_named)
+    maps = circuit.cut.maps
+    is_map = maps == "all" or (maps == "named" and is_named)
     return look.values if is_map else without_heat_maps(look).values
 
 

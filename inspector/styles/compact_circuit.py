@@ -29,6 +29,7 @@ from inspector.styles.circuit_model import (
     value_of_end,
 )
 from inspector.styles.constant_chips import chip, constant_chip, named_lines
+from inspector.styles.gate_tables import gate_table
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import Operand
 from inspector.styles.plan import (
@@ -61,7 +62,7 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
     it is made smaller.
     """
     circuit = build_circuit(subject, digits, loss_group(subject.graph) if grouped else None, cut)
-    chips = list(_chips(circuit))
+    chips = [] if cut.tables else list(_chips(circuit))
     added = [*_named_ends(circuit), *_first_ends(circuit), *((box, wire) for box, wire, _ in chips)]
     return CircuitPlan(
         moment=subject.moment,
@@ -115,9 +116,11 @@ def _gates(circuit: Circuit) -> Iterator[PlannedBox]:
     alike = {one: roles for roles in zip(*circuit.passes, strict=True) for one in roles}
     for identifier, gate in circuit.gates.items():
         words = [StyledText(line, face="bold", size=SYMBOL_SIZE) for line in gate.sign.split("\n")]
-        shape: PlannedShape = "chip" if long & {identifier, *alike.get(identifier, ())} else "gate"
+        table = gate_table(circuit, gate) if circuit.cut.tables else ()
+        is_box = table or long & {identifier, *alike.get(identifier, ())}
+        shape: PlannedShape = "chip" if is_box else "gate"
         badge = circuit.subject.badge(circuit.subject.graph.function(identifier))
-        yield PlannedBox(identifier, shape, tuple(words), badge=badge)
+        yield PlannedBox(identifier, shape, (*words, *table), badge=badge)
 
 
 def _roots(circuit: Circuit) -> Iterator[PlannedBox]:

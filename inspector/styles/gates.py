@@ -110,7 +110,7 @@ def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool 
         replace(operand, edge={**operand.edge, "slot": slot}) if operand.edge else operand
         for slot, operand in enumerate(found.values())
     ]
-    sign = name if name.startswith(("(", "…")) else name.replace(" ", "\n", 1)
+    sign = name if name.startswith(("(", "…")) or "\n" in name else name.replace(" ", "\n", 1)
     return Gate(sign, tuple(operands), f"{len(members)} Nodes")
 
 

@@ -15,14 +15,20 @@ from inspector.styles.gates import TRANSPOSE, plain_sign
 from inspector.styles.shown_name import shown_name
 from inspector.styles.value_text import plain_text
 from inspector.typography.formula_format import format_formula
+from inspector.typography.number_format import MINUS
 
 _LEAST = 2
 _LARGEST = 0.5
 """Share of the functions of a graph above which a line says too little as one gate."""
 _LONGEST_FORMULA = 20
+_LONGEST_LINE, _MOST_LINES = 28, 3
+"""Characters of a line, and lines, of a formula that is shown whole."""
 _ELLIPSIS = "…"
+_NEGATION = f"×{MINUS}1"  # noqa: RUF001
 _CALL = re.compile(r"(?:\w+\.)*(\w+)\((.*)\)")
 _PACKAGE = re.compile(r"(?<![\w.])(?:torch|nn|functional|F|self)\.(?:(?:nn|functional|special|linalg)\.)*")
+_PART = re.compile(r"^.[^-+·/@−,]*,?|[-+·/@−][^-+·/@−,]*,?|[^-+·/@−,]+,?")  # noqa: RUF001
+"""What an operator begins or a comma ends, for line breaks."""
 _AROUND = "√Σ"
 """Signs that stand before their operand, besides names."""
 
@@ -52,7 +58,7 @@ def line_groups(graph: Graph) -> list[GateGroup]:
     if any(len(found) > _LARGEST * len(hosts) for found in members.values()):
         return []
     counted = [found for found in members.values() if _count(graph, found) >= _LEAST]
-    return [GateGroup(tuple(found), _sign(graph, found)) for found in counted]
+    return [GateGroup(tuple(found), sign_of(graph, found)) for found in counted]
 
 
 def right_side(source: Place, longest: int) -> str:
@@ -91,14 +97,33 @@ def _code(source: Place) -> str:
     return plain_text(source["code"]) if source is not None and "code" in source else ""
 
 
+def sign_of(graph: Graph, members: Sequence[str]) -> str:
+    """The code of the result, in several lines if it is long, else what it calls, else its last operation's sign.
+
+    members: the functions, root first.
+    """
+    return _whole(graph, members) or _sign(graph, members)
+
+
 def _sign(graph: Graph, members: Sequence[str]) -> str:
-    """The code of the result if it is short, else what it calls, else the sign of its last operation."""
     code = _code_of_result(graph, members[0])
     call = _CALL.fullmatch(code)
     if call is not None and _is_balanced(call[2]):
         whole, short = f"{call[1]}({call[2]})", f"{call[1]}({_ELLIPSIS})"
         return short_formula(whole, _LONGEST_FORMULA) or format_formula(short)
     return short_formula(code, _LONGEST_FORMULA) or _shortened(graph, members)
+
+
+def _whole(graph: Graph, members: Sequence[str]) -> str:
+    """The code of the result in lines broken before operators; empty if it is longer."""
+    text = short_formula(_code_of_result(graph, members[0]), _LONGEST_LINE * _MOST_LINES)
+    lines = [""]
+    for part in _PART.findall(text):
+        if lines[-1] and len(lines[-1]) + len(part) > _LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    is_short = len(lines) <= _MOST_LINES and max(map(len, lines)) <= _LONGEST_LINE
+    return "\n".join(lines) if is_short else ""
 
 
 def _code_of_result(graph: Graph, identifier: str) -> str:
@@ -127,4 +152,6 @@ def _shortened(graph: Graph, members: Sequence[str]) -> str:
     sign = plain_sign(graph, (own or members)[0])
     if len(own) == 1:
         return sign
+    if sign == _NEGATION:
+        return f"{MINUS}({_ELLIPSIS})"
     return f"{sign}({_ELLIPSIS})" if sign.isalnum() or sign in _AROUND else f"{_ELLIPSIS} {sign} {_ELLIPSIS}"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from inspector.graph import Graph
 from inspector.graph.node_names import op_of
 from inspector.graph.places import file_and_line
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.values import is_number
-from inspector.styles.line_groups import GateGroup, right_side
+from inspector.styles.line_groups import GateGroup, right_side, sign_of
 from inspector.styles.operands import operands_of
+from inspector.styles.shown_name import shown_name
 
+UNNAMED = "loss"
+"""The name of a loss of an unknown kind whose formula is long."""
 _LEAST = 2
 _LONGEST_FORMULA = 16
 _AROUND_LOGS = {
@@ -19,6 +24,10 @@ _AROUND_LOGS = {
 """What a cross-entropy consists of besides logarithms."""
 _WITHIN_LOGS = {"sub", "rsub", "add", "select", "index", "gather", "clamp", "clamp_min"}
 """What may stand between a probability and its logarithm: `1 - p`, `p[2]`, `p + 1e-8`."""
+_MEANS_LOSS = re.compile(r"l|j|.*(loss|cost|objective).*", re.IGNORECASE)
+"""What a root is called that is a loss."""
+_OF_LOGITS = {"nll_loss", "log_softmax"}
+"""What torch's own cross-entropy consists of."""
 _PROBABILITIES = {"sigmoid", "softmax"}
 
 
@@ -49,13 +58,14 @@ def _members(of: Topology, line: tuple[str, int]) -> list[int]:
 
 
 def _name(graph: Graph, members: tuple[str, ...]) -> str:
-    if _is_cross_entropy(graph, members):
+    if _is_cross_entropy(graph, members) or {_op(graph, one) for one in members} == _OF_LOGITS:
         return "cross entropy"
     formula = right_side(graph.function(members[0])["source"], _LONGEST_FORMULA)
     if _is_squared_error(graph, members):
         is_reduced = any(_op(graph, one) in ("sum", "mean") for one in members)
         return "squared error" if is_reduced or not formula else formula
-    return formula or "loss"
+    root = shown_name(graph.tensor(graph.roots[0]))
+    return formula or (UNNAMED if _MEANS_LOSS.fullmatch(root) else root or sign_of(graph, members))
 
 
 def _op(graph: Graph, identifier: str) -> str:

@@ -82,6 +82,16 @@ class SideBySide(DrawnTensor):
 
 
 @fast_dataclass
+class TextTable(DrawnTensor):
+    """Texts in rows and columns, such as the leaves of a gate with their values and gradients.
+
+    cells: the rows, each with as many texts. text: the same on one line.
+    """
+
+    cells: tuple[tuple[StyledText, ...], ...] = ()
+
+
+@fast_dataclass
 class CardRow:
     """One row of a card: a quiet key on the left, one or more lines of value on the right. least: its height at
     other moments, in points."""
@@ -189,7 +199,7 @@ class Plan:
         """The plan with a function applied to the texts of boxes and wires, and to the notes."""
 
         def changed(lines: tuple[StyledText, ...]) -> tuple[StyledText, ...]:
-            return tuple(map(change, lines))
+            return tuple([_changed(words, change) for words in lines])
 
         boxes = [
             replace(
@@ -201,6 +211,13 @@ class Plan:
         ]
         wires = [replace(wire, label=changed(wire.label), below=changed(wire.below)) for wire in self.wires]
         return replace(self, boxes=tuple(boxes), wires=tuple(wires), notes=changed(self.notes))
+
+
+def _changed(words: StyledText, change: Callable[[StyledText], StyledText]) -> StyledText:
+    """A text with a function applied to it; to each text of a table."""
+    if isinstance(words, TextTable):
+        return replace(words, cells=tuple(tuple(map(change, row)) for row in words.cells))
+    return change(words)
 
 
 @fast_dataclass

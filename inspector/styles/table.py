@@ -104,6 +104,14 @@ _CIRCUITS = (
         )
         for rows, where in _ANY_ROWS
     ),
+    *(
+        Density(
+            f"each line as one gate with its leaves, {where}shapes of matrices and norms of gradients",
+            _of_norms(Cut(rows, inline=True, lines=True, tables=True)),
+            rows == 1,
+        )
+        for rows, where in _ANY_ROWS
+    ),
 )
 _CARDS = (Density("data and grad only", plan_data_and_grad), Density("one line for each tensor", plan_one_line))
 """From the richest to the densest."""

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from inspector.torch_api.modules import buffers_in, children_of, parameters_in
+from inspector.torch_api.modules import buffers_in, children_of, parameters_in, wrapped_name
 
 MOST_KEPT = 1_000
 """Maximum number of items inspected in the plain containers of one module; a vocabulary in a list has no
@@ -41,7 +41,8 @@ Keeper: TypeAlias = tuple[type, str]
 class ModuleTree:
     """A module and those registered in it.
 
-    modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path.
+    modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path. A
+    wrapper and the module in it have the same path.
     attributes: (path of the module, module, name, value) of attributes that are tensors or containers.
     """
 
@@ -102,7 +103,7 @@ class ModuleTree:
 
 def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
     """A module with the given path, and all modules registered in it, depth first; a shared one by its first
-    path."""
+    path. A module that a wrapper of torch runs has the path of the wrapper."""
     found: list[tuple[str, nn.Module]] = []
     seen: set[int] = set()
     waiting = [(path, module)]
@@ -114,8 +115,12 @@ def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Modul
         seen.add(id(current))
         found.append((path, current))
         if children:
-            prefix = f"{path}." if path else ""
-            below = [(prefix + name, child) for name, child in children.items() if child is not None]
+            wrapped, prefix = wrapped_name(current), f"{path}." if path else ""
+            below = [
+                (path if name == wrapped else prefix + name, child)
+                for name, child in children.items()
+                if child is not None
+            ]
             waiting.extend(reversed(below))
     return found
 

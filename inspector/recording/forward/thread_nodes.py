@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 
 import torch
+from torch import nn
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown, unknown
@@ -80,6 +81,13 @@ class ThreadNodes:
         """The module call that created a Node; None outside of modules."""
         found = self._calls.get(sequence_nr)
         return found if found is not None else self._module_call(sequence_nr)
+
+    def outermost_ran(self, sequence_nrs: Iterable[int]) -> list[nn.Module]:
+        """The outermost modules whose calls created these Nodes, as far as that is known."""
+        calls = (self._module_call(number) for number in sequence_nrs)
+        roots = dict.fromkeys(call.root for call in calls if isinstance(call, ModuleCall))
+        found = (self._record.modules.roots[root].reference() for root in roots)
+        return [module for module in found if module is not None]
 
     def _module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
         if not self._is_here():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Iterator, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -92,8 +92,9 @@ def _self_of(
     for module in reach(starts, _inner):
         for kind in type(module).__mro__:
             code = getattr(vars(kind).get(idle.function or ""), "__code__", None)
-            is_here = code is not None and code.co_filename == path and code.co_argcount
-            if is_here and any(line == idle.line for _, _, line in code.co_lines()):
+            if not isinstance(code, CodeType) or code.co_filename != path or not code.co_argcount:
+                continue
+            if any(line == idle.line for _, _, line in code.co_lines()):
                 return {code.co_varnames[0]: module}
     return None
 
