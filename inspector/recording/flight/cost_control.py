@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_SEEN = 0.6
+_SEEN = 0.5
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
 _FREE = 2.0
 """Seconds that the recording may take whatever the budget says: in a short run they go unnoticed."""
@@ -64,10 +64,13 @@ class CostControl:
         """Whether the limit holds by now."""
         return self._spent >= _COMPLETE
 
-    @property
-    def is_exceeded(self) -> bool:
-        """Whether the recording takes more than its limit, although it measures as seldom as it can."""
-        if self.limit >= 1.0 or (self.every < MOST_BETWEEN and self.skips < MOST_SKIPPED):
+    def is_exceeded(self, *, may_skip: bool) -> bool:
+        """Whether the recording takes more than its limit, although it measures as seldom as it can.
+
+        may_skip: whether steps may be counted only.
+        """
+        is_rarest = self.skips >= MOST_SKIPPED if may_skip else self.every >= MOST_BETWEEN
+        if self.limit >= 1.0 or not is_rarest:
             return False
         passed = time.perf_counter() - self._started
         return self._spent / _SEEN > max(_FREE, self.limit * passed)

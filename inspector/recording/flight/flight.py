@@ -290,7 +290,7 @@ class Flight:
 
     def _decided(self) -> None:
         """The cost was looked at: note the level from now on."""
-        self._log.is_over = self.cost.is_exceeded
+        self._log.is_over = self.cost.is_exceeded(may_skip=self._may_skip)
         levels, skips = self._log.levels, self.cost.skips
         control, first = self.nodes.control, self._steps.counter.finished + 1
         control.decide(self.cost.left)
