@@ -2,7 +2,10 @@
 
 Steps without it, with it at a budget of 3 %, and with each of its levels in every step are timed in turn in one
 process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. The gradients of all
-are compared bit by bit, and memory is counted after many steps.
+are compared bit by bit, and memory and the size of the timeline are counted after many steps.
+
+A recorder records every step until that has taken half a second in all, so that a short run has a whole timeline.
+The figures are of the steps after that, in which the budget holds.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
+import json
+import os
 import statistics
 import time
 import tracemalloc
@@ -86,8 +91,11 @@ STEPS = {"LSTM": 16, "MLP of 3 layers": 128}
 """Steps in a round, if not 8."""
 
 
-def recorded(training: Training, way: str, settle: int = 64) -> FlightRecorder:
-    """A flight recorder that continues from three watched calls, closed. settle: number of steps before."""
+def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -> FlightRecorder:
+    """A flight recorder that continues from three watched calls, closed.
+
+    settle: number of steps that it has recorded. waits: whether these begin when the budget holds.
+    """
     budget, depth = WAYS[way]
     files = UserFiles(str(Path.cwd()))
     session = Session(files, WatchPlan(WATCHED))
@@ -101,6 +109,9 @@ def recorded(training: Training, way: str, settle: int = 64) -> FlightRecorder:
         if depth is None:
             recorder.nodes.layouts.clear()
     recorder.open()
+    if waits and budget < 1.0:
+        while not recorder.is_within_budget:
+            training()
     for _ in range(settle):  # until it has found out how often it may measure
         training()
     recorder.close()
@@ -128,7 +139,7 @@ def measured(name: str, most: int) -> Iterator[str]:
     torch.manual_seed(0)
     training = make()
     steps = STEPS.get(name, 8)
-    ways = {way: recorded(training, way, 40 * steps if way == "3 %" and steps > 8 else 64) for way in WAYS}
+    ways = {way: recorded(training, way, 192 if WAYS[way][0] < 1.0 else 16) for way in WAYS}
     times: dict[str | None, list[float]] = {way: [] for way in (None, *ways)}
     for order in itertools.islice(itertools.cycle(([None, *ways], [*reversed(ways), None])), rounds):
         for way in order:
@@ -144,9 +155,9 @@ def gradients(way: str | None) -> list[torch.Tensor]:
     """The gradients after 50 steps from the same start."""
     torch.manual_seed(0)
     training = gpt(64, 2)
-    recorder = None if way is None else recorded(training, way)
+    recorder = None if way is None else recorded(training, way, 14, waits=False)
     if recorder is None:
-        for _ in range(WATCHED + 64):
+        for _ in range(WATCHED + 14):
             training()
     else:
         recorder.open()
@@ -157,47 +168,69 @@ def gradients(way: str | None) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in training.model.parameters() if parameter.grad is not None]
 
 
-def growth(steps: int) -> tuple[float, float]:
-    """MiB of Python memory after a first part of the steps, and after all of them."""
+def resident() -> float:
+    """MiB of memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def growth(steps: int, way: str) -> tuple[float, float, float]:
+    """MiB by which memory grows from the first tenth of the steps to their end, of Python and of the process, and
+    those of the timeline in a report."""
     torch.manual_seed(0)
     training = mlp()
-    recorder = recorded(training, "parameters, updates")
-    gc.collect()
-    tracemalloc.start()
+    recorder = recorded(training, way, 0)
     recorder.open()
     sizes = []
     for part in (steps // 10, steps - steps // 10):
         for _ in range(part):
             training()
         gc.collect()
-        sizes.append(tracemalloc.get_traced_memory()[0] / 2**20)
-    recorder.close()
+        if not sizes:
+            tracemalloc.start()
+        sizes.append(resident())
+    python = tracemalloc.get_traced_memory()[0] / 2**20
     tracemalloc.stop()
-    return sizes[0], sizes[1]
+    recorder.close()
+    timeline = recorder.timeline(ended=True)
+    assert timeline is not None and timeline["steps"] > steps
+    return python, sizes[1] - sizes[0], len(json.dumps(timeline)) / 2**20
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name begins so")
-    parser.add_argument("--steps", type=int, default=10_000, help="steps after which memory is counted; 0: not")
-    parser.add_argument("--rounds", type=int, default=100, help="at most so many rounds")
+    parser.add_argument("--steps", type=int, default=10_000, help="steps of which memory is counted; 0: none")
+    parser.add_argument("--rounds", type=int, default=100, help="at most so many rounds; 0: memory alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| workload | plain | {' | '.join(WAYS)} |\n|---|---|{'---|' * len(WAYS)}")
-    for name in WORKLOADS:
+    for name in WORKLOADS if arguments.rounds else ():
         if name.startswith(arguments.only):
             print(f"| {name} | {' | '.join(measured(name, arguments.rounds))} |", flush=True)
     if arguments.only:
         return
+    if arguments.rounds:
+        check_gradients()
+    if arguments.steps:
+        print_growth(arguments.steps)
+
+
+def check_gradients() -> None:
+    """Print whether the gradients are the same."""
     plain = gradients(None)
     for way in WAYS:
         same = all(map(torch.equal, plain, gradients(way)))
         print(f"gradients at {way}: {'the same bits' if same else 'DIFFERENT'}")
-    if arguments.steps:
-        early, late = growth(arguments.steps)
-        steps = arguments.steps
-        print(f"memory: {early:+.2f} MiB after {steps // 10:,} steps, {late:+.2f} MiB after {steps:,}")
+
+
+def print_growth(steps: int) -> None:
+    """Print what is kept of many steps."""
+    for way in ("3 %", "Nodes"):
+        python, process, timeline = growth(steps, way)
+        grown = f"{python:+.2f} MiB of Python, {process:+.2f} MiB of the process after the first tenth"
+        print(f"{steps:,} steps at {way}: {grown}; timeline {timeline:.2f} MiB", flush=True)
 
 
 if __name__ == "__main__":

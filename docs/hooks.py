@@ -25,6 +25,9 @@ PICTURES = {
     "pictures/saddle.svg": "tests/golden/saddle.svg",
     "pictures/product.circuit.svg": "tests/golden/product.circuit.svg",
     "pictures/lstm.modules.svg": "tests/golden/lstm.modules.svg",
+    "pictures/page.live.png": "gallery/page/states/live.png",
+    "pictures/page.node.png": "gallery/page/states/node.png",
+    "pictures/page.slide.png": "gallery/page/states/slide.png",
 }
 """Path in the site -> the file of the repository that is shown there."""
 
@@ -48,7 +51,7 @@ STAGES = (
 """The picture of the stages: from, to, and what is handed over."""
 
 FILES = ("script", "svg pdf png pptx …", "report.json")
-"""Boxes of that picture that are no package."""
+"""Boxes of that picture that are not packages."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

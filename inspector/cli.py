@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +25,7 @@ from inspector.commands.options import (
     FORMATS,
     CheckOptions,
     DrawOptions,
+    FlightOptions,
     FurtherFigures,
     OptionError,
     Options,
@@ -155,36 +157,34 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     default=DEFAULT_WATCH,
     metavar="N",
     show_default=True,
-    help="Number of backward calls that train to record.",
+    help="Record the first N backward calls that train.",
 )
 @click.option(
     "--budget",
     type=_Budget(),
     default=f"{DEFAULT_BUDGET:.0%}",
     show_default=True,
-    help="Share of the run's time for recording the steps after these calls: losses, gradient norms, learning "
-    "rates. 0: they are not recorded.",
+    help="Share of the run's time to spend on later steps, whose loss, gradient norms and learning rate are "
+    "recorded; 0: record none.",
 )
 @click.option(
     "--again",
     is_flag=True,
-    help="Run the script again, and record in full the step at which something went wrong in the last run and the "
-    "two before it.",
+    help="Record in full the step at which something went wrong in the last run, and the two steps before it.",
 )
 @click.option(
     "--at",
     type=click.IntRange(min=1),
     metavar="STEP",
-    help="Record this step of the optimizer in full, and the two before it, instead of the first calls.",
+    help="Record this optimizer step and the two before it in full, instead of the first calls.",
 )
 @click.option(
     "--break",
     "breaks",
     metavar="nan|spike|NAME",
-    help="Stop in the debugger, after the recorded calls, at the first step whose loss or gradient is not finite "
-    "(nan), whose gradients are far above their usual range (spike), or at which either happens to a parameter, "
-    "module or Node: a name such as encoder.0, or train.py:12 for the Nodes of a line. Records every step "
-    "(--budget 100%).",
+    help="Stop in the debugger at the first step, after the recorded calls, with a loss or gradient that is not "
+    "finite (nan), with gradients far above their usual range (spike), or with either at NAME: a parameter, "
+    "module or Node (encoder.0, LogBackward0) or a line (train.py:12). Records every step (--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(
@@ -254,28 +254,35 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     "--frames", is_flag=True, help="Also draw one picture per step, with a caption: before, each step, after."
 )
 @click.option(
-    "--reveal", is_flag=True, help="Frames that begin with the leaves alone: each step shows what it reaches."
+    "--reveal",
+    is_flag=True,
+    help="Like --frames, but begin with the leaves alone; each step adds the tensors that it reaches.",
 )
 @click.option(
     "--highlight",
     "highlights",
     multiple=True,
     metavar="TENSOR[=COLOUR]",
-    help="Show a tensor and the paths from the root to it in a colour of its own; repeatable. Colours: "
+    help="Draw a tensor and the paths from the root to it in a separate colour; repeatable. Colours: "
     f"{', '.join(COLOURS)}.",
 )
 @click.option(
     "--handout",
     type=click.Choice(CHOICES["handout"]),
-    help="blanks: leave out the numbers that a reader works out; solution: show them in another colour.",
+    help="Make an exercise. blanks: leave out the numbers to be worked out; solution: show them in another "
+    "colour.",
 )
 @click.option(
     "--words",
     metavar="FILE",
-    help="Take captions, titles and legends from a TOML or JSON file, for example in another language. "
-    "`inspect words` prints the file in English.",
+    help="TOML or JSON file with the texts of captions, titles and legends, for example in another language; "
+    "`inspect words` prints the English one.",
 )
-@click.option("--together", is_flag=True, help="Also draw all recorded calls in one figure: before, after each.")
+@click.option(
+    "--together",
+    is_flag=True,
+    help="Also draw all recorded calls in one figure: before the first, and after each.",
+)
 @click.option("--transparent", is_flag=True, help="Make the background of svg and png transparent.")
 @click.option(
     "--order",
@@ -302,14 +309,15 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--mend",
     is_flag=True,
-    help="Try fixes of the findings in a copy of the script, which runs again up to the same calls, and write "
-    "those that work to mend.patch. The script itself is not changed.",
+    help="Try fixes for the findings in a copy of the script, which runs up to the same calls, and write those "
+    "that work to mend.patch. The script itself is not changed.",
 )
 @click.option(
     _INDEPENDENCE,
     type=int,
     metavar="[DIM]",
-    help="Check that no sample of the batch in this dimension depends on another one; without DIM: dimension 0.",
+    help="Check that the samples of a batch do not depend on each other. DIM: the dimension of the samples, by "
+    "default 0.",
 )
 @click.option(
     "--fail-on",
@@ -325,9 +333,10 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 )
 @click.option("--open", "opens", is_flag=True, help="Show the page in a browser.")
 @click.option(
-    "--timeline", is_flag=True, help="Draw only the timeline of a saved report: its loss and gradient norms."
+    "--timeline", is_flag=True, help="Draw only the timeline of a saved report: losses and gradient norms by step."
 )
 @click.option("--folder", hidden=True)
+@click.option("--since", type=float, hidden=True, help="For merge: wait for the ranks of a run that started then.")
 @click.version_option(__version__, prog_name="inspect")
 @click.argument("arguments", metavar="SCRIPT [ARGS]...", nargs=-1, type=click.UNPROCESSED)
 def _parse(**parameters: Any) -> dict[str, Any]:
@@ -338,9 +347,9 @@ def _parse(**parameters: Any) -> dict[str, Any]:
 
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    In place of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
-    rules or explain one; `doctor`, to check the installation; `words`, to print the words of figures for
-    `--words`.
+    Instead of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
+    rules or explain one; `merge FOLDER`, to merge the reports of the ranks of a distributed run; `doctor`, to
+    check the installation; `words`, to print the texts of figures for `--words`.
     """
     return parameters
 
@@ -353,6 +362,53 @@ def _saved_report(path: str) -> str | None:
     return str(inside) if inside.is_file() and not (Path(path) / "__main__.py").exists() else None
 
 
+_SUBCOMMANDS = {
+    "explain": "inspect explain [RULE]...\n\n  List the rules, or explain one: what it finds, why, how to fix it.",
+    "merge": "inspect merge FOLDER\n\n  Merge and draw the reports of the ranks of a distributed run.",
+    "doctor": "inspect doctor\n\n  Check the installation: versions, the layout engine, what this torch offers.",
+    "words": "inspect words\n\n  Print the texts of figures as a TOML file for --words.",
+}
+
+
+def _run_subcommand(name: str, *arguments: str, options: Options, since: float | None = None) -> int:
+    """Run `inspect explain`, `merge`, `doctor` or `words`, or print its usage; return the exit status.
+
+    since: see `merge`.
+    """
+    if arguments[:1] in (("--help",), ("-h",)):
+        print(f"Usage: {_SUBCOMMANDS[name]}")
+        return 0
+    if name == "explain":
+        from inspector.commands.explain import explain
+
+        return explain(arguments)
+    if name == "merge":
+        from inspector.commands.merge import merge
+
+        return merge(arguments, options, since)
+    if name == "doctor":
+        from inspector.commands.doctor import doctor
+
+        return doctor()
+    print(template(), end="")
+    return 0
+
+
+_LAUNCHERS = ("torchrun", "accelerate", "python", "python3")
+
+
+def _launch(arguments: Sequence[str], options: Options) -> None:
+    """Start a launcher and exit as it does; return if the arguments name none."""
+    from inspector.commands.launch import launch, launch_command
+
+    try:
+        command = launch_command(arguments, sys.argv[1 : len(sys.argv) - len(arguments)])
+    except OptionError as error:
+        _complain(str(error))
+    if command is not None:
+        sys.exit(launch(command, options))
+
+
 def run() -> NoReturn:
     """Entry point of the commands `inspect` and `inspect-autograd`; ends the process."""
     parameters = _parameters(sys.argv[1:])
@@ -363,16 +419,10 @@ def run() -> NoReturn:
             raise OptionError("missing argument SCRIPT")
     except OptionError as error:
         _complain(str(error))
-    if parameters["module"] is None and arguments[0] == "doctor":
-        from inspector.commands.doctor import doctor
-
-        sys.exit(_printing(doctor))
-    if parameters["module"] is None and arguments[0] == "words":
-        sys.exit(_printing(lambda: print(template(), end="")))
-    if parameters["module"] is None and arguments[0] == "explain":
-        from inspector.commands.explain import explain
-
-        sys.exit(_printing(lambda: explain(arguments[1:])))
+    if parameters["module"] is None and arguments[0] in _SUBCOMMANDS:
+        sys.exit(_printing(partial(_run_subcommand, *arguments, options=options, since=parameters["since"])))
+    if parameters["module"] is None and arguments[0] in _LAUNCHERS:
+        _launch(arguments, options)
     if parameters["module"] is None and (saved := _saved_report(arguments[0])) is not None:
         from inspector.commands.redraw_report import draw_saved
 
@@ -463,10 +513,9 @@ def _options(parameters: dict[str, Any]) -> Options:
             parameters["watch"],
             parameters["stop"],
             parameters["record"],
-            1.0 if parameters["breaks"] else parameters["budget"],
             parameters["again"],
             parameters["at"],
-            breaks=parameters["breaks"],
+            flight=FlightOptions(1.0 if parameters["breaks"] else parameters["budget"], parameters["breaks"]),
         ),
         _look(parameters),
         destination(parameters["output"], parameters["formats"]),

@@ -6,6 +6,7 @@ which: every length is the browser's own, of the text as it is set in the embedd
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +63,12 @@ _MEASURE = """async () => {
         lines: [...element.querySelectorAll('path[fill=none]')].map(path => along(path, 96)),
         tips: [...element.querySelectorAll('path:not([fill=none])')].map(path => along(path, 1)[0]),
     });
-    return {
+    // As text: playwright checks every number of a structure by itself, which takes longer than all of the rest.
+    return JSON.stringify({
         scale: svg.getScreenCTM().a,
         fonts: [...document.fonts].map(font => font.status),
         panels: [...svg.querySelectorAll(':scope > g')].map(panel => [...panel.children].map(group)),
-    };
+    });
 }"""
 
 
@@ -175,7 +177,7 @@ def show(page: Page, scene: Scene) -> Picture:
     """Open a Scene as large as the slide holds it, and measure it."""
     svg = write_svg(scene, text="embed")
     page.set_content(f"<style>body{{margin:0}} body>svg{{width:100vw;height:100vh;display:block}}</style>{svg}")
-    found = page.evaluate(_MEASURE)
+    found = json.loads(page.evaluate(_MEASURE))
     panels = [_measured(panel, groups) for panel, groups in zip(scene.panels, found["panels"], strict=True)]
     return Picture(scene, found["scale"], found["fonts"], panels)
 

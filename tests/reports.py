@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from inspector.graph import Graph, from_rows, unknown
-from inspector.report import BackwardCall, Finding, Report
+from inspector.report import BackwardCall, Finding, Report, ScriptRun
 
 FILES = ("inspect-out/report.json", "inspect-out/backward-1.svg", "inspect-out/backward-1.html")
 
@@ -17,7 +17,7 @@ def report_of(graph: Graph, code: str = "z.backward()", **more: Any) -> Report:
     """A report with one backward call."""
     call = BackwardCall(1, {"file": "script.py", "line": 7, "code": code}, graph)
     recording: Any = {"mode": "full", "watched": 1, "drawn": [1]}
-    return Report("script.py", {"status": 0, "exception": None}, recording, [call], **more)
+    return Report(ScriptRun("script.py", {"status": 0, "exception": None}), recording, [call], **more)
 
 
 def finding(severity: Any = "error", **more: Any) -> Finding:

@@ -369,7 +369,7 @@ def test_record_of_a_block_that_raises():
     with pytest.raises(ZeroDivisionError), inspector.record() as recording:
         (x * 2).backward()
         raise ZeroDivisionError("mine")
-    assert recording.report().exit == {"status": 1, "exception": "ZeroDivisionError: mine"}
+    assert recording.report().script.exit == {"status": 1, "exception": "ZeroDivisionError: mine"}
     assert len(recording.calls) == 1
 
 

@@ -33,8 +33,15 @@ if __name__ == "__main__":
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
 
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_fork), "forkserver", "spawn"])
+@pytest.mark.parametrize(
+    ("method", "count"),
+    [
+        pytest.param("fork", 1, marks=needs_fork),
+        pytest.param("fork", 2, marks=needs_fork),
+        ("forkserver", 2),
+        ("spawn", 2),
+    ],
+)
 def test_children_of_multiprocessing_are_counted(method: str, count: int, inspect_script: ScriptRunner) -> None:
     code = WORK + START.format(method=method, count=count)
     ran = inspect_script(code)

@@ -9,7 +9,7 @@ import graphs
 import pytest
 
 import inspector
-from inspector.cli import _parse
+from inspector.cli import _options, _parameters, _parse, _run_subcommand
 from inspector.commands.options import REPORT
 from inspector.export import WRITERS
 from inspector.options import CHOICES, FigureOptions
@@ -81,3 +81,10 @@ def test_a_picture_has_the_theme_and_the_text_it_was_drawn_with(tmp_path):
     dark.save(tmp_path / "dark.svg")
     assert (tmp_path / "dark.svg").read_text() == dark.svg()
     assert plain._repr_mimebundle_()["image/svg+xml"] == plain.svg()
+
+
+@pytest.mark.parametrize("name", ["explain", "merge", "doctor", "words"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_a_subcommand_prints_its_usage(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run_subcommand(name, option, options=_options(_parameters(["merge"]))) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: inspect {name}")

@@ -13,8 +13,8 @@ from inspector.figure import Figure, draw
 from inspector.graph import Graph
 from inspector.graph.model import MOMENTS, Moment
 from inspector.options import FigureOptions
+from inspector.styles import Plan
 from inspector.styles.compact_attributes import plan_data_and_grad, plan_one_line
-from inspector.styles.plan import Plan
 from inspector.styles.subject import Subject
 
 SLIDE = (960.0, 540.0)

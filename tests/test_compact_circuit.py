@@ -32,6 +32,7 @@ from inspector.graph.row_types import Constant
 from inspector.layout.least_size import covered_area, least_length
 from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
+from inspector.styles import STYLES
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of, group_gate
 from inspector.styles.line_groups import line_groups
@@ -39,7 +40,6 @@ from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import operands_of
 from inspector.styles.plan import CircuitPlan, NumberGrid, Plan, TextTable
-from inspector.styles.table import STYLES
 from inspector.typography import format_number
 
 Script = Callable[[], torch.Tensor]

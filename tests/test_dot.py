@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import networkx
 import pygraphviz
 import pytest
 
 from inspector.export.dot import write_dot
 from inspector.graph import Graph, unknown
+from inspector.graph.rows import Rows
 
 HOSTILE = [
     "<b>bold</b>",
@@ -47,17 +47,17 @@ def tensor(name: str | None, grad_fn: str | None, data: Any, grads: tuple[Any, A
 def square(name: str | None = "x") -> Graph:
     """y = x**2 at 2, by hand."""
 
-    def build() -> networkx.MultiDiGraph:
-        network: Any = networkx.MultiDiGraph()
-        network.add_node("n0", **function("PowBackward0", 1, exponent=2))
-        network.add_node("n1", **function("AccumulateGrad", unknown("not recorded")))
-        network.add_node("t0", **tensor("y", "n0", 4.0, (None, None)))
-        network.add_node("t1", **tensor(name, None, 2.0, (None, 4.0)), expression="u * v")
-        network.add_edge("n0", "n1", kind="next", slot=0, input_nr=0, gradient=4.0)
-        network.add_edge("t0", "n0", kind="grad_fn")
-        network.add_edge("n1", "t1", kind="accumulate", gradient=4.0)
-        network.add_edge("n0", "t1", kind="saved")
-        return network  # type: ignore[no-any-return]
+    def build() -> Rows:
+        rows = Rows()
+        rows.add_node("n0", function("PowBackward0", 1, exponent=2))
+        rows.add_node("n1", function("AccumulateGrad", unknown("not recorded")))
+        rows.add_node("t0", tensor("y", "n0", 4.0, (None, None)))
+        rows.add_node("t1", tensor(name, None, 2.0, (None, 4.0)) | {"expression": "u * v"})
+        rows.add_edge("n0", "n1", {"kind": "next", "slot": 0, "input_nr": 0, "gradient": 4.0})
+        rows.add_edge("t0", "n0", {"kind": "grad_fn"})
+        rows.add_edge("n1", "t1", {"kind": "accumulate", "gradient": 4.0})
+        rows.add_edge("n0", "t1", {"kind": "saved"})
+        return rows
 
     return Graph(build, roots=["t0"], steps=["n0", "n1"])
 
@@ -124,13 +124,13 @@ def unescaped(label: str) -> list[str]:
 
 
 def test_a_folded_box_keeps_its_edges() -> None:
-    def build() -> networkx.MultiDiGraph:
-        network: Any = networkx.MultiDiGraph()
-        network.add_node("g:n0", **function("3 layers", None))
-        network.add_node("n3", **function("MulBackward0", None))
-        network.add_edge("g:n0", "n3", kind="next", gradient=unknown("light recording"))
-        network.add_edge("g:n0", "n3", kind="next", gradient=None)
-        return network  # type: ignore[no-any-return]
+    def build() -> Rows:
+        rows = Rows()
+        rows.add_node("g:n0", function("3 layers", None))
+        rows.add_node("n3", function("MulBackward0", None))
+        rows.add_edge("g:n0", "n3", {"kind": "next", "gradient": unknown("light recording")})
+        rows.add_edge("g:n0", "n3", {"kind": "next", "gradient": None})
+        return rows
 
     drawing = read(write_dot(Graph(build, roots=[])))
     assert sorted(drawing.nodes()) == ["g_n0", "n3"]

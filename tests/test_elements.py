@@ -13,7 +13,7 @@ from torch import Tensor
 import inspector
 from inspector.graph.elements import elements_of, tiles_of, with_elements
 from inspector.tensor_stats import Batch
-from inspector.tracing.kept_elements import MOST_NODES
+from inspector.tracing.graph_values import MOST_NODES
 
 ARRANGEMENTS: dict[str, Callable[[Tensor], Tensor]] = {
     "as it is": lambda base: base,

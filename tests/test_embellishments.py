@@ -7,7 +7,7 @@ import torch
 from undisturbed import run_both
 
 import inspector
-from inspector.options.choices import STYLE_NAMES
+from inspector.options import STYLE_NAMES
 
 SCRIPTS = {
     "a-power-that-sympy-cannot-count": """
@@ -125,7 +125,7 @@ def test_symbols_that_fail(monkeypatch):
         (x * x).backward()
     recording.calls[0].graph.make()
     (remark,) = recording.report().recording["remarks"]
-    assert remark.startswith("derivatives in symbols are not recorded any more: internal error, RecursionError")
+    assert remark.startswith("derivatives in symbols are no longer recorded: internal error, RecursionError")
     assert recording.calls[0].graph.at("after")
 
 

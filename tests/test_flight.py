@@ -136,7 +136,7 @@ def test_a_budget_of_zero_takes_everything_off(inspect_script: ScriptRunner) -> 
     ran = inspect_script(TRAINING + dedent(check), options=("-f", "json", "--budget", "0"))
     assert ran.status == 0, ran.stderr
     assert "timeline" not in ran.report
-    last = "inspect: 3 backward calls recorded in full; what came after was not watched (--budget 0)"
+    last = "inspect: 3 backward calls recorded in full; later steps were not recorded (--budget 0)"
     assert ran.said[-1] == last
 
 
@@ -236,8 +236,8 @@ def test_an_internal_error_is_said_and_the_script_goes_on(inspect_script: Script
     """
     ran = inspect_script(dedent(broken) + TRAINING + "print('done')\n")
     assert (ran.status, ran.stdout) == (0, "done\n")
-    assert any("the steps are not recorded any more: RuntimeError: broken on purpose" in line for line in ran.said)
-    assert ran.said[-1] == "inspect: 3 backward calls recorded in full; what came after is not known"
+    assert any("steps are no longer recorded: RuntimeError: broken on purpose" in line for line in ran.said)
+    assert ran.said[-1] == "inspect: 3 backward calls recorded in full; later steps are unknown"
 
 
 KILLED = """
@@ -247,6 +247,36 @@ flight_watch.KEPT_EVERY = 0.0
     if step == 50:
         os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+FULL_DISK = """
+import errno, pathlib
+import inspector.commands.flight_watch as flight_watch
+flight_watch.KEPT_EVERY = 0.0
+def is_full(path, content):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+""" + TRAINING + """
+    if step == 30:
+        pathlib.Path.write_bytes = is_full
+    if step == 40:
+        os.kill(os.getpid(), signal.SIGUSR1)
+print("done")
+"""
+
+
+def test_a_disk_that_gets_full_costs_what_came_after_and_nothing_else(inspect_script: ScriptRunner) -> None:
+    ran = inspect_script(FULL_DISK, options=EVERY_STEP)
+    assert (ran.status, ran.stdout) == (0, "done\n"), ran.stderr
+    told = [line for line in ran.said if "cannot write" in line]
+    assert [line.rpartition("; ")[2] for line in told] == [
+        "the steps are kept in memory only",
+        "it holds what was known before",
+        "it holds what was known before",
+    ]
+    assert "internal error" not in ran.stderr
+    report = load(ran.folder / OUTPUT / "report.json")
+    assert report.timeline is not None and report.timeline["steps"] in (29, 30)
+    assert last_line(ran).startswith("3 steps recorded in full, 57 by their numbers only")
 
 
 def test_what_is_left_after_sigkill(inspect_script: ScriptRunner) -> None:

@@ -1,15 +1,363 @@
-"""The tests of `levels_of_the_recorder.py`, in a process of their own, in which nothing was recorded before."""
+"""The levels of modules and Nodes: their norms, what is named, and that nothing changes."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
-from running import HERE
+import pytest
+import torch
+from torch import nn
+
+import inspector
+from inspector.recording.flight import FlightRecorder
+from inspector.recording.flight.break_point import BreakPoint
+from inspector.recording.flight.cost_control import CostControl
+from inspector.recording.flight.depth_control import DepthControl
+from inspector.recording.flight.gradient_norms import GradientNorms
+from inspector.recording.flight.node_norms import Depth
+from inspector.recording.flight.update_norms import UpdateNorms
+from inspector.recording.session import Callbacks, Session
+from inspector.recording.watch_plan import WatchPlan
+from inspector.report.timeline import Timeline
+from inspector.torch_api.tensor_references import REFERENCES
+from inspector.user_code.paths import UserFiles
+
+WATCHED = 3
 
 
-def test_levels_in_a_process_of_their_own() -> None:
-    tests = str(HERE / "levels_of_the_recorder.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", tests]
-    ran = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout
+class Net(nn.Module):
+    """A model of which something can go wrong in its middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.act, self.head = nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 1)
+
+    def forward(self, x: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        h = self.act(self.body(x)) * scale
+        return self.head(torch.hypot(h, h))
+
+
+class Training:
+    """A training of some steps. scale: of step `at`."""
+
+    def __init__(self, *, at: int = 0, scale: float = 1.0) -> None:
+        torch.manual_seed(0)
+        self.model = Net()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
+        self.step, self._at, self._scale = 0, at, scale
+        self._random = torch.Generator().manual_seed(0)
+        self.grads: list[torch.Tensor] = []
+
+    def __call__(self) -> torch.Tensor:
+        self.step += 1
+        x = torch.randn(16, 6, generator=self._random)
+        out = self.model(x, self._scale if self.step == self._at else 1.0)
+        loss = (out - x.sum(1, keepdim=True)).pow(2).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.grads = [p.grad.clone() for p in self.model.parameters() if p.grad is not None]
+        self.optimizer.step()
+        return loss
+
+
+def recorded(
+    train: Callable[[], Any], steps: int, depth: Depth | None, budget: float = 1.0, stop: BreakPoint | None = None
+) -> Timeline:
+    """The timeline of a training, at one depth."""
+    files, made = UserFiles(__file__.rpartition("/")[0]), []
+
+    def go_on() -> None:
+        recorder = FlightRecorder(files, budget, session, break_point=stop)
+        if depth is not None:
+            recorder.nodes.control = DepthControl(depth)
+        recorder.open()
+        made.append(recorder)
+
+    with REFERENCES.used():
+        session = Session(files, WatchPlan(WATCHED, "full"), Callbacks(on_done=go_on))
+        session.open()
+        try:
+            for _ in range(steps):
+                train()
+        finally:
+            session.close()
+            made[0].close()
+        assert made[0].failure is None
+        found = made[0].timeline(ended=True)
+    assert found is not None
+    return found
+
+
+def hooked(model: Net) -> dict[str, float]:
+    """torch's own norms at the outputs of the modules, of the last step."""
+    found: dict[str, float] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda module, gradients: found.update({name: gradients[0].norm().item()})
+
+    for name, module in model.named_children():
+        module.register_full_backward_pre_hook(note(name))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+@pytest.mark.parametrize("depth", ["modules", "nodes"])
+def test_the_norms_at_modules_are_those_of_torch(depth: Depth) -> None:
+    timeline = recorded(Training(), 8, depth)
+    levels = [(row["level"], row["first"], row["last"]) for row in timeline["levels"]]
+    assert levels == [("full", 1, 3), (depth, 4, 8)]
+    columns = {column["name"]: column["middle"] for column in timeline["columns"] if column["kind"] == "module"}
+    again, norms = Training(), []
+    now = hooked(again.model)
+    for _ in range(8):
+        again()
+        norms.append(dict(now))
+    assert set(columns) == {"body", "act", "head"}
+    for name, middle in columns.items():
+        assert middle[:WATCHED] == [None] * WATCHED
+        truth = [row[name] for row in norms]
+        assert middle[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
+@pytest.mark.parametrize("depth", [None, "modules", "nodes"])
+def test_gradients_have_the_same_bits_and_no_hook_stays(depth: Depth | None) -> None:
+    plain, training = Training(), Training()
+    for _ in range(10):
+        plain()
+    kept: list[torch.Tensor] = []
+
+    def train() -> None:
+        kept[:] = [training()]
+
+    recorded(train, 10, depth)
+    assert all(map(torch.equal, plain.grads, training.grads))
+    assert not any(module._backward_hooks or module._forward_hooks for module in training.model.modules())
+    assert not any(p._backward_hooks or p._post_accumulate_grad_hooks for p in training.model.parameters())
+
+
+def test_a_gradient_that_is_not_finite_has_a_node() -> None:
+    timeline = recorded(Training(at=40, scale=0.0), 50, "nodes")
+    (found,) = [trigger for trigger in timeline["triggers"] if trigger["kind"] == "gradient_not_finite"]
+    assert found["step"] == 40
+    assert found["node"]["name"] == "HypotBackward0"  # whose derivative is 0 / 0
+    source = found["node"]["source"]
+    assert isinstance(source, dict) and "code" in source
+    assert source["file"] == "test_flight_levels.py" and "hypot(" in source["code"]
+
+
+def test_a_spike_has_a_module() -> None:
+    training = Training(at=50, scale=1e12)
+    timeline = recorded(training, 60, "modules")
+    (found,) = [trigger for trigger in timeline["triggers"] if trigger["kind"] == "spike"]
+    assert found["step"] == 50
+    assert "node" not in found or (found["node"]["name"] is None and found["node"]["module"] is not None)
+
+
+def test_a_graph_with_other_nodes_is_counted() -> None:
+    model = nn.Linear(4, 1)
+    optimizer, steps = torch.optim.SGD(model.parameters(), 0.01), iter(range(100))
+
+    def train() -> None:
+        out = model(torch.randn(8, 4))
+        loss = (out.tanh() if next(steps) >= 10 else out).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    timeline = recorded(train, 20, "nodes")
+    assert timeline["other_graphs"] == 10
+    assert "10 steps had another graph" in inspector_line(timeline)
+
+
+def with_a_scaler(steps: int) -> None:
+    training, scaler = Training(), torch.amp.GradScaler("cpu")
+    for _ in range(steps):
+        training.optimizer.zero_grad()
+        scaler.scale(training.model(torch.randn(16, 6)).mean()).backward()
+        scaler.step(training.optimizer)
+        scaler.update()
+
+
+def in_two_threads(steps: int) -> None:
+    """Two threads that take turns."""
+    trainings, turns = [Training(), Training()], [threading.Event(), threading.Event()]
+
+    def work(number: int) -> None:
+        for _ in range(steps // 2):
+            assert turns[number].wait(60)
+            turns[number].clear()
+            trainings[number]()
+            turns[1 - number].set()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+    turns[0].set()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("run", [with_a_scaler, in_two_threads])
+@pytest.mark.parametrize("steps", [20, 150])
+def test_a_level_that_sees_nothing_is_not_claimed(run: Callable[[int], None], steps: int) -> None:
+    with inspector.watch(budget=1.0) as flight:
+        run(steps)
+    timeline = flight.report().timeline
+    assert timeline is not None and {column["kind"] for column in timeline["columns"]}.isdisjoint({"module"})
+    levels = [(row["level"], row["last"]) for row in timeline["levels"]]
+    assert [level for level, _ in levels] == ["full", "parameters"] and levels[-1][1] == timeline["steps"]
+    assert "down to" not in inspector_line(timeline)
+
+
+def inspector_line(timeline: Timeline) -> str:
+    """The last line of the command."""
+    from inspector.terminal.timeline_lines import watched_line
+
+    return " ".join("".join(map(str, watched_line(timeline, 400))).split())
+
+
+@pytest.mark.parametrize(
+    ("modules", "nodes", "left", "expected"),
+    [
+        (0.001, 0.002, 0.01, ("nodes", 1)),
+        (0.001, 0.02, 0.01, ("modules", 1)),
+        (0.03, 0.2, 0.01, ("modules", 4)),
+        (0.3, 2.0, 0.01, (None, 1)),
+    ],
+)
+def test_the_deepest_that_fits(
+    modules: float, nodes: float, left: float, expected: tuple[Depth | None, int]
+) -> None:
+    control = DepthControl()
+    costs: dict[Depth | None, float] = {None: 0.0, "modules": modules, "nodes": nodes}
+    seen = []
+    for step in range(1, 40):
+        depth = control.next(step, None)
+        seen.append(depth)
+        control.note(depth, 1.0 + costs[depth], 0.0)
+        control.decide(left)
+    assert seen[:6] == [None, "modules", "nodes"] * 2, "in turns"
+    assert (control.depth, control.every) == expected
+
+
+def test_a_loss_far_above_the_last_ones_is_looked_into() -> None:
+    control = DepthControl()
+    for step in range(1, 100):
+        control.note(control.next(step, 1.0 + step % 3), 1.0, 10.0)
+        control.decide(0.0)
+    assert control.depth is None and control.next(101, 3.0) is None
+    assert control.next(102, 100.0) == "nodes"
+    assert control.next(103, 1e4) is None, "not again at once"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stops"),
+    [("MulBackward0", 40), ("body", 40), ("HypotBackward0", 41), ("MeanBackward0", None), ("LogBackward0", None)],
+)
+def test_it_stops_at_a_node(wanted: str, stops: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    training = Training(at=40, scale=0.0)  # the derivative of hypot is NaN, then the parameters are NaN
+
+    def stop() -> None:
+        names = sys._getframe(1).f_locals
+        seen.append((training.step, names["trigger"]["kind"], dict(names["guilty"])))
+
+    monkeypatch.setattr("sys.breakpointhook", stop)
+    recorded(training, 45, None, stop=BreakPoint(wanted))
+    expected = [] if stops is None else [(stops, "gradient_not_finite")]
+    assert [(step, kind) for step, kind, _ in seen] == expected
+    if stops is not None and wanted != "body":
+        (arrived,) = seen[0][2].values()
+        assert not bool(arrived.isfinite().all())
+
+
+def test_the_block_of_the_library_names_the_node() -> None:
+    training = Training(at=40, scale=0.0)
+    with inspector.watch(training.model, training.optimizer, budget=1.0) as flight:
+        for _ in range(50):
+            training()
+    found = {finding.rule: finding for finding in flight.findings}
+    assert "non-finite-gradient" in found or "in backward it began at" in found["non-finite-step"].message
+
+
+class Adding:
+    """A training that notes what its optimizer adds, by torch."""
+
+    def __init__(self) -> None:
+        self.inner = Training()
+        self.norms: list[list[float]] = []
+        self.inner.optimizer.register_step_pre_hook(self._begins)
+        self.inner.optimizer.register_step_post_hook(self._ends)
+        self._old: list[torch.Tensor] = []
+
+    def _begins(self, *arguments: Any) -> None:
+        self._old = [p.detach().clone() for p in self.inner.model.parameters()]
+
+    def _ends(self, *arguments: Any) -> None:
+        new = self.inner.model.parameters()
+        self.norms.append([(p.detach() - old).norm().item() for p, old in zip(new, self._old, strict=True)])
+
+
+def test_the_norms_of_updates_are_those_of_torch() -> None:
+    training = Adding()
+    timeline = recorded(training.inner, 12, "modules")
+    columns = {column["name"]: column["middle"] for column in timeline["columns"] if column["kind"] == "update"}
+    assert list(columns) == [name for name, _ in training.inner.model.named_parameters()]
+    for column, middle in enumerate(columns.values()):
+        assert middle[: WATCHED - 1] == [None] * (WATCHED - 1)
+        truth = [row[column] for row in training.norms]
+        assert middle[WATCHED:] == pytest.approx(truth[WATCHED:], rel=1e-5)
+
+
+def test_updates_that_cost_too_much_are_rare() -> None:
+    cost = CostControl(0.03)
+    parameters, tensor = GradientNorms(), torch.zeros(3, requires_grad=True)
+    parameters.add(tensor, "x")
+    updates = UpdateNorms(parameters)
+    assert [step for step in range(1, 600) if updates.is_due(step, cost)] == [256, 512]
+    updates.begin([0])
+    updates.end(cost)
+    assert [step for step in range(1, 600) if updates.is_due(step, cost)] == [256, 512], "nothing is left"
+    cost.left = 1.0
+    assert all(updates.is_due(step, cost) for step in range(1, 10))
+    cost.skips = 7
+    assert not any(updates.is_due(step, cost) for step in range(1, 600))
+
+
+def test_only_so_many_elements_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.recording.flight.update_norms.MOST_COPIED", 10)
+    parameters, tensors = GradientNorms(), [torch.zeros(size, requires_grad=True) for size in (8, 4, 2)]
+    for number, tensor in enumerate(tensors):
+        parameters.add(tensor, str(number))
+    updates = UpdateNorms(parameters)
+    updates.begin([0, 1, 2])
+    with torch.no_grad():
+        for tensor in tensors:
+            tensor.add_(3.0)
+    found = updates.end(CostControl(1.0))
+    assert found is not None
+    ((positions, norms),) = found.parts
+    assert positions == (0, 2) and norms.tolist() == pytest.approx([3.0 * 8**0.5, 3.0 * 2**0.5])
+    assert updates.end(CostControl(1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("HypotBackward", "(did you mean HypotBackward0"),
+        ("bdy", "(did you mean body"),
+        ("nonsense", "has this name\n"),
+        ("HypotBackward0", None),
+        ("body", None),
+        ("body.weight", None),
+        ("nan", None),
+    ],
+)
+def test_a_name_that_nothing_has_is_told(wanted: str, said: str | None, capfd: pytest.CaptureFixture[str]) -> None:
+    recorded(Training(), 5, None, stop=BreakPoint(wanted))
+    told = capfd.readouterr().err
+    assert (told == "") == (said is None), told
+    assert said is None or (f"--break {wanted}: no parameter" in told and said in told), told

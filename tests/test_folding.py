@@ -23,7 +23,7 @@ from inspector.figure import draw
 from inspector.folding import finding_marks, fold, merge_neighbours
 from inspector.folding.depth import MOST_AT_A_DEPTH, MOST_BOXES
 from inspector.folding.folded_graph import whole_of
-from inspector.folding.folded_network import build_folded_network
+from inspector.folding.folded_rows import build_folded_rows
 from inspector.graph import Graph, from_rows, to_rows
 from inspector.graph.topology import topology_of
 
@@ -86,7 +86,7 @@ def test_unfolding_gives_the_graph_back(whole: Graph, view: str) -> None:
 
 @given(graphs())
 def test_a_network_of_all_functions_is_the_whole_one(whole: Graph) -> None:
-    assert same(build_folded_network(whole, range(len(topology_of(whole)))), whole.network)
+    assert same(build_folded_rows(whole, range(len(topology_of(whole)))).network(), whole.network)
 
 
 @given(graphs(), views)

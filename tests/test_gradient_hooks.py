@@ -75,9 +75,9 @@ def test_norms_of_a_light_recording_are_those_of_what_arrives(make: Callable[[],
     root.backward()
     capture.remove()
     assert capture.flow.steps == list(expected)
-    assert len(capture.flow.norms) > 4
+    assert len(capture.flow.arrived.norms) > 4
     for position, gradients in expected.items():
-        found = capture.flow.arrived_at(position)
+        found = capture.flow.arrived.at(position)
         assert found is not None and len(found) == len(gradients)
         for pending, gradient in zip(found, gradients, strict=True):
             if gradient is None:
@@ -99,7 +99,7 @@ def test_counts_of_outputs_are_those_that_torch_gives() -> None:
     root.backward()
     capture.remove()
     counts = {k: len(node._input_metadata) for k, node in enumerate(graph.nodes)}
-    assert capture.flow.counts() == counts
+    assert capture.flow.arrived.counts() == counts
     assert max(counts.values()) > 1
 
 

@@ -15,13 +15,12 @@ import inspector
 from inspector.figure import draw
 from inspector.figure.heat_maps import NAN_INK, ink_of
 from inspector.graph import Graph, unknown
+from inspector.options import FigureOptions, Presentation
 from inspector.options.choices import VALUES
-from inspector.options.figure_options import FigureOptions
-from inspector.options.presentation import Presentation
 from inspector.page import PageSource
 from inspector.page.page_data import page_data
 from inspector.report import BackwardCall
-from inspector.scene.scene import Band, Panel
+from inspector.scene import Band, Panel
 from inspector.scene.theme import DIVERGING, THEMES
 from inspector.styles.grid_text import Look, drawn_tensor
 from inspector.styles.plan import HeatMap, NumberGrid

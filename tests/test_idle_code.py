@@ -157,6 +157,28 @@ freeze(nn.Linear(2, 2))
     assert (row["kind"], row["text"], row["of"]) == ("compared", "p.requires_grad == False", None)
 
 
+def test_a_method_that_has_returned(tmp_path):
+    """`self` is looked up among the modules of the script."""
+    text = """
+class Net(nn.Module):
+    def __init__(self, inner=None):
+        super().__init__()
+        self.encoder, self.ready = nn.Linear(2, 2), False
+        self.encoder.requires_grad = False
+        self.ready = True
+        self.inner = inner
+class Plain:
+    def __init__(self):
+        self.encoder = nn.Linear(2, 2)
+        self.encoder.requires_grad = False
+net = nn.Sequential(Net())
+plain = Plain()
+"""
+    (row,) = rows_of(text, f"{tmp_path}/script.py")
+    assert (row["kind"], row["text"], row["of"]) == ("of_module", "self.encoder.requires_grad", "Linear")
+    assert row["source"]["line"] == 8
+
+
 CELLS = {"x.double()": 0, "w.requires_grad == False": 0, "net.eval": 1}
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 import inspector
 from benchmarks.models import GPT
-from inspector.graph.values import is_unknown
+from inspector.graph import is_unknown
 from inspector.recording.forward.inner_operations import DISPATCHED
 
 PACKAGE = str(Path(inspector.__file__).parent)

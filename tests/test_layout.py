@@ -113,7 +113,6 @@ def test_the_figure_for_the_eyes_and_for_those_without() -> None:
     assert figure.panels["after"].title == "z = x**2 - y**2: after z.backward()"
     assert "x: data 2; grad None → 4" in figure.scene.description
     assert {"before", "after", "z.backward()", "None → 4", "2y · (−1) = 0"} <= texts_of(figure.scene)
-    assert draw(graphs.square(), title="my title").scene.title == "my title"
     assert "loss.backward(retain_graph=True)" in texts_of(
         draw(graphs.square(), call="loss.backward(retain_graph=True)").scene
     )

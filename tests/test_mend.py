@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from running import ScriptRunner
 
 from inspector.diagnosis.fixes import fixes_of
@@ -28,6 +29,11 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
         ("attribute-without-effect", "", "p.require_grad = False", "p.require_grad", "p.requires_grad = False"),
         ("statement-without-effect", "", "    loss.backward", "loss.backward", "    loss.backward()"),
         ("statement-without-effect", "", "w.clamp(0, 1)", "w.clamp(0, 1)", "w.clamp_(0, 1)"),
+        ("non-finite-gradient", "", "d = x.sum().sqrt()", "x.sum().sqrt()", "d = (x.sum() + 1e-12).sqrt()"),
+        ("non-finite-gradient", "", "d = (a + b).sqrt()", "(a + b).sqrt()", "d = (a + b + 1e-12).sqrt()"),
+        ("non-finite-gradient", "", "d = torch.sqrt(x) * 2", "torch.sqrt(x)", "d = torch.sqrt(x + 1e-12) * 2"),
+        ("non-finite-gradient", "", "u = z / z.norm(1)", "z / z.norm(1)", "u = z / (z.norm(1) + 1e-12)"),
+        ("non-finite-forward", "", "n = -p.log()", "p.log()", "n = -(p + 1e-12).log()"),
         (
             "statement-without-effect",
             "",
@@ -52,6 +58,8 @@ def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None
         found("statement-without-effect", "w = w - g"),
         found("attribute-without-effect", "optimizer.lr = 0.1", part="optimizer.lr"),
         found("detached", "with torch.no_grad():", "no_grad"),
+        found("non-finite-gradient", "d = x.acos()"),
+        found("non-finite-gradient", "d = f(x)", part="f(x"),
     ],
 )
 def test_no_change_where_the_text_is_not_certain(finding: Finding) -> None:
@@ -93,3 +101,27 @@ def test_a_fix_that_works_is_written_and_the_script_is_not_changed(inspect_scrip
         "+    x.clamp_(0)",
     ]
     assert (ran.folder / "script.py").read_text().count("rsample") == 0
+
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("loss = (w * x).square().sum(1).sqrt().mean()", "(w * x).square().sum(1).sqrt()"),
+        ("loss = torch.sqrt((w * x).square().sum(1)).mean()", "torch.sqrt((w * x).square().sum(1))"),
+        ("loss = (w * x).square().sum(1).rsqrt().clamp(max=9).mean()", "(w * x).square().sum(1).rsqrt()"),
+        ("loss = ((w * x).abs().sum(1)).log().clamp(min=-9).mean()", "((w * x).abs().sum(1)).log()"),
+        ("loss = (w[0] / (w * x).abs().sum(1)).tanh().mean()", "w[0] / (w * x).abs().sum(1)"),
+    ],
+)
+def test_an_epsilon_brings_the_gradient_back(text: str, part: str) -> None:
+    (one,) = fixes_of([found("non-finite-gradient", text, part=part)], "train.py", ["import torch", text])
+
+    def gradient(statement: str) -> torch.Tensor:
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        names = {"torch": torch, "w": w, "x": torch.tensor([[1.0, 1.0], [0.0, 0.0]])}
+        exec(statement, names)
+        return torch.autograd.grad(names["loss"], w)[0]  # type: ignore[arg-type]
+
+    assert not gradient(text).isfinite().all()
+    assert gradient(one.after).isfinite().all() and gradient(one.after).any()

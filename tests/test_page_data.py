@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import graphs
-import networkx
 import pytest
 import reports
 from figures import HOSTILE
@@ -25,6 +24,7 @@ from inspector.diagnosis.mark_graph import mark_graph
 from inspector.folding import fold
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.graph.columnar import from_table
+from inspector.graph.rows import Rows
 from inspector.page import PageSource, html, still_of, write_index, write_page
 from inspector.page.group_tree import group_tree
 from inspector.page.html import joined_script
@@ -144,7 +144,7 @@ def test_findings_have_their_places_and_the_source_its_neighbours() -> None:
 
 
 @pytest.mark.parametrize("graph", [
-    Graph(networkx.MultiDiGraph, roots=[], error="element 0 of tensors does not require grad"),
+    Graph(Rows, roots=[], error="element 0 of tensors does not require grad"),
     graphs.leaf_root(), graphs.saddle(2.0, 0.0, error_at="b"), graphs.saddle(2.0, 0.0, ran=False),
 ])  # fmt: skip
 def test_odd_graphs_have_a_page(graph: Graph) -> None:
@@ -279,7 +279,7 @@ def test_the_modules_of_the_viewer_are_joined_once_each() -> None:
 
 def test_the_viewer_is_small() -> None:
     """The page of an empty graph: the viewer, its fonts, and the widths of characters."""
-    assert len(write_page(call_of(Graph(networkx.MultiDiGraph, roots=[])))) < MOST_OF_THE_VIEWER
+    assert len(write_page(call_of(Graph(Rows, roots=[])))) < MOST_OF_THE_VIEWER
 
 
 def test_the_theme_is_the_readers_unless_it_is_chosen() -> None:

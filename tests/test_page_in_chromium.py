@@ -28,6 +28,7 @@ from test_page_data import hostile_graph
 import inspector
 from inspector.diagnosis.mark_graph import mark_graph
 from inspector.graph import Graph
+from inspector.graph.rows import Rows
 from inspector.graph.topology import topology_of
 from inspector.page import PageSource, still_of, write_page
 from inspector.report import BackwardCall, Report, from_json, load
@@ -427,6 +428,15 @@ def test_two_calls_stand_side_by_side_and_follow_each_other(show: Any) -> None:
     assert one.texts("#stage-2 g.card text.gradient") == ["None → 6", "None → \u22122"]
     one.page.locator("#stage-2 g.card").first.click()
     assert one.count("#stage g.card.selected") == one.count("#stage-2 g.card.selected") == 1
+    one.page.click("#export")
+    with one.page.expect_download() as waiting:
+        one.page.click("#save-svg")
+    one.page.click("#close-formats")
+    saved = ElementTree.parse(waiting.value.path()).getroot()
+    texts = [element.text for element in saved.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"None → 4", "None → 6"} <= set(texts) and texts[-2:] == ["call 1", "call 2"]
+    pictures = saved.findall("{http://www.w3.org/2000/svg}svg")
+    assert len({(picture.get("x"), picture.get("y")) for picture in pictures}) == 2
     one.page.select_option("#beside", "before")
     assert one.texts("#half-2") == ["before backward"] and one.texts("#stage-2 g.card text.gradient") == []
     one.page.select_option("#beside", "")
@@ -510,10 +520,8 @@ def test_hostile_texts_do_nothing(text: str, show: Any) -> None:
 
 
 def test_odd_graphs_can_be_looked_at(show: Any) -> None:
-    import networkx
-
     for graph in (
-        Graph(networkx.MultiDiGraph, roots=[], error="no grad"), graphs.leaf_root(),
+        Graph(Rows, roots=[], error="no grad"), graphs.leaf_root(),
         graphs.saddle(2.0, 0.0, error_at="b"), graphs.saddle(2.0, 0.0, ran=False),
     ):  # fmt: skip
         one = show(reports.report_of(graph))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 from forkserver import ForkServer
 from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
 
+from inspector.commands.launch import launch_command
+from inspector.commands.options import OptionError
 from inspector.commands.ranks import Rank, rank_of
 
 TRAINED = """
@@ -39,7 +43,8 @@ TRAINED = """
     [
         ({}, None),
         ({"RANK": "0", "WORLD_SIZE": "1"}, None),
-        ({"RANK": "3", "WORLD_SIZE": "4"}, Rank(3, 4)),
+        ({"RANK": "3", "WORLD_SIZE": "4"}, Rank(3, 4, 4)),
+        ({"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}, Rank(3, 4, 2)),
         ({"RANK": "4", "WORLD_SIZE": "4"}, None),
         ({"RANK": "x", "WORLD_SIZE": "4"}, None),
         ({"WORLD_SIZE": "4"}, None),
@@ -66,10 +71,41 @@ def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Pat
     first, second = ours
     assert "loss.backward()" in first.stderr
     assert second.stderr == ""
-    assert first.said[-1] == "inspect: rank 0 of 2; the other rank wrote rank-0001 in inspect-out/"
+    assert "inspect: rank 0 of 2; the other rank wrote rank-0001 in inspect-out/" in first.said
+    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
+    assert [row["number"] for row in merged["ranks"]] == [0, 1] and merged["findings"] == merged["remarks"] == []
+    printed = [float(norm) for norm in re.findall(r"[\d.]+", first.stdout)]
+    leaves = {leaf["name"]: leaf for leaf in merged["backward_calls"][-1]["leaves"]}
+    for name, norm in zip(["0.weight", "0.bias", "2.weight", "2.bias"], printed, strict=True):
+        reduced, local = leaves[name]["reduced"], leaves[name]["local"]
+        assert reduced["low"] == reduced["high"] == pytest.approx(norm)
+        assert local["low"] < local["high"] and "different" not in leaves[name]["data"]
     for rank in range(2):
         folder = tmp_path / OUTPUT / f"rank-{rank:04}"
         assert valid_report(folder / "report.json")["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("torchrun --nnodes 2 train.py --lr 1", "torch.distributed.run --nnodes 2 {} train.py --lr 1"),
+        ("torchrun -m pkg.train a.py", "torch.distributed.run {} -m pkg.train a.py"),
+        ("accelerate launch --module pkg.train", "accelerate.commands.launch {} -m pkg.train"),
+        ("python -m torch.distributed.run -x t.py", "torch.distributed.run -x {} t.py"),
+        ("python train.py", None),
+        ("train.py torchrun", None),
+    ],
+)
+def test_the_inspector_stands_before_the_script_of_a_launcher(given: str, wanted: str | None) -> None:
+    command = launch_command(given.split(), ["-f", "svg"])
+    expected = None if wanted is None else ["-m", *wanted.format("-m inspector -f svg").split()]
+    assert (None if command is None else command[1:]) == expected
+
+
+@pytest.mark.parametrize("given", ["torchrun --standalone", "torchrun --no-python train.py"])
+def test_a_launcher_without_a_python_script_is_refused(given: str) -> None:
+    with pytest.raises(OptionError, match=r"^torchrun"):
+        launch_command(given.split(), [])
 
 
 def test_a_file_is_named_after_the_rank(inspect_script: ScriptRunner) -> None:

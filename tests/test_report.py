@@ -30,6 +30,7 @@ from inspector.report import (
     Inventory,
     Report,
     ReportError,
+    ScriptRun,
     from_json,
     load,
     mask_addresses,
@@ -177,7 +178,8 @@ def test_addresses_are_masked_in_messages_and_nothing_else_is() -> None:
     graph = square()
     graph.error = "TypeError: <A at 0x7f3a5c1d2e80>"
     report = report_of(graph, code="y.backward(0xdeadbeef)")
-    text = to_json(Report("s.py", {"status": 1, "exception": graph.error}, report.recording, report.calls))
+    script = ScriptRun("s.py", {"status": 1, "exception": graph.error})
+    text = to_json(Report(script, report.recording, report.calls))
     assert text.count("TypeError: <A at 0x…>") == 2
     assert "y.backward(0xdeadbeef)" in text
 
@@ -218,7 +220,7 @@ def test_a_bare_nan_is_never_written() -> None:
     report = report_of(square())
     call = BackwardCall(1, {"file": "a.py", "line": math.nan, "code": ""}, report.calls[0].graph)
     with pytest.raises(ValueError, match="JSON compliant"):
-        to_json(Report("s.py", report.exit, report.recording, [call]))
+        to_json(Report(ScriptRun("s.py", report.script.exit), report.recording, [call]))
 
 
 GOOD = to_json(report_of(square()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import networkx
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 import inspector
 from inspector.folding import fold
 from inspector.graph import Graph
+from inspector.graph.rows import Rows
 from inspector.graph.saved_memory import saved_bytes, saved_memory
 from inspector.report import to_json
 from inspector.terminal.model_summary import summary_lines
@@ -249,9 +249,9 @@ def test_the_terminal_says_what_a_hook_has_packed() -> None:
 def test_modules_at_the_top(path: Any, top: str) -> None:
     saved = [{"name": "self", "tensor": None, "before": "held", "after": "held", "bytes": 8}]
     row = {"kind": "function", "name": "SinBackward0", "module": path, "saved": saved}
-    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
-    network.add_node("n0", **row)
-    found = saved_memory(Graph(lambda: network, roots=[]))
+    rows = Rows()
+    rows.add_node("n0", row)
+    found = saved_memory(Graph(lambda: rows, roots=[]))
     assert found is not None and found.modules == {top: 8}
 
 

@@ -518,6 +518,13 @@ def test_findings_worst_first() -> None:
     assert "  in      backward" not in text
 
 
+def test_a_message_of_three_lines_is_not_shortened() -> None:
+    """It says the cause in its middle, which is what a shortened one would lose."""
+    message = " ".join(f"word{number}" for number in range(30))
+    text = said(square(), findings=[finding(message=message)])
+    assert message in " ".join(text.split()) and "…" not in text.partition("error")[2].partition("  at ")[0]
+
+
 def shown_text(report: Report, shown: Shown) -> str:
     return "\n".join(line.plain for line in lines(report, shown, 80))
 

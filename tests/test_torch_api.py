@@ -58,7 +58,7 @@ def foreign_names(path: Path, ours: set[str]) -> Iterator[str]:
 
 OF_OTHERS = {
     *("_getframe", "_shutdown", "_run_module_as_main", "_Error"),  # Python's
-    *("_succ", "_pred"),  # networkx's
+    *("_adj", "_pred"),  # networkx's
     *("_doc", "_spTree", "_connect_begin_to", "_connect_end_to"),  # reportlab's and python-pptx's
 }
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from fontTools.pens.boundsPen import BoundsPen
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector.page.embedded_fonts import LETTERS, embedded, font_file
 from inspector.typography import (
     FACES,
     cap_height,
@@ -66,6 +69,17 @@ def test_text_needs_no_torch() -> None:
 def test_a_subset_holds_just_what_is_used() -> None:
     assert len(subset("mono", frozenset("x**2"))) < 5_000
     assert subset("mono", frozenset("x**2"), "woff")[:4] == b"wOFF"
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_a_page_embeds_its_letters(name: str, request: pytest.FixtureRequest) -> None:
+    letters = frozenset(LETTERS[name])
+    if request.config.getoption("--update-golden"):
+        font_file(name).write_bytes(subset(name, letters, "woff"))
+    found, expected = TTFont(BytesIO(embedded(name))), TTFont(BytesIO(subset(name, letters)))
+    assert found.flavor == "woff" and found.keys() == expected.keys()
+    tables = sorted({*expected.keys()} - {"GlyphOrder", "head"})  # head: a checksum
+    assert all(found.reader[table] == expected.reader[table] for table in tables)
 
 
 # ---- widths ------------------------------------------------------------------------------------------------

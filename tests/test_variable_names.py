@@ -195,6 +195,81 @@ def test_a_data_set_in_a_list_takes_no_time():
     assert len(found(many)) == 10_000
 
 
+class Sample:
+    def __init__(self) -> None:
+        self.text, self.label = "", 0
+
+
+class Trainer:
+    """Holds a model, and is only an argument of its methods."""
+
+    def __init__(self) -> None:
+        self.model = nn.Linear(2, 1)
+
+    def step(self, others: object) -> Names:
+        return names_here()
+
+
+def called_from(package: str, call, make):
+    """What a call returns from a function of an installed package. make: makes one of its variables."""
+    text = "def run(call, make):\n    mine = make()\n    return call()\n"
+    variables = {"__name__": f"{package}.running"}
+    exec(compile(text, f"/lib/site-packages/{package}/running.py", "exec"), variables)
+    return variables["run"](call, make)
+
+
+def parameters_here() -> list[str]:
+    """The names of the parameters of a model that only an argument leads to."""
+    return [name for _, name, owner in Trainer().step(None).rows() if owner]
+
+
+def test_a_large_list_hides_nothing() -> None:
+    def many() -> list[Sample]:
+        return [Sample() for _ in range(12_000)]
+
+    samples = many()
+    assert parameters_here() == ["weight", "bias"], samples
+    for package in ("lightning", "_pytest"):
+        assert called_from(package, parameters_here, many) == ["weight", "bias"]
+
+
+def test_a_test_runner_knows_the_modules_of_other_tests() -> None:
+    def held() -> list[object]:
+        return [SimpleNamespace(params={"layer": nn.Linear(3, 3)})]
+
+    assert called_from("_pytest", parameters_here, held) == ["weight", "bias"]
+    assert "mine[0].params['layer'].weight" in called_from("lightning", parameters_here, held)
+
+
+class Cycle:
+    """Is alive until the next garbage collection."""
+
+    def __init__(self) -> None:
+        self.myself = self
+
+
+@pytest.mark.parametrize("as_attributes", [False, True])
+def test_a_garbage_collection_while_a_dictionary_is_read(as_attributes: bool) -> None:
+    before, holder = gc.get_threshold(), Sample()
+    gc.collect()
+    gc.disable()
+    try:
+        weak = weakref.WeakValueDictionary({str(number): Cycle() for number in range(1_000)})
+        if as_attributes:
+            holder.__dict__ = weak.data
+        gc.set_threshold(gc.get_count()[0] + 500)
+        gc.enable()
+        assert found([holder if as_attributes else weak.data, torch.ones(1)]) == {"v[1]"}
+    finally:
+        gc.enable()
+        gc.set_threshold(*before)
+
+
+def test_a_class_without_the_usual_attributes() -> None:
+    kind = type("Made", (), {"__module__": None, "__dict__": property(lambda self: 1 / 0)})
+    assert found([kind(), torch.ones(1)]) == {"v[1]"}
+
+
 def test_nothing_is_kept():
     def work():
         tensor = torch.ones(3)

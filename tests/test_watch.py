@@ -212,7 +212,7 @@ def test_an_exception_ends_the_block_and_stays() -> None:
         for number in range(STEPS):
             step(model, optimizer)
             1 // (20 - number)
-    assert flight.report().exit == {
+    assert flight.report().script.exit == {
         "status": 1,
         "exception": "ZeroDivisionError: integer division or modulo by zero",
     }

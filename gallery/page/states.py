@@ -1,6 +1,7 @@
-"""Pictures of the interactive page in twelve states: `python -m gallery.page.states FOLDER`.
+"""Pictures of the interactive page in twelve states: `python -m gallery.page.states` writes them into `states/`.
 
-Needs Chromium and the package playwright, as the tests do.
+Needs Chromium and the package playwright, as the tests do. They show what the page looked like when they were last
+taken; README and docs show some of them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 SCRIPTS = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent / "states"
+COLOURS = 96
+"""In a picture: as many as its text needs, in a third of the bytes."""
 WIDE, NARROW = (1280, 800), (800, 600)
 
 
@@ -86,8 +91,10 @@ def _write(browser: Browser, state: State, page: Path, folder: Path) -> Path:
     file = folder / f"{state.name}.png"
     tab.screenshot(path=file)
     tab.close()
+    with Image.open(file) as picture:
+        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
     return file
 
 
 if __name__ == "__main__":
-    print(*write_states(Path(sys.argv[1])), sep="\n")
+    print(*write_states(Path(sys.argv[1]) if sys.argv[1:] else FOLDER), sep="\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from inspector.diagnosis import diagnose_report
 from inspector.recording.flight.second_session import SecondSession
 from inspector.recording.session import Callbacks, recording_of
-from inspector.report import BackwardCall, Exit, Finding, Recording, Report, save
+from inspector.report import BackwardCall, Exit, Finding, Recording, Report, ScriptRun, save
 from inspector.report.timeline import Timeline
 from inspector.user_code.paths import UserFiles
 
@@ -66,8 +66,10 @@ class SecondRecording:
         session, calls = self._session.session, self._session.calls
         drawn = [calls[-1].index] if calls else []
         report = Report(
-            script=Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>",
-            exit=Exit(status=None if error is None else 1, exception=error),
+            script=ScriptRun(
+                Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "<notebook>",
+                Exit(status=None if error is None else 1, exception=error),
+            ),
             recording=Recording(mode="full", watched=0, drawn=[]),
             calls=calls,
         )

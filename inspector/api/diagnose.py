@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import networkx
 import torch
 from torch import nn
 
@@ -17,13 +16,14 @@ from inspector.api.record import record
 from inspector.api.trace import trace_named
 from inspector.diagnosis import RULES, diagnose_report
 from inspector.graph import Graph
+from inspector.graph.rows import Rows
 from inspector.graph.values import unknown
 from inspector.options.choices import check_choice
 from inspector.recording.training.grad_provenance import GradProvenance
 from inspector.recording.training.leaf_registry import LeafRegistry
 from inspector.recording.training.optimizer_events import OptimizerEvents
 from inspector.recording.training.parameter_inventory import ModuleInventory, given_modules, given_optimizers
-from inspector.report import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report
+from inspector.report import BackwardCall, Check, Exit, Finding, Inventory, Recording, Report, ScriptRun
 from inspector.tracing.roots import NoGraphError, roots_of
 from inspector.typography import pluralize
 from inspector.user_code.paths import UserFiles
@@ -73,8 +73,7 @@ def diagnose(loss: Any, model: Any = None, optimizer: Any = None) -> Diagnosis:
     modules = ModuleInventory(leaves, given_modules(model))
     modules.note(names)
     report = Report(
-        script="<diagnose>",
-        exit=Exit(status=None, exception=None),
+        script=ScriptRun("<diagnose>", Exit(status=None, exception=None)),
         recording=Recording(mode="none", watched=1, drawn=[]),
         calls=[BackwardCall(1, _NO_LINE, _graph(loss, names))],
         inventory=Inventory(modules.parameters(), modules.modules(), watch.optimizers.rows()),
@@ -88,7 +87,7 @@ def _graph(loss: Any, names: Names) -> Graph:
     try:
         return trace_named(loss, names)
     except NoGraphError as error:
-        return Graph(networkx.MultiDiGraph, roots=[], error=str(error))
+        return Graph(Rows, roots=[], error=str(error))
 
 
 def assert_gradients(

@@ -120,18 +120,14 @@ def draw(
 ) -> Picture:
     """Draw a Graph, or anything `trace` accepts, with the options of the command (`inspect --help`).
 
-    style: the visual style; by default `attributes`, and `modules` above 30 Nodes.
-    depth: how far to fold a model: "auto", a number of levels, or "full".
+    style: by default `attributes`, and `modules` above 30 Nodes. depth: "auto", a number of levels, or "full".
     detail: beginner hides AccumulateGrad, standard shows every Node, expert also what each Node saved; by default
-    chosen by size.
-    direction: from the root to the leaves. arrows: forward as values flow, backward as the gradient flows.
+    chosen by size. direction: from the root to the leaves. arrows: the way that values flow, or the gradient.
     canvas: a slide, half a slide, or the size of the content. derivatives: how to write them on the edges.
-    values: how to write tensors: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of
-    these that fits.
+    values: numbers up to 4 x 4, a heat map up to 16 x 16, shape and norm, or the first of these that fits.
     path: `x:loss`, the tensors whose paths are highlighted. code: show the source beside the graph.
     theme, text: the defaults of `Picture.svg` and `Picture.save`.
-    Raises the errors of `trace`; ValueError, with the valid choices, for an invalid value or an unknown path;
-    TooManyBoxes and LayoutFailed if the graph is too large to draw.
+    Raises the errors of `trace`; ValueError for an invalid value or an unknown path; TooManyBoxes; LayoutFailed.
     """
     options = FigureOptions(
         style=style,

@@ -12,7 +12,7 @@ from inspector.options.choices import MODES, Mode, check_choice
 from inspector.recording.session import Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
-from inspector.report import BackwardCall, Exit, Finding, Report, save
+from inspector.report import BackwardCall, Exit, Finding, Report, ScriptRun, save
 from inspector.user_code.paths import UserFiles
 
 
@@ -62,8 +62,7 @@ class BlockRecording:
         """The whole recording as a Report."""
         inventory, events = self._session.inventory, self._session.events  # first: they may add remarks
         report = Report(
-            script=self._script,
-            exit=Exit(status=None if self._error is None else 1, exception=self._error),
+            script=ScriptRun(self._script, Exit(status=None if self._error is None else 1, exception=self._error)),
             recording=recording_of(self._session, [self._session.first_trained or 1] if self.calls else []),
             calls=list(self.calls),
             inventory=inventory,
@@ -102,8 +101,8 @@ def record(
 
     model: an nn.Module, or a list or dict of them, whose parameters get names and are listed in the report; by
     default the modules in the caller's variables. optimizer: one or several, for the report.
-    watch: number of backward calls that train to record; all hooks are removed afterwards. mode: how to record the
-    forward: "full" (as far as the first of them; light for the others), "light" (lines and modules) or "none"
+    watch: how many backward calls that train are recorded; all hooks are removed afterwards. mode: how to record
+    the forward: "full" (as far as the first of them; light for the others), "light" (lines and modules) or "none"
     (structure only).
     Raises TypeError and ValueError for other arguments.
     """

@@ -25,7 +25,7 @@ from inspector.recording.flight.chosen import Chosen
 from inspector.recording.session import Callbacks, Session, recording_of
 from inspector.recording.training.parameter_inventory import given_modules, given_optimizers
 from inspector.recording.watch_plan import DEFAULT_WATCH, WatchPlan
-from inspector.report import Exit, Finding, Report, save
+from inspector.report import Exit, Finding, Report, ScriptRun, save
 from inspector.report.timeline import NOT_RECORDED, Timeline, first_step
 from inspector.report.timeline_arrays import Array, arrays_of
 from inspector.terminal import show_timeline, show_watched
@@ -193,8 +193,7 @@ class FlightRecording:
         inventory, ours = session.inventory, self._chosen.numbers(session)  # first: this may add remarks
         events = [event for event in session.events if event["optimizer"] is None or event["optimizer"] in ours]
         report = Report(
-            script=self._script,
-            exit=Exit(status=None if state.error is None else 1, exception=state.error),
+            script=ScriptRun(self._script, Exit(status=None if state.error is None else 1, exception=state.error)),
             recording=recording_of(session, [session.first_trained or 1] if calls else []),
             calls=calls,
             inventory=inventory,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.commands.options import OptionError, Options
+from inspector.commands.options import FlightOptions, OptionError, Options
 from inspector.commands.output_folder import display_path
 from inspector.runscript import ScriptTarget
 
@@ -51,7 +51,7 @@ def second_run(target: ScriptTarget, options: Options) -> Options:
             steps = f"{timeline['steps']:,} steps"
             raise OptionError(f"nothing went wrong in the {steps} of the last run; give --at STEP")
         second = SecondRun(step, timeline)
-    return replace(options, watch=replace(watch, second=second, budget=0.0))
+    return replace(options, watch=replace(watch, second=second, flight=FlightOptions(budget=0.0)))
 
 
 def _last_timeline(path: Path, name: str) -> Timeline:
@@ -59,8 +59,9 @@ def _last_timeline(path: Path, name: str) -> Timeline:
     report = _read(path)
     if report.timeline is None and path.with_name(_PREVIOUS).exists():
         report = _read(path.with_name(_PREVIOUS))  # the last run was such a second one
-    if report.script != name:
-        raise OptionError(f"{display_path(path)} is a report of {report.script}, not of {name}; give --at STEP")
+    if report.script.name != name:
+        other = report.script.name
+        raise OptionError(f"{display_path(path)} is a report of {other}, not of {name}; give --at STEP")
     if report.timeline is None:
         raise OptionError(f"{display_path(path)} has no timeline: no step was recorded; give --at STEP")
     return report.timeline

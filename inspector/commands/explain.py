@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from inspector.diagnosis import RULES, Rule
+from inspector.diagnosis import RULES as OF_ONE_PROCESS
+from inspector.diagnosis import Rule
+from inspector.merging import RANK_RULES, RankRule
 from inspector.util.stderr import say
 
+_Rule: TypeAlias = Rule | RankRule
+
+RULES: dict[str, _Rule] = {**OF_ONE_PROCESS, **RANK_RULES}
+"""All rules; those that compare the ranks of a distributed run come last."""
 _USAGE = 2
 _WIDEST = 100
 _HEADS = ("Why it matters:", "How to fix it:", "Example:")
@@ -53,26 +60,26 @@ def _table() -> Table:
     return table
 
 
-def _explained(rule: Rule) -> Text:
+def _explained(rule: _Rule) -> Text:
     text = Text.assemble((rule.name, "bold"), f"  {rule.severity}\n\n", _reflowed(rule), "\n")
     for head in _HEADS:
         text.highlight_words([head], "bold")
     return text
 
 
-def _reflowed(rule: Rule) -> str:
+def _reflowed(rule: _Rule) -> str:
     """The docstring with one line per paragraph, for the terminal to wrap. The example code is unchanged."""
     paragraphs, example, code = rule.text.strip().partition("Example:")
     joined = "\n\n".join(" ".join(part.split()) for part in paragraphs.strip().split("\n\n"))
     return f"{joined}\n\n{example}{code}"
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: _Rule) -> str:
     body = rule.text.strip()
     for head in _HEADS:
         body = body.replace(head, f"**{head}**", 1)
     return f"## `{rule.name}` ({rule.severity})\n\n{body}\n"
 
 
-def _first_line(rule: Rule) -> str:
+def _first_line(rule: _Rule) -> str:
     return " ".join(rule.text.split("\n\n")[0].split()).rstrip(".")

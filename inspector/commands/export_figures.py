@@ -188,7 +188,6 @@ def draw_frames(call: BackwardCall, options: DrawOptions) -> Figure:
         call.graph,
         options.figure,
         call=_code(call),
-        order=presentation.order,
         script=script,
         depth=options.depth,
         presentation=presentation,

@@ -20,6 +20,20 @@ KEPT_EVERY = 20.0
 """Seconds: after SIGKILL, which nothing can answer, the timeline ends at most so long before."""
 
 
+class _TimelineKeeper:
+    """Writes the timeline so far, and the report if calls were added to it since. write: see `FlightWatch`."""
+
+    def __init__(self, recorder: FlightRecorder, write: Callable[[Timeline, bool], None]) -> None:
+        self._recorder, self._write = recorder, write
+        self._calls = 0  # those in the report
+
+    def keep(self) -> None:
+        timeline, calls = self._recorder.timeline(ended=False), len(self._recorder.calls)
+        if timeline is not None:
+            self._write(timeline, calls > self._calls)
+            self._calls = calls
+
+
 class FlightWatch:
     """Records from `begin` to `close`, between `prepare` and `release`.
 
@@ -36,7 +50,7 @@ class FlightWatch:
     ) -> None:
         self._options = options
         self._folder = folder
-        self._write, self._keep, self._kept = write, keep, 0
+        self._write, self._keep = write, keep
         self._signals = LiveSignals(self._write_when_idle)
         self._recorder: FlightRecorder | None = None
         self._session: Session | None = None
@@ -44,7 +58,7 @@ class FlightWatch:
 
     def prepare(self) -> None:
         """torch was imported: what the recorded calls know of parameters is needed until `release`."""
-        if self._options.budget == 0 or self._options.stop:
+        if self._options.flight.budget == 0 or self._options.stop:
             return
         from inspector.torch_api.tensor_references import REFERENCES
 
@@ -60,10 +74,10 @@ class FlightWatch:
         from inspector.user_code.paths import UserFiles
 
         self._session = session
-        breaks, files = self._options.breaks, UserFiles(self._folder)
-        point = None if breaks is None else BreakPoint(breaks)
-        self._recorder = FlightRecorder(files, self._options.budget, session, break_point=point)
-        self._recorder.every(KEPT_EVERY, self._keep_so_far)
+        flight, files = self._options.flight, UserFiles(self._folder)
+        point = None if flight.breaks is None else BreakPoint(flight.breaks)
+        self._recorder = FlightRecorder(files, flight.budget, session, break_point=point)
+        self._recorder.every(KEPT_EVERY, _TimelineKeeper(self._recorder, self._keep).keep)
         self._recorder.open()
         self._signals.install()
 
@@ -97,13 +111,6 @@ class FlightWatch:
         calls = [*report.calls, *self._recorder.calls]
         recording = recording_of(self._session, report.recording["drawn"])
         return diagnose_report(replace(report, timeline=timeline, calls=calls, recording=recording))
-
-    def _keep_so_far(self) -> None:
-        assert self._recorder is not None
-        timeline, calls = self._recorder.timeline(ended=False), len(self._recorder.calls)
-        if timeline is not None:
-            self._keep(timeline, calls > self._kept)
-            self._kept = calls
 
     def _write_when_idle(self, follows: str, then: Callable[[], None]) -> None:
         def write() -> None:

@@ -59,8 +59,8 @@ def _why_not(one: Fix, before: Report, after: Report | None) -> str | None:
     """Why a fix does not work; None if it does."""
     if after is None:
         return "does not work: the changed copy made no backward call"
-    raised = after.exit["exception"]
-    if raised is not None and raised != before.exit["exception"]:
+    raised = after.script.exit["exception"]
+    if raised is not None and raised != before.script.exit["exception"]:
         return f"does not work: the changed copy ends with {raised}"
     still = any(finding.rule == one.finding.rule and _line(finding) == one.line for finding in after.findings)
     return f"does not work: {one.finding.rule} is still there" if still else None

@@ -79,29 +79,39 @@ class CheckOptions:
 
 
 @dataclass(frozen=True)
+class FlightOptions:
+    """How to record the steps after the watched calls.
+
+    budget: the share of the run's time that it may take; 0: no recording.
+    breaks: what to stop at in a debugger: "nan", "spike", or the name of a parameter or module.
+    """
+
+    budget: float = DEFAULT_BUDGET
+    breaks: str | None = None
+
+
+@dataclass(frozen=True)
 class WatchOptions:
     """Which backward calls to record, and which to draw.
 
     backward: a number as text, "all" or "last"; None for the first call with a finding, or that trains.
-    limit: number of calls that train to record. record: how to record the forward of the first call.
-    budget: the share of the run's time that recording the steps after these calls may take; 0: no recording.
+    limit: number of calls that train that are recorded. record: how to record the forward of the first call.
+    stop: whether to end the script after these calls. flight: else, how to go on.
     again, at: record only the steps up to that of the last run's first trigger, or up to a step. second: that one.
-    breaks: what to stop at in a debugger: "nan", "spike", or the name of a parameter or module.
     """
 
     backward: str | None = None
     limit: int = DEFAULT_WATCH
     stop: bool = False
     record: Mode = "full"
-    budget: float = DEFAULT_BUDGET
     again: bool = False
     at: int | None = None
     second: SecondRun | None = None
-    breaks: str | None = None
+    flight: FlightOptions = FlightOptions()
 
     @property
     def calls(self) -> int | None:
-        """Number of calls that train to record; None to record all calls until the script ends."""
+        """Number of calls that train that are recorded; None to record all calls until the script ends."""
         return None if self.backward == "last" else self.limit
 
     @property

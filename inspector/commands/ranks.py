@@ -1,6 +1,7 @@
 """A script that a launcher (`torchrun`, `accelerate launch`) runs in several processes: each has its own output.
 
-The ranks do not talk to each other on behalf of the inspector, so it cannot make them wait.
+The ranks do not talk to each other on behalf of the inspector, so it cannot make them wait. When its script has
+ended, rank 0 reads what the others wrote.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from inspector.commands.ci_annotations import FOUND
 from inspector.commands.options import Destination, Options
 from inspector.commands.output_folder import display_path
+from inspector.commands.stderr_output import StderrOutput
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A process of a group. number: from 0. world: the number of processes."""
+    """A process of a group.
+
+    number: from 0. world: the number of processes. local: how many of them are on this machine.
+    """
 
     number: int
     world: int
+    local: int
 
     @property
     def folder(self) -> str:
@@ -37,9 +44,31 @@ def rank_of(environment: Mapping[str, str]) -> Rank | None:
     """The rank that a launcher gave this process; None for a single process."""
     try:
         number, world = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+        local = int(environment.get("LOCAL_WORLD_SIZE", world))
     except (KeyError, ValueError):
         return None
-    return Rank(number, world) if world > 1 and 0 <= number < world else None
+    return Rank(number, world, local) if world > 1 and 0 <= number < world else None
+
+
+def conclude(rank: Rank, options: Options, started: float, output: StderrOutput) -> bool:
+    """For rank 0, whose script has ended: a line on the others and, if all are on this machine, the merged report.
+
+    started: when this process started. Returns whether `--fail-on` makes the command fail because of a rank.
+    """
+    output.say(rank.others(options.destination))
+    if options.destination.file is not None:
+        return False
+    folder = options.destination.folder.parent
+    if rank.local != rank.world:
+        where = display_path(folder)
+        output.say(f"other ranks are on other machines: with all reports in one folder, inspect merge {where}")
+        return False
+    from inspector.commands.merge import merge_run
+
+    status = merge_run(folder, options, started)
+    if status is None:
+        output.say(f"the ranks were not merged: inspect merge {display_path(folder)}")
+    return status == FOUND
 
 
 def options_of(rank: Rank, options: Options) -> Options:

@@ -42,7 +42,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     status, files = 0, list[Path]()
     try:
         report = _read(path)
-        options = _titled(options, report.title)
+        options = _titled(options, report.script.title)
         if options.draw.further.timeline:
             return _draw_timeline(report, options, quiet=quiet)
         calls = _selected(report, options)
@@ -105,7 +105,7 @@ def _draw_timeline(report: Report, options: Options, *, quiet: bool) -> int:
     from inspector.terminal import show_files, show_timeline, show_watched, stderr_console
 
     if report.timeline is None:
-        raise ValueError(f"{report.script}: no timeline in this report: {NOT_RECORDED}")
+        raise ValueError(f"{report.script.name}: no timeline in this report: {NOT_RECORDED}")
     try:
         written = write_timeline(report, options.destination, options.draw)
     except OSError as error:
@@ -159,7 +159,7 @@ def _selected(report: Report, options: Options) -> list[BackwardCall]:
     if not calls:
         held = f"it has {', '.join(map(str, indexes))}" if indexes else "it has none"
         asked = f" {options.watch.backward}" if options.watch.backward else ""
-        raise LookupError(f"{report.script}: no backward call{asked} in this report: {held}")
+        raise LookupError(f"{report.script.name}: no backward call{asked} in this report: {held}")
     return calls
 
 

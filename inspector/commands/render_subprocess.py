@@ -33,12 +33,12 @@ class RenderProcess:
         self.files: list[Path] = []
         """The pictures written; filled in by `wait`."""
         self._child = subprocess.Popen(
-            python_command(_INSPECT, "--quiet", *_arguments(options), str(report)),
+            inspect_command(options, "--quiet", str(report)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env=child_environment(),
         )
 
     def wait(self) -> str | None:
@@ -72,6 +72,11 @@ class RenderProcess:
         """Kill the child. Pictures are written atomically."""
         self._child.kill()
         self._child.communicate()
+
+
+def inspect_command(options: Options, flag: str, *arguments: str) -> list[str]:
+    """The command line of a child that runs `inspect` with the options of pictures. flag: one more option."""
+    return python_command(_INSPECT, flag, *_arguments(options), *arguments)
 
 
 _INSPECT = "import runpy; runpy.run_module('inspector', run_name='__main__', alter_sys=True)"
@@ -114,7 +119,7 @@ def _figure_arguments(look: FigureOptions) -> list[str]:
     return [*flags, *(text for pair in pairs for text in pair)]
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The environment of the child: this package is importable even from a checkout that is not installed, and the
     script's interpreter settings (`-W error` in PYTHONWARNINGS, a start-up file) are removed."""
     checkout = str(Path(__file__).resolve().parents[2])

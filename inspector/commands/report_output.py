@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inspector.report.timeline import Timeline
 
 _OTHER_FOLDER = "choose another folder with --output"
+_OLD = "it holds what was known before"
 _OTHER_TEMPORARY = "set TMPDIR to use another folder for temporary files"
 
 
@@ -53,9 +54,12 @@ class ReportOutput:
         return path
 
     def update(self, report: Report, originals: Mapping[int, Original]) -> None:
-        """Write the report again, unless it is temporary or could not be written the first time."""
-        if self.files and self._destination.report is not None:
-            self._write(report, self._destination.report, originals)
+        """Write the report again, unless it is temporary or could not be written the first time.
+
+        Where this fails, the report and the timeline that was kept stay as they are.
+        """
+        path = self._destination.report
+        if self.files and path is not None and self._write(report, path, originals):
             self._remove_kept()
 
     def keep(self, timeline: Timeline) -> None:
@@ -111,7 +115,7 @@ class ReportOutput:
         return True
 
     def _complain(self, error: OSError, path: Path) -> None:
-        advice = _OTHER_TEMPORARY if self._destination.report is None else _OTHER_FOLDER
+        advice = _OTHER_TEMPORARY if self._destination.report is None else _OLD if self.files else _OTHER_FOLDER
         self._output.say(f"{cannot_write(error, path)}; {advice}")
 
 

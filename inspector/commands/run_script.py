@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import tokenize
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow
 from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
-from inspector.commands.ranks import options_of, rank_of
+from inspector.commands.ranks import Rank, conclude, options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from inspector.recording.session import Session
     from inspector.report import BackwardCall, Report
     from inspector.report import Exit as ReportExit
+    from inspector.report.row_types import ProcessRank
     from inspector.report.timeline import Timeline
 
 
@@ -42,26 +44,27 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 
     Raises ScriptError if there is nothing to run. Errors of the inspector do not change the result.
     """
-    rank = rank_of(os.environ)
+    rank, started = rank_of(os.environ), time.time()
     if rank is not None:
         options = options_of(rank, options)
-    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0))
+    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0), rank)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
+    merged_fails = False
     if exit.forked:
         inspection.leave_to_parent()
     else:
         with our_modules():
             try:
                 inspection.finish(exit)
-                if rank is not None:
-                    inspection.output.say(rank.others(options.destination))
+                if rank is not None and rank.number == 0:
+                    merged_fails = conclude(rank, options, started, inspection.output)
             except KeyboardInterrupt:
                 inspection.output.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
             except Exception as error:
                 message = f"{type(error).__name__}: {error}"
                 inspection.output.say(f"internal error (your script is not affected): {message}")
-            if exit.status == 0 and inspection.fails:
+            if exit.status == 0 and (inspection.fails or merged_fails):
                 return replace(exit, status=FOUND)
     return exit
 
@@ -69,16 +72,20 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
 class _Script:
     """The script, as it was when it started: it may change the working directory.
 
-    name: as it is called in messages and reports. path: absolute; the working directory for a module.
+    target: as given. name: as it is called in messages and reports. path: absolute; the working directory for a
+    module.
     folder: the paths of a report are relative to it. process: its id, which a fork of the script does not have.
+    rank: which of several processes of a launcher it is; None for a single one.
     """
 
-    def __init__(self, target: ScriptTarget) -> None:
+    def __init__(self, target: ScriptTarget, rank: Rank | None) -> None:
+        self.target = target
         self.name = Path(target.path).name if target.path is not None else str(target.module)
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
         self.children = ChildProcesses()
         self.process = os.getpid()
+        self.rank: ProcessRank | None = None if rank is None else {"number": rank.number, "world": rank.world}
 
     @property
     def backward_not_called(self) -> str:
@@ -101,10 +108,12 @@ class _Shown:
 class _Inspection:
     """The inspection, from the script's `import torch` to its end."""
 
-    def __init__(self, target: ScriptTarget, options: Options, output: StderrOutput) -> None:
+    def __init__(
+        self, target: ScriptTarget, options: Options, output: StderrOutput, rank: Rank | None = None
+    ) -> None:
         self.output = output
-        self._options, self._target = options, target
-        self._script = _Script(target)
+        self._options = options
+        self._script = _Script(target, rank)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
@@ -168,14 +177,15 @@ class _Inspection:
         """Add what happened after the watched calls to the report, and print what was found there."""
         assert self._shown is not None
         before = self._shown.report
-        report = self._flight.completed(replace(before, exit=_exit_of(exit)), ended=True)
+        script = replace(before.script, exit=_exit_of(exit))
+        report = self._flight.completed(replace(before, script=script), ended=True)
         self._shown = replace(self._shown, report=report)
         self._reports.update(report, self._watch.originals)
         if report.timeline is not None:
             new = [finding for finding in report.findings if finding not in before.findings]
             self.output.show_timeline(report, new)
         if self._flight.failure is not None:
-            self.output.say(f"internal error, the steps are not recorded any more: {self._flight.failure}")
+            self.output.say(f"internal error, steps are no longer recorded: {self._flight.failure}")
 
     def _keep(self, timeline: Timeline, with_report: bool) -> None:
         """Some time has passed: write the timeline so far, for the case that the process is killed."""
@@ -210,11 +220,11 @@ class _Inspection:
         if report is not None and report.timeline is not None:
             self.output.show_watched(report.timeline)
         elif self._flight.failure is not None:
-            self.output.say(f"{calls} recorded in full; what came after is not known")
+            self.output.say(f"{calls} recorded in full; later steps are unknown")
         elif watch.second is not None:
             self.output.say(f"{calls} recorded in full, up to step {watch.second.step:,}")
-        elif session.is_done and watch.budget == 0 and not watch.stop:
-            self.output.say(f"{calls} recorded in full; what came after was not watched (--budget 0)")
+        elif session.is_done and watch.flight.budget == 0 and not watch.stop:
+            self.output.say(f"{calls} recorded in full; later steps were not recorded (--budget 0)")
 
     def _why_nothing(self, exit: ScriptExit) -> str | None:
         """Why nothing was recorded; None if torch was observed."""
@@ -250,12 +260,12 @@ class _Inspection:
             return
         from inspector.commands.mend import mend
 
-        if self._target.path is None or not self._script.path.is_file():
+        if self._script.target.path is None or not self._script.path.is_file():
             self.output.say("--mend: no fix was tried: it takes a script, not a module or a folder")
             return
         patch, report = self._options.destination.folder / "mend.patch", self._shown.report
         patch.unlink(missing_ok=True)
-        for line in mend(report, self._target, self._script.path, patch):
+        for line in mend(report, self._script.target, self._script.path, patch):
             self.output.say(f"--mend: {line}")
         if patch.exists():
             self.output.say(f"wrote {display_path(patch)}: apply it with `patch -p1 < {display_path(patch)}`")
@@ -272,7 +282,7 @@ class _Inspection:
         """Write the report, start drawing and print: after the recorded calls, or at the end of the script."""
         if self._shown is not None or os.getpid() != self._script.process:
             return
-        self._watch.check_functions()
+        self._watch.checks.run()
         with our_modules():
             with self.output.progress("checking the gradients"):
                 self._shown = self._reported(exit)
@@ -294,7 +304,7 @@ class _Inspection:
     def _reported(self, exit: ScriptExit | None) -> _Shown:
         from inspector.diagnosis import diagnose_report
         from inspector.recording.session import recording_of
-        from inspector.report import Report
+        from inspector.report import Report, ScriptRun
         from inspector.user_code.script_title import script_title
 
         session = self._watch.session
@@ -302,17 +312,16 @@ class _Inspection:
         second = self._watch.second
         calls = list(session.calls if second is None else second.calls)
         remarks = _name_by_comments(calls, self._script.path)
-        findings, checked = self._watch.rows_of_options(calls)
+        findings, checked = self._watch.checks.rows(calls)
+        title = script_title(_source_text(self._script.path) or "")
         report = Report(
-            script=self._script.name,
-            exit=_exit_of(exit),
+            script=ScriptRun(self._script.name, _exit_of(exit), title, self._script.rank),
             recording=recording_of(session, []),
             calls=calls,
             inventory=session.inventory,
             events=session.events,
             findings=findings,
             checked=checked,
-            title=script_title(_source_text(self._script.path) or ""),
         )
         try:
             report = diagnose_report(report)
@@ -338,16 +347,18 @@ class _Inspection:
 
     def _draw_timeline(self) -> None:
         """Start drawing the timeline, once the other pictures are finished."""
-        from inspector.commands.export_figures import can_hold_timeline
+        options, path = self._options, self._options.destination.report
+        timeline = None if self._shown is None else self._shown.report.timeline
+        self._drawing = None
+        if timeline is None or timeline["steps"] < LEAST_DRAWN or path is None:
+            return
+        from inspector.commands.export_figures import can_hold_timeline  # imports all that draws
         from inspector.commands.render_subprocess import RenderProcess
 
-        options, report = self._options, None if self._shown is None else self._shown.report
         formats = tuple(
             format for format in options.destination.formats if format == "html" or can_hold_timeline(format)
         )
-        timeline, path = None if report is None else report.timeline, options.destination.report
-        self._drawing = None
-        if timeline is None or timeline["steps"] < LEAST_DRAWN or not formats or path is None:
+        if not formats:
             return
         destination = replace(options.destination, formats=formats)
         look = replace(options.draw, further=FurtherFigures(timeline=True), folder=Path(self._script.folder))
@@ -367,7 +378,7 @@ class _Inspection:
             has_report=bool(self._reports.files),
         )
         commands = () if checks.annotate is None else workflow_commands(report.findings, self._script.folder)
-        self.output.show_report(report, shown, self._watch.gradchecks, commands)
+        self.output.show_report(report, shown, self._watch.checks.gradchecks, commands)
 
     def _end_drawing(self) -> None:
         """Wait for the pictures, and print which files were written."""

@@ -12,6 +12,7 @@ from inspector.runscript import our_modules
 from inspector.util.stderr import say, stderr
 
 if TYPE_CHECKING:
+    from inspector.merging.row_types import MergedRows
     from inspector.recording.gradcheck import FunctionCheck
     from inspector.report import Finding, Report
     from inspector.report.timeline import Timeline
@@ -57,6 +58,14 @@ class StderrOutput:
                 show_gradcheck(console, gradchecks)
             for line in annotations:
                 print(line, file=self._stream)
+
+    def show_merged(self, rows: MergedRows, report: Report | None) -> None:
+        """Print a merged report. report: with its findings; None if no call was recorded."""
+        from inspector.terminal import stderr_console
+        from inspector.terminal.merged_ranks import show_merged
+
+        with _unless_closed():
+            show_merged(stderr_console(self._stream), rows, report)
 
     def show_files(self, paths: Sequence[Path]) -> None:
         """Print which files were written."""

@@ -169,7 +169,7 @@ def _flow_back(
     at = forward.value(into)
     if at is None:
         return None
-    if op_of(forward.network.nodes[function]["name"]) in STRUCTURAL:
+    if op_of(forward.nodes[function]["name"]) in STRUCTURAL:
         return transposed_product(_moving(forward, function, into, slot), at, upstream)
     local = local_slope(forward, function, slot)
     if local is None:
@@ -194,7 +194,7 @@ def _moving(
         for target, edge in forward.edges(function)
         if (target, edge["input_nr"]) == into and edge["slot"] != slot
     ]
-    row = forward.network.nodes[function]
+    row = forward.nodes[function]
     operands = known_operands(forward, function)
     op = op_of(row["name"])
     is_sum = op in ("stack", "cat")
@@ -228,7 +228,7 @@ def _sides(function: Callable[[float], float], at: float) -> tuple[float, float]
 
 
 def _why_not(forward: ForwardReconstruction, function: str) -> str:
-    name = forward.network.nodes[function]["name"]
+    name = forward.nodes[function]["name"]
     if forward.inputs(function):
         return f"an input of {name} was not recorded or is too large"
     return f"{name} is not an elementary function"

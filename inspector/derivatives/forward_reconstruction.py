@@ -25,7 +25,7 @@ _FLOAT32_STEP = 1.2e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class KnownOperand:
     """The meaning of a name in an expression: an output of another function, or a value from outside of the graph.
 
     tensor: the id of a saved tensor from outside. value: the value from outside; None if unknown.
@@ -40,10 +40,10 @@ class ForwardReconstruction:
     """The forward of a graph, in plain numbers. Values and operands are computed on first use."""
 
     def __init__(self, graph: Graph) -> None:
-        self.network = graph.network
+        self.nodes = graph.rows.nodes
         self._topology = topology_of(graph)
         self._values: dict[Pair, SmallTensor | None] = {}
-        self._operands: dict[str, dict[str, Operand]] = {}
+        self._operands: dict[str, dict[str, KnownOperand]] = {}
 
     @functools.cached_property
     def order(self) -> list[str]:
@@ -63,11 +63,11 @@ class ForwardReconstruction:
     def tensor(self, pair: Pair) -> TensorRow | None:
         """The attributes of a tensor; None if it is not in the graph."""
         identifier = self._topology.outputs.get(pair)
-        return None if identifier is None else cast(TensorRow, self.network.nodes[identifier])
+        return None if identifier is None else cast(TensorRow, self.nodes[identifier])
 
     def function(self, identifier: str) -> FunctionRow:
         """The attributes of a function."""
-        return cast(FunctionRow, self.network.nodes[identifier])
+        return cast(FunctionRow, self.nodes[identifier])
 
     def aliases(self) -> dict[Pair, str]:
         """The names v1, v2, … that the graph has for tensors so far."""
@@ -77,7 +77,7 @@ class ForwardReconstruction:
     @functools.cached_property
     def tensor_names(self) -> frozenset[str]:
         """The script's names of the tensors."""
-        nodes = self.network.nodes.values()
+        nodes = self.nodes.values()
         found = (numbered_name(cast(TensorRow, node)) for node in nodes if node["kind"] == "tensor")
         return frozenset(name for name in found if name)
 
@@ -98,7 +98,7 @@ class ForwardReconstruction:
         slots = max((edge["slot"] for _, edge in self.edges(function)), default=0) + 1
         return STRUCTURAL_INPUTS.get(op) or tuple(f"input{slot}" for slot in range(slots))
 
-    def operands(self, function: str) -> dict[str, Operand]:
+    def operands(self, function: str) -> dict[str, KnownOperand]:
         """The operands of a function by their names in its expression, inputs and attributes alike."""
         if function not in self._operands:
             self._operands[function] = self._find_operands(function)
@@ -180,28 +180,28 @@ class ForwardReconstruction:
             return recorded.shape
         return None if tensor is None else tuple(tensor["shape"])
 
-    def _find_operands(self, function: str) -> dict[str, Operand]:
+    def _find_operands(self, function: str) -> dict[str, KnownOperand]:
         row = self.function(function)
         elementary = find_elementary(row)
         known: dict[str, Any] = dict(elementary.defaults) if elementary is not None else {}
         known |= row["attributes"]
         found = {
-            name: Operand(value=numpy.array(float(value)))
+            name: KnownOperand(value=numpy.array(float(value)))
             for name, value in known.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)
         }
         for saved in row["saved"]:
             if saved["tensor"] is not None:
-                tensor = self.network.nodes[saved["tensor"]]
-                found[saved["name"]] = Operand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
+                tensor = self.nodes[saved["tensor"]]
+                found[saved["name"]] = KnownOperand(None, saved["tensor"], small_tensor(tensor["before"]["data"]))
         names = self.inputs(function)
         for target, edge in self.edges(function):
             if edge["slot"] < len(names):
-                found[names[edge["slot"]]] = Operand((target, edge["input_nr"]))
+                found[names[edge["slot"]]] = KnownOperand((target, edge["input_nr"]))
         self._add_missing(function, elementary, found)
         return found
 
-    def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, Operand]) -> None:
+    def _add_missing(self, function: str, elementary: Elementary | None, found: dict[str, KnownOperand]) -> None:
         """Add a constant that torch does not save, such as the 1 of `x + 1`: it follows from the output."""
         result = self._recorded((function, 0))
         if elementary is None or result is None:
@@ -212,10 +212,10 @@ class ForwardReconstruction:
             arrays = {key: value for key, item in found.items() if (value := self._of(item)) is not None}
             value = evaluate(text, arrays | {"result": result})
             if value is not None:
-                found[name] = Operand(value=_without_rounding(value, [result, *arrays.values()]))
+                found[name] = KnownOperand(value=_without_rounding(value, [result, *arrays.values()]))
             return  # two missing inputs cannot be computed
 
-    def _of(self, operand: Operand) -> SmallTensor | None:
+    def _of(self, operand: KnownOperand) -> SmallTensor | None:
         return operand.value if operand.pair is None else self.value(operand.pair)
 
 

@@ -56,7 +56,7 @@ def _checked(
 ) -> LeafCheck:
     """by_rules: the derivative by rules, and the gradient that backward started with."""
     rules, seed = by_rules
-    row = forward.network.nodes[leaf]
+    row = forward.nodes[leaf]
     symbol = row.get("derivative", {}).get("symbol")
     autograd = small_tensor(row["gradient"])
     if autograd is None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
-from inspector.derivatives.matrix_operands import MatrixOperands, Operand, number_text
+from inspector.derivatives.matrix_operands import MatrixOperand, MatrixOperands, number_text
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor
 from inspector.graph.node_names import op_of
 from inspector.graph.row_types import FunctionRow
@@ -46,16 +46,16 @@ class _Call:
         self.attributes = row["attributes"]
         self.is_start = delta.shape == () and delta.item() == 1 and row["step"] == 1
         self.delta, self.position, self.shape = delta, position, shape
-        self.operands: dict[int, Operand] = {}
-        self.result: Operand | None = None
+        self.operands: dict[int, MatrixOperand] = {}
+        self.result: MatrixOperand | None = None
         self.scale = 0.0
 
     @property
-    def own(self) -> Operand | None:
+    def own(self) -> MatrixOperand | None:
         """The operand that the edge leads to."""
         return self.operands.get(self.position)
 
-    def other(self, position: int | None = None) -> Operand:
+    def other(self, position: int | None = None) -> MatrixOperand:
         """Another operand; raises KeyError if it is unknown. position: by default the other one of two."""
         return self.operands[1 - self.position if position is None else position]
 

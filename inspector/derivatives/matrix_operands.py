@@ -24,7 +24,7 @@ _ATOM = re.compile(r"[\w.]+(\([^()]*\)|\[[^][]*\])?|\([^()]*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class MatrixOperand:
     """One operand, or the result, of a function. label: None if it has no short name."""
 
     label: str | None
@@ -57,10 +57,10 @@ class MatrixOperands:
         for _, edge in self._forward.edges(function):
             yield (edge["slot"] if positions is None else positions[edge["slot"]]), edge
 
-    def of(self, function: str) -> dict[int, Operand]:
+    def of(self, function: str) -> dict[int, MatrixOperand]:
         """The operands by position, as far as their values are known."""
         row = self._forward.function(function)
-        found: dict[int, Operand] = {}
+        found: dict[int, MatrixOperand] = {}
         positions = row.get("slot_positions")
         for target, edge in self._forward.edges(function):
             position = edge["slot"] if positions is None else positions[edge["slot"]]
@@ -70,16 +70,16 @@ class MatrixOperands:
         for constant in row.get("constants", []):
             array = small_tensor(constant["value"])
             if array is not None:
-                found[constant["position"]] = Operand(_constant_label(constant), array)
+                found[constant["position"]] = MatrixOperand(_constant_label(constant), array)
         return found
 
-    def tensor(self, pair: Pair) -> Operand | None:
+    def tensor(self, pair: Pair) -> MatrixOperand | None:
         """A tensor of the forward; None if its value is not known."""
         array = self._forward.value(pair)
         if array is None:
             return None
         row = self._forward.tensor(pair)
-        return Operand(None if row is None else _label(row), array)
+        return MatrixOperand(None if row is None else _label(row), array)
 
 
 def _label(row: TensorRow) -> str | None:

@@ -19,7 +19,7 @@ from sympy.core.parameters import distribute
 
 from inspector.derivatives.elementary import find_elementary
 from inspector.derivatives.expression_printer import Names, print_expression
-from inspector.derivatives.forward_reconstruction import ForwardReconstruction, Operand, compiled
+from inspector.derivatives.forward_reconstruction import ForwardReconstruction, KnownOperand, compiled
 from inspector.derivatives.numeric_functions import CONSTANTS, NUMERIC
 from inspector.derivatives.small_tensor import SmallTensor, number_or_nan
 from inspector.graph.node_names import op_of
@@ -211,10 +211,10 @@ class SymbolTable:
     def _operand(self, function: str, name: str) -> Any:
         if name == "result":
             return self.of((function, 0))
-        operand = self._forward.operands(function).get(name, Operand())
+        operand = self._forward.operands(function).get(name, KnownOperand())
         if operand.pair is not None:
             return self.of(operand.pair)
-        tensor = None if operand.tensor is None else self._forward.network.nodes[operand.tensor]
+        tensor = None if operand.tensor is None else self._forward.nodes[operand.tensor]
         called = None if tensor is None else numbered_name(cast(TensorRow, tensor))
         if called:
             return self._symbol(called, str(operand.tensor), operand.value)

@@ -14,7 +14,7 @@ import numpy
 
 from inspector.derivatives.forward_reconstruction import ForwardReconstruction
 from inspector.derivatives.matrix_forms import agrees
-from inspector.derivatives.matrix_operands import MatrixOperands, Operand
+from inspector.derivatives.matrix_operands import MatrixOperand, MatrixOperands
 from inspector.derivatives.small_tensor import SmallTensor, small_tensor
 from inspector.graph.node_names import op_of
 from inspector.graph.topology import Pair
@@ -128,7 +128,7 @@ def _candidates(
     """Texts and values that may be the gradient: the probabilities minus each target, as a sum or as a mean."""
     p = found.array
     targets = [*_constants(operands, after), *_classes(forward, operands, after, p)]
-    targets += [Operand("1", numpy.array(1.0)), Operand(None, numpy.array(0.0))]
+    targets += [MatrixOperand("1", numpy.array(1.0)), MatrixOperand(None, numpy.array(0.0))]
     for target in targets:
         try:
             difference = p - target.array
@@ -142,7 +142,7 @@ def _candidates(
             yield (text if count == 1 else f"{whole} / {count}"), difference / count
 
 
-def _constants(operands: MatrixOperands, after: list[str]) -> Iterator[Operand]:
+def _constants(operands: MatrixOperands, after: list[str]) -> Iterator[MatrixOperand]:
     """The named constants of these functions, which may be targets."""
     for function in after:
         for operand in operands.of(function).values():
@@ -152,7 +152,7 @@ def _constants(operands: MatrixOperands, after: list[str]) -> Iterator[Operand]:
 
 def _classes(
     forward: ForwardReconstruction, operands: MatrixOperands, after: list[str], p: SmallTensor
-) -> Iterator[Operand]:
+) -> Iterator[MatrixOperand]:
     """Targets that are classes, as vectors that are 1 there: of `p[2]`, and of an index."""
     count = p.shape[-1] if p.shape else 0
     rows = numpy.eye(count)
@@ -160,12 +160,12 @@ def _classes(
         row = forward.function(function)
         op, index = op_of(row["name"]), row["attributes"].get("index")
         if op == "select" and isinstance(index, int) and p.ndim == 1 and -count <= index < count:
-            yield Operand(f"({', '.join(f'{one:g}' for one in rows[index])})", rows[index])
+            yield MatrixOperand(f"({', '.join(f'{one:g}' for one in rows[index])})", rows[index])
         if op in ("nll_loss", "gather", "index"):
             for operand in operands.of(function).values():
                 if operand.label is not None and _are_classes(operand.array, count):
                     classes = operand.array.astype(int).reshape(p.shape[:-1])
-                    yield Operand(f"onehot({operand.label})", rows[classes])
+                    yield MatrixOperand(f"onehot({operand.label})", rows[classes])
 
 
 def _are_classes(array: SmallTensor, count: int) -> bool:

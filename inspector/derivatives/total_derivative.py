@@ -61,7 +61,7 @@ def total_derivatives(graph: Graph) -> dict[str, Local]:
 def add_totals(forward: ForwardReconstruction) -> None:
     """Set `derivative` on every scalar leaf whose total derivative is known."""
     for leaf, derivative in _totals(forward).items():
-        forward.network.nodes[leaf]["derivative"] = derivative
+        forward.nodes[leaf]["derivative"] = derivative
 
 
 def _totals(forward: ForwardReconstruction) -> dict[str, Local]:
@@ -96,8 +96,8 @@ def root_pair(forward: ForwardReconstruction) -> Pair | None:
 
 def _is_worth_it(forward: ForwardReconstruction) -> bool:
     """Whether there is a scalar leaf, and few enough functions."""
-    functions = [row for _, row in forward.network.nodes(data=True) if row["kind"] == "function"]
-    scalars = any(not forward.network.nodes[leaf]["shape"] for leaf, _ in forward.leaves())
+    functions = [row for _, row in forward.nodes.items() if row["kind"] == "function"]
+    scalars = any(not forward.nodes[leaf]["shape"] for leaf, _ in forward.leaves())
     return scalars and len(functions) <= MOST_FUNCTIONS
 
 
@@ -155,12 +155,12 @@ def _written(
     from inspector.derivatives.expression_printer import print_expression
     from inspector.derivatives.symbol_table import number_at
 
-    row = forward.network.nodes[leaf]
+    row = forward.nodes[leaf]
     total = found.total
     if row["shape"] or _is_long(total):
         return None
     value = number_at(total, symbols.values)
-    seed, measured = small_tensor(forward.network.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])
+    seed, measured = small_tensor(forward.nodes[root[0]]["gradient"]), small_tensor(row["gradient"])
     if seed is None or measured is None or value.shape:
         return None
     if not values_agree(value.item() * seed.item(), measured.item(), TOLERANCE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -79,6 +80,34 @@ def _spelt(part: str) -> str | None:
     return f"{owner}.requires_grad" if owner and is_misspelt else None
 
 
+def _away_from_zero(part: str) -> str | None:
+    """A root, a logarithm or a quotient with a small number added to its argument or divisor; None for another
+    expression. `x.sqrt()` and `torch.sqrt(x)` become `(x + 1e-12).sqrt()` and `torch.sqrt(x + 1e-12)`."""
+    try:
+        whole = ast.parse(part, mode="eval").body
+    except SyntaxError:
+        return None
+    if isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Div):
+        return _replaced(part, whole.right, "({} + 1e-12)")
+    if not isinstance(whole, ast.Call) or not isinstance(whole.func, ast.Attribute) or whole.keywords:
+        return None
+    owner, of_torch = whole.func.value, ast.unparse(whole.func.value) == "torch"
+    if whole.func.attr not in ("sqrt", "rsqrt", "log") or len(whole.args) != of_torch:
+        return None
+    return _replaced(part, whole.args[0] if of_torch else owner, "{} + 1e-12" if of_torch else "({} + 1e-12)")
+
+
+def _replaced(part: str, inner: ast.expr, template: str) -> str | None:
+    """The text with one of its expressions replaced."""
+    text = ast.get_source_segment(part, inner)
+    if text is None or not part.isascii():  # columns count bytes
+        return None
+    start, end = inner.col_offset, inner.end_col_offset or 0
+    if part[start - 1 : start] == "(" and part[end : end + 1] == ")" and template.startswith("("):
+        start, end = start - 1, end + 1
+    return part[:start] + template.format(text) + part[end:]
+
+
 _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("attribute-without-effect", ""): _spelt,
     ("cut-path", "data"): _without(".data"),
@@ -91,6 +120,8 @@ _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("detached", "grad"): _with_create_graph,
     ("detached", "item"): _without(".item()"),
     ("detached", "sample"): _with_rsample,
+    ("non-finite-forward", ""): _away_from_zero,
+    ("non-finite-gradient", ""): _away_from_zero,
     ("no-graph", "data"): _without(".data"),
     ("no-graph", "detach"): _without(".detach()"),
     ("no-graph", "grad"): _with_create_graph,

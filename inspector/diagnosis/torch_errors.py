@@ -12,7 +12,7 @@ _MEANINGS = {
         "torch.no_grad(), as an optimizer does, or compute a new tensor from it (w = w + 0.1)"
     ),
     "leaf variable has been moved into the graph interior": (
-        "a leaf was overwritten in place and is no leaf any more: compute a new tensor from it instead"
+        "a leaf was overwritten in place and is no longer a leaf: compute a new tensor from it instead"
     ),
     "grad can be implicitly created only for scalar outputs": (
         "the root has several elements, and torch cannot know how to weigh them: reduce it to one number first "

@@ -92,7 +92,7 @@ class Part:
 
 
 def parts(panel: Panel) -> Iterator[Part]:
-    """The parts in drawing order: grounds, wires, boxes, badges. Raises ValueError if a wire is no spline."""
+    """The parts in drawing order: grounds, wires, boxes, badges. Raises ValueError if a wire is not a spline."""
     for ground in panel.grounds:
         yield Part(ground.id, "box", tuple(_box(ground)))
     for wire in panel.wires:

@@ -63,7 +63,7 @@ def note(graph: Graph) -> tuple[str, ...]:
 def is_folded(graph: Graph) -> bool:
     """Whether some of its nodes are boxes of several functions."""
     return isinstance(graph, FoldedGraph) or any(
-        attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)
+        attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()
     )
 
 

@@ -34,7 +34,7 @@ from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.layout.layered import place
 from inspector.layout.problem import Placement, Problem, Spacing
 from inspector.layout.subprocess_layout import place_in_subprocess
-from inspector.options.choices import Depth, Direction, Handout, Order
+from inspector.options.choices import Depth, Direction, Handout
 from inspector.options.figure_options import FigureOptions, without_heat_maps
 from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
@@ -84,29 +84,25 @@ def draw(
     look: FigureOptions | None = None,
     *,
     call: str | None = None,
-    title: str | None = None,
     script: str | None = None,
     depth: Depth = "auto",
     presentation: Presentation = PLAIN,
 ) -> Figure:
     """The figure of a graph, before and after; only before if backward has not run.
 
-    call: the code of the backward call, by default from the root's name. title: by default from the code. script:
-    the source of the script, for the listing beside the graph. depth: how far to fold a model
-    (`inspector.folding.fold`); a folded `scene` only shows after. presentation: words, colours, handout.
+    call: the code of the backward call, by default from the root's name. script: the source of the script, for the
+    listing beside the graph. depth: how far to fold a model; a folded `scene` only shows after.
+    presentation: title, words, colours, handout.
     Raises ValueError for an unknown style, path or depth, TooManyBoxes, and LayoutFailed.
     """
     whole, asked = graph, look or FigureOptions()
     may_fold = depends_on_size(graph, asked, depth)
     graph, look = choose_style(graph, asked, depth)
     code = call if call is not None else call_code(graph) if graph.ran else ""
-
-    def plans(look: FigureOptions, density: Density | None) -> list[Plan]:
-        made = FramePlans(look, code, script, presentation, density)
-        drawn = [made.plan(graph, moment) for moment in MOMENTS[: 1 + graph.ran]]
-        return handed_out(drawn, graph, presentation.handout)
-
-    redraw = partial(draw, call=call, title=title, script=script, presentation=presentation)
+    plans = partial(
+        _before_and_after, graph, partial(FramePlans, call=code, script=script, presentation=presentation)
+    )
+    redraw = partial(draw, call=call, script=script, presentation=presentation)
     try:
         _refuse_too_many(graph, look, depth)
         fitted = fit(plans, look, look.canvas or "tight", place_plans, asked=asked.style is not None)
@@ -116,13 +112,22 @@ def draw(
     if fitted.needs and (smaller := _draw_smaller(whole, look, fitted, depth, redraw)) is not None:
         return smaller
     both = _together(fitted, plans, look, presentation.handout)
-    title_of = (lambda moments: title) if title else partial(figure_title, graph, code)
-    figure = _figure(fitted, both, title_of, whole, (*_remarks(fitted, look), *note(graph)))
+    remarks = (*_remarks(fitted, look), *note(graph))
+    figure = _figure(fitted, both, partial(figure_title, graph, code), whole, remarks)
     if may_fold and not _fits_two_screens(figure):
         if look.values == "auto" and any(plan.has_heat_maps for plan in plans(look, None)):
             return _plain(redraw(whole, without_heat_maps(asked), depth=depth))
         return _smaller(figure, redraw(whole, replace(look, style=FOLDED_STYLE), depth=depth), whole)
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
+
+
+def _before_and_after(
+    graph: Graph, made: Callable[..., FramePlans], look: FigureOptions, density: Density | None
+) -> list[Plan]:
+    """The plans of the moments of a graph. made: returns what plans them, in a look and a density."""
+    plans = made(look, density=density)
+    drawn = [plans.plan(graph, moment) for moment in MOMENTS[: 1 + graph.ran]]
+    return handed_out(drawn, graph, plans.presentation.handout)
 
 
 def _plain(figure: Figure) -> Figure:
@@ -266,7 +271,7 @@ def _refuse_too_many(graph: Graph, look: FigureOptions, depth: Depth) -> None:
     """Raise TooManyBoxes before the expensive planning. Leaves are attached to boxes and do not count."""
     if look.style != FOLDED_STYLE or depth != "full":
         return
-    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for _, node in graph.network.nodes(data=True))
+    count = sum(node["kind"] != "tensor" and not node["is_leaf"] for node in graph.rows.nodes.values())
     if count > MOST_BOXES:
         raise TooManyBoxes(count, MOST_BOXES)
 
@@ -276,7 +281,6 @@ def frames(
     look: FigureOptions | None = None,
     *,
     call: str | None = None,
-    order: Order = "engine",
     script: str | None = None,
     depth: Depth = "auto",
     presentation: Presentation = PLAIN,
@@ -284,12 +288,11 @@ def frames(
     """The figure of a graph step by step: before, one panel per step of the engine, after.
 
     The panels (`before`, `step-01`, …, `after`) have the same geometry; `scene` is the last one. If backward
-    raised, the last panel shows the error. order: the engine's, or level by level as in textbooks. The `modules`
-    style has one panel per box, in the order of their first steps; above 100 steps several share a panel.
-    presentation: with `reveal`, panels of the forward (`forward-00`, …) come first, each with what it has reached.
-    The rest is as in `draw`.
+    raised, the last panel shows the error. The `modules` style has one panel per box, in the order of their first
+    steps; above 100 steps several share a panel. presentation: with `reveal`, panels of the forward
+    (`forward-00`, …) come first, each with what it has reached. The rest is as in `draw`.
     """
-    graph = with_step_order(graph, order)
+    graph = with_step_order(graph, presentation.order)
     whole = whole_of(graph)
     asked = look is not None and look.style is not None
     shown, look = choose_style(graph, _of_frames(look or FigureOptions()), depth)
@@ -304,7 +307,7 @@ def frames(
     def one(look: FigureOptions, density: Density | None) -> list[Plan]:
         return [made(look, density=density).plan(shown, "after" if shown.ran else "before")]
 
-    redraw = partial(frames, call=call, order=order, script=script, presentation=presentation)
+    redraw = partial(frames, call=call, script=script, presentation=presentation)
     for some in (one, plans):  # if a single frame is too large, all frames are
         fitted = fit(some, look, look.canvas or "16:9", place_plans, asked=asked)
         if fitted.needs and (smaller := _draw_smaller(graph, look, fitted, depth, redraw)) is not None:

@@ -30,30 +30,30 @@ from inspector.styles.value_text import plain_text
 FADED = "faded"
 
 
-def highlight_paths(plan: Plan, lit: PathHighlight) -> Plan:
+def highlight_paths(plan: Plan, paths: PathHighlight) -> Plan:
     """The plan with everything outside the paths faded, and after backward a note with the sum over the paths."""
     notes = tuple(
-        replace(words, ink=FADED) if words.ink == "gradient" and words.text != lit.sum else words
+        replace(words, ink=FADED) if words.ink == "gradient" and words.text != paths.sum else words
         for words in plan.notes
     )
-    if lit.sum and plan.moment != "before" and lit.sum not in {words.text for words in notes}:
-        notes = (*notes, StyledText(lit.sum, "gradient", "bold"))
+    if paths.sum and plan.moment != "before" and paths.sum not in {words.text for words in notes}:
+        notes = (*notes, StyledText(paths.sum, "gradient", "bold"))
     return replace(
         plan,
-        boxes=tuple(box if _node(box.id) in lit.nodes else _faded_box(box) for box in plan.boxes),
-        wires=tuple(wire if _is_highlighted(wire, lit) else _faded_wire(wire) for wire in plan.wires),
+        boxes=tuple(box if _node(box.id) in paths.nodes else _faded_box(box) for box in plan.boxes),
+        wires=tuple(wire if _is_highlighted(wire, paths) else _faded_wire(wire) for wire in plan.wires),
         notes=notes,
     )
 
 
-def highlight_tensor(plan: Plan, lit: TensorPaths, tensor: Highlight) -> Plan:
+def highlight_tensor(plan: Plan, paths: TensorPaths, tensor: Highlight) -> Plan:
     """The plan with a tensor, and the wires of all paths from the roots to it, in its colour.
 
     A wire that an earlier highlight coloured keeps its colour.
     """
-    boxes = tuple(_coloured_box(box, tensor) if _node(box.id) in lit.own else box for box in plan.boxes)
+    boxes = tuple(_coloured_box(box, tensor) if _node(box.id) in paths.own else box for box in plan.boxes)
     wires = tuple(
-        replace(wire, ink=tensor.colour) if _is_highlighted(wire, lit) and wire.ink not in COLOURS else wire
+        replace(wire, ink=tensor.colour) if _is_highlighted(wire, paths) and wire.ink not in COLOURS else wire
         for wire in plan.wires
     )
     entry = LegendEntry("text", f"paths to {tensor.name}", tensor.colour, tensor.name)
@@ -102,10 +102,10 @@ def _node(identifier: str) -> str:
     return identifier.partition(".")[0]
 
 
-def _is_highlighted(wire: PlannedWire, lit: PathHighlight | TensorPaths) -> bool:
+def _is_highlighted(wire: PlannedWire, paths: PathHighlight | TensorPaths) -> bool:
     if _is_edge(wire):
-        return wire.id in lit.edges
-    return _node(wire.source) in lit.nodes and _node(wire.target) in lit.nodes
+        return wire.id in paths.edges
+    return _node(wire.source) in paths.nodes and _node(wire.target) in paths.nodes
 
 
 def _is_edge(wire: PlannedWire) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-
-import networkx
+from graphlib import TopologicalSorter
 
 from inspector.figure.box_shapes import LABEL_PADDING, box_size, label_size, levelled, size_box, size_label
 from inspector.layout.problem import ROOMY, Problem, Route, Size, Spacing
@@ -97,8 +96,13 @@ def _alike(plans: Iterable[Plan], sizes: dict[str, Size]) -> dict[str, Size]:
 
 def suitable_direction(routes: Sequence[Route]) -> Direction:
     """Left to right, or top to bottom if the longest path has too many boxes for the width of a slide."""
-    flow = networkx.DiGraph([(route.source, route.target) for route in routes])
-    return "LR" if networkx.dag_longest_path_length(flow) < _LONG else "TB"
+    before: dict[str, set[str]] = {}
+    for route in routes:
+        before.setdefault(route.target, set()).add(route.source)
+    length: dict[str, int] = {}
+    for box in TopologicalSorter(before).static_order():
+        length[box] = max((length[other] + 1 for other in before.get(box, ())), default=0)
+    return "LR" if max(length.values(), default=0) < _LONG else "TB"
 
 
 def _larger(one: Size | None, other: Size) -> Size:

@@ -45,7 +45,7 @@ def _are_alike(graphs: Sequence[Graph]) -> bool:
 
 
 def _skeleton(graph: Graph) -> tuple[object, ...]:
-    nodes = {key: (node["kind"], node["name"]) for key, node in graph.network.nodes(data=True)}
+    nodes = {key: (node["kind"], node["name"]) for key, node in graph.rows.nodes.items()}
     edges = sorted((source, target, edge["slot"]) for source, target, edge in graph.edges("next"))
     return nodes, edges
 

@@ -51,6 +51,8 @@ def _sizes(value: Value) -> list[Any]:
     """The norm of a gradient, or of each of several outputs; None if the gradient is None, _UNSEEN if unknown."""
     if value is None:
         return [None]
+    if is_unknown(value):
+        return [_UNSEEN]
     if isinstance(value, list) and any(item is None or is_unknown(item) or is_summary(item) for item in value):
         return [size for item in value for size in _sizes(item)]
     if is_summary(value) and (value.get("nans") or value.get("infinities")):
@@ -94,7 +96,7 @@ def arriving(of: Topology, box: FoldedBox) -> Value:
     inside = set(box.positions)
     found: list[Any] = []
     for position in box.positions:
-        if position in of.roots or any(source not in inside for source in of.arrivals.of(position)):
+        if position in of.roots or not inside.issuperset(of.arrivals.of(position)):
             found += _sizes(of.functions[position]["gradient"])
     sizes = [size for size in found if isinstance(size, float)]
     if any(not math.isfinite(size) for size in sizes):

@@ -56,6 +56,8 @@ class RepeatFinder:
         if kind not in ("module", "call", None) or self._context.is_leaf(item):
             return None
         inner = self._context.path(item)[len(path) :]
+        if not inner:
+            return None
         name = name_of(inner)
         family = mask_digits(name)
         return (family, inner[0][1]) if family != name else None
@@ -137,6 +139,8 @@ class RepeatFinder:
 
     def _structure_key(self, items: Sequence[Item]) -> Hashable:
         """The certificate of several items as one part."""
+        if len(items) == 1 and not isinstance(items[0], FoldedBox):
+            return self._keys.key_of_one(items[0], (self._context.function(items[0])["name"], 0, ()))
         place = dict(functions_of(items))
         depths = [len(self._context.path(item)) for item in items]
         # Iteration k of a loop may call module k of a list; the number of the module must not matter then.

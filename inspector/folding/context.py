@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -47,6 +48,8 @@ class FoldingContext:
 
     def first(self, item: Item) -> int:
         """The function that represents an item: the first from the root, preferably not an AccumulateGrad."""
+        if not isinstance(item, FoldedBox):
+            return item
         return min(members(item), key=lambda position: (self.is_leaf(position), self.turns[position]))
 
     def items(self, positions: Sequence[int]) -> list[Item]:
@@ -98,6 +101,7 @@ class FoldingContext:
         return sorted(items, key=lambda item: members(item)[0])
 
 
+@functools.lru_cache(maxsize=100_000)
 def mask_digits(text: str) -> str:
     """`blocks.*.attn` from `blocks.3.attn`."""
     return _DIGITS.sub("*", text)

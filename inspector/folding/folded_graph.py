@@ -1,11 +1,11 @@
-"""A folded Graph, whose network is built on first use."""
+"""A folded Graph, whose rows are built on first use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from inspector.folding.boxes import FoldedBox, Item, members
-from inspector.folding.folded_network import build_folded_network
+from inspector.folding.folded_rows import build_folded_rows
 from inspector.graph import Graph
 from inspector.graph.step_replay import reordered
 from inspector.graph.topology import topology_of
@@ -22,7 +22,7 @@ class FoldedGraph(Graph):
     def __init__(self, whole: Graph, items: Sequence[Item], note: str = "") -> None:
         ordered = sorted(items, key=lambda item: members(item)[0])
         super().__init__(
-            lambda: build_folded_network(whole, ordered),
+            lambda: build_folded_rows(whole, ordered),
             roots=whole.roots,
             steps=whole.steps,
             error=whole.error,
@@ -42,7 +42,7 @@ def whole_of(graph: Graph) -> Graph:
     """
     if isinstance(graph, FoldedGraph):
         return graph.whole
-    if any(attributes["kind"] == "fold" for _, attributes in graph.network.nodes(data=True)):
+    if any(attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()):
         raise ValueError("this graph was saved folded, without the Nodes inside its boxes")
     return graph
 

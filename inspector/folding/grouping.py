@@ -66,6 +66,8 @@ class Grouping:
     def _without_cycles(self, items: Sequence[Item]) -> list[Item]:
         """The items, with those stacks taken apart that form cycles with others: equal parts that alternate with
         others are not one after the other."""
+        if not any(isinstance(item, FoldedBox) and item.repeats for item in items):
+            return self.ground.sorted(items)
         circles = strong_components(self.ground.following(items))
         sizes = Counter(circles)
         result: list[Item] = []

@@ -34,8 +34,8 @@ class IsomorphismKey:
 
     def key_of(self, positions: Sequence[int], label: Label) -> StructureKey:
         """The certificate of a part."""
-        if len(positions) == 1:  # common in long loops: a faster way to an equivalent key
-            return (self._alone(positions[0], label),)
+        if len(positions) == 1:
+            return self.key_of_one(positions[0], label(positions[0]))
         inside = set(positions)
         below = self._below(positions, inside, label)
         doors = {position: self._doors(position, inside) for position in positions}
@@ -57,13 +57,14 @@ class IsomorphismKey:
             for position in order
         )
 
-    def _alone(self, position: int, label: Label) -> StructureKey:
-        edges = tuple(
+    def key_of_one(self, position: int, label: Any) -> StructureKey:
+        """The certificate of a single function, of which there may be many. label: its properties."""
+        edges = tuple([
             (edge["slot"], edge["input_nr"], self._outside(target)) for target, edge in self._of.leaving(position)
-        )
-        key = (label(position), self._shapes.get(position), edges)
+        ])
+        key = (label, self._shapes.get(position), edges)
         below = self._numbers.setdefault(key, len(self._numbers))
-        return below, self._doors(position, {position}), tuple((slot, target) for slot, _, target in edges)
+        return below, self._doors(position, {position})
 
     def _doors(self, position: int, inside: set[int]) -> tuple[int, ...]:
         """The outputs at which gradients arrive from outside, regardless of their number and source."""

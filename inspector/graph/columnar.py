@@ -11,7 +11,6 @@ The rest of the file is as in report.json.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -89,7 +88,7 @@ def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[An
         code = by_identity.get(id(value))
         if code is None:
             encoded = encode(value)
-            code = by_text.setdefault(json.dumps(encoded), len(distinct))
+            code = by_text.setdefault(repr(encoded), len(distinct))
             by_identity[id(value)] = code
             if code == len(distinct):
                 distinct.append(encoded)

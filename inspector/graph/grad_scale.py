@@ -16,16 +16,16 @@ def without_grad_scale(graph: Graph, scale: float | None) -> Graph:
     """The graph with gradients and grads divided by `scale`, and with that scale set; unchanged if it is None."""
     if scale is None:
         return graph
-    network = copied(graph)
-    for _, node in network.nodes(data=True):
+    rows = copied(graph)
+    for node in rows.nodes.values():
         _divide(node, scale)
         node.pop("derivative", None)  # its formula is that of the scaled root
         for moment in ("before", "after"):
             if moment in node:
                 node[moment] = node[moment] | {"grad": divide_by_scale(node[moment]["grad"], scale)}
-    for _, _, edge in network.edges(data=True):
+    for _, _, edge in rows.edges():
         _divide(edge, scale)
-    shown = changed(graph, network, graph.steps, graph.error)
+    shown = changed(graph, rows, graph.steps, graph.error)
     shown.scale = scale
     return shown
 

@@ -6,12 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import networkx
-
-from inspector.graph.build_network import network_of
 from inspector.graph.columnar import from_table, to_table
 from inspector.graph.model import Graph
 from inspector.graph.row_types import EDGE_ROWS, NODE_ROWS, value_keys
+from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import decode, encode
 
 _AT_LEAST = 3
@@ -23,10 +21,10 @@ _NODE_VALUES = value_keys(*NODE_ROWS.values())
 
 def to_rows(graph: Graph) -> dict[str, Any]:
     """The `graph` object of a backward call in report.json: nodes, edges, roots, steps, error."""
-    nodes = [_to_row(key, attributes) for key, attributes in graph.network.nodes(data=True)]
+    nodes = [_to_row(key, attributes) for key, attributes in graph.rows.nodes.items()]
     edges = [
         {"source": source, "target": target, **encode(attributes)}
-        for source, target, attributes in graph.network.edges(data=True)
+        for source, target, attributes in graph.rows.edges()
     ]
     return {"nodes": nodes, "edges": edges, "roots": graph.roots, "steps": graph.steps, "error": graph.error}
 
@@ -34,13 +32,13 @@ def to_rows(graph: Graph) -> dict[str, Any]:
 def from_rows(rows: dict[str, Any]) -> Graph:
     """The Graph of rows made by `to_rows`. Raises KeyError if a row lacks a key that every node or edge has."""
 
-    def build() -> networkx.MultiDiGraph[Any]:
+    def build() -> Rows:
         nodes = ((row["id"], _node(row)) for row in rows["nodes"])
         edges = (
             (row["source"], row["target"], _attributes(row, ("source", "target"), _EDGE_VALUES))
             for row in rows["edges"]
         )
-        return network_of(nodes, edges)
+        return rows_of(nodes, edges)
 
     note = rows.get("folded", {}).get("note", "")
     return Graph(build, roots=list(rows["roots"]), steps=list(rows["steps"]), error=rows["error"], note=note)
@@ -48,10 +46,10 @@ def from_rows(rows: dict[str, Any]) -> Graph:
 
 def to_columns(graph: Graph) -> dict[str, Any]:
     """The same as `to_rows`, with nodes and edges as tables of `inspector.graph.columnar`."""
-    nodes = ({"id": key, **attributes} for key, attributes in graph.network.nodes(data=True))
+    nodes = ({"id": key, **attributes} for key, attributes in graph.rows.nodes.items())
     edges = (
         {"source": source, "target": target, **attributes}
-        for source, target, attributes in graph.network.edges(data=True)
+        for source, target, attributes in graph.rows.edges()
     )
     tables = {"nodes": to_table(nodes, encode), "edges": to_table(edges, encode)}
     return {**tables, "roots": graph.roots, "steps": graph.steps, "error": graph.error}
@@ -60,8 +58,8 @@ def to_columns(graph: Graph) -> dict[str, Any]:
 def from_columns(columns: dict[str, Any]) -> Graph:
     """The Graph of columns made by `to_columns`. Raises KeyError, IndexError or ValueError for anything else."""
 
-    def build() -> networkx.MultiDiGraph[Any]:
-        return network_of(
+    def build() -> Rows:
+        return rows_of(
             ((row.pop("id"), row) for row in from_table(columns["nodes"], _node_value)),
             ((row.pop("source"), row.pop("target"), row) for row in from_table(columns["edges"], _edge_value)),
         )
@@ -70,7 +68,7 @@ def from_columns(columns: dict[str, Any]) -> Graph:
 
 
 def _node_value(key: str, value: Any) -> Any:
-    if key == "constants":  # its names are no values: a script may call a number `inf`
+    if key == "constants":  # its names are not values: a script may call a number `inf`
         return [constant | {"value": decode(constant["value"])} for constant in value]
     return decode(value) if key in _NODE_VALUES else value
 

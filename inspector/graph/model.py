@@ -1,17 +1,16 @@
 """The Graph that every later stage reads, whether it was just traced or loaded from a file.
 
-`Graph.network` is a networkx MultiDiGraph with two kinds of nodes, `function` (an autograd Node) and
-`tensor`, and four kinds of edges, all pointing the way the gradient flows. The attribute dictionaries of
-its nodes and edges hold plain values (`inspector.graph.values`) and are also the rows of `report.json`.
+`Graph.rows` has two kinds of nodes, `function` (an autograd Node) and `tensor`, and four kinds of edges, all
+pointing the way the gradient flows; `Graph.network` is the same as a networkx MultiDiGraph. The attributes of
+nodes and edges are dictionaries that hold plain values (`inspector.graph.values`) and are also the rows of
+`report.json`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, cast, overload
-
-import networkx
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, overload
 
 from inspector.graph.row_types import (
     AccumulateEdge,
@@ -25,8 +24,12 @@ from inspector.graph.row_types import (
     SavedEdge,
     TensorRow,
 )
+from inspector.graph.rows import Rows
 from inspector.graph.values import is_unknown
 from inspector.options.choices import Order
+
+if TYPE_CHECKING:
+    import networkx
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
@@ -44,15 +47,15 @@ class Marks:
     harmed: set[str] = field(default_factory=set)
 
 
-class _LateNetwork:
-    """A network that is built on first use, and then completed by every step that was asked for."""
+class _LateRows:
+    """Rows that are built on first use, and then completed by every step that was asked for."""
 
-    def __init__(self, build: Callable[[], networkx.MultiDiGraph[Any]]) -> None:
-        self._build: Callable[[], networkx.MultiDiGraph[Any]] | None = build
-        self._built: networkx.MultiDiGraph[Any] | None = None
+    def __init__(self, build: Callable[[], Rows]) -> None:
+        self._build: Callable[[], Rows] | None = build
+        self._built: Rows | None = None
         self._refinements: list[Callable[[Graph], None]] = []
 
-    def of(self, graph: Graph) -> networkx.MultiDiGraph[Any]:
+    def of(self, graph: Graph) -> Rows:
         if self._built is None:
             assert self._build is not None
             self._built = self._build()
@@ -83,14 +86,14 @@ class Graph:
 
     def __init__(
         self,
-        build: Callable[[], networkx.MultiDiGraph[Any]],
+        build: Callable[[], Rows],
         *,
         roots: list[str],
         steps: list[str] | None = None,
         error: str | None = None,
         note: str = "",
     ) -> None:
-        self._network = _LateNetwork(build)
+        self._rows = _LateRows(build)
         self.roots = roots
         self.steps = steps or []
         self.error = error
@@ -112,9 +115,14 @@ class Graph:
         return {"text/plain": repr(self)} if view is None else view(self)
 
     @property
+    def rows(self) -> Rows:
+        """The nodes and edges, built on first use."""
+        return self._rows.of(self)
+
+    @property
     def network(self) -> networkx.MultiDiGraph[Any]:
-        """The networkx graph, built on first use."""
-        return self._network.of(self)
+        """The networkx graph, with the same dictionaries as `rows`."""
+        return self.rows.network()
 
     @property
     def ran(self) -> bool:
@@ -123,16 +131,16 @@ class Graph:
             return True
         if any(not is_unknown(function["step"]) for _, function in self.functions()):
             return False
-        held = [self[root]["after"]["data"] for root in self.roots if root in self.network]
+        held = [self[root]["after"]["data"] for root in self.roots if root in self.rows]
         return any(not is_unknown(value) for value in held)
 
     def make(self) -> None:
-        """Build the network now, while its source is available."""
-        _ = self.network
+        """Build the rows now, while their source is available."""
+        _ = self.rows
 
     def refine(self, step: Callable[[Graph], None]) -> None:
-        """Call `step` to complete the attributes of the network, now or when it is built."""
-        self._network.refine(self, step)
+        """Call `step` to complete the attributes of the rows, now or when they are built."""
+        self._rows.refine(self, step)
 
     def at(self, moment: Moment) -> networkx.MultiDiGraph[Any]:
         """A read-only networkx graph of one moment, whose nodes have `data` and `grad` as attributes.
@@ -141,8 +149,10 @@ class Graph:
         """
         if moment not in MOMENTS:
             raise ValueError(f"unknown moment {moment!r}; choose from: {', '.join(MOMENTS)}")
+        import networkx
+
         view: Any = networkx.MultiDiGraph()  # the stubs do not declare edges with keys
-        for identifier, attributes in self.network.nodes(data=True):
+        for identifier, attributes in self.rows.nodes.items():
             shared = {key: value for key, value in attributes.items() if key not in MOMENTS}
             view.add_node(identifier, **shared, **attributes[moment])
         view.add_edges_from(self.network.edges(keys=True, data=True))
@@ -151,15 +161,15 @@ class Graph:
 
     def __getitem__(self, identifier: str) -> NodeRow:
         """The attributes of the node with this id, a `function` or a `tensor`."""
-        return cast(NodeRow, self.network.nodes[identifier])
+        return cast(NodeRow, self.rows.nodes[identifier])
 
     def function(self, identifier: str) -> FunctionRow:
         """The attributes of a function."""
-        return cast(FunctionRow, self.network.nodes[identifier])
+        return cast(FunctionRow, self.rows.nodes[identifier])
 
     def tensor(self, identifier: str) -> TensorRow:
         """The attributes of a tensor."""
-        return cast(TensorRow, self.network.nodes[identifier])
+        return cast(TensorRow, self.rows.nodes[identifier])
 
     def name_of_grad_fn(self, tensor: TensorRow) -> str | None:
         """The name of a tensor's grad_fn; None if it has none.
@@ -169,11 +179,11 @@ class Graph:
         grad_fn = tensor["grad_fn"]
         if grad_fn is None:
             return None
-        return self.function(grad_fn)["name"] if grad_fn in self.network else "in a box"
+        return self.function(grad_fn)["name"] if grad_fn in self.rows else "in a box"
 
     def nodes(self) -> Iterator[tuple[str, NodeRow]]:
         """(id, attributes) of every node, in walk order."""
-        return iter(cast("Iterable[tuple[str, NodeRow]]", self.network.nodes(data=True)))
+        return iter(cast("Iterable[tuple[str, NodeRow]]", self.rows.nodes.items()))
 
     def functions(self) -> Iterator[tuple[str, FunctionRow]]:
         """(id, attributes) of every function, in walk order."""
@@ -199,17 +209,13 @@ class Graph:
     def edges(self, kind: Literal["flow"]) -> Iterator[tuple[str, str, FlowEdge]]: ...
     def edges(self, kind: str) -> Iterator[tuple[str, str, Any]]:
         """(source, target, attributes) of every edge of one kind: next, grad_fn, accumulate, saved or flow."""
-        for source, neighbours in self.network.adjacency():  # three times as fast as `network.edges(data=True)`
-            for target, parallel in neighbours.items():
-                for attributes in parallel.values():
-                    if attributes["kind"] == kind:
-                        yield source, target, attributes
+        for edge in self.rows.edges():
+            if edge[2]["kind"] == kind:
+                yield edge
 
     def all_edges(self) -> Iterator[tuple[str, str, EdgeRow]]:
         """(source, target, attributes) of every edge."""
-        return iter(cast("Iterable[tuple[str, str, EdgeRow]]", self.network.edges(data=True)))
+        return self.rows.edges()
 
     def _of_kind(self, kind: str) -> Iterator[tuple[str, Any]]:
-        for identifier, attributes in self.network.nodes(data=True):
-            if attributes["kind"] == kind:
-                yield identifier, attributes
+        return (item for item in self.rows.nodes.items() if item[1]["kind"] == kind)

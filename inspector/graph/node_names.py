@@ -102,11 +102,13 @@ def op_of(name: str) -> str:
     return (_SPELLINGS.get(words) or _BETWEEN_WORDS.sub("_", words).lower()) + (found["copy"] or "")
 
 
+@functools.cache
 def without_number(name: str) -> str:
     """`PowBackward` for `PowBackward0`: torch's number distinguishes overloads, not what the function does."""
     return _NUMBER.sub(r"\g<class>", name)
 
 
+@functools.cache
 def without_backward(name: str) -> str:
     """`Pow` for `PowBackward0`, `MyFunction` for `MyFunctionBackward`: the operation of the forward."""
     return _ENDING.sub("", name) or name

@@ -145,6 +145,22 @@ class Constant(_Pass):
     """The tensor, if it is in the graph."""
 
 
+class GradientRows(TypedDict):
+    """What stands out among the rows of a gradient (the indices of its first dimension): one that carries most of
+    it, or some that are not finite."""
+
+    count: Positive
+    """Number of rows."""
+    largest: NotRequired[Count]
+    """The index of the row that carries most of the gradient's square. Missing if `not_finite` is there."""
+    share: NotRequired[Real]
+    """Its share of the gradient's square."""
+    not_finite: NotRequired[list[Count]]
+    """The indices of rows with NaN or infinite elements, the first 8; other rows are finite."""
+    more: NotRequired[Count]
+    """Number of rows that are not finite beyond those."""
+
+
 class FunctionRow(TypedDict):
     """One autograd Node."""
 
@@ -181,6 +197,9 @@ class FunctionRow(TypedDict):
     """Its state after backward returned or raised."""
     gradient: Value
     """The gradient that arrived for its output."""
+    rows: NotRequired[GradientRows]
+    """Rows that stand out in this gradient. Missing if none does, after the first function in the engine's order
+    with rows that are not finite, and mostly in a light recording."""
     operands: NotRequired[list[Shape]]
     """The shapes of its two operands, if they were broadcast to a shape that neither has (full recording)."""
     constants: NotRequired[list[Constant]]
@@ -210,7 +229,7 @@ class Naming(_Pass):
     expression: NotRequired[str]
 
 
-class TensorFacts(TypedDict):
+class TensorFactsRow(TypedDict):
     """The attributes of a tensor."""
 
     retains_grad: bool | Unknown

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import networkx
-
-from inspector.graph.build_network import network_of
 from inspector.graph.model import Graph
+from inspector.graph.rows import Rows, rows_of
 from inspector.graph.topology import topology_of
 from inspector.graph.values import unknown
 from inspector.options.choices import Order, check_choice
@@ -47,12 +44,12 @@ def replay_frames(graph: Graph, most: int) -> list[ReplayFrame]:
 
 
 def _first_steps(graph: Graph) -> Iterator[tuple[str, int]]:
-    boxes = [(key, node) for key, node in graph.network.nodes(data=True) if node["kind"] == "fold"]
+    boxes = [(key, node) for key, node in graph.rows.nodes.items() if node["kind"] == "fold"]
     for identifier, box in boxes:
         if box["steps"]:
             yield identifier, box["steps"][0]
     for identifier, node in graph.functions():
-        on_its_user = boxes and node["is_leaf"] and graph.network.in_degree(identifier)
+        on_its_user = boxes and node["is_leaf"] and graph.rows.pred[identifier]
         if isinstance(node["step"], int) and not on_its_user:
             yield identifier, node["step"]
 
@@ -68,11 +65,11 @@ def reordered(graph: Graph, order: Order) -> Graph:
     of = topology_of(graph)
     steps = sorted(graph.steps, key=lambda step: (of.levels[of.index[step]], of.index[step]))
     turns = {identifier: index for index, identifier in enumerate(steps, start=1)}
-    network = copied(graph)
-    for identifier, node in network.nodes(data=True):
+    rows = copied(graph)
+    for identifier, node in rows.nodes.items():
         if identifier in turns:
             node["step"] = turns[identifier]
-    made = changed(graph, network, steps, graph.error)
+    made = changed(graph, rows, steps, graph.error)
     made.order = order
     return made
 
@@ -83,10 +80,10 @@ def after_steps(graph: Graph, count: int) -> Graph:
     The error raised by backward, if any, comes after all steps.
     """
     if count >= len(graph.steps):
-        return changed(graph, graph.network, graph.steps, None) if graph.error else graph
+        return changed(graph, graph.rows, graph.steps, None) if graph.error else graph
     ran, makers = set(graph.steps[:count]), topology_of(graph).makers
-    network = copied(graph)
-    for identifier, node in network.nodes(data=True):
+    rows = copied(graph)
+    for identifier, node in rows.nodes.items():
         maker, _ = makers.get(identifier, (identifier, 0))
         if maker not in ran:
             node["after"] = node["before"]
@@ -94,22 +91,22 @@ def after_steps(graph: Graph, count: int) -> Graph:
             if node["kind"] == "function":
                 node["step"] = None
                 node["saved"] = [saved | {"after": saved["before"]} for saved in node["saved"]]
-    for source, _, edge in network.edges(data=True):
+    for source, _, edge in rows.edges():
         if edge["kind"] in ("next", "accumulate") and source not in ran:
             edge["gradient"] = unknown(_NOT_YET)
-    return changed(graph, network, graph.steps[:count], None)
+    return changed(graph, rows, graph.steps[:count], None)
 
 
-def copied(graph: Graph) -> networkx.MultiDiGraph[Any]:
-    """A copy of the network and of its dictionaries of attributes, one level deep."""
-    nodes = ((key, dict(node)) for key, node in graph.network.nodes(data=True))
-    edges = ((source, target, dict(edge)) for source, target, edge in graph.network.edges(data=True))
-    return network_of(nodes, edges)
+def copied(graph: Graph) -> Rows:
+    """A copy of the rows and of its dictionaries of attributes, one level deep."""
+    nodes = ((key, dict(node)) for key, node in graph.rows.nodes.items())
+    edges = ((source, target, dict(edge)) for source, target, edge in graph.rows.edges())
+    return rows_of(nodes, edges)
 
 
-def changed(graph: Graph, network: networkx.MultiDiGraph[Any], steps: list[str], error: str | None) -> Graph:
-    """The graph with another network, and with the marks of its findings, its scale, note and order."""
-    made = Graph(lambda: network, roots=graph.roots, steps=steps, error=error)
+def changed(graph: Graph, rows: Rows, steps: list[str], error: str | None) -> Graph:
+    """The graph with other rows, and with the marks of its findings, its scale, note and order."""
+    made = Graph(lambda: rows, roots=graph.roots, steps=steps, error=error)
     made.marks, made.scale, made.note = graph.marks, graph.scale, graph.note
     made.order = graph.order
     return made

@@ -117,7 +117,10 @@ class Arrivals:
 
     def outputs_entered(self, position: int, inside: Collection[int]) -> set[int]:
         """The outputs of a function at which gradients arrive from functions that are not `inside`."""
-        edges = range(self.starts[position], self.starts[position + 1])
+        start, end = self.starts[position], self.starts[position + 1]
+        if all(source not in inside for source in self.sources[start:end]):
+            return set(self.numbers[start:end])
+        edges = range(start, end)
         return {self.numbers[edge] for edge in edges if self.sources[edge] not in inside}
 
 
@@ -137,7 +140,7 @@ def _build_topology(graph: Graph) -> Topology:
     index = {identifier: position for position, identifier in enumerate(functions)}
     targets, edges = array("i"), list[NextEdge]()
     counts, makers = array("i", [0]), dict[str, Pair]()
-    for identifier, neighbours in graph.network.adjacency():
+    for identifier, neighbours in graph.rows.succ.items():
         if identifier not in index:
             row = graph[identifier]
             if row["kind"] == "tensor" and row["grad_fn"] is not None:

@@ -1,8 +1,8 @@
 """Topological order, longest paths, reachability and cycles of directed graphs.
 
 A graph is stored in columns: the edges of vertex k go to targets[starts[k] : starts[k + 1]]. networkx has all of
-this, but its graph of a chain of 200,000 Nodes takes 1.4 s to build and 0.5 s to sort; the columns are sorted in
-0.3 s. Strongly connected components, which only boxes can form, are computed by networkx.
+this, but its graph of a chain of 200,000 Nodes takes 1.4 s to build and 0.5 s to sort, after a quarter of a second
+to import it; the columns are sorted in 0.3 s.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TypeVar
-
-import networkx
 
 Vertex = TypeVar("Vertex", bound=Hashable)
 
@@ -68,14 +66,34 @@ def reach(starts: Iterable[Vertex], after: Callable[[Vertex], Iterable[Vertex]])
 
 
 def strong_components(following: Sequence[Sequence[int]]) -> list[int]:
-    """The number of each vertex's strongly connected component; no edge goes to a component of a higher number."""
-    graph: networkx.DiGraph[int] = networkx.DiGraph()
-    graph.add_nodes_from(range(len(following)))
-    graph.add_edges_from((vertex, target) for vertex, targets in enumerate(following) for target in targets)
-    numbers = [0] * len(following)
-    for number, component in enumerate(networkx.strongly_connected_components(graph)):
-        for vertex in component:
-            numbers[vertex] = number
+    """The number of each vertex's strongly connected component; no edge goes to a component of a higher number.
+
+    The algorithm of Tarjan with a stack of its own. `lowest`: the first vertex found that a vertex leads back to.
+    """
+    numbers, found = [-1] * len(following), [-1] * len(following)
+    lowest, open_vertices, count = list(found), list[int](), 0
+    turns = iter(range(len(following)))
+    for root in range(len(following)):
+        way = [(root, iter(following[root]))] if found[root] < 0 else []
+        while way:
+            vertex, targets = way[-1]
+            if found[vertex] < 0:
+                found[vertex] = lowest[vertex] = next(turns)
+                open_vertices.append(vertex)
+            target = next((target for target in targets if numbers[target] < 0), None)
+            if target is not None and found[target] < 0:
+                way.append((target, iter(following[target])))
+            elif target is not None:
+                lowest[vertex] = min(lowest[vertex], found[target])
+            else:
+                way.pop()
+                if way:
+                    above = way[-1][0]
+                    lowest[above] = min(lowest[above], lowest[vertex])
+                if lowest[vertex] == found[vertex]:
+                    while numbers[vertex] < 0:
+                        numbers[open_vertices.pop()] = count
+                    count += 1
     return numbers
 
 

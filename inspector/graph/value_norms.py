@@ -13,6 +13,10 @@ def value_norm(value: Value) -> float | None:
 
     None if the value is None, unknown as a whole or in part, or has no elements.
     """
+    if isinstance(value, (int, float)):  # nearly all values of a large graph are this, a summary or unknown
+        return float(abs(value))
+    if isinstance(value, dict):
+        return _norm_in(value)
     sizes: list[float] = []
     for size in _sizes(value):
         if size is None:
@@ -49,7 +53,11 @@ def _sizes(value: Value) -> Iterator[float | None]:
             waiting.extend(item)
         elif isinstance(item, (bool, int, float, complex)):
             yield abs(item)
-        elif is_summary(item):
-            yield float(item["norm"]) if isinstance(item["norm"], (int, float)) else None
         elif item is not None:
-            yield None
+            yield _norm_in(item)
+
+
+def _norm_in(value: Value) -> float | None:
+    """The norm of a summary; None if it, or the value, is unknown."""
+    norm = value.get("norm")
+    return float(norm) if isinstance(norm, (int, float)) else None

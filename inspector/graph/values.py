@@ -92,6 +92,9 @@ class Summary(TypedDict):
     """All elements of a tensor of up to 256, in row-major order: little-endian float32 where that is exact, else
     float64, as base64. Of as many tensors as a graph has room for; leaves and named tensors only in a large
     graph."""
+    norms: NotRequired[list[Real]]
+    """The least and the greatest norm over the ranks of a distributed run, where they differ: in a merged report.
+    For a single number, its least and greatest value."""
     computed: NotRequired[str]
     """The source of the numbers, if the tensor itself was not seen: another tensor with the same elements."""
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-
-import networkx
+from graphlib import TopologicalSorter
 
 from inspector.layout.problem import TIE, Placement, Problem, Route
 
@@ -80,8 +79,7 @@ def _reach(following: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
         for target in targets:
             above[target] |= 1 << number
     below, entered = [0] * len(following), [0] * len(following)
-    flow = networkx.DiGraph([(number, target) for number, targets in enumerate(following) for target in targets])
-    for number in reversed(list(networkx.topological_sort(flow))):
+    for number in TopologicalSorter(dict(enumerate(following))).static_order():  # what follows comes first
         for target in following[number]:
             below[number] |= below[target] | 1 << target
             entered[number] |= entered[target] | above[target]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import networkx
-
 from inspector.layout.chips import with_chips, without_chips
 from inspector.layout.columns import place_in_columns
 from inspector.layout.entries import with_entries
@@ -41,8 +39,9 @@ def _row(problem: Problem, passes: Passes) -> Placement:
         placed, failed = with_chips(gates, problem, kept)
         if not failed:
             return placed
-        if _is_too_large(gates, problem.spacing.room):
-            break
+        if _is_too_large(gates, problem.spacing.room):  # not drawn: chips without a place lie on their gates
+            unplaced = {chip: placed.boxes[problem.hanging[chip]] for chip in failed}
+            return replace(placed, boxes={**placed.boxes, **unplaced})
         alike = {other for chip in failed for other in _alike(problem, passes, chip)}
         kept |= alike & roomy
         roomy |= {chip for other in alike for chip in _chips_of(problem, problem.hanging[other])}
@@ -56,6 +55,8 @@ def _is_too_large(placement: Placement, room: Size | None) -> bool:
 
 def _rows(problem: Problem) -> list[Problem]:
     """The connected parts, in the order of their first boxes."""
+    import networkx
+
     links: networkx.Graph[str] = networkx.Graph()
     links.add_nodes_from(problem.sizes)
     links.add_edges_from((route.source, route.target) for route in problem.routes)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import networkx
-
 from inspector.layout.main_line import with_main_line
 from inspector.layout.problem import TIE, Placement, Problem, Route, Size
 from inspector.scene.scene import Point, Rectangle
@@ -64,6 +62,8 @@ def place_in_columns(problem: Problem, passes: Sequence[Sequence[str]], place: P
 
 def _stages(problem: Problem, passes: Sequence[Sequence[str]]) -> dict[str, int]:
     """Host → the number of its pass; 0 for what is before the loop, one more than passes for what is after."""
+    import networkx
+
     flow = networkx.DiGraph([(route.source, route.target) for route in problem.routes])
     stage = {host: number for number, hosts in enumerate(passes, start=1) for host in hosts if host}
     inside = [host for host in stage if host in flow]

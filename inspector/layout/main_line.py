@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
-
-import networkx
+from typing import TYPE_CHECKING
 
 from inspector.layout.problem import Problem
+
+if TYPE_CHECKING:
+    import networkx
 
 
 def with_main_line(problem: Problem, starts: Collection[str] = (), ends: Collection[str] = ()) -> Problem:
@@ -16,6 +18,8 @@ def with_main_line(problem: Problem, starts: Collection[str] = (), ends: Collect
 
     starts, ends: boxes between which the way runs, if there is one.
     """
+    import networkx
+
     flow: networkx.DiGraph[str] = networkx.DiGraph()
     flow.add_nodes_from(problem.sizes.keys() - problem.hanging.keys())
     flow.add_edges_from((route.source, route.target) for route in problem.routes)
@@ -27,6 +31,8 @@ def with_main_line(problem: Problem, starts: Collection[str] = (), ends: Collect
 
 def _longest(flow: networkx.DiGraph[str], starts: Collection[str], ends: Collection[str]) -> list[str]:
     """The longest way from one of the starts to one of the ends; empty if there is none."""
+    import networkx
+
     ways: dict[str, list[str]] = {}
     for box in networkx.topological_sort(flow):
         before = [ways[other] for other in flow.predecessors(box) if ways.get(other)]

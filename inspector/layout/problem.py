@@ -23,7 +23,7 @@ class Spacing:
     arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, at
     most `widest`. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
     beside them. rows: number of rows of the figure. badge: gap between a function and a text that would cover its
-    badge. room: the size above which a circuit is not made compact, since it is not used.
+    badge. room: the size above which a circuit is not drawn, so that its chips need no places.
     """
 
     rank: float = 15.0

@@ -143,7 +143,7 @@ def read_words(path: Path) -> Words:
 def template() -> str:
     """A TOML file with every key and its English text, to be translated."""
     lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in WORDS.items()]
-    return "\n".join(["# The words of a figure. Keep what stands in {braces}.", *lines, ""])
+    return "\n".join(["# The words of a figure. Keep the names in {braces}.", *lines, ""])
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -18,10 +18,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from inspector.page.embedded_fonts import LETTERS, embedded
 from inspector.page.page_data import PageSource, page_data
 from inspector.report.model import BackwardCall
 from inspector.scene.theme import DIVERGING, THEMES
-from inspector.typography.fonts import FACES, advances, subset
+from inspector.typography.fonts import FACES, advances
 from inspector.typography.sanitize import sanitize
 
 _VIEWER = Path(__file__).parent / "viewer"
@@ -32,15 +33,6 @@ _POLICY = (
     "default-src 'none'; script-src 'sha256-{loader}' 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:"
     "; font-src data:; base-uri 'none'; form-action 'none'"
 )
-_ASCII = "".join(map(chr, range(0x20, 0x7F)))
-_SIGNS = "\u2013\u2026\u00d7\u00b7\u2212\u2192\u00b2\u00b3"
-_LETTERS = {
-    "medium": f"{_ASCII}{_SIGNS}\u2014\u2018\u2019\u201c\u201d\u2190\u2202\u2016\u221a\u221e\u2248\u2264\u2265"
-    "\u2070\u00b9\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u03b1\u03b2\u03b3\u03b4\u03b5\u03b8\u03bb\u03bc"
-    "\u03c0\u03c1\u03c3\u03c6\u03c8\u03c9",
-    "bold": f"{_ASCII}{_SIGNS}",
-}
-"""The characters that are embedded. All others come from the reader's fonts."""
 
 
 def write_page(
@@ -164,10 +156,10 @@ def _mixed(low: str, high: str, part: float) -> str:
 def _fonts() -> str:
     """The faces of the figures, with the characters that names and numbers need."""
     rules = []
-    for name in _LETTERS:
+    for name in LETTERS:
         face = FACES[name]
         weight = "400 500" if name == "medium" else face.weight
-        content = base64.b64encode(subset(name, frozenset(_LETTERS[name]), "woff")).decode("ascii")
+        content = base64.b64encode(embedded(name)).decode("ascii")
         rules.append(
             f'@font-face{{font-family:"{face.family}";font-weight:{weight};'
             f'src:url(data:font/woff;base64,{content}) format("woff")}}\n'
@@ -179,7 +171,7 @@ def _fonts() -> str:
 def _advances() -> dict[str, dict[str, float]]:
     """The widths of characters, so that the layout is the same in every browser."""
     table = {
-        face: {letter: round(advances(name)[letter], 3) for letter in sorted(_LETTERS[name])}
+        face: {letter: round(advances(name)[letter], 3) for letter in sorted(LETTERS[name])}
         for face, name in (("regular", "medium"), ("medium", "medium"), ("bold", "bold"))
     }
     return table | {"mono": {}}

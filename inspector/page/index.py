@@ -45,7 +45,7 @@ def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -
     page has no link.
     """
     style = theme_style() + _STYLE
-    title = escape(sanitize(report.script))
+    title = escape(sanitize(report.script.name))
     pieces = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(style=digest(style))}">\n',
@@ -61,9 +61,9 @@ def write_index(report: Report, pages: Sequence[str], pictures: Sequence[str]) -
 
 
 def _exit(report: Report) -> str:
-    if report.exit["exception"]:
-        return f'<span class="error">{escape(sanitize(report.exit["exception"]))}</span>'
-    status = report.exit["status"]
+    if report.script.exit["exception"]:
+        return f'<span class="error">{escape(sanitize(report.script.exit["exception"]))}</span>'
+    status = report.script.exit["status"]
     return "the script was still running" if status is None else f"exit status {status}"
 
 
@@ -86,7 +86,7 @@ def _facts(call: BackwardCall) -> str:
     folds = sum(row["nodes"] for _, row in call.graph.folds())
     nodes = folds + sum(1 for _ in call.graph.functions())
     place = "" if is_unknown(call.location) else f"{sanitize(call.location['file'])}:{call.location['line']}, "
-    root = next((call.graph.tensor(root) for root in call.graph.roots if root in call.graph.network), None)
+    root = next((call.graph.tensor(root) for root in call.graph.roots if root in call.graph.rows), None)
     value = root["before"]["data"] if root is not None else None
     shown = f", {root['name'] or 'root'} = {format_number(value)}" if root and isinstance(value, float) else ""
     return escape(f"{place}{pluralize(nodes, 'Node')}{sanitize(shown)}")

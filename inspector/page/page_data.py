@@ -65,7 +65,7 @@ def page_data(call: BackwardCall, source: PageSource, most: int = MOST_NODES) ->
     tables = builder.tables(has_heat_maps=source.values in ("auto", "heat"))
     return {
         "version": VERSION,
-        "script": source.report.script if source.report else "",
+        "script": source.report.script.name if source.report else "",
         "call": {
             "index": call.index,
             "location": call.location,
@@ -112,7 +112,7 @@ def _others(call: BackwardCall, report: Report | None, builder: _Builder) -> Ite
 
 def _title(graph: Graph) -> str:
     for root in graph.roots:
-        if root in graph.network:
+        if root in graph.rows:
             place = graph.tensor(root)["source"]
             name = graph.tensor(root)["name"]
             return place["code"] if place and "code" in place else (name or "")

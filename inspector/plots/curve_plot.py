@@ -12,7 +12,7 @@ from inspector.graph.values import is_number
 from inspector.plots.axis_ticks import axis_ticks
 from inspector.plots.label_placement import Label, place_label
 from inspector.plots.leaf_curves import Slice, slices
-from inspector.plots.sampled_curve import Window, clip_line
+from inspector.plots.sampled_curve import AxisWindow, clip_line
 from inspector.plots.spline_line import spline_through
 from inspector.scene.scene import Box, Panel, Point, Rectangle, Scene, TextRun, Wire
 from inspector.styles.plan import MAIN_SIZE, SMALL_SIZE, TITLE_SIZE
@@ -39,7 +39,7 @@ class _AxesFrame:
     """The area of the axes, and the part of the plane that it shows."""
 
     area: Rectangle
-    window: Window
+    window: AxisWindow
 
     def point(self, place: Point) -> Point:
         """A point of the plane in canvas coordinates."""

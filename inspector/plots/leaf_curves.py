@@ -64,9 +64,9 @@ def _evaluations(
     root = root_pair(forward)
     if root is None:
         raise NotEvaluable("no curve: backward did not start from a single number with a grad_fn")
-    pairs, network = dict(forward.leaves()), forward.network
+    pairs, nodes = dict(forward.leaves()), forward.nodes
     wanted = [leaf for leaf in (leaves if leaves is not None else pairs) if leaf in pairs]
-    numbers = [leaf for leaf in wanted if network.nodes[leaf]["shape"] in ([], [1])]
+    numbers = [leaf for leaf in wanted if nodes[leaf]["shape"] in ([], [1])]
     if not numbers:
         raise NotEvaluable("no curve: no leaf is a single number")
     found: list[tuple[str, Evaluation]] = []
@@ -75,7 +75,7 @@ def _evaluations(
         try:
             found.append((leaf, _evaluation(forward, root, pairs[leaf])))
         except NotEvaluable as reason:
-            name = network.nodes[leaf]["name"] or "a leaf without a name"
+            name = nodes[leaf]["name"] or "a leaf without a name"
             remarks.append(f"no curve along {name}: {reason}")
     if not found:
         raise NotEvaluable(remarks[0])

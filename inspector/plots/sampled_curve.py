@@ -23,7 +23,7 @@ _MARGIN = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class AxisWindow:
     """The part of the plane that is shown."""
 
     left: float
@@ -44,7 +44,7 @@ class Window:
 class Curve:
     """Lines through the samples within a window; several if the function has gaps or jumps."""
 
-    window: Window
+    window: AxisWindow
     lines: tuple[tuple[Point, ...], ...]
 
 
@@ -58,11 +58,11 @@ def sample(function: Callable[[float], float], at: float) -> Curve:
         reach /= 2
         points = _points(function, at, reach)
     low, high = _range([y for _, y in points if math.isfinite(y)] or [0.0])
-    window = Window(at - reach, at + reach, low, high)
+    window = AxisWindow(at - reach, at + reach, low, high)
     return Curve(window, tuple(_clipped(_pieces(function, points), window)))
 
 
-def clip_line(start: Point, end: Point, window: Window) -> tuple[Point, Point] | None:
+def clip_line(start: Point, end: Point, window: AxisWindow) -> tuple[Point, Point] | None:
     """The part of a straight line between low and high, or None."""
     (x0, y0), (x1, y1) = start, end
     if y0 == y1:
@@ -135,7 +135,7 @@ def _edge(function: Callable[[float], float], one: Point, other: Point) -> Point
     return inside
 
 
-def _clipped(pieces: Sequence[Sequence[Point]], window: Window) -> list[tuple[Point, ...]]:
+def _clipped(pieces: Sequence[Sequence[Point]], window: AxisWindow) -> list[tuple[Point, ...]]:
     """The pieces within the window, split where they leave it (a pole jumps from one side to the other)."""
     lines: list[list[Point]] = []
     for piece in pieces:

@@ -216,7 +216,7 @@ def _step_texts(steps: StepAxis, top: float) -> Box:
 
 def _heading(report: Report, timeline: Timeline) -> str:
     unit = "step" if timeline["unit"] == "optimizer" else "backward call"
-    return f"{pluralize(timeline['steps'], unit)} of {report.script}"
+    return f"{pluralize(timeline['steps'], unit)} of {report.script.name}"
 
 
 def _title(report: Report, timeline: Timeline) -> Box:

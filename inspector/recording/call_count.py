@@ -36,6 +36,53 @@ class Steps(Protocol):
         """Whether a step may follow and would be seen."""
 
 
+class TrainedCalls:
+    """The calls that train, by their indexes. steps: of the optimizers.
+
+    plan: with no limit, all calls are recorded, and only those that add to grads are known to train.
+    """
+
+    def __init__(self, plan: WatchPlan, steps: Steps) -> None:
+        self._plan, self._steps = plan, steps
+        self._indexes: list[int] = []
+        self._noted = 0  # number of steps that `_indexes` takes into account
+        self._skipped: set[int] = set()
+
+    @property
+    def indexes(self) -> list[int]:
+        """In order, of the calls that have ended."""
+        self.note_steps()
+        return self._indexes
+
+    def step_of(self, index: int) -> int | None:
+        """The call that trains whose step a call belongs to; None for one that trains, and if none followed."""
+        place = bisect_left(self.indexes, index)
+        after = self._indexes[place] if place < len(self._indexes) else index
+        return None if after == index else after
+
+    def skip(self, index: int) -> None:
+        """A call of which nothing is known: a step after it does not say that it trains."""
+        self._skipped.add(index)
+
+    def note_steps(self) -> None:
+        """Before a step without a call that adds to grads, the last call trains."""
+        if self._plan.limit is None:
+            return
+        steps = self._steps.steps
+        before = steps[self._noted - 1] if self._noted else self._plan.after
+        for after in steps[self._noted :]:
+            place = bisect_left(self._indexes, before + 1)
+            is_own = after > before and after not in self._skipped
+            if is_own and not any(index <= after for index in self._indexes[place:]):
+                self.add(after)
+            before = after
+        self._noted = len(steps)
+
+    def add(self, index: int) -> None:
+        """A call that trains has ended."""
+        self._indexes.insert(bisect_left(self._indexes, index), index)
+
+
 class CallCount:
     """Counts the calls of a session: `begins` and `ends` around each.
 
@@ -44,12 +91,9 @@ class CallCount:
 
     def __init__(self, plan: WatchPlan, steps: Steps) -> None:
         self.ended, self.recorded = plan.after, 0
-        self.plan = plan
-        self._steps = steps
+        self.plan, self._steps = plan, steps
         self._begun = itertools.count(plan.after + 1)  # threads may start calls at the same time
-        self._trained: list[int] = []
-        self._noted = 0  # number of steps that `_trained` takes into account
-        self._skipped: set[int] = set()
+        self._trained = TrainedCalls(plan, steps)
         self._left_out: tuple[list[int], list[int]] = [], []  # that add to no grad, and that do
 
     def begins(self) -> int:
@@ -58,15 +102,15 @@ class CallCount:
 
     def skips(self) -> None:
         """A call begins that is not wanted: it has a number, and nothing else is known of it."""
-        self._skipped.add(self.begins())
+        self._trained.skip(self.begins())
         self.ended += 1
 
     def ends(self, index: int, *, accumulates: bool, is_recorded: bool) -> None:
         """A call has ended. accumulates: whether it added to grads."""
-        self._note_steps()
+        self._trained.note_steps()
         self.ended += 1
         if accumulates:
-            self._add_trained(index)
+            self._trained.add(index)
         if is_recorded:
             self.recorded += 1
         else:
@@ -89,7 +133,8 @@ class CallCount:
             return False
         may_step = self._steps.may_step
         if trained >= limit:
-            return bool(self._steps.steps) or not may_step or self.ended - self._trained[limit - 1] >= MOST_COUNTED
+            since = self.ended - self.trained[limit - 1]
+            return bool(self._steps.steps) or not may_step or since >= MOST_COUNTED
         return self._within >= max(limit, MOST_COUNTED if may_step else MOST_WITHOUT_OPTIMIZER)
 
     @property
@@ -103,14 +148,11 @@ class CallCount:
     @property
     def trained(self) -> list[int]:
         """The indexes of the calls that train, among those that have ended."""
-        self._note_steps()
-        return self._trained
+        return self._trained.indexes
 
     def step_of(self, index: int) -> int | None:
         """The call that trains whose step a call belongs to; None for one that trains, and if none followed."""
-        place = bisect_left(self.trained, index)
-        after = self._trained[place] if place < len(self._trained) else index
-        return None if after == index else after
+        return self._trained.step_of(index)
 
     @property
     def remarks(self) -> list[str]:
@@ -128,24 +170,7 @@ class CallCount:
     @property
     def _within(self) -> int:
         """Number of calls that have ended since the last one that trains."""
-        return self.ended - (self._trained[-1] if self.trained else self.plan.after)
-
-    def _note_steps(self) -> None:
-        """Before a step without a call that adds to grads, the last call trains."""
-        if self.plan.limit is None:
-            return
-        steps = self._steps.steps
-        before = steps[self._noted - 1] if self._noted else self.plan.after
-        for after in steps[self._noted :]:
-            place = bisect_left(self._trained, before + 1)
-            is_own = after > before and after not in self._skipped
-            if is_own and not any(index <= after for index in self._trained[place:]):
-                self._add_trained(after)
-            before = after
-        self._noted = len(steps)
-
-    def _add_trained(self, index: int) -> None:
-        self._trained.insert(bisect_left(self._trained, index), index)
+        return self.ended - (self.trained[-1] if self.trained else self.plan.after)
 
 
 def _calls(indexes: list[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Set
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from inspector.recording.parts import CUTS, PARAMETERS, RETAINED, SYMBOLS, TRAIN
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.leaf_registry import grads_of
 from inspector.recording.watch_plan import WatchPlan, is_small
-from inspector.report import BackwardCall, Setting
+from inspector.report import BackwardCall
 from inspector.report.row_types import Contained, CutRow, WriteRow
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.tracing.build_graph import build_graph
@@ -95,7 +96,7 @@ class CallEnd:
         graph.refine(lambda graph: run(SYMBOLS, lambda: add_local_derivatives(graph), None))
         wanted = None if head.wanted is None else [ids.tensor(pair) for pair in head.wanted if pair is not None]
         contains = run(RETAINED, lambda: recorders.retained.ends(head.index, record), no_rows(Contained))
-        setting = Setting(head.recording, head.scale, wanted, contains, head.alive)
+        setting = replace(head.setting, wanted=wanted, contains=contains)
         if forward is None:
             return BackwardCall(head.index, head.location, graph, setting=setting)
         if threading.current_thread() is not threading.main_thread():
@@ -124,7 +125,7 @@ class CallEnd:
         if grads is not None:
             run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
-        record = token.tracing.close(ran=True, counts=flow.counts(), beside=beside)
+        record = token.tracing.close(ran=True, counts=flow.arrived.counts(), beside=beside)
         ids = Ids(record)
         if grads is not None:
             run(PARAMETERS, lambda: inventory.ends(token.head.index, grads, record.tensors, ids), None)

@@ -10,6 +10,7 @@ import torch
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
+from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
@@ -20,10 +21,13 @@ from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
 from inspector.recording.recorders import Recorders
 from inspector.recording.training.idle_code import IdleCode
+from inspector.recording.training.lost_parameters import LostParameters
 from inspector.recording.watch_plan import WatchPlan, is_small, mode_here
+from inspector.report import Setting
 from inspector.report.row_types import Alive, EventRow, StatementRow
 from inspector.tensor_stats import Batch
 from inspector.tensor_stats.plain_tensor import plain_tensor, stored
+from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.node_reader import FULL_NODES
 from inspector.tracing.roots import edges_of, gradient_edge
@@ -50,6 +54,8 @@ class CallStart:
     def __init__(self, recorders: Recorders, plan: WatchPlan, count: CallCount, before: Before | None) -> None:
         self.without_graph: list[EventRow] = []
         self._statements = IdleCode(recorders.files)
+        forward = recorders.forward
+        self._lost = None if forward is None else LostParameters(forward.record.outputs.leaf_source)
         self._recorders = recorders
         self._plan = plan
         self._count = count
@@ -75,6 +81,7 @@ class CallStart:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
         tracing = GraphSnapshot(graph, outputs, names, batch)
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
+        run(TRAINING, lambda: self._note_lost(tracing), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         if nodes is not None:
             tracing.attach_forward_values(nodes.content_at_last_use)
@@ -83,22 +90,29 @@ class CallStart:
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
         accumulates = call.given.accumulates
-        captured = [] if accumulates else wanted
         if not roots:
             self.without_graph.append(without_graph_event(call.frame, location, names, self._count.ended))
         if forward is not None:
             forward.backward_begins(index, call.frame, call.given.outputs)
         cuts_of_roots = _cuts_of_roots(call, None if forward is None else forward.record)
         alive = run(RETAINED, lambda: recorders.retained.begins(index, graph, names), no_rows(Alive))
-        scale, mode = recorders.training.take_scale(), mode_here(forward)
-        head = CallInfo(index, accumulates, location, mode, scale, wanted or None, cuts_of_roots, alive)
+        bypassed = run(NAMES, lambda: bypassed_wrappers(names, graph, nodes), list[str]())
+        setting = Setting(mode_here(forward), recorders.training.take_scale(), alive=alive, bypassed=bypassed)
+        head = CallInfo(index, accumulates, location, setting, wanted or None, cuts_of_roots)
         given = walk(edges_of(call.given.gradients)).nodes if call.given.creates_graph else None
-        return OpenCall(head, tracing, capture, outputs, captured, pause, grads, given)
+        return OpenCall(head, tracing, capture, outputs, [] if accumulates else wanted, pause, grads, given)
 
     @property
     def statements(self) -> list[StatementRow]:
-        """The statements without effect in the functions that made the first recorded calls."""
-        return self._statements.rows
+        """The statements without effect in the functions that made the first recorded calls, and those that make
+        parameters which nothing trains."""
+        return self._statements.rows + ([] if self._lost is None else self._lost.rows)
+
+    def _note_lost(self, tracing: GraphSnapshot) -> None:
+        """Note the parameters of the graph that nothing holds; the names have been updated."""
+        if self._lost is not None and not LEAVES_IN_USE.may_be_elsewhere:
+            leaves = self._recorders.provenance.leaves
+            self._lost.begins((leaf for _, leaf in tracing.tensors.leaves()), leaves.__contains__)
 
     def _names(self, call: EngineCall) -> Names:
         """The script's names for tensors and, for the recorded forward, for the outermost modules."""

@@ -23,7 +23,7 @@ class CutAndWriteRows:
     def __init__(self, forward: ForwardRecord) -> None:
         self._forward = forward
         self._recorded = forward.cuts_and_writes
-        self._engine_threads = forward.outputs.engine_threads
+        self._engine_threads = forward.outputs.keys.engine_threads
         self._cut_counts: list[int] = []  # counts of the recorded cuts when the last call ended
         self._writes = 0
 
@@ -32,7 +32,7 @@ class CutAndWriteRows:
         cuts = self._recorded.cuts()
         earlier = [*self._cut_counts, *([0] * (len(cuts) - len(self._cut_counts)))]
         self._cut_counts = [cut["count"] for cut in cuts]
-        into = self._reached(record, ids) if head.recording == "full" else {}
+        into = self._reached(record, ids) if head.setting.recording == "full" else {}
         made = [
             self._engine_threads.thread_counter_at(record.nodes[position].sequence_nr)
             for position, _ in record.roots
@@ -78,7 +78,7 @@ class CutAndWriteRows:
         """The writes of `_new_writes`, and the writes through arrays that share memory with saved tensors."""
         writes = self._new_writes(SavedMemory(record, ids, self._engine_threads.thread_counter_at))
         by_arrays: list[WriteRow] = []
-        if head.recording == "full":
+        if head.setting.recording == "full":
             nodes, sources = ThreadNodes(self._forward), self._forward.sources
             by_arrays = written_by_arrays(record, ids, nodes, sources.array_writes)
         return [*(cast(WriteRow, self._row(write, "to", ids, tracing)) for write in writes), *by_arrays]

@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 import torch
 
 from inspector.graph.node_kinds import has_one_output
-from inspector.tensor_stats import Batch, quick_norm
+from inspector.tensor_stats import Batch, RowNorms, quick_norm
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
 from inspector.torch_api.modes import unobserved
 from inspector.tracing.gradient_flow import GradientFlow
+from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.walk import AutogradNode, Walk
 
 _OUTSIDE_OF_NODES = "compiled autograd ran backward, which runs hooks outside of Nodes"
@@ -36,6 +37,7 @@ class GradientCapture:
         self._shared: dict[int, Callable[..., None]] = {}
         self._handles: list[Any] = []
         self._errors: list[Exception] = []
+        self._rows = RowNorms()
 
     def install(self, walk: Walk, *, runs_all: bool) -> None:
         """Install hooks on every Node: for incoming gradients, and in a full recording also for outgoing ones.
@@ -43,6 +45,8 @@ class GradientCapture:
         runs_all: the call is for all leaves, so that the engine runs every Node.
         """
         self._index |= walk.index
+        names = enumerate(walk.structure.names)
+        self._rows.left_out.update(position for position, name in names if name == ACCUMULATE_GRAD)
         current_node = CURRENT_NODE.parts
         if current_node is None:
             self._install_one_by_one(walk)
@@ -85,7 +89,7 @@ class GradientCapture:
     def _incoming(
         self, current_node: Callable[[], AutogradNode]
     ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
-        return _incoming_hooks(current_node, self._index, self.flow, self._batch, self._errors)
+        return _incoming_hooks(current_node, self._index, self.flow, (self._batch, self._rows), self._errors)
 
     def _outgoing(self, current_node: Callable[[], AutogradNode]) -> Callable[[Gradients, Gradients], None]:
         return _outgoing_hook(current_node, self._index, self.flow, self._batch, self._errors)
@@ -100,6 +104,7 @@ class GradientCapture:
             handle.remove()
         self._handles.clear()
         self._index.clear()  # Node -> hook -> index -> Node is a cycle that is never collected
+        self.flow.arrived.rows |= self._rows.told(self.flow.steps)
         if self._errors:
             raise self._errors[0]
 
@@ -135,16 +140,17 @@ def _incoming_hooks(
     current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     flow: GradientFlow,
-    batch: Batch,
+    measures: tuple[Batch, RowNorms],
     errors: list[Exception],
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[Gradients], None]]:
     """The hooks for incoming gradients, which also record the order of the Nodes: the first as
     `Tensor.register_hook` calls it, the second as `Node.register_prehook` calls it.
 
-    current_node: returns the Node that is running. errors: receives the first exception, after which the hooks do
-    nothing; they never raise.
+    current_node: returns the Node that is running. measures: receive the gradients. errors: receives the first
+    exception, after which the hooks do nothing; they never raise.
     """
-    steps, arrived, norms, flowing = flow.steps, flow.arrived, flow.norms, batch.flowing
+    batch, rows = measures
+    steps, arrived, norms, flowing = flow.steps, flow.arrived.gradients, flow.arrived.norms, batch.flowing
     is_light = batch.level == "light"
 
     def one(gradient: torch.Tensor | None) -> None:  # runs for most Nodes
@@ -162,6 +168,8 @@ def _incoming_hooks(
             facts = quick_norm(gradients[0], computed=True) if is_light and len(gradients) == 1 else None
             if facts is None:
                 arrived[position] = without_dynamo(flowing, gradients)
+                if len(gradients) == 1 and gradients[0] is not None and (not is_light or gradients[0].is_cpu):
+                    without_dynamo(rows.add, position, gradients[0])
             else:
                 norms[position] = facts
         except Exception as error:
@@ -198,6 +206,6 @@ def _outgoing_hook(
 _NO_NODE = functools.partial(_same, None)
 skip_in_dynamo(
     quick_norm,
-    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), Batch(), []),
+    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms()), []),
     _outgoing_hook(_NO_NODE, {}, GradientFlow(), Batch(), []),
 )

@@ -10,8 +10,7 @@ from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.training.parameter_inventory import Grads
-from inspector.report import Mode
-from inspector.report.row_types import Alive
+from inspector.report import Setting
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.traced_graph import Pair
 from inspector.tracing.walk import AutogradNode
@@ -21,18 +20,16 @@ from inspector.tracing.walk import AutogradNode
 class CallInfo:
     """The facts about a backward call that are known when it begins, see `BackwardCall`.
 
-    accumulates: whether it adds to grads.
+    accumulates: whether it adds to grads. setting: what of it is known.
     cuts_of_roots: indices of the cuts that the data of a root without a grad_fn went through.
     """
 
     index: int
     accumulates: bool
     location: Source | Unknown
-    recording: Mode
-    scale: float | None
+    setting: Setting
     wanted: list[Pair | None] | None
     cuts_of_roots: frozenset[int]
-    alive: list[Alive]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Parts:
         """Note that a part has failed with `error`."""
         if part not in self._failed:
             self._failed.add(part)
-            self.remarks.append(f"{part} are not recorded any more: internal error, {described(error)}")
+            self.remarks.append(f"{part} are no longer recorded: internal error, {described(error)}")
 
 
 def no_rows(kind: type[Row]) -> list[Row]:

@@ -91,7 +91,7 @@ def _has_changed(record: TracedGraph, saved: SavedTensorFacts, forward: SourceLo
         return False
     if isinstance(saved.tensor, int):
         seen: TensorSnapshot | None = record.constants[saved.tensor]
-        created = record.constants[saved.tensor].forward_value
+        created = record.constants[saved.tensor].forward.content
     else:
         position, output_nr = saved.tensor
         seen = record.tensors.get(saved.tensor)

@@ -14,7 +14,7 @@ from inspector.torch_api.nodes import SEQUENCE_NUMBERS
 from inspector.torch_api.tensors import VERSIONS, VIEWS
 
 DEFAULT_WATCH = 3
-"""Default number of backward calls that train to record: enough to compare steps."""
+"""Default number of recorded calls that train: enough to compare steps."""
 
 SMALL_NODES = 100
 """Maximum Nodes of a graph that is traced in full in every call, which costs a few milliseconds at most."""

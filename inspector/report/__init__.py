@@ -3,7 +3,7 @@
 from inspector.report.json_file import ReportError, from_json, load, save, to_json
 from inspector.report.json_rows import schema
 from inspector.report.mask_addresses import mask_addresses
-from inspector.report.model import BackwardCall, Inventory, Report, Setting
+from inspector.report.model import BackwardCall, Inventory, Report, ScriptRun, Setting
 from inspector.report.row_types import SCHEMA, Check, Exit, Finding, Mode, Recording
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Recording",
     "Report",
     "ReportError",
+    "ScriptRun",
     "Setting",
     "from_json",
     "load",

@@ -14,7 +14,7 @@ from inspector.graph.row_types import value_keys
 from inspector.graph.saved_memory import saved_memory
 from inspector.graph.values import decode, encode
 from inspector.report.mask_addresses import mask_addresses
-from inspector.report.model import BackwardCall, Inventory, Report, Setting
+from inspector.report.model import BackwardCall, Inventory, Report, ScriptRun, Setting
 from inspector.report.row_types import SCHEMA, Check, EventRow, Finding, OptimizerRow, ParameterRow
 from inspector.report.timeline import Timeline
 
@@ -26,7 +26,7 @@ _VALUES = value_keys(ParameterRow, OptimizerRow, EventRow, Finding)
 
 _INVENTORY = ("parameters", "modules", "optimizers")
 
-_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive")
+_OPTIONAL = ("step", "scale", "wanted", "step_of", "contains", "alive", "bypassed")
 """Keys of a backward call that are omitted if they are None or empty."""
 
 
@@ -40,9 +40,10 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
     """The report as JSON rows: top-level keys in their documented order, addresses masked."""
     return {
         "schema": SCHEMA,
-        "script": report.script,
-        **({"title": report.title} if report.title else {}),
-        "exit": report.exit | {"exception": _masked(report.exit["exception"])},
+        "script": report.script.name,
+        **({"title": report.script.title} if report.script.title else {}),
+        "exit": report.script.exit | {"exception": _masked(report.script.exit["exception"])},
+        **({"rank": report.script.rank} if report.script.rank is not None else {}),
         "recording": report.recording,
         "backward_calls": [_call_to_rows(call, columns) for call in report.calls],
         "parameters": encode(report.inventory.parameters),
@@ -60,8 +61,7 @@ def to_rows(report: Report, *, columns: bool = False) -> dict[str, Any]:
 def from_rows(rows: dict[str, Any]) -> Report:
     """The Report of checked rows. The networks are built on first use."""
     return Report(
-        script=rows["script"],
-        exit=rows["exit"],
+        script=ScriptRun(rows["script"], rows["exit"], rows.get("title", ""), rows.get("rank")),
         recording=rows["recording"],
         calls=[_call_from_rows(call) for call in rows["backward_calls"]],
         inventory=Inventory(
@@ -73,7 +73,6 @@ def from_rows(rows: dict[str, Any]) -> Report:
         findings=[Finding(**row) for row in _decoded(rows["findings"])],
         checked=[Check(**row) for row in rows["checked"]],
         timeline=_timeline(rows.get("timeline")),
-        title=rows.get("title", ""),
     )
 
 

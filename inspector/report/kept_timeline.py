@@ -25,7 +25,7 @@ def keep_timeline(timeline: Timeline, report: Path) -> None:
 def kept_rows(report: Path) -> Any:
     """The rows of the timeline beside a report, unchecked; None if there is none.
 
-    Raises ValueError if it is no JSON.
+    Raises ValueError if it is not JSON.
     """
     try:
         text = kept_path(report).read_text("utf-8")

@@ -20,6 +20,7 @@ from inspector.report.row_types import (
     ModuleRow,
     OptimizerRow,
     ParameterRow,
+    ProcessRank,
     Recording,
     StatementRow,
     WriteRow,
@@ -49,6 +50,7 @@ class Setting:
     contains: the earlier calls whose Nodes its graph contains; alive: the earlier graphs still alive when it
     started.
     step_of: the index of the call that trains in the same step; None for that call, and if none followed.
+    bypassed: the names of the DistributedDataParallel modules that its forward went around.
     """
 
     recording: Mode = "none"
@@ -58,6 +60,7 @@ class Setting:
     alive: list[Alive] = field(default_factory=list)
     step_of: int | None = None
     step: int | None = None
+    bypassed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,28 @@ class BackwardCall:
 
 
 @dataclass(frozen=True)
+class ScriptRun:
+    """The script, and how it ended.
+
+    name: the file name, or the module's name, as given. title: what the script calls itself; empty if it does not.
+    rank: which of several processes of a launcher it was; None for a single one.
+    """
+
+    name: str
+    exit: Exit
+    title: str = ""
+    rank: ProcessRank | None = None
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole inspection, as in `report.json`.
 
-    script: the script's file name, or the module's name, as given. title: what the script calls itself.
     events: events around the backward calls, in order: steps, zero_grad, clipping.
     timeline: the steps after the watched calls, if they were recorded.
     """
 
-    script: str
-    exit: Exit
+    script: ScriptRun
     recording: Recording
     calls: list[BackwardCall]
     inventory: Inventory = field(default_factory=Inventory)
@@ -97,4 +112,3 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     checked: list[Check] = field(default_factory=list)
     timeline: Timeline | None = None
-    title: str = ""

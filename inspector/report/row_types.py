@@ -32,6 +32,15 @@ class Exit(TypedDict):
     """The exception the script raised, as one line with masked addresses."""
 
 
+class ProcessRank(TypedDict):
+    """One of several processes of a launcher."""
+
+    number: Count
+    """From 0."""
+    world: Positive
+    """Number of processes."""
+
+
 class Recording(TypedDict):
     """What was recorded."""
 
@@ -253,6 +262,15 @@ ModuleRow = TypedDict(
         "training": Annotated[bool, Meta(description="When the last recorded call started.")],
         "parameters": Annotated[Count, Meta(description="Number of parameters it holds itself.")],
         "elements": Annotated[Count, Meta(description="Number of elements of these parameters.")],
+        "wrappers": NotRequired[
+            Annotated[
+                list[str],
+                Meta(
+                    description="The classes of torch's wrappers that run it, outermost first:"
+                    " DistributedDataParallel, OptimizedModule. They are in no path. Omitted if there are none."
+                ),
+            ]
+        ],
     },
 )
 ModuleRow.__doc__ = "An nn.Module."
@@ -335,7 +353,7 @@ class LeafRow(TypedDict):
 
 
 StatementKind: TypeAlias = Literal[
-    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt"
+    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt", "rebuilt"
 ]
 
 
@@ -346,7 +364,8 @@ class StatementRow(TypedDict):
     """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
     dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
     misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
-    a misspelling of requires_grad."""
+    a misspelling of requires_grad; rebuilt: it makes parameters for one backward call, which are gone before the
+    next, where it makes others."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
@@ -450,6 +469,9 @@ class CallRow(TypedDict):
     alive: NotRequired[list[Alive]]
     """The earlier recorded calls whose graphs were still alive when this one started; omitted if there are none.
     """
+    bypassed: NotRequired[list[str]]
+    """The DistributedDataParallel modules that were not called in its forward, although the module in them was:
+    their gradients were not reduced. Omitted if there are none."""
     graph: GraphRows
     saved: NotRequired[SavedBytes]
     cuts: list[CutRow]
@@ -469,6 +491,8 @@ class ReportRows(TypedDict):
     title: NotRequired[str]
     """The script's docstring or first comment, if it is short: the title of its figures."""
     exit: Exit
+    rank: NotRequired[ProcessRank]
+    """Which of the processes of a launcher it was; omitted for a single process."""
     recording: Recording
     backward_calls: list[CallRow]
     """The recorded backward calls, in order."""

@@ -1,4 +1,4 @@
-"""The JSON Schema of report.json, generated from the types of its rows and the docstrings of their keys."""
+"""The JSON Schemas of report.json and merged.json, generated from their types and the docstrings of their keys."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ _LIMITS = {"ge": "minimum", "pattern": "pattern", "min_length": "minItems", "max
 
 
 def schema_of_report() -> _Schema:
-    """The schema (2020-12), with a definition for each type of row."""
+    """The schema of report.json."""
+    return schema_of(ReportRows, "report.json")
+
+
+def schema_of(rows: Any, title: str) -> _Schema:
+    """The schema (2020-12) of a file with such rows, with a definition for each type of row."""
     definitions: dict[str, _Schema] = {}
-    root = _object(ReportRows, definitions)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "report.json"}
+    root = _object(rows, definitions)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return {**head, **root, "$defs": dict(sorted(definitions.items()))}
 
 

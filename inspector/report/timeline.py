@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-from inspector.graph.row_types import Place, Positive
+from inspector.graph.row_types import GradientRows, Place, Positive
 from inspector.graph.values import Count, Real, Statistic
 
 ColumnKind: TypeAlias = Literal["root", "gradient", "learning_rate", "module", "update"]
@@ -87,6 +87,13 @@ class NodePlace(TypedDict):
     """Its line, by the recorded call with the same Nodes."""
 
 
+class SampleRows(GradientRows):
+    """The samples of a batch that stand out in the gradient at the first layer."""
+
+    tensor: str | None
+    """The script's name of the input whose rows they are."""
+
+
 class Trigger(TypedDict):
     """Something that went wrong at a step."""
 
@@ -103,6 +110,8 @@ class Trigger(TypedDict):
     node: NotRequired[NodePlace]
     """The first Node or module in backward that received good gradients and sent others, if the step was looked
     into."""
+    rows: NotRequired[SampleRows]
+    """The samples that stand out in the gradient of this step, if it was looked into and some do."""
     steps: NotRequired[Positive]
     """For how many recorded steps it lasted, up to the end of the recording."""
 

@@ -31,14 +31,14 @@ def gradient_table(graph: Graph) -> str:
 
 def root_codes(graph: Graph) -> list[str]:
     """The source lines that created the roots, each once."""
-    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.network]
+    sources = [graph.tensor(root)["source"] for root in graph.roots if root in graph.rows]
     codes = [source["code"] for source in sources if source is not None and "code" in source and source["code"]]
     return list(dict.fromkeys(codes))
 
 
 def call_code(graph: Graph) -> str:
     """The backward call as a script would write it: `z.backward()` for one root with a name."""
-    names = [graph[root]["name"] or "" for root in graph.roots if root in graph.network]
+    names = [graph[root]["name"] or "" for root in graph.roots if root in graph.rows]
     if len(names) == 1 and names[0].isidentifier():
         return f"{names[0]}.backward()"
     return "backward()"

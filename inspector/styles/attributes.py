@@ -171,7 +171,7 @@ def _lines(lines: tuple[str, ...], ink: str, norm_last: bool) -> tuple[StyledTex
 def _grad_fn(graph: Graph, identifier: str | None) -> StyledText:
     if identifier is None:
         return StyledText("None", "quiet")
-    if identifier not in graph.network:
+    if identifier not in graph.rows:
         return StyledText(UNKNOWN, "quiet")
     return StyledText(without_number(graph.function(identifier)["name"]))
 
@@ -245,7 +245,7 @@ def _tensor_values(subject: Subject) -> Iterator[tuple[PlannedBox, str]]:
     """`x**2 = 4` for every recorded tensor without a card."""
     for identifier, tensor in subject.graph.tensors():
         host, value = tensor["grad_fn"], tensor[subject.moment]["data"]
-        if host is None or host not in subject.graph.network:
+        if host is None or host not in subject.graph.rows:
             continue
         if not _is_card(subject, identifier, tensor) and not _is_blank(value):
             text = value_inline(value, tensor["dtype"], tensor["shape"])

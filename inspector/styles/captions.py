@@ -155,8 +155,7 @@ class Captions:
         """Several gradients that are added."""
         text = Subject(self.graph, "after").sum_text(identifier)
         if text:
-            network = self.graph.network
-            count = sum(edge["kind"] == "next" for *_, edge in network.in_edges(identifier, data=True))
+            count = sum(edge["kind"] == "next" for _, edge in self.graph.rows.in_edges(identifier))
             yield self.words.say("arrive", count=count, sum=text)
 
     def _leaf(self, identifier: str) -> str:
@@ -324,8 +323,8 @@ class Captions:
         )
 
     def _edges(self, identifier: str) -> Iterator[tuple[str, NextEdge]]:
-        edges = self.graph.network.out_edges(identifier, data=True)
-        flowing = [(target, cast("NextEdge", edge)) for _, target, edge in edges if edge["kind"] == "next"]
+        edges = self.graph.rows.out_edges(identifier)
+        flowing = [(target, cast("NextEdge", edge)) for target, edge in edges if edge["kind"] == "next"]
         yield from sorted(flowing, key=lambda found: found[1]["slot"])
 
     def _called(self, identifier: str, node: FunctionRow) -> str:
@@ -361,7 +360,7 @@ class Captions:
 
     def _roots(self) -> Iterator[tuple[str, str]]:
         for root in dict.fromkeys(self.graph.roots):
-            tensor = self.graph.tensor(root) if root in self.graph.network else None
+            tensor = self.graph.tensor(root) if root in self.graph.rows else None
             if tensor is not None and tensor["name"] and not is_unknown(tensor["before"]["data"]):
                 yield plain_text(tensor["name"]), _value(self.graph, root, "before", "data")
 

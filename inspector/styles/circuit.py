@@ -204,7 +204,7 @@ def _root_wires(circuit: _Circuit) -> list[PlannedWire]:
     for root in dict.fromkeys(subject.graph.roots):
         tensor = subject.graph.tensor(root)
         function = tensor["grad_fn"]
-        if function is not None and function in subject.graph.network:
+        if function is not None and function in subject.graph.rows:
             value = _value(circuit, (function, tensor.get("output_nr", 0)), is_root=True)
             identifier, below = f"{root}-{function}", _whole_gradient(subject, tensor["gradient"])
             wires.append(PlannedWire(identifier, root, function, value, "ink", head=subject.head, below=below))

@@ -119,7 +119,7 @@ def _groups(graph: Graph, loss: GateGroup | None, cut: Cut) -> dict[str, GateGro
 
 
 def _whole_passes(passes: list[tuple[str, ...]], gates: dict[str, Gate]) -> list[tuple[str, ...]]:
-    """The gates of the passes; empty if a function is no gate in some passes only."""
+    """The gates of the passes; empty if a function is a gate in some passes only."""
     roles = [role for role in zip(*passes, strict=True) if any(one in gates for one in role)]
     is_whole = all(one in gates for role in roles for one in role)
     return list(zip(*roles, strict=True)) if is_whole else []

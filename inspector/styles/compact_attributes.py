@@ -63,7 +63,7 @@ def _is_leaf(subject: Subject, box: PlannedBox) -> bool:
 
 
 def _keeps_no_grad(tensor: TensorRow) -> bool:
-    """Whether the grad of a tensor that is no leaf is None at every moment."""
+    """Whether the grad of a tensor that is not a leaf is None at every moment."""
     return tensor["retains_grad"] is False and tensor["before"]["grad"] is None and tensor["after"]["grad"] is None
 
 
@@ -89,7 +89,7 @@ def _said(who: str, cards: Sequence[PlannedBox], common: dict[str, str]) -> Iter
 
 def _in_one_line(subject: Subject, box: PlannedBox) -> PlannedBox:
     """A card as one line; a value beside a function without its expression; other boxes as they are."""
-    if box.id not in subject.graph.network or subject.graph[box.id]["kind"] != "tensor":
+    if box.id not in subject.graph.rows or subject.graph[box.id]["kind"] != "tensor":
         return box
     tensor = subject.graph.tensor(box.id)
     value = _short(tensor[subject.moment]["data"], tensor)

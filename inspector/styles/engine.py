@@ -47,7 +47,7 @@ def _hosts(subject: Subject) -> Iterator[tuple[str, str]]:
         yield leaf, function
     for root in subject.graph.roots:
         made_by = subject.graph.tensor(root)["grad_fn"]
-        if made_by is not None and made_by in subject.graph.network:
+        if made_by is not None and made_by in subject.graph.rows:
             yield root, made_by
 
 
@@ -91,7 +91,7 @@ def _saved(subject: Subject, saved: SavedTensor) -> StyledText:
     """`x = 2, held`; a released tensor is quiet."""
     state = saved[subject.moment]
     tensor = saved["tensor"]
-    if tensor is None or tensor not in subject.graph.network:
+    if tensor is None or tensor not in subject.graph.rows:
         return StyledText(state, "quiet")
     held = subject.graph.tensor(tensor)
     value = value_inline(held["before"]["data"], held["dtype"], held["shape"])

@@ -139,7 +139,7 @@ def _shown(subject: Subject) -> Iterator[tuple[str, FunctionRow | FoldRow]]:
         if node["kind"] == "fold" or (node["kind"] == "function" and not node["is_leaf"]):
             yield identifier, node
     for identifier, function in subject.graph.functions():
-        if function["is_leaf"] and not subject.graph.network.in_degree(identifier):
+        if function["is_leaf"] and not subject.graph.rows.pred[identifier]:
             yield identifier, function  # a root that is a leaf
 
 

@@ -66,7 +66,7 @@ def _constants(graph: Graph, node: FunctionRow) -> Iterator[Constant]:
     makers = topology_of(graph).makers
     for saved in node["saved"]:
         tensor = saved["tensor"]
-        if tensor is None or tensor not in graph.network or tensor in makers or not empty:
+        if tensor is None or tensor not in graph.rows or tensor in makers or not empty:
             continue
         row = graph.tensor(tensor)
         value = row["before"]["data"]

@@ -145,7 +145,7 @@ def _saved_constant(graph: Graph, identifier: str) -> float | None:
     makers = topology_of(graph).makers
     for saved in node["saved"]:
         tensor = saved["tensor"]
-        if tensor is not None and tensor in graph.network and tensor not in makers:
+        if tensor is not None and tensor in graph.rows and tensor not in makers:
             return _real(graph[tensor]["before"]["data"])
     return None
 

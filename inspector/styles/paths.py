@@ -77,8 +77,8 @@ def find_tensor_paths(graph: Graph, name: str) -> TensorPaths:
     tensor = _find(graph, name)
     maker = _function(graph, tensor)
     functions = {maker}.union(*(_between(graph, _function(graph, root), maker) for root in graph.roots))
-    lit = _highlight_of(shown, graph, (tensor, tensor), functions)
-    return TensorPaths(lit.nodes, lit.edges, frozenset({tensor, shown_by(shown).get(maker, maker)}))
+    found = _highlight_of(shown, graph, (tensor, tensor), functions)
+    return TensorPaths(found.nodes, found.edges, frozenset({tensor, shown_by(shown).get(maker, maker)}))
 
 
 def path_sum(graph: Graph, leaf: str, root: str) -> str:
@@ -153,15 +153,15 @@ def _function(graph: Graph, tensor: str) -> str:
     """The function that made a tensor, or the AccumulateGrad of a leaf, or the box that it is in; `""` if none."""
     function, _ = topology_of(graph).makers.get(tensor, ("", 0))
     # A graph that was saved folded may only have the box of the function.
-    return function if function in graph.network else shown_by(graph).get(function, function)
+    return function if function in graph.rows else shown_by(graph).get(function, function)
 
 
 def _between(graph: Graph, start: str, end: str) -> set[str]:
     """All functions on any path between two functions, both included; empty if there is no path."""
-    if start not in graph.network or end not in graph.network:
+    if start not in graph.rows or end not in graph.rows:
         return set()
-    ahead = set(reach([start], partial(_beside, graph.network.succ)))
-    return ahead.intersection(reach([end], partial(_beside, graph.network.pred))) if end in ahead else set()
+    ahead = set(reach([start], partial(_beside, graph.rows.succ)))
+    return ahead.intersection(reach([end], partial(_beside, graph.rows.pred))) if end in ahead else set()
 
 
 def _beside(ends: Mapping[str, Any], here: str) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _ways(graph: Graph, start: str, end: str, inside: set[str]) -> Iterator[list
             continue
         leaving = [
             (here, target, cast("NextEdge | FlowEdge", edge))
-            for _, target, edge in graph.network.out_edges(here, data=True)
+            for target, edge in graph.rows.out_edges(here)
             if edge["kind"] in _FLOWING and target in inside
         ]
         for edge in sorted(leaving, key=lambda item: _slot(item[2]), reverse=True):

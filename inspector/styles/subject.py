@@ -94,11 +94,11 @@ class Subject:
     def sum_text(self, identifier: str) -> str:
         """`2 + 2 = 4` if several gradients arrived for the only output of a function, `2 + 2 → 5` if a hook
         changed the sum."""
-        network = self.graph.network
-        node = network.nodes[identifier]
+        rows = self.graph.rows
+        node = rows.nodes[identifier]
         arriving = [
-            (network.nodes[source]["step"], edge["slot"], edge["input_nr"], edge.get("gradient"))
-            for source, _, edge in network.in_edges(identifier, data=True)
+            (rows.nodes[source]["step"], edge["slot"], edge["input_nr"], edge.get("gradient"))
+            for source, edge in rows.in_edges(identifier)
             if edge["kind"] == "next"
         ]
         if max((number for _, _, number, _ in arriving), default=0) > 0:

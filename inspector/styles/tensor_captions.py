@@ -27,7 +27,7 @@ _SUMS = {"sum": 1, "mean": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Reduction:
+class ReducedDimensions:
     """A sum or a mean over some dimensions. count: the numbers that a mean divides by; 0 for a sum."""
 
     dimensions: tuple[int, ...]
@@ -35,7 +35,7 @@ class Reduction:
     count: int
 
 
-def reduction(node: FunctionRow, gradient: Value) -> Reduction | None:
+def reduction(node: FunctionRow, gradient: Value) -> ReducedDimensions | None:
     """The sum or mean over dimensions that a function is. gradient: of its input, which must bear that out."""
     op = op_of(node["name"])
     base, _, overload = op.partition(".")
@@ -52,7 +52,7 @@ def reduction(node: FunctionRow, gradient: Value) -> Reduction | None:
     kept = arrived if attributes.get("keepdim") else numpy.expand_dims(arrived, dimensions)
     if not _agree(numpy.broadcast_to(kept, handed.shape) / divisor, handed):
         return None
-    return Reduction(dimensions, rank, 0 if _SUMS[base] else divisor)
+    return ReducedDimensions(dimensions, rank, 0 if _SUMS[base] else divisor)
 
 
 def broadcast_dimensions(graph: Graph, identifier: str, place: int, operand: Sequence[int]) -> tuple[int, ...]:

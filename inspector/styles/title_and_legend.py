@@ -77,7 +77,7 @@ def scale(subject: Subject) -> tuple[StyledText, ...]:
 def _given(subject: Subject) -> Iterator[StyledText]:
     """`backward was given a gradient of 4 for z` for every root whose gradient does not begin with 1."""
     for root in dict.fromkeys(subject.graph.roots) if subject.ran else ():
-        seed: Any = subject.graph.tensor(root).get("seed") if root in subject.graph.network else None
+        seed: Any = subject.graph.tensor(root).get("seed") if root in subject.graph.rows else None
         if is_number(seed) and seed != 1:
             text = f"backward was given a gradient of {format_number(seed)}"
             name = subject.name(subject.graph.tensor(root))

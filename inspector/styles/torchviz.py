@@ -69,7 +69,7 @@ def torchviz_graph(
     for root in dict.fromkeys(graph.roots):
         nodes[root] = _tensor_node(graph, root, names.get(root, ""), "output")
         function = graph.tensor(root)["grad_fn"]
-        if function is not None and function in graph.network:
+        if function is not None and function in graph.rows:
             edges.append(DotEdge(function, root))
     for identifier, node in graph.functions():
         if identifier in unused:
@@ -145,7 +145,7 @@ def _saved(graph: Graph, node: FunctionRow, *, custom: bool) -> Iterator[tuple[s
     for saved in node["saved"]:
         tensor = saved["tensor"]
         is_custom = saved["name"].startswith(SAVED_BY_CUSTOM)
-        if tensor is not None and tensor in graph.network and custom == is_custom:
+        if tensor is not None and tensor in graph.rows and custom == is_custom:
             yield tensor, saved["name"]
 
 

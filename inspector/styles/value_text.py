@@ -67,9 +67,11 @@ def value_lines(value: Value, dtype: str, shape: Sequence[int]) -> tuple[str, ..
         return rows
     if is_summary(value):
         dtype, shape = value.get("dtype", dtype), value.get("shape", shape)
-    length = value_norm(value)
+        if not shape and "norms" in value:
+            return (_norm(value) or UNKNOWN,)
+    length = _norm(value)
     described = shape_text(dtype, shape) or "tensor"
-    return (described,) if length is None else (described, norm_text(length))
+    return (described,) if length is None else (described, f"norm {length}")
 
 
 def value_inline(value: Value, dtype: str, shape: Sequence[int]) -> str:
@@ -80,15 +82,18 @@ def value_inline(value: Value, dtype: str, shape: Sequence[int]) -> str:
     return value_lines(value, dtype, shape)[0]
 
 
-def norm_text(length: float) -> str:
-    """`norm 0.123`, the line below a tensor's dtype and shape."""
-    return f"norm {format_number(length)}"
+def _norm(value: Value) -> str | None:
+    """`0.123`, or `0.118…0.131` for the norms on several ranks; None if the norm is unknown."""
+    if is_summary(value) and "norms" in value:
+        return "…".join(format_number(norm) for norm in value["norms"])
+    length = value_norm(value)
+    return None if length is None else format_number(length)
 
 
 def norm_in_bars(value: Value) -> str:
     """`‖0.123‖`; `?` if the norm is unknown."""
-    length = value_norm(value)
-    return UNKNOWN if length is None else f"‖{format_number(length)}‖"
+    length = _norm(value)
+    return UNKNOWN if length is None else f"‖{length}‖"
 
 
 def gradient_text(gradient: Value) -> str:
@@ -100,8 +105,8 @@ def gradient_text(gradient: Value) -> str:
     rows = matrix_rows(gradient)
     if rows is not None and len(rows) == 1:
         return rows[0]
-    length = value_norm(gradient)
-    return "" if length is None else f"‖g‖ = {format_number(length)}"
+    length = _norm(gradient)
+    return "" if length is None else f"‖g‖ = {length}"
 
 
 def edge_text(gradient: Value, local: Any, upstream: Value, wanted: Derivatives = "both") -> str:

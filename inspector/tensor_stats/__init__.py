@@ -16,6 +16,7 @@ from inspector.tensor_stats.plain_tensor import (
     memory_of,
     overlap,
 )
+from inspector.tensor_stats.row_norms import RowNorms, row_norms, rows_told
 from inspector.tensor_stats.statistics import NormFacts, quick_norm
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NormFacts",
     "Pending",
     "PendingNorm",
+    "RowNorms",
     "device_name",
     "dtype_name",
     "inner_tensors",
@@ -34,4 +36,6 @@ __all__ = [
     "memory_of",
     "overlap",
     "quick_norm",
+    "row_norms",
+    "rows_told",
 ]

@@ -15,7 +15,7 @@ from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import histogram, sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
-from inspector.tensor_stats.small_tensor_pool import Measured, SmallTensorPool, fits
+from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
     COUNTS,
     NAMES,
@@ -90,7 +90,7 @@ class _Summary(Pending):
 
     __slots__ = ("arranged", "dtype", "measured", "shape")
 
-    def __init__(self, tensor: torch.Tensor, measured: Measured, held: torch.Tensor | None) -> None:
+    def __init__(self, tensor: torch.Tensor, measured: MeasuredTensor, held: torch.Tensor | None) -> None:
         self._value = None
         self.shape, self.dtype = tensor.shape, tensor.dtype
         self.measured = measured
@@ -146,7 +146,7 @@ class _Met(NamedTuple):
 
     memory: weakref.ref[torch.UntypedStorage]  # to check that the address was not reused
     version: int | None
-    measured: Measured
+    measured: MeasuredTensor
 
 
 class Batch:
@@ -242,7 +242,7 @@ class Batch:
                 if self._is_light
                 else on_device.summary_on_device(held, count - held.numel())
             )
-            return self._wait(_Summary(tensor, Measured(), whole), numbers)
+            return self._wait(_Summary(tensor, MeasuredTensor(), whole), numbers)
         if self._is_light:
             return PendingNorm(tensor.shape, tensor.dtype, tensor_norm(held))
         if held.numel() != count:
@@ -251,7 +251,7 @@ class Batch:
             return _Summary(tensor, self._pool.add(held), whole)
         return _Summary(tensor, self._measured(held, trusts), whole)
 
-    def _dense(self, tensor: torch.Tensor) -> Measured | None:
+    def _dense(self, tensor: torch.Tensor) -> MeasuredTensor | None:
         """The numbers of a large dense CPU tensor, for which an equal version implies equal elements.
 
         Most tensors of most scripts are of this kind, and half of them are views of measured elements, which is
@@ -287,7 +287,7 @@ class Batch:
         met = self._met.get(key) or (self._earlier._met.get(key) if self._earlier is not None else None)
         return None if met is None or met.memory() is not memory else met
 
-    def _measured(self, elements: torch.Tensor, trusts: bool) -> Measured:
+    def _measured(self, elements: torch.Tensor, trusts: bool) -> MeasuredTensor:
         """The numbers of strided elements, which may have been measured before."""
         memory = elements.untyped_storage()
         key = _key(elements, memory)
@@ -299,7 +299,7 @@ class Batch:
             return met.measured
         return self._measure(elements, key, met, version)
 
-    def _measure(self, elements: torch.Tensor, key: _Key, met: _Met | None, version: int | None) -> Measured:
+    def _measure(self, elements: torch.Tensor, key: _Key, met: _Met | None, version: int | None) -> MeasuredTensor:
         """met: an earlier measurement of these elements, at another version or without a reliable version."""
         if fits(elements):
             measured = self._pool.add(elements)
@@ -313,8 +313,8 @@ class Batch:
         self._met[key] = _Met(weakref.ref(elements.untyped_storage()), version, measured)
         return measured
 
-    def _numbers(self, elements: torch.Tensor, implied: int) -> Measured:
-        return Measured(statistics(elements, implied), sample(elements))
+    def _numbers(self, elements: torch.Tensor, implied: int) -> MeasuredTensor:
+        return MeasuredTensor(statistics(elements, implied), sample(elements))
 
     def _wait(self, pending: Pending, tensor: torch.Tensor) -> Pending:
         self._waiting.append((pending, tensor))
@@ -334,7 +334,7 @@ def _read_from(waiting: list[_Waiting]) -> None:
         numbers = part.view(tensor.dtype)
         if isinstance(pending, _Summary):
             rest = numbers[len(NAMES) :]
-            pending.measured = Measured(numbers[: len(NAMES)].tolist(), rest.clone() if len(rest) else None)
+            pending.measured = MeasuredTensor(numbers[: len(NAMES)].tolist(), rest.clone() if len(rest) else None)
         else:
             pending._value = numbers.reshape(tensor.shape).tolist()
 

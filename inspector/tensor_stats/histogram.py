@@ -39,12 +39,18 @@ def histogram(elements: torch.Tensor) -> dict[str, Any]:
     """The histogram of a sample, in the format of `inspector.graph.values`."""
     with unobserved():
         counted = elements.numel()
-        magnitudes = numpy.abs(reducible(elements).numpy())
-    magnitudes = magnitudes[numpy.isfinite(magnitudes) & (magnitudes > 0)]
-    exponents = numpy.frexp(magnitudes)[1].astype(int) - 1  # numpy's mantissas are from 1/2 to 1
-    lowest = int(exponents.min()) if exponents.size else None
-    counts = numpy.bincount(exponents - lowest).tolist() if exponents.size else []
-    return {"counted": counted, "exponent": lowest, "counts": counts}
+        numbers = reducible(elements).numpy()
+    if numbers.dtype.kind == "c":
+        numbers = numpy.abs(numbers)
+    kept = numpy.isfinite(numbers) & (numbers != 0)
+    if not kept.all():
+        numbers = numbers[kept]
+    if not numbers.size:
+        return {"counted": counted, "exponent": None, "counts": []}
+    exponents = numpy.frexp(numbers)[1]
+    lowest = int(exponents.min())
+    counts = numpy.bincount(exponents - lowest).tolist()
+    return {"counted": counted, "exponent": lowest - 1, "counts": counts}  # numpy's mantissas are from 1/2 to 1
 
 
 @functools.lru_cache(maxsize=4096)

@@ -29,7 +29,7 @@ _MOST = 1 << 14
 """Maximum elements of a tensor; for larger ones the overhead does not matter."""
 
 
-class Measured:
+class MeasuredTensor:
     """The numbers of some elements and a sample of them, available immediately or computed by a SmallTensorPool on
     access.
 
@@ -65,7 +65,7 @@ class SmallTensorPool:
     def __init__(self) -> None:
         self._kinds: dict[tuple[torch.dtype, torch.Size], _Rows] = {}
 
-    def add(self, elements: torch.Tensor) -> Measured:
+    def add(self, elements: torch.Tensor) -> MeasuredTensor:
         """Copy a tensor that `fits`. It is measured by the next call of `measure`, or earlier if there are
         many."""
         if not elements.is_contiguous():
@@ -76,7 +76,7 @@ class SmallTensorPool:
             most = max(1, min(_ROWS, _BYTES // (elements.numel() * elements.itemsize)))
             rows = self._kinds[kind] = _Rows(most)
         rows.copies.append(elements.clone(memory_format=torch.contiguous_format))
-        measured = Measured(rows=rows, row=len(rows.copies) - 1)
+        measured = MeasuredTensor(rows=rows, row=len(rows.copies) - 1)
         if len(rows.copies) >= rows.most:
             rows.measure()
             del self._kinds[kind]

@@ -23,6 +23,8 @@ _TEXTS = ("rule", "severity", "message", "advice", "location", "parameters")
 """The printed fields of a finding."""
 _AFFECTED = 4
 _REASONS = 3
+_LINES = 4
+"""So long may a message or its advice be: what goes beyond holds names or numbers of any length."""
 
 
 def without_functions(graph: Graph, width: int) -> list[Text]:
@@ -103,7 +105,7 @@ def call_names(calls: Sequence[int]) -> str:
 def _finding(finding: Finding, width: int) -> list[Text]:
     style = QUIET if finding.severity == "note" else f"{STRONG} {GRADIENT}"
     title = Text(f"{finding.severity:10}", style=style)
-    lines = wrapped(title, Text(fit_text(finding.message, 2 * width)), width)
+    lines = wrapped(title, Text(fit_text(finding.message, _LINES * width)), width)
     location = finding.location
     if location is not None and not is_unknown(location):
         library = location.get("library")
@@ -112,7 +114,7 @@ def _finding(finding: Finding, width: int) -> list[Text]:
             lines += _code(location, width, "from")
     if finding.parameters:
         lines += wrapped(Text("  affects ", style=QUIET), Text(_few(finding.parameters, _AFFECTED)), width)
-    return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, 2 * width)), width)
+    return lines + wrapped(Text("  fix     ", style=QUIET), Text(fit_text(finding.advice, _LINES * width)), width)
 
 
 def _code(location: Source | Fault | LibraryLine, width: int, word: str = "at") -> list[Text]:
@@ -150,7 +152,7 @@ def last_lines(report: Report, files: Sequence[str], width: int) -> list[Text]:
     for check in report.checked:
         if check.status == "not checked" and check.reason != NOT_RECORDED:  # said in the last line, if it matters
             unseen[check.reason or "no reason given"].append(check.rule)
-    so_far = " so far" if report.exit["status"] is None and report.timeline is None else ""
+    so_far = " so far" if report.script.exit["status"] is None and report.timeline is None else ""
     parts = [f"{fine} rule{'s' * (fine != 1)} without findings{so_far}"] if fine else []
     explained = [f"{_few(rules)} ({fit_text(reason, width)})" for reason, rules in unseen.items()]
     if len(explained) > _REASONS:

@@ -9,22 +9,23 @@ import torch
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.modes import unobserved
 
-_NARROW = (torch.float16, torch.bfloat16, torch.float32)
+_NARROW = frozenset([torch.float16, torch.bfloat16, torch.float32])
 """The dtypes whose norms are computed in float32, so that a norm in half precision does not overflow."""
 
 
-def _find_norms() -> Callable[[list[torch.Tensor]], Sequence[torch.Tensor]]:
+def _find_norms() -> Callable[[list[torch.Tensor]], torch.Tensor]:
     with unobserved():
-        (norm,) = _norms([torch.tensor([3.0, 4.0], device="cpu")])
-        if norm.item() != 5.0:
+        (norm,) = _norms([torch.tensor([3.0, 4.0], device="cpu")]).tolist()
+        if norm != 5.0:
             raise ValueError("the norm of (3, 4) is not 5")
     return _norms
 
 
-def _norms(tensors: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-    narrow = all(tensor.dtype in _NARROW for tensor in tensors)
-    found: Sequence[torch.Tensor] = torch._foreach_norm(tensors, 2, torch.float32 if narrow else None)
-    return found
+def _norms(tensors: list[torch.Tensor]) -> torch.Tensor:
+    kinds = {tensor.dtype for tensor in tensors}
+    is_narrow = kinds <= _NARROW
+    norms = torch._foreach_norm(tensors, 2, torch.float32 if is_narrow else None)
+    return torch.stack(norms) if is_narrow or len(kinds) == 1 else _stacked(norms)
 
 
 FOREACH_NORMS = Capability(
@@ -38,7 +39,7 @@ def norms_of(tensors: list[torch.Tensor]) -> torch.Tensor:
     norms = FOREACH_NORMS.parts
     if norms is not None:
         try:
-            return _stacked(norms(tensors))
+            return norms(tensors)
         except Exception as error:
             FOREACH_NORMS.turn_off(error)
     return _stacked([_norm(tensor) for tensor in tensors])

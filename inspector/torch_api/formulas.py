@@ -30,8 +30,8 @@ _TYPED = re.compile(
 class Argument:
     """An argument of an operation, as torch's signature has it.
 
-    kind: what it takes; "other" for what is no operand, such as a dimension. default: its text, None if there is
-    none. is_differentiable: whether it has a slot in next_functions (one for each tensor of a list).
+    kind: what it takes; "other" for a parameter that is not an operand, such as a dimension. default: its text or
+    None. is_differentiable: whether it has a slot in next_functions, one for each tensor of a list.
     """
 
     name: str

@@ -5,6 +5,7 @@ The documented methods (`named_children` and so on) can be overridden by the use
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import Any, NamedTuple
@@ -90,6 +91,33 @@ def _named_parameters(module: nn.Module) -> Iterable[tuple[str, Any]]:
 
 def _named_buffers(module: nn.Module) -> Iterable[tuple[str, Any]]:
     return nn.Module.named_buffers(module, recurse=False)
+
+
+_WRAPPERS: dict[tuple[str, str], str] = {
+    ("torch.nn.parallel.distributed", "DistributedDataParallel"): "module",
+    ("torch.nn.parallel.data_parallel", "DataParallel"): "module",
+    ("torch.distributed.fsdp.fully_sharded_data_parallel", "FullyShardedDataParallel"): "_fsdp_wrapped_module",
+    (
+        "torch.distributed.algorithms._checkpoint.checkpoint_wrapper",
+        "ActivationWrapper",
+    ): "_checkpoint_wrapped_module",
+    ("torch._dynamo.eval_frame", "OptimizedModule"): "_orig_mod",
+}
+"""torch's classes of modules that run one other module, by module and name, so that none is imported here, with
+the name under which each holds the other."""
+
+
+@functools.lru_cache(maxsize=1_000)
+def _wrapped_name(classes: tuple[type, ...]) -> str | None:
+    names = ((base.__module__, base.__qualname__) for base in classes)
+    return next((_WRAPPERS[name] for name in names if name in _WRAPPERS), None)
+
+
+def wrapped_name(module: nn.Module) -> str | None:
+    """The name of the one child of a wrapper of torch: `module` in DistributedDataParallel, `_orig_mod` in a
+    compiled module. None for other modules, and for a wrapper without it."""
+    name = _wrapped_name(type(module).__mro__)
+    return name if name is not None and (children_of(module) or {}).get(name) is not None else None
 
 
 CALL: CodeType = nn.Module.__call__.__code__

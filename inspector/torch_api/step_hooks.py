@@ -31,6 +31,7 @@ class StepHooks:
         self._removers: list[Callable[[], None]] = []
         self._changes = threading.RLock()  # two threads may start at once; a signal may interrupt either
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  # an identifier is used again
+        self._known = threading.local()  # `here` in each of these threads
         self._busy: set[int] = set()
 
     def add(self, before: Hook, after: Hook) -> Callable[[], None]:
@@ -53,7 +54,7 @@ class StepHooks:
                 return
             while self._removers:
                 self._removers.pop()()
-            self._threads = weakref.WeakSet()
+            self._threads, self._known = weakref.WeakSet(), threading.local()
 
     def _may_step(self, thread: threading.Thread) -> bool:
         is_another = thread is not threading.current_thread()
@@ -61,7 +62,9 @@ class StepHooks:
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         thread = threading.get_ident()
-        self._threads.add(threading.current_thread())
+        if not hasattr(self._known, "here"):
+            self._known.here = True
+            self._threads.add(threading.current_thread())
         self._busy.add(thread)
         try:
             for before, _ in self._pairs:

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-import networkx
-
-from inspector.graph.build_network import network_of
 from inspector.graph.model import Graph
-from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFacts, TensorRow
+from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFactsRow, TensorRow
+from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
@@ -43,7 +41,7 @@ def build_graph(
     ids: of the record. flow: the recorded gradients, None if backward has not run. forward: the recorded forward.
     """
     return Graph(
-        lambda: _Builder(record, NodeLookup(record, flow, forward), ids).network(),
+        lambda: _Builder(record, NodeLookup(record, flow, forward), ids).rows(),
         roots=[ids.tensor(pair) for pair in record.roots],
         steps=[ids.function(position) for position in flow.steps] if flow else [],
         error=flow.error if flow else None,
@@ -60,19 +58,19 @@ class _Builder:
         self._plain: dict[str, FunctionRow] = {}
         self._empty_slots = record.structure.empty_slots()
 
-    def network(self) -> networkx.MultiDiGraph[Any]:
+    def rows(self) -> Rows:
         """Nodes in walk order, a tensor before its grad_fn and a leaf after its AccumulateGrad."""
         with gc_paused():
-            return self._network()
+            return self._rows()
 
-    def _network(self) -> networkx.MultiDiGraph[Any]:
+    def _rows(self) -> Rows:
         tensor_edges: list[_Edge] = []  # filled by `_nodes`
         constants = (
             (self._ids.tensor(position), self._constant(position, seen))
             for position, seen in enumerate(self._record.constants)
         )
         nodes = chain(self._nodes(tensor_edges), constants)
-        return network_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
+        return rows_of(nodes, chain(tensor_edges, self._next_edges(), self._saved_edges()))
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
@@ -100,11 +98,11 @@ class _Builder:
                 yield identifier, attributes
 
     def _next_edges(self) -> Iterator[_Edge]:
-        contribution, edges = self._lookup.contribution, self._record.structure.edges()
-        same = self._lookup.contribution(0, 0) if self._is_plain else None  # the same for all edges
+        along, edges = self._lookup.gradients.along, self._record.structure.edges()
+        same = along(0, 0) if self._is_plain else None  # the same for all edges
         for source, slot, target, input_nr in edges:
             if target != EMPTY:
-                gradient = same or contribution(source, slot)
+                gradient = same or along(source, slot)
                 facts: NextEdge = {"kind": "next", "slot": slot, "input_nr": input_nr, "gradient": gradient}
                 yield f"n{source}", f"n{target}", facts
 
@@ -119,7 +117,7 @@ class _Builder:
         """A function of which only the structure is known: the same for all Nodes of one name."""
         found = self._plain.get(name)
         if found is None:
-            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._lookup.ran else UNSEEN_YET)
+            unseen: _Output = (position, 0), (UNSEEN, UNSEEN if self._lookup.gradients.ran else UNSEEN_YET)
             found = self._function(position, self._record.nodes[position], [unseen])
             found["empty_slots"] = _NO_SLOTS
             self._plain[name] = found
@@ -140,20 +138,22 @@ class _Builder:
             "module": None if is_leaf else lookup.module(node),
             "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
-            "step": lookup.step(position),
+            "step": lookup.gradients.step(position),
             "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
             "formula": formula(node.name),
             "saved": [self._saved(saved) for saved in node.saved],
             "before": before,
             "after": after,
-            "gradient": _one_or_all([lookup.gradient(pair) for pair, _ in outputs]),
+            "gradient": _one_or_all([lookup.gradients.of(pair) for pair, _ in outputs]),
         }
         if made_in is None:
             del row["made_in"]  # set above only for the order of the keys
         passes = None if is_leaf else lookup.passes(node)
         if passes is not None:
             row["passes"] = passes
+        if (rows := lookup.gradients.rows(position)) is not None:
+            row["rows"] = rows
         inputs = None if output is None else output.inputs
         if inputs is not None and inputs.operands:
             row["operands"] = inputs.operands
@@ -207,7 +207,7 @@ class _Builder:
             "source": self._source(pair, node),
             "before": states[0],
             "after": states[1],
-            "gradient": self._lookup.gradient(pair),
+            "gradient": self._lookup.gradients.of(pair),
         }
         if "expression" not in naming:
             del attributes["expression"]  # set above only for the order of the keys
@@ -215,7 +215,7 @@ class _Builder:
             attributes["pass"] = naming["pass"]
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
-        if (seed := self._lookup.seed(pair)) is not None:
+        if (seed := self._lookup.gradients.seed(pair)) is not None:
             attributes["seed"] = seed
         return attributes
 
@@ -228,9 +228,9 @@ class _Builder:
         if node.name != ACCUMULATE_GRAD:
             return self._lookup.source(node)
         seen = self._record.tensors.get(pair)
-        return seen.source if seen is not None and seen.source is not None else _NOT_MADE
+        return _NOT_MADE if seen is None or seen.forward.source is None else seen.forward.source
 
-    def _facts(self, pair: Pair, node: NodeFacts) -> TensorFacts:
+    def _facts(self, pair: Pair, node: NodeFacts) -> TensorFactsRow:
         seen = self._record.tensors.get(pair)
         if seen is not None:
             return seen.facts.row()
@@ -258,7 +258,7 @@ class _Builder:
             "shape": facts["shape"],
             "device": facts["device"],
             "version": facts["version"],
-            "source": seen.source if seen.source is not None else _NOT_WANTED,
+            "source": _NOT_WANTED if seen.forward.source is None else seen.forward.source,
             "before": self._state(seen.before),
             "after": self._state(after),
             "gradient": _NOT_WANTED,
@@ -268,8 +268,9 @@ class _Builder:
         return row
 
     def _state(self, held: Mapping[str, Pending]) -> State:
-        value_of = self._lookup.value_of
+        value_of = self._lookup.values.value
         return {"data": value_of(held["data"]), "grad": value_of(held["grad"])}
+
 
 def _pairs(position: int, count: int) -> list[Pair]:
     return [(position, output_nr) for output_nr in range(max(1, count))]

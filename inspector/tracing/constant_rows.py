@@ -33,8 +33,8 @@ class ConstantRows:
             row["pass"] = name.number
         if name is None and seen is not None and seen.text.expression is not None:
             row["expression"] = seen.text.expression
-        if seen is not None and seen.shape is not None and seen.dtype is not None:
-            row["shape"], row["dtype"] = seen.shape, seen.dtype
+        if seen is not None and seen.type is not None:
+            row["shape"], row["dtype"] = seen.type
         elif seen is None and saved is not None:
             facts = saved.facts.row()
             row["shape"], row["dtype"] = facts["shape"], facts["dtype"]
@@ -50,13 +50,13 @@ class ConstantRows:
         if found.seen is not None and found.seen.text.expression is not None:
             return None
         if saved is None or saved.name is None:
-            return None if saved is None or saved.use is None else Name(saved.use.name)
+            return None if saved is None or saved.forward.use is None else Name(saved.forward.use.name)
         return Name(saved.name)
 
     def _value(self, found: FoundConstant, saved: TensorSnapshot | None) -> Value:
         seen = None if found.seen is None else found.seen.value
-        value_of = self._lookup.value_of
+        value_of = self._lookup.values.value
         value: Value = value_of(seen) if isinstance(seen, Pending) else found.value if seen is None else seen
         if saved is None or not (is_unknown(value) or (found.seen is None and found.value is None)):
             return value
-        return value_of(saved.forward_value or saved.before["data"])
+        return value_of(saved.forward.content or saved.before["data"])

@@ -64,7 +64,7 @@ class GraphTensors:
             known = self._constant_numbers[id(tensor)] = len(self.constants), tensor
             seen = snapshot_before(tensor, self._names.name(tensor), self._batch)
             if (base := reshaped_from(tensor)) is not None and (name := self._names.name(base)) is not None:
-                seen.use = Use(name)
+                seen.forward.use = Use(name)
             self.constants.append(seen)
         return known[0]
 

@@ -120,8 +120,9 @@ class _Bindings:
                 self._created[group][pair] = record.nodes[pair[0]].sequence_nr, 1 + pair[1]
         for pair, tensor in record.tensors.items():
             is_leaf = record.structure.names[pair[0]] == ACCUMULATE_GRAD
-            if is_leaf and tensor.name is None and tensor.use is not None and _is_name(tensor.use.name):
-                self._used[tensor.use.name, tensor.use.scope][pair] = tensor.use.number, 0
+            use = tensor.forward.use if is_leaf and tensor.name is None else None
+            if use is not None and _is_name(use.name):
+                self._used[use.name, use.scope][pair] = use.number, 0
 
     def add(self, constant: SeenConstant, number: int) -> None:
         """Add a constant of a call. number: of the Node that the call created."""
@@ -130,7 +131,8 @@ class _Bindings:
 
     def number(self, names: GraphNames) -> None:
         """Number the bindings of each name that has several."""
-        saved = {id(tensor.use): at for at, tensor in enumerate(self._record.constants) if tensor.use is not None}
+        uses = [tensor.forward.use for tensor in self._record.constants]
+        saved = {id(use): at for at, use in enumerate(uses) if use is not None}
         for group in {**self._created, **self._used, **self._constants}:
             keys = self._keys(group)
             for constant, number in self._constants.get(group, ()):
@@ -153,12 +155,12 @@ class _Bindings:
         """What distinguishes the constants of a group, by their ids: the tensor, or for numbers that a loop
         assigns or that differ, which time their instruction ran."""
         constants = [item for item, _ in sorted(self._constants.get(group, ()), key=lambda item: item[1])]
-        numbers = [item for item in constants if item.shape is None]
+        numbers = [item for item in constants if item.type is None]
         differ = any(item.is_loops for item in numbers) or len({repr(item.value) for item in numbers}) > 1
         runs: Counter[int] = Counter()
         keys: dict[int, _Key] = {}
         for item in constants:
-            if item.shape is not None:
+            if item.type is not None:
                 keys[id(item)] = _TENSOR, id(item.use)
             else:
                 keys[id(item)] = _NUMBER, runs[item.where] if differ else 0

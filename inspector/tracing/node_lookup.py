@@ -1,8 +1,7 @@
-"""Look up the values of Nodes, outputs and edges by position, in the trace, the gradients and the forward."""
+"""Look up the facts of Nodes and outputs by position, in the trace and the forward."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,7 +10,8 @@ from inspector.graph.row_types import Given, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
-from inspector.tracing.kept_elements import MOST_NODES, KeptElements
+from inspector.tracing.gradient_lookup import NOT_RUN, GradientLookup
+from inspector.tracing.graph_values import GraphValues
 from inspector.tracing.names_over_time import names_of
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.same_elements import SameElements
@@ -19,10 +19,7 @@ from inspector.tracing.traced_graph import NodeFacts, Pair, TracedGraph
 from inspector.tracing.uses import SeenCall
 
 # Shared objects, since a graph contains millions of them.
-NOT_RUN = unknown("backward has not run")
-_NOT_REACHED = unknown("the engine did not run it")
 _NOT_RECORDED = unknown("the forward was not recorded")
-_LIGHT = unknown("not measured per edge in light mode (only sums)")
 NOT_SEEN = unknown("the script no longer held the tensor")
 UNSEEN: State = {"data": NOT_SEEN, "grad": NOT_SEEN}
 UNSEEN_YET: State = {"data": NOT_RUN, "grad": NOT_RUN}
@@ -78,33 +75,16 @@ class NodeLookup:
     """Lookups for one Graph. What was not recorded is `{"unknown": reason}`."""
 
     def __init__(self, record: TracedGraph, flow: GradientFlow | None, forward: RecordedForward | None) -> None:
-        self._record = record
-        self._flow = flow or GradientFlow()
-        self.ran = flow is not None
-        reason = self._flow.not_recorded
-        self._not_recorded: Value = NOT_RUN if flow is None else unknown(reason) if reason else None
-        self._forward = forward
+        self._record, self._forward = record, forward
         if forward is not None:
             numbers, kinds = record.structure.sequence_nrs, record.structure.names
             forward.begin_graph(
                 number for number, name in zip(numbers, kinds, strict=True) if name != ACCUMULATE_GRAD
             )
-        self._turns = {position: turn for turn, position in enumerate(self._flow.steps, start=1)}
         self._outputs: dict[Pair, RecordedOutput | None] = {}
         self.names = names_of(record, self.output)
-        self._kept = None if record.is_structure_only else KeptElements()
-        self._keeps_all = len(record.structure.names) <= MOST_NODES
-
-    @cached_property
-    def _only_edge(self) -> dict[Pair, Pair]:
-        """(position, slot) → the output that it alone leads to."""
-        edges = list(self._record.structure.edges())
-        arriving = Counter((target, input_nr) for _, _, target, input_nr in edges)
-        return {
-            (source, slot): (target, input_nr)
-            for source, slot, target, input_nr in edges
-            if arriving[target, input_nr] == 1 and (target, input_nr) not in self._record.roots
-        }
+        self.values = GraphValues(record, self.names)
+        self.gradients = GradientLookup(record, flow, self.values)
 
     @cached_property
     def _same_elements(self) -> SameElements:
@@ -113,7 +93,7 @@ class NodeLookup:
     @property
     def has_no_values(self) -> bool:
         """Whether every function has the same values: no gradients and no forward were recorded."""
-        return self._forward is None and self._not_recorded is not None and not self._flow.captured
+        return self._forward is None and self.gradients.has_none
 
     def is_seen(self, pair: Pair) -> bool:
         """Whether a tensor was seen or recorded itself."""
@@ -122,10 +102,6 @@ class NodeLookup:
     def is_unknown(self, pair: Pair) -> bool:
         """Whether nothing is known about a tensor, not even from a view of it."""
         return not self.is_seen(pair) and self._inferred(pair) is NOT_SEEN
-
-    def step(self, position: int) -> Value:
-        """The step of a Node in the engine's order, from 1; None if the engine did not run it."""
-        return self._not_recorded or self._turns.get(position)
 
     def source(self, node: NodeFacts) -> Any:
         """The line of user code that created a Node."""
@@ -161,19 +137,8 @@ class NodeLookup:
         expression = output.expression if output is not None else None
         return {"name": None, "expression": expression} if expression else {"name": None}
 
-    def value_of(self, pending: Pending, pair: Pair | None = None) -> Value:
-        """A value, with its elements if those of the tensor are kept. pair: of the tensor; None for a constant."""
-        if self._kept is None:
-            return pending.value
-        if self._keeps_all or (pair is not None and self._is_leaf_or_named(pair)):
-            return self._kept.value(pending)
-        return pending.value
-
-    def _is_leaf_or_named(self, pair: Pair) -> bool:
-        return pair in self.names.tensors or self._record.structure.names[pair[0]] == ACCUMULATE_GRAD
-
     def _state(self, held: dict[str, Pending], pair: Pair) -> State:
-        return {"data": self.value_of(held["data"], pair), "grad": self.value_of(held["grad"], pair)}
+        return {"data": self.values.value(held["data"], pair), "grad": self.values.value(held["grad"], pair)}
 
     def states(self, pair: Pair) -> tuple[State, State]:
         """`data` and `grad` of a tensor before and after: as seen around backward, else the value recorded in the
@@ -181,11 +146,11 @@ class NodeLookup:
         seen = self._record.tensors.get(pair)
         if seen is not None:
             before = self._state(seen.before, pair)
-            return before, self._state(seen.after, pair) if self.ran else UNSEEN_YET
+            return before, self._state(seen.after, pair) if self.gradients.ran else UNSEEN_YET
         output = self.output(pair)
-        value = self.value_of(output.value, pair) if output is not None else self._inferred(pair)
+        value = self.values.value(output.value, pair) if output is not None else self._inferred(pair)
         before = UNSEEN if value is NOT_SEEN else {"data": value, "grad": NOT_SEEN}
-        return before, before if self.ran else UNSEEN_YET
+        return before, before if self.gradients.ran else UNSEEN_YET
 
     def _inferred(self, pair: Pair) -> Value:
         """The value of a tensor that the script never had: as measured inside the operation that made it, or as
@@ -199,42 +164,13 @@ class NodeLookup:
         if self._forward is None:
             return None
         found = self._forward.inner_value(self._record.nodes[pair[0]].sequence_nr, pair[1])
-        return None if found is None else self.value_of(found, pair)
+        return None if found is None else self.values.value(found, pair)
 
     def _measured(self, pair: Pair) -> Value:
         """The value of a tensor that was seen or recorded; None for others, and if it is unknown."""
         seen, output = self._record.tensors.get(pair), self.output(pair)
         if seen is not None:
-            value: Value = self.value_of(seen.before["data"], pair)
+            value: Value = self.values.value(seen.before["data"], pair)
         else:
-            value = self.value_of(output.value, pair) if output is not None else self._inner_value(pair)
+            value = self.values.value(output.value, pair) if output is not None else self._inner_value(pair)
         return None if is_unknown(value) else value
-
-    def gradient(self, pair: Pair) -> Value:
-        """The gradient of a tensor: the sum over the edges into it."""
-        if pair in self._flow.captured:
-            return self.value_of(self._flow.captured[pair], pair)
-        if self._not_recorded:
-            return self._not_recorded
-        arrived = self._flow.arrived_at(pair[0])
-        if arrived is None or pair[1] >= len(arrived):
-            return _NOT_REACHED
-        return self.value_of(arrived[pair[1]], pair)
-
-    def seed(self, pair: Pair) -> Value:
-        """The gradient that the engine was given for a root; None if unknown, or if it is 1 and stayed so."""
-        given = self._flow.seeds.get(pair)
-        value = None if given is None else given.value
-        return None if value == 1 and self.gradient(pair) == 1 else value
-
-    def contribution(self, source: int, slot: int) -> Value:
-        """The gradient along one edge."""
-        if self._not_recorded:
-            return self._not_recorded
-        pending = self._flow.contributions.get((source, slot))
-        if pending is not None:
-            return self.value_of(pending)
-        if source not in self._turns:
-            return _NOT_REACHED
-        target = self._only_edge.get((source, slot))
-        return _LIGHT if target is None else self.gradient(target)

@@ -104,7 +104,7 @@ def _seen(
     for seen in call.constants:
         argument, number = order(seen.place)
         places = positions.get(argument, range(0))
-        is_default = seen.shape is None and _is_default(_named(signature, argument), seen.value)
+        is_default = seen.type is None and _is_default(_named(signature, argument), seen.value)
         if number < len(places) and not is_default:
             found.append((places[number], seen))
     return found

@@ -51,19 +51,19 @@ class GraphSnapshot:
         """Attach what constants contained in the forward: `find` returns it, or None."""
         for seen in self.tensors.constants:
             tensor = seen.reference() if seen.shared else None
-            seen.forward_value = None if tensor is None else find(tensor)
+            seen.forward.content = None if tensor is None else find(tensor)
 
     def attach_uses(self, find: Callable[[torch.Tensor], Use | None]) -> None:
         """Attach under which names the forward used leaves and constants: `find` returns it, or None."""
         for seen in self.tensors.all():
             tensor = seen.reference() if seen.facts.is_leaf else None
-            seen.use = seen.use if tensor is None else find(tensor) or seen.use
+            seen.forward.use = seen.forward.use if tensor is None else find(tensor) or seen.forward.use
 
     def attach_sources(self, find: Callable[[torch.Tensor], Any]) -> None:
         """Attach where the leaves were created: `find` returns the source of a tensor, or None."""
         for seen in self.tensors.all():
             tensor = seen.reference() if seen.facts.is_leaf else None
-            seen.source = None if tensor is None else find(tensor)
+            seen.forward.source = None if tensor is None else find(tensor)
 
     def read_failed(self, position: int) -> None:
         """Read the saved tensors of the Node at which backward failed, which a light trace has not read."""

@@ -36,7 +36,7 @@ class TensorFacts(NamedTuple):
     requires_grad: bool
     retains_grad: bool
 
-    def row(self) -> row_types.TensorFacts:
+    def row(self) -> row_types.TensorFactsRow:
         """The facts that a graph has for every tensor."""
         return {
             "retains_grad": self.retains_grad,
@@ -48,14 +48,24 @@ class TensorFacts(NamedTuple):
 
 
 @dataclass(slots=True)
+class SeenInForward:
+    """What the forward recorded of a tensor that it did not compute.
+
+    source: where a leaf was created. use: where it was used under a name; of a leaf or a constant.
+    content: of a shared tensor without requires_grad, when it was last used.
+    """
+
+    source: Any = None
+    use: Use | None = None
+    content: Pending | None = None
+
+
+@dataclass(slots=True)
 class TensorSnapshot:
     """One tensor met while tracing, which this does not keep alive.
 
     before, after: `data` and `grad` before and after backward; `snapshot_after` fills in the latter.
-    source: where a leaf was created, if that was recorded.
     shared: whether an array may share its memory; only in a full trace.
-    forward_value: the content of a shared tensor without requires_grad when the forward last used it.
-    use: where the forward used it under a name; of a leaf or a constant.
     """
 
     reference: TensorReference
@@ -63,10 +73,8 @@ class TensorSnapshot:
     name: str | None
     before: dict[str, Pending]
     after: dict[str, Pending] = field(default_factory=dict)
-    source: Any = None
     shared: bool = False
-    forward_value: Pending | None = None
-    use: Use | None = None
+    forward: SeenInForward = field(default_factory=SeenInForward)
 
 
 def snapshot_before(tensor: torch.Tensor, name: str | None, batch: Batch) -> TensorSnapshot:

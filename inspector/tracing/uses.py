@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from inspector.tensor_stats import Pending
 from inspector.user_code.operand_texts import NO_TEXT, OperandText
@@ -21,11 +22,18 @@ class Use:
     number: int = 0
 
 
+class TensorType(NamedTuple):
+    """The shape and the dtype of a tensor, by torch's name."""
+
+    shape: list[int]
+    dtype: str
+
+
 @dataclass(slots=True, eq=False)
 class SeenConstant:
     """An argument of a recorded call that needs no gradient.
 
-    place: its position among the positional arguments, or its keyword. use: of a tensor. shape: None for a number.
+    place: its position among the positional arguments, or its keyword. use, type: of a tensor; None for a number.
     scope: the id of the code that names it. where: of the instruction in this code. is_loops: whether a `for` loop
     assigns its name.
     """
@@ -34,8 +42,7 @@ class SeenConstant:
     value: Pending | complex
     text: OperandText = NO_TEXT
     use: Use | None = None
-    shape: list[int] | None = None
-    dtype: str | None = None
+    type: TensorType | None = None
     scope: int = 0
     where: int = 0
     is_loops: bool = False

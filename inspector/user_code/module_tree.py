@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from inspector.torch_api.modules import buffers_in, children_of, parameters_in
+from inspector.torch_api.modules import buffers_in, children_of, parameters_in, wrapped_name
 
 MOST_KEPT = 1_000
 """Maximum number of items inspected in the plain containers of one module; a vocabulary in a list has no
@@ -41,7 +41,8 @@ Keeper: TypeAlias = tuple[type, str]
 class ModuleTree:
     """A module and those registered in it.
 
-    modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path.
+    modules: (path, module) of itself (path "") and all below it, depth first, a shared one by its first path. A
+    wrapper and the module in it have the same path.
     attributes: (path of the module, module, name, value) of attributes that are tensors or containers.
     """
 
@@ -102,7 +103,7 @@ class ModuleTree:
 
 def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
     """A module with the given path, and all modules registered in it, depth first; a shared one by its first
-    path."""
+    path. A module that a wrapper of torch runs has the path of the wrapper."""
     found: list[tuple[str, nn.Module]] = []
     seen: set[int] = set()
     waiting = [(path, module)]
@@ -114,8 +115,12 @@ def modules_below(module: nn.Module, path: str = "") -> list[tuple[str, nn.Modul
         seen.add(id(current))
         found.append((path, current))
         if children:
-            prefix = f"{path}." if path else ""
-            below = [(prefix + name, child) for name, child in children.items() if child is not None]
+            wrapped, prefix = wrapped_name(current), f"{path}." if path else ""
+            below = [
+                (path if name == wrapped else prefix + name, child)
+                for name, child in children.items()
+                if child is not None
+            ]
             waiting.extend(reversed(below))
     return found
 
@@ -135,11 +140,12 @@ def module_tree(module: nn.Module) -> ModuleTree:
 def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     """The direct contents of a container or object, each with its expression.
 
-    Uses the methods of built-in classes, so that no user code runs.
+    Uses the methods of built-in classes, so that no user code runs. A dictionary is copied before it is read: a
+    garbage collection while it is read may drop an item of a weak dictionary, and the reading would fail.
     """
     kind = type(holder)
     if issubclass(kind, dict):
-        pairs = list(dict.items(holder))
+        pairs = dict.copy(holder).items()
         yield from ((f"{path}[{key!r}]", value) for key, value in pairs if type(key) in (str, int))
     elif issubclass(kind, (list, tuple)):
         part = holder[:MOST_ITEMS] if kind in (list, tuple) else _first(holder)
@@ -148,10 +154,10 @@ def items(path: str, holder: Any) -> Iterator[tuple[str, Any]]:
     else:
         try:
             attributes = object.__getattribute__(holder, "__dict__")
-        except AttributeError:  # __slots__
+        except Exception:  # __slots__, or a class with a `__dict__` of its own
             return
         if type(attributes) is dict:
-            yield from ((f"{path}.{name}", value) for name, value in list(attributes.items()))
+            yield from ((f"{path}.{name}", value) for name, value in dict.copy(attributes).items())
 
 
 def _kept(tree: ModuleTree) -> Iterator[tuple[str, Kept, Keeper]]:

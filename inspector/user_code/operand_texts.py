@@ -75,7 +75,7 @@ def operand_texts(node: ast.AST, segment: Callable[[ast.expr], str]) -> OperandT
 
 
 _COMPUTED = ("T", "mT", "H", "mH", "real", "imag", "data", "grad")
-"""Attributes of a tensor that are no names of it."""
+"""Attributes of a tensor that do not name it."""
 
 
 def _is_number(operand: ast.expr) -> bool:

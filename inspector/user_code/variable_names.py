@@ -8,24 +8,15 @@ a tensor to a text.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 
-from inspector.user_code.module_tree import (
-    CONTAINERS,
-    DEPTH,
-    MOST_ITEMS,
-    PLAIN,
-    Keeper,
-    ModuleTree,
-    items,
-    module_tree,
-)
+from inspector.user_code.container_search import ContainerSearch
+from inspector.user_code.module_tree import Keeper, ModuleTree, module_tree
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, loop_variables, variables_of
 
@@ -54,9 +45,8 @@ class Names:
         self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
         self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
         self._owners: dict[int, Owner] = {}
-        self._items: list[tuple[str, torch.Tensor]] = []
         self._trees: dict[int, ModuleTree] = {}  # they keep their modules alive, so ids are unique
-        self._left = MOST_ITEMS  # attributes and items of containers that may still be inspected
+        self._containers = ContainerSearch()
         self.outermost: list[tuple[str, torch.nn.Module]] = []
         """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
         self.given: list[tuple[str, torch.nn.Module]] = []
@@ -75,30 +65,34 @@ class Names:
         """Name `tensor`, unless it has a name."""
         self._named.setdefault(id(tensor), (tensor, name))
 
-    def add_variables(self, variables: Mapping[str, Any], code: CodeType | None = None) -> None:
-        """Name the tensors in the variables of one scope: variables first, then the contents of containers.
+    def add_variables(
+        self, variables: Mapping[str, Any], code: CodeType | None = None, *, is_library: bool = False
+    ) -> None:
+        """Name the tensors in the variables of one scope. The contents of containers are named by `add_items`.
 
-        code: the code that assigns the variables.
+        code: the code that assigns the variables. is_library: whether it is the code of a library.
         """
-        containers = []
         for name, value in list(variables.items()):
             kind = type(value)
+            if not name.isidentifier():  # `.0` of a comprehension, `@py_assert1` of a test
+                continue
             if issubclass(kind, torch.Tensor):
                 if code is not None and id(value) not in self._named:
                     self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
                 self._modules.setdefault(id(value), (name, value))
-            elif not name.startswith("__") and _may_hold_tensors(kind):
-                containers.append((name, value))
-        for name, value in containers:
-            self._add_items(name, value)
+            elif not name.startswith("__"):
+                self._containers.add(name, value, is_library=is_library)
 
     def add_parameters(self) -> None:
-        """Name the parameters and buffers of the modules found so far by their paths in the outermost module.
+        """Name the parameters and buffers of all modules, also in containers, by paths in the outermost module.
 
         With several outermost modules, the name starts with the variable: `generator.fc.weight`.
         """
+        self._containers.search()
+        for name, module in self._containers.modules:
+            self._modules.setdefault(id(module), (name, module))
         self.outermost = self._outermost()
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
@@ -154,35 +148,8 @@ class Names:
     def add_items(self) -> None:
         """Name the contents of the containers found so far; `trainable[0]` has lower precedence than a parameter's
         path."""
-        for name, tensor in self._items:
+        for name, tensor in self._containers.tensors:
             self.add(name, tensor)
-
-    def _add_items(self, name: str, holder: Any) -> None:
-        first = len(self._items)
-        self._search(name, holder)
-        if _has_dynamic_attributes(type(holder)):
-            found = ((_as_attribute(name, path, holder), tensor) for path, tensor in self._items[first:])
-            self._items[first:] = list(found)
-
-    def _search(self, name: str, holder: Any) -> None:
-        stack = [(name, holder, 1)]
-        while stack:
-            path, item, depth = stack.pop()
-            if not issubclass(type(item), torch.nn.Module):
-                for inner, value in items(path, item):
-                    self._left -= 1
-                    if self._left < 0:
-                        return
-                    self._add_item(inner, value, depth, stack)
-
-    def _add_item(self, path: str, value: Any, depth: int, stack: list[tuple[str, Any, int]]) -> None:
-        kind = type(value)
-        if issubclass(kind, torch.Tensor):
-            self._items.append((path, value))
-        elif issubclass(kind, torch.nn.Module):
-            self._modules.setdefault(id(value), (path, value))
-        elif depth < DEPTH and _may_hold_tensors(kind):
-            stack.append((path, value, depth + 1))
 
 
 def names_from(
@@ -196,41 +163,44 @@ def names_from(
     names = Names()
     for name, module in given:
         names.add_module(name, module)
-    frames = [item for item in frames_outwards(frame) if not _is_own(item) and not _is_torch(item)]
+    frames = [item for item in frames_outwards(frame) if _package_of(item) not in _KNOW_NO_MODEL]
     ours = [item for item in frames if files.is_users(item.f_code.co_filename)]
-    others = [item for item in frames if not files.is_users(item.f_code.co_filename)]
+    others = [item for item in frames if item not in ours]
     seen: set[int] = set()
-    codes = {id(item.f_globals): item.f_code for item in frames if item.f_code.co_name == "<module>"}
-    for item in ours + others:
-        _add_frame(names, item, seen, codes if item in ours else None)
+    codes = {id(item.f_globals): item.f_code for item in ours if item.f_code.co_name == "<module>"}
+    for item in ours:
+        _add_frame(names, item, seen, codes)
+    for item in others:
+        _add_frame(names, item, seen, None)
     for item in ours + others:
         if item.f_code.co_flags & inspect.CO_OPTIMIZED:
-            names.add_variables(_variables(item, arguments=True), item.f_code)
+            variables = _variables(item, arguments=True)
+            names.add_variables(variables, item.f_code, is_library=item in others)
     names.add_parameters()
     names.add_items()
     return names
 
 
-def _is_own(frame: FrameType) -> bool:
-    return frame.f_globals.get("__spec__") is not None and str(frame.f_globals.get("__name__")).startswith(
-        f"{__package__}."
-    )
+_TEST_RUNNERS = ("_pytest", "pluggy", "pytest", "xdist", "execnet", "unittest")
+_NOTEBOOKS = ("IPython", "ipykernel", "traitlets", "tornado", "asyncio")
+_KNOW_NO_MODEL = frozenset([str(__package__).partition(".")[0], "torch", *_TEST_RUNNERS, *_NOTEBOOKS])
+"""Packages whose variables name no tensor of the script: `relevant_args[0]`, the parameters of another test."""
 
 
-def _is_torch(frame: FrameType) -> bool:
-    """Whether a frame is inside torch, whose variables (`relevant_args[0]`) are not useful names."""
-    return str(frame.f_globals.get("__name__")).split(".", 1)[0] == "torch"
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def _add_frame(names: Names, frame: FrameType, seen: set[int], codes: Mapping[int, CodeType] | None) -> None:
-    """codes: the running module code, by the id of its globals; None to leave the globals out."""
+    """codes: the running module code, by the id of its globals; None for a frame of a library, whose globals are
+    left out."""
     if frame.f_code.co_filename.startswith("<frozen"):
         return
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        names.add_variables(_variables(frame, arguments=False), frame.f_code)
+        names.add_variables(_variables(frame, arguments=False), frame.f_code, is_library=codes is None)
     elif id(frame.f_locals) not in seen:
         seen.add(id(frame.f_locals))
-        names.add_variables(frame.f_locals, frame.f_code)
+        names.add_variables(frame.f_locals, frame.f_code, is_library=codes is None)
     if codes is not None and id(frame.f_globals) not in seen:
         seen.add(id(frame.f_globals))
         names.add_variables(frame.f_globals, codes.get(id(frame.f_globals)))
@@ -251,33 +221,3 @@ def _unregistered_tensors(tree: ModuleTree) -> Iterator[tuple[str, torch.Tensor,
             yield from ((f"{path}.{below}", tensor, keeper) for below, tensor in module_tree(kept).tensors())
         else:
             yield path, kept, keeper
-
-
-def _has_dynamic_attributes(kind: type) -> bool:
-    """Whether the class makes up attributes: `data.mask` may be an item of a dict that it keeps."""
-    return any("__getattr__" in vars(base) for base in kind.__mro__)
-
-
-def _as_attribute(name: str, path: str, holder: Any) -> str:
-    """`data.mask` for `data._store._mapping['mask']`, where nothing else has that name."""
-    found = _PRIVATE_ITEM.fullmatch(path[len(name) :])
-    if found is None:
-        return path
-    try:
-        inspect.getattr_static(holder, found[1])
-    except AttributeError:
-        return f"{name}.{found[1]}"
-    return path
-
-
-_PRIVATE_ITEM = re.compile(r"(?:\._\w+)+\['([^\W\d]\w*)'\]")
-_LIBRARIES = ("torch", "numpy", "builtins")
-_HOLDING_NOTHING: tuple[type, ...] = (*PLAIN, range, type, ModuleType)
-
-
-def _may_hold_tensors(kind: type) -> bool:
-    """Whether values of this class are inspected. Decided by the class, since `isinstance` may run the code of a
-    proxy."""
-    if issubclass(kind, CONTAINERS):
-        return True
-    return not issubclass(kind, _HOLDING_NOTHING) and kind.__module__.partition(".")[0] not in _LIBRARIES

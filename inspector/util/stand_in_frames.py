@@ -57,7 +57,7 @@ def call_as(
 
 
 def without_stand_ins(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame, from `frame` up, that is no stand-in."""
+    """The innermost frame, from `frame` up, that is not a stand-in."""
     while frame is not None and _is_between(frame.f_code):
         frame = frame.f_back
     return frame

@@ -1,4 +1,4 @@
-"""A GradScaler that skips one step after another.
+"""A GradScaler skips one step after another.
 
 Why it matters: it skips a step whose gradients are not finite, and halves its scale. If they are not finite at
 any scale, every step is skipped: the parameters stay as they are, and the scale sinks towards 0.

@@ -1,4 +1,4 @@
-"""A loss that has the same bits at every step.
+"""The loss has the same bits in every step.
 
 Why it matters: nothing is learned. Usually the loss does not depend on the parameters that the optimizer moves,
 or no step moves them.

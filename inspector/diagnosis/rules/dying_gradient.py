@@ -1,6 +1,6 @@
-"""Parameters whose gradients were not zero, and have been exactly zero since some step.
+"""The gradient of a parameter is exactly zero from some step on, and was not zero before.
 
-Why it matters: these parameters are not trained any more. Typically a large step has pushed the inputs of relus
+Why it matters: these parameters are no longer trained. Typically a large step has pushed the inputs of relus
 below zero for every sample, where no gradient passes; they never recover.
 
 How to fix it: look at the step where it began, and at the one before. Lower the learning rate, clip the

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from inspector.diagnosis.analysis.norm_along_path import NormAlongPath
 from inspector.diagnosis.analysis.norm_change import norm_changes, spikes
+from inspector.diagnosis.analysis.outstanding_rows import add_rows
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.report import Finding
@@ -40,7 +41,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
         }
         for change in list(norm_changes(evidence, depth, risen, sign=1)) or spikes(evidence, depth):
-            yield RULE.found(
+            finding = RULE.found(
                 f"the gradient grows from a norm of {format_number(change.first)} to "
                 f"{format_number(change.last)} over "
                 f"{change.count} Nodes; mostly at {change.names} (times {format_number(change.factor)} each)",
@@ -50,6 +51,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 parameters=change.parameters,
                 evidence={"first": change.first, "last": change.last, "factor": change.factor},
             )
+            after = [node for at in change.nodes for node in call.inputs_of(at)]
+            add_rows(finding, call, after, "largest")
+            yield finding
 
 
 RULE = Rule("exploding-gradient", "warning", ("gradients",), check, __doc__)

@@ -1,4 +1,4 @@
-"""A step whose gradients are many times as large as those of the steps before.
+"""The gradients of a step are many times as large as those of the steps before.
 
 Why it matters: one such step can undo hours of training: activations leave their range, units die, and with an
 adaptive optimizer the following steps are too small. Often the reason is a single bad batch.
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.outstanding_rows import add_samples
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import began_at, number
@@ -36,7 +37,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     times = first["value"] / first["usual"]
     later = ", ".join(f"{trigger['step']:,}" for trigger in found[1:])
     others = f"; later at step {later}" if later else ""
-    yield RULE.found(
+    finding = RULE.found(
         f"at step {first['step']:,} the gradient norm is {number(first['value'])}, {times:,.0f} times the median"
         f" of the steps before; it grew most in `{first['parameters'][0]}`{began_at(first)}{others}",
         "look at the batch of this step; clip the gradients with clip_grad_norm_, or lower the learning rate",
@@ -48,6 +49,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             "median": first["usual"],
         },
     )
+    add_samples(finding, first)
+    yield finding
 
 
 RULE = Rule("gradient-spike", "warning", ("timeline",), check, __doc__)

@@ -35,6 +35,7 @@ from inspector.diagnosis.analysis.nonfinite_values import (
     output,
     root_kind,
 )
+from inspector.diagnosis.analysis.outstanding_rows import add_rows
 from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -72,6 +73,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield _of_leaf(evidence, call, birth)
     else:
         finding = _of_node(call, birth)
+        add_rows(finding, call, root_nodes(call), "not_finite")
         if call.row.setting.scale is not None and root_kind(call) == "inf" and birth in root_nodes(call):
             finding.severity = "note"  # the scale caused it: a GradScaler skips the step and lowers the scale
         yield finding

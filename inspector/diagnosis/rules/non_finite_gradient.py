@@ -28,6 +28,7 @@ from inspector.diagnosis.analysis.nonfinite_values import (
     output,
     root_kind,
 )
+from inspector.diagnosis.analysis.outstanding_rows import add_rows
 from inspector.diagnosis.backward_view import BackwardView, GradientEdge
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
@@ -95,6 +96,7 @@ def _found(call: BackwardView, *, skipped: bool) -> Iterator[Finding]:
         parameters=affected_leaves(call, node),
         evidence={"arrived": call.functions[node]["gradient"], "slots": [edge.slot for edge in edges]},
     )
+    add_rows(finding, call, finding.nodes, "not_finite")
     if skipped:
         finding.severity = "note"
         finding.message += f"; a GradScaler (scale {number(call.row.setting.scale or 0)}) skips such a step"

@@ -1,4 +1,4 @@
-"""The first step after the watched backward calls whose loss or gradients are NaN or infinite.
+"""The loss or a gradient becomes NaN or infinite in a step after the watched backward calls.
 
 Why it matters: a step with NaN gradients makes the parameters NaN, and with them every later loss. Often this
 happens after hours, at a step that was not recorded in full.
@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.diagnosis.analysis.nonfinite_origin import root_nodes
+from inspector.diagnosis.analysis.outstanding_rows import add_rows, add_samples
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.diagnosis.wording import began_at, number
@@ -38,13 +40,18 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     place = Place(first["node"]["source"] if "node" in first else None)
     if call is not None:
         place = Place(call.row.location, call.index)
-    yield RULE.found(
+    finding = RULE.found(
         _message(first),
         _ADVICE,
         at=place,
         parameters=first["parameters"],
         evidence={"step": first["step"], "value": first["value"]},
     )
+    if "rows" in first:
+        add_samples(finding, first)
+    elif call is not None:
+        add_rows(finding, call, root_nodes(call), "not_finite")
+    yield finding
 
 
 def _message(trigger: Trigger) -> str:

@@ -5,7 +5,7 @@ falls anyway, because the other parameters learn.
 
 How to fix it: give the optimizer all parameters (`model.parameters()`), or add the missing ones as another
 group. If they are meant to stay fixed, call `requires_grad_(False)`, which also saves computing their
-gradients.
+gradients. A layer that `forward` makes anew in each call is never trained: make it in `__init__`.
 
 Example:
 
@@ -57,6 +57,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 evidence={"forgotten": len(rows)},
             )
     yield from _whole_models(evidence, forgotten, set(learning))
+    yield from _made_anew(evidence)
+
+
+def _made_anew(evidence: Evidence) -> Iterator[Finding]:
+    """The lines that make parameters for each call, which are gone before the next one."""
+    for row in evidence.report.inventory.statements:
+        if row["kind"] == "rebuilt":
+            yield RULE.found(
+                f"{row['text']} makes new parameters for each backward call: they get gradients and are gone "
+                "before the next call, so nothing trains them",
+                "make the layer once, in __init__, and give its parameters to the optimizer; if it is to be "
+                "random, freeze it with requires_grad_(False)",
+                at=Place(row["source"]),
+            )
 
 
 def _whole_models(evidence: Evidence, forgotten: list[LeafRow], learning: set[str | None]) -> Iterator[Finding]:

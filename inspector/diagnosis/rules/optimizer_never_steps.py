@@ -29,7 +29,7 @@ FEWEST_CALLS = 2
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """One finding for each optimizer of a script that ended without any step: the watch waits for the first."""
-    exit = evidence.report.exit
+    exit = evidence.report.script.exit
     ended = exit["status"] is not None and exit["exception"] is None
     stepped = any(event["event"] in ("step", "skipped_step") for event in evidence.events)
     named = any(row["text"].endswith(".step") for row in evidence.report.inventory.statements)

@@ -8,7 +8,7 @@ How to fix it: update in place (`w -= lr * w.grad` under `no_grad`), or use an o
 Example:
 
     with torch.no_grad():
-        w = w - 0.1 * w.grad     # the next loss does not depend on the parameter any more
+        w = w - 0.1 * w.grad     # the next loss no longer depends on the parameter
 """
 
 from __future__ import annotations

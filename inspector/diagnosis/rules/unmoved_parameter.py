@@ -1,4 +1,4 @@
-"""Parameters with a gradient that no step moves.
+"""A parameter has a gradient, but no step moves it.
 
 Why it matters: they keep their initial values, although their gradients are computed and the optimizer holds
 them. The loss can fall nevertheless, since the others learn.

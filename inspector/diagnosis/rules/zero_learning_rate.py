@@ -1,4 +1,4 @@
-"""Steps with a learning rate of 0.
+"""The learning rate is 0 in many steps in a row.
 
 Why it matters: such a step changes nothing, and the run goes on without learning. Schedules that count batches
 where epochs are meant, or that end before the training does, reach 0 unnoticed.

@@ -8,25 +8,42 @@ import { View } from "./view.js";
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-weight", "opacity", "text-anchor"];
 const LARGEST = 16_384;  // pixels a side that a canvas may have
 
-/** A copy of the picture with its styles written into it. @param {Stage} stage @returns {{text: string, w: number, h: number}} */
-export function asSvg(stage) {
-  const { w, h } = stage.size;
-  const copy = /** @type {SVGSVGElement} */ (stage.root.cloneNode(true));
+/** The picture, or both where two stand side by side, as one file. @param {Stage[]} stages @returns {{text: string, w: number, h: number}} */
+export function asSvg(stages) {
+  const places = stages.map((stage) => stage.root.getBoundingClientRect());
+  const left = Math.min(...places.map((place) => place.left)), top = Math.min(...places.map((place) => place.top));
+  const w = Math.max(...places.map((place) => place.right)) - left, h = Math.max(...places.map((place) => place.bottom)) - top;
+  const style = svg("style");
+  style.textContent = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule instanceof CSSFontFaceRule).map((rule) => rule.cssText).join("\n");
+  const file = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width: w, height: h, viewBox: `0 0 ${w} ${h}` });
+  file.append(style, svg("rect", { width: w, height: h, fill: getComputedStyle(/** @type {Element} */ (stages[0].root.parentElement)).backgroundColor }));
+  stages.forEach((stage, k) => file.append(picture(stage, places[k].left - left, places[k].top - top)));
+  if (stages.length > 1) file.append(...["half-1", "half-2"].map((id) => heading(byId(id), left, top)));
+  if (!byId("caption").hidden) file.append(...["slide-title", "slide-words"].map((id, k) => slideText(byId(id), w, h - 56 + 30 * k)));
+  return { text: new XMLSerializer().serializeToString(file), w, h };
+}
+
+/** A copy of a picture with its styles written into it. @param {Stage} stage @param {number} x @param {number} y */
+function picture(stage, x, y) {
+  const copy = /** @type {SVGSVGElement} */ (stage.root.cloneNode(true)), { w, h } = stage.size;
   copy.querySelectorAll(".cursor").forEach((element) => element.remove());
-  const from = stage.root.querySelectorAll("path, rect, text"), to = copy.querySelectorAll("path, rect, text");
+  const from = [...stage.root.querySelectorAll("path, rect, text")].filter((element) => !element.closest(".cursor")), to = copy.querySelectorAll("path, rect, text");
   from.forEach((element, k) => {
     const style = getComputedStyle(element);
     for (const name of STYLES) to[k].setAttribute(name, style.getPropertyValue(name));
     to[k].removeAttribute("class");
   });
-  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", width: w, height: h, viewBox: `0 0 ${w} ${h}` })) copy.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries({ x, y, width: w, height: h, viewBox: `0 0 ${w} ${h}` })) copy.setAttribute(name, String(value));
   for (const name of ["id", "class", "tabindex", "role", "aria-label", "data-detail", "aria-describedby"]) copy.removeAttribute(name);
-  const fonts = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule instanceof CSSFontFaceRule).map((rule) => rule.cssText).join("\n");
-  const style = svg("style");
-  style.textContent = fonts;
-  copy.prepend(style, svg("rect", { width: w, height: h, fill: getComputedStyle(/** @type {Element} */ (stage.root.parentElement)).backgroundColor }));
-  if (!byId("caption").hidden) copy.append(...["slide-title", "slide-words"].map((id, k) => slideText(byId(id), w, h - 56 + 30 * k)));
-  return { text: new XMLSerializer().serializeToString(copy), w, h };
+  return copy;
+}
+
+/** What one of two pictures is, above it. @param {HTMLElement} element @param {number} left @param {number} top */
+function heading(element, left, top) {
+  const place = element.getBoundingClientRect(), style = getComputedStyle(element);
+  const line = svg("text", { x: place.left - left, y: place.bottom - top - 0.3 * place.height, fill: style.color, "font-family": style.fontFamily, "font-size": style.fontSize });
+  line.append(element.textContent || "");
+  return line;
 }
 
 /** A line of a slide below its graph. @param {HTMLElement} element @param {number} w @param {number} y */
@@ -37,9 +54,9 @@ function slideText(element, w, y) {
   return line;
 }
 
-/** @param {Stage} stage @param {number} scale @returns {Promise<Blob>} */
-export async function asPng(stage, scale) {
-  const { text, w, h } = asSvg(stage);
+/** @param {Stage[]} stages @param {number} scale @returns {Promise<Blob>} */
+export async function asPng(stages, scale) {
+  const { text, w, h } = asSvg(stages);
   const times = Math.min(scale, LARGEST / Math.max(w, h));
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;

@@ -479,9 +479,9 @@ class App {
   /** @param {string} format */
   async saveFile(format) {
     const name = `backward-${this.model.data.call.index}`;
-    const graph = subgraph(this.model, this.view, this.stage.lit);
-    if (format === "svg") download(`${name}.view.svg`, new Blob([asSvg(this.stage).text], { type: "image/svg+xml" }));
-    else if (format === "png") download(`${name}.view.png`, await asPng(this.stage, Number(byId("times").value)));
+    const graph = subgraph(this.model, this.view, this.stage.lit), stages = this.pair.second ? [this.stage, this.pair.second] : [this.stage];
+    if (format === "svg") download(`${name}.view.svg`, new Blob([asSvg(stages).text], { type: "image/svg+xml" }));
+    else if (format === "png") download(`${name}.view.png`, await asPng(stages, Number(byId("times").value)));
     else if (format === "dot") download(`${name}.view.dot`, new Blob([asDot(graph)], { type: "text/vnd.graphviz" }));
     else download(`${name}.view.json`, new Blob([JSON.stringify(graph, null, 1)], { type: "application/json" }));
   }

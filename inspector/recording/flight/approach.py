@@ -20,9 +20,9 @@ from inspector.recording.parts import described
 from inspector.torch_api.step_hooks import STEP_HOOKS
 
 BEFORE = 2
-"""So many steps before the wanted one are recorded in full, too."""
+"""Number of steps before the wanted one that are recorded in full, too."""
 _BLOCK = 64
-"""Losses on a device are read back in blocks of so many."""
+"""Number of losses on a device that are read back together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class BreakPoint:
             return
         close = difflib.get_close_matches(wanted, sorted(set(known)), 3)
         meant = f" (did you mean {' or '.join(close)}?)" if close else ""
-        say(f"--break {wanted}: no parameter, module, Node or line of the recorded calls is called so{meant}")
+        say(f"--break {wanted}: no parameter, module, Node or line of the recorded calls has this name{meant}")
 
     @property
     def place(self) -> str | None:

@@ -13,19 +13,19 @@ from inspector.recording.flight.node_norms import Depth
 
 DEPTHS: tuple[Depth, ...] = ("modules", "nodes")
 _TRIALS = 6
-"""A decision needs so many calls of each depth."""
+"""Number of calls of each depth that a decision needs."""
 _RECENT = 16
-"""So many calls of each depth are compared."""
+"""Number of calls of each depth that are compared."""
 _CHECKED_EVERY = 256
-"""Every so many steps a call is made without hooks, and one at the next depth, to measure them again."""
+"""Number of steps after which a call without hooks and one at the next depth are measured again."""
 MOST_BETWEEN: dict[Depth, int] = {"modules": 16, "nodes": 1}
-"""A depth is chosen if its cost allows one of so many steps: modules now and then, Nodes in each."""
+"""A depth is chosen if its cost allows it in one of this many steps: modules now and then, Nodes in each."""
 
 UNUSUAL = 5.0
-"""A root of so many times the largest of the last ones is looked into, whatever it costs."""
+"""A root is looked into, at any cost, if it is this many times the largest of the last ones."""
 _ROOTS = 64
 _QUIET = 64
-"""At most one of so many steps is looked into because of its root."""
+"""At most one of this many steps is looked into because of its root."""
 
 
 @dataclass(slots=True)

@@ -49,6 +49,7 @@ class _Level:
     """From a first step on: gradients are measured in one of so many steps. skips: the others are only counted.
 
     depth, looks: Nodes are looked at in one of so many steps. clock: of the cost, when it began.
+    looked: number of calls whose Nodes had been looked at then.
     """
 
     first: int
@@ -57,10 +58,13 @@ class _Level:
     depth: Depth | None = None
     looks: int = 1
     clock: tuple[float, float] = (0.0, 0.0)
+    looked: int = 0
 
     def is_like(self, other: _Level) -> bool:
         """Whether the same is recorded, as often."""
-        return replace(self, first=0, clock=(0.0, 0.0)) == replace(other, first=0, clock=(0.0, 0.0))
+        return replace(self, first=0, clock=(0.0, 0.0), looked=0) == replace(
+            other, first=0, clock=(0.0, 0.0), looked=0
+        )
 
 
 @dataclass(slots=True)
@@ -152,22 +156,23 @@ class Flight:
         if step.root is None:
             step.measured = None  # of the step before
         self._note_root(call, step)
-        if self._store.zeros.suspects and (reached := self._reached(call)):
-            self._store.zeros.confirm(reached)
+        if self._store.search.zeros.suspects and (reached := self._reached(call)):
+            self._store.search.zeros.confirm(reached)
         self._look_at_scale()
         self._followed.unmoved.look(self._steps.counter.current + 1)
-        if log.extra or not (step.is_broken or self._is_suspected(call)):
-            return _Begun(look=self._look(call))
+        if log.extra or not (step.is_broken or self._is_suspected(call, step)):
+            return _Begun(look=self._look(call, step))
         extra = ExtraCall(self._watched, log.calls)
         with self.cost.paused():
             extra.begin(call)
-        return _Begun(extra, not step.is_broken, self._look(call) if self.nodes.keeps else None)
+        return _Begun(extra, not step.is_broken, self._look(call, step) if self.nodes.keeps else None)
 
-    def _look(self, call: EngineCall) -> Look | None:
+    def _look(self, call: EngineCall, step: NextStep) -> Look | None:
         """Look at the Nodes of a call, if it is worth its time and nothing else would see it."""
-        step, root = self._steps.next, self._steps.next.root
-        if self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere or was_compiled():
+        if not self._sees_nodes:
+            self.nodes.is_blind = True
             return None
+        root = step.root
         value = root.value if root is not None and isinstance(root.value, float) else None
         found = self.nodes.begin(call, self._steps.counter.current + 1, value, self.cost)
         step.is_looked_at = found is not None and found.hooks is not None
@@ -187,20 +192,20 @@ class Flight:
         """After the engine has run or raised."""
         if begun is None:
             return
-        log = self._log
+        log, step = self._log, self._steps.next
         if begun.look is not None:
-            self._steps.next.nodes = self.nodes.end(begun.look, self.cost, failed=error is not None)
+            step.nodes = self.nodes.end(begun.look, self.cost, failed=error is not None)
         if begun.extra is not None:
             with self.cost.paused():
                 found = begun.extra.end(result, error)
             log.extra += [] if found is None else [found]
         if error is not None:
             return
-        if not self.scaler.scales and self._measures():
-            self._measure()
-        if begun.is_suspected and self._is_finite():
+        if not self.scaler.scales and self._measures(step):
+            self._measure(step)
+        if begun.is_suspected and _are_finite(step):
             log.extra.clear()
-            self._watched.risky.was_false()
+            self.nodes.risky.was_false()
         if not log.counts_steps:
             self._commit(0, None)
             self._finish_step(self._steps.end())
@@ -251,12 +256,12 @@ class Flight:
             if is_new:
                 self._followed.add_all(held, frame)
             self._steps.optimizers.hold(number, ids, self._followed.positions(held))
-        is_scaled = getattr(optimizer, "grad_scale", None) is not None
-        if not is_scaled and self._is_due:
+        is_scaled, step = getattr(optimizer, "grad_scale", None) is not None, self._steps.next
+        if not is_scaled and self._is_due(step):
             if LEAVES_IN_USE.may_be_elsewhere:  # of what this thread's optimizer is about to read, too
-                self._measure(self._steps.optimizers.positions(number))
+                self._measure(step, self._steps.optimizers.positions(number))
             elif self.scaler.scales or is_new:
-                self._measure()
+                self._measure(step)
         due = self._followed.updates.is_due(self._steps.counter.finished + 1, self.cost)
         if due and not LEAVES_IN_USE.may_be_elsewhere:
             self._followed.updates.begin(self._steps.optimizers.positions(number))
@@ -290,12 +295,20 @@ class Flight:
         control, first = self.nodes.control, self._steps.counter.finished + 1
         control.decide(self.cost.left)
         every = skips + 1 if skips else self.cost.every
-        level = _Level(first, every, skips > 0, control.depth, control.every, self.cost.clock)
+        depth, looked = self._depth_now, self.nodes.looked
+        self.nodes.is_blind = False
+        level = _Level(
+            first, every, skips > 0, depth, 1 if depth is None else control.every, self.cost.clock, looked
+        )
+        if levels and levels[-1].looked == looked:
+            levels[-1] = replace(levels[-1], depth=None, looks=1)
         if levels and not levels[-1].is_like(level):
             if len(levels) >= _MOST_LEVELS:
                 last = levels.pop()
                 every, looks = max(last.every, level.every), max(last.looks, level.looks)
-                level = replace(level, first=last.first, every=every, looks=looks, clock=last.clock)
+                level = replace(
+                    level, first=last.first, every=every, looks=looks, clock=last.clock, looked=last.looked
+                )
             levels.append(level)
 
     @property
@@ -335,32 +348,26 @@ class Flight:
             self._store.flush()
         return is_full
 
-    def _measures(self) -> bool:
+    def _measures(self, step: NextStep) -> bool:
         """Whether gradients are measured after a backward call; while several threads train, before a step."""
-        return self._is_due and not LEAVES_IN_USE.may_be_elsewhere
+        return self._is_due(step) and not LEAVES_IN_USE.may_be_elsewhere
 
-    @property
-    def _is_due(self) -> bool:
-        """Whether the gradients of the step that has begun are measured."""
-        prepared = self._steps.next
-        if prepared.is_broken or prepared.is_looked_at or self.cost.skips:  # skips: every recorded step
+    def _is_due(self, step: NextStep) -> bool:
+        """Whether the gradients of a step that has begun are measured."""
+        if step.is_looked_at or self.cost.skips:  # skips: every recorded step
             return True
-        return self._steps.counter.finished % self.cost.every == 0
+        return self._steps.counter.finished % self.cost.every == 0 or step.is_broken
 
-    def _measure(self, positions: frozenset[int] | None = None) -> None:
+    def _measure(self, step: NextStep, positions: frozenset[int] | None = None) -> None:
         """Measure all gradients, or those at some positions."""
         began = time.perf_counter()
-        self._steps.next.measured = self._followed.norms.measure(positions)
+        step.measured = self._followed.norms.measure(positions)
         self.cost.note_norms(time.perf_counter() - began)
 
-    def _is_suspected(self, call: EngineCall) -> bool:
+    def _is_suspected(self, call: EngineCall, step: NextStep) -> bool:
         """Whether the gradients may become infinite; not if a GradScaler would skip the step."""
-        return not self.scaler.scales and self._measures() and self._watched.risky.find(call.given.outputs)
-
-    def _is_finite(self) -> bool:
-        """Whether the gradients that were measured last are finite."""
-        measured = self._steps.next.measured
-        return measured is None or all(bool(norms.isfinite().all()) for _, norms in measured.parts)
+        risky = self.nodes.risky
+        return risky.are_any and not self.scaler.scales and self._measures(step) and risky.find(call.given.outputs)
 
     def _reached(self, call: EngineCall) -> set[int]:
         """The positions of the parameters that the graph of a call reaches."""
@@ -441,7 +448,7 @@ class Flight:
         clocks = [level.clock for level in log.levels[1:]] + [self.cost.clock]
         for level, end, (spent, passed) in zip(log.levels, ends, clocks, strict=True):
             if end >= level.first:
-                depth = level.depth if self.nodes.layouts else None
+                depth = level.depth if self.nodes.looked > level.looked else None
                 row: LevelRow = {
                     "level": depth or "parameters", "first": level.first, "last": end, "every": level.every
                 }  # fmt: skip
@@ -455,7 +462,20 @@ class Flight:
 
     @property
     def _depth_now(self) -> Depth | None:
-        return self.nodes.control.depth if self.nodes.layouts else None
+        return None if self.nodes.is_blind or not self.nodes.layouts else self.nodes.control.depth
+
+    @property
+    def _sees_nodes(self) -> bool:
+        """Whether Nodes can be looked at: they are known, gradients have no scale, no other thread trains, and
+        nothing is compiled, which the recorder has asked where steps are counted."""
+        if not self.nodes.layouts or self.scaler.scales or LEAVES_IN_USE.may_be_elsewhere:
+            return False
+        return self._log.counts_steps or not was_compiled()
+
+
+def _are_finite(step: NextStep) -> bool:
+    """Whether the gradients that were measured last are finite."""
+    return step.measured is None or all(bool(norms.isfinite().all()) for _, norms in step.measured.parts)
 
 
 def _first_not_finite(triggers: list[Trigger]) -> list[Trigger]:

@@ -68,7 +68,7 @@ SAMPLE = 4_096
 MOST_COMPARED = 1_000_000
 """Maximum elements of a parameter that are compared then, and ten times as many of all together."""
 CHECK_STEPS, LEAST_STEPS = 16, 66
-"""After so many steps the parameters that seem unmoved are copied; a run must have so many for a trigger."""
+"""Number of steps after which the parameters that seem unmoved are copied, and which a trigger needs."""
 _LEAST_SHARE = 1e-6
 """A gradient below this share of the usual one is zero but for rounding, as of a bias before a batch norm."""
 
@@ -163,7 +163,7 @@ class UnmovedParameters:
 
 
 def _part(tensor: torch.Tensor | None, most: int) -> torch.Tensor | None:
-    """A view of at most so many elements of a dense parameter."""
+    """A view of at most `most` elements of a dense parameter."""
     ordinary = (torch.Tensor, torch.nn.Parameter)
     if tensor is None or type(tensor) not in ordinary or tensor.layout is not torch.strided or tensor.is_meta:
         return None

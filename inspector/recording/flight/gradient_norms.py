@@ -148,7 +148,7 @@ def _norms(grads: list[torch.Tensor]) -> torch.Tensor:
     in float64. On other devices this would have to wait.
     """
     norms = norms_of(grads)
-    if norms.is_cpu and not math.isfinite(norms.sum().item()):
+    if norms.is_cpu and not math.isfinite(sum(norms.tolist())):
         exact = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in grads if grad.is_floating_point()]
         return torch.stack(exact) if len(exact) == len(grads) else norms
     return norms

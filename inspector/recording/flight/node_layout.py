@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inspector.graph import Graph
+from inspector.graph.batch_rows import RowMeaning, first_samples
 from inspector.graph.row_types import Place
 from inspector.graph.values import is_unknown
 from inspector.recording.flight.risky_nodes import MOST_NODES
@@ -21,13 +22,15 @@ class NodeLayout:
     """The Nodes of one graph, by position.
 
     names: of the Nodes, in walk order. places: module and line of each. targets: the Nodes that each sends
-    gradients to. modules: the Nodes at which the gradients of a module's outputs arrive, by module.
+    gradients to. modules: the Nodes at which the gradients of a module's outputs arrive, by module. rows_at: the
+    Node at whose gradient the rows are measured, with what they are; None if no Node has samples as rows.
     """
 
     names: list[str]
     places: list[NodePlace]
     targets: list[list[int]]
     modules: dict[str, list[int]]
+    rows_at: tuple[int, RowMeaning] | None = None
 
     def called(self) -> set[str]:
         """What `found` finds: the names of Nodes, and lines."""
@@ -68,7 +71,10 @@ def _layout(graph: Graph) -> NodeLayout:
     for _, row in functions:
         module = row["module"] if isinstance(row["module"], str) else None
         places.append({"name": row["name"], "module": module, "source": row["source"]})
-    return NodeLayout([row["name"] for _, row in functions], places, targets, _outputs(places, targets))
+    samples = first_samples(graph) if len(functions) <= MOST_NODES else None
+    rows_at = None if samples is None else (index[samples[0]], samples[1])
+    names = [row["name"] for _, row in functions]
+    return NodeLayout(names, places, targets, _outputs(places, targets), rows_at)
 
 
 def _outputs(places: list[NodePlace], targets: list[list[int]]) -> dict[str, list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -12,6 +12,7 @@ from inspector.graph.node_kinds import has_one_output
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
 from inspector.recording.flight.node_layout import NodeLayout
+from inspector.tensor_stats import row_norms
 from inspector.torch_api.compilation import skip_in_dynamo
 from inspector.torch_api.engine import CURRENT_NODE, hook_carrier, register_shared
 from inspector.torch_api.modes import dispatch_mode_count, function_mode_count, unobserved
@@ -26,24 +27,42 @@ _NARROW = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True, slots=True)
 class NodeNorms:
-    """What arrived in one call. order: the positions of the Nodes, as they ran. norms: of each, on its device."""
+    """What arrived in one call. order: the positions of the Nodes, as they ran. norms: of each, on its device.
+    rows: the norms of the rows at `layout.rows_at`; None if they were not measured."""
 
     layout: NodeLayout
     depth: Depth
     order: list[int]
     norms: torch.Tensor
+    rows: torch.Tensor | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept of a call beside norms. wanted: the positions of `gradients`. rows_at: that of the Node at
+    which the rows are measured; rows: their norms."""
+
+    wanted: frozenset[int]
+    rows_at: int | None
+    gradients: dict[int, torch.Tensor] = field(default_factory=dict)
+    rows: torch.Tensor | None = None
+
+    @property
+    def positions(self) -> frozenset[int]:
+        """The positions at which something is kept."""
+        return self.wanted if self.rows_at is None else self.wanted | {self.rows_at}
 
 
 class NodeHooks:
-    """Measures from `install` to `remove`. kept: gradients that are kept until then, by position."""
+    """Measures from `install` to `remove`. keep: the positions at which gradients are kept until then."""
 
     def __init__(self, layout: NodeLayout, depth: Depth, keep: Collection[int] = ()) -> None:
-        self._layout, self._depth, self._keep = layout, depth, frozenset(keep)
+        self._layout, self._depth = layout, depth
         self._index: dict[AutogradNode, int] = {}
         self._shared: dict[int, Callable[..., None]] = {}
         self._handles: list[Any] = []
         self._norms: dict[int, torch.Tensor] = {}
-        self.kept: dict[int, torch.Tensor] = {}
+        self._kept = _Kept(frozenset(keep), None if layout.rows_at is None else layout.rows_at[0])
 
     def install(self, graph: Walk) -> None:
         """Install the hooks: one shared by all Nodes with one output, which leaves no handle."""
@@ -51,11 +70,11 @@ class NodeHooks:
         wanted = (
             range(len(layout.names))
             if self._depth == "nodes"
-            else sorted({position for its in layout.modules.values() for position in its} | self._keep)
+            else sorted({position for its in layout.modules.values() for position in its} | self._kept.positions)
         )
         current_node = CURRENT_NODE.parts
         assert current_node is not None
-        one, several = _hooks(current_node, self._index, self._norms, self.kept, self._keep)
+        one, several = _hooks(current_node, self._index, self._norms, self._kept)
         self._shared[0] = one
         with unobserved():
             carrier = hook_carrier(self._shared)
@@ -70,7 +89,7 @@ class NodeHooks:
     def named(self) -> dict[str, torch.Tensor]:
         """The gradients that were kept, by the names of their Nodes."""
         found: dict[str, torch.Tensor] = {}
-        for position, gradient in self.kept.items():
+        for position, gradient in self._kept.gradients.items():
             name = self._layout.names[position]
             found[f"{name} ({position})" if name in found else name] = gradient
         return found
@@ -88,7 +107,7 @@ class NodeHooks:
             if not found:
                 return None
             joined = torch.stack([norm.double() if norm.is_cpu else norm for norm in found.values()])
-        return NodeNorms(self._layout, self._depth, list(found), joined)
+        return NodeNorms(self._layout, self._depth, list(found), joined, self._kept.rows)
 
 
 def walk_of(call: EngineCall) -> Walk:
@@ -102,8 +121,7 @@ def _hooks(
     current_node: Callable[[], AutogradNode],
     index: dict[AutogradNode, int],
     norms: dict[int, torch.Tensor],
-    kept: dict[int, torch.Tensor],
-    keep: frozenset[int],
+    kept: _Kept,
 ) -> tuple[Callable[[torch.Tensor | None], None], Callable[[tuple[torch.Tensor | None, ...]], None]]:
     """The hooks for one gradient, and for those of all outputs of a Node. They never raise."""
     norm_of, stack = torch.linalg.vector_norm, torch.stack
@@ -117,8 +135,10 @@ def _hooks(
                 return
             plain = gradient.detach()
             norms[position] = norm_of(plain, dtype=torch.float32) if plain.dtype in _NARROW else norm_of(plain)
-            if position in keep:
-                kept[position] = plain
+            if position in kept.wanted:
+                kept.gradients[position] = plain
+            if position == kept.rows_at:
+                kept.rows = row_norms(plain)
         except RuntimeError:  # nested, or inside a torch.func transform
             return
 
@@ -135,4 +155,4 @@ def _hooks(
     return one, several
 
 
-skip_in_dynamo(*_hooks(lambda: None, {}, {}, {}, frozenset()))
+skip_in_dynamo(*_hooks(lambda: None, {}, {}, _Kept(frozenset(), None)))

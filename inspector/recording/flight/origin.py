@@ -10,12 +10,13 @@ from inspector.graph.node_kinds import NodeKind, is_kind
 from inspector.recording.flight.node_layout import NodeLayout
 from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.triggers import TIMES_MEDIAN
-from inspector.report.timeline import NOT_FINITE, NodePlace, Trigger
+from inspector.report.timeline import NOT_FINITE, NodePlace, SampleRows, Trigger
+from inspector.tensor_stats import rows_told
 
 _KEPT = 64
-"""So many calls are kept."""
+"""Number of calls that are kept."""
 _LEAST = 8
-"""A norm is compared with at least so many before it."""
+"""Minimum number of earlier norms that a norm is compared with."""
 
 
 class Origins:
@@ -36,13 +37,18 @@ class Origins:
         return found
 
     def name(self, trigger: Trigger) -> None:
-        """Write into a trigger where its gradients went wrong, if its step was looked into."""
-        if trigger["kind"] not in ("gradient_not_finite", "spike"):
+        """Write into a trigger where its gradients went wrong, and which samples stand out, if its step was looked
+        into."""
+        if trigger["kind"] not in ("gradient_not_finite", "root_not_finite", "spike"):
             return
         entry = next((entry for entry in self._kept if entry[0] == trigger["step"]), None)
-        place = None if entry is None else self._origin(trigger, *entry)
+        is_of_root = trigger["kind"] == "root_not_finite"
+        place = None if entry is None or is_of_root else self._origin(trigger, *entry)
         if place is not None:
             trigger["node"] = place
+        rows = None if entry is None else _rows(entry[1])
+        if rows is not None:
+            trigger["rows"] = rows
 
     def _origin(
         self, trigger: Trigger, step: int, measured: NodeNorms, norms: dict[int, float]
@@ -70,6 +76,14 @@ class Origins:
                     if math.isfinite(norm):
                         before.setdefault(position, []).append(norm)
         return {position: statistics.median(its) for position, its in before.items() if len(its) >= _LEAST}
+
+
+def _rows(measured: NodeNorms) -> SampleRows | None:
+    """The samples that stand out in a call, if some do and the rows were measured."""
+    rows = None if measured.rows is None else rows_told(measured.rows.tolist())
+    if rows is None or measured.layout.rows_at is None:
+        return None
+    return {**rows, "tensor": measured.layout.rows_at[1].tensor}
 
 
 def _first_node(layout: NodeLayout, order: list[int], bad: set[int]) -> NodePlace | None:

@@ -91,10 +91,13 @@ class RiskyNodes:
         self._nodes = list(found.values())[:_MOST_RISKY]
         self._alarmed: list[_Risky] = []
 
+    @property
+    def are_any(self) -> bool:
+        """Whether there are Nodes to look at."""
+        return bool(self._nodes)
+
     def find(self, outputs: Iterable[Any]) -> bool:
         """Whether a Node under these roots has an infinite derivative; those on a device are not read."""
-        if not self._nodes:
-            return False
         roots = [edge[0] for output in outputs if (edge := gradient_edge(output)) is not None]
         with unobserved():
             self._alarmed = [risky for risky in self._nodes if _is_at_risk(risky, roots)]

@@ -13,7 +13,7 @@ from inspector.recording.flight.roots import Root, root_of
 from inspector.recording.training.function_watch import FunctionWatch
 
 SKIPPED_STEPS = 16
-"""After so many skipped steps in a row a scale has collapsed: one that starts at 65,536 finds its place before."""
+"""Number of skipped steps in a row of a collapsed scale: one that starts at 65,536 needs fewer to settle."""
 
 
 class ScalerWatch:

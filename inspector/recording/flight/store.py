@@ -13,26 +13,20 @@ from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, Measured
 from inspector.recording.flight.node_layout import MOST_MODULES
 from inspector.recording.flight.node_norms import NodeNorms
-from inspector.recording.flight.origin import Origins
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.thinned_rows import Rows, ThinnedRows
-from inspector.recording.flight.triggers import (
-    MOST_TRIGGERS,
-    NonFinite,
-    Spikes,
-    Standstills,
-    ZeroGradients,
-)
+from inspector.recording.flight.trigger_search import TriggerSearch
+from inspector.recording.flight.triggers import MOST_TRIGGERS
 from inspector.report.timeline import Column, ColumnKind, Numbers, Trigger, Window
 from inspector.torch_api.modes import unobserved
 
 BLOCK = 64
-"""Steps are worked on in blocks of so many, which costs less than one by one, and waits for a device once."""
+"""Number of steps that are worked on together: this costs less than one by one, and waits for a device once."""
 _MOST_WAITING = 4_096
-"""A block has at most so many steps together with those that were only counted."""
+"""Maximum number of steps of a block, with those that were only counted."""
 
 AROUND = 16
-"""So many steps before and after a trigger are kept one by one."""
+"""Number of steps before and after a trigger that are kept one by one."""
 
 _DIGITS = 6
 """Significant digits of the numbers in a report."""
@@ -87,19 +81,16 @@ class _Recent:
 class StepStore:
     """The steps of the run, from the first one on.
 
-    norms, unmoved: the parameters. zeros: those whose gradients died away.
+    norms, unmoved: the parameters. search: what went wrong in the steps.
     """
 
     def __init__(self, norms: GradientNorms, unmoved: UnmovedParameters) -> None:
-        self.norms, self._unmoved = norms, unmoved
-        self.zeros = ZeroGradients()
+        self.norms = norms
+        self.search = TriggerSearch(unmoved)
         self._columns = _Columns()
         self._waiting = _Waiting()
         self._rows = ThinnedRows()
-        self._finders = (NonFinite(), Spikes(), Standstills())
         self._recent = _Recent()
-        self._found: list[Trigger] = []
-        self._origins = Origins()
 
     def add(self, step: Step) -> bool:
         """Append a step. Returns whether a block is full, which `flush` then works on."""
@@ -119,7 +110,7 @@ class StepStore:
             norms, known = self.norms.matrix([step.measured for step in steps])
             scalars, calls = [step.scalars() for step in steps], [step.calls for step in steps]
             modules = {
-                row: self._origins.add(number, step.nodes)
+                row: self.search.add_nodes(number, step.nodes)
                 for row, (number, step) in enumerate(waiting.steps.items())
                 if step.nodes is not None
             }
@@ -131,22 +122,12 @@ class StepStore:
                 values, is_known = _between_unknown(values, is_known, block.steps, range(first, waiting.last + 1))
             self._rows.add(values, is_known)
             if len(block):
-                self._find(block)
+                self._recent.wanted += self.search.find(block)
             self._keep_windows(first, values.where(is_known, torch.nan))
 
     def skip(self, steps: int) -> None:
         """Append steps of which nothing is known."""
         self._waiting.last += steps
-
-    def _find(self, block: Block) -> None:
-        for finder in self._finders:
-            for found in finder.find(block):
-                if sum(other["kind"] == found["kind"] for other in self._found) < MOST_TRIGGERS:
-                    self._origins.name(found)
-                    self._found.append(found)
-                    self._recent.wanted.append(found["step"])
-        self.zeros.update(block)
-        self._unmoved.update(block)
 
     def _keep_windows(self, first: int, values: torch.Tensor) -> None:
         recent = self._recent
@@ -206,7 +187,7 @@ class StepStore:
 
     def triggers(self) -> list[Trigger]:
         """The triggers found so far."""
-        return [*self._found, *self.zeros.triggers(self.norms.names), *self._unmoved.triggers(self.steps)]
+        return self.search.triggers(self.norms.names, self.steps)
 
 
 class _Columns:

@@ -17,21 +17,21 @@ MOST_TRIGGERS = 8
 """Maximum number of triggers of one kind."""
 
 WINDOW, LEAST_WINDOW = 64, 32
-"""A spike is compared with at most and at least so many steps before it."""
+"""Maximum and minimum number of earlier steps that a spike is compared with."""
 TIMES_MEDIAN, TIMES_LARGEST = 20.0, 5.0
-"""A spike is a norm above so many times the median of these steps, and so many times the largest of them."""
+"""A spike is a norm above these multiples of the median and of the largest norm of those steps."""
 
 SUSPECT_STEPS, ZERO_STEPS = 16, 80
-"""For so many recorded steps a gradient must be exactly zero, to ask whether the graph reaches its parameter, and
-to be reported. Steps whose roots are all zero do not count: there, zero is the right gradient. The second number
-is a block of steps more than the first, so that there is always a block at whose end it can be asked."""
+"""Numbers of recorded steps with a gradient of exactly zero: those after which the graph is searched for its
+parameter, and those after which it is reported. Steps whose roots are all zero do not count: there, zero is the
+right gradient. The second number is one block of steps larger, so that the search always comes first."""
 ALIVE_STEPS = 10
-"""For so many recorded steps it must have been different from zero before."""
+"""Minimum number of recorded steps before these in which it was not zero."""
 
 CONSTANT_STEPS = 50
-"""For so many steps a root must have the same bits."""
+"""Minimum number of steps in which a constant root has the same bits."""
 RATE_STEPS = 20
-"""For so many steps a learning rate must be 0."""
+"""Minimum number of steps in which the learning rate is 0."""
 
 
 def trigger(kind: TriggerKind, block: Block, row: int, value: float, parameters: list[str]) -> Trigger:

@@ -18,7 +18,7 @@ from inspector.torch_api.modes import unobserved
 MOST_COPIED = 2_000_000
 """Maximum elements of the parameters that are copied for a step; of the parameters after them nothing is known."""
 _MOST_BETWEEN = 256
-"""Updates are measured in at least one of so many steps."""
+"""Updates are measured in at least one of this many steps."""
 _RECENT = 8
 
 

@@ -18,7 +18,7 @@ from inspector.tensor_stats import Pending, dtype_name
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import version_counter
 from inspector.tracing.tensor_facts import shape_of
-from inspector.tracing.uses import SeenCall, SeenConstant, Use
+from inspector.tracing.uses import SeenCall, SeenConstant, TensorType, Use
 from inspector.user_code.operand_texts import NO_TEXT, NO_TEXTS, OperandText, OperandTexts
 from inspector.user_code.source_expressions import Place
 from inspector.util.frame_locals import frames_outwards, loop_variables, variables_of
@@ -119,7 +119,7 @@ class ConstantArguments:
         code, where = (None, 0) if call.place is None else call.place[:2]
         if not isinstance(argument, torch.Tensor):
             is_loops = code is not None and text.name is not None and text.name in loop_variables(code)
-            yield SeenConstant(place, argument, text, None, None, None, id(code), where, is_loops)
+            yield SeenConstant(place, argument, text, None, None, id(code), where, is_loops)
             return
         if argument.requires_grad and text.name is None:
             return
@@ -129,8 +129,8 @@ class ConstantArguments:
         if argument.requires_grad:
             return
         value, use = self._value(argument, known), known.use
-        dtype, shape = dtype_name(argument.dtype), shape_of(argument) or []
-        yield SeenConstant(place, value, text, use, shape, dtype, id(code), where)
+        kind = TensorType(shape_of(argument) or [], dtype_name(argument.dtype))
+        yield SeenConstant(place, value, text, use, kind, id(code), where)
 
     def _of_tensor(self, tensor: torch.Tensor) -> _Known:
         known = self._known.get(id(tensor))

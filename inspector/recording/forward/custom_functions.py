@@ -81,7 +81,7 @@ class AppliedFunctions:
 
     def _is_of(self, applied: _Applied, tensor: torch.Tensor) -> bool:
         """Whether a tensor is a result of this call."""
-        key = self._outputs.key(tensor)
+        key = self._outputs.keys.of(tensor)
         if key is None or key[0] not in applied.numbers:
             return False
         return forward_code(tensor.grad_fn) in (None, applied.code)

@@ -157,9 +157,9 @@ class InnerOperations:
                 known = {id(tensor) for tensor in tensors_among(arguments)}
                 for tensor in tensors_of(result):
                     is_alone = end == first + 1 and id(tensor) not in known and tensor.requires_grad
-                    key = (first, tensor.output_nr) if is_alone else self.outputs.key(tensor)
+                    key = (first, tensor.output_nr) if is_alone else self.outputs.keys.of(tensor)
                     if key is not None and first <= key[0] < end and self.outputs.inner_value(key) is None:
-                        self.outputs.add_inner(key, self.outputs.value(tensor))
+                        self.outputs.add_inner(key, self.outputs.values.read(tensor))
         except Exception as error:
             self.fail(error)
 
@@ -168,8 +168,8 @@ class InnerOperations:
         try:
             with unobserved():
                 for node, output_nr, found in find():
-                    key = self.outputs.engine_threads.sequence_number_of(node), output_nr
-                    value = self.outputs.value(found) if isinstance(found, torch.Tensor) else found
+                    key = self.outputs.keys.engine_threads.sequence_number_of(node), output_nr
+                    value = self.outputs.values.read(found) if isinstance(found, torch.Tensor) else found
                     self.outputs.add_inner(key, value)
         except Exception as error:
             self.fail(error)
@@ -245,7 +245,7 @@ class _WatchDispatched(_InnerWatch):
                 return
             number = sequence_number() - 1
             if number >= self._first and (number, name) not in self._found:
-                value, tensors = self._inner.outputs.value, tensors_of(result)
+                value, tensors = self._inner.outputs.values.read, tensors_of(result)
                 with unobserved():
                     # torch counts the write of an in-place operation after this
                     results = [(tensor.shape, value(tensor, counted=False)) for tensor in tensors]

@@ -90,7 +90,7 @@ class ModeHooks:
             self._tracing.on_return = None
             self._operations.stop()
             self._tracing.pending_callback = self.drop_stale_mode
-            self._record.add_remark(f"values and names are not recorded any more: {reason}")
+            self._record.add_remark(f"values and names are no longer recorded: {reason}")
 
     def switch_to_full(self) -> None:
         """Continue in full mode, unless `torch.compile` or an internal error forbids it."""

@@ -112,7 +112,7 @@ def targets_of(
         candidates = list(first)
     part = arguments[1] if name == "__setitem__" and _is_plain_index(arguments[1]) else None
     return [
-        WriteTarget(tensor, _version(tensor), outputs.key(tensor) if in_place else None, part)
+        WriteTarget(tensor, _version(tensor), outputs.keys.of(tensor) if in_place else None, part)
         for tensor in candidates
         if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
     ]

@@ -117,7 +117,7 @@ class OperationRecorder:
             if getattr(function, "__name__", None) == "__get__" and function == GET_GRAD:
                 self._note_read(arguments[0], sys._getframe(2))
             if name in UNCOUNTED:
-                self._outputs.memory_is_shared()
+                self._outputs.values.memory_is_shared()
             if name is None or (name in NO_OPERATIONS and function is not torch.autograd.grad):
                 return None, None
             calling = operation_caller(sys._getframe(2))
@@ -182,7 +182,7 @@ class OperationRecorder:
         cuts = self._cuts_and_writes.cut_ancestry(inputs, results)
         for tensor in inputs:
             if not tensor.requires_grad:
-                self._outputs.note_shared(tensor)
+                self._outputs.values.note_shared(tensor)
         if not results:  # `b[0] = x` has no result
             results = [target.tensor for target in operation.targets]
         expression = self._sources.expression(operation.place) if operation.direct and operation.place else None
@@ -194,8 +194,8 @@ class OperationRecorder:
                 continue
             alone = end == first + 1 and id(tensor) not in known
             if not alone and is_changed_view(tensor):
-                continue  # reading its grad_fn could create a new Node, see `Outputs.key`
-            key = (first, tensor.output_nr) if alone else self._outputs.key(tensor)
+                continue  # reading its grad_fn could create a new Node, see `TensorKeys.of`
+            key = (first, tensor.output_nr) if alone else self._outputs.keys.of(tensor)
             if key is None or not first <= key[0] < end:  # not a tensor of this operation
                 continue
             name = expression.name(index, len(results)) if expression else None
@@ -264,7 +264,7 @@ class OperationRecorder:
             kind, operation = "frozen_inputs", self._applying(operation, forward)
         if operation.in_torch and (operation.name in CUTS_TO_TENSORS or operation.name in CUTS_TO_NUMBERS):
             return  # torch detaches on purpose: to copy a parameter, in `torch.autograd.functional`, in DDP
-        where = self._where(operation, sources[0], key or self._outputs.key(sources[0]))
+        where = self._where(operation, sources[0], key or self._outputs.keys.of(sources[0]))
         self._cuts_and_writes.add_cut(kind, where, [*sources, *inputs], results)
 
     def _applying(self, operation: CurrentOperation, forward: FrameType) -> CurrentOperation:
@@ -280,7 +280,7 @@ class OperationRecorder:
         with hidden():
             if tensor.requires_grad and not is_leaf(tensor) and not tensor.retains_grad:
                 place = (user.f_code, user.f_lasti)
-                self._cuts_and_writes.add_read(Where("grad", place, True, self._outputs.key(tensor), None))
+                self._cuts_and_writes.add_read(Where("grad", place, True, self._outputs.keys.of(tensor), None))
 
     def _note_region(self, enabled: bool, frame: FrameType | None) -> None:
         """Note where gradients are turned on or off, as the location of the cuts that this causes."""

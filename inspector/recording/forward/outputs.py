@@ -10,16 +10,13 @@ import torch
 from inspector.graph.row_types import Given, Source
 from inspector.recording.forward.constant_arguments import ConstantArguments
 from inspector.recording.forward.cuts_and_writes import NO_CUTS, Key
-from inspector.recording.forward.engine_thread_nodes import EngineThreadNodes
 from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
-from inspector.recording.training.leaf_registry import is_leaf
-from inspector.tensor_stats import Batch, Pending, is_shared
+from inspector.recording.forward.tensor_keys import TensorKeys
+from inspector.recording.forward.value_reader import ValueReader
+from inspector.tensor_stats import Batch, Pending
 from inspector.torch_api.tensor_references import TensorReference, reference_to
-from inspector.torch_api.tensors import is_changed_view, version_counter
 from inspector.tracing.uses import SeenCall
 from inspector.user_code.source_expressions import Expression, Place, SourceExpressions
-
-_version = version_counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +84,17 @@ class StoredOutput:
 
 
 class Outputs:
-    """The recorded outputs of one thread, and the identities of live tensors."""
+    """The recorded outputs of one thread. keys: of its tensors. values: reads them."""
 
     def __init__(self, batch: Batch, sources: SourceExpressions) -> None:
-        self._batch, self._sources = batch, sources
-        self.engine_threads = EngineThreadNodes()
+        self._sources = sources
+        self.keys = TensorKeys()
+        self.values = ValueReader(batch)
         self.non_finite = NonFiniteInputs()
-        self.constants = ConstantArguments(self.value)
-        self._shared: dict[int, tuple[TensorReference, Pending]] = {}
+        self.constants = ConstantArguments(self.values.read)
         self._recorded: dict[Key, StoredOutput] = {}
         self._inner: dict[Key, Pending] = {}
         self._leaves: dict[int, tuple[TensorReference, Place]] = {}
-        self._known: dict[int, tuple[TensorReference, Key, int]] = {}
 
     def __len__(self) -> int:
         return len(self._recorded) + len(self._inner)
@@ -119,9 +115,9 @@ class Outputs:
 
     def add(self, tensor: torch.Tensor, key: Key, recorded: StoredOutput) -> None:
         """Record an output; its value is read now. It replaces an earlier tensor with the same key."""
-        recorded.value = self.value(tensor)
+        recorded.value = self.values.read(tensor)
         self._recorded[key] = recorded
-        self._known[id(tensor)] = (reference_to(tensor), key, _version(tensor))
+        self.keys.add(tensor, key)
 
     def add_inner(self, key: Key, value: Pending) -> None:
         """Record the value of an output that an operation created inside, and that the script never had."""
@@ -144,35 +140,9 @@ class Outputs:
 
     def created_at(self, tensor: torch.Tensor) -> Source | None:
         """Where a non-leaf tensor was created; None if not seen."""
-        key = self.key(tensor)
+        key = self.keys.of(tensor)
         output = None if key is None else self.get(key)
         return None if output is None else output.source
-
-    def note_shared(self, tensor: torch.Tensor) -> None:
-        """Note the content of a tensor without a gradient when a Node uses it, if its memory is shared.
-
-        Only the last content is kept: an array may be refilled for every batch.
-        """
-        if not tensor.requires_grad and tensor.is_floating_point() and is_shared(tensor):
-            self._shared[id(tensor)] = (reference_to(tensor), self.value(tensor))
-
-    def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
-        """The content noted by `note_shared`, or None."""
-        kept = self._shared.get(id(tensor))
-        return kept[1] if kept is not None and kept[0]() is tensor else None
-
-    def value(self, tensor: torch.Tensor, *, counted: bool = True) -> Pending:
-        """The value of a tensor; unknown under CUDA graph capture, which would record the reading too.
-
-        counted: whether its version counts all writes until now.
-        """
-        if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
-            return Pending({"unknown": "inside a CUDA graph capture"})
-        return self._batch.add(tensor, counted=counted)
-
-    def memory_is_shared(self) -> None:
-        """The script got access to the memory of a tensor that bypasses version counting."""
-        self._batch.counts_writes = False
 
     def name_results(
         self, name: str, tensors: Sequence[torch.Tensor | None], expression: Expression, place: Place
@@ -183,7 +153,7 @@ class Outputs:
         tensors: the results; None for one that was not seen.
         """
         for index, tensor in enumerate(tensors):
-            key = None if tensor is None else self.key(tensor)
+            key = None if tensor is None else self.keys.of(tensor)
             if tensor is None or key is None:
                 continue
             kept = self._recorded.get(key)
@@ -195,7 +165,7 @@ class Outputs:
 
     def set_name(self, tensor: torch.Tensor, text: str) -> None:
         """Set the text of a recorded output that has none."""
-        key = self.key(tensor)
+        key = self.keys.of(tensor)
         kept = None if key is None else self._recorded.get(key)
         if kept is not None and kept.expression is None:
             kept.expression = text
@@ -203,22 +173,7 @@ class Outputs:
     def clear_names(self, tensors: list[torch.Tensor], text: str) -> None:
         """Remove name and text of those `tensors` that have this text: they are its intermediate results."""
         for tensor in tensors:
-            kept = self._known.get(id(tensor))
-            recorded = self._recorded.get(kept[1]) if kept is not None and kept[0]() is tensor else None
+            key = self.keys.recorded(tensor)
+            recorded = None if key is None else self._recorded.get(key)
             if recorded is not None and recorded.expression == text:
                 recorded.name = recorded.expression = None
-
-    def key(self, tensor: torch.Tensor) -> Key | None:
-        """The Node and output number of a tensor; None for a leaf, and if reading them would change the graph.
-
-        Reading the grad_fn of a view after an in-place write creates a new Node (torch: `VariableHooks::grad_fn`).
-        """
-        if not tensor.requires_grad or is_leaf(tensor):
-            return None
-        kept = self._known.get(id(tensor))
-        if kept is not None and kept[0]() is tensor and kept[2] == _version(tensor):
-            return kept[1]
-        if is_changed_view(tensor):
-            return None
-        node = tensor.grad_fn
-        return (self.engine_threads.sequence_number_of(node), tensor.output_nr) if node is not None else None

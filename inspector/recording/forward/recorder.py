@@ -127,7 +127,7 @@ class ForwardRecorder:
         result: the graph of its result. known: Nodes from before the call.
         """
         if self.record.is_recorders_thread():
-            nodes = self.record.outputs.engine_threads
+            nodes = self.record.outputs.keys.engine_threads
             self.record.places.backwards.note_created_graph(nodes, result, known)
 
     # torch.compile, and internal errors
@@ -147,7 +147,7 @@ class ForwardRecorder:
             return
         modules.compiled_from = sequence_number() if self.record.is_recorders_thread() else 0
         self._lines.state.hide_from_dynamo = True
-        self.record.add_remark(f"modules, values and names are not recorded any more: {compile_watch.REASON}")
+        self.record.add_remark(f"modules, values and names are no longer recorded: {compile_watch.REASON}")
         self.hooks.stop_for_compilation()
         if self._on_compile is not None:
             self._on_compile()

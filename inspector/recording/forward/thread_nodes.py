@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 
 import torch
+from torch import nn
 
 from inspector.graph.row_types import Source
 from inspector.graph.values import Unknown, unknown
@@ -81,6 +82,13 @@ class ThreadNodes:
         found = self._calls.get(sequence_nr)
         return found if found is not None else self._module_call(sequence_nr)
 
+    def outermost_ran(self, sequence_nrs: Iterable[int]) -> list[nn.Module]:
+        """The outermost modules whose calls created these Nodes, as far as that is known."""
+        calls = (self._module_call(number) for number in sequence_nrs)
+        roots = dict.fromkeys(call.root for call in calls if isinstance(call, ModuleCall))
+        found = (self._record.modules.roots[root].reference() for root in roots)
+        return [module for module in found if module is not None]
+
     def _module_call(self, sequence_nr: int) -> ModuleCall | Unknown | None:
         if not self._is_here():
             return unknown(_OTHER_THREAD)
@@ -118,7 +126,7 @@ class ThreadNodes:
     def content_at_last_use(self, tensor: torch.Tensor) -> Pending | None:
         """The content of a tensor without a gradient and with shared memory when a Node last used it; else
         None."""
-        return self._record.outputs.content_at_last_use(tensor) if self._is_recorders else None
+        return self._record.outputs.values.content_at_last_use(tensor) if self._is_recorders else None
 
     def use(self, tensor: torch.Tensor) -> Use | None:
         """Where the forward used a leaf or a constant under a name; None if it did not."""
@@ -130,12 +138,12 @@ class ThreadNodes:
     def renumber_engine_nodes(self, walk: Walk) -> None:
         """Give unique numbers to the Nodes of a graph, before any other query."""
         if self._is_recorders:
-            self._record.outputs.engine_threads.renumber_engine_nodes(walk)
+            self._record.outputs.keys.engine_threads.renumber_engine_nodes(walk)
 
     def sequence_number_of(self, node: AutogradNode) -> int:
         """The number of one Node, as set by `renumber_engine_nodes`."""
         if self._is_recorders:
-            return self._record.outputs.engine_threads.sequence_number_of(node)
+            return self._record.outputs.keys.engine_threads.sequence_number_of(node)
         return sequence_number_of(node)
 
     def _is_here(self) -> bool:

@@ -59,7 +59,7 @@ class WrappedParameters:
         address = parameter.untyped_storage().data_ptr()
         for variable, tensor in _with_graph(variables_of(frame)):
             if tensor.untyped_storage().data_ptr() == address:
-                key = self._record.outputs.key(tensor)
+                key = self._record.outputs.keys.of(tensor)
                 where = Where("Parameter", (frame.f_code, frame.f_lasti), True, key, None, variable)
                 cuts.add_cut("parameter", where, [tensor], [parameter])
                 return

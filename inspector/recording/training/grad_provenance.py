@@ -220,5 +220,5 @@ def _got_gradient(position: int, seen: TensorSnapshot, flow: GradientFlow, for_a
         return False
     if flow.not_recorded is not None:
         return for_all
-    arrived = flow.arrived.get(position)
-    return position in flow.norms or (arrived is not None and not arrived[0].is_none)
+    gradients = flow.arrived.gradients.get(position)
+    return position in flow.arrived.norms or (gradients is not None and not gradients[0].is_none)

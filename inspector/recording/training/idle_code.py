@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Iterator, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 
 from inspector.graph.row_types import Source
+from inspector.graph.traversal import reach
 from inspector.report.row_types import StatementKind, StatementRow
+from inspector.torch_api.modules import children_of
 from inspector.user_code.idle_statements import REQUIRES_GRAD, Idle, called_functions, idle_statements, is_misspelt
 from inspector.user_code.paths import UserFiles
 from inspector.util.frame_locals import frames_outwards, variables_of
@@ -58,6 +60,8 @@ class IdleCode:
             known = called_functions(text)
             for idle in idle_statements(text):
                 variables = running.get(idle.function)
+                if variables is None and idle.kind == "attribute":
+                    variables = _self_of(idle, running, path)
                 is_shown = idle.function is None and idle.kind in _SHOWN and _NOTEBOOK in running[None]
                 if not is_shown and (variables is not None or idle.function in known):
                     row = _row(idle, variables or {}, path, self._files)
@@ -76,6 +80,27 @@ def _scopes(frame: FrameType | None, files: UserFiles) -> dict[str, dict[str | N
             scopes = found.setdefault(code.co_filename, {None: outer.f_globals})
             scopes.setdefault(name, variables)
     return found
+
+
+def _self_of(
+    idle: Idle, running: Mapping[str | None, Mapping[str, Any]], path: str
+) -> dict[str, torch.nn.Module] | None:
+    """The `self` of a method that has returned, as a variable, if a module among the variables has that method of
+    that file; None if there is none. What `__init__` set is still there."""
+    held = [value for variables in running.values() for value in variables.values()]
+    starts = (value for value in held if _is_a(value, torch.nn.Module))
+    for module in reach(starts, _inner):
+        for kind in type(module).__mro__:
+            code = getattr(vars(kind).get(idle.function or ""), "__code__", None)
+            if not isinstance(code, CodeType) or code.co_filename != path or not code.co_argcount:
+                continue
+            if any(line == idle.line for _, _, line in code.co_lines()):
+                return {code.co_varnames[0]: module}
+    return None
+
+
+def _inner(module: torch.nn.Module) -> list[torch.nn.Module]:
+    return [inner for inner in (children_of(module) or {}).values() if inner is not None]
 
 
 def _row(idle: Idle, variables: Mapping[str, Any], path: str, files: UserFiles) -> StatementRow | None:

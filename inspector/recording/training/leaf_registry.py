@@ -48,6 +48,9 @@ class LeafRegistry:
         self._numbers: dict[int, int] = {}  # by the id of a live tensor
         self._frozen: set[int] = set()
 
+    def __contains__(self, tensor: torch.Tensor) -> bool:
+        return id(tensor) in self._numbers
+
     def __len__(self) -> int:
         return len(self._leaves)
 

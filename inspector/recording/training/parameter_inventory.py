@@ -22,6 +22,7 @@ from inspector.recording.training.leaf_registry import GradState, LeafRegistry, 
 from inspector.report.row_types import GradNorms, ModuleRow, ParameterRow
 from inspector.tensor_stats import Batch, Pending, dtype_name
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.modules import children_of, parameters_in, wrapped_name
 from inspector.tracing.ids import Ids
 from inspector.tracing.snapshot import GraphSnapshot
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -62,13 +63,18 @@ class _Parameter:
 
 @dataclass(slots=True)
 class _Module:
-    """A module as last seen. parameters: the numbers of the parameters it holds itself."""
+    """A module as last seen.
+
+    parameters: the numbers of the parameters it holds itself. wrappers: the classes of the wrappers that run it,
+    outermost first.
+    """
 
     reference: weakref.ref[nn.Module]
     name: str
     kind: str
     training: bool
     parameters: list[int]
+    wrappers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -130,8 +136,8 @@ class ModuleInventory:
         """Update the modules and parameters. names: of the script's variables."""
         for prefix, outermost in self.given() if self._given else names.modules():
             tree = names.tree(outermost)
-            for path, module in tree.modules:
-                self._note_module(_join(prefix, path), module)
+            for path, module, wrappers in _unwrapped(tree.modules):
+                self._note_module(_join(prefix, path), module).wrappers = wrappers
             noted: set[int] = set()
             numbers = self._leaves.add_all([tensor for _, _, _, tensor in tree.held])
             for number, (path, module, name, tensor) in zip(numbers, tree.held, strict=True):
@@ -187,23 +193,27 @@ class ModuleInventory:
 
     def modules(self) -> list[ModuleRow]:
         """The rows of the modules."""
-        return [
-            {
-                "name": kept.name,
-                "class": kept.kind,
-                "training": kept.training,
-                "parameters": len(kept.parameters),
-                "elements": sum(self._parameters[number].elements for number in kept.parameters),
-            }
-            for kept in self._modules.values()
-        ]
+        return [self._module_row(kept) for kept in self._modules.values()]
 
-    def _note_module(self, name: str, module: nn.Module) -> None:
+    def _module_row(self, kept: _Module) -> ModuleRow:
+        row: ModuleRow = {
+            "name": kept.name,
+            "class": kept.kind,
+            "training": kept.training,
+            "parameters": len(kept.parameters),
+            "elements": sum(self._parameters[number].elements for number in kept.parameters),
+        }
+        if kept.wrappers:
+            row["wrappers"] = list(kept.wrappers)
+        return row
+
+    def _note_module(self, name: str, module: nn.Module) -> _Module:
         known = self._modules.get(id(module))
         if known is None or known.reference() is not module:
             known = _Module(weakref.ref(module), name, type(module).__name__, module.training, [])
             self._modules[id(module)] = known
         known.training, known.parameters = module.training, []
+        return known
 
     def _note_parameter(self, number: int, prefix: str, path: str, name: str, tensor: torch.Tensor) -> None:
         known = self._parameters.get(number)
@@ -213,6 +223,20 @@ class ModuleInventory:
         has_shape = type(tensor) is nn.Parameter or not is_lazy(tensor)
         known.shape = tensor.shape if has_shape else None
         known.dtype, known.requires_grad = tensor.dtype, tensor.requires_grad
+
+
+def _unwrapped(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.Module, tuple[str, ...]]]:
+    """The modules without torch's wrappers, each with the classes of the wrappers that run it, outermost first.
+
+    A wrapper that holds parameters itself is one of the modules."""
+    around: dict[int, tuple[str, ...]] = {}
+    for path, module in modules:
+        wrappers, name = around.get(id(module), ()), wrapped_name(module)
+        inner = None if name is None else (children_of(module) or {}).get(name)
+        if inner is not None:
+            around[id(inner)] = (*wrappers, type(module).__name__)
+        if inner is None or any(item is not None for item in parameters_in(module).values()):
+            yield path, module, wrappers
 
 
 def given_modules(model: Any) -> Given:

@@ -1,50 +1,48 @@
-"""Build the networkx graph of a folded graph."""
+"""Build the rows of a folded graph."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any
-
-import networkx
 
 from inspector.folding.box_statistics import flow_attributes, fold_attributes
 from inspector.folding.boxes import FoldedBox, Item, following_items, functions_of, item_id, members
 from inspector.graph import Graph
 from inspector.graph.row_types import NextEdge
+from inspector.graph.rows import Rows
 from inspector.graph.topology import Topology, topology_of
 from inspector.graph.traversal import strong_components
 
 _FUNCTION_AND_TENSOR = ("grad_fn", "accumulate", "saved")
 
 
-def build_folded_network(whole: Graph, items: Sequence[Item]) -> networkx.MultiDiGraph[Any]:
-    """The network of the items: functions with their tensors, boxes with their statistics, and edges.
+def build_folded_rows(whole: Graph, items: Sequence[Item]) -> Rows:
+    """The rows of the items: functions with their tensors, boxes with their statistics, and edges.
 
     An edge that starts or ends at a box has the kind `flow` and stands for all edges between the two items.
     Attributes of functions outside of boxes are those of `whole`, not copies.
     """
     of = topology_of(whole)
-    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph()
+    rows = Rows()
     shown = _shown(whole, of, items)
     boxes = {item_id(of.ids, item): item for item in items if isinstance(item, FoldedBox)}
     first = {of.ids[box.positions[0]]: identifier for identifier, box in boxes.items()}
-    for identifier, attributes in whole.network.nodes(data=True):
+    for identifier, attributes in whole.rows.nodes.items():
         if identifier in first:
             box = boxes[first[identifier]]
-            network.add_node(first[identifier], **fold_attributes(whole, of, box))
+            rows.add_node(first[identifier], dict(fold_attributes(whole, of, box)))
         if identifier in shown:
-            network.add_node(identifier, **attributes)
+            rows.add_node(identifier, dict(attributes))
     names = [item_id(of.ids, item) for item in items]
-    _add_tensor_edges(network, whole, of, items)
-    _add_flow(network, of, items, names)
-    return network
+    _add_tensor_edges(rows, whole, of, items)
+    _add_flow(rows, of, items, names)
+    return rows
 
 
 def _shown(whole: Graph, of: Topology, items: Sequence[Item]) -> set[str]:
     """The functions that are items, their tensors, and the roots."""
-    shown = {root for root in whole.roots if root in whole.network}
-    successors, predecessors = whole.network.succ, whole.network.pred
+    shown = {root for root in whole.roots if root in whole.rows}
+    successors, predecessors = whole.rows.succ, whole.rows.pred
     for item in items:
         if isinstance(item, FoldedBox):
             continue
@@ -57,23 +55,23 @@ def _shown(whole: Graph, of: Topology, items: Sequence[Item]) -> set[str]:
     return shown
 
 
-def _add_tensor_edges(network: Any, whole: Graph, of: Topology, items: Sequence[Item]) -> None:
+def _add_tensor_edges(rows: Rows, whole: Graph, of: Topology, items: Sequence[Item]) -> None:
     """Add grad_fn, accumulate and saved edges whose ends are both shown, and edges from roots to boxes."""
-    for source in list(network):
-        if source not in whole.network:
+    for source in rows.nodes:
+        if source not in whole.rows:
             continue
-        for _, target, attributes in whole.network.out_edges(source, data=True):
-            if attributes["kind"] in _FUNCTION_AND_TENSOR and target in network:
-                network.add_edge(source, target, **attributes)
+        for target, attributes in whole.rows.out_edges(source):
+            if attributes["kind"] in _FUNCTION_AND_TENSOR and target in rows:
+                rows.add_edge(source, target, dict(attributes))
     owner = {of.ids[position]: items[index] for position, index in functions_of(items)}
     for root in whole.roots:
-        function = whole.tensor(root)["grad_fn"] if root in whole.network else None
+        function = whole.tensor(root)["grad_fn"] if root in whole.rows else None
         box = None if function is None else owner.get(function)
         if isinstance(box, FoldedBox):
-            network.add_edge(root, item_id(of.ids, box), kind="grad_fn")
+            rows.add_edge(root, item_id(of.ids, box), {"kind": "grad_fn"})
 
 
-def _add_flow(network: Any, of: Topology, items: Sequence[Item], names: Sequence[str]) -> None:
+def _add_flow(rows: Rows, of: Topology, items: Sequence[Item], names: Sequence[str]) -> None:
     owner = array("i", [-1]) * len(of)
     for position, index in functions_of(items):
         owner[position] = index
@@ -86,12 +84,12 @@ def _add_flow(network: Any, of: Topology, items: Sequence[Item], names: Sequence
             if isinstance(items[mine], FoldedBox) or isinstance(items[other], FoldedBox):
                 bundles.setdefault((mine, other), []).append(of.edges[edge])
             else:
-                network.add_edge(names[mine], names[other], **of.edges[edge])
+                rows.add_edge(names[mine], names[other], dict(of.edges[edge]))
     back = _back_edges(of, items, bundles) if bundles else set()
     for (source, target), edges in bundles.items():
         attributes = flow_attributes(edges)
         attributes["back"] = (source, target) in back
-        network.add_edge(names[source], names[target], **attributes)
+        rows.add_edge(names[source], names[target], attributes)
 
 
 def _back_edges(

@@ -1,0 +1,175 @@
+"""What the rows of a gradient are: samples of a batch, rows of an input, or only rows.
+
+The rows of a gradient are the indices of its first dimension, which may be the batch, the time or the features.
+They are samples if each goes on by itself to a loss of one number, and if both an input and a target have as many
+rows, each of which enters the same row. A view may split a row into several: [8, 5, 3] as [40, 3].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inspector.graph.model import Graph
+from inspector.graph.node_kinds import NodeKind, is_kind
+from inspector.graph.node_names import op_of
+from inspector.graph.row_types import Constant, FunctionRow
+from inspector.graph.topology import Topology, topology_of
+from inspector.graph.traversal import reach
+from inspector.graph.values import Value, is_summary
+
+_BY_OPERAND: dict[str, tuple[int, ...]] = {
+    "addmm": (1,),
+    "baddbmm": (1, 2),
+    "batch_norm": (0,),
+    "bmm": (0, 1),
+    "convolution": (0,),
+    "embedding": (1,),
+    "linear": (0,),
+    "mm": (0,),
+    "mv": (0,),
+    "native_batch_norm": (0,),
+    "native_group_norm": (0,),
+    "native_layer_norm": (0,),
+    "nll_loss": (0, 1),
+    "nll_loss2d": (0, 1),
+}
+"""The operands whose rows become the same rows of the output, by op."""
+
+_ELEMENTWISE = frozenset((
+    "abs", "adaptive_avg_pool2d", "addcdiv", "addcmul", "asinh", "atan", "atan2", "avg_pool2d",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "clone", "cos", "div", "div.Scalar", "erf",
+    "erfc", "exp", "exp2", "expm1", "huber_loss", "log", "log10", "log1p", "log2", "log_sigmoid", "logaddexp",
+    "max_pool2d_with_indices", "maximum", "minimum", "mse_loss", "mul", "mul.Scalar", "neg", "pow.Scalar",
+    "pow.Tensor_Scalar", "pow.Tensor_Tensor", "reciprocal", "rsqrt", "sigmoid", "sin", "smooth_l1_loss",
+    "sqrt", "tan", "tanh", "to_copy", "upsample_bilinear2d", "upsample_nearest2d", "xlogy",
+))  # fmt: skip
+_ELEMENTWISE_KINDS = NodeKind.RECTIFIES | NodeKind.MASKS | NodeKind.ADDS
+"""Ops whose operands have the rows of the output wherever they have as many dimensions and rows."""
+
+_ALONG = frozenset((
+    "amax", "amin", "cat", "cumsum", "linalg_vector_norm", "log_softmax", "logsumexp", "max.dim", "mean.dim",
+    "min.dim", "norm.ScalarOpt_dim", "select", "slice", "softmax", "sum.dim_IntList", "transpose",
+))  # fmt: skip
+"""Ops that keep rows unless they work along the first dimension."""
+
+_REDUCTIONS = frozenset((
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "kl_div", "mean", "mse_loss",
+    "nll_loss", "nll_loss2d", "smooth_l1_loss", "sum",
+))  # fmt: skip
+"""Ops that may make one number of all rows."""
+
+_MOST_TRIED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RowMeaning:
+    """What the rows of a gradient are. tensor: the script's name of an input that has these rows; None if none was
+    found. are_samples: see the module."""
+
+    tensor: str | None
+    are_samples: bool
+
+
+def meaning_of_rows(graph: Graph, node: str, count: int) -> RowMeaning:
+    """What the rows of the gradient that arrived at a Node are. count: their number."""
+    of = topology_of(graph)
+    start = of.index[node]
+    if _rows_out(of.functions[start]) != count:
+        return RowMeaning(None, False)
+    below = reach([start], lambda at: _operands(of, at, count))
+    inputs = [constant for at in below for constant in _constants(of.functions[at], count)]
+
+    def uses(at: int, goes_on: bool) -> list[int]:
+        return [user for user in of.arrivals.of(at) if (at in _operands(of, user, count)) == goes_on]
+
+    above = list(reach([start], lambda at: uses(at, True)))
+    ends = [user for at in above for user in uses(at, False)]
+    losses = [user for user in ends if _is_loss(of.functions[user])]
+    targets = [constant for at in [*above[1:], *losses] for constant in _constants(of.functions[at], count)]
+    # The farthest from the loss is what the model is given; the nearest may be the target.
+    named = [item["name"] for item in inputs if item["name"] and item.get("shape", [])[:1] == [count]]
+    is_alone = bool(ends) and len(losses) == len(ends)
+    return RowMeaning(named[-1] if named else None, bool(is_alone and inputs and targets))
+
+
+def first_samples(graph: Graph) -> tuple[str, RowMeaning] | None:
+    """The Node nearest to the inputs whose gradient has the samples of a batch as rows, and what they are; None if
+    there is none."""
+    of, tried = topology_of(graph), 0
+    for at in reversed(of.order):
+        count = _rows_out(of.functions[at])
+        if count is not None and count > 1 and any(True for _ in _constants(of.functions[at], count)):
+            meaning, tried = meaning_of_rows(graph, of.ids[at], count), tried + 1
+            if meaning.are_samples:
+                return of.ids[at], meaning
+            if tried == _MOST_TRIED:
+                break
+    return None
+
+
+def _is_loss(row: FunctionRow) -> bool:
+    """Whether a Node makes one number of all rows."""
+    return op_of(row["name"]) in _REDUCTIONS and _shape(row["gradient"]) == []
+
+
+def _operands(of: Topology, at: int, count: int) -> list[int]:
+    """The Nodes whose rows become the same rows of the output of a Node."""
+    row, found = of.functions[at], list[int]()
+    if (_rows_out(row) or 1) % count:
+        return []
+    positions = row.get("slot_positions")
+    for slot, target in enumerate(of.following(at)):
+        position = slot if positions is None or slot >= len(positions) else positions[slot]
+        if _keeps(row, position, _shape(of.functions[target]["gradient"]), count):
+            found.append(target)
+    return found
+
+
+def _constants(row: FunctionRow, count: int) -> Iterator[Constant]:
+    """The operands without a gradient whose rows a Node takes."""
+    for constant in row.get("constants", ()):
+        if _keeps(row, constant["position"], constant.get("shape"), count):
+            yield constant
+
+
+def _keeps(row: FunctionRow, position: int, shape: list[int] | None, count: int) -> bool:
+    """Whether the rows of an operand become rows of the output, or of the elements of which it is the sum."""
+    op, out = op_of(row["name"]), _shape(row["gradient"])
+    if is_kind(row["name"], NodeKind.RESHAPES):
+        return bool(shape) and bool(out) and not any(sizes[0] % count for sizes in (shape, out) if sizes)
+    if not shape or shape[0] % count or (out and shape[0] != out[0]):
+        return False
+    if op in _BY_OPERAND:
+        return position in _BY_OPERAND[op]
+    if op in _ALONG:
+        return 0 not in _dimensions(row, len(shape))
+    is_elementwise = op in _ELEMENTWISE or is_kind(row["name"], *_ELEMENTWISE_KINDS)
+    return is_elementwise and out is not None and len(out) in (0, len(shape))
+
+
+def _dimensions(row: FunctionRow, rank: int) -> set[int]:
+    """The dimensions along which a Node works; 0 among them if that is not known."""
+    given = [row["attributes"][key] for key in ("dim", "dim0", "dim1") if key in row["attributes"]]
+    flat = [item for one in given for item in (one if isinstance(one, (list, tuple)) else [one])]
+    if not flat or not all(isinstance(item, int) for item in flat):
+        return {0}
+    return {item % rank if item < 1 << 62 else (item - (1 << 64)) % rank for item in flat}
+
+
+def _rows_out(row: FunctionRow) -> int | None:
+    shape = _shape(row["gradient"])
+    return shape[0] if shape else None
+
+
+def _shape(value: Value) -> list[int] | None:
+    """The shape of a gradient; None if there is none, or if it is not known."""
+    if is_summary(value):
+        return [int(size) for size in value["shape"]]
+    if isinstance(value, (int, float, complex)):
+        return []
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return shape if isinstance(value, (int, float, complex)) else None

@@ -1,0 +1,110 @@
+"""Merge the reports of the ranks in a folder, one at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.merging.rank_file import read_rank
+from inspector.merging.reduction import CallSpread, Reduction, Spread
+from inspector.merging.row_types import MERGED_SCHEMA, MergedCall, MergedRows, Range, RankFinding
+from inspector.merging.rules import RANK_RULES
+from inspector.report import ReportError
+
+_SEVERITIES = ("error", "warning", "note")
+_FOLDER = re.compile(r"rank-(\d{4,})")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The merged report. reduction: what it was made from, for the picture. folders: of the ranks, by number."""
+
+    rows: MergedRows
+    reduction: Reduction
+    folders: dict[int, Path]
+
+
+def rank_folders(folder: Path) -> dict[int, Path]:
+    """The folders of the ranks in an output folder, by the number of the rank."""
+    found = {int(match[1]): path for path in folder.iterdir() if (match := _FOLDER.fullmatch(path.name))}
+    return dict(sorted(found.items()))
+
+
+def merge_reports(folder: Path, remarks: Sequence[str] = (), numbers: Sequence[int] | None = None) -> Merged:
+    """Merge the reports of the ranks in a folder.
+
+    remarks: what to say about ranks that are left out. numbers: the ranks to merge; None for all.
+    Raises ReportError if there is none, OSError if the folder cannot be read.
+    """
+    reduction, folders, said = Reduction(), rank_folders(folder), [*remarks]
+    for number, path in folders.items():
+        report = path / "report.json"
+        if (numbers is not None and number not in numbers) or not report.exists():
+            continue
+        try:
+            reduction.add(read_rank(report, number), path.name)
+        except ReportError as error:
+            said.append(f"{error}; merged without it")
+    if not reduction.ranks:
+        reason = f": {said[0]}" if said else ""
+        raise ReportError(f"{folder} has no report of a rank (rank-0000/report.json){reason}")
+    return Merged(_rows(reduction, said), reduction, folders)
+
+
+def _rows(reduction: Reduction, remarks: list[str]) -> MergedRows:
+    numbers = [row["number"] for row in reduction.ranks]
+    return {
+        "schema": MERGED_SCHEMA,
+        "script": reduction.script,
+        "world": reduction.world,
+        "ranks": reduction.ranks,
+        "absent": [number for number in range(reduction.world) if number not in numbers],
+        "remarks": remarks,
+        "backward_calls": [_call_row(call) for call in reduction.ordered],
+        "findings": _findings(reduction),
+    }
+
+
+def _findings(reduction: Reduction) -> list[RankFinding]:
+    """The findings about several ranks, then those of the ranks; worst first."""
+    found = [finding for rule in RANK_RULES.values() for finding in rule.check(reduction)]
+    found += reduction.found.values()
+    return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
+
+
+def _call_row(call: CallSpread) -> MergedCall:
+    ranks = sorted(rank for ranks in call.graphs.values() for rank in ranks)
+    return {
+        "index": call.index,
+        "location": call.location,
+        "graphs": [{"ranks": group, "nodes": nodes} for (_, nodes), group in call.graphs.items()],
+        "root": _range(call.root, ranks),
+        "leaves": [
+            {
+                "name": name,
+                "data": _range(leaf.data, ranks),
+                "local": _range(leaf.local, ranks),
+                "reduced": _range(leaf.reduced, ranks),
+            }
+            for name, leaf in call.leaves.items()
+        ],
+    }
+
+
+def _range(spread: Spread, ranks: Sequence[int]) -> Range:
+    """ranks: those that recorded the call."""
+    low, lowest = spread.low or (None, None)
+    high, highest = spread.high or (None, None)
+    row: Range = {"low": low, "high": high, "lowest": lowest, "highest": highest}
+    if spread.none:
+        row["none"] = spread.none
+    if spread.not_finite:
+        row["not_finite"] = spread.not_finite
+    if spread.different:
+        row["different"] = spread.different
+    seen = {*spread.known, *spread.none}
+    if unknown := [rank for rank in ranks if rank not in seen]:
+        row["unknown"] = unknown
+    return row

@@ -1,0 +1,167 @@
+"""Adds up reports, one at a time: what is kept does not grow with the number of ranks, except for differences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.merging.measured import Measured
+from inspector.merging.rank_file import CallOnRank, RankReport
+from inspector.merging.row_types import RankFinding, RankRow
+
+QUANTITIES = ("data", "local", "reduced")
+
+
+@dataclass(slots=True)
+class Spread:
+    """A tensor over the ranks.
+
+    first: on the first rank that knows it. low, high: the least and greatest finite norm, each with its rank.
+    different: the ranks with other elements than the first. none: the ranks on which it is None.
+    """
+
+    known: list[int] = field(default_factory=list)
+    first: Measured | None = None
+    low: tuple[float, int] | None = None
+    high: tuple[float, int] | None = None
+    none: list[int] = field(default_factory=list)
+    not_finite: list[int] = field(default_factory=list)
+    different: list[int] = field(default_factory=list)
+
+    def add(self, rank: int, found: Measured | None) -> None:
+        """Add what a rank knows of it."""
+        if found is None:
+            self.none.append(rank)
+            return
+        self.known.append(rank)
+        if self.first is None:
+            self.first = found
+        elif found.differs_from(self.first):
+            self.different.append(rank)
+        if not found.finite:
+            self.not_finite.append(rank)
+            return
+        at = (found.norm, rank)
+        self.low = at if self.low is None or at[0] < self.low[0] else self.low
+        self.high = at if self.high is None or at[0] > self.high[0] else self.high
+
+    @property
+    def finite(self) -> list[int]:
+        """The ranks on which it is finite."""
+        return [rank for rank in self.known if rank not in self.not_finite]
+
+
+@dataclass(slots=True)
+class LeafSpread:
+    """A parameter in one call over the ranks. line: where it was used; None if unknown."""
+
+    data: Spread = field(default_factory=Spread)
+    local: Spread = field(default_factory=Spread)
+    reduced: Spread = field(default_factory=Spread)
+    line: Any = None
+
+
+@dataclass(slots=True)
+class CallSpread:
+    """A backward call over the ranks.
+
+    graphs: the ranks by their graph: (signature, Nodes). gradients: what arrived at each Node on the ranks with
+    the graph of the first. bypassed: the wrappers that a rank's forward went around. scaled: whether a GradScaler
+    was used.
+    """
+
+    index: int
+    location: Any
+    graphs: dict[tuple[int, int], list[int]] = field(default_factory=lambda: defaultdict(list))
+    root: Spread = field(default_factory=Spread)
+    leaves: dict[str, LeafSpread] = field(default_factory=lambda: defaultdict(LeafSpread))
+    gradients: dict[str, Spread] = field(default_factory=lambda: defaultdict(Spread))
+    bypassed: dict[int, list[str]] = field(default_factory=dict)
+    scaled: bool = False
+
+    def add(self, rank: int, call: CallOnRank) -> None:
+        """Add the call of one rank."""
+        self.graphs[call.graph].append(rank)
+        self.root.add(rank, call.root)
+        for name, leaf in call.leaves.items():
+            spread = self.leaves[name]
+            spread.line = spread.line or leaf.line
+            for quantity, found in leaf.quantities.items():
+                getattr(spread, quantity).add(rank, found)
+        if next(iter(self.graphs)) == call.graph:
+            for node, gradient in call.gradients.items():
+                self.gradients[node].add(rank, gradient)
+        if call.bypassed:
+            self.bypassed[rank] = call.bypassed
+        self.scaled |= call.scaled
+
+
+class Reduction:
+    """The ranks that were added.
+
+    sharded: the parameters of which a rank holds a part.
+    """
+
+    def __init__(self) -> None:
+        self.script = ""
+        self.world = 1
+        self.ranks: list[RankRow] = []
+        self.calls: dict[int, CallSpread] = {}
+        self._held: set[str] | None = None
+        self.sharded: set[str] = set()
+        self.sources: dict[str, Any] = {}
+        self.found: dict[tuple[Any, ...], RankFinding] = {}
+
+    def add(self, report: RankReport, folder: str) -> None:
+        """Add the report of one rank, in the order of the ranks. folder: where it is."""
+        exit = report.file.exit
+        self.script = self.script or report.file.script
+        self.world = max(self.world, report.world, report.number + 1)
+        self.ranks.append(
+            {
+                "number": report.number,
+                "folder": folder,
+                "status": exit.get("status"),
+                "exception": exit.get("exception"),
+                "calls": len(report.calls),
+            }
+        )
+        for call in report.calls:
+            spread = self.calls.setdefault(call.index, CallSpread(call.index, call.location))
+            spread.add(report.number, call)
+        self._held = report.reduced if self._held is None else self._held & report.reduced
+        self.sharded |= report.sharded
+        self.sources = report.sources | self.sources
+        for row in report.file.findings:
+            self._add_finding(row, report.number)
+
+    @property
+    def held(self) -> set[str]:
+        """The parameters that DistributedDataParallel holds on every rank."""
+        return self._held or set()
+
+    def is_replicated(self, name: str) -> bool:
+        """Whether all ranks are meant to hold the same parameter: DistributedDataParallel holds it, or it was the
+        same on all of them at the first call that has it."""
+        if name in self.sharded:
+            return False
+        if name in self.held:
+            return True
+        spreads = [call.leaves[name].data for call in self.ordered if name in call.leaves]
+        first = next((spread for spread in spreads if spread.known), None)
+        return first is not None and len(first.known) > 1 and not first.different
+
+    @property
+    def ordered(self) -> list[CallSpread]:
+        """The calls by index."""
+        return [self.calls[index] for index in sorted(self.calls)]
+
+    def _add_finding(self, row: dict[str, Any], rank: int) -> None:
+        """Add what a rank found; once for all ranks on which it is about the same line and parameters."""
+        place = row["location"] if isinstance(row["location"], dict) else {}
+        key = (row["rule"], place.get("file"), place.get("line"), tuple(row["parameters"]), row["backward_call"])
+        if key not in self.found:
+            self.found[key] = RankFinding(**row, ranks=[])
+        if rank not in self.found[key].ranks:
+            self.found[key].ranks.append(rank)

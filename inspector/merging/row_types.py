@@ -1,0 +1,110 @@
+"""The rows of merged.json: what the ranks of a distributed run recorded, in one report.
+
+As in `inspector.report.row_types`, the schema is generated from these types.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from typing_extensions import NotRequired, TypedDict
+
+from inspector.graph.row_types import Positive, Source
+from inspector.graph.values import Count, Real, Unknown
+from inspector.report.row_types import Finding
+
+MERGED_SCHEMA: Literal[1] = 1
+"""The version of merged.json that is written."""
+
+Ranks: TypeAlias = list[Count]
+
+
+class RankRow(TypedDict):
+    """One process, and how its script ended."""
+
+    number: Count
+    folder: str
+    """The folder of its report."""
+    status: int | None
+    """The exit status of its script; null if it had not ended when its report was read."""
+    exception: str | None
+    calls: Count
+    """Number of recorded backward calls."""
+
+
+class Range(TypedDict):
+    """The norms of one tensor on all ranks."""
+
+    low: Real | None
+    """The smallest finite norm; null if no rank has one."""
+    high: Real | None
+    lowest: Count | None
+    """A rank with the smallest norm."""
+    highest: Count | None
+    none: NotRequired[Ranks]
+    """The ranks on which it is None, or not in the graph; omitted if there are none."""
+    not_finite: NotRequired[Ranks]
+    """The ranks on which it has a NaN or infinite element; omitted if there are none."""
+    different: NotRequired[Ranks]
+    """The ranks on which it has other elements than on the first one; omitted if there are none."""
+    unknown: NotRequired[Ranks]
+    """The ranks that did not record it; omitted if there are none."""
+
+
+class LeafRange(TypedDict):
+    """A parameter in one backward call, on all ranks."""
+
+    name: str
+    data: Range
+    """Its elements when backward was called."""
+    local: Range
+    """The gradient that its AccumulateGrad received: of this rank's own loss."""
+    reduced: Range
+    """Its grad when backward had returned: with DistributedDataParallel, the mean of the local gradients, added to
+    what the grad held before."""
+
+
+class GraphOfRanks(TypedDict):
+    """Ranks with the same graph: the same Nodes with the same edges."""
+
+    ranks: Ranks
+    nodes: Count
+
+
+class MergedCall(TypedDict):
+    """A backward call, by its index on each rank."""
+
+    index: Positive
+    location: Source | Unknown
+    graphs: list[GraphOfRanks]
+    """One item if all ranks have the same graph."""
+    root: Range
+    """The first root: the loss."""
+    leaves: list[LeafRange]
+
+
+class RankFinding(Finding):
+    """One defect, on one or several ranks."""
+
+    ranks: Ranks = msgspec.field(default_factory=list)
+    """The ranks on which it was found."""
+
+
+class MergedRows(TypedDict):
+    """The reports of the ranks of a distributed run, in one."""
+
+    schema: Literal[1]
+    """The version of this format."""
+    script: str
+    world: Positive
+    """Number of ranks of the run."""
+    ranks: list[RankRow]
+    """The ranks whose reports were merged."""
+    absent: Ranks
+    """The ranks without a report."""
+    remarks: list[str]
+    """Why reports were left out, if so."""
+    backward_calls: list[MergedCall]
+    findings: list[RankFinding]
+    """What is wrong, worst first: what differs between ranks, then what the ranks found themselves."""

@@ -1,0 +1,101 @@
+"""The norms of the rows of gradients: which row of the first dimension carries them, and which is not finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from inspector.graph.row_types import GradientRows
+from inspector.tensor_stats.plain_tensor import ORDINARY
+from inspector.torch_api.modes import any_mode_active, unobserved
+from inspector.torch_api.tensors import is_transformed
+
+MOST_ROWS = 4096
+"""Gradients with more rows are left out."""
+
+CARRIES = 0.9
+"""A row is told from this share of the gradient's square on."""
+_LEAST = 4
+"""Of so many rows at least: one of two carries most of many healthy gradients."""
+LISTED = 8
+
+_MOST_KEPT = 1 << 17
+"""Numbers kept for one call."""
+
+
+def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
+    """The 2-norm of each row, on the gradient's device, in float64; None if the gradient has no rows, if it has
+    more than MOST_ROWS, and if user code would observe the operations."""
+    if type(gradient) not in ORDINARY or gradient is None or any_mode_active() or is_transformed(gradient):
+        return None
+    if gradient.layout is not torch.strided or gradient.is_nested or gradient.device.type == "mps":
+        return None
+    if gradient.dim() < 1 or not 1 < gradient.shape[0] <= MOST_ROWS or not gradient.numel():
+        return None
+    if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
+        return None
+    rows = gradient.detach().reshape(gradient.shape[0], -1)
+    dtype = torch.complex128 if rows.is_complex() else torch.float64
+    found: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=dtype)
+    return found
+
+
+def rows_told(norms: Sequence[float]) -> GradientRows | None:
+    """What the norms of the rows of one gradient say, as a row of a report; None if they say nothing: no row
+    carries most of it, and all rows are finite, or none is."""
+    count, bad = len(norms), [row for row, norm in enumerate(norms) if not math.isfinite(norm)]
+    if len(bad) == count:
+        return None
+    if bad:
+        return {"count": count, "not_finite": bad[:LISTED], "more": len(bad[LISTED:])}
+    largest = max(range(count), key=norms.__getitem__)
+    total = math.hypot(*norms)
+    share = (norms[largest] / total) ** 2 if total else 0.0
+    return {"count": count, "largest": largest, "share": share} if count >= _LEAST and share >= CARRIES else None
+
+
+class RowNorms:
+    """The norms of the rows of the gradients of one call, by position. left_out: those that are not measured."""
+
+    def __init__(self) -> None:
+        self.left_out: set[int] = set()
+        self._norms: dict[int, torch.Tensor] = {}
+        self._left = _MOST_KEPT
+
+    def add(self, position: int, gradient: torch.Tensor | None) -> None:
+        """Measure the gradient that arrived at a Node."""
+        if position in self.left_out or self._left <= 0:
+            return
+        norms = row_norms(gradient)
+        if norms is not None:
+            self._left -= len(norms)
+            self._norms[position] = norms
+
+    def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
+        """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
+        in the engine's order at which rows are not finite. order: the positions of the Nodes as they ran."""
+        found: dict[int, GradientRows] = {}
+        norms = _read(self._norms)
+        self._norms.clear()
+        for position in order:
+            of_rows = norms.get(position)
+            rows = None if of_rows is None else rows_told(of_rows)
+            if rows is not None:
+                found[position] = rows
+            if of_rows is not None and not all(map(math.isfinite, of_rows)):
+                break  # what follows comes from here
+        return found
+
+
+def _read(norms: dict[int, torch.Tensor]) -> dict[int, list[float]]:
+    """The numbers, with one copy from each device."""
+    found: dict[int, list[float]] = {}
+    with unobserved():
+        for device in dict.fromkeys(item.device for item in norms.values()):
+            there = {position: item for position, item in norms.items() if item.device == device}
+            numbers = torch.cat([*there.values()]).cpu()
+            parts = torch.split(numbers, [len(item) for item in there.values()])
+            found |= {position: part.tolist() for position, part in zip(there, parts, strict=True)}
+    return found

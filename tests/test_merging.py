@@ -1,0 +1,207 @@
+"""Reports of several ranks, merged: real graphs of torch, one rank after another in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import inspector
+from inspector.commands.merge import merge_folder
+from inspector.commands.options import CheckOptions, Destination, DrawOptions, Options, WatchOptions
+from inspector.commands.stderr_output import StderrOutput
+from inspector.merging import RANK_RULES, merge_reports, to_json
+from inspector.merging.merged_file import schema
+from inspector.merging.row_types import MergedRows
+from inspector.merging.rules.rule import rank_list
+from inspector.report import save
+from inspector.report.schema_of import schema_of
+
+Step = Callable[[DistributedDataParallel, int, int], torch.Tensor]
+"""The loss of a rank in a step: (model, rank, step)."""
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.extra = nn.Linear(4, 16), nn.Linear(16, 2), nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor, whole: bool = False) -> torch.Tensor:
+        y = self.b(torch.relu(self.a(x)))
+        return self.extra(y) if whole else y
+
+
+@pytest.fixture(autouse=True)
+def process_group() -> Iterator[None]:
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def record(folder: Path, step: Step, world: int = 2, *, moves: bool = False) -> None:
+    """Write the report of each rank. moves: each rank steps with its own gradient; otherwise all with the same, as
+    after a reduction."""
+    for rank in range(world):
+        torch.manual_seed(0)
+        with inspector.record(watch=3) as recording:
+            model = DistributedDataParallel(Net(), find_unused_parameters=True)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            torch.manual_seed(rank)
+            for number in range(3):
+                loss = step(model, rank, number)
+                optimizer.zero_grad()
+                loss.backward()
+                if not moves:
+                    for parameter in model.parameters():
+                        parameter.grad = torch.full_like(parameter, 0.1)
+                optimizer.step()
+        path = folder / f"rank-{rank:04}" / "report.json"
+        path.parent.mkdir(parents=True)
+        exit = {"status": 0, "exception": None}
+        report = recording.report()
+        script = replace(report.script, rank={"number": rank, "world": world}, exit=exit)
+        save(replace(report, script=script), path)
+
+
+def merged(folder: Path) -> MergedRows:
+    """The merged report, checked against its schema."""
+    rows = merge_reports(folder).rows
+    jsonschema_rs.Draft202012Validator(schema()).validate(json.loads(to_json(rows)))
+    return rows
+
+
+def about_ranks(rows: MergedRows) -> list[Any]:
+    return [finding for finding in rows["findings"] if finding.rule in RANK_RULES]
+
+
+def healthy(model: DistributedDataParallel, rank: int, step: int) -> torch.Tensor:
+    loss: torch.Tensor = model(torch.randn(5, 4), True).pow(2).mean()
+    return loss
+
+
+def test_ranks_that_agree_are_shown_once_with_their_ranges(tmp_path: Path) -> None:
+    record(tmp_path, healthy, world=3)
+    rows = merged(tmp_path)
+    assert rows["findings"] == [] and rows["absent"] == [] and rows["world"] == 3
+    first = rows["backward_calls"][0]
+    assert [graph["ranks"] for graph in first["graphs"]] == [[0, 1, 2]]
+    torch.manual_seed(0)
+    net, losses, norms = Net(), [], []
+    for rank in range(3):
+        torch.manual_seed(rank)
+        losses.append(net(torch.randn(5, 4), True).pow(2).mean())
+        norms.append(torch.autograd.grad(losses[-1], net.b.weight)[0].norm().item())
+    values = [loss.item() for loss in losses]
+    assert (first["root"]["low"], first["root"]["high"]) == pytest.approx((min(values), max(values)))
+    (leaf,) = [leaf for leaf in first["leaves"] if leaf["name"] == "b.weight"]
+    assert (leaf["local"]["low"], leaf["local"]["high"]) == pytest.approx((min(norms), max(norms)))
+    assert leaf["local"]["highest"] == norms.index(max(norms))
+    assert "different" not in leaf["data"]
+    assert to_json(rows) == to_json(merged(tmp_path))
+
+
+def test_a_gradient_on_some_ranks_only(tmp_path: Path) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        loss: torch.Tensor = model(torch.randn(5, 4), rank == 1).pow(2).mean()
+        return loss
+
+    record(tmp_path, step, world=3)
+    rows = merged(tmp_path)
+    (found,) = about_ranks(rows)
+    assert found.rule == "rank-disagreement" and found.ranks == [1]
+    assert set(found.parameters) == {"extra.weight", "extra.bias"}
+    assert found.location["code"] == "return self.extra(y) if whole else y"
+    graphs = [(graph["ranks"], graph["nodes"]) for graph in rows["backward_calls"][0]["graphs"]]
+    assert [ranks for ranks, _ in graphs] == [[0, 2], [1]] and graphs[1][1] > graphs[0][1]
+
+
+def test_nan_on_one_rank(tmp_path: Path) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        x = torch.randn(5, 4)
+        return healthy(model, rank, number) * (float("nan") if (rank, number) == (1, 1) else 1.0) + 0 * x.sum()
+
+    record(tmp_path, step)
+    (found,) = about_ranks(merged(tmp_path))
+    assert found.rule == "rank-disagreement" and found.ranks == [1] and found.backward_call == 2
+    assert "a.weight" in found.parameters
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_forward_that_goes_around_the_wrapper(tmp_path: Path, moves: bool) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        loss: torch.Tensor = model.module(torch.randn(5, 4), True).pow(2).mean()
+        return loss
+
+    record(tmp_path, step, moves=moves)
+    found = about_ranks(merged(tmp_path))
+    # replicas that stay equal were reduced in another way
+    assert [(item.rule, item.ranks) for item in found] == ([("ddp-bypassed", [0, 1])] if moves else [])
+
+
+def test_replicas_that_drift_apart(tmp_path: Path) -> None:
+    record(tmp_path, healthy, moves=True)  # with one process each, nothing was reduced
+    (found,) = about_ranks(merged(tmp_path))
+    assert found.rule == "rank-disagreement" and found.severity == "error" and found.backward_call == 2
+    assert "since backward call 1" in found.message and "reduce the gradients" in found.advice
+
+
+def test_an_unused_parameter_that_ends_the_run(tmp_path: Path) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        loss: torch.Tensor = model(torch.randn(5, 4)).pow(2).mean()
+        return loss
+
+    record(tmp_path, step)
+    assert about_ranks(merged(tmp_path)) == []  # on no rank, and no error
+    for path in tmp_path.glob("*/report.json"):
+        rows = json.loads(path.read_text("utf-8"))
+        error = "RuntimeError: Expected to have finished reduction in the prior iteration before starting a new"
+        path.write_text(json.dumps(rows | {"exit": {"status": 1, "exception": error}}), "utf-8")
+    (found,) = about_ranks(merged(tmp_path))
+    assert found.rule == "unused-parameter" and set(found.parameters) == {"extra.weight", "extra.bias"}
+    assert "self.extra" in found.location["code"]
+
+
+def test_a_rank_without_a_report_and_a_damaged_one(tmp_path: Path) -> None:
+    record(tmp_path, healthy, world=4)
+    (tmp_path / "rank-0002" / "report.json").unlink()
+    (tmp_path / "rank-0003" / "report.json").write_text("{", "utf-8")
+    to = Destination(tmp_path, None, ("svg",))
+    options = Options(WatchOptions(), DrawOptions(text="plain"), to, CheckOptions())
+    assert merge_folder(tmp_path, options, StderrOutput()) == 0
+    rows = json.loads((tmp_path / "merged.json").read_text("utf-8"))
+    assert rows["absent"] == [2, 3]
+    assert "rank-0003/report.json is a damaged report" in rows["remarks"][0]
+    picture = (tmp_path / "merged.svg").read_text("utf-8")
+    assert "ranks 0 and 1 of 4" in picture and "…" in picture
+    for path in tmp_path.glob("rank-*"):
+        (path / "report.json").unlink(missing_ok=True)
+    assert merge_folder(tmp_path, options, StderrOutput()) == 2
+
+
+def test_the_words_for_ranks() -> None:
+    assert rank_list([1]) == "rank 1"
+    assert rank_list([2, 0]) == "ranks 0 and 2"
+    assert rank_list([0, 1, 2, 3, 7]) == "ranks 0 to 3 and 7"
+
+
+@pytest.mark.parametrize("name", RANK_RULES)
+def test_every_rule_explains_itself(name: str) -> None:
+    text = RANK_RULES[name].text
+    assert all(part in text for part in ("Why it matters:", "How to fix it:", "Example:"))
+
+
+def test_the_schema_follows_from_the_types(request: pytest.FixtureRequest) -> None:
+    path = Path(inspector.__file__).parent / "merging" / "merged_schema.json"
+    made = json.dumps(schema_of(MergedRows, "merged.json"), indent=1) + "\n"
+    if request.config.getoption("--update-golden"):
+        path.write_text(made, "utf-8")
+    assert path.read_text("utf-8") == made

@@ -1,0 +1,215 @@
+"""Which rows of a gradient stand out, whether they are samples, and what findings say of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from recorded import recorded
+
+from inspector.diagnosis.analysis.outstanding_rows import add_rows, add_samples
+from inspector.diagnosis.backward_view import BackwardView
+from inspector.graph import Graph
+from inspector.graph.batch_rows import RowMeaning, first_samples, meaning_of_rows
+from inspector.recording.flight.node_layout import layouts_of
+from inspector.report import BackwardCall, Finding
+from inspector.tensor_stats import row_norms, rows_told
+
+
+def node_of(graph: Graph, name: str) -> tuple[str, int]:
+    """The last Node of this op in the engine's order, and the number of rows of its gradient."""
+    found = [(row["step"], node, row) for node, row in graph.functions() if row["name"].startswith(name)]
+    _, node, row = max(found, key=lambda item: item[0])
+    gradient = row["gradient"]
+    return node, gradient["shape"][0] if isinstance(gradient, dict) else len(gradient)
+
+
+def meaning(graph: Graph, name: str) -> RowMeaning:
+    return meaning_of_rows(graph, *node_of(graph, name))
+
+
+HEAD = """
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 4))
+"""
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.complex64])
+def test_norms_of_rows_are_those_of_torch(dtype: torch.dtype) -> None:
+    gradient = torch.randn(6, 2, 3).to(dtype)
+    found = row_norms(gradient.transpose(1, 2))
+    assert found is not None
+    expected = [float(row.to(torch.complex128 if dtype.is_complex else torch.float64).norm()) for row in gradient]
+    assert found.tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_norms_that_float32_cannot_hold_are_finite() -> None:
+    found = row_norms(torch.full((4, 100), 1e38))
+    assert found is not None and bool(found.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "gradient",
+    [None, torch.tensor(1.0), torch.ones(1, 4), torch.ones(5000, 2), torch.zeros(0, 3), torch.eye(4).to_sparse()],
+)
+def test_what_has_no_rows_is_not_measured(gradient: torch.Tensor | None) -> None:
+    assert row_norms(gradient) is None
+
+
+def test_what_is_told_of_rows() -> None:
+    assert rows_told([1.0, 1.0, 1.0, 1.0]) is None
+    assert rows_told([0.0, 3.0]) is None  # one of two rows
+    assert rows_told([0.0] * 8) is None
+    assert rows_told([1.0, 2.0, 9.0, 1.0]) == {"count": 4, "largest": 2, "share": pytest.approx(81 / 87)}
+    assert rows_told([1.0, math.nan, 1e300, math.inf]) == {"count": 4, "not_finite": [1, 3], "more": 0}
+    assert rows_told([math.nan] * 4) is None
+    assert rows_told([*[math.inf] * 10, 1.0]) == {"count": 11, "not_finite": list(range(8)), "more": 2}
+
+
+def test_the_share_of_a_sample_is_that_of_torch(tmp_path: Path) -> None:
+    graph, names = recorded(
+        tmp_path,
+        HEAD
+        + """
+    x, y = torch.randn(16, 3), torch.randint(0, 4, (16,))
+    scale = torch.ones(16, 1)
+    scale[5] = 1e-7
+    h = net[0](x)
+    loss = F.cross_entropy(net[2](torch.sin(h / scale)), y)
+    loss.backward(retain_graph=True)
+    gradient = torch.autograd.grad(loss, h)[0]
+    """,
+    )
+    squares = names["gradient"].double().square().sum(1)
+    node, count = node_of(graph, "Addmm")
+    share = pytest.approx(float(squares[5] / squares.sum()))
+    assert graph[node]["rows"] == {"count": 16, "largest": 5, "share": share}
+    assert meaning_of_rows(graph, node, count) == RowMeaning("x", True)
+    assert first_samples(graph) == (node, RowMeaning("x", True))
+    (layout,) = layouts_of([graph])
+    assert layout.rows_at is not None and layout.places[layout.rows_at[0]]["name"] == "AddmmBackward0"
+
+
+def test_rows_that_are_not_finite(tmp_path: Path) -> None:
+    graph, names = recorded(
+        tmp_path,
+        HEAD
+        + """
+    x, y = torch.randn(6, 3), torch.randn(6, 4)
+    x[4] = x[2] = 0
+    loss = (net(x / x.norm(dim=1, keepdim=True).requires_grad_()) - y).square().mean()
+    out = net((x.requires_grad_() * 1).square().sum(1, keepdim=True).sqrt() * torch.ones(3))
+    loss = (out - y).square().mean()
+    loss.backward()
+    """,
+    )
+    bad = (~names["x"].grad.isfinite().all(1)).nonzero().flatten().tolist()
+    rows = [row["rows"] for _, row in graph.functions() if "not_finite" in row.get("rows", {})]
+    assert rows == [{"count": 6, "not_finite": bad, "more": 0}] and bad == [2, 4]
+    finding = Finding("non-finite-gradient", "error", "It is NaN", "", None, 1, [], [], {})
+    call = BackwardView(BackwardCall(1, None, graph))
+    add_rows(finding, call, [call.topology.ids[0]], "largest")
+    assert finding.message == "It is NaN"
+    add_rows(finding, call, [call.topology.ids[0]], "not_finite")
+    assert " 2, 4 of 6 (" in finding.message and "are the first that are not finite" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "is_sample", "tensor"),
+    [
+        ("x, y = torch.randn(9, 3), torch.randn(9, 4)\nloss = F.mse_loss(net(x), y)", "Tanh", True, "x"),
+        ("x = torch.randn(9, 3)\nloss = (net(x) - x[:, :1]).square().mean()", "Tanh", True, "x"),
+        ("x, y = torch.randn(9, 3), torch.randn(9, 4)\nloss = (net(x) - y).square().mean()", "Sub", False, "x"),
+        (
+            "x, y = torch.randn(9, 3), torch.randint(0, 4, (9,))\n"
+            "loss = (F.cross_entropy(net(x), y, reduction='none') * torch.rand(9)).sum() / 9",
+            "Tanh",
+            True,
+            "x",
+        ),
+        # no target has as many rows
+        ("x = torch.randn(9, 3)\nloss = net(x).square().mean()", "Tanh", False, "x"),
+        # the first dimension is time: the target has another
+        (
+            "x, y = torch.randn(9, 2, 3), torch.randint(0, 4, (2,))\nloss = F.cross_entropy(net(x)[-1], y)",
+            "Tanh",
+            False,
+            None,
+        ),
+        # batch first, with positions that a linear layer takes as rows
+        (
+            "x, y = torch.randn(9, 2, 3), torch.randint(0, 4, (9, 2))\n"
+            "loss = F.cross_entropy(net(x).flatten(0, 1), y.flatten())",
+            "Tanh",
+            True,
+            None,
+        ),
+        # time again, which a recurrence mixes
+        (
+            "rnn = torch.nn.RNN(3, 5)\nx, y = torch.randn(9, 2, 3), torch.randn(9, 2, 4)\n"
+            "loss = F.mse_loss(net[2](rnn(x)[0]), y)",
+            "Stack",
+            False,
+            None,
+        ),
+        # features first
+        (
+            "w = torch.randn(9, 3, requires_grad=True)\nx, y = torch.randn(3, 9), torch.randn(9, 9)\n"
+            "loss = F.mse_loss((w @ x).tanh(), y)",
+            "Tanh",
+            False,
+            None,
+        ),
+        # the weight has as many rows as the batch
+        (
+            "lin = torch.nn.Linear(9, 9)\nx, y = torch.randn(2, 9, 9)\nloss = F.mse_loss(lin(x), y)",
+            "TBackward",
+            False,
+            None,
+        ),
+        # samples that attend to each other
+        (
+            "x, y = torch.randn(9, 3), torch.randn(9, 4)\nh = net[0](x)\n"
+            "loss = F.mse_loss(net[2]((h @ h.t()).softmax(-1) @ h), y)",
+            "Addmm",
+            False,
+            "x",
+        ),
+        # a softmax over the batch
+        (
+            "x, y = torch.randn(9, 3), torch.randn(9, 4)\nloss = F.mse_loss(net(x).softmax(0), y)",
+            "Tanh",
+            False,
+            "x",
+        ),
+        # chosen rows are others
+        (
+            "x, y = torch.randn(9, 3), torch.randn(9, 4)\n"
+            "loss = F.mse_loss(net(x)[torch.randperm(9)], y)",
+            "Tanh",
+            False,
+            "x",
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_rows_are(tmp_path: Path, text: str, name: str, is_sample: bool, tensor: str | None) -> None:
+    body = "".join(f"    {line}\n" for line in [*text.splitlines(), "loss.backward()"])
+    graph, _ = recorded(tmp_path, HEAD + body)
+    assert meaning(graph, name) == RowMeaning(tensor, is_sample)
+
+
+def test_a_batch_of_equal_shares_says_nothing(tmp_path: Path) -> None:
+    body = "    x, y = torch.randn(9, 3), torch.randint(0, 4, (9,))\n    F.cross_entropy(net(x), y).backward()\n"
+    graph, _ = recorded(tmp_path, HEAD + body)
+    assert not [row for _, row in graph.functions() if "rows" in row]
+
+
+def test_a_trigger_names_its_sample() -> None:
+    finding = Finding("gradient-spike", "warning", "A spike", "", None, None, [], [], {})
+    rows = {"count": 64, "largest": 17, "share": 0.99987, "tensor": "images"}
+    trigger = {"kind": "spike", "step": 3, "backward_call": 3, "parameters": [], "value": 1.0, "rows": rows}
+    add_samples(finding, trigger)  # type: ignore[arg-type]
+    told = "sample 17 of 64 (images[17], counted from 0) carries 99.98% of the gradient's square"
+    assert finding.message == f"A spike; {told}"
