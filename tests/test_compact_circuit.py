@@ -32,7 +32,6 @@ from inspector.graph.row_types import Constant
 from inspector.layout.least_size import covered_area, least_length
 from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
-from inspector.scene.transform import bounds
 from inspector.styles import STYLES
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of, group_gate
@@ -140,7 +139,7 @@ def test_a_layout_is_as_large_as_its_bounds_say(script: Script) -> None:
         plans = [FramePlans(FigureOptions(style="circuit"), density=density).plan(graph_of(script), "after")]
         for direction, spacing in (("RL", CLOSE), ("RL", TIGHT), ("TB", CLOSE)):
             _, placement, problem = place_plans(plans, direction, spacing)
-            around = bounds([*placement.boxes.values(), *placement.labels.values(), *placement.below.values()])
+            around = placement.area
             length = around.width if problem.horizontal else around.height
             assert 0 < least_length(problem) <= length + 1
             assert 0 < covered_area(problem) <= around.width * around.height

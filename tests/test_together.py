@@ -59,6 +59,22 @@ def test_a_graph_and_that_of_its_derivative_share_a_slide(style) -> None:
     assert geometry.problems(figure.scene) == []
 
 
+def test_calls_beside_each_other_have_one_style() -> None:
+    """The first alone would be cards, the second a circuit."""
+    w, x = (torch.tensor(value, requires_grad=True) for value in (0.7, 1.5))
+    with inspector.record() as recording:
+        d = torch.tanh(w * x)
+        (g,) = torch.autograd.grad(d, x, create_graph=True)
+        penalty = (g - 1) ** 2
+        penalty.backward()
+    figure = draw_together(named(recording.calls), FigureOptions(canvas="16:9"))
+    texts = [set(panel_texts(panel)) for panel in figure.scene.panels]
+    assert not any("is_leaf" in shown for shown in texts)
+    alone = draw(recording.calls[0].graph, FigureOptions(canvas="16:9")).panels["after"].panels[0]
+    assert "is_leaf" in set(panel_texts(alone))
+    assert geometry.problems(figure.scene) == []
+
+
 def test_calls_together_are_written_in_every_format_of_pictures(tmp_path) -> None:
     place = Destination(tmp_path, None, ("svg", "pdf", "dot", "html"))
     written = write_together(accumulated(), place, DrawOptions())

@@ -67,7 +67,8 @@ _TURNABLE: _Spacings = ((CLOSE, 0.0),)
 """Downwards, tight ranks leave no room for badges."""
 _FULLEST = 0.4
 """Share of a canvas that boxes and texts may cover; those of figures that fit cover less than a fifth."""
-_DRAWN_AS = "drawn as a circuit in rows"
+DRAWN_AS = "drawn as a"
+"""The beginning of a remark that another style than usual was drawn."""
 _LEFT_OUT = "{} left out, to fit the canvas"
 _ONE_SIZE = "all text has one size, to fit the canvas"
 _AS_WELL = "; all text has one size"
@@ -171,18 +172,29 @@ class _Fitting:
         return fit_canvas(choices, self._canvas, hopeless)
 
     def _bound_of(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> tuple[float, float]:
-        """The scale at which an attempt fits at most, and the least that is legible; no layout is needed."""
+        """The scale at which an attempt fits at most, and the least that is legible.
+
+        First from the sizes of boxes and texts; if that leaves a chance, from their places.
+        """
         plans = fit_plans(self._planned(shown.look, shown.density))
         problem = make_problem(plans, way, spacing)
         width, height = SIZES[self._canvas]
-        length, area = least_length(problem) / spacing.rows, covered_area(problem)
+        length, covered = least_length(problem) / spacing.rows, covered_area(problem)
         along = (width if problem.horizontal else height) / max(length, 1.0)
-        most = min(1.0, along, math.sqrt(_FULLEST * width * height / max(area, 1.0)))
-        return most, least_scale(smallest_text([_bare(plan) for plan in plans]))
+        most = min(1.0, along, math.sqrt(_FULLEST * width * height / max(covered, 1.0)))
+        least = least_scale(smallest_text([_bare(plan) for plan in plans]))
+        if most >= least:
+            area = self._placed(shown, way, spacing)[1].area
+            most = min(most, width / max(area.width, 1.0), height / max(area.height, 1.0))
+        return most, least
 
     def _place_plans(self, shown: _Attempt, way: Direction | None, spacing: Spacing) -> PlacedPlans:
         plans = self._planned(shown.look, shown.density)
         evened = [with_uniform_text_size(plan) for plan in plans] if shown.evened else plans
+        if shown.density:
+            least = least_scale(smallest_text([_bare(plan) for plan in plans]))
+            width, height = SIZES[self._canvas]
+            spacing = replace(spacing, room=(width / least, height / least))
         return self._place(evened, way, spacing)
 
 
@@ -223,7 +235,7 @@ def _stages(look: FigureOptions, width: float) -> Iterator[_Stage]:
     for own in _rowed(look):
         is_neighbour = own.style != look.style
         if is_neighbour or width <= _MOST_ROOM:
-            yield list(_shown(own, _DRAWN_AS if is_neighbour else "")), _ROWS, HOPELESS
+            yield list(_shown(own, f"{DRAWN_AS} {own.style} in rows" if is_neighbour else "")), _ROWS, HOPELESS
 
 
 def _rowed(look: FigureOptions) -> Iterator[FigureOptions]:
@@ -255,7 +267,7 @@ def _ways(shown: _Attempt) -> tuple[Direction | None, ...]:
 def _of_neighbour(look: FigureOptions) -> Iterator[_Attempt]:
     """The denser ways to draw the neighbour of a style, or the style itself if it has none."""
     neighbour = find_style(look.style).neighbour
-    said = f"drawn as a {neighbour}: " if neighbour else ""
+    said = f"{DRAWN_AS} {neighbour}: " if neighbour else ""
     return _denser(replace(look, style=neighbour or look.style), said)
 
 

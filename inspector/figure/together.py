@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from inspector.figure.canvas_fallbacks import fit
-from inspector.figure.choose_style import FOLDED_STYLE, choose_style
+from inspector.figure.canvas_fallbacks import DRAWN_AS, fit
+from inspector.figure.choose_style import FOLDED_STYLE, UNFOLDED_STYLE, choose_style
 from inspector.figure.drawing import Figure, draw, place_plans, scene_of
 from inspector.figure.frame_plans import FramePlans
 from inspector.figure.handout import handed, handed_out
@@ -21,7 +21,7 @@ from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, gradient_table
-from inspector.styles.table import Density
+from inspector.styles.table import Density, find_style
 
 Calls = Sequence[tuple[Graph, str]]
 """The graph of each backward call, and its code."""
@@ -67,9 +67,11 @@ def _over_one_layout(calls: Calls, look: FigureOptions, presentation: Presentati
 
 
 def _beside(calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation) -> Figure:
-    """Each call after it ran, in a figure of its own; two of them share a slide of 16:9."""
+    """Each call after it ran, in a figure of its own, all in one style; two of them share a slide of 16:9."""
     own = replace(look, canvas="half") if look.canvas == "16:9" and len(calls) == 2 else look
-    figures = [draw(graph, own, call=code, depth=depth, presentation=presentation) for graph, code in calls]
+    figures = _drawn(calls, own, depth, presentation)
+    if own.style is None and len({_is_in_neighbour(figure) for figure in figures}) > 1:
+        figures = _drawn(calls, replace(own, style=find_style(UNFOLDED_STYLE).neighbour), depth, presentation)
     shown = [list(figure.panels.values())[-1] for figure in figures]
     panels, left = list[Panel](), 0.0
     for number, scene in enumerate(shown, start=1):
@@ -81,6 +83,15 @@ def _beside(calls: Calls, look: FigureOptions, depth: Depth, presentation: Prese
     alone = {f"after-{number}": scene for number, scene in enumerate(shown, start=1)}
     remarks = dict.fromkeys(remark for figure in figures for remark in figure.remarks)
     return Figure(together, alone, tuple(remarks))
+
+
+def _is_in_neighbour(figure: Figure) -> bool:
+    """Whether a figure did not fit its canvas in its own style."""
+    return any(DRAWN_AS in remark for remark in figure.remarks)
+
+
+def _drawn(calls: Calls, look: FigureOptions, depth: Depth, presentation: Presentation) -> list[Figure]:
+    return [draw(graph, look, call=code, depth=depth, presentation=presentation) for graph, code in calls]
 
 
 def _title(calls: Calls) -> str:

@@ -10,7 +10,7 @@ from inspector.layout.columns import place_in_columns
 from inspector.layout.entries import with_entries
 from inspector.layout.layered import place
 from inspector.layout.main_line import with_main_line
-from inspector.layout.problem import Placement, Problem
+from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.transform import bounds, points_bounds
 
 Passes = Sequence[Sequence[str]]
@@ -35,13 +35,22 @@ def _row(problem: Problem, passes: Passes) -> Placement:
     roomy: set[str] = set()
     kept: set[str] = set()
     for _ in range(_MOST_TRIES if problem.horizontal else 0):
-        placed, failed = with_chips(_gates(without_chips(problem, roomy, kept), passes), problem, kept)
+        gates = _gates(without_chips(problem, roomy, kept), passes)
+        placed, failed = with_chips(gates, problem, kept)
         if not failed:
             return placed
+        if _is_too_large(gates, problem.spacing.room):  # not drawn: chips without a place lie on their gates
+            unplaced = {chip: placed.boxes[problem.hanging[chip]] for chip in failed}
+            return replace(placed, boxes={**placed.boxes, **unplaced})
         alike = {other for chip in failed for other in _alike(problem, passes, chip)}
         kept |= alike & roomy
         roomy |= {chip for other in alike for chip in _chips_of(problem, problem.hanging[other])}
     return place(problem)
+
+
+def _is_too_large(placement: Placement, room: Size | None) -> bool:
+    area = placement.area
+    return room is not None and (area.width > room[0] or area.height > room[1])
 
 
 def _rows(problem: Problem) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 
 from inspector.options.choices import Direction
 from inspector.scene.scene import Point, Rectangle
+from inspector.scene.transform import bounds
 from inspector.styles.plan import PlannedShape
 from inspector.util.fast_dataclass import fast_dataclass
 
@@ -22,7 +23,7 @@ class Spacing:
     arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, at
     most `widest`. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
     beside them. rows: number of rows of the figure. badge: gap between a function and a text that would cover its
-    badge.
+    badge. room: the size above which a circuit is not drawn, so that its chips need no places.
     """
 
     rank: float = 15.0
@@ -33,6 +34,7 @@ class Spacing:
     aligned: bool = False
     rows: int = 1
     badge: float = 15.0
+    room: Size | None = None
 
 
 ROOMY = Spacing()
@@ -105,6 +107,12 @@ class Placement:
     wires: dict[str, tuple[Point, ...]]
     labels: dict[str, Rectangle]
     below: dict[str, Rectangle] = field(default_factory=dict)
+
+    @property
+    def area(self) -> Rectangle:
+        """The area of all boxes and texts."""
+        texts = (room for room in (*self.labels.values(), *self.below.values()) if room.width)
+        return bounds([*self.boxes.values(), *texts])
 
     def mapped(self, area: Callable[[Rectangle], Rectangle], point: Callable[[Point], Point]) -> Placement:
         """The placement with a function applied to every area, and one to every point of a wire."""
