@@ -92,6 +92,7 @@ def test_ranks_that_agree_are_shown_once_with_their_ranges(tmp_path: Path) -> No
     record(tmp_path, healthy, world=3)
     rows = merged(tmp_path)
     assert rows["findings"] == [] and rows["absent"] == [] and rows["world"] == 3
+    assert rows["compared"] == len(list(Net().parameters()))
     first = rows["backward_calls"][0]
     assert [graph["ranks"] for graph in first["graphs"]] == [[0, 1, 2]]
     torch.manual_seed(0)

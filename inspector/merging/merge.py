@@ -61,6 +61,7 @@ def _rows(reduction: Reduction, remarks: list[str]) -> MergedRows:
         "world": reduction.world,
         "ranks": reduction.ranks,
         "absent": [number for number in range(reduction.world) if number not in numbers],
+        "compared": sum(map(reduction.is_replicated, reduction.names)),
         "remarks": remarks,
         "backward_calls": [_call_row(call) for call in reduction.ordered],
         "findings": _findings(reduction),

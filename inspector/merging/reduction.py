@@ -141,6 +141,11 @@ class Reduction:
         """The parameters that DistributedDataParallel holds on every rank."""
         return self._held or set()
 
+    @property
+    def names(self) -> list[str]:
+        """The parameters of all calls."""
+        return list(dict.fromkeys(name for call in self.ordered for name in call.leaves))
+
     def is_replicated(self, name: str) -> bool:
         """Whether all ranks are meant to hold the same parameter: DistributedDataParallel holds it, or it was the
         same on all of them at the first call that has it."""

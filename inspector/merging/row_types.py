@@ -103,6 +103,9 @@ class MergedRows(TypedDict):
     """The ranks whose reports were merged."""
     absent: Ranks
     """The ranks without a report."""
+    compared: Count
+    """Number of parameters that the rules compared: DistributedDataParallel holds them, or they were the same on
+    all ranks at first. Others, of which a rank may hold a part, are not compared."""
     remarks: list[str]
     """Why reports were left out, if so."""
     backward_calls: list[MergedCall]

@@ -39,7 +39,10 @@ def show_merged(console: Console, rows: MergedRows, report: Report | None) -> No
         lines += findings_and_footer.findings(report, drawn, _FINDINGS, width)
         lines += findings_and_footer.rest(report, _FINDINGS)
     if not rows["findings"]:
-        lines.append(Text("the ranks agree: nothing found", style=QUIET))
+        compared = f"{pluralize(rows['compared'], 'parameter')} compared" if rows["compared"] else (
+            "no parameter was compared, since none is known to be the same on all ranks"
+        )  # fmt: skip
+        lines += wrapped(Text(), Text(f"nothing found; {compared}", style=QUIET), width)
     print_lines(console, lines)
 
 
