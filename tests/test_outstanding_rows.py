@@ -121,6 +121,7 @@ def test_rows_that_are_not_finite(tmp_path: Path) -> None:
     [
         ("x, y = torch.randn(9, 3), torch.randn(9, 4)\nloss = F.mse_loss(net(x), y)", "Tanh", True, "x"),
         ("x = torch.randn(9, 3)\nloss = (net(x) - x[:, :1]).square().mean()", "Tanh", True, "x"),
+        ("x, y = torch.randn(9, 3), torch.randn(9, 4)\nloss = (net(x) - y).square().mean()", "Sub", False, "x"),
         (
             "x, y = torch.randn(9, 3), torch.randint(0, 4, (9,))\n"
             "loss = (F.cross_entropy(net(x), y, reduction='none') * torch.rand(9)).sum() / 9",

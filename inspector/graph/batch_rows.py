@@ -87,9 +87,10 @@ def meaning_of_rows(graph: Graph, node: str, count: int) -> RowMeaning:
     ends = [user for at in above for user in uses(at, False)]
     losses = [user for user in ends if _is_loss(of.functions[user])]
     targets = [constant for at in [*above[1:], *losses] for constant in _constants(of.functions[at], count)]
+    # The farthest from the loss is what the model is given; the nearest may be the target.
     named = [item["name"] for item in inputs if item["name"] and item.get("shape", [])[:1] == [count]]
     is_alone = bool(ends) and len(losses) == len(ends)
-    return RowMeaning(named[0] if named else None, bool(is_alone and inputs and targets))
+    return RowMeaning(named[-1] if named else None, bool(is_alone and inputs and targets))
 
 
 def first_samples(graph: Graph) -> tuple[str, RowMeaning] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _SEEN = 0.6
 """The part of the cost that the clock sees, by `benchmarks/flight.py`: not wrappers, and not cold caches."""
@@ -25,9 +25,10 @@ _TIMES = 4
 
 @dataclass(slots=True)
 class _Sums:
-    """Since the last decision: seconds of measuring norms, of looking at Nodes, and of everything else; norms
-    measured; recorded steps; steps that were only counted."""
+    """Since the last decision, at the time `since`: seconds of measuring norms, of looking at Nodes, and of
+    everything else; norms measured; recorded steps; steps that were only counted."""
 
+    since: float = field(default_factory=time.perf_counter)
     norms: float = 0.0
     looks: float = 0.0
     rest: float = 0.0
@@ -48,7 +49,7 @@ class CostControl:
         self.limit = limit
         self.every, self.skips = 1, 0
         self._sums = _Sums()
-        self._since = self._started = time.perf_counter()
+        self._started = self._sums.since
         self._spent = self._elsewhere = 0.0
         self.left = 0.0
         """Seconds of each step that the last decision left."""
@@ -90,7 +91,7 @@ class CostControl:
         finally:
             passed = time.perf_counter() - began
             self._elsewhere += passed
-            self._since += passed
+            self._sums.since += passed
             self._started += passed
 
     def note_norms(self, seconds: float) -> None:
@@ -113,7 +114,7 @@ class CostControl:
 
     def resume(self) -> None:
         """Go on after a time in which nothing was recorded."""
-        self._sums, self._since = _Sums(), time.perf_counter()
+        self._sums = _Sums()
 
     def note_skipped(self, steps: int) -> None:
         """So many steps were only counted."""
@@ -127,14 +128,14 @@ class CostControl:
             return
         if sums.measured and self.limit < 1.0:
             work = sums.norms + sums.looks + sums.rest
-            step = (now - self._since - work) / (sums.steps + sums.skipped)
+            step = (now - sums.since - work) / (sums.steps + sums.skipped)
             allowed, rest, norms = _SEEN * self.limit * step, sums.rest / sums.steps, sums.norms / sums.measured
             self.every = power_of_two(norms, max(allowed - rest, 0.0))
             most = min(_TIMES * (self.skips + 1), MOST_SKIPPED + 1)
             self.skips, self.left = 0, max(allowed - rest - norms / self.every, 0.0)
             if may_skip and rest + norms / self.every > allowed:
                 self.every, self.skips = 1, power_of_two(rest + norms, allowed, most) - 1
-        self._sums, self._since = _Sums(), now
+        self._sums = _Sums(now)
 
 
 def power_of_two(cost: float, left: float, most: int = MOST_BETWEEN) -> int:

@@ -205,7 +205,7 @@ class Flight:
             self._measure(step)
         if begun.is_suspected and _are_finite(step):
             log.extra.clear()
-            self._watched.risky.was_false()
+            self.nodes.risky.was_false()
         if not log.counts_steps:
             self._commit(0, None)
             self._finish_step(self._steps.end())
@@ -366,7 +366,7 @@ class Flight:
 
     def _is_suspected(self, call: EngineCall, step: NextStep) -> bool:
         """Whether the gradients may become infinite; not if a GradScaler would skip the step."""
-        risky = self._watched.risky
+        risky = self.nodes.risky
         return risky.are_any and not self.scaler.scales and self._measures(step) and risky.find(call.given.outputs)
 
     def _reached(self, call: EngineCall) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.depth_control import DepthControl
 from inspector.recording.flight.node_layout import layouts_of
 from inspector.recording.flight.node_norms import Depth, NodeHooks, NodeNorms, walk_of
+from inspector.recording.flight.risky_nodes import RiskyNodes
 from inspector.torch_api.engine import CURRENT_NODE
 
 
@@ -29,16 +30,16 @@ class Look:
 
 
 class NodeWatch:
-    """Looks at the Nodes that the recorded calls have. graphs: of these calls.
+    """Looks at the Nodes that the recorded calls have. graphs: of these calls. risky: those at risk among them.
 
     kept_at: the name or the line of Nodes at which gradients are kept, too, until the next call; looks at every
     call then. is_fixed: every call is looked at, whatever it costs.
     """
 
-    def __init__(self, graphs: Iterable[Graph], *, is_fixed: bool, kept_at: str | None = None) -> None:
-        self.layouts = layouts_of(graphs)
-        self.keeps = kept_at is not None and any(layout.found(kept_at) for layout in self.layouts)
-        """Whether there are Nodes whose gradients are kept."""
+    def __init__(self, graphs: Sequence[Graph], *, is_fixed: bool, kept_at: str | None = None) -> None:
+        self.layouts, self.risky = layouts_of(graphs), RiskyNodes(graphs)
+        has_kept = kept_at is not None and any(layout.found(kept_at) for layout in self.layouts)
+        self._kept_at = kept_at if has_kept else None
         self.control = DepthControl("nodes" if is_fixed or self.keeps else None)
         self.others = self.looked = 0
         """Number of calls whose graph has other Nodes, and of calls whose Nodes were looked at."""
@@ -46,7 +47,11 @@ class NodeWatch:
         """Whether a call since the last decision was one whose Nodes cannot be looked at."""
         self.kept: dict[str, torch.Tensor] = {}
         """The gradients that arrived at those Nodes in the last call."""
-        self._kept_at = kept_at
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there are Nodes whose gradients are kept."""
+        return self._kept_at is not None
 
     def begin(self, call: EngineCall, step: int, root: float | None, cost: CostControl) -> Look | None:
         """Before the engine runs; None if nothing is looked at. root: the value of the call's root, if known."""

@@ -39,6 +39,7 @@ class _IdleActions:
     regular: tuple[float, float, Callable[[], None]] | None = None
     asked: list[Callable[[], None]] = field(default_factory=list)
     process: int = field(default_factory=os.getpid)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self) -> None:
         """Do what was asked for, unless something is being done."""
@@ -106,7 +107,6 @@ class FlightRecorder:
         self._flight = Flight(files, budget, session, chosen or Chosen(), place)
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
-        self._lock = threading.RLock()
         self._idle = _IdleActions()
         self._break, self._nap = break_point, _Nap()
         self._begun = _BegunSteps()
@@ -264,7 +264,7 @@ class FlightRecorder:
         cost = self._flight.cost
         begun = cost.begin()
         try:
-            with self._lock:
+            with self._idle.lock:
                 return work(*arguments)
         except Exception as error:
             self.failure = described(error)

@@ -10,7 +10,6 @@ import torch
 from inspector.graph.values import Value
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.gradient_norms import Measured
-from inspector.recording.flight.risky_nodes import RiskyNodes
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import Step
@@ -21,7 +20,7 @@ from inspector.user_code.paths import UserFiles
 class WatchedRun:
     """What a session has recorded.
 
-    files: the user's. chosen: whose steps. calls_made: number of backward calls. risky: Nodes in them.
+    files: the user's. chosen: whose steps. calls_made: number of backward calls.
     optimizers: the numbers of the chosen ones.
     """
 
@@ -31,7 +30,6 @@ class WatchedRun:
         self.calls_made = session.made
         self.inventory = session.inventory
         self.events = session.events
-        self.risky = RiskyNodes(call.graph for call in session.calls)
         self.optimizers = chosen.numbers(session)
         self._session = session
 
