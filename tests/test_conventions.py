@@ -19,6 +19,7 @@ LINES, FIELDS, PARAMETERS = 40, 8, 6
 ROWS = (
     "inspector/graph/row_types.py",
     "inspector/graph/values.py",
+    "inspector/merging/row_types.py",
     "inspector/report/row_types.py",
     "inspector/report/timeline.py",
 )

@@ -197,9 +197,10 @@ def _spread(problem: Problem, draft: _Draft) -> _Draft:
             swing = abs(_port(draft, source, flow) - _port(draft, target, flow))
             swings[draft.ranks[source]] = max(swings[draft.ranks[source]], swing)
     middles, end = {}, 0.0
+    share, most = spacing.slope
     for rank in sorted(lengths):
         middles[rank] = end + lengths[rank] / 2
-        end += lengths[rank] + min(max(spacing.rank, spacing.slope * swings[rank]), spacing.widest)
+        end += lengths[rank] + min(max(spacing.rank, share * swings[rank]), most)
     corners = []
     for block, rank, corner in zip(draft.blocks, draft.ranks, draft.corners, strict=True):
         along = middles[rank] - flow.turned((block.width, block.height))[0] / 2

@@ -20,8 +20,8 @@ class Spacing:
     """Distances in the layout, in points.
 
     rank, lane: minimum gaps along and across the flow. straight: length of the straight ends of a wire, which an
-    arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, at
-    most `widest`. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
+    arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, and the
+    most that it becomes. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
     beside them. rows: number of rows of the figure. badge: gap between a function and a text that would cover its
     badge. room: the size above which a circuit is not drawn, so that its chips need no places.
     """
@@ -29,8 +29,7 @@ class Spacing:
     rank: float = 15.0
     lane: float = 24.0
     straight: float = 8.0
-    slope: float = 0.3
-    widest: float = 56.0
+    slope: tuple[float, float] = (0.3, 56.0)
     aligned: bool = False
     rows: int = 1
     badge: float = 15.0
@@ -38,10 +37,10 @@ class Spacing:
 
 
 ROOMY = Spacing()
-CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=0.15, widest=24.0, badge=20.0)
+CLOSE = Spacing(rank=11.0, lane=18.0, straight=5.0, slope=(0.15, 24.0), badge=20.0)
 """For a figure that would otherwise not fit its canvas; badges keep their size when it is scaled down."""
 IN_TWO_ROWS, IN_THREE_ROWS = replace(CLOSE, rows=2), replace(CLOSE, rows=3)
-TIGHT = replace(CLOSE, rank=0.4, lane=12.0, straight=1.0, slope=0.0)
+TIGHT = replace(CLOSE, rank=0.4, lane=12.0, straight=1.0, slope=(0.0, 24.0))
 """For a line of gates whose wires are level."""
 ALIGNED = replace(CLOSE, aligned=True)
 """The same for a deep figure with leaves on many of its ranks."""
