@@ -20,10 +20,10 @@ class Spacing:
     """Distances in the layout, in points.
 
     rank, lane: minimum gaps along and across the flow. straight: length of the straight ends of a wire, which an
-    arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, and the
-    most that it becomes. aligned: whether the leaves share a rank, with the boxes attached to them beyond instead of
-    beside them. rows: number of rows of the figure. badge: gap between a function and a text that would cover its
-    badge. room: the size above which a circuit is not drawn, so that its chips need no places.
+    arrowhead needs. slope: gap between two ranks, as a share of the largest move of a wire across the flow, and
+    the most that it becomes. aligned: whether the leaves share a rank, with the boxes attached to them beyond
+    instead of beside them. rows: number of rows of the figure. badge: gap between a function and a text that would
+    cover its badge. room: the size above which a circuit is not drawn, so that its chips need no places.
     """
 
     rank: float = 15.0
