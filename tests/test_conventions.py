@@ -113,6 +113,15 @@ def test_the_options_of_a_figure_are_those_of_the_command() -> None:
     assert {field.name for field in fields(FigureOptions)} <= {option.name for option in cli._parse.params}
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    """So that a name in a message or a search leads to one place."""
+    places: dict[str, list[str]] = {}
+    for path, node in definitions():
+        if isinstance(node, ast.ClassDef) and path.startswith("inspector/") and not node.name.startswith("_"):
+            places.setdefault(node.name, []).append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
 @pytest.mark.parametrize(
     ("code", "names"),
     [

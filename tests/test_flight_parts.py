@@ -14,7 +14,7 @@ import torch
 from inspector.recording.flight.block import Block, Scalars
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.followed import UnmovedParameters
-from inspector.recording.flight.gradient_norms import MOST_COLUMNS, GradientColumns, GradientNorms, Measured
+from inspector.recording.flight.gradient_norms import MOST_COLUMNS, GradientColumns, GradientNorms, StepNorms
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import BLOCK, Step, StepStore
@@ -158,7 +158,7 @@ def test_a_long_run_of_many_parameters_fits_a_small_report() -> None:
     store = StepStore(norms, UnmovedParameters(norms))
     positions, torch_numbers = tuple(range(len(tensors))), torch.Generator().manual_seed(0)
     for step in range(2_000):
-        measured = Measured(((positions, torch.rand(len(tensors), generator=torch_numbers)),))
+        measured = StepNorms(((positions, torch.rand(len(tensors), generator=torch_numbers)),))
         root = math.nan if step % 300 == 299 else 1.0 / (step + 1)
         if store.add(Step(step + 1, {0: Root(root, True)}, {0: 0.1}, [measured])):
             store.flush()

@@ -22,10 +22,10 @@ from inspector.page.page_data import page_data
 from inspector.report import BackwardCall
 from inspector.scene import Band, Panel
 from inspector.scene.theme import DIVERGING, THEMES
-from inspector.styles.grid_text import Look, drawn_tensor
+from inspector.styles.grid_text import ValueLook, drawn_tensor
 from inspector.styles.plan import HeatMap, NumberGrid
 
-LOOK = Look("value", "medium", "ground", 4, "auto")
+LOOK = ValueLook("value", "medium", "ground", 4, "auto")
 CELLS = (*DIVERGING, "ground")
 
 

@@ -21,8 +21,8 @@ from inspector.export import WRITERS
 from inspector.layout.errors import LayoutFailed, TooManyBoxes
 from inspector.merging import Merged, merge_reports, to_json
 from inspector.merging.merge import rank_folders
+from inspector.merging.merged_run import CallSpread
 from inspector.merging.ranges import write_ranges
-from inspector.merging.reduction import CallSpread
 from inspector.merging.rules.rule import rank_list
 from inspector.report import Report, ReportError, load
 from inspector.util.atomic_write import write_bytes_atomically

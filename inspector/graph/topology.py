@@ -72,7 +72,7 @@ class Topology:
         return longest_ways(self.order, self.starts, self.targets)
 
     @cached_property
-    def arrivals(self) -> Arrivals:
+    def arrivals(self) -> IncomingEdges:
         """The edges, grouped by target."""
         return _arrivals(self)
 
@@ -101,7 +101,7 @@ class Topology:
 
 
 @dataclass(slots=True)
-class Arrivals:
+class IncomingEdges:
     """The edges, grouped by target: those to function k come from sources[starts[k] : starts[k + 1]].
 
     numbers: the output of the target that each edge belongs to.
@@ -168,7 +168,7 @@ def _slot(edge: tuple[int, int, NextEdge]) -> int:
     return edge[0]
 
 
-def _arrivals(of: Topology) -> Arrivals:
+def _arrivals(of: Topology) -> IncomingEdges:
     """The edges of a Topology, grouped by target, with the sources in walk order."""
     counts = array("i", bytes(4 * (len(of) + 1)))
     for target in of.targets:
@@ -183,4 +183,4 @@ def _arrivals(of: Topology) -> Arrivals:
             place = free[target]
             free[target] = place + 1
             found[place], numbers[place] = position, of.edges[edge]["input_nr"]
-    return Arrivals(starts, found, numbers)
+    return IncomingEdges(starts, found, numbers)

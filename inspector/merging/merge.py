@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.merging.merged_run import CallSpread, MergedRun, Spread
 from inspector.merging.rank_file import read_rank
-from inspector.merging.reduction import CallSpread, Reduction, Spread
 from inspector.merging.row_types import MERGED_SCHEMA, MergedCall, MergedRows, Range, RankFinding
 from inspector.merging.rules import RANK_RULES
 from inspector.report import ReportError
@@ -22,7 +22,7 @@ class Merged:
     """The merged report. reduction: what it was made from, for the picture. folders: of the ranks, by number."""
 
     rows: MergedRows
-    reduction: Reduction
+    reduction: MergedRun
     folders: dict[int, Path]
 
 
@@ -38,7 +38,7 @@ def merge_reports(folder: Path, remarks: Sequence[str] = (), numbers: Sequence[i
     remarks: what to say about ranks that are left out. numbers: the ranks to merge; None for all.
     Raises ReportError if there is none, OSError if the folder cannot be read.
     """
-    reduction, folders, said = Reduction(), rank_folders(folder), [*remarks]
+    reduction, folders, said = MergedRun(), rank_folders(folder), [*remarks]
     for number, path in folders.items():
         report = path / "report.json"
         if (numbers is not None and number not in numbers) or not report.exists():
@@ -53,7 +53,7 @@ def merge_reports(folder: Path, remarks: Sequence[str] = (), numbers: Sequence[i
     return Merged(_rows(reduction, said), reduction, folders)
 
 
-def _rows(reduction: Reduction, remarks: list[str]) -> MergedRows:
+def _rows(reduction: MergedRun, remarks: list[str]) -> MergedRows:
     numbers = [row["number"] for row in reduction.ranks]
     return {
         "schema": MERGED_SCHEMA,
@@ -68,7 +68,7 @@ def _rows(reduction: Reduction, remarks: list[str]) -> MergedRows:
     }
 
 
-def _findings(reduction: Reduction) -> list[RankFinding]:
+def _findings(reduction: MergedRun) -> list[RankFinding]:
     """The findings about several ranks, then those of the ranks; worst first."""
     found = [finding for rule in RANK_RULES.values() for finding in rule.check(reduction)]
     found += reduction.found.values()

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspector.graph import Graph
 from inspector.graph.values import Value, is_summary
-from inspector.merging.reduction import CallSpread, Spread
+from inspector.merging.merged_run import CallSpread, Spread
 
 
 def write_ranges(graph: Graph, call: CallSpread) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from inspector.graph.node_names import op_of
-from inspector.merging.measured import Measured, measure
+from inspector.merging.tensor_on_rank import TensorOnRank, measure
 from inspector.report import ReportError
 from inspector.util.os_errors import reason
 
@@ -112,7 +112,7 @@ class LeafOnRank:
     line: where the Node was created that used it; None if unknown.
     """
 
-    quantities: dict[str, Measured | None] = field(default_factory=dict)
+    quantities: dict[str, TensorOnRank | None] = field(default_factory=dict)
     line: Any = None
 
     def read(self, quantity: str, raw: Any) -> None:
@@ -139,9 +139,9 @@ class CallOnRank:
     index: int
     location: Any
     graph: tuple[int, int]
-    root: Measured | None
+    root: TensorOnRank | None
     leaves: dict[str, LeafOnRank]
-    gradients: dict[str, Measured]
+    gradients: dict[str, TensorOnRank]
     scaled: bool
     bypassed: list[str]
 
@@ -254,7 +254,7 @@ def _signature(graph: _Graph) -> int:
     return hash((names, tuple((edge.source, edge.target, edge.slot, edge.input_nr) for edge in edges)))
 
 
-def _measured(raw: Any) -> Measured | None:
+def _measured(raw: Any) -> TensorOnRank | None:
     """The measures of a value; None if it is None or unknown."""
     try:
         return measure(raw)
@@ -262,10 +262,10 @@ def _measured(raw: Any) -> Measured | None:
         return None
 
 
-def _value(raw: Any) -> Measured | None:
+def _value(raw: Any) -> TensorOnRank | None:
     """The measures of a root: the value itself of a single number, which may be negative."""
     found = _measured(raw)
-    return Measured(float(raw), found.extremes, True) if found and found.finite and _is_real(raw) else found
+    return TensorOnRank(float(raw), found.extremes, True) if found and found.finite and _is_real(raw) else found
 
 
 def _is_real(raw: Any) -> bool:

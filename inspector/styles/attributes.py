@@ -11,7 +11,7 @@ from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
 from inspector.styles.constant_chips import FULL_DIGITS
-from inspector.styles.grid_text import Look, beside_text
+from inspector.styles.grid_text import ValueLook, beside_text
 from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
@@ -209,7 +209,7 @@ def _change_of_norm(before: Value, after: Value) -> str:
 
 def _drawn(subject: Subject, value: Value, ink: str = "ink") -> DrawnTensor | None:
     """A tensor as a grid of numbers or as a heat map; None for one that is text."""
-    drawn = beside_text(value, Look(ink, "regular", "ground", FULL_DIGITS, subject.look.values))
+    drawn = beside_text(value, ValueLook(ink, "regular", "ground", FULL_DIGITS, subject.look.values))
     if isinstance(drawn, HeatMap):  # its shape stands above it
         return replace(drawn, caption=drawn.caption.partition(", ")[2], size=SMALL_SIZE)
     return drawn

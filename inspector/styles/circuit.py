@@ -15,7 +15,7 @@ from inspector.graph.values import Value
 from inspector.styles import title_and_legend
 from inspector.styles.constant_chips import FULL_DIGITS, constant_chip
 from inspector.styles.gates import gate_of
-from inspector.styles.grid_text import Look, beside_text
+from inspector.styles.grid_text import ValueLook, beside_text
 from inspector.styles.operands import operands_of
 from inspector.styles.operations import operation
 from inspector.styles.plan import Head, LegendEntry, Plan, PlannedBox, PlannedShape, PlannedWire, StyledText
@@ -234,8 +234,8 @@ def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False)
     return (StyledText(f"{name} = {text}" if name else text, "value", "medium"),)
 
 
-def _look(subject: Subject, ink: str) -> Look:
-    return Look(ink, "medium", "ground", FULL_DIGITS, subject.look.values)
+def _look(subject: Subject, ink: str) -> ValueLook:
+    return ValueLook(ink, "medium", "ground", FULL_DIGITS, subject.look.values)
 
 
 def _drawn_gradient(subject: Subject, gradient: Value) -> StyledText | None:

@@ -13,7 +13,7 @@ from inspector.options.choices import Values
 from inspector.options.figure_options import without_heat_maps
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import Gate, gate_of, group_gate, without_transposes
-from inspector.styles.grid_text import Look, value_lines_in_grid
+from inspector.styles.grid_text import ValueLook, value_lines_in_grid
 from inspector.styles.line_groups import GateGroup, line_groups, sign_of
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import UNNAMED
@@ -27,7 +27,7 @@ LEAF_FILL = "leaf_header"
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Compaction:
     """How a circuit is made smaller.
 
     rows: the number of rows. inline: whether numbers with a name stand in the gates and their values below.
@@ -42,7 +42,7 @@ class Cut:
     maps: Literal["all", "named", "ends"] = "all"
 
 
-WHOLE = Cut()
+WHOLE = Compaction()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Circuit:
     gates: function → its gate. users: output → the operands that are this output, in the order of the forward.
     passes: the gates of each pass of a loop, by role. by_name: ids of operands shown by name instead of a wire.
     first: the operands of the first pass that in others come from the pass before. digits: significant digits.
-    cut: how it is made smaller.
+    compaction: how it is made smaller.
     """
 
     subject: Subject
@@ -62,7 +62,7 @@ class Circuit:
     by_name: frozenset[str]
     first: frozenset[str]
     digits: int
-    cut: Cut
+    compaction: Compaction
 
     def leaf(self, operand: Operand) -> str | None:
         """The leaf that an operand is."""
@@ -78,14 +78,14 @@ class Circuit:
         return wired + self.is_named(output) > 1 and output[0] not in self.subject.topology.leaves
 
 
-def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cut) -> Circuit:
+def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, compaction: Compaction) -> Circuit:
     """The circuit of a graph. loss: the functions to draw as one gate."""
     graph, of = subject.graph, subject.topology
     gates: dict[str, Gate] = {}
     found = loop_passes(graph)
     if loss is not None and any(one in loss.members for roles in found for one in roles):
         loss = None  # the loop made it
-    groups = _groups(graph, loss, cut)
+    groups = _groups(graph, loss, compaction)
     inside = {one for group in groups.values() for one in group.members[1:]}
     for position in reversed(of.order):  # as the forward ran
         identifier = of.ids[position]
@@ -93,9 +93,9 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cu
             continue
         group = groups.get(identifier)
         gates[identifier] = (
-            gate_of(graph, identifier, operands_of(graph, identifier), inline=cut.inline)
+            gate_of(graph, identifier, operands_of(graph, identifier), inline=compaction.inline)
             if group is None
-            else group_gate(graph, group.name, group.members, inline=cut.lines)
+            else group_gate(graph, group.name, group.members, inline=compaction.lines)
         )
     gates = without_transposes(graph, gates)
     users: dict[Pair, list[Operand]] = {}
@@ -103,17 +103,18 @@ def build_circuit(subject: Subject, digits: int, loss: GateGroup | None, cut: Cu
         for operand in gate.operands:
             if operand.output is not None:
                 users.setdefault(operand.output, []).append(operand)
-    passes = _whole_passes(found, gates) if cut.rows == 1 else []
-    by_name = _read_by_name(users, passes, of.leaves) if cut.rows == 1 else cut_into_rows(gates, cut.rows)
-    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, cut)
+    rows = compaction.rows
+    passes = _whole_passes(found, gates) if rows == 1 else []
+    by_name = _read_by_name(users, passes, of.leaves) if rows == 1 else cut_into_rows(gates, rows)
+    return Circuit(subject, gates, users, passes, by_name, _first(gates, passes, of.leaves), digits, compaction)
 
 
-def _groups(graph: Graph, loss: GateGroup | None, cut: Cut) -> dict[str, GateGroup]:
+def _groups(graph: Graph, loss: GateGroup | None, compaction: Compaction) -> dict[str, GateGroup]:
     """The gates that stand for several functions, by the first of these."""
-    if loss is not None and cut.lines and loss.name == UNNAMED:
+    if loss is not None and compaction.lines and loss.name == UNNAMED:
         loss = replace(loss, name=sign_of(graph, loss.members))
     of_loss = set(loss.members) if loss else set()
-    found = line_groups(graph) if cut.lines else []
+    found = line_groups(graph) if compaction.lines else []
     lines = [group for group in found if not of_loss & set(group.members)]
     return {group.members[0]: group for group in (*lines, *([loss] if loss else []))}
 
@@ -182,14 +183,14 @@ def shape_of(circuit: Circuit, output: Pair) -> list[int]:
 
 def value_of_end(circuit: Circuit, tensor: TensorRow, fill: str = "ground") -> tuple[StyledText, ...]:
     """The value of a root or a leaf. fill: behind it."""
-    look = Look("value", "medium", fill, circuit.digits, circuit.subject.look.values)
+    look = ValueLook("value", "medium", fill, circuit.digits, circuit.subject.look.values)
     return value_lines_in_grid(tensor[circuit.subject.moment]["data"], tensor["shape"], look)
 
 
 def lines_of_output(circuit: Circuit, output: Pair, *, with_name: bool = True) -> tuple[StyledText, ...]:
     """The name, if it has one, and the value of an output."""
     subject, identifier = circuit.subject, circuit.subject.topology.outputs.get(output)
-    look = Look("value", "medium", "ground", circuit.digits, form_between(circuit, output))
+    look = ValueLook("value", "medium", "ground", circuit.digits, form_between(circuit, output))
     if identifier is None:
         return value_lines_in_grid(subject.graph[output[0]][subject.moment]["data"], (), look)
     tensor = subject.graph.tensor(identifier)
@@ -202,7 +203,7 @@ def form_between(circuit: Circuit, output: Pair) -> Values:
     """The form of a tensor between gates."""
     look, tensor = circuit.subject.look, circuit.subject.topology.outputs.get(output)
     is_named = tensor is not None and bool(shown_name(circuit.subject.graph.tensor(tensor)))
-    maps = circuit.cut.maps
+    maps = circuit.compaction.maps
     is_map = maps == "all" or (maps == "named" and is_named)
     return look.values if is_map else without_heat_maps(look).values
 
@@ -216,5 +217,5 @@ def gradient_lines(circuit: Circuit, gradient: Value, shape: list[int], form: Va
     """A gradient after backward; before it, nothing. form: of a tensor."""
     if not circuit.subject.ran or gradient is None or (isinstance(gradient, dict) and "unknown" in gradient):
         return ()
-    look = Look("gradient", "medium", "changed", circuit.digits, form)
+    look = ValueLook("gradient", "medium", "changed", circuit.digits, form)
     return value_lines_in_grid(gradient, shape, look)

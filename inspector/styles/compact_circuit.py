@@ -19,7 +19,7 @@ from inspector.styles.circuit_model import (
     NAME_SIZE,
     WHOLE,
     Circuit,
-    Cut,
+    Compaction,
     arrived,
     build_circuit,
     gradient_between,
@@ -55,14 +55,16 @@ _ROUND = 4
 """Maximum number of characters of a sign in a circle; a longer one is in a box."""
 
 
-def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False, cut: Cut = WHOLE) -> CircuitPlan:
+def plan_compact_circuit(
+    subject: Subject, *, digits: int, grouped: bool = False, compaction: Compaction = WHOLE
+) -> CircuitPlan:
     """The figure.
 
-    digits: significant digits of numbers. grouped: whether a loss that one line made is one gate. cut: how
+    digits: significant digits of numbers. grouped: whether a loss that one line made is one gate. compaction: how
     it is made smaller.
     """
-    circuit = build_circuit(subject, digits, loss_group(subject.graph) if grouped else None, cut)
-    chips = [] if cut.tables else list(_chips(circuit))
+    circuit = build_circuit(subject, digits, loss_group(subject.graph) if grouped else None, compaction)
+    chips = [] if compaction.tables else list(_chips(circuit))
     added = [*_named_ends(circuit), *_first_ends(circuit), *((box, wire) for box, wire, _ in chips)]
     return CircuitPlan(
         moment=subject.moment,
@@ -75,14 +77,14 @@ def plan_compact_circuit(subject: Subject, *, digits: int, grouped: bool = False
         ),
         hanging={box.id: host for box, _, host in chips},
         title=title_and_legend.title(subject),
-        notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit, by_line=cut.lines)),
-        footer=(*sums_over_readers(circuit), *(inline_values(subject) if cut.inline else ())),
+        notes=(*title_and_legend.notes(_without_derivatives(subject)), *_reading(circuit, compaction.lines)),
+        footer=(*sums_over_readers(circuit), *(inline_values(subject) if compaction.inline else ())),
         formulas=tuple(matrix_formulas(circuit)),
         passes=tuple(_passes(circuit)),
     )
 
 
-def plan_circuit_of_norms(subject: Subject, *, cut: Cut) -> Plan:
+def plan_circuit_of_norms(subject: Subject, *, compaction: Compaction) -> Plan:
     """The densest figure: each matrix as its shape, each gradient of a matrix as its norm."""
 
     def in_short(words: StyledText) -> StyledText:
@@ -92,7 +94,7 @@ def plan_circuit_of_norms(subject: Subject, *, cut: Cut) -> Plan:
         return StyledText(norm if words.ink == "gradient" and norm else shape, words.ink, words.face, words.size)
 
     subject = replace(subject, look=without_heat_maps(subject.look))
-    return plan_compact_circuit(subject, digits=2, grouped=True, cut=cut).map_texts(in_short)
+    return plan_compact_circuit(subject, digits=2, grouped=True, compaction=compaction).map_texts(in_short)
 
 
 def _without_derivatives(subject: Subject) -> Subject:
@@ -100,7 +102,7 @@ def _without_derivatives(subject: Subject) -> Subject:
     return replace(subject, look=replace(subject.look, derivatives="none"))
 
 
-def _reading(circuit: Circuit, *, by_line: bool) -> Iterator[StyledText]:
+def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
     grouped = [gate for gate in circuit.gates.values() if gate.inside]
     inside = [f"{gate.sign.replace(chr(10), ' ')}: {gate.inside}" for gate in grouped]
@@ -116,7 +118,7 @@ def _gates(circuit: Circuit) -> Iterator[PlannedBox]:
     alike = {one: roles for roles in zip(*circuit.passes, strict=True) for one in roles}
     for identifier, gate in circuit.gates.items():
         words = [StyledText(line, face="bold", size=SYMBOL_SIZE) for line in gate.sign.split("\n")]
-        table = gate_table(circuit, gate) if circuit.cut.tables else ()
+        table = gate_table(circuit, gate) if circuit.compaction.tables else ()
         is_box = table or long & {identifier, *alike.get(identifier, ())}
         shape: PlannedShape = "chip" if is_box else "gate"
         badge = circuit.subject.badge(circuit.subject.graph.function(identifier))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.options.choices import Values
-from inspector.styles.grid_text import Look, value_lines_in_grid
+from inspector.styles.grid_text import ValueLook, value_lines_in_grid
 from inspector.styles.operands import Operand
 from inspector.styles.plan import MAIN_SIZE, PlannedBox, StyledText
 from inspector.styles.shown_name import shown_name
@@ -18,7 +18,7 @@ def constant_chip(operand: Operand, digits: int, form: Values) -> PlannedBox:
     constant = operand.constant or {}
     expression = plain_text(str(constant.get("expression") or ""))
     name = shown_name(constant) or (expression if len(expression) <= _LONGEST_EXPRESSION else "")
-    look = Look("quiet", "medium", "header", digits, form)
+    look = ValueLook("quiet", "medium", "header", digits, form)
     value = value_lines_in_grid(constant["value"], constant.get("shape") or (), look)
     return chip(operand.id, named_lines(name, value, "quiet", digits), "quiet", "header")
 

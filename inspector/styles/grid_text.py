@@ -25,7 +25,7 @@ _STEPS_OF_SCALE = 9
 Tile = list[list[float]]
 
 
-class Look(NamedTuple):
+class ValueLook(NamedTuple):
     """How a value is written. ink, face: of its numbers. fill: of a grid. digits: significant digits of a number.
     form: the option `values`."""
 
@@ -36,7 +36,7 @@ class Look(NamedTuple):
     form: Values
 
 
-def value_lines_in_grid(value: Value, shape: Sequence[int], look: Look) -> tuple[StyledText, ...]:
+def value_lines_in_grid(value: Value, shape: Sequence[int], look: ValueLook) -> tuple[StyledText, ...]:
     """A value on one line, as a grid or as a heat map; a large one as its shape and norm. Empty for None."""
     if value is None:
         return ()
@@ -55,7 +55,7 @@ def value_lines_in_grid(value: Value, shape: Sequence[int], look: Look) -> tuple
     return tuple(lines)
 
 
-def drawn_tensor(value: Value, look: Look) -> DrawnTensor | None:
+def drawn_tensor(value: Value, look: ValueLook) -> DrawnTensor | None:
     """A tensor as a grid of numbers or as a heat map; None if the form or its size leaves only a shape."""
     if not isinstance(value, (list, dict)) or look.form == "shape":
         return None
@@ -68,7 +68,7 @@ def drawn_tensor(value: Value, look: Look) -> DrawnTensor | None:
     return None if look.form == "numbers" else _heat_map(value, look)
 
 
-def beside_text(value: Value, look: Look) -> DrawnTensor | None:
+def beside_text(value: Value, look: ValueLook) -> DrawnTensor | None:
     """The same for a style that writes up to 3 x 3 numbers as text, unless a heat map is wanted."""
     is_text = look.form in ("auto", "numbers") and matrix_rows(value) is not None
     return None if is_text else drawn_tensor(value, look)
@@ -106,7 +106,7 @@ def _in_short(value: Value, sides: Sequence[int], digits: int) -> str:
 # ---- heat maps --------------------------------------------------------------------------------------------
 
 
-def _heat_map(value: Value, look: Look) -> HeatMap | None:
+def _heat_map(value: Value, look: ValueLook) -> HeatMap | None:
     """None for a tensor whose elements are not known, or too many or too far apart for a picture."""
     tiles = tiles_of(value)
     if tiles is None:

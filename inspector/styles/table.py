@@ -9,7 +9,7 @@ from functools import partial
 from inspector.options.choices import Arrows, Direction, StyleName
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.circuit import plan_circuit
-from inspector.styles.circuit_model import Cut
+from inspector.styles.circuit_model import Compaction
 from inspector.styles.compact_attributes import plan_data_and_grad, plan_one_line
 from inspector.styles.compact_circuit import plan_circuit_of_norms, plan_compact_circuit
 from inspector.styles.engine import plan_engine
@@ -49,9 +49,12 @@ class Style:
 FEWER_HEAT_MAPS = tuple(
     Density(
         f"leaves at their gates, heat maps of {which} alone, numbers to 2 digits, the loss as one gate",
-        partial(plan_compact_circuit, digits=2, grouped=True, cut=cut),
+        partial(plan_compact_circuit, digits=2, grouped=True, compaction=compaction),
     )
-    for which, cut in (("tensors with a name", Cut(maps="named")), ("leaves", Cut(maps="ends")))
+    for which, compaction in (
+        ("tensors with a name", Compaction(maps="named")),
+        ("leaves", Compaction(maps="ends")),
+    )
 )
 """Tried where a figure with heat maps does not fit a canvas, before all of these are left out."""
 
@@ -59,12 +62,12 @@ _ROWS = ((2, "two"), (3, "three"))
 _ANY_ROWS = ((1, ""), *((rows, f"in {count} rows, ") for rows, count in _ROWS))
 
 
-def _compact(cut: Cut) -> Callable[[Subject], Plan]:
-    return partial(plan_compact_circuit, digits=2, grouped=True, cut=cut)
+def _compact(compaction: Compaction) -> Callable[[Subject], Plan]:
+    return partial(plan_compact_circuit, digits=2, grouped=True, compaction=compaction)
 
 
-def _of_norms(cut: Cut) -> Callable[[Subject], Plan]:
-    return partial(plan_circuit_of_norms, cut=cut)
+def _of_norms(compaction: Compaction) -> Callable[[Subject], Plan]:
+    return partial(plan_circuit_of_norms, compaction=compaction)
 
 
 _CIRCUITS = (
@@ -77,21 +80,25 @@ _CIRCUITS = (
     ),
     Density(
         "leaves at their gates, constants in the gates, numbers to 2 digits",
-        _compact(Cut(inline=True)),
+        _compact(Compaction(inline=True)),
         turns=True,
     ),
     *(
-        Density(f"in {count} rows, numbers to 2 digits", _compact(Cut(rows, inline=True)))
+        Density(f"in {count} rows, numbers to 2 digits", _compact(Compaction(rows, inline=True)))
         for rows, count in _ROWS
     ),
     *(
-        Density(f"{where}shapes of matrices and norms of gradients", _of_norms(Cut(rows, inline=True)), rows == 1)
+        Density(
+            f"{where}shapes of matrices and norms of gradients",
+            _of_norms(Compaction(rows, inline=True)),
+            rows == 1,
+        )
         for rows, where in _ANY_ROWS
     ),
     *(
         Density(
             f"each line as one gate, {where}numbers to 2 digits",
-            _compact(Cut(rows, inline=True, lines=True)),
+            _compact(Compaction(rows, inline=True, lines=True)),
             rows == 1,
         )
         for rows, where in _ANY_ROWS
@@ -99,7 +106,7 @@ _CIRCUITS = (
     *(
         Density(
             f"each line as one gate, {where}shapes of matrices and norms of gradients",
-            _of_norms(Cut(rows, inline=True, lines=True)),
+            _of_norms(Compaction(rows, inline=True, lines=True)),
             rows == 1,
         )
         for rows, where in _ANY_ROWS
@@ -107,7 +114,7 @@ _CIRCUITS = (
     *(
         Density(
             f"each line as one gate with its leaves, {where}shapes of matrices and norms of gradients",
-            _of_norms(Cut(rows, inline=True, lines=True, tables=True)),
+            _of_norms(Compaction(rows, inline=True, lines=True, tables=True)),
             rows == 1,
         )
         for rows, where in _ANY_ROWS

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.merging.reduction import Reduction
+from inspector.merging.merged_run import MergedRun
 from inspector.merging.row_types import RankFinding
-from inspector.merging.rules.rule import Place, RankRule, rank_list
+from inspector.merging.rules.rule import CallPlace, RankRule, rank_list
 
 
-def check(merged: Reduction) -> Iterator[RankFinding]:
+def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield the first call whose forward went around a wrapper, unless the replicas are the same afterwards."""
     for call in merged.ordered:
         if not call.bypassed:
@@ -40,7 +40,7 @@ def check(merged: Reduction) -> Iterator[RankFinding]:
             f"the forward called {wrapper}.module, not {wrapper}, on {rank_list([*call.bypassed])}; "
             f"DistributedDataParallel did not reduce the gradients{effect}",
             f"call {wrapper}(…)",
-            at=Place(call.location, call.index),
+            at=CallPlace(call.location, call.index),
             parameters=names,
             ranks=sorted(call.bypassed),
             severity="error" if is_different else "warning",

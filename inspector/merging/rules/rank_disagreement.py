@@ -23,20 +23,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from inspector.merging.reduction import CallSpread, Reduction
+from inspector.merging.merged_run import CallSpread, MergedRun
 from inspector.merging.row_types import RankFinding
-from inspector.merging.rules.rule import Place, RankRule, place_of, rank_list, some
+from inspector.merging.rules.rule import CallPlace, RankRule, place_of, rank_list, some
 from inspector.typography.number_format import format_number
 
 
-def check(merged: Reduction) -> Iterator[RankFinding]:
+def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield what ranks disagree about."""
     yield from _not_finite(merged)
     yield from _partial(merged)
     yield from _drifted(merged)
 
 
-def _not_finite(merged: Reduction) -> Iterator[RankFinding]:
+def _not_finite(merged: MergedRun) -> Iterator[RankFinding]:
     """The first call with NaN on some ranks only, before anything is reduced. A GradScaler skips such steps."""
     for call in merged.ordered:
         if call.scaled:
@@ -55,7 +55,7 @@ def _not_finite(merged: Reduction) -> Iterator[RankFinding]:
         yield RULE.found(
             f"{what} NaN or infinite on {rank_list([*ranks])} only{spread}",
             f"look at the batch of {rank_list([*ranks])} and at the findings of its own report",
-            at=Place(call.location, call.index),
+            at=CallPlace(call.location, call.index),
             parameters=names,
             ranks=sorted(ranks),
         )
@@ -68,7 +68,7 @@ def _is_spread(call: CallSpread, names: list[str]) -> bool:
     return any(spread.not_finite and not spread.finite for spread in spreads)
 
 
-def _partial(merged: Reduction) -> Iterator[RankFinding]:
+def _partial(merged: MergedRun) -> Iterator[RankFinding]:
     """Parameters with a gradient on some ranks only, once for all calls in which the same ranks have none."""
     groups: dict[tuple[int, ...], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for call in merged.ordered:
@@ -95,7 +95,7 @@ def _partial(merged: Reduction) -> Iterator[RankFinding]:
         )
 
 
-def _drifted(merged: Reduction) -> Iterator[RankFinding]:
+def _drifted(merged: MergedRun) -> Iterator[RankFinding]:
     """Replicas that are not the same: since which call, in the first call that shows it."""
     before: CallSpread | None = None
     for call in merged.ordered:
@@ -110,7 +110,7 @@ def _drifted(merged: Reduction) -> Iterator[RankFinding]:
                 f"{some(names)} {'is' if len(names) == 1 else 'are'} not the same on all ranks {since}:"
                 f" {_norms(names[0], leaf.data.low, leaf.data.high)}",
                 _advice(before, names),
-                at=Place(call.location, call.index),
+                at=CallPlace(call.location, call.index),
                 parameters=names,
                 ranks=ranks,
                 severity="error" if set(names) & merged.held else "warning",

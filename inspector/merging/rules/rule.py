@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inspector.merging.reduction import CallSpread, Reduction
+from inspector.merging.merged_run import CallSpread, MergedRun
 from inspector.merging.row_types import RankFinding
 from inspector.report.row_types import Severity
 
@@ -20,7 +20,7 @@ class RankRule:
 
     name: str
     severity: Severity
-    check: Callable[[Reduction], Iterator[RankFinding]]
+    check: Callable[[MergedRun], Iterator[RankFinding]]
     text: str
 
     def found(
@@ -28,7 +28,7 @@ class RankRule:
         message: str,
         advice: str,
         *,
-        at: Place,
+        at: CallPlace,
         parameters: Iterable[str] = (),
         ranks: Sequence[int] = (),
         severity: Severity | None = None,
@@ -49,17 +49,17 @@ class RankRule:
 
 
 @dataclass(frozen=True)
-class Place:
+class CallPlace:
     """The location of a finding: a line of the script (or None), and the index of a call (or None)."""
 
     location: Any = None
     call: int | None = None
 
 
-def place_of(call: CallSpread, name: str) -> Place:
+def place_of(call: CallSpread, name: str) -> CallPlace:
     """The line where a parameter was used in a call."""
     leaf = call.leaves.get(name)
-    return Place(None if leaf is None else leaf.line, call.index)
+    return CallPlace(None if leaf is None else leaf.line, call.index)
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.merging.reduction import Reduction
+from inspector.merging.merged_run import MergedRun
 from inspector.merging.row_types import RankFinding
-from inspector.merging.rules.rule import Place, RankRule, rank_list, some
+from inspector.merging.rules.rule import CallPlace, RankRule, rank_list, some
 
 _MESSAGE = "Expected to have finished reduction in the prior iteration"
 
 
-def check(merged: Reduction) -> Iterator[RankFinding]:
+def check(merged: MergedRun) -> Iterator[RankFinding]:
     """Yield the parameters without a gradient on the ranks that raised DistributedDataParallel's error."""
     raised = [row["number"] for row in merged.ranks if _MESSAGE in (row["exception"] or "")]
     if not raised or not merged.calls:
@@ -39,7 +39,7 @@ def check(merged: Reduction) -> Iterator[RankFinding]:
             f"{some(names)} got no gradient in backward call {call.index}, so DistributedDataParallel raised an"
             f" error in the next forward, on {rank_list(raised)}",
             "use it in forward, remove it, or wrap the model with find_unused_parameters=True",
-            at=Place(merged.sources.get(names[0]), call.index),
+            at=CallPlace(merged.sources.get(names[0]), call.index),
             parameters=names,
             ranks=raised,
         )

@@ -18,13 +18,13 @@ MOST_COLUMNS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class StepNorms:
     """The norms of one step. parts: (positions of the parameters, their norms as a vector on their device)."""
 
     parts: tuple[tuple[tuple[int, ...], torch.Tensor], ...]
 
 
-def only(measured: Measured, positions: frozenset[int]) -> Measured:
+def only(measured: StepNorms, positions: frozenset[int]) -> StepNorms:
     """The norms of some parameters."""
     parts = []
     for its, norms in measured.parts:
@@ -33,7 +33,7 @@ def only(measured: Measured, positions: frozenset[int]) -> Measured:
             parts.append((its, norms))
         elif kept:
             parts.append((tuple(its[index] for index in kept), norms[torch.tensor(kept, device=norms.device)]))
-    return Measured(tuple(parts))
+    return StepNorms(tuple(parts))
 
 
 class GradientNorms:
@@ -61,7 +61,7 @@ class GradientNorms:
             self.references.append(reference)
             self.names.append(name)
 
-    def measure(self, wanted: frozenset[int] | None = None) -> Measured:
+    def measure(self, wanted: frozenset[int] | None = None) -> StepNorms:
         """The norms of the grads that there are now: of ordinary dense tensors, in one pass on each device.
 
         wanted: the positions of the parameters; None for all.
@@ -81,9 +81,9 @@ class GradientNorms:
                 grads.append(grad)
             ordinary = ((device, part) for device, part in places.items() if device.type != "meta")
             found = [(tuple(positions), _norms(grads)) for _, (positions, grads) in ordinary]
-        return Measured(tuple(found))
+        return StepNorms(tuple(found))
 
-    def matrix(self, rows: Sequence[Sequence[Measured]]) -> tuple[torch.Tensor, torch.Tensor]:
+    def matrix(self, rows: Sequence[Sequence[StepNorms]]) -> tuple[torch.Tensor, torch.Tensor]:
         """The norms of several steps, and whether each was recorded: [steps, parameters] on the CPU.
 
         rows: for each step, what was measured for its optimizers.

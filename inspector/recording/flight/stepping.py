@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
-from inspector.recording.flight.gradient_norms import Measured, only
+from inspector.recording.flight.gradient_norms import StepNorms, only
 from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
@@ -72,7 +72,7 @@ class KnownOptimizers:
         """The positions of the parameters of an optimizer."""
         return self._known[number].positions
 
-    def part(self, number: int, measured: Measured) -> Measured:
+    def part(self, number: int, measured: StepNorms) -> StepNorms:
         """What was measured of the parameters of an optimizer."""
         return measured if len(self._known) < 2 else only(measured, self._known[number].positions)
 
@@ -86,10 +86,10 @@ class NextStep:
     """
 
     root: Root | None = None
-    measured: Measured | None = None
+    measured: StepNorms | None = None
     is_looked_at: bool = False
     nodes: NodeNorms | None = None
-    updates: Measured | None = None
+    updates: StepNorms | None = None
 
     def add_root(self, root: Root) -> None:
         """Backward is called on a root."""
@@ -128,7 +128,7 @@ class OpenSteps:
         """What this thread has prepared was for an optimizer that is not recorded."""
         self._prepared[threading.get_ident()] = NextStep()
 
-    def add(self, number: int, rate: float | None, measured: Measured | None, calls: int) -> Step | None:
+    def add(self, number: int, rate: float | None, measured: StepNorms | None, calls: int) -> Step | None:
         """An optimizer has stepped. Returns the step of the run before, if it is over now.
 
         measured: the norms of its gradients. calls: number of backward calls so far.

@@ -10,11 +10,11 @@ import torch
 
 from inspector.recording.flight.block import Block, Scalars
 from inspector.recording.flight.followed import UnmovedParameters
-from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, Measured
+from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, StepNorms
 from inspector.recording.flight.node_layout import MOST_MODULES
 from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.roots import Root
-from inspector.recording.flight.thinned_rows import Rows, ThinnedRows
+from inspector.recording.flight.thinned_rows import RowColumns, ThinnedRows
 from inspector.recording.flight.trigger_search import TriggerSearch
 from inspector.recording.flight.triggers import MOST_TRIGGERS
 from inspector.report.timeline import Column, ColumnKind, Numbers, Trigger, Window
@@ -43,9 +43,9 @@ class Step:
     calls: int = 0
     roots: dict[int, Root] = field(default_factory=dict)
     rates: dict[int, float | None] = field(default_factory=dict)
-    measured: list[Measured] = field(default_factory=list)
+    measured: list[StepNorms] = field(default_factory=list)
     nodes: NodeNorms | None = None
-    updates: list[Measured] = field(default_factory=list)
+    updates: list[StepNorms] = field(default_factory=list)
 
     def scalars(self) -> dict[int, Scalars]:
         """Its numbers; waits for a device."""
@@ -236,18 +236,18 @@ class _Columns:
     def _place(self, kind: ColumnKind, number: int) -> int:
         return self._places.setdefault((kind, number), len(self._places))
 
-    def recorded(self, rows: Rows) -> list[int]:
+    def recorded(self, rows: RowColumns) -> list[int]:
         """The positions of the columns in which something was recorded: roots, rates, then gradients."""
         something = (~rows.middle.isnan() | (rows.bad > 0)).any(0).tolist()
         order = sorted(self._places, key=lambda key: (_ORDER.index(key[0]), key[1]))
         return [place for key in order if (place := self._places[key]) < len(something) and something[place]]
 
-    def rows(self, rows: Rows, optimizers: Sequence[str], parameters: Sequence[str]) -> list[Column]:
+    def rows(self, rows: RowColumns, optimizers: Sequence[str], parameters: Sequence[str]) -> list[Column]:
         """The columns for a report."""
         keys = {place: key for key, place in self._places.items()}
         return [self._row(rows, place, *keys[place], optimizers, parameters) for place in self.recorded(rows)]
 
-    def _row(self, rows: Rows, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
+    def _row(self, rows: RowColumns, place: int, kind: ColumnKind, number: int, *names: Sequence[str]) -> Column:
         optimizers, parameters = names
         is_gradient = kind in ("gradient", "update")
         its = self._gradients.names if is_gradient else self._modules if kind == "module" else optimizers

@@ -16,7 +16,7 @@ MOST_ROWS = 400
 
 
 @dataclass(slots=True)
-class Rows:
+class RowColumns:
     """The rows, as tensors [rows, columns] on the CPU.
 
     middle: the median of the steps, of a joined row the mean of the medians. bad: number of values not finite.
@@ -32,12 +32,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def slice(self, start: int, end: int | None, stride: int = 1) -> Rows:
+    def slice(self, start: int, end: int | None, stride: int = 1) -> RowColumns:
         """Some of the rows."""
         part = slice(start, end, stride)
-        return Rows(self.low[part], self.middle[part], self.high[part], self.bad[part], self.steps[part])
+        return RowColumns(self.low[part], self.middle[part], self.high[part], self.bad[part], self.steps[part])
 
-    def widened(self, columns: int) -> Rows:
+    def widened(self, columns: int) -> RowColumns:
         """The rows with more columns, in which nothing was recorded."""
         more = columns - self.low.shape[1]
         if more <= 0:
@@ -45,7 +45,7 @@ class Rows:
         none = torch.full((len(self), more), torch.nan, dtype=torch.float64)
         zeros = torch.zeros((len(self), more), dtype=torch.int64)
         low, middle, high = (torch.cat([part, none], 1) for part in (self.low, self.middle, self.high))
-        return Rows(low, middle, high, torch.cat([self.bad, zeros], 1), self.steps)
+        return RowColumns(low, middle, high, torch.cat([self.bad, zeros], 1), self.steps)
 
 
 class ThinnedRows:
@@ -53,7 +53,7 @@ class ThinnedRows:
 
     def __init__(self) -> None:
         none = torch.empty((0, 0), dtype=torch.float64)
-        self.rows = Rows(none, none, none, none.long(), torch.empty(0, dtype=torch.int64))
+        self.rows = RowColumns(none, none, none, none.long(), torch.empty(0, dtype=torch.int64))
         self._size = 1  # steps in a full row
 
     def add(self, values: torch.Tensor, known: torch.Tensor) -> None:
@@ -78,7 +78,7 @@ class ThinnedRows:
         self.rows = rows
 
 
-def _summary(values: torch.Tensor, known: torch.Tensor) -> Rows:
+def _summary(values: torch.Tensor, known: torch.Tensor) -> RowColumns:
     """values, known: [rows, steps, columns]."""
     finite = known & values.isfinite()
     low = torch.where(finite, values, torch.inf).amin(1)
@@ -86,30 +86,30 @@ def _summary(values: torch.Tensor, known: torch.Tensor) -> Rows:
     middle = torch.where(finite, values, torch.nan).nanmedian(1).values
     none, bad = ~finite.any(1), (known & ~finite).sum(1)
     steps = torch.full((len(values),), values.shape[1], dtype=torch.int64)
-    return Rows(low.masked_fill(none, torch.nan), middle, high.masked_fill(none, torch.nan), bad, steps)
+    return RowColumns(low.masked_fill(none, torch.nan), middle, high.masked_fill(none, torch.nan), bad, steps)
 
 
-def _merged(one: Rows, other: Rows) -> Rows:
+def _merged(one: RowColumns, other: RowColumns) -> RowColumns:
     """Each row of one table with the same row of another."""
     weights = one.steps.unsqueeze(1), other.steps.unsqueeze(1)
     mean = (one.middle * weights[0] + other.middle * weights[1]) / (weights[0] + weights[1])
     middle = torch.where(one.middle.isnan(), other.middle, torch.where(other.middle.isnan(), one.middle, mean))
     low, high = torch.fmin(one.low, other.low), torch.fmax(one.high, other.high)
-    return Rows(low, middle, high, one.bad + other.bad, one.steps + other.steps)
+    return RowColumns(low, middle, high, one.bad + other.bad, one.steps + other.steps)
 
 
-def _joined(one: Rows, other: Rows) -> Rows:
+def _joined(one: RowColumns, other: RowColumns) -> RowColumns:
     """The rows of one table, then those of another."""
     pairs = zip(_parts(one), _parts(other), strict=True)
-    return Rows(*(torch.cat(pair) for pair in pairs))
+    return RowColumns(*(torch.cat(pair) for pair in pairs))
 
 
-def _halved(rows: Rows) -> Rows:
+def _halved(rows: RowColumns) -> RowColumns:
     """Every two rows as one; an odd one at the end stays as it is."""
     even = len(rows) // 2 * 2
     pairs = _merged(rows.slice(0, even, 2), rows.slice(1, even, 2))
     return _joined(pairs, rows.slice(even, None))
 
 
-def _parts(rows: Rows) -> tuple[torch.Tensor, ...]:
+def _parts(rows: RowColumns) -> tuple[torch.Tensor, ...]:
     return rows.low, rows.middle, rows.high, rows.bad, rows.steps

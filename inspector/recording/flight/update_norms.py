@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 
 from inspector.recording.flight.cost_control import CostControl, power_of_two
-from inspector.recording.flight.gradient_norms import GradientNorms, Measured
+from inspector.recording.flight.gradient_norms import GradientNorms, StepNorms
 from inspector.torch_api.foreach import norms_of
 from inspector.torch_api.modes import unobserved
 
@@ -51,7 +51,7 @@ class UpdateNorms:
                 self._before[position] = tensor.detach().clone()
         self._began = time.perf_counter() - began
 
-    def end(self, cost: CostControl) -> Measured | None:
+    def end(self, cost: CostControl) -> StepNorms | None:
         """After the step: the norms of the changes; None if nothing was copied."""
         before, self._before = self._before, {}
         if not before:
@@ -69,7 +69,7 @@ class UpdateNorms:
         seconds = time.perf_counter() - began + self._began
         self._seconds.append(seconds)
         cost.note_look(seconds, 0.0)
-        return Measured(tuple(found)) if found else None
+        return StepNorms(tuple(found)) if found else None
 
     def _ordinary(self, position: int) -> torch.Tensor | None:
         tensor = self._parameters.references[position]()

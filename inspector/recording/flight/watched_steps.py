@@ -9,7 +9,7 @@ import torch
 
 from inspector.graph.values import Value
 from inspector.recording.flight.chosen import Chosen
-from inspector.recording.flight.gradient_norms import Measured
+from inspector.recording.flight.gradient_norms import StepNorms
 from inspector.recording.flight.roots import Root
 from inspector.recording.flight.step_counter import StepCounter
 from inspector.recording.flight.store import Step
@@ -89,7 +89,7 @@ class WatchedSteps:
         self.begun = self._step(max(begun.values()), begun) if begun else self.begun
         return found
 
-    def left(self) -> tuple[Root | None, Measured | None]:
+    def left(self) -> tuple[Root | None, StepNorms | None]:
         """The root and the gradients of the last call, if no step has used them."""
         used = self.begun.calls == self._run.calls_made or not self._by_optimizer
         last = self._run.calls_made
@@ -117,7 +117,7 @@ class WatchedSteps:
             return None
         return Root(value / (call.setting.scale or 1.0), row.get("dtype") in ("float32", "float64"))
 
-    def measured(self, index: int) -> Measured | None:
+    def measured(self, index: int) -> StepNorms | None:
         """The norms of the grads after a call."""
         call = self._calls.get(index)
         if call is None:
@@ -130,7 +130,7 @@ class WatchedSteps:
                     norms[row["name"]] = norm / scale
         positions = [position for position, name in enumerate(self._names) if name in norms]
         values = torch.tensor([norms[self._names[position]] for position in positions], dtype=torch.float64)
-        return Measured(((tuple(positions), values),)) if positions else None
+        return StepNorms(((tuple(positions), values),)) if positions else None
 
 
 def _number(value: Value) -> float | None:

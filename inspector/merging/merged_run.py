@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.merging.measured import Measured
 from inspector.merging.rank_file import CallOnRank, RankReport
 from inspector.merging.row_types import RankFinding, RankRow
+from inspector.merging.tensor_on_rank import TensorOnRank
 
 QUANTITIES = ("data", "local", "reduced")
 
@@ -22,14 +22,14 @@ class Spread:
     """
 
     known: list[int] = field(default_factory=list)
-    first: Measured | None = None
+    first: TensorOnRank | None = None
     low: tuple[float, int] | None = None
     high: tuple[float, int] | None = None
     none: list[int] = field(default_factory=list)
     not_finite: list[int] = field(default_factory=list)
     different: list[int] = field(default_factory=list)
 
-    def add(self, rank: int, found: Measured | None) -> None:
+    def add(self, rank: int, found: TensorOnRank | None) -> None:
         """Add what a rank knows of it."""
         if found is None:
             self.none.append(rank)
@@ -97,7 +97,7 @@ class CallSpread:
         self.scaled |= call.scaled
 
 
-class Reduction:
+class MergedRun:
     """The ranks that were added.
 
     sharded: the parameters of which a rank holds a part.

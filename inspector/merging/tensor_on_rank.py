@@ -14,14 +14,14 @@ _CLOSE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TensorOnRank:
     """A tensor on one rank. extremes: its least and greatest element, or None if they are not known."""
 
     norm: float
     extremes: tuple[float, float] | None
     finite: bool
 
-    def differs_from(self, other: Measured) -> bool:
+    def differs_from(self, other: TensorOnRank) -> bool:
         """Whether the elements are certainly not the same: the extremes are exact, a norm is rounded."""
         if not (self.finite and other.finite):
             return self.finite != other.finite
@@ -30,7 +30,7 @@ class Measured:
         return not math.isclose(self.norm, other.norm, rel_tol=_CLOSE)
 
 
-def measure(raw: Any) -> Measured | None:
+def measure(raw: Any) -> TensorOnRank | None:
     """The measures of a value as it is in report.json; None for None. Raises LookupError if it is unknown."""
     value = decode(raw)
     if value is None:
@@ -38,7 +38,7 @@ def measure(raw: Any) -> Measured | None:
     norm = None if is_unknown(value) else value_norm(value)
     if norm is None:
         raise LookupError("unknown")
-    return Measured(norm, _extremes(value), is_finite(value))
+    return TensorOnRank(norm, _extremes(value), is_finite(value))
 
 
 def _extremes(value: Any) -> tuple[float, float] | None:
