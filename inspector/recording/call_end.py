@@ -126,6 +126,7 @@ class CallEnd:
             run(PARAMETERS, lambda: inventory.read_after(grads), None)
             beside.append(grads.batch)
         record = token.tracing.close(ran=True, counts=flow.arrived.counts(), beside=beside)
+        token.capture.tell_rows()
         ids = Ids(record)
         if grads is not None:
             run(PARAMETERS, lambda: inventory.ends(token.head.index, grads, record.tensors, ids), None)

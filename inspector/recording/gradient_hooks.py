@@ -37,7 +37,7 @@ class GradientCapture:
         self._shared: dict[int, Callable[..., None]] = {}
         self._handles: list[Any] = []
         self._errors: list[Exception] = []
-        self._rows = RowNorms()
+        self._rows = RowNorms(batch)
 
     def install(self, walk: Walk, *, runs_all: bool) -> None:
         """Install hooks on every Node: for incoming gradients, and in a full recording also for outgoing ones.
@@ -104,9 +104,12 @@ class GradientCapture:
             handle.remove()
         self._handles.clear()
         self._index.clear()  # Node -> hook -> index -> Node is a cycle that is never collected
-        self.flow.arrived.rows |= self._rows.told(self.flow.steps)
         if self._errors:
             raise self._errors[0]
+
+    def tell_rows(self) -> None:
+        """Fill in the rows that stand out. The batch has been read."""
+        self.flow.arrived.rows = self._rows.told(self.flow.steps)
 
     def started(self, pairs: list[tuple[int, int]], gradients: tuple[Any, ...]) -> None:
         """Note the gradients that the engine starts with, each None where torch makes it."""
@@ -206,6 +209,6 @@ def _outgoing_hook(
 _NO_NODE = functools.partial(_same, None)
 skip_in_dynamo(
     quick_norm,
-    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms()), []),
+    *_incoming_hooks(_NO_NODE, {}, GradientFlow(), (Batch(), RowNorms(Batch())), []),
     _outgoing_hook(_NO_NODE, {}, GradientFlow(), Batch(), []),
 )

@@ -204,6 +204,10 @@ class Batch:
         except Exception as error:  # an unusual tensor must not stop the user's script
             return Pending(unknown(f"{type(tensor).__name__} could not be read: {type(error).__name__}"))
 
+    def numbers(self, vector: torch.Tensor) -> Pending:
+        """All numbers of a vector of ours, as a list once the batch has been read."""
+        return self._wait(Pending(unknown("not read back")), vector)
+
     def read(self, *others: Batch) -> None:
         """Fill in all pending values, also those of `others`, with one copy from each device. Clears the measured
         elements."""

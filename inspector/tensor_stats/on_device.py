@@ -76,20 +76,20 @@ def _root(norms: list[torch.Tensor]) -> torch.Tensor:
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
     """The tensor in the widest dtype, in pieces of at most `CHUNK_BYTES`."""
-    return map(_widened, halved(tensor, CHUNK_BYTES // _widest(tensor.device).itemsize))
+    return map(_widened, halved(tensor, CHUNK_BYTES // widest(tensor.device).itemsize))
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:
     """In the widest dtype; absolute values for complex numbers."""
-    return (tensor.abs() if tensor.is_complex() else tensor).to(_widest(tensor.device))
+    return (tensor.abs() if tensor.is_complex() else tensor).to(widest(tensor.device))
 
 
 def _number(value: float, like: torch.Tensor) -> torch.Tensor:
-    return torch.full((), value, dtype=_widest(like.device), device=like.device)
+    return torch.full((), value, dtype=widest(like.device), device=like.device)
 
 
 @functools.lru_cache(maxsize=64)
-def _widest(device: torch.device) -> torch.dtype:
+def widest(device: torch.device) -> torch.dtype:
     """float64, or float32 on a device without float64, such as MPS."""
     try:
         torch.empty(0, dtype=torch.float64, device=device)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 
 from inspector.graph.row_types import GradientRows
+from inspector.tensor_stats.batch import Batch, Pending
+from inspector.tensor_stats.on_device import widest
 from inspector.tensor_stats.plain_tensor import ORDINARY
-from inspector.torch_api.modes import any_mode_active, unobserved
+from inspector.torch_api.modes import any_mode_active
 from inspector.torch_api.tensors import is_transformed
 
 MOST_ROWS = 4096
@@ -20,29 +23,31 @@ CARRIES = 0.9
 _LEAST = 4
 """Of so many rows at least: one of two carries most of many healthy gradients."""
 LISTED = 8
+_LARGE = 1 << 14
+"""Elements: below, the norms take longer to ask for than to compute."""
 
 _MOST_KEPT = 1 << 17
 """Numbers kept for one call."""
 
 
 def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
-    """The 2-norm of each row, on the gradient's device, in float64; None if the gradient has no rows, if it has
-    more than MOST_ROWS, and if user code would observe the operations."""
+    """The 2-norm of each row, on the gradient's device, in float64 where it has that; None if the gradient has no
+    rows, if it has more than MOST_ROWS, and if user code would observe the operations."""
     if type(gradient) not in ORDINARY or gradient is None or any_mode_active() or is_transformed(gradient):
         return None
-    if gradient.layout is not torch.strided or gradient.is_nested or gradient.device.type == "mps":
+    if gradient.layout is not torch.strided or gradient.is_nested:
         return None
     if gradient.dim() < 1 or not 1 < gradient.shape[0] <= MOST_ROWS or not gradient.numel():
         return None
     if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
         return None
     rows = gradient.detach().reshape(gradient.shape[0], -1)
-    if gradient.is_cpu and gradient.dtype is torch.float32:  # several times as fast; squares may overflow
+    if rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32:  # much faster; squares may overflow
         quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
         if bool(quick.isfinite().all()):
             return quick.double()
-    dtype = torch.complex128 if rows.is_complex() else torch.float64
-    norms: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=dtype)
+    sizes = rows.abs() if rows.is_complex() else rows
+    norms: torch.Tensor = torch.linalg.vector_norm(sizes, dim=1, dtype=widest(rows.device))
     return norms
 
 
@@ -61,11 +66,15 @@ def rows_told(norms: Sequence[float]) -> GradientRows | None:
 
 
 class RowNorms:
-    """The norms of the rows of the gradients of one call, by position. left_out: those that are not measured."""
+    """The norms of the rows of the gradients of one call, by position. They are read back with those of `batch`.
 
-    def __init__(self) -> None:
+    left_out: positions that are not measured.
+    """
+
+    def __init__(self, batch: Batch) -> None:
         self.left_out: set[int] = set()
-        self._norms: dict[int, torch.Tensor] = {}
+        self._batch = batch
+        self._norms: dict[int, Pending] = {}
         self._left = _MOST_KEPT
 
     def add(self, position: int, gradient: torch.Tensor | None) -> None:
@@ -75,31 +84,22 @@ class RowNorms:
         norms = row_norms(gradient)
         if norms is not None:
             self._left -= len(norms)
-            self._norms[position] = norms
+            self._norms[position] = self._batch.numbers(norms)
 
     def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
         """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
-        in the engine's order at which rows are not finite. order: the positions of the Nodes as they ran."""
+        in the engine's order at which rows are not finite. The batch has been read.
+
+        order: the positions of the Nodes as they ran.
+        """
         found: dict[int, GradientRows] = {}
-        norms = _read(self._norms)
-        self._norms.clear()
         for position in order:
-            of_rows = norms.get(position)
-            rows = None if of_rows is None else rows_told(of_rows)
-            if rows is not None:
+            pending = self._norms.get(position)
+            if pending is None or pending.is_unknown:
+                continue
+            of_rows: Any = pending.value
+            if (rows := rows_told(of_rows)) is not None:
                 found[position] = rows
-            if of_rows is not None and not all(map(math.isfinite, of_rows)):
+            if not all(map(math.isfinite, of_rows)):
                 break  # what follows comes from here
         return found
-
-
-def _read(norms: dict[int, torch.Tensor]) -> dict[int, list[float]]:
-    """The numbers, with one copy from each device."""
-    found: dict[int, list[float]] = {}
-    with unobserved():
-        for device in dict.fromkeys(item.device for item in norms.values()):
-            there = {position: item for position, item in norms.items() if item.device == device}
-            numbers = torch.cat([*there.values()]).cpu()
-            parts = torch.split(numbers, [len(item) for item in there.values()])
-            found |= {position: part.tolist() for position, part in zip(there, parts, strict=True)}
-    return found
