@@ -184,7 +184,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
     metavar="nan|spike|NAME",
     help="Stop in the debugger at the first step, after the recorded calls, with a loss or gradient that is not "
     "finite (nan), with gradients far above their usual range (spike), or with either at NAME: a parameter, "
-    "module or Node (encoder.0, LogBackward0) or a line (train.py:12). Records every step (--budget 100%).",
+    "module or Node (such as encoder.0) or a line (train.py:12). Records every step (--budget 100%).",
 )
 @click.option("--stop", is_flag=True, help="End the script after the recorded backward calls.")
 @click.option(

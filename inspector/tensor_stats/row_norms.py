@@ -41,7 +41,13 @@ def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
         return None
     if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
         return None
-    rows = gradient.detach().reshape(gradient.shape[0], -1)
+    try:
+        return _norms(gradient.detach().reshape(gradient.shape[0], -1))
+    except RuntimeError:  # a batch of gradients (`is_grads_batched`), whose rows are not those of the forward
+        return None
+
+
+def _norms(rows: torch.Tensor) -> torch.Tensor:
     if rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32:  # much faster; squares may overflow
         quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
         if bool(quick.isfinite().all()):
