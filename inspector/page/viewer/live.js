@@ -12,11 +12,15 @@ const OPERATIONS = {
   Abs: Math.abs, sign: Math.sign, Heaviside: (x) => (x > 0 ? 1 : 0), Max: Math.max, Min: Math.min, floor: Math.floor, ceiling: Math.ceil,
 };
 
-/** @param {any} tree @param {{[name: string]: number}} names @returns {number} */
-function evaluated(tree, names) {
-  if (typeof tree === "number") return tree;
-  if (typeof tree === "string") return names[tree];
-  return OPERATIONS[tree[0]](...tree.slice(1).map((/** @type {any} */ part) => evaluated(part, names)));
+/** @typedef {{[name: string]: number}} Names  The numbers that a formula is about. */
+
+/** The function of a tree, which is walked once, and not at every point. @param {any} tree @returns {(names: Names) => number} */
+function compiled(tree) {
+  if (typeof tree === "number") return () => tree;
+  if (typeof tree === "string") return (names) => names[tree];
+  const operation = OPERATIONS[tree[0]], parts = tree.slice(1).map(compiled), [one, other] = parts;
+  if (parts.length > 2) return (names) => operation(...parts.map((/** @type {(names: Names) => number} */ part) => part(names)));
+  return other ? (names) => operation(one(names), other(names)) : (names) => operation(one(names));
 }
 
 /** @typedef {{values: number[], gradients: number[], edges: number[], locals: number[]}} Point  By node, and by edge. */
@@ -25,7 +29,8 @@ export class Live {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
-    this.formulas = /** @type {any[]} */ (model.data.live);
+    this.formulas = /** @type {any[]} */ (model.data.live).map(({ node, operands, value, local }) => (
+      { node, operands: Object.entries(operands), value: compiled(value), local: local.map(compiled) }));
     this.leaves = model.leaf.flatMap((tensor, node) => (tensor === null ? [] : [node]));
     this.recorded = this.leaves.map((node) => Number(model.tensors.get("data", model.leaf[node])));
     /** The values of the leaves now. */
@@ -58,10 +63,10 @@ export class Live {
     const values = new Array(this.model.nodes.count).fill(NaN);
     this.leaves.forEach((node, k) => { values[node] = at[k]; });
     const names = this.formulas.map((row) => {
-      /** @type {{[name: string]: number}} */
+      /** @type {Names} */
       const known = {};
-      for (const name in row.operands) { const held = row.operands[name]; known[name] = Array.isArray(held) ? values[held[0]] : held; }
-      known.result = values[row.node] = evaluated(row.value, known);
+      for (const [name, held] of row.operands) known[name] = Array.isArray(held) ? values[held[0]] : held;
+      known.result = values[row.node] = row.value(known);
       return known;
     });
     return { values, names };
@@ -78,7 +83,7 @@ export class Live {
     for (let k = this.formulas.length - 1; k >= 0; k--) {
       const { node, local } = this.formulas[k];
       for (const edge of model.out[node]) {
-        locals[edge] = evaluated(local[model.edges.get("slot", edge)], names[k]);
+        locals[edge] = local[model.edges.get("slot", edge)](names[k]);
         edges[edge] = gradients[node] * locals[edge];
         gradients[model.to[edge]] += edges[edge];
       }
