@@ -4,10 +4,11 @@ import { View } from "./view.js";
 import { isSummary, isUnknown, normText, number, shortened, textWidth, valueText } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const FULL = 0.42, NAMES = 0.2;  // scales from which details, and names, are drawn
+const FULL = 0.42, NAMES = 0.2, TINY = 0.06;  // scales from which details, names, and outlines are drawn
 const MOST_ELEMENTS = 900;
 const MOST_CURVES = 3000;  // above, wires are straight from afar
 const MARGIN = 80, FAR_MARGIN = 500;  // pixels around the view that are drawn, too, so that a drag need not draw
+const CELL = 256;  // pixels
 const MOST_ADDED = 400;  // elements that playback adds from afar before all is drawn again
 
 /** @param {string} name @param {{[key: string]: string | number}} [attributes] @param {Node[]} children */
@@ -38,6 +39,25 @@ function stubData(points) { return `${pathData(points.slice(0, 8))}M${short(poin
 function outline(box) { return `M${short(box.x)} ${short(box.y)}h${short(box.w)}v${short(box.body || box.h)}h${-short(box.w)}z`; }
 
 /** @typedef {{x: number, y: number, k: number}} Camera  A point (u, v) of the picture is at (x + k u, y + k v). */
+
+/** The outlines of many elements as few paths: one for each class and cell of a grid, since a browser paints a picture in
+ * tiles, and goes through all of a path for each tile that it touches. */
+class Cells {
+  /** @param {number} scale */
+  constructor(scale) {
+    this.side = CELL / scale;
+    /** @type {Map<string, {name: string, outlines: string[]}>} */
+    this.cells = new Map();
+  }
+
+  /** @param {string} name @param {number} x @param {number} y @param {string} outline */
+  add(name, x, y, outline) {
+    const key = `${name} ${Math.floor(x / this.side)} ${Math.floor(y / this.side)}`, cell = this.cells.get(key);
+    if (cell) cell.outlines.push(outline); else this.cells.set(key, { name, outlines: [outline] });
+  }
+
+  paths() { return [...this.cells.values()].map(({ name, outlines }) => svg("path", { class: name, d: outlines.join("") })); }
+}
 
 export class Stage {
   /** @param {SVGSVGElement} root @param {Model} model @param {View} view */
@@ -127,6 +147,7 @@ export class Stage {
     all.replaceChildren(...(detail ? solid.map((box) => this._box(box, detail)) : this._manyBoxes(solid)));
     this.root.dataset.detail = String(detail);
     this.root.classList.toggle("heat", this.heat && detail > 0);
+    this.root.classList.toggle("tiny", k < TINY);
   }
 
   /** @param {{left: number, top: number, right: number, bottom: number}} area */
@@ -148,15 +169,13 @@ export class Stage {
 
   /** @param {import("./view.js").Segment[]} segments */
   _manyWires(segments) {
-    /** @type {Map<string, string[]>} */
-    const paths = new Map();
+    const cells = new Cells(this.camera.k);
     for (const segment of segments) {
-      const name = this._wireClass(segment);
-      if (!paths.has(name)) paths.set(name, []);
+      const { bounds } = segment;
       segment.far ??= this.view.segments.length > MOST_CURVES ? line(segment.points) : segment.stub ? stubData(segment.points) : pathData(segment.points);
-      /** @type {string[]} */ (paths.get(name)).push(segment.far);
+      cells.add(`${this._wireClass(segment)} far`, (bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2, segment.far);
     }
-    return [...paths].map(([name, texts]) => svg("path", { class: `${name} far`, d: texts.join("") }));
+    return cells.paths();
   }
 
   /** @param {import("./view.js").Drawn[]} frames */
@@ -164,15 +183,9 @@ export class Stage {
 
   /** @param {import("./view.js").Drawn[]} boxes */
   _manyBoxes(boxes) {
-    /** @type {Map<string, string[]>} */
-    const paths = new Map();
-    for (const box of boxes) {
-      const name = `${this._class(box)} h${this._heatStep(box)}`;
-      if (!paths.has(name)) paths.set(name, []);
-      box.far ??= outline(box);
-      /** @type {string[]} */ (paths.get(name)).push(box.far);
-    }
-    return [...paths].map(([name, texts]) => svg("path", { class: `${name} far body`, d: texts.join("") }));
+    const cells = new Cells(this.camera.k);
+    for (const box of boxes) cells.add(`${this._class(box)} h${this._heatStep(box)} far body`, box.x + box.w / 2, box.y + box.h / 2, box.far ??= outline(box));
+    return cells.paths();
   }
 
   // ---- wires ----
