@@ -187,10 +187,13 @@ def test_from_afar_a_drag_draws_nothing_and_playback_only_what_ran(show: Any) ->
     one.page.mouse.move(640, 430, steps=3)
     one.page.mouse.up()
     one.page.keyboard.press("]")
+    one.settle()
     one.page.keyboard.press("]")
+    one.settle()
     assert one.count(".boxes path.ran") == 2
     assert first.evaluate("path => path.isConnected")
     one.page.keyboard.press("[")
+    one.settle()
     assert not first.evaluate("path => path.isConnected") and one.count(".boxes path.ran") == 1
 
 
