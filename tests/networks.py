@@ -41,11 +41,11 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 3) -> None:
         super().__init__()
         self.tokens, self.positions = nn.Embedding(50, 24), nn.Embedding(12, 24)
         self.drop = nn.Dropout(0.1)
-        self.blocks = nn.ModuleList(Block(24) for _ in range(3))
+        self.blocks = nn.ModuleList(Block(24) for _ in range(blocks))
         self.ln, self.head = nn.LayerNorm(24), nn.Linear(24, 50, bias=False)
         self.head.weight = self.tokens.weight
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import graphs
+import one_level
 import pytest
+import torch
 from golden import FOLDER as GOLDEN
 from golden import Golden
-from networks import NETWORKS, made
+from networks import GPT, NETWORKS, made
 
 import inspector
 from inspector.folding import fold
@@ -51,13 +53,39 @@ def network(name: str) -> Graph:
     return graph
 
 
+def gpt_48() -> Graph:
+    loss = GPT(48)(torch.arange(10).view(1, 10)).sum()
+    inspector.trace(loss)
+    loss.backward()
+    return inspector.trace(loss)
+
+
+def lstm_1000() -> Graph:
+    cell = torch.nn.LSTMCell(4, 4)
+    state = (torch.zeros(1, 4), torch.zeros(1, 4))
+    for step in torch.randn(1000, 1, 4):
+        state = cell(step, state)
+    loss = state[0].sum()
+    inspector.trace(loss)
+    loss.backward()
+    return inspector.trace(loss)
+
+
+LARGE = {
+    "GPT of 48 blocks": gpt_48,
+    "LSTM of 1,000 steps": lstm_1000,
+    "U-Net": lambda: one_level.recorded("unet"),
+    "10,000 Nodes": lambda: graphs.layered(25, 400),
+}
+
+
 def graph_of(name: str) -> Graph:
     if name in NETWORKS:
         return network(name)
     if (GOLDEN / f"{name}.json").exists():
         return load(GOLDEN / f"{name}.json").calls[0].graph
     more = {"net": lambda: graphs.layered(8, 40), "chain": lambda: graphs.chain(2_000)}
-    return (graphs.SHAPES | more)[name]()
+    return (graphs.SHAPES | more | LARGE)[name]()
 
 
 def laid_out(graph: Graph, folder: Path, opened: str = "start") -> dict[str, Any]:
@@ -72,7 +100,10 @@ def test_the_layout_of_a_group() -> None:
     assert "# fail 0" in node("--test", "--test-reporter=tap", str(VIEWER / "layout.test.mjs"))
 
 
-NAMES = ["saddle", "classifier", "micrograd", *NETWORKS, "net", "chain", "fan-out", "two roots", "leaf root"]
+NAMES = [
+    *("saddle", "classifier", "micrograd", *NETWORKS, "net", "chain", "fan-out", "two roots", "leaf root"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
