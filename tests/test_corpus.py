@@ -48,7 +48,7 @@ def scripts_as_if_large() -> Iterator[ForkServer]:
         yield server
 
 
-@pytest.mark.parametrize("expected", healthy()[1::3], ids=lambda expected: expected.name)
+@pytest.mark.parametrize("expected", healthy()[1::6], ids=lambda expected: expected.name)
 def test_nothing_is_said_of_a_healthy_script_where_less_is_known(
     expected: Expectation, scripts_as_if_large: ForkServer
 ) -> None:

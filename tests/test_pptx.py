@@ -72,8 +72,14 @@ def test_connectors_are_glued_at_both_ends(name: str, style: str) -> None:
         assert set(ends) <= ids
 
 
-@pytest.mark.parametrize("style", STYLE_NAMES)
-@pytest.mark.parametrize("script", ["square", "product", "baydin", "cs231n_neuron", "classifier"])
+GLUED = [
+    pytest.param(script, style, marks=[pytest.mark.slow] * ((row + column) % 2))
+    for row, script in enumerate(["square", "product", "baydin", "cs231n_neuron", "classifier"])
+    for column, style in enumerate(STYLE_NAMES)
+]
+
+
+@pytest.mark.parametrize(("script", "style"), GLUED)
 def test_glued_connectors_lead_along_every_wire_from_its_source_to_its_target(script: str, style: str) -> None:
     call = from_json((GOLDEN / f"{script}.json").read_text("utf-8")).calls[0]
     scene = list(draw(call.graph, FigureOptions(style=style, canvas="16:9")).panels.values())[-1]

@@ -185,8 +185,14 @@ def test_one_size_is_that_of_what_is_said() -> None:
 # ---- the last resort --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("canvas", ["16:9", "4:3", "half"])
-@pytest.mark.parametrize("name", one_level.MODELS)
+SLIDES = [
+    pytest.param(name, canvas, marks=[pytest.mark.slow] * ((row + column) % 2))
+    for row, name in enumerate(one_level.MODELS)
+    for column, canvas in enumerate(["16:9", "4:3", "half"])
+]
+
+
+@pytest.mark.parametrize(("name", "canvas"), SLIDES)
 def test_a_model_of_one_level_is_a_slide(name: str, canvas: Canvas) -> None:
     figure = draw(one_level.recorded(name), FigureOptions(canvas=canvas))
     for panel in figure.panels.values():

@@ -272,7 +272,7 @@ def test_zeros_and_what_is_no_number_are_in_no_bucket():
     assert value_of(torch.zeros(20))["histogram"] == {"counted": 20, "exponent": None, "counts": []}
 
 
-@pytest.mark.parametrize("shape", [(1000,), (64, 64), (3, 5, 7, 11, 13), (2, 1_000_003)])
+@pytest.mark.parametrize("shape", [(1000,), (64, 64), (3, 5, 7, 11, 13), (2, 100_003)])
 @pytest.mark.parametrize("transform", [lambda t: t, lambda t: t.transpose(0, -1), lambda t: t[..., ::2]])
 def test_the_histogram_of_a_large_tensor_is_of_a_sample_of_it(shape, transform):
     torch.manual_seed(0)
