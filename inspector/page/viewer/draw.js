@@ -7,7 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const FULL = 0.42, NAMES = 0.2, TINY = 0.06;  // scales from which details, names, and outlines are drawn
 const MOST_ELEMENTS = 900;
 const MOST_CURVES = 3000;  // above, wires are straight from afar
-const MARGIN = 80, FAR_MARGIN = 500;  // pixels around the view that are drawn, too, so that a drag need not draw
+const MARGIN = 80, FAR_MARGIN = 250;  // pixels around the view that are drawn, too, so that a drag need not draw
 const CELL = 256;  // pixels
 const MOST_ADDED = 400;  // elements that playback adds from afar before all is drawn again
 
