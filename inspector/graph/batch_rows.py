@@ -44,7 +44,7 @@ _ELEMENTWISE = frozenset((
     "pow.Tensor_Scalar", "pow.Tensor_Tensor", "reciprocal", "rsqrt", "sigmoid", "sin", "smooth_l1_loss",
     "sqrt", "tan", "tanh", "to_copy", "upsample_bilinear2d", "upsample_nearest2d", "xlogy",
 ))  # fmt: skip
-_ELEMENTWISE_KINDS = NodeKind.RECTIFIES | NodeKind.MASKS | NodeKind.ADDS
+_ELEMENTWISE_KINDS = (NodeKind.RECTIFIES, NodeKind.MASKS, NodeKind.ADDS)
 """Ops whose operands have the rows of the output wherever they have as many dimensions and rows."""
 
 _ALONG = frozenset((
