@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.recording.forward import ForwardRecord, ForwardRecorder, full_mode_limits
 from inspector.recording.forward.thread_line_tracer import FOREIGN_TRACER, IDLE_BUDGET
 from inspector.tensor_stats import Batch
+from inspector.torch_api.compilation import compiled_calls
 from inspector.user_code.paths import UserFiles
 
 HERE = str(Path(__file__).parent)
@@ -230,6 +231,7 @@ WATCHED = """
 import inspector.recording.forward as forward
 from inspector.user_code.paths import UserFiles
 from inspector.tensor_stats import Batch
+from inspector.torch_api.compilation import compiled_calls
 watch = forward.ForwardRecorder({mode!r}, forward.ForwardRecord(Batch(), UserFiles({folder!r})))
 watch.start()
 """
@@ -299,6 +301,8 @@ def test_what_was_compiled_before_and_is_not_called_hides_nothing() -> None:
     torch.manual_seed(0)
     x = torch.ones(2, 3)
     net, compiled = nn.Linear(3, 3), torch.compile(nn.Linear(3, 3), backend=backend)
+    if compiled_calls(lambda: None) is None:
+        pytest.skip("this torch does not tell when a compiled module is called, so all after it is unknown")
     for _ in range(2):
         watch = recorder("full")
         watch.start()
