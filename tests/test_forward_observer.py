@@ -231,7 +231,6 @@ WATCHED = """
 import inspector.recording.forward as forward
 from inspector.user_code.paths import UserFiles
 from inspector.tensor_stats import Batch
-from inspector.torch_api.compilation import compiled_calls
 watch = forward.ForwardRecorder({mode!r}, forward.ForwardRecord(Batch(), UserFiles({folder!r})))
 watch.start()
 """
