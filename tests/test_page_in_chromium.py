@@ -469,6 +469,76 @@ def test_the_keyboard_alone_walks_opens_and_goes_back(show: Any) -> None:
     assert one.count("#outline [aria-selected=true]") == 1
 
 
+def tab_to(one: Opened, selector: str) -> None:
+    """Press Tab until an element that matches has the focus."""
+    for _ in range(60):
+        if one.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        one.page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def use(one: Opened, selector: str, *keys: str) -> None:
+    """Go to an element with Tab, and press keys there."""
+    tab_to(one, selector)
+    for key in keys:
+        one.page.keyboard.press(key)
+    one.settle()
+
+
+def test_everything_else_works_from_the_keyboard_alone(show: Any, tmp_path: Path) -> None:
+    graph = graphs.saddle(2.0, 0.0)
+    cause = next(key for key, row in graph.functions() if row["name"] == "PowBackward0")
+    report = reports.report_of(graph, findings=[reports.finding(nodes=[cause], parameters=["x", "y"])])
+    mark_graph(report)
+    place: Any = {"file": "script.py", "line": 7, "code": "z.backward()"}
+    one = show(replace(report, calls=[*report.calls, BackwardCall(2, place, graphs.saddle(3.0, 1.0))]))
+    # a finding, and the way from it
+    use(one, "#tab-findings", "Enter")
+    use(one, "#panel-findings button", "Enter")
+    assert one.count("g.node.selected") == 1 and one.count("g.item.lit") > 0
+    one.page.keyboard.press("Escape")
+    # time: before and after, steps, playback
+    use(one, "#before", "Enter")
+    assert one.texts("#moment") == ["before backward"]
+    use(one, "#scrub", "End")
+    assert one.texts("#moment") == ["after backward"]
+    use(one, "#play", "Enter")
+    assert one.page.locator("#play").get_attribute("aria-pressed") == "true"
+    one.page.keyboard.press("k")
+    # two pictures
+    use(one, "#beside", "ArrowDown", "ArrowDown")
+    assert one.count("#stage-2 g.card") == 2
+    use(one, "#beside", "Home")
+    # search, a leaf that moves, the calls
+    tab_to(one, "#search")
+    one.page.keyboard.type("leaf")
+    one.page.wait_for_selector("#results button")
+    one.page.keyboard.press("ArrowDown")
+    one.page.keyboard.press("Enter")
+    use(one, "#details .move input[type=number]", "Control+a", "3", "Enter")
+    assert one.texts("#stage g.card text")[2:6] == ["data", "3", "gradient", "6"]
+    use(one, "#unmove", "Enter")
+    # the quiz
+    use(one, "#quiz", "Enter")
+    assert "None → 4" not in one.texts("#stage g.card text")
+    use(one, "#details .move input", "1", "Enter")  # it begins at the root
+    assert "Right: 1" in one.texts("#details section p")
+    use(one, "#quiz", "Enter")
+    # slides, colours, export
+    one.page.keyboard.press("s")
+    assert one.page.locator("#caption").is_visible()
+    one.page.keyboard.press("Escape")
+    one.page.keyboard.press("h")
+    assert one.page.locator("#heat").get_attribute("aria-pressed") == "true"
+    one.page.keyboard.press("e")
+    tab_to(one, "#save-json")
+    with one.page.expect_download() as waiting:
+        one.page.keyboard.press("Enter")
+    waiting.value.save_as(tmp_path / "view.json")
+    assert len(json.loads((tmp_path / "view.json").read_text("utf-8"))["nodes"]) == 2, "what the search has lit"
+
+
 def test_the_outline_mirrors_the_picture(show: Any) -> None:
     one = closed(show)
     row = one.page.locator("#outline li", has_text="line 10, step 1").first
