@@ -1,8 +1,8 @@
 """Fails if a whole call or command has become slower beside its peer: `python -m benchmarks.guard`.
 
 The ratios of `benchmarks.whole` are compared with those in `results/whole.json`, which it writes with
-`--output benchmarks/results`. One that is more than half as large again (a third of the speed is lost) is measured
-once more, and then fails.
+`--output benchmarks/results`. A ratio above 1.5 times the kept one means that a third of the speed is lost. It is
+measured a second time, and fails if it is above again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from benchmarks.whole import ROOT, ROWS, Measured, measure
 
 KEPT = ROOT / "benchmarks" / "results" / "whole.json"
 MOST = 1.5
-"""How many times a ratio may be the one that was kept."""
+"""A ratio may be at most so many times the kept one."""
+
 
 def ratio(name: str) -> float:
-    """CPU of ours over that of the peer. Raises SystemExit if the row fails."""
+    """The inspector's CPU time divided by the peer's. Raises SystemExit if the row cannot be measured."""
     found = measure(name)
     if not isinstance(found, Measured):
         raise SystemExit(f"{name}: {found}")

@@ -48,7 +48,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """Medians of CPU and wall seconds of the peer and of ours; of the ratio of CPU, ours to the peer's."""
+    """Medians over the rounds: seconds of CPU and wall time of the peer and of the inspector.
+
+    ratio: the inspector's CPU time divided by the peer's.
+    """
 
     peer: float
     ours: float
@@ -105,6 +108,7 @@ def _beside_walk(case: str) -> Callable[[], Pair]:
         from benchmarks.stages import bare_walk
 
         loss = _loss(case)
+
         def walks() -> None:
             for _ in range(10):
                 bare_walk(loss.grad_fn)
@@ -152,7 +156,9 @@ ROWS: dict[str, Row] = {
 def measure(name: str) -> Measured | str:
     """A row, measured in a process of its own; what it said if it failed."""
     command = [sys.executable, "-m", "benchmarks.whole", "--row", name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # for the temporary files of the process
+        environment = {**os.environ, "TMPDIR": folder}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         return (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]

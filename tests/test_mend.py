@@ -33,6 +33,8 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
         ("non-finite-gradient", "", "d = (a + b).sqrt()", "(a + b).sqrt()", "d = (a + b + 1e-12).sqrt()"),
         ("non-finite-gradient", "", "d = torch.sqrt(x) * 2", "torch.sqrt(x)", "d = torch.sqrt(x + 1e-12) * 2"),
         ("non-finite-gradient", "", "u = z / z.norm(1)", "z / z.norm(1)", "u = z / (z.norm(1) + 1e-12)"),
+        ("non-finite-gradient", "", "a / (b if c else d)", "a / (b if c else d)", "a / ((b if c else d) + 1e-12)"),
+        ("non-finite-gradient", "", "torch.log(b or c)", "torch.log(b or c)", "torch.log((b or c) + 1e-12)"),
         ("non-finite-forward", "", "n = -p.log()", "p.log()", "n = -(p + 1e-12).log()"),
         (
             "statement-without-effect",
@@ -87,9 +89,9 @@ for x in torch.randn(2, 4, 3):
 
 def test_a_fix_that_works_is_written_and_the_script_is_not_changed(inspect_script: ScriptRunner) -> None:
     ran = inspect_script(SCRIPT, options=("-f", "json", "--mend"))
-    assert "inspect: --mend: script.py:10: z = q.rsample()  fixes cut-path" in ran.stderr
+    assert "inspect: --mend: script.py:10: `z = q.rsample()` fixes cut-path" in ran.stderr
     assert "mean.weight.grad  norm" in ran.stderr
-    refused = "mean.weight.mul_(2)  does not work: the changed copy ends with RuntimeError: a leaf Variable"
+    refused = "`mean.weight.mul_(2)` does not work: the changed copy ends with RuntimeError: a leaf Variable"
     assert refused in ran.stderr
     patch = (ran.folder / "inspect-out" / "mend.patch").read_text().splitlines()
     assert [line for line in patch if line[0] in "+-"] == [

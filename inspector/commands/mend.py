@@ -45,7 +45,7 @@ def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Itera
     for one in fixes:
         after = _run(one, lines, target, path, len(report.calls))
         failed = _why_not(one, report, after)
-        yield f"{path.name}:{one.line}: {one.after.strip()}  {failed or 'fixes ' + one.finding.rule}"
+        yield f"{path.name}:{one.line}: `{one.after.strip()}` {failed or 'fixes ' + one.finding.rule}"
         if failed is None and after is not None:
             kept.append(one)
             yield from _grads(one.finding, report, after)

@@ -146,11 +146,11 @@ def _head(path: Path, since: float) -> _Head | None:
 def _drawn(merged: Merged) -> Report | None:
     """The report to draw: of the rank with the most Nodes in the first call with a finding, with the ranges over
     all ranks in its graph. None if no rank has recorded a call."""
-    reduction, findings = merged.reduction, merged.rows["findings"]
-    if not reduction.calls:
+    run, findings = merged.run, merged.rows["findings"]
+    if not run.calls:
         return None
-    index = next((item.backward_call for item in findings if item.backward_call), min(reduction.calls))
-    call: CallSpread = reduction.calls.get(index) or reduction.ordered[0]
+    index = next((item.backward_call for item in findings if item.backward_call), min(run.calls))
+    call: CallSpread = run.calls.get(index) or run.ordered[0]
     rank = max(call.graphs.items(), key=lambda item: (item[0][1], -item[1][0]))[1][0]
     report = load(merged.folders[rank] / "report.json")
     calls = [item for item in report.calls if item.index == call.index]

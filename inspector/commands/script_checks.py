@@ -43,7 +43,7 @@ class ScriptChecks:
             self._functions.remove()
 
     @property
-    def ask_before_calls(self) -> bool:
+    def have_to_ask_before_calls(self) -> bool:
         """Whether `before_call` has something to do."""
         return self._options.independence is not None
 

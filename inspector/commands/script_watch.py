@@ -51,7 +51,7 @@ class ScriptWatch:
             on_done=on_done,
             on_stop=stop_script if watch.stop else None,
             progress=self._output.progress,
-            before=self._before_call if self._takes_originals or self.checks.ask_before_calls else None,
+            before=self._before_call if self._takes_originals or self.checks.have_to_ask_before_calls else None,
         )
         plan = WatchPlan(watch.calls, watch.record, watch.is_drawn if watch.backward else None, watch.wanted)
         self.checks.install()

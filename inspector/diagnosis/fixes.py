@@ -80,6 +80,10 @@ def _spelt(part: str) -> str | None:
     return f"{owner}.requires_grad" if owner and is_misspelt else None
 
 
+_BINDS_LIKE_A_SUM = (ast.Attribute, ast.BinOp, ast.Call, ast.Constant, ast.Name, ast.Subscript, ast.UnaryOp)
+"""Expressions to which a number can be added without parentheses. (Tensors have no use for `a & b` here.)"""
+
+
 def _away_from_zero(part: str) -> str | None:
     """A root, a logarithm or a quotient with a small number added to its argument or divisor; None for another
     expression. `x.sqrt()` and `torch.sqrt(x)` become `(x + 1e-12).sqrt()` and `torch.sqrt(x + 1e-12)`."""
@@ -102,31 +106,28 @@ def _replaced(part: str, inner: ast.expr, template: str) -> str | None:
     text = ast.get_source_segment(part, inner)
     if text is None or not part.isascii():  # columns count bytes
         return None
+    if not isinstance(inner, _BINDS_LIKE_A_SUM):
+        text = f"({text})"
     start, end = inner.col_offset, inner.end_col_offset or 0
     if part[start - 1 : start] == "(" and part[end : end + 1] == ")" and template.startswith("("):
         start, end = start - 1, end + 1
     return part[:start] + template.format(text) + part[end:]
 
 
+_OF_CUTS: dict[str, Callable[[str], str | None]] = {
+    "data": _without(".data"),
+    "detach": _without(".detach()"),
+    "grad": _with_create_graph,
+    "item": _without(".item()"),
+    "sample": _with_rsample,
+}
+"""The change of the text that cuts the graph, by kind of cut."""
+
 _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("attribute-without-effect", ""): _spelt,
-    ("cut-path", "data"): _without(".data"),
-    ("cut-path", "detach"): _without(".detach()"),
-    ("cut-path", "grad"): _with_create_graph,
-    ("cut-path", "item"): _without(".item()"),
-    ("cut-path", "sample"): _with_rsample,
-    ("detached", "data"): _without(".data"),
-    ("detached", "detach"): _without(".detach()"),
-    ("detached", "grad"): _with_create_graph,
-    ("detached", "item"): _without(".item()"),
-    ("detached", "sample"): _with_rsample,
     ("non-finite-forward", ""): _away_from_zero,
     ("non-finite-gradient", ""): _away_from_zero,
-    ("no-graph", "data"): _without(".data"),
-    ("no-graph", "detach"): _without(".detach()"),
-    ("no-graph", "grad"): _with_create_graph,
-    ("no-graph", "item"): _without(".item()"),
-    ("no-graph", "sample"): _with_rsample,
     ("statement-without-effect", ""): _effective,
+    **{(rule, kind): _OF_CUTS[kind] for rule in ("cut-path", "detached", "no-graph") for kind in _OF_CUTS},
 }
 """The change of the text at fault, by rule and kind of cut."""

@@ -19,10 +19,10 @@ _FOLDER = re.compile(r"rank-(\d{4,})")
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged report. reduction: what it was made from, for the picture. folders: of the ranks, by number."""
+    """The merged report. run: what it was made from, for the picture. folders: of the ranks, by number."""
 
     rows: MergedRows
-    reduction: MergedRun
+    run: MergedRun
     folders: dict[int, Path]
 
 
@@ -38,40 +38,40 @@ def merge_reports(folder: Path, remarks: Sequence[str] = (), numbers: Sequence[i
     remarks: what to say about ranks that are left out. numbers: the ranks to merge; None for all.
     Raises ReportError if there is none, OSError if the folder cannot be read.
     """
-    reduction, folders, said = MergedRun(), rank_folders(folder), [*remarks]
+    run, folders, said = MergedRun(), rank_folders(folder), [*remarks]
     for number, path in folders.items():
         report = path / "report.json"
         if (numbers is not None and number not in numbers) or not report.exists():
             continue
         try:
-            reduction.add(read_rank(report, number), path.name)
+            run.add(read_rank(report, number), path.name)
         except ReportError as error:
             said.append(f"{error}; merged without it")
-    if not reduction.ranks:
+    if not run.ranks:
         reason = f": {said[0]}" if said else ""
         raise ReportError(f"{folder} has no report of a rank (rank-0000/report.json){reason}")
-    return Merged(_rows(reduction, said), reduction, folders)
+    return Merged(_rows(run, said), run, folders)
 
 
-def _rows(reduction: MergedRun, remarks: list[str]) -> MergedRows:
-    numbers = [row["number"] for row in reduction.ranks]
+def _rows(run: MergedRun, remarks: list[str]) -> MergedRows:
+    numbers = [row["number"] for row in run.ranks]
     return {
         "schema": MERGED_SCHEMA,
-        "script": reduction.script,
-        "world": reduction.world,
-        "ranks": reduction.ranks,
-        "absent": [number for number in range(reduction.world) if number not in numbers],
-        "compared": sum(map(reduction.is_replicated, reduction.names)),
+        "script": run.script,
+        "world": run.world,
+        "ranks": run.ranks,
+        "absent": [number for number in range(run.world) if number not in numbers],
+        "compared": sum(map(run.is_replicated, run.names)),
         "remarks": remarks,
-        "backward_calls": [_call_row(call) for call in reduction.ordered],
-        "findings": _findings(reduction),
+        "backward_calls": [_call_row(call) for call in run.ordered],
+        "findings": _findings(run),
     }
 
 
-def _findings(reduction: MergedRun) -> list[RankFinding]:
+def _findings(run: MergedRun) -> list[RankFinding]:
     """The findings about several ranks, then those of the ranks; worst first."""
-    found = [finding for rule in RANK_RULES.values() for finding in rule.check(reduction)]
-    found += reduction.found.values()
+    found = [finding for rule in RANK_RULES.values() for finding in rule.check(run)]
+    found += run.found.values()
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
 
 

@@ -98,10 +98,7 @@ class CallSpread:
 
 
 class MergedRun:
-    """The ranks that were added.
-
-    sharded: the parameters of which a rank holds a part.
-    """
+    """The ranks that were added."""
 
     def __init__(self) -> None:
         self.script = ""
@@ -109,7 +106,6 @@ class MergedRun:
         self.ranks: list[RankRow] = []
         self.calls: dict[int, CallSpread] = {}
         self._held: set[str] | None = None
-        self.sharded: set[str] = set()
         self.sources: dict[str, Any] = {}
         self.found: dict[tuple[Any, ...], RankFinding] = {}
 
@@ -131,7 +127,6 @@ class MergedRun:
             spread = self.calls.setdefault(call.index, CallSpread(call.index, call.location))
             spread.add(report.number, call)
         self._held = report.reduced if self._held is None else self._held & report.reduced
-        self.sharded |= report.sharded
         self.sources = report.sources | self.sources
         for row in report.file.findings:
             self._add_finding(row, report.number)
@@ -149,8 +144,6 @@ class MergedRun:
     def is_replicated(self, name: str) -> bool:
         """Whether all ranks are meant to hold the same parameter: DistributedDataParallel holds it, or it was the
         same on all of them at the first call that has it."""
-        if name in self.sharded:
-            return False
         if name in self.held:
             return True
         spreads = [call.leaves[name].data for call in self.ordered if name in call.leaves]

@@ -44,6 +44,8 @@ def _ranged(value: Value, spread: Spread, row: Any) -> Value:
     shape, dtype = row.get("shape", _shape(value)), row.get("dtype", "")
     if is_summary(value):
         shape, dtype = value["shape"], value["dtype"]
+    if spread.not_finite and not shape:
+        return math.nan
     if spread.not_finite:
         return {"shape": shape, "dtype": dtype, "norm": math.nan}
     low, high = spread.low[0], spread.high[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from inspector.graph.node_names import op_of
 from inspector.merging.tensor_on_rank import TensorOnRank, measure
 from inspector.report import ReportError
 from inspector.util.os_errors import reason
@@ -78,7 +76,6 @@ class _Parameter(Struct):
     name: str
     requires_grad: bool
     calls: list[_Norms]
-    sharded: Any = None
 
 
 class _Module(Struct):
@@ -150,8 +147,7 @@ class CallOnRank:
 class RankReport:
     """The report of one rank.
 
-    reduced: the names of the parameters that DistributedDataParallel holds. sharded: those of which a rank holds a
-    part. sources: where each parameter was created.
+    reduced: the names of the parameters that DistributedDataParallel holds. sources: where each was created.
     """
 
     number: int
@@ -159,7 +155,6 @@ class RankReport:
     file: _File
     calls: list[CallOnRank]
     reduced: set[str]
-    sharded: set[str]
     sources: dict[str, Any]
 
 
@@ -184,7 +179,6 @@ def read_rank(path: Path, number: int) -> RankReport:
         file,
         [_call(call, file.parameters) for call in file.backward_calls],
         {name for name in names if any(not prefix or name.startswith(f"{prefix}.") for prefix in reduced)},
-        {parameter.name for parameter in file.parameters if parameter.sharded is not None},
         {leaf.name: leaf.source for leaf in file.leaves},
     )
 
@@ -217,13 +211,14 @@ def _call(call: _Call, parameters: list[_Parameter]) -> CallOnRank:
 
 def _leaves(call: _Call, functions: dict[str, _Function], tensors: dict[str, _Tensor]) -> dict[str, LeafOnRank]:
     """The named leaves of a graph."""
-    users = {edge.target: functions[edge.source] for edge in _next_edges(call.graph) if edge.source in functions}
+    users = {edge.target: functions.get(edge.source) for edge in call.graph.edges if edge.kind == "next"}
     ran, found = set(call.graph.steps), dict[str, LeafOnRank]()
     for edge in call.graph.edges:
         tensor, node = tensors.get(edge.target), functions.get(edge.source)
         if edge.kind != "accumulate" or tensor is None or node is None or tensor.name is None:
             continue
-        leaf = found[tensor.name] = LeafOnRank(line=_known(users[node.id].source) if node.id in users else None)
+        user = users.get(node.id)
+        leaf = found[tensor.name] = LeafOnRank(line=None if user is None else _known(user.source))
         leaf.read("data", tensor.before.data)
         leaf.read("reduced", tensor.after.grad)
         if node.id in ran or (not _is_whole(call)):
@@ -234,17 +229,6 @@ def _leaves(call: _Call, functions: dict[str, _Function], tensors: dict[str, _Te
 def _is_whole(call: _Call) -> bool:
     """Whether the engine ran the whole graph, for the grads of all leaves."""
     return call.wanted is None and call.graph.error is None and bool(call.graph.steps)
-
-
-def _next_edges(graph: _Graph) -> Iterator[_Edge]:
-    """The edges between functions; those of views, which only pass a parameter on, come first."""
-    edges = [edge for edge in graph.edges if edge.kind == "next"]
-    names = {node.id: op_of(node.name) for node in graph.nodes if isinstance(node, _Function)}
-    yield from edges
-    through = {edge.target: edge.source for edge in edges}
-    for target, source in through.items():
-        if names.get(source) == "t" and source in through:
-            yield _Edge(through[source], target, "next")
 
 
 def _signature(graph: _Graph) -> int:

@@ -15,7 +15,11 @@ _CLOSE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class TensorOnRank:
-    """A tensor on one rank. extremes: its least and greatest element, or None if they are not known."""
+    """A tensor on one rank.
+
+    norm: of a root that is one real number, the number itself. extremes: the least and the greatest element, or
+    None if they are not known.
+    """
 
     norm: float
     extremes: tuple[float, float] | None

@@ -1,8 +1,9 @@
 """Ranks that train replicas of one model disagree about a gradient or a parameter.
 
 A parameter got a gradient on some ranks only; a gradient or the loss is NaN or infinite on some ranks only; or a
-parameter that was the same on all ranks is not the same any more. Parameters of which each rank holds a part are
-not compared.
+parameter that was the same on all ranks is not the same any more. Compared are parameters that
+DistributedDataParallel holds, and those that were the same on all ranks at first: not the parts of one that the
+ranks share.
 
 Why it matters: data-parallel training computes the mean of the gradients of all ranks. A rank without a gradient
 counts as zero, NaN on one rank becomes NaN on all of them, and replicas that have drifted apart train different
