@@ -136,6 +136,15 @@ def test_nan_on_one_rank(tmp_path: Path) -> None:
     assert "a.weight" in found.parameters
 
 
+def test_of_equally_bad_findings_the_earliest_comes_first(tmp_path: Path) -> None:
+    def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
+        return healthy(model, rank, number) * (float("nan") if number == 2 - rank else 1.0)
+
+    record(tmp_path, step)
+    calls = [found.backward_call for found in merged(tmp_path)["findings"] if found.severity == "error"]
+    assert calls == sorted(calls, key=int) and set(calls) == {2, 3}
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_forward_that_goes_around_the_wrapper(tmp_path: Path, moves: bool) -> None:
     def step(model: DistributedDataParallel, rank: int, number: int) -> torch.Tensor:
