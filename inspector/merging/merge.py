@@ -69,8 +69,8 @@ def _rows(run: MergedRun, remarks: list[str]) -> MergedRows:
 
 
 def _findings(run: MergedRun) -> list[RankFinding]:
-    """The findings about several ranks, then those of the ranks: worst first, and of equally bad ones the earliest,
-    which may be the cause of the others."""
+    """The findings about several ranks, then those of the ranks: the worst first, and of equally bad ones the
+    earliest, which may be the cause of the others."""
     found = [finding for rule in RANK_RULES.values() for finding in rule.check(run)]
     found += run.found.values()
     return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.backward_call or 0))
