@@ -14,7 +14,7 @@ Kind: TypeAlias = Literal["not_called", "compared", "dropped", "attribute", "reb
 NOT_CALLED = frozenset(
     [
         *("backward", "step", "zero_grad", "update", "eval", "train"),
-        *("detach_", "requires_grad_", "retain_grad", "unscale_"),
+        *("detach_", "requires_grad_", "retain_grad", "unscale_", "zero_"),
     ]
 )
 """Methods that are called for what they do. As a statement, their name alone does nothing."""

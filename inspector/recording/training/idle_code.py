@@ -20,14 +20,17 @@ from inspector.util.frame_locals import frames_outwards, variables_of
 _NO_TWIN = frozenset(["to", "cuda", "float", "half", "double", "bfloat16"])
 """Methods of a tensor that return another one, and have no form that works in place."""
 
+_TENSORS_OF_TENSORS = ("data", "grad")
+"""Attributes that torch computes: reading them could be seen by the script."""
+
 _MOST = 20
 """Maximum number of rows: a file that is not what it looks like should not fill the report."""
 
 _SHOWN, _NOTEBOOK = ("compared", "dropped"), "get_ipython"
 """A notebook shows the value of the last expression of a cell, and has this variable."""
 
-_CALLS = 2
-"""Number of calls at which the variables are looked at."""
+_CALLS = 8
+"""Number of recorded calls at which the variables are looked at."""
 
 
 class IdleCode:
@@ -50,7 +53,8 @@ class IdleCode:
     def read(self, frame: FrameType | None) -> None:
         """A backward call is made. frame: the innermost one.
 
-        The first calls are enough: a variable that a loop assigns after the first one has its value at the second.
+        The first calls are enough: a variable that a loop assigns after the first step has its value at the next
+        one, some calls later where gradients are accumulated.
         """
         self._calls += 1
         if self._calls > _CALLS:
@@ -123,6 +127,9 @@ def _values(expression: Any, variables: Mapping[str, Any]) -> Iterator[Any]:
     attribute = getattr(expression, "attr", None)
     if attribute is not None:
         for owner in _values(expression.value, variables):
+            if attribute in _TENSORS_OF_TENSORS and type(owner) in (torch.Tensor, torch.nn.Parameter):
+                yield owner  # another tensor, of which nothing but its class counts
+                continue
             held = _attributes(owner)
             tables = (held, *(held.get(key) or {} for key in ("_parameters", "_buffers", "_modules")))
             yield from (table[attribute] for table in tables if isinstance(table, dict) and attribute in table)
