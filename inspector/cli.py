@@ -347,9 +347,10 @@ def _parse(**parameters: Any) -> dict[str, Any]:
 
     Reports gradients that are missing, zero, NaN, huge or wrong, with the cause and the source line.
 
-    Instead of SCRIPT: a saved report.json or its folder, to draw it again; `explain [RULE]`, to list the
-    rules or explain one; `merge FOLDER`, to merge the reports of the ranks of a distributed run; `doctor`, to
-    check the installation; `words`, to print the texts of figures for `--words`.
+    Instead of SCRIPT: a saved report.json or its folder, to draw it again; a launcher with its script, as in
+    `inspect torchrun train.py`, to record each of its processes; `explain [RULE]`, to list the rules or explain
+    one; `merge FOLDER`, to merge the reports of the ranks of a distributed run; `doctor`, to check the
+    installation; `words`, to print the texts of figures for `--words`.
     """
     return parameters
 
