@@ -180,13 +180,13 @@ class _RowNorms:
     def measure(self, matrix: torch.Tensor) -> None:
         """Measure what is wanted."""
         for layout, rows in self._wanted.items():
-            (shape, strides), tensors = layout, matrix[rows]
+            shape, strides = layout
             if strides is None:
-                tensors = tensors.view(len(rows), *shape)
+                tensors = matrix.view(len(matrix), *shape)
             else:
-                tensors = tensors.as_strided((len(rows), *shape), (matrix.shape[1], *strides))
-            norms = _norms_of_rows(tensors.flatten(2)).numpy()
-            self.found.update({(row, layout): item for row, item in zip(rows, norms, strict=True)})
+                tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
+            norms = _norms_of_rows(tensors.flatten(2)).numpy()  # of all: choosing some would copy them
+            self.found.update({(row, layout): norms[row] for row in rows})
 
 
 def _norms_of_rows(matrices: torch.Tensor) -> torch.Tensor:
