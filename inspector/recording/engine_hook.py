@@ -74,9 +74,9 @@ class EngineHook:
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
-        self.counts_only = False
-        """Whether calls are counted in `counted`, and the observer is not called."""
-        self.counted = 0
+        self.passes: Callable[[EngineArguments], bool] | None = None
+        """Asked at each call, if it is not None: whether the engine runs without the observer being called. It may
+        not raise, nor do anything that modes or tensor classes of the script would see."""
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -103,8 +103,7 @@ class EngineHook:
 
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
-            if self.counts_only:
-                self.counted += not (in_backward() or getattr(self._busy, "here", False))
+            if self.passes is not None and self._passes(entry_point, args, kwargs):
                 return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
@@ -113,9 +112,23 @@ class EngineHook:
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
         skip_in_dynamo(
-            enter, EngineHook._arguments, EngineHook._run, EngineHook._stop_here, _caller, is_stand_in
+            enter,
+            EngineHook._passes,
+            EngineHook._arguments,
+            EngineHook._run,
+            EngineHook._stop_here,
+            _caller,
+            is_stand_in,
         )
         return functools.wraps(original)(enter)
+
+    def _passes(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> bool:
+        """Whether the observer leaves a call out, which takes a few microseconds to find out."""
+        if in_backward() or getattr(self._busy, "here", False):
+            return True
+        call = read_arguments(entry_point, args, kwargs)
+        passes = self.passes
+        return call is None or passes is None or passes(call)
 
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
         """The arguments of a call; None for a call that is not the script's own: nested calls, calls that torch
