@@ -12,14 +12,21 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.engine import EngineArguments, EntryPoint, entry_points, in_backward, read_arguments
+from inspector.torch_api.engine import (
+    EngineArguments,
+    EntryPoint,
+    accumulated_roots,
+    entry_points,
+    in_backward,
+    read_arguments,
+)
 from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
@@ -74,9 +81,10 @@ class EngineHook:
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
-        self.passes: Callable[[EngineArguments], bool] | None = None
-        """Asked at each call, if it is not None: whether the engine runs without the observer being called. It may
-        not raise, nor do anything that modes or tensor classes of the script would see."""
+        self.passes: Callable[[Sequence[Any]], bool] | None = None
+        """Asked at each call, if it is not None, with the outputs of a call that accumulates: whether the engine
+        runs without the observer being called. It may not raise, nor do what modes or tensor classes of the script
+        would see."""
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -126,9 +134,8 @@ class EngineHook:
         """Whether the observer leaves a call out, which takes a few microseconds to find out."""
         if in_backward() or getattr(self._busy, "here", False):
             return True
-        call = read_arguments(entry_point, args, kwargs)
         passes = self.passes
-        return call is None or passes is None or passes(call)
+        return passes is None or passes(accumulated_roots(entry_point, args, kwargs))
 
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
         """The arguments of a call; None for a call that is not the script's own: nested calls, calls that torch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
+from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -28,7 +30,6 @@ from inspector.recording.training.optimizer_steps import held_by
 from inspector.report import BackwardCall
 from inspector.report.timeline import NOT_FINITE, LevelRow, Timeline, Trigger, TriggerKind
 from inspector.torch_api.compilation import was_compiled
-from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.user_code.paths import UserFiles
 
@@ -331,11 +332,11 @@ class Flight:
         """Whether the last root is known not to be finite."""
         return self._log.last_root is not None and not self._log.last_root.is_finite
 
-    def number_of(self, call: EngineArguments) -> float | None:
+    def number_of(self, roots: Sequence[Any]) -> float | None:
         """The root of a call in a step that is only counted; None if reading it would take long."""
         root = self.scaler.take_root()
         if root is None:
-            return number_of(call.outputs)
+            return number_of(roots)
         return root.value if isinstance(root.value, float) else None
 
     def skipped(self, roots: Roots, calls: int) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,6 @@ from inspector.recording.session import Session
 from inspector.report import BackwardCall
 from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
-from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
@@ -216,14 +215,10 @@ class FlightRecorder:
         self._nap.left = 0 if self.failure is not None else self._flight.skips()
         self._engine.passes = self._passes if self._nap.left > 0 else None
 
-    def _passes(self, call: EngineArguments) -> bool:
+    def _passes(self, roots: Sequence[Any]) -> bool:
         """Whether a call of a step that is only counted is left out; not if its root is the first that is not
         finite: then the step is recorded."""
-        nap = self._nap
-        if not call.accumulates:
-            nap.add(None)
-            return True
-        root = self._flight.number_of(call)
+        nap, root = self._nap, self._flight.number_of(roots) if roots else None
         is_first = root is not None and not math.isfinite(root) and not self._flight.is_broken
         if not is_first or nap.depth > 0:
             nap.add(root)
