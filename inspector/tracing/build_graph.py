@@ -17,7 +17,7 @@ from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.names_over_time import Name
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
+from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward, RecordedInputs
 from inspector.tracing.operands import operands_of
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
@@ -159,11 +159,17 @@ class _Builder:
             row["operands"] = inputs.operands
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
+        self._add_origin(row, position, inputs)
+        return row
+
+    def _add_origin(self, row: FunctionRow, position: int, inputs: RecordedInputs | None) -> None:
+        """Add what is in a compiled function, and what is special about the inputs of an operation."""
+        if (compiled := self._record.compiled.get(position)) is not None:
+            row["compiled"] = compiled
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         if inputs is not None and inputs.random:
             row["random"] = True
-        return row
 
     def _add_constants(self, row: FunctionRow, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
