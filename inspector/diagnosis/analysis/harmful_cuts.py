@@ -15,8 +15,8 @@ _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 
 SELECTING = frozenset(
     [
-        *("topk", "sort", "argsort", "argmax", "argmin", "max", "min", "kthvalue", "median", "mode", "multinomial"),
-        *("bucketize", "searchsorted"),
+        *("topk", "sort", "argsort", "argmax", "argmin", "max", "min", "kthvalue", "median", "mode"),
+        *("multinomial", "bucketize", "searchsorted"),
     ]
 )
 """Operations that return indices."""

@@ -62,8 +62,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 _ANEW = {
-    "rebuilt": "makes new parameters for each backward call: they get gradients and are gone before the next call, "
-    "so nothing trains them",
+    "rebuilt": "makes new parameters for each backward call: they get gradients and are gone before the next "
+    "call, so nothing trains them",
     "uses_rebuilt": "uses a parameter that is made anew for each backward call: it gets a gradient and is gone "
     "before the next call, so nothing trains it",
 }
