@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy
 import torch
 
-from inspector.tensor_stats.histogram import sample_step
+from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
@@ -58,6 +59,13 @@ class MeasuredTensor:
         """None in a light recording."""
         return self._sample if self._rows is None else self._rows.sample(self._row)
 
+    @property
+    def histogram(self) -> dict[str, Any] | None:
+        """That of the sample."""
+        if self._rows is not None:
+            return self._rows.histogram(self._row)
+        return None if self._sample is None else histogram(self._sample)
+
 
 class SmallTensorPool:
     """Copies of tensors that are not measured yet."""
@@ -92,7 +100,7 @@ class SmallTensorPool:
 class _Rows:
     """At most `most` tensors of the same dtype and shape: copies until they are measured, then their numbers."""
 
-    __slots__ = ("_columns", "_count", "_dtype", "_samples", "_special", "copies", "most")
+    __slots__ = ("_columns", "_count", "_dtype", "_histograms", "_samples", "_special", "copies", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -101,6 +109,7 @@ class _Rows:
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: torch.Tensor | None = None
+        self._histograms: list[dict[str, Any]] | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -138,6 +147,15 @@ class _Rows:
         self.measure()
         with unobserved():
             return None if self._samples is None else self._samples[row]
+
+    def histogram(self, row: int) -> dict[str, Any] | None:
+        """The histogram of that sample."""
+        self.measure()
+        if self._samples is None:
+            return None
+        if self._histograms is None:
+            self._histograms = histograms(self._samples)
+        return self._histograms[row]
 
 
 def _nonzero(matrix: torch.Tensor) -> list[int]:
