@@ -26,8 +26,8 @@ MANY_FUNCTIONS = 24
 """Minimum number of functions outside of inner modules for which a loop is searched."""
 
 _tops: weakref.WeakKeyDictionary[Topology, list[Item]] = weakref.WeakKeyDictionary()
-"""The items of whole graphs: a figure, its page and the tree of the page group the same graph (1 s for 15,000 Nodes).
-"""
+"""The items of whole graphs. A figure, its page and the tree of the page group the same graph, and that takes a
+second for 15,000 Nodes."""
 
 
 class Grouping:

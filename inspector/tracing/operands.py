@@ -56,7 +56,7 @@ def operands_of(node: NodeFacts, targets: Sequence[bool], call: SeenCall | None)
     positions, slots = signature.positions, list(signature.slots)
     taken = {position for position, is_edge in zip(slots, targets, strict=True) if is_edge}
     found: dict[int, FoundConstant] = {}
-    for name, value in node.attributes.items():
+    for name, value in node.fields["attributes"].items():
         argument = signature.scalars.get(name)
         if argument is not None and not _is_default(argument, value) and isinstance(value, (int, float, complex)):
             found[positions[name][0]] = FoundConstant(positions[name][0], value=value)
