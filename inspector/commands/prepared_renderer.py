@@ -40,7 +40,7 @@ class PreparedRenderer:
 
     @classmethod
     def start(cls) -> PreparedRenderer | None:
-        """Start it, before the script and torch; None where the script would notice it, or where it gains nothing."""
+        """Start it, before the script and torch; None where the script would notice it or nothing is gained."""
         if not hasattr(os, "pidfd_open") or not hasattr(os, "sched_getaffinity") or "torch" in sys.modules:
             return None
         if os.getpid() == 1 or len(os.sched_getaffinity(0)) < 2:  # process 1 adopts all orphans

@@ -12,7 +12,6 @@ from inspector.typography.fonts import FACES
 from inspector.typography.glyph_paths import glyph_path
 from inspector.typography.metrics import width
 
-
 _ALL_THAT_DRAWS = ("inspector.commands.redraw_report", "inspector.terminal.progress")
 
 
