@@ -7,7 +7,8 @@ from itertools import combinations
 from math import dist
 
 from inspector.export.drawing_primitives import BADGE_RADIUS
-from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, Scene, TextRun, Wire
+from inspector.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
+from inspector.scene.scene import Point
 from inspector.scene.splines import sampled
 from inspector.typography import width
 

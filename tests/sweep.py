@@ -31,9 +31,9 @@ import torch  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 import inspector  # noqa: E402
+from inspector.graph import is_unknown  # noqa: E402
 from inspector.graph.node_names import op_of  # noqa: E402
-from inspector.graph.values import is_unknown  # noqa: E402
-from inspector.styles.table import STYLES  # noqa: E402
+from inspector.styles import STYLES  # noqa: E402
 
 
 @dataclass(frozen=True)

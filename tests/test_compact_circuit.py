@@ -32,14 +32,14 @@ from inspector.graph.row_types import Constant
 from inspector.layout.least_size import covered_area, least_length
 from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
-from inspector.styles import STYLES
+from inspector.styles import STYLES, Plan
 from inspector.styles.circuit_rows import cut_into_rows
 from inspector.styles.gates import gate_of, group_gate
 from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
 from inspector.styles.operands import operands_of
-from inspector.styles.plan import CircuitPlan, NumberGrid, Plan, TextTable
+from inspector.styles.plan import CircuitPlan, NumberGrid, TextTable
 from inspector.typography import format_number
 
 Script = Callable[[], torch.Tensor]

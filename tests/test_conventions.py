@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
@@ -120,6 +121,19 @@ def test_a_public_class_has_a_name_of_its_own() -> None:
         if isinstance(node, ast.ClassDef) and path.startswith("inspector/") and not node.name.startswith("_"):
             places.setdefault(node.name, []).append(path)
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_tests_import_from_a_package_what_it_offers() -> None:
+    deep = {}
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("inspector."):
+                package = ".".join(str(node.module).split(".")[:2])
+                offered = getattr(importlib.import_module(package), "__all__", ())
+                found = [name.name for name in node.names if name.name in offered and node.module != package]
+                if found:
+                    deep[f"{path.name}:{node.lineno}: use {package}"] = found
+    assert not deep
 
 
 @pytest.mark.parametrize(

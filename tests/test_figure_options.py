@@ -19,8 +19,8 @@ from torch import nn
 import inspector
 from inspector.figure import Figure, draw, frames
 from inspector.figure.canvas import SIZES
-from inspector.options import FigureOptions
-from inspector.options.choices import DIRECTIONS, STYLE_NAMES
+from inspector.options import STYLE_NAMES, FigureOptions
+from inspector.options.choices import DIRECTIONS
 from inspector.report import from_json
 from inspector.scene import Scene
 from inspector.styles import STYLES

@@ -14,7 +14,8 @@ from torch import nn
 import inspector
 from inspector.export.svg import write_svg
 from inspector.graph.layer_norms import LayerNorm, layers_of, together
-from inspector.plots.layer_norms_plot import MOST_ROWS, plot_layers
+from inspector.plots import plot_layers
+from inspector.plots.layer_norms_plot import MOST_ROWS
 from inspector.terminal.model_summary import summary_lines
 
 

@@ -24,7 +24,8 @@ from inspector.layout.layered import place
 from inspector.layout.problem import Problem
 from inspector.options import FigureOptions, choices
 from inspector.scene import Badge, Box, Panel, Rectangle, Scene, TextRun, Wire
-from inspector.styles.plan import Plan, PlannedBox, PlannedWire, StyledText
+from inspector.styles import Plan
+from inspector.styles.plan import PlannedBox, PlannedWire, StyledText
 
 DIRECTIONS = [None, *choices.DIRECTIONS]
 

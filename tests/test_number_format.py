@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.graph import unknown
-from inspector.typography.number_format import MINUS, format_number, shape_text, value_text
+from inspector.typography import format_number, shape_text, value_text
+from inspector.typography.number_format import MINUS
 
 NAN, INFINITY = math.nan, math.inf
 

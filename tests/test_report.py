@@ -20,8 +20,8 @@ from msgspec.structs import asdict
 from reports import finding, model, report_of
 
 from inspector.figure import draw
-from inspector.graph import Graph, unknown
-from inspector.graph.json_rows import from_columns, from_rows, shortened, spelt_out, to_columns
+from inspector.graph import Graph, from_rows, unknown
+from inspector.graph.json_rows import from_columns, shortened, spelt_out, to_columns
 from inspector.graph.values import encode
 from inspector.options import FigureOptions
 from inspector.report import (

@@ -22,13 +22,14 @@ from inspector.graph import Graph
 from inspector.layout.layered import place
 from inspector.layout.problem import ALIGNED, CLOSE, IN_THREE_ROWS, IN_TWO_ROWS, Placement, Problem, Route, Spacing
 from inspector.layout.rows import best_cuts
-from inspector.options import FigureOptions
-from inspector.options.choices import DIRECTIONS, STYLE_NAMES, Canvas, Direction
+from inspector.options import STYLE_NAMES, FigureOptions
+from inspector.options.choices import DIRECTIONS, Canvas, Direction
 from inspector.report import from_json
-from inspector.scene import Panel, Scene
-from inspector.scene.scene import Point, Rectangle
+from inspector.scene import Panel, Rectangle, Scene
+from inspector.scene.scene import Point
 from inspector.scene.splines import sampled
-from inspector.styles.plan import MAIN_SIZE, Plan
+from inspector.styles import Plan
+from inspector.styles.plan import MAIN_SIZE
 
 WAYS = {"close": CLOSE, "aligned": ALIGNED, "two rows": IN_TWO_ROWS, "three rows": IN_THREE_ROWS}
 STYLES = tuple(name for name in STYLE_NAMES if name != "modules")

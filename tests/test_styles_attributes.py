@@ -17,9 +17,9 @@ from inspector.export.gradient_table import table
 from inspector.figure import draw
 from inspector.graph import Graph, from_rows, to_rows, unknown
 from inspector.options import FigureOptions
-from inspector.styles import call_code, figure_title, gradient_table
+from inspector.styles import Plan, call_code, figure_title, gradient_table
 from inspector.styles.attributes import plan_attributes
-from inspector.styles.plan import Plan, PlannedBox, StyledText
+from inspector.styles.plan import PlannedBox, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import (
     edge_text,

@@ -183,8 +183,26 @@ class CompiledPart(TypedDict):
     """The line at which Dynamo stopped, and after which this part begins."""
 
 
-class FunctionRow(TypedDict):
-    """One autograd Node."""
+class NodeFields(TypedDict):
+    """The keys of a function that `tracing.node_reader` reads from its Node."""
+
+    attributes: dict[str, Any]
+    """The non-tensor values it saved: {"exponent": 2}."""
+
+
+class InputFields(TypedDict):
+    """The keys of a function that `recording.forward.operation_recorder` observes at its inputs, in a full
+    recording."""
+
+    operands: NotRequired[list[Shape]]
+    """The shapes of its two operands, if they were broadcast to a shape that neither has."""
+    random: NotRequired[bool]
+    """Whether it uses a mask of at most 16 random numbers, all of which may be zero by chance; omitted if not, and
+    if that was not recorded."""
+
+
+class LookedUpFields(TypedDict):
+    """The keys of a function that `tracing.build_graph` looks up in what was recorded, or that come later."""
 
     kind: Literal["function"]
     name: str
@@ -208,8 +226,6 @@ class FunctionRow(TypedDict):
     """Its step in the engine's order; null if the engine did not run it."""
     compiled: NotRequired[CompiledPart]
     """For a CompiledFunctionBackward: what is in it. Missing if torch does not keep it."""
-    attributes: dict[str, Any]
-    """The non-tensor values it saved: {"exponent": 2}."""
     empty_slots: list[Count]
     """Slots of next_functions without a function."""
     formula: dict[str, str]
@@ -224,8 +240,6 @@ class FunctionRow(TypedDict):
     rows: NotRequired[GradientRows]
     """Rows that stand out in this gradient. Missing if none does, after the first function in the engine's order
     with rows that are not finite, and mostly in a light recording."""
-    operands: NotRequired[list[Shape]]
-    """The shapes of its two operands, if they were broadcast to a shape that neither has (full recording)."""
     constants: NotRequired[list[Constant]]
     """Its operands that need no gradient, by position. Missing if there are none, and if they were not seen (a
     light recording, a custom Function)."""
@@ -235,15 +249,16 @@ class FunctionRow(TypedDict):
     given: NotRequired[Given]
     """The operation without a Node that made one of its inputs NaN or infinite, if it was seen (full recording, on
     the CPU)."""
-    random: NotRequired[bool]
-    """Whether it uses a mask of at most 16 random numbers, all of which may be zero by chance; omitted if not, and
-    if that was not recorded (full recording)."""
     alias: NotRequired[Alias]
     """The name that local derivatives use for its output, if that has no name and a long expression."""
     closed_form: NotRequired[str]
     """The gradient that arrived for its output in one step from the root, where that has a textbook form, such as
     `p - t` for the logits of a cross-entropy. Only in a small graph, and only if its value is the measured one.
     Plain text, typeset like `symbol`."""
+
+
+class FunctionRow(LookedUpFields, NodeFields, InputFields):
+    """One autograd Node."""
 
 
 class Naming(_Pass):

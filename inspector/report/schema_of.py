@@ -9,6 +9,8 @@ import types
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from typing_extensions import get_original_bases, is_typeddict
+
 from inspector.graph.row_types import IN_JSON, Id
 from inspector.graph.values import Real, Statistic, Value
 from inspector.report.checking import is_row, keys_of
@@ -93,7 +95,12 @@ def _object(row: Any, definitions: dict[str, _Schema]) -> _Schema:
 
 
 def _texts(row: Any) -> dict[str, _Schema]:
-    """The docstring of each key of a row, from its source."""
+    """The docstring of each key of a row and of the types that it extends, from their source."""
+    extended = [_texts(base) for base in get_original_bases(row) if is_typeddict(base)]
+    return {key: text for texts in (*extended, _own_texts(row)) for key, text in texts.items()}
+
+
+def _own_texts(row: Any) -> dict[str, _Schema]:
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(row))).body
     except (OSError, SyntaxError, ValueError):

@@ -7,7 +7,17 @@ from itertools import chain
 from typing import Any
 
 from inspector.graph.model import Graph
-from inspector.graph.row_types import EdgeRow, FunctionRow, NextEdge, SavedTensor, State, TensorFactsRow, TensorRow
+from inspector.graph.row_types import (
+    EdgeRow,
+    FunctionRow,
+    InputFields,
+    LookedUpFields,
+    NextEdge,
+    SavedTensor,
+    State,
+    TensorFactsRow,
+    TensorRow,
+)
 from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
@@ -17,7 +27,7 @@ from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
 from inspector.tracing.names_over_time import Name
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
-from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward, RecordedInputs
+from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
 from inspector.tracing.operands import operands_of
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
@@ -130,7 +140,7 @@ class _Builder:
         made_in = None if is_leaf else lookup.made_in(node)
         output = None if is_leaf else lookup.output(outputs[0][0])
         before, after = outputs[0][1] if len(outputs) == 1 else _together(outputs)
-        row: FunctionRow = {
+        row: LookedUpFields = {
             "kind": "function",
             "name": node.name,
             "is_leaf": is_leaf,
@@ -139,7 +149,6 @@ class _Builder:
             "source": None if is_leaf else lookup.source(node),
             "made_in": made_in or 0,
             "step": lookup.gradients.step(position),
-            "attributes": node.attributes,
             "empty_slots": self._empty_slots.get(position, _NO_SLOTS),
             "formula": formula(node.name),
             "saved": [self._saved(saved) for saved in node.saved],
@@ -155,23 +164,16 @@ class _Builder:
         if (rows := lookup.gradients.rows(position)) is not None:
             row["rows"] = rows
         inputs = None if output is None else output.inputs
-        if inputs is not None and inputs.operands:
-            row["operands"] = inputs.operands
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
-        self._add_origin(row, position, inputs)
-        return row
-
-    def _add_origin(self, row: FunctionRow, position: int, inputs: RecordedInputs | None) -> None:
-        """Add what is in a compiled function, and what is special about the inputs of an operation."""
         if (compiled := self._record.compiled.get(position)) is not None:
             row["compiled"] = compiled
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
-        if inputs is not None and inputs.random:
-            row["random"] = True
+        of_inputs: InputFields = {} if inputs is None else inputs.fields
+        return {**row, **node.fields, **of_inputs}
 
-    def _add_constants(self, row: FunctionRow, position: int, node: NodeFacts, call: SeenCall | None) -> None:
+    def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
         targets = [target != EMPTY for _, target, _ in self._record.structure.edges_of(position)]
         found = operands_of(node, targets, call)

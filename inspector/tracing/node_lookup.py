@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
-from inspector.graph.row_types import Given, Naming, State
+from inspector.graph.row_types import Given, InputFields, Naming, State
 from inspector.graph.values import Value, is_unknown, unknown
 from inspector.tensor_stats import Pending
 from inspector.tracing.gradient_flow import GradientFlow
@@ -29,11 +29,9 @@ class RecordedInputs(Protocol):
     """Facts about the inputs of an operation of the forward."""
 
     @property
-    def operands(self) -> list[list[int]] | None: ...
+    def fields(self) -> InputFields: ...
     @property
     def given(self) -> Given | None: ...
-    @property
-    def random(self) -> bool: ...
     @property
     def call(self) -> SeenCall | None: ...
 

@@ -41,7 +41,7 @@ class NodeReader:
             outputs = [UNREAD] * self._counts_by_edges[position]
         facts = NodeFacts(structure.names[position], structure.sequence_nrs[position], outputs)
         if facts.name != ACCUMULATE_GRAD:
-            facts.attributes = attributes_of(node)
+            facts.fields = {"attributes": attributes_of(node)}
             facts.saved = [self._saved(position, saved) for saved in saved_by(node)]
         return facts
 

@@ -55,7 +55,7 @@ def operands_of(node: NodeFacts, targets: Sequence[bool], call: SeenCall | None)
     slots = [place for item in arguments if item.is_differentiable for place in positions[item.name]]
     taken = {position for position, is_edge in zip(slots, targets, strict=True) if is_edge}
     found: dict[int, FoundConstant] = {}
-    for name, value in node.attributes.items():
+    for name, value in node.fields["attributes"].items():
         argument = next((item for item in arguments if item.name == name and item.kind == "scalar"), None)
         if argument is not None and not _is_default(argument, value) and isinstance(value, (int, float, complex)):
             found[positions[name][0]] = FoundConstant(positions[name][0], value=value)

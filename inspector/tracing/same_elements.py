@@ -109,16 +109,16 @@ class SameElements:
     def _order(self, step: _Step, dimensions: int) -> list[int] | None:
         """The order of the dimensions that a step changes them to; None if it moves single elements."""
         node = self._record.nodes[step.view]
-        order, op = list(range(dimensions)), op_of(node.name)
+        order, op, attributes = list(range(dimensions)), op_of(node.name), node.fields["attributes"]
         if op in ("t", "transpose"):
-            first, second = (0, 1) if op == "t" else (node.attributes.get("dim0"), node.attributes.get("dim1"))
+            first, second = (0, 1) if op == "t" else (attributes.get("dim0"), attributes.get("dim1"))
             if first is None or second is None:
                 return None
             if dimensions > 1:
                 order[first], order[second] = order[second], order[first]
             return order
         if op == "permute":
-            dims: list[Any] = node.attributes.get("dims") or []
+            dims: list[Any] = attributes.get("dims") or []
             order = [dim % dimensions for dim in dims]
             return (order if step.to_view else list(numpy.argsort(order))) if len(dims) == dimensions else None
         keeps_order = is_kind(node.name, NodeKind.RESHAPES) or op in ("alias", "clone", "expand", "lift_fresh")

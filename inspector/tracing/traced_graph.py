@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import overload
 
-from inspector.graph.row_types import CompiledPart, SavedState
+from inspector.graph.row_types import CompiledPart, NodeFields, SavedState
 from inspector.tensor_stats import Memory
 from inspector.tracing.node_facts import UNREAD, OutputFacts
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -43,7 +43,7 @@ class NodeFacts:
     name: str
     sequence_nr: int
     outputs: list[OutputFacts]
-    attributes: dict[str, Any] = field(default_factory=dict)
+    fields: NodeFields = field(default_factory=lambda: NodeFields(attributes={}))
     saved: list[SavedTensorFacts] = field(default_factory=list)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from inspector.graph.row_types import InputFields
 from inspector.recording.forward.constant_arguments import ObservedCall
 from inspector.recording.forward.cuts_and_writes import (
     CUTS_TO_NUMBERS,
@@ -214,12 +215,15 @@ class OperationRecorder:
         results: list[torch.Tensor],
         call: SeenCall | None,
     ) -> StoredInputs:
-        operands = outer_operands(inputs) if operation.name in BROADCASTING else None
+        fields: InputFields = {}
+        if operation.name in BROADCASTING and (operands := outer_operands(inputs)):
+            fields["operands"] = operands
+        if self._random.is_used(operation.name, inputs, results):
+            fields["random"] = True
         given = self._outputs.non_finite.of(inputs)
-        is_random = self._random.is_used(operation.name, inputs, results)
-        if operands is None and given is None and call is None and not is_random:
+        if not fields and given is None and call is None:
             return NO_FACTS  # the usual case
-        return StoredInputs(operands, given, is_random, call)
+        return StoredInputs(fields, given, call)
 
     def _find_leaves(
         self, operation: CurrentOperation, inputs: list[torch.Tensor], results: list[torch.Tensor]

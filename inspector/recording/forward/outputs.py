@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from inspector.graph.row_types import Given, Source
+from inspector.graph.row_types import Given, InputFields, Source
 from inspector.recording.forward.constant_arguments import ConstantArguments
 from inspector.recording.forward.cuts_and_writes import NO_CUTS, Key
 from inspector.recording.forward.nonfinite_inputs import NonFiniteInputs
@@ -23,15 +23,13 @@ from inspector.user_code.source_expressions import Expression, Place, SourceExpr
 class InputFacts:
     """Facts about the inputs of the operation that created an output.
 
-    operands: the shapes of its two operands, if they were broadcast to a shape that differs from both.
+    fields: the keys of the row of its Node.
     given: the operation that made an input without a gradient NaN or infinite, or None.
-    random: whether a small random mask is among them, or was drawn by the operation.
     call: the operation with its constants, if it has some.
     """
 
-    operands: list[list[int]] | None
+    fields: InputFields
     given: Given | None
-    random: bool
     call: SeenCall | None
 
 
@@ -60,13 +58,12 @@ class OutputRow:
 class StoredInputs:
     """Stored InputFacts. given: an origin in NonFiniteInputs."""
 
-    operands: list[list[int]] | None = None
+    fields: InputFields
     given: int | None = None
-    random: bool = False
     call: SeenCall | None = None
 
 
-NO_FACTS = StoredInputs()
+NO_FACTS = StoredInputs({})
 """Shared by most outputs."""
 
 
@@ -107,7 +104,7 @@ class Outputs:
         source = self._sources.source(kept.place) if kept.place else None
         inputs = kept.inputs
         given = None if inputs.given is None else self.non_finite.described(inputs.given, self._sources)
-        facts = InputFacts(inputs.operands, given, inputs.random, inputs.call)
+        facts = InputFacts(inputs.fields, given, inputs.call)
         scope = id(kept.place[0]) if kept.place else 0
         return OutputRow(
             kept.name, scope, kept.expression, kept.value, source, kept.operation, kept.cuts, facts
