@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from corpus import Expectation, Judged, corpus, judge, judge_all, table
+from corpus_kinds import KINDS, Kind
 from forkserver import ForkServer
 from late_faults import NOT_FINITE, OTHERS
 from running import PRELOADED
@@ -89,3 +90,13 @@ def test_there_are_three_broken_scripts_of_every_rule_and_many_healthy_ones() ->
     counts = {rule: sum(rule in fault.rules for fault in (*NOT_FINITE, *OTHERS)) for rule in late}
     assert min(counts.values()) >= 2, counts
     assert sum(item.rule is None for item in corpus()) >= 25
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_there_are_ten_broken_scripts_and_five_look_alikes_of_every_kind(kind: Kind) -> None:
+    names = {item.name.removeprefix("broken/"): item for item in corpus()}
+    of_rules = {name for name, item in names.items() if item.rule in kind.rules}
+    assert {name for name in kind.broken if name not in names or names[name].rule is None} == set()
+    assert len(of_rules.union(kind.broken)) >= 10
+    assert {name for name in kind.healthy if f"healthy/{name}" not in names} == set()
+    assert len(set(kind.healthy)) >= 5

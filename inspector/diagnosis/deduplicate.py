@@ -18,7 +18,7 @@ HIDES: dict[str, tuple[str, ...]] = {
         "zero-gradient",
     ),
     "dead-activation": ("vanishing-gradient",),
-    "detached": ("cut-path", "optimizer-without-gradient", "unreachable-parameter"),
+    "detached": ("cut-path", "not-in-optimizer", "optimizer-without-gradient", "unreachable-parameter"),
     "freed-graph": ("growing-graph",),
     "moving-frozen-parameter": ("stale-gradient",),
     "no-graph": ("detached", "optimizer-without-gradient", "selection-by-index", "unreachable-parameter"),

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from inspector.graph.row_types import Source
-from inspector.graph.values import Unknown
+from inspector.graph.values import Unknown, is_unknown
 from inspector.recording.bypassed_wrappers import bypassed_wrappers
 from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
@@ -81,7 +81,7 @@ class CallStart:
             run(ORIGINAL, lambda: before(index, call.given.outputs, names), None)
         tracing = GraphSnapshot(graph, outputs, names, batch)
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
-        run(TRAINING, lambda: self._note_lost(tracing), None)
+        run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
         self._attach_forward(tracing, nodes)
         capture = _capture(call, tracing, batch, pause)
@@ -113,11 +113,21 @@ class CallStart:
             tracing.attach_forward_values(nodes.content_at_last_use)
             tracing.attach_uses(nodes.use)
 
-    def _note_lost(self, tracing: GraphSnapshot) -> None:
+    def _note_lost(self, tracing: GraphSnapshot, accumulates: bool) -> None:
         """Note the parameters of the graph that nothing holds; the names have been updated."""
-        if self._lost is not None and not LEAVES_IN_USE.may_be_elsewhere:
-            leaves = self._recorders.provenance.leaves
-            self._lost.begins((leaf for _, leaf in tracing.tensors.leaves()), leaves.__contains__)
+        forward = self._recorders.forward
+        if self._lost is None or forward is None or LEAVES_IN_USE.may_be_elsewhere:
+            return
+        nodes, walked = forward.nodes(), tracing.walk
+
+        def used_at(position: int) -> Any:
+            user = next((source for source, _, at, _ in walked.structure.edges() if at == position), None)
+            if user is None or not accumulates:
+                return None
+            found = nodes.source(nodes.sequence_number_of(walked.nodes[user]))
+            return None if is_unknown(found) else found
+
+        self._lost.begins(tracing.tensors.leaves(), self._recorders.provenance.leaves.__contains__, used_at)
 
     def _names(self, call: EngineCall) -> Names:
         """The script's names for tensors and, for the recorded forward, for the outermost modules."""

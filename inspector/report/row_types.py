@@ -353,7 +353,15 @@ class LeafRow(TypedDict):
 
 
 StatementKind: TypeAlias = Literal[
-    "not_called", "compared", "dropped", "rebound", "of_module", "of_optimizer", "misspelt", "rebuilt"
+    "not_called",
+    "compared",
+    "dropped",
+    "rebound",
+    "of_module",
+    "of_optimizer",
+    "misspelt",
+    "rebuilt",
+    "uses_rebuilt",
 ]
 
 
@@ -365,7 +373,7 @@ class StatementRow(TypedDict):
     dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
     misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
     a misspelling of requires_grad; rebuilt: it makes parameters for one backward call, which are gone before the
-    next, where it makes others."""
+    next, where it makes others; uses_rebuilt: it uses such a parameter, whose making was not seen."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""

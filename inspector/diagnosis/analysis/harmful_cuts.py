@@ -14,7 +14,10 @@ _OUT_OF_SIGHT = ("item", "tolist", "numpy", "detach", "data")
 """Cuts that may end in plain numbers, whose further use is not recorded."""
 
 SELECTING = frozenset(
-    ["topk", "sort", "argsort", "argmax", "argmin", "max", "min", "kthvalue", "median", "mode", "multinomial"]
+    [
+        *("topk", "sort", "argsort", "argmax", "argmin", "max", "min", "kthvalue", "median", "mode"),
+        *("multinomial", "bucketize", "searchsorted"),
+    ]
 )
 """Operations that return indices."""
 

@@ -5,7 +5,8 @@ falls anyway, because the other parameters learn.
 
 How to fix it: give the optimizer all parameters (`model.parameters()`), or add the missing ones as another
 group. If they are meant to stay fixed, call `requires_grad_(False)`, which also saves computing their
-gradients. A layer that `forward` makes anew in each call is never trained: make it in `__init__`.
+gradients. A layer or an `nn.Parameter` that `forward` makes anew in each call is never trained:
+make it in `__init__`.
 
 Example:
 
@@ -60,15 +61,24 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield from _made_anew(evidence)
 
 
+_ANEW = {
+    "rebuilt": "makes new parameters for each backward call: they get gradients and are gone before the next "
+    "call, so nothing trains them",
+    "uses_rebuilt": "uses a parameter that is made anew for each backward call: it gets a gradient and is gone "
+    "before the next call, so nothing trains it",
+}
+"""What is wrong with a line, by the kind of its row."""
+
+
 def _made_anew(evidence: Evidence) -> Iterator[Finding]:
-    """The lines that make parameters for each call, which are gone before the next one."""
+    """The lines that make or use parameters of one call only, which are gone before the next one."""
     for row in evidence.report.inventory.statements:
-        if row["kind"] == "rebuilt":
+        if row["kind"] in _ANEW:
+            what = "layer" if row["kind"] == "rebuilt" else "parameter"
             yield RULE.found(
-                f"{row['text']} makes new parameters for each backward call: they get gradients and are gone "
-                "before the next call, so nothing trains them",
-                "make the layer once, in __init__, and give its parameters to the optimizer; if it is to be "
-                "random, freeze it with requires_grad_(False)",
+                f"{row['text']} {_ANEW[row['kind']]}",
+                f"make the {what} once, in __init__, and give it to the optimizer; if it is to be random, freeze "
+                "it with requires_grad_(False)",
                 at=Place(row["source"]),
             )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from inspector.report.row_types import StatementRow
+from inspector.report.row_types import StatementKind, StatementRow
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 
 _Line: TypeAlias = tuple[str, int]
@@ -26,20 +26,34 @@ class LostParameters:
 
     @property
     def rows(self) -> list[StatementRow]:
-        """The lines that made such parameters again after the earlier ones were gone, by file and line."""
+        """The lines that made or used such parameters again after the earlier ones were gone, by file and line."""
         return [self._found[line] for line in sorted(self._found)]
 
-    def begins(self, leaves: Iterable[torch.Tensor], is_held: Callable[[torch.Tensor], bool]) -> None:
-        """A recorded call begins. leaves: of its graph. is_held: whether something of the script holds a leaf."""
+    def begins(
+        self,
+        leaves: Iterable[tuple[int, torch.Tensor]],
+        is_held: Callable[[torch.Tensor], bool],
+        used_at: Callable[[int], Any],
+    ) -> None:
+        """A recorded call begins.
+
+        leaves: of its graph, with the positions of their AccumulateGrads. is_held: whether something of the script
+        holds a leaf. used_at: returns the line that uses the leaf of a position, or None.
+
+        No operation makes a bare `nn.Parameter(...)`, so that only the line that uses it is known.
+        """
         gone = {line for line, reference in self._last if reference() is None}
         self._last = []
-        for leaf in leaves:
-            source = self._source(leaf) if type(leaf) is torch.nn.Parameter and not is_held(leaf) else None
+        for position, leaf in leaves:
+            if type(leaf) is not torch.nn.Parameter or is_held(leaf):
+                continue
+            made = self._source(leaf)
+            source = used_at(position) if made is None else made
             if source is None or "library" in source:
                 continue
             line = source["file"], source["line"]
             self._last.append((line, reference_to(leaf)))
             if line in gone:
-                self._found.setdefault(
-                    line, {"kind": "rebuilt", "source": source, "text": source["code"], "of": None}
-                )
+                kind: StatementKind = "uses_rebuilt" if made is None else "rebuilt"
+                row: StatementRow = {"kind": kind, "source": source, "text": source["code"], "of": None}
+                self._found.setdefault(line, row)
