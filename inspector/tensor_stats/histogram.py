@@ -38,10 +38,12 @@ def sample(elements: torch.Tensor) -> torch.Tensor:
 def histogram(elements: torch.Tensor) -> dict[str, Any]:
     """The histogram of a sample, in the format of `inspector.graph.values`."""
     with unobserved():
-        counted = elements.numel()
         numbers = reducible(elements).numpy()
-    if numbers.dtype.kind == "c":
-        numbers = numpy.abs(numbers)
+    return _histogram(numpy.abs(numbers) if numbers.dtype.kind == "c" else numbers)
+
+
+def _histogram(numbers: numpy.ndarray) -> dict[str, Any]:
+    counted = numbers.size
     kept = numpy.isfinite(numbers) & (numbers != 0)
     if not kept.all():
         numbers = numbers[kept]
@@ -59,13 +61,13 @@ def histograms(samples: torch.Tensor) -> list[dict[str, Any]]:
     with unobserved():
         numbers = samples.to(torch.float64).numpy()
     if not (numpy.isfinite(numbers) & (numbers != 0)).all():
-        return [histogram(row) for row in samples]
+        return [_histogram(row) for row in numbers]
     exponents = numpy.frexp(numbers)[1]
     lowest = exponents.min(1, keepdims=True)
     highest = (exponents.max(1) - lowest[:, 0]).tolist()
     width = max(highest) + 1
-    rows = numpy.arange(len(samples))[:, None] * width
-    counts = numpy.bincount((exponents - lowest + rows).ravel(), minlength=len(samples) * width)
+    rows = numpy.arange(len(numbers))[:, None] * width
+    counts = numpy.bincount((exponents - lowest + rows).ravel(), minlength=len(numbers) * width)
     found = zip(lowest[:, 0].tolist(), highest, counts.reshape(-1, width).tolist(), strict=True)
     counted = numbers.shape[1]
     return [
