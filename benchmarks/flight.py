@@ -1,8 +1,10 @@
 """What the flight recorder costs: `python -m benchmarks.flight`.
 
-Steps without it, with it at a budget of 3 %, and with each of its levels in every step are timed in turn in one
-process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. The gradients of all
-are compared bit by bit, and memory and the size of the timeline are counted after many steps.
+Steps without it, with it at budgets of 3 % and 1 %, and with each of its levels in every step are timed in turn in
+one process, by CPU time; a figure is the median over the rounds, as a ratio to the plain step. `bare norms` is no
+recorder: the norms of all grads as torch computes them for clipping, stacked and kept. No level that reads
+all gradients in every step can cost less. The gradients of all are compared bit by bit, and memory and the size
+of the timeline are counted after many steps.
 
 A recorder records every step until that has taken half a second in all, so that a short run has a whole timeline.
 The figures are of the steps after that, in which the budget holds.
@@ -26,21 +28,26 @@ from torch import nn
 
 from benchmarks.models import GPT, ResNet
 from inspector.recording.flight import FlightRecorder
+from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.depth_control import DepthControl
 from inspector.recording.flight.node_norms import Depth
+from inspector.recording.flight.update_norms import UpdateNorms
 from inspector.recording.session import Session
 from inspector.recording.watch_plan import WatchPlan
 from inspector.user_code.paths import UserFiles
 
 LAYERS = 6
 WATCHED = 3
+BARE, NO_UPDATES = "bare norms", "parameters"
 WAYS: dict[str, tuple[float, Depth | None]] = {
     "3 %": (0.03, None),
+    "1 %": (0.01, None),
+    NO_UPDATES: (1.0, None),
     "parameters, updates": (1.0, None),
     "modules": (1.0, "modules"),
     "Nodes": (1.0, "nodes"),
 }
-"""The budget, and what is looked at in every step; at 3 % the recorder decides."""
+"""The budget, and what is looked at in every step; at 3 % and 1 % the recorder decides."""
 
 
 class Training:
@@ -54,6 +61,29 @@ class Training:
         self.optimizer.zero_grad()
         self._loss().backward()
         self.optimizer.step()
+
+
+class WithNorms(Training):
+    """The same step, with the norms of its grads."""
+
+    def __init__(self, training: Training) -> None:
+        self.model, self.optimizer, self._loss = training.model, training.optimizer, training._loss
+        self._kept: list[torch.Tensor] = []
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad()
+        self._loss().backward()
+        grads = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        self._kept = [*self._kept[-64:], torch.stack(torch._foreach_norm(grads))]
+        self.optimizer.step()
+
+
+class NoUpdates(UpdateNorms):
+    """Leaves the parameters alone."""
+
+    def is_due(self, step: int, cost: CostControl) -> bool:
+        """Never."""
+        return False
 
 
 def gpt(width: int, batch: int) -> Training:
@@ -113,6 +143,9 @@ def recorded(training: Training, way: str, settle: int, *, waits: bool = True) -
         recorder.nodes.control = DepthControl(depth)
         if depth is None:
             recorder.nodes.layouts.clear()
+    if way == NO_UPDATES:
+        followed = recorder._flight._followed
+        followed.updates = NoUpdates(followed.norms)
     recorder.open()
     if waits and budget < 1.0:
         while not recorder.is_within_budget:
@@ -137,23 +170,26 @@ def seconds(training: Training, recorder: FlightRecorder | None, steps: int) -> 
     return passed / steps
 
 
-def measured(name: str, most: int) -> Iterator[str]:
-    """The cells of a row. most: maximum number of rounds."""
-    make, rounds = WORKLOADS[name]
-    rounds = min(rounds, most)
+def measured(name: str, rounds: int | None, wanted: list[str]) -> Iterator[str]:
+    """The cells of a row. rounds: their number, if not the usual one. wanted: the ways."""
+    make, usual = WORKLOADS[name]
+    rounds = usual if rounds is None else rounds
     torch.manual_seed(0)
     training = make()
     steps = STEPS.get(name, 8)
-    ways = {way: recorded(training, way, 192 if WAYS[way][0] < 1.0 else 16) for way in WAYS}
-    times: dict[str | None, list[float]] = {way: [] for way in (None, *ways)}
-    for order in itertools.islice(itertools.cycle(([None, *ways], [*reversed(ways), None])), rounds):
+    ways = {way: recorded(training, way, 192 if WAYS[way][0] < 1.0 else 16) for way in WAYS if way in wanted}
+    bare = WithNorms(training)
+    times: dict[str | None, list[float]] = {way: [] for way in (None, *wanted)}
+    for order in itertools.islice(itertools.cycle(([None, *wanted], [*reversed(wanted), None])), rounds):
         for way in order:
-            times[way].append(seconds(training, None if way is None else ways[way], steps))
+            times[way].append(seconds(bare if way == BARE else training, ways.get(way or ""), steps))
     plain = statistics.median(times[None])
     yield f"{plain * 1e3:.2f} ms"
-    for way in ways:
-        ratio = statistics.median(one / other for one, other in zip(times[way], times[None], strict=True))
-        yield f"{ratio:.3f} x ({(statistics.median(times[way]) - plain) * 1e6:+.0f} us)"
+    for way in wanted:
+        pairs = list(zip(times[way], times[None], strict=True))
+        ratio = statistics.median(one / other for one, other in pairs)
+        more = statistics.median(one - other for one, other in pairs)
+        yield f"{ratio:.3f} x ({more * 1e6:+.0f} us)"
 
 
 def gradients(way: str | None) -> list[torch.Tensor]:
@@ -202,16 +238,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--steps", type=int, default=100_000, help="steps of which memory is counted; 0: none")
-    parser.add_argument("--rounds", type=int, default=100, help="at most so many rounds; 0: memory alone")
+    parser.add_argument("--rounds", type=int, help="number of rounds; 0: memory alone")
+    parser.add_argument("--ways", default=",".join((BARE, *WAYS)), help="separated by commas; default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"| workload | plain | {' | '.join(WAYS)} |\n|---|---|{'---|' * len(WAYS)}")
-    for name in WORKLOADS if arguments.rounds else ():
+    ways = arguments.ways.split(",")
+    print(f"| workload | plain | {' | '.join(ways)} |\n|---|---|{'---|' * len(ways)}")
+    for name in WORKLOADS if arguments.rounds != 0 else ():
         if name.startswith(arguments.only):
-            print(f"| {name} | {' | '.join(measured(name, arguments.rounds))} |", flush=True)
+            print(f"| {name} | {' | '.join(measured(name, arguments.rounds, ways))} |", flush=True)
     if arguments.only:
         return
-    if arguments.rounds:
+    if arguments.rounds != 0:
         check_gradients()
     if arguments.steps:
         print_growth(arguments.steps)

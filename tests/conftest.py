@@ -71,7 +71,7 @@ def _state() -> dict[str, Any]:
         "clipping": (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_),
         "has_torch_function": torch.overrides.has_torch_function,
         "swap_tensors": torch.utils.swap_tensors,
-        "tracers": (torch.export.export, torch.jit._trace._trace_impl, torch.onnx.export),
+        "tracers": (torch.export.export, torch.jit._trace._trace_impl, torch.jit._trace.ONNXTracedModule.forward),
         "torch function modes": torch._C._len_torch_function_stack(),
         "torch dispatch modes": torch._C._len_torch_dispatch_stack(),
         "trace function": sys.gettrace(),

@@ -624,3 +624,14 @@ def test_pure_python_sleeps_and_wakes(mode: str) -> None:
     assert watched < 1.5 * plain + IDLE_BUDGET * 20e-6  # the benchmark has the bound; here only: it sleeps
     assert watch.nodes().source(z.grad_fn._sequence_nr())["code"] == "z = y * 2"
     assert watch.nodes().source(y.grad_fn._sequence_nr())["code"] == "y = model(x)"
+
+
+def test_recording_imports_nothing_of_torch_that_torch_does_not_import():
+    code = (
+        "import sys, torch\nbefore = set(sys.modules)\n"
+        "import inspector.recording.session, inspector.commands.script_checks, inspector.report\n"
+        "from inspector.recording.forward.tracer_watch import TracerWatch\nTracerWatch(None).start()\n"
+        "print(*(name for name in sys.modules.keys() - before if name.partition('.')[0] in ('torch', 'sympy')))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "\n"

@@ -15,7 +15,7 @@ from inspector.graph import Graph
 from inspector.graph.batch_rows import RowMeaning, first_samples, meaning_of_rows
 from inspector.recording.flight.node_layout import layouts_of
 from inspector.report import BackwardCall, Finding
-from inspector.tensor_stats import row_norms, rows_told
+from inspector.tensor_stats import Batch, RowNorms, row_norms, rows_told
 
 
 def node_of(graph: Graph, name: str) -> tuple[str, int]:
@@ -56,6 +56,36 @@ def test_norms_that_float32_cannot_hold_are_finite() -> None:
 )
 def test_what_has_no_rows_is_not_measured(gradient: torch.Tensor | None) -> None:
     assert row_norms(gradient) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "way", ["contiguous", "transposed", "permuted", "every second", "expanded", "a view of it", "tiny", "huge"]
+)
+def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: str) -> None:
+    """All ways to arrange the elements of a gradient, several of them in one batch: the row is the right one."""
+    batch = Batch()
+    rows, told = RowNorms(batch), {}
+    for position, row in enumerate([3, 0, 5]):
+        gradient = torch.randn(6, 4, 5, dtype=dtype)
+        gradient[row] *= 100
+        arranged = {
+            "contiguous": gradient,
+            "transposed": gradient.transpose(1, 2).contiguous().transpose(1, 2),
+            "permuted": gradient.permute(2, 0, 1).contiguous().permute(1, 2, 0),
+            "every second": torch.stack([gradient, gradient], 3).flatten(2)[..., ::2],
+            "expanded": gradient[..., :1].expand(6, 4, 5),
+            "a view of it": gradient.flatten(1),
+            "tiny": gradient * 1e-25,
+            "huge": gradient * 1e25,
+        }[way]
+        batch.flowing((gradient,))
+        (value,) = batch.flowing((arranged,))
+        rows.add(position, arranged, value)
+        squares = arranged.double().square().flatten(1).sum(1)
+        told[position] = {"count": 6, "largest": row, "share": pytest.approx(float(squares[row] / squares.sum()))}
+    batch.read()
+    assert rows.told([0, 1, 2]) == told
 
 
 def test_what_is_told_of_rows() -> None:

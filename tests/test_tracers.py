@@ -78,6 +78,11 @@ TRACERS = {
     "jit-trace": """
         print(torch.jit.trace(model, torch.randn(3, 40)).code)
         """,
+    "onnx": """
+        graph, _ = torch.jit._get_trace_graph(model, (torch.randn(3, 40),))  # of torch.onnx.export
+        print([(node.kind(), node.scopeName()) for node in graph.nodes()])
+        del graph
+        """,
     "fake-mode": """
         from torch._subclasses.fake_tensor import FakeTensorMode
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:

@@ -270,14 +270,49 @@ def test_steps_that_are_too_short_to_record_are_counted(monkeypatch: pytest.Monk
     for name, expected in zip(names, np.array(truth).T, strict=True):
         known = ~np.isnan(columns[name])
         assert columns[name][known] == pytest.approx(expected[known], rel=1e-5), name
-    loss = ~np.isnan(columns["loss"])
-    assert loss[:64].all() and 20 < loss[70:].sum() < 40
-    assert "at times only one of 8 steps, the others counted" in " ".join(str(flight).split())
+    assert not np.isnan(columns["loss"]).any(), "the loss of each step is noted"
+    recorded = ~np.isnan(columns[names[1]])
+    assert recorded[:64].all() and 20 < recorded[70:].sum() < 40
+    assert "at times only one of 8 steps, of the others only the loss" in " ".join(str(flight).split())
     other, its = made()
     for _ in range(301):
         step(other, its)
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("way", ["one call", "two calls", "closure"])
+def test_a_nan_among_counted_steps_has_its_step(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.recording.flight.cost_control.MOST_SKIPPED", 31)
+    monkeypatch.setattr("inspector.recording.flight.cost_control._COMPLETE", 0.0)
+    model, optimizer = made()
+
+    def backward(number: int) -> torch.Tensor:
+        loss = model(torch.full((4, 6), 0.1)).square().mean() * (math.nan if number == 203 else 1.0)
+        loss.backward()
+        return loss
+
+    def train(number: int) -> None:
+        optimizer.zero_grad()
+        if way == "closure":
+            optimizer.step(lambda: backward(number).item())
+            return
+        backward(number)
+        if way == "two calls":
+            backward(0)
+        optimizer.step()
+
+    with inspector.watch(model, optimizer, budget=0.0001) as flight:
+        for number in range(1, 260):
+            train(number)
+    timeline = flight.report().timeline
+    assert timeline is not None and timeline["steps"] == 259
+    assert timeline["calls"] == 259 * (2 if way == "two calls" else 1)
+    assert timeline["levels"][-1].get("skips")
+    (found,) = [found for found in timeline["triggers"] if found["kind"] == "root_not_finite"]
+    assert found["step"] == 203 and math.isnan(found["value"] or 0.0)
+    recorded = [call.setting.step for call in flight.report().calls[3:]]
+    assert recorded == [204 if way == "closure" else 203], "within a step, the next call is recorded"
 
 
 # Trainers

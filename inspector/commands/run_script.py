@@ -21,6 +21,7 @@ from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
 from inspector.runscript import ScriptExit, ScriptTarget, our_modules, run_script
+from inspector.util.gc_pause import gc_paused
 from inspector.util.os_errors import reason
 
 if TYPE_CHECKING:
@@ -123,8 +124,9 @@ class _Inspection:
     def begin(self) -> None:
         """torch was imported: start recording, unless a forked child imports it."""
         if os.getpid() == self._script.process:
-            self._flight.prepare()
-            self._watch.begin(on_done=self._show)
+            with gc_paused():  # imports make many objects, and a collection visits all of torch's
+                self._flight.prepare()
+                self._watch.begin(on_done=self._show)
 
     def not_watched(self, reason: str) -> None:
         """torch cannot be observed. Reported at once, since the script may run for hours."""
@@ -283,7 +285,7 @@ class _Inspection:
         if self._shown is not None or os.getpid() != self._script.process:
             return
         self._watch.checks.run()
-        with our_modules():
+        with our_modules(), gc_paused():
             with self.output.progress("checking the gradients"):
                 self._shown = self._reported(exit)
             report = self._shown.report

@@ -12,8 +12,10 @@ from inspector.report import Finding
 
 @dataclass(frozen=True)
 class Fix:
-    """A fix that changes one line of the script. line: from 1. before, after: its text, without the line break at its
-    end; `after` may be several lines."""
+    """A fix that changes one line of the script.
+
+    line: from 1. before, after: its text, without the line break at its end; `after` may be several lines.
+    """
 
     finding: Finding
     line: int

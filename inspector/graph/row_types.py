@@ -161,6 +161,28 @@ class GradientRows(TypedDict):
     """Number of rows that are not finite beyond those."""
 
 
+class CompiledOperation(TypedDict):
+    """An operation of the backward graph of a compiled function."""
+
+    name: str
+    """torch's name of it: tanh_backward"""
+    inputs: list[Count]
+    """The operations whose results it uses, by their positions in the list."""
+    module: str | None
+    """Path of the module that it belongs to, within the compiled one; null outside of modules."""
+    source: Source | None
+    """The line of the forward that it belongs to; null if torch does not tell."""
+
+
+class CompiledPart(TypedDict):
+    """What a compiled function computes in backward. One that Dynamo could not compile as a whole has several."""
+
+    operations: list[CompiledOperation]
+    """In the order of the graph that AOTAutograd made, before its backend compiles it."""
+    graph_break: NotRequired[Source]
+    """The line at which Dynamo stopped, and after which this part begins."""
+
+
 class NodeFields(TypedDict):
     """The keys of a function that `tracing.node_reader` reads from its Node."""
 
@@ -202,6 +224,8 @@ class LookedUpFields(TypedDict):
     and if unknown."""
     step: Positive | Unknown | None
     """Its step in the engine's order; null if the engine did not run it."""
+    compiled: NotRequired[CompiledPart]
+    """For a CompiledFunctionBackward: what is in it. Missing if torch does not keep it."""
     empty_slots: list[Count]
     """Slots of next_functions without a function."""
     formula: dict[str, str]

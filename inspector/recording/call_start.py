@@ -15,7 +15,7 @@ from inspector.recording.call_count import CallCount
 from inspector.recording.calls_without_graph import without_graph_event
 from inspector.recording.deep_graph_keepalive import DEEP_GRAPHS
 from inspector.recording.engine_hook import EngineCall
-from inspector.recording.forward import ForwardRecord
+from inspector.recording.forward import ForwardRecord, ThreadNodes
 from inspector.recording.gradient_hooks import GradientCapture
 from inspector.recording.open_call import CallInfo, CountedCall, OpenCall
 from inspector.recording.parts import NAMES, ORIGINAL, PARAMETERS, RETAINED, STATEMENTS, TRAINING, no_rows
@@ -83,9 +83,7 @@ class CallStart:
         grads = run(PARAMETERS, lambda: recorders.inventory.begins(names, tracing), None)
         run(TRAINING, lambda: self._note_lost(tracing, call.given.accumulates), None)
         run(TRAINING, lambda: recorders.provenance.begins(index, tracing), None)
-        if nodes is not None:
-            tracing.attach_forward_values(nodes.content_at_last_use)
-            tracing.attach_uses(nodes.use)
+        self._attach_forward(tracing, nodes)
         capture = _capture(call, tracing, batch, pause)
         location = _location(call, recorders.files)
         wanted = [_pair_of_input(item, tracing) for item in call.given.inputs]
@@ -107,6 +105,13 @@ class CallStart:
         """The statements without effect in the functions that made the first recorded calls, and those that make
         parameters which nothing trains."""
         return self._statements.rows + ([] if self._lost is None else self._lost.rows)
+
+    def _attach_forward(self, tracing: GraphSnapshot, nodes: ThreadNodes | None) -> None:
+        """Attach what is known of the forward."""
+        self._recorders.parts.run(NAMES, lambda: tracing.attach_compiled(self._recorders.files), None)
+        if nodes is not None:
+            tracing.attach_forward_values(nodes.content_at_last_use)
+            tracing.attach_uses(nodes.use)
 
     def _note_lost(self, tracing: GraphSnapshot, accumulates: bool) -> None:
         """Note the parameters of the graph that nothing holds; the names have been updated."""

@@ -12,14 +12,21 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
-from inspector.torch_api.engine import EngineArguments, EntryPoint, entry_points, in_backward, read_arguments
+from inspector.torch_api.engine import (
+    EngineArguments,
+    EntryPoint,
+    accumulated_roots,
+    entry_points,
+    in_backward,
+    read_arguments,
+)
 from inspector.torch_api.frames import GRADCHECK_FILE, TORCH
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
@@ -74,9 +81,10 @@ class EngineHook:
         self._patches: list[Patch] = []
         self._busy = threading.local()
         self._turn = threading.RLock()
-        self.counts_only = False
-        """Whether calls are counted in `counted`, and the observer is not called."""
-        self.counted = 0
+        self.passes: Callable[[Sequence[Any]], bool] | None = None
+        """Asked at each call, if it is not None, with the outputs of a call that accumulates: whether the engine
+        runs without the observer being called. It may not raise, nor do what modes or tensor classes of the script
+        would see."""
         _HOOKS.add(self)
 
     def install(self) -> None:
@@ -103,8 +111,7 @@ class EngineHook:
 
     def _watched(self, entry_point: EntryPoint, original: Callable[..., Any]) -> Callable[..., Any]:
         def enter(*args: Any, **kwargs: Any) -> Any:
-            if self.counts_only:
-                self.counted += not (in_backward() or getattr(self._busy, "here", False))
+            if self.passes is not None and self._passes(entry_point, args, kwargs):
                 return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
@@ -113,9 +120,22 @@ class EngineHook:
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
         skip_in_dynamo(
-            enter, EngineHook._arguments, EngineHook._run, EngineHook._stop_here, _caller, is_stand_in
+            enter,
+            EngineHook._passes,
+            EngineHook._arguments,
+            EngineHook._run,
+            EngineHook._stop_here,
+            _caller,
+            is_stand_in,
         )
         return functools.wraps(original)(enter)
+
+    def _passes(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> bool:
+        """Whether the observer leaves a call out, which takes a few microseconds to find out."""
+        if in_backward() or getattr(self._busy, "here", False):
+            return True
+        passes = self.passes
+        return passes is None or passes(accumulated_roots(entry_point, args, kwargs))
 
     def _arguments(self, entry_point: EntryPoint, args: Any, kwargs: Any) -> EngineArguments | None:
         """The arguments of a call; None for a call that is not the script's own: nested calls, calls that torch

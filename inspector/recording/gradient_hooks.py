@@ -172,7 +172,7 @@ def _incoming_hooks(
             if facts is None:
                 arrived[position] = without_dynamo(flowing, gradients)
                 if len(gradients) == 1 and gradients[0] is not None and (not is_light or gradients[0].is_cpu):
-                    without_dynamo(rows.add, position, gradients[0])
+                    without_dynamo(rows.add, position, gradients[0], arrived[position][0])
             else:
                 norms[position] = facts
         except Exception as error:

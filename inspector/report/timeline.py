@@ -39,7 +39,8 @@ class LevelRow(TypedDict):
     every: Positive
     """Gradient norms were recorded in one of so many steps; roots and learning rates in every step."""
     skips: NotRequired[bool]
-    """Set if the other steps were only counted: their roots and learning rates are unknown, too."""
+    """Set if of the other steps only the root was noted, where it was on the CPU: learning rates are unknown,
+    too."""
     looks: NotRequired[Positive]
     """Gradient norms at modules or Nodes were recorded in one of so many steps."""
     cost: NotRequired[Real]

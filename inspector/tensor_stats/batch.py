@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy
 import torch
 
 from inspector.graph.elements import MOST_ELEMENTS
@@ -13,7 +15,7 @@ from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
 from inspector.tensor_stats.histogram import histogram, sample
-from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, memory_extent
+from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, SmallTensorPool, fits
 from inspector.tensor_stats.statistics import (
@@ -49,6 +51,11 @@ class Pending:
     @property
     def elements(self) -> str | None:
         """The packed elements of a summary, if it is that of a small tensor of real numbers."""
+        return None
+
+    def row_norms(self) -> Callable[[], numpy.ndarray] | None:
+        """The norms of the rows of the tensor, in float64, available with the value; None if they must be computed
+        from the tensor."""
         return None
 
     @property
@@ -105,6 +112,11 @@ class _Summary(Pending):
             return packed_elements(sample, self.dtype, self.shape, self.arranged)
         except Exception:  # the statistics are worth more
             return None
+
+    def row_norms(self) -> Callable[[], numpy.ndarray] | None:
+        if not self.shape or not (self.arranged is None or is_dense(self.shape, self.arranged)):
+            return None
+        return self.measured.row_norms((self.shape, self.arranged))
 
     @property
     def value(self) -> Value:

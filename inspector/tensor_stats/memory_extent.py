@@ -18,6 +18,11 @@ def memory_extent(tensor: torch.Tensor) -> MemoryExtent:
     return _whole(tensor.numel()) if tensor.is_contiguous() else _merged(tensor.shape, tensor.stride())
 
 
+def is_dense(shape: torch.Size, stride: tuple[int, ...]) -> bool:
+    """Whether the elements of a tensor with these sizes and strides follow each other in memory, in any order."""
+    return _merged(shape, stride) == _whole(shape.numel())
+
+
 @functools.lru_cache(maxsize=4096)
 def _whole(count: int) -> MemoryExtent:
     return (count,), (1,)

@@ -40,7 +40,8 @@ def precise_norm(tensor: torch.Tensor) -> float:
     flat = tensor.view(-1)
     whole = count - count % _SHORT
     rows = _vector_norm(flat[:whole].view(-1, _SHORT), dim=1)
-    return math.hypot(float(_vector_norm(rows, dtype=torch.float64)), float(_vector_norm(flat[whole:])))
+    norm = float(_vector_norm(rows, dtype=torch.float64))
+    return norm if whole == count else math.hypot(norm, float(_vector_norm(flat[whole:])))
 
 
 def precise_norms(matrix: torch.Tensor) -> list[float]:

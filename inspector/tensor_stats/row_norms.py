@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
+import numpy
 import torch
 
 from inspector.graph.row_types import GradientRows
@@ -26,6 +27,8 @@ LISTED = 8
 _LARGE = 1 << 14
 """Elements: below, the norms take longer to ask for than to compute."""
 
+_TINY = 1e-280
+
 _MOST_KEPT = 1 << 17
 """Numbers kept for one call."""
 
@@ -37,7 +40,7 @@ def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
         return None
     if gradient.layout is not torch.strided or gradient.is_nested:
         return None
-    if gradient.dim() < 1 or not 1 < gradient.shape[0] <= MOST_ROWS or not gradient.numel():
+    if not _has_rows(gradient) or not gradient.numel():
         return None
     if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
         return None
@@ -47,10 +50,14 @@ def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
         return None
 
 
+def _has_rows(gradient: torch.Tensor) -> bool:
+    return gradient.dim() > 0 and 1 < gradient.shape[0] <= MOST_ROWS
+
+
 def _norms(rows: torch.Tensor) -> torch.Tensor:
     if rows.numel() > _LARGE and rows.is_cpu and rows.dtype is torch.float32:  # much faster; squares may overflow
         quick: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
-        if bool(quick.isfinite().all()):
+        if float(quick.max()) < math.inf:  # false if one is NaN as well
             return quick.double()
     sizes = rows.abs() if rows.is_complex() else rows
     norms: torch.Tensor = torch.linalg.vector_norm(sizes, dim=1, dtype=widest(rows.device))
@@ -60,6 +67,8 @@ def _norms(rows: torch.Tensor) -> torch.Tensor:
 def rows_told(norms: Sequence[float]) -> GradientRows | None:
     """What the norms of the rows of one gradient say, as a row of a report; None if they say nothing: no row
     carries most of it, and all rows are finite, or none is."""
+    if _are_alike(numpy.asarray(norms)):
+        return None
     count, bad = len(norms), [row for row, norm in enumerate(norms) if not math.isfinite(norm)]
     if len(bad) == count:
         return None
@@ -71,6 +80,12 @@ def rows_told(norms: Sequence[float]) -> GradientRows | None:
     return {"count": count, "largest": largest, "share": share} if count >= _LEAST and share >= CARRIES else None
 
 
+def _are_alike(norms: numpy.ndarray) -> bool:
+    """Whether all rows are finite and none carries most of the gradient; False if squares leave float64."""
+    square, largest = float(norms @ norms), float(norms.max())
+    return _TINY < square < math.inf and largest * largest < CARRIES * square
+
+
 class RowNorms:
     """The norms of the rows of the gradients of one call, by position. They are read back with those of `batch`.
 
@@ -80,15 +95,18 @@ class RowNorms:
     def __init__(self, batch: Batch) -> None:
         self.left_out: set[int] = set()
         self._batch = batch
-        self._norms: dict[int, Pending] = {}
+        self._norms: dict[int, Callable[[], numpy.ndarray] | Pending] = {}
         self._left = _MOST_KEPT
 
-    def add(self, position: int, gradient: torch.Tensor | None) -> None:
-        """Measure the gradient that arrived at a Node."""
+    def add(self, position: int, gradient: torch.Tensor, value: Pending) -> None:
+        """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0:
             return
-        norms = row_norms(gradient)
-        if norms is not None:
+        of_value = value.row_norms() if _has_rows(gradient) else None
+        if of_value is not None:
+            self._left -= len(gradient)
+            self._norms[position] = of_value
+        elif (norms := row_norms(gradient)) is not None:
             self._left -= len(norms)
             self._norms[position] = self._batch.numbers(norms)
 
@@ -100,12 +118,13 @@ class RowNorms:
         """
         found: dict[int, GradientRows] = {}
         for position in order:
-            pending = self._norms.get(position)
-            if pending is None or pending.is_unknown:
+            norms = self._norms.get(position)
+            if isinstance(norms, Pending):
+                norms = None if norms.is_unknown else partial(numpy.array, norms.value)
+            if norms is None or _are_alike(of_rows := norms()):
                 continue
-            of_rows: Any = pending.value
-            if (rows := rows_told(of_rows)) is not None:
+            if (rows := rows_told(of_rows.tolist())) is not None:
                 found[position] = rows
-            if not all(map(math.isfinite, of_rows)):
+            if not numpy.isfinite(of_rows).all():
                 break  # what follows comes from here
         return found

@@ -8,7 +8,8 @@ row by row.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy
 import torch
@@ -27,6 +28,10 @@ _ROWS = 256
 
 _MOST = 1 << 14
 """Maximum elements of a tensor; for larger ones the overhead does not matter."""
+
+
+Layout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...] | None]
+"""The shape, of at least one dimension, and the strides of a dense tensor; None if it is contiguous."""
 
 
 class MeasuredTensor:
@@ -57,6 +62,11 @@ class MeasuredTensor:
     def sample(self) -> torch.Tensor | None:
         """None in a light recording."""
         return self._sample if self._rows is None else self._rows.sample(self._row)
+
+    def row_norms(self, layout: Layout) -> Callable[[], numpy.ndarray] | None:
+        """The norms of the rows of a tensor with these elements and no others between them, in float64, available
+        with the numbers; None if they cannot be computed with those of other tensors."""
+        return None if self._rows is None else self._rows.row_norms(self._row, layout)
 
 
 class SmallTensorPool:
@@ -92,7 +102,7 @@ class SmallTensorPool:
 class _Rows:
     """At most `most` tensors of the same dtype and shape: copies until they are measured, then their numbers."""
 
-    __slots__ = ("_columns", "_count", "_dtype", "_samples", "_special", "copies", "most")
+    __slots__ = ("_columns", "_count", "_dtype", "_row_norms", "_samples", "_special", "copies", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -101,6 +111,7 @@ class _Rows:
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
         self._samples: torch.Tensor | None = None
+        self._row_norms = _RowNorms()
 
     @property
     def is_measured(self) -> bool:
@@ -119,6 +130,7 @@ class _Rows:
             norms = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
+            self._row_norms.measure(matrix)
             self._columns = [norms, totals, matrix.amin(1).tolist(), matrix.amax(1).tolist(), nonzero]
             for row, (norm, total) in enumerate(zip(norms, totals, strict=True)):
                 if not (SMALL < norm < math.inf and math.isfinite(total)):
@@ -133,11 +145,59 @@ class _Rows:
         mean = mean_of(total, norm, self._count, self._dtype)
         return TensorStatistics(norm, mean, least, most, self._count - int(nonzero), 0, 0)
 
+    def row_norms(self, row: int, layout: Layout) -> Callable[[], numpy.ndarray] | None:
+        """The norms of the rows of the tensor in a row, in float64; None if the copies are gone already."""
+        if self.is_measured:
+            return None
+        self._row_norms.want(row, layout)
+
+        def measured() -> numpy.ndarray:
+            self.measure()
+            return self._row_norms.found[row, layout]
+
+        return measured
+
     def sample(self, row: int) -> torch.Tensor | None:
         """A sample of the elements of a row."""
         self.measure()
         with unobserved():
             return None if self._samples is None else self._samples[row]
+
+
+class _RowNorms:
+    """The norms of the rows of some of the tensors in a matrix, in float64, by row of the matrix and layout."""
+
+    __slots__ = ("_wanted", "found")
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[int, Layout], numpy.ndarray] = {}
+        self._wanted: dict[Layout, list[int]] = {}
+
+    def want(self, row: int, layout: Layout) -> None:
+        """Measure the rows of a tensor as well."""
+        self._wanted.setdefault(layout, []).append(row)
+
+    def measure(self, matrix: torch.Tensor) -> None:
+        """Measure what is wanted."""
+        for layout, rows in self._wanted.items():
+            shape, strides = layout
+            if strides is None:
+                tensors = matrix.view(len(matrix), *shape)
+            else:
+                tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
+            norms = _norms_of_rows(tensors.flatten(2)).numpy()  # of all: choosing some would copy them
+            self.found.update({(row, layout): norms[row] for row in rows})
+
+
+def _norms_of_rows(matrices: torch.Tensor) -> torch.Tensor:
+    """The norms of the rows of some matrices, in float64."""
+    norms: torch.Tensor = torch.linalg.vector_norm(matrices, dim=2)
+    largest = norms.amax(1)
+    if bool(((largest > SMALL) & (largest < math.inf)).all()):
+        return norms.double()
+    # NaN, Inf, or squares outside of float32
+    exact: torch.Tensor = torch.linalg.vector_norm(matrices, dim=2, dtype=torch.float64)
+    return exact
 
 
 def _nonzero(matrix: torch.Tensor) -> list[int]:

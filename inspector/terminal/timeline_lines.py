@@ -117,7 +117,7 @@ def _how_often(levels: Sequence[LevelRow]) -> str:
     recorded = [level for level in levels if level["level"] != "full"]
     every = sorted({level["every"] for level in recorded})
     if skipping := [level["every"] for level in recorded if level.get("skips")]:
-        return f" (at times only one of {max(skipping):,} steps, the others counted)"
+        return f" (at times only one of {max(skipping):,} steps, of the others only the loss)"
     if every in ([], [1]):
         return ""
     if len(every) == 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.torch_api.capability import Capability
 from inspector.torch_api.compilation import COMPILER, FRAME_EVALUATION
+from inspector.torch_api.compiled_graphs import COMPILED_GRAPHS
 from inspector.torch_api.engine import CURRENT_NODE, ENTRY_POINT, GRAPH_TASK, HOOK_DICT
 from inspector.torch_api.foreach import FOREACH_NORMS
 from inspector.torch_api.formulas import FORMULAS
@@ -53,6 +54,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     TRACERS,
     FRAME_EVALUATION,
     COMPILER,
+    COMPILED_GRAPHS,
     FOREACH_NORMS,
     FORMULAS,
     SECOND_PASS,

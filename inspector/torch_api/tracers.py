@@ -70,6 +70,8 @@ def belongs_to_trace(value: Any) -> bool:
 
 def _find_tracers() -> list[tuple[Any, str]]:
     found: list[tuple[Any, str]] = [(torch.jit._trace, "_trace_impl")]
+    if hasattr(torch.jit._trace, "ONNXTracedModule"):  # torch.onnx is not imported before the script does
+        found.append((torch.jit._trace.ONNXTracedModule, "forward"))
     proxies = sys.modules.get("torch.fx.experimental.proxy_tensor")  # torch imports it, unless it is not in use
     if proxies is not None:
         found.append((proxies._MakefxTracer, "trace"))
@@ -88,5 +90,5 @@ TRACERS = Capability(
 
 
 def tracers() -> list[tuple[Any, str]]:
-    """The functions that trace for `make_fx` and `torch.jit.trace`, as owners and names."""
+    """The functions that trace for `make_fx`, `torch.jit.trace` and `torch.onnx`, as owners and names."""
     return TRACERS.parts or []

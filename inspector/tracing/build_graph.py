@@ -166,6 +166,8 @@ class _Builder:
         inputs = None if output is None else output.inputs
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
+        if (compiled := self._record.compiled.get(position)) is not None:
+            row["compiled"] = compiled
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields

@@ -11,13 +11,16 @@ from typing import Any
 
 import torch
 
+from inspector.graph.row_types import CompiledPart
 from inspector.tensor_stats import Batch, Pending
+from inspector.tracing.compiled_parts import compiled_parts
 from inspector.tracing.graph_tensors import GraphTensors
 from inspector.tracing.node_reader import FULL_NODES, NodeReader, output_counts, update_saved
 from inspector.tracing.tensor_facts import TensorSnapshot, snapshot_after
 from inspector.tracing.traced_graph import NodeFacts, Pair, StructureOnlyNodes, TracedGraph
 from inspector.tracing.uses import Use
 from inspector.tracing.walk import Walk
+from inspector.user_code.paths import UserFiles
 from inspector.user_code.variable_names import Names
 
 
@@ -44,6 +47,7 @@ class GraphSnapshot:
         tensors.add_named()
         self._nodes = [self._reader.read(position) for position in range(len(graph.nodes))] if is_full else None
         self._failed: dict[int, NodeFacts] = {}
+        self._compiled: dict[int, CompiledPart] = {}
         tensors.release()
         self._reader.release()
 
@@ -64,6 +68,10 @@ class GraphSnapshot:
         for seen in self.tensors.all():
             tensor = seen.reference() if seen.facts.is_leaf else None
             seen.forward.source = None if tensor is None else find(tensor)
+
+    def attach_compiled(self, files: UserFiles) -> None:
+        """Attach what is in the Nodes of compiled functions. files: which ones are the user's."""
+        self._compiled = compiled_parts(self.walk, files)
 
     def read_failed(self, position: int) -> None:
         """Read the saved tensors of the Node at which backward failed, which a light trace has not read."""
@@ -90,7 +98,8 @@ class GraphSnapshot:
         nodes: Sequence[NodeFacts] | None = self._nodes
         if nodes is None:
             nodes = StructureOnlyNodes(self.walk.structure, output_counts(self.walk, counts or {}), self._failed)
-        return TracedGraph(self.walk.structure, nodes, self.tensors.by_pair, self.tensors.constants)
+        tensors = self.tensors
+        return TracedGraph(self.walk.structure, nodes, tensors.by_pair, tensors.constants, self._compiled)
 
     def find(self, tensor: torch.Tensor) -> tuple[Pair | None, TensorSnapshot | None]:
         """The (position, output number) of a tensor and its snapshot; None if it does not belong to the graph, or

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from inspector.graph.row_types import NodeFields, SavedState
+from inspector.graph.row_types import CompiledPart, NodeFields, SavedState
 from inspector.tensor_stats import Memory
 from inspector.tracing.node_facts import UNREAD, OutputFacts
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -52,12 +52,14 @@ class TracedGraph:
     """Everything that is kept of a traced graph.
 
     tensors: the tensors of the graph that were met. constants: the saved tensors that do not belong to it.
+    compiled: what is in the Nodes of compiled functions, by position.
     """
 
     structure: Structure
     nodes: Sequence[NodeFacts]
     tensors: dict[Pair, TensorSnapshot]
     constants: list[TensorSnapshot]
+    compiled: dict[int, CompiledPart] = field(default_factory=dict)
 
     @property
     def roots(self) -> list[Pair]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
+from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -15,9 +17,10 @@ from inspector.recording.flight.chosen import Chosen, leaves_of
 from inspector.recording.flight.cost_control import CostControl
 from inspector.recording.flight.extra_call import ExtraCall
 from inspector.recording.flight.followed import Followed
+from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_norms import Depth
 from inspector.recording.flight.node_watch import Look, NodeWatch
-from inspector.recording.flight.roots import Root, root_of
+from inspector.recording.flight.roots import Root, number_of, root_of
 from inspector.recording.flight.scaler_watch import ScalerWatch
 from inspector.recording.flight.stepping import KnownOptimizers, NextStep, OpenSteps, rate_of
 from inspector.recording.flight.store import BLOCK, Step, StepStore
@@ -324,16 +327,40 @@ class Flight:
         """How many steps are only counted from now on, at the end of a step."""
         return 0 if self._steps.next.is_broken or not self._may_skip else self.cost.skips
 
-    def skipped(self, steps: int, calls: int) -> None:
-        """So many steps were only counted, with so many backward calls."""
-        if steps:
+    @property
+    def is_broken(self) -> bool:
+        """Whether the last root is known not to be finite."""
+        return self._log.last_root is not None and not self._log.last_root.is_finite
+
+    def number_of(self, roots: Sequence[Any]) -> float | None:
+        """The root of a call in a step that is only counted; None if reading it would take long."""
+        root = self.scaler.take_root()
+        if root is None:
+            return number_of(roots)
+        return root.value if isinstance(root.value, float) else None
+
+    def skipped(self, roots: Roots, calls: int) -> None:
+        """Steps with these roots were only counted, with so many backward calls."""
+        log = self._log
+        if roots:
             self._steps.next.measured = self._steps.next.root = None
-            self._store.skip(steps)
-            self._steps.counter.finished += steps
-            self.cost.note_skipped(steps)
+            self._note_skipped_roots(roots)
+            self._store.skip(roots)
+            self._steps.counter.finished += len(roots)
+            self.cost.note_skipped(len(roots))
             self.cost.note_steps(1, may_skip=self._may_skip)
             self._decided()
-        self._log.calls += calls
+        log.calls += calls
+
+    def _note_skipped_roots(self, roots: Roots) -> None:
+        """Note the last root, and a trigger at the first that is not finite: a step that calls backward itself."""
+        log, known = self._log, [root for root in roots if root is not None]
+        bad = next((step for step, root in enumerate(roots) if root is not None and root - root != 0), None)
+        if bad is not None and not self.is_broken:
+            step = self._steps.counter.finished + bad + 1
+            log.triggers.append({**self._trigger("root_not_finite", known[-1]), "step": step})
+        if known:
+            log.last_root = Root(known[-1], is_exact=True)
 
     @property
     def _takes_turns(self) -> bool:

@@ -67,16 +67,17 @@ class GradientNorms:
         wanted: the positions of the parameters; None for all.
         """
         places: dict[torch.device, tuple[list[int], list[torch.Tensor]]] = {}
+        positions, grads, last = list[int](), list[torch.Tensor](), None
+        ordinary_type, strided = torch.Tensor, torch.strided  # looked up once: this runs in every step
         with unobserved():
             for position, reference in enumerate(self.references):
                 tensor = reference() if wanted is None or position in wanted else None
                 grad = None if tensor is None else tensor.grad
-                if grad is None or type(grad) is not torch.Tensor or grad.layout is not torch.strided:
+                if type(grad) is not ordinary_type or grad.layout is not strided:
                     continue  # the norm of a DTensor would be a collective, which can hang
-                device = grad.device
-                if device not in places:
-                    places[device] = ([], [])
-                positions, grads = places[device]
+                if grad.device != last:
+                    last = grad.device
+                    positions, grads = places.setdefault(last, ([], []))
                 positions.append(position)
                 grads.append(grad)
             ordinary = ((device, part) for device, part in places.items() if device.type != "meta")

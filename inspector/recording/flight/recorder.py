@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from inspector.recording.engine_hook import EngineCall, EngineHook, caller_of_to
 from inspector.recording.flight.break_point import BreakPoint, stop_at
 from inspector.recording.flight.chosen import Chosen
 from inspector.recording.flight.flight import Flight
+from inspector.recording.flight.nap import Nap
 from inspector.recording.flight.node_watch import NodeWatch
 from inspector.recording.parts import described
 from inspector.recording.session import Session
@@ -54,33 +56,6 @@ class _IdleActions:
             self.asked.append(action)
 
 
-@dataclass(slots=True)
-class _Nap:
-    """Steps that are only counted.
-
-    left: how many are still to come. steps: how many have come. depth: how many have begun, one within the other.
-    calls: number of calls when the last one began.
-    """
-
-    left: int = 0
-    steps: int = 0
-    depth: int = 0
-    calls: int = 0
-
-    def begins(self, calls: int) -> None:
-        """A step begins. calls: number of calls so far."""
-        self.depth = self.depth + 1 if calls == self.calls else 1  # else one has raised
-        self.calls = calls
-
-    def ends(self) -> bool:
-        """A step ends; returns whether it was the last."""
-        self.depth -= 1
-        if self.depth <= 0:
-            self.steps += 1
-            self.left -= 1
-        return self.left <= 0
-
-
 class _BegunSteps(threading.local):
     """The steps that have begun in a thread, one within the other: (id of the optimizer, number of calls)."""
 
@@ -108,7 +83,7 @@ class FlightRecorder:
         self._engine = EngineHook(self, pauses_gc=False)
         self._removers: list[Callable[[], None]] = []
         self._idle = _IdleActions()
-        self._break, self._nap = break_point, _Nap()
+        self._break, self._nap = break_point, Nap()
         self._begun = _BegunSteps()
         if session.stepping is not None:  # the last call was made by the closure of a step
             self._begun.steps.append((session.stepping, session.made))
@@ -209,7 +184,9 @@ class FlightRecorder:
         """torch's hook before a step of any optimizer."""
         if self._nap.left:
             if self._flight.has(optimizer):
-                self._nap.begins(self._engine.counted)
+                self._nap.begins()
+            else:
+                self._nap.root = None  # of what is not recorded
             return
         steps, moment = self._begun.steps, (id(optimizer), self._flight.calls)
         if not (steps and steps[-1] == moment):  # else a step that calls that of its base class
@@ -236,15 +213,26 @@ class FlightRecorder:
 
     def _begin_nap(self) -> None:
         self._nap.left = 0 if self.failure is not None else self._flight.skips()
-        self._engine.counts_only = self._nap.left > 0
+        self._engine.passes = self._passes if self._nap.left > 0 else None
+
+    def _passes(self, roots: Sequence[Any]) -> bool:
+        """Whether a call of a step that is only counted is left out; not if its root is the first that is not
+        finite: then the step is recorded."""
+        nap, root = self._nap, self._flight.number_of(roots) if roots else None
+        is_first = root is not None and not math.isfinite(root) and not self._flight.is_broken
+        if not is_first or nap.depth > 0:
+            nap.add(root)
+            nap.left = 1 if is_first else nap.left  # a step that calls backward by its closure has begun
+            return True
+        nap.left, nap.root = 0, None
+        without_dynamo(self._guarded, self._end_nap)
+        return False
 
     def _end_nap(self) -> None:
         """Note the steps that were only counted, so far; the next step is recorded, if none is left."""
-        nap, calls = self._nap, self._engine.counted
-        steps, nap.steps, self._engine.counted = nap.steps, 0, 0
-        nap.calls = 0
-        self._engine.counts_only = nap.left > 0
-        self._flight.skipped(steps, calls)
+        if self._nap.left <= 0:
+            self._engine.passes = None
+        self._flight.skipped(*self._nap.taken())
 
     def _install_step_hooks(self) -> None:
         skip_in_dynamo(FlightRecorder.before_step, FlightRecorder.after_step)

@@ -11,6 +11,7 @@ import torch
 from inspector.recording.flight.block import Block, Scalars
 from inspector.recording.flight.followed import UnmovedParameters
 from inspector.recording.flight.gradient_norms import GradientColumns, GradientNorms, StepNorms
+from inspector.recording.flight.nap import Roots
 from inspector.recording.flight.node_layout import MOST_MODULES
 from inspector.recording.flight.node_norms import NodeNorms
 from inspector.recording.flight.roots import Root
@@ -61,11 +62,13 @@ class _Waiting:
     """Steps that wait to be worked on, by number.
 
     last: the number of the last step, which may have been counted only. before: of the last that does not wait.
+    counted: the roots of steps that were only counted, by the number of the first of them.
     """
 
     last: int = 0
     before: int = 0
     steps: dict[int, Step] = field(default_factory=dict)
+    counted: dict[int, Roots] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -120,14 +123,18 @@ class StepStore:
             values, is_known = self._columns.values(block)
             if len(block) <= waiting.last - first:
                 values, is_known = _between_unknown(values, is_known, block.steps, range(first, waiting.last + 1))
+                for start, roots in waiting.counted.items():
+                    self._columns.note_roots(values[start - first :], is_known[start - first :], roots)
             self._rows.add(values, is_known)
             if len(block):
                 self._recent.wanted += self.search.find(block)
             self._keep_windows(first, values.where(is_known, torch.nan))
 
-    def skip(self, steps: int) -> None:
-        """Append steps of which nothing is known."""
-        self._waiting.last += steps
+    def skip(self, roots: Roots) -> None:
+        """Append steps of which only the root is known."""
+        waiting = self._waiting
+        waiting.counted[waiting.last + 1] = roots
+        waiting.last += len(roots)
 
     def _keep_windows(self, first: int, values: torch.Tensor) -> None:
         recent = self._recent
@@ -232,6 +239,14 @@ class _Columns:
             values[:, column] = torch.tensor([number or 0.0 for number in numbers], dtype=torch.float64)
             is_known[:, column] = torch.tensor([number is not None for number in numbers])
         return values, is_known
+
+    def note_roots(self, values: torch.Tensor, is_known: torch.Tensor, roots: Roots) -> None:
+        """Write the roots of the only optimizer into the first rows of a table."""
+        place = next((place for (kind, _), place in self._places.items() if kind == "root"), None)
+        if place is None or place >= values.shape[1]:
+            return
+        values[: len(roots), place] = torch.tensor([root or 0.0 for root in roots], dtype=torch.float64)
+        is_known[: len(roots), place] = torch.tensor([root is not None for root in roots])
 
     def _place(self, kind: ColumnKind, number: int) -> int:
         return self._places.setdefault((kind, number), len(self._places))

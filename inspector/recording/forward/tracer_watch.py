@@ -10,21 +10,16 @@ import functools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import ModuleType
 from typing import Any
 
 import torch.export
-import torch.onnx
 
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tracers import tracers
 from inspector.util.stand_in_frames import call_as
 
-_TRACERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
-    (torch.export, ("export", "draft_export", "export_for_training", "export_for_inference")),
-    (torch.onnx, ("export",)),
-)
-"""The functions that trace, besides `tracers()`. Each release of torch has some of them."""
+_EXPORTS = ("export", "draft_export", "export_for_training", "export_for_inference")
+"""The functions of `torch.export` that trace, besides `tracers()`. Each release of torch has some of them."""
 
 
 class TracerWatch:
@@ -35,7 +30,7 @@ class TracerWatch:
 
     def __init__(self, without_hooks: Callable[[], AbstractContextManager[None]]) -> None:
         self._without_hooks: Callable[[], AbstractContextManager[None]] | None = without_hooks
-        known = [(owner, name) for owner, names in _TRACERS for name in names if name in vars(owner)]
+        known = [(torch.export, name) for name in _EXPORTS if name in vars(torch.export)]
         self._patches = [Patch((owner,), name, self._tracing) for owner, name in (*known, *tracers())]
 
     def start(self) -> None:
