@@ -212,6 +212,9 @@ class EventRow(TypedDict):
     content: NotRequired[list[GradContent]]
     """For a step, a clip and a zero_grad: the backward calls whose gradients were in the grads of the parameters
     (before zero_grad cleared them), for parameters that had any."""
+    again: NotRequired[list[str]]
+    """For a step: the parameters whose gradients the step of another optimizer had used, with no backward since;
+    omitted if there are none."""
     limit: NotRequired[Real]
     """For a clip: the maximum norm or value."""
     empty: NotRequired[bool]
