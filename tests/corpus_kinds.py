@@ -56,6 +56,7 @@ KINDS: dict[str, Kind] = {
             "amp_gelu_skipped_steps",
             "gradient_accumulation",
             "optimizer_in_backward",
+            "optimizers_switched_with_schedulers",
             "parameters_of_two_optimizers",
             "transformer_warmup_schedule",
             "warm_up_from_zero",

@@ -297,6 +297,17 @@ class Replaced(TypedDict):
     """Where the parameter that replaced it was created; null if there is none or that was not seen."""
 
 
+SchedulerRow = TypedDict(
+    "SchedulerRow",
+    {
+        "class": str,
+        "source": Annotated[Place, Meta(description="Where it was made.")],
+        "stepped": Annotated[bool, Meta(description="Whether it had stepped by the last event of an optimizer.")],
+    },
+)
+SchedulerRow.__doc__ = "A scheduler of the learning rates of an optimizer."
+
+
 OptimizerRow = TypedDict(
     "OptimizerRow",
     {
@@ -312,6 +323,9 @@ OptimizerRow = TypedDict(
                     " omitted if there are none."
                 ),
             ]
+        ],
+        "schedulers": NotRequired[
+            Annotated[list[SchedulerRow], Meta(description="Those made for it; omitted if there are none.")]
         ],
     },
 )
