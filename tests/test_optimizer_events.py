@@ -86,7 +86,7 @@ def test_a_step_says_which_gradients_another_optimizer_has_used() -> None:
     steps = [event for event in recording.report().events if event["event"] == "step"]
     assert [step.get("again") for step in steps] == [None, ["bias"], None, None, None, None]
     (found,) = [finding for finding in recording.findings if "move twice" in finding.message]
-    assert found.parameters == ("bias",) and found.rule == "stale-gradient"
+    assert found.parameters == ["bias"] and found.rule == "stale-gradient"
 
 
 def test_an_optimizer_has_its_schedulers_and_whether_they_stepped() -> None:
