@@ -102,10 +102,10 @@ class RowNorms:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0:
             return
-        is_plain = type(gradient) in ORDINARY and not gradient.is_nested
+        is_plain = type(gradient) in ORDINARY and not any_mode_active() and not gradient.is_nested
         of_value = value.row_norms() if is_plain and _has_rows(gradient) else None
         if of_value is not None:
-            self._left -= len(gradient)
+            self._left -= gradient.shape[0]
             self._norms[position] = of_value
         elif (norms := row_norms(gradient)) is not None:
             self._left -= len(norms)
