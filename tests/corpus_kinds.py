@@ -45,12 +45,19 @@ KINDS: dict[str, Kind] = {
     ),
     "steps": Kind(
         ("optimizer-never-steps", "step-without-effect", "replaced-parameter"),
-        ("optimizer-without-gradient/emptied_groups", "optimizer-without-gradient/only_frozen_parameters"),
+        (
+            "optimizer-without-gradient/emptied_groups",
+            "optimizer-without-gradient/only_frozen_parameters",
+            "stale-gradient/encoder_in_two_optimizers",
+            "stale-gradient/head_beside_whole_model",
+        ),
         (
             "alternating_optimizers",
             "amp_gelu_skipped_steps",
             "gradient_accumulation",
             "optimizer_in_backward",
+            "optimizers_switched_with_schedulers",
+            "parameters_of_two_optimizers",
             "transformer_warmup_schedule",
             "warm_up_from_zero",
         ),

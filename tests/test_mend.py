@@ -37,6 +37,13 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
         ("non-finite-gradient", "", "torch.log(b or c)", "torch.log(b or c)", "torch.log((b or c) + 1e-12)"),
         ("non-finite-forward", "", "n = -p.log()", "p.log()", "n = -(p + 1e-12).log()"),
         (
+            "stale-gradient",
+            "",
+            "    adam.step()",
+            "adam.step()",
+            "    adam.step()\n    adam.zero_grad()",
+        ),
+        (
             "statement-without-effect",
             "",
             "p.requires_grad == False",
@@ -60,6 +67,8 @@ def test_changes(rule: str, kind: str, text: str, part: str, after: str) -> None
         found("statement-without-effect", "w = w - g"),
         found("attribute-without-effect", "optimizer.lr = 0.1", part="optimizer.lr"),
         found("detached", "with torch.no_grad():", "no_grad"),
+        found("stale-gradient", "if k % 4 == 0: adam.step()"),
+        found("stale-gradient", "scaler.step(adam)"),
         found("non-finite-gradient", "d = x.acos()"),
         found("non-finite-gradient", "d = f(x)", part="f(x"),
     ],

@@ -62,6 +62,53 @@ def test_a_step_says_which_parameters_had_no_gradient() -> None:
     assert event["without_gradient"] == ["weight", "bias"]
 
 
+class Wrapper(torch.optim.Optimizer):
+    """Wraps an optimizer, whose groups it shares."""
+
+    def __init__(self, inner: torch.optim.Optimizer) -> None:
+        self.inner = inner
+        super().__init__(inner.param_groups, {})
+
+    def step(self, closure: Any = None) -> None:
+        self.inner.step()
+
+
+def test_a_step_says_which_gradients_another_optimizer_has_used() -> None:
+    model = nn.Linear(3, 1)
+    with inspector.record(watch=5) as recording:
+        one = torch.optim.SGD(model.parameters(), lr=0.1)
+        other = torch.optim.SGD([model.bias], lr=0.1)
+        for optimizers in ([one, other], [one], [other], [Wrapper(other)]):
+            one.zero_grad()
+            model(torch.ones(2, 3)).sum().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+    steps = [event for event in recording.report().events if event["event"] == "step"]
+    assert [step.get("again") for step in steps] == [None, ["bias"], None, None, None, None]
+    (found,) = [finding for finding in recording.findings if "move twice" in finding.message]
+    assert found.parameters == ["bias"] and found.rule == "stale-gradient"
+
+
+def test_an_optimizer_has_its_schedulers_and_whether_they_stepped() -> None:
+    model = nn.Linear(3, 1)
+    with inspector.record(watch=2) as recording:
+        old, new = (torch.optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
+        scheduler = torch.optim.lr_scheduler.StepLR(old, 1)
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer=old)
+        for _ in range(2):
+            step(model, new)
+            scheduler.step()
+    del plateau
+    first, second = recording.report().inventory.optimizers
+    assert [(row["class"], row["stepped"]) for row in first["schedulers"]] == [
+        ("StepLR", True),
+        ("ReduceLROnPlateau", False),
+    ]
+    assert "schedulers" not in second
+    (found,) = [finding for finding in recording.findings if finding.rule == "optimizer-never-steps"]
+    assert "scheduler = " in found.location["code"] and set(found.parameters) == {"weight", "bias"}
+
+
 def test_a_step_with_a_closure_follows_its_backward_calls() -> None:
     x = torch.tensor(2.0, requires_grad=True)
     with inspector.record(watch=2) as recording:

@@ -45,7 +45,7 @@ def mend(report: Report, target: ScriptTarget, path: Path, patch: Path) -> Itera
     for one in fixes:
         after = _run(one, lines, target, path, len(report.calls))
         failed = _why_not(one, report, after)
-        yield f"{path.name}:{one.line}: `{one.after.strip()}` {failed or 'fixes ' + one.finding.rule}"
+        yield f"{path.name}:{one.line}: `{_in_one_line(one.after)}` {failed or 'fixes ' + one.finding.rule}"
         if failed is None and after is not None:
             kept.append(one)
             yield from _grads(one.finding, report, after)
@@ -96,7 +96,11 @@ def _changed(fixes: list[Fix], lines: list[str]) -> list[str]:
     changed = list(lines)
     for one in fixes:
         changed[one.line - 1] = one.after
-    return changed
+    return "\n".join(changed).split("\n")
+
+
+def _in_one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.split("\n"))
 
 
 def _text(lines: list[str]) -> bytes:

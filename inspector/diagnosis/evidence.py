@@ -122,12 +122,24 @@ class Evidence:
     def _never_filled(self) -> set[str]:
         """The names of the parameters whose grad was None at every step of the optimizers that hold them."""
         empty = {name for step in self.steps for name in step.get("without_gradient", ())}
-        filled = {
+        return empty - self._filled
+
+    @functools.cached_property
+    def filled_by_script(self) -> set[str]:
+        """The names of the parameters that had a grad at a step although no recorded call added to it: the script
+        assigns it, as with gradients computed for a copy of the model."""
+        added = {leaf["name"] for leaf in self.leaves if any(row["gradient"] for row in leaf["calls"])}
+        return self._filled - added
+
+    @functools.cached_property
+    def _filled(self) -> set[str]:
+        """The names of the parameters that had a grad at a step."""
+        return {
             name
             for step in self.steps
-            for name in self.held_by(step["optimizer"]).difference(step.get("without_gradient", ()))
+            if "without_gradient" in step
+            for name in self.held_by(step["optimizer"]).difference(step["without_gradient"])
         }
-        return empty - filled
 
     @functools.cached_property
     def steps(self) -> list[EventRow]:

@@ -12,7 +12,10 @@ from inspector.report import Finding
 
 @dataclass(frozen=True)
 class Fix:
-    """A fix that changes one line of the script. line: from 1. before, after: its text, without the line break."""
+    """A fix that changes one line of the script.
+
+    line: from 1. before, after: its text, without the line break at its end; `after` may be several lines.
+    """
 
     finding: Finding
     line: int
@@ -47,7 +50,10 @@ def _fixed(finding: Finding, text: str, part: str) -> str | None:
     if start < 0 or text.count(part) != 1:
         return None
     new = change(part)
-    return None if new is None else text[:start] + new + text[start + len(part) :]
+    if new is None:
+        return None
+    indent = text[: len(text) - len(text.lstrip())]
+    return text[:start] + new.replace("\n", "\n" + indent) + text[start + len(part) :]
 
 
 def _without(call: str) -> Callable[[str], str | None]:
@@ -71,6 +77,13 @@ def _effective(part: str) -> str | None:
     if re.match(r"[\w.\[\]]+\.(clamp|clip|zero|fill|mul|add|sub|div|copy)\(", part):
         return re.sub(r"\.(clamp|clip|zero|fill|mul|add|sub|div|copy)\(", r".\1_(", part, count=1)
     return None
+
+
+def _with_zero_grad(part: str) -> str | None:
+    """`optimizer.step()`, followed by a line that clears the grads it has used."""
+    if not re.fullmatch(r"[\w.\[\]]+\.step\(\)", part):
+        return None
+    return f"{part}\n{part.removesuffix('step()')}zero_grad()"
 
 
 def _spelt(part: str) -> str | None:
@@ -127,6 +140,7 @@ _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("attribute-without-effect", ""): _spelt,
     ("non-finite-forward", ""): _away_from_zero,
     ("non-finite-gradient", ""): _away_from_zero,
+    ("stale-gradient", ""): _with_zero_grad,
     ("statement-without-effect", ""): _effective,
     **{(rule, kind): _OF_CUTS[kind] for rule in ("cut-path", "detached", "no-graph") for kind in _OF_CUTS},
 }

@@ -212,6 +212,9 @@ class EventRow(TypedDict):
     content: NotRequired[list[GradContent]]
     """For a step, a clip and a zero_grad: the backward calls whose gradients were in the grads of the parameters
     (before zero_grad cleared them), for parameters that had any."""
+    again: NotRequired[list[str]]
+    """For a step: the parameters whose gradients the step of another optimizer had used, with no backward since;
+    omitted if there are none."""
     limit: NotRequired[Real]
     """For a clip: the maximum norm or value."""
     empty: NotRequired[bool]
@@ -294,6 +297,17 @@ class Replaced(TypedDict):
     """Where the parameter that replaced it was created; null if there is none or that was not seen."""
 
 
+SchedulerRow = TypedDict(
+    "SchedulerRow",
+    {
+        "class": str,
+        "source": Annotated[Place, Meta(description="Where it was made.")],
+        "stepped": Annotated[bool, Meta(description="Whether it had stepped by the last event of an optimizer.")],
+    },
+)
+SchedulerRow.__doc__ = "A scheduler of the learning rates of an optimizer."
+
+
 OptimizerRow = TypedDict(
     "OptimizerRow",
     {
@@ -309,6 +323,9 @@ OptimizerRow = TypedDict(
                     " omitted if there are none."
                 ),
             ]
+        ],
+        "schedulers": NotRequired[
+            Annotated[list[SchedulerRow], Meta(description="Those made for it; omitted if there are none.")]
         ],
     },
 )

@@ -81,6 +81,7 @@ def _without_gradient(evidence: Evidence) -> set[str]:
     """Trained leaves under a cut that are not under any root.
 
     An optimizer whose parameters get no gradient, while parameters in no optimizer do, has the wrong parameters.
+    Leaves whose grads the script assigns are trained all the same.
     """
     under = {name for call in evidence.calls for cut in call.row.cuts for name in cut["beyond"] or ()}
     wrong: set[str] = set()
@@ -89,4 +90,5 @@ def _without_gradient(evidence: Evidence) -> set[str]:
         held = {name for group in row["groups"] for name in group["parameters"]}
         wrong |= held if not held & evidence.reached else set()
     frozen = {leaf["name"] for leaf in evidence.leaves if not leaf["requires_grad"]}
-    return {name for name in under - evidence.reached - wrong - frozen if evidence.is_stepped(name)}
+    unharmed = evidence.reached | wrong | frozen | evidence.filled_by_script
+    return {name for name in under - unharmed if evidence.is_stepped(name)}

@@ -27,7 +27,7 @@ def unreached_parameters(evidence: Evidence) -> Iterator[UnreachedParameter]:
     used = {leaf["model"] for leaf in evidence.leaves if leaf["model"] and (leaf["ran"] or leaf in reached)}
     reached_by = {number for leaf in reached for number in leaf["optimizers"]}
     for leaf in evidence.leaves:
-        if evidence.calls_of(leaf) or not leaf["requires_grad"]:
+        if evidence.calls_of(leaf) or not leaf["requires_grad"] or leaf["name"] in evidence.filled_by_script:
             continue
         numbers = evidence.stepped.intersection(leaf["optimizers"])
         if numbers:

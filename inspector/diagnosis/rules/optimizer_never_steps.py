@@ -3,7 +3,8 @@
 Why it matters: backward only computes gradients. Without `optimizer.step()` no parameter changes, and no error is
 raised: the loss only varies with the batches.
 
-How to fix it: call `optimizer.step()` after `loss.backward()`, in every step of the loop.
+How to fix it: call `optimizer.step()` after `loss.backward()`, in every step of the loop. Where an optimizer is
+made anew, make its scheduler after it: the old one changes the rates of the old optimizer, which no longer steps.
 
 Example:
 
@@ -28,7 +29,8 @@ FEWEST_CALLS = 2
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each optimizer of a script that ended without any step: the watch waits for the first."""
+    """One finding for each optimizer of a script that ended without any step, for which the watch waits; and for
+    each with a scheduler that steps, while another optimizer steps the same parameters."""
     exit = evidence.report.script.exit
     ended = exit["status"] is not None and exit["exception"] is None
     stepped = any(event["event"] in ("step", "skipped_step") for event in evidence.events)
@@ -45,6 +47,31 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 at=Place(row["source"]),
                 parameters=names,
                 evidence={"calls": len(calls)},
+            )
+    yield from _scheduled(evidence)
+
+
+def _scheduled(evidence: Evidence) -> Iterator[Finding]:
+    """The optimizers that never stepped although their schedulers did: those that step have none."""
+    for number, row in enumerate(evidence.optimizers):
+        schedulers = [scheduler for scheduler in row.get("schedulers", ()) if scheduler["stepped"]]
+        if number in evidence.stepped or not schedulers:
+            continue
+        instead = [
+            other
+            for other in sorted(evidence.stepped)
+            if evidence.held_by(other) & evidence.held_by(number)
+            and "schedulers" not in evidence.optimizers[other]
+        ]
+        if instead:
+            called = schedulers[0]["class"]
+            yield RULE.found(
+                f"{called} changes the learning rate of an optimizer that never steps ({row['class']}); "
+                f"{evidence.optimizer_name(instead[0])}, which steps the same parameters, has no scheduler",
+                f"make the scheduler for {evidence.optimizer_name(instead[0])}, after the optimizer is made",
+                at=Place(schedulers[0]["source"]),
+                parameters=sorted(evidence.held_by(number) & evidence.held_by(instead[0])),
+                evidence={"scheduler": called},
             )
 
 

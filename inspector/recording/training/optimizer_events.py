@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.training.event_log import EventLog, RefusedTensor
@@ -58,6 +59,8 @@ class OptimizerEvents:
         skip_in_dynamo(OptimizerSteps.before_step, OptimizerSteps.after_step)
         watch.add_hook(STEP_HOOKS.add(self._steps.before_step, self._steps.after_step))
         watch.add((Optimizer,), "__init__", self._created)
+        for kind in (LRScheduler, ReduceLROnPlateau):  # which does not call the constructor of its base class
+            watch.add((kind,), "__init__", self._scheduled)
         watch.add((torch.Tensor,), "register_hook", self._hooked)
         watch.add((scaler,), "scale", self._scaled.scaled)
         watch.add((scaler,), "unscale_", self._scaled.unscaled)
@@ -113,6 +116,12 @@ class OptimizerEvents:
         for tensor in derived:
             name = names.name(tensor) or "a tensor"
             self._log.refused.append(RefusedTensor(name, self._created_by(tensor), self._log.ended()))
+
+    def _scheduled(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
+        optimizer = next((item for item in args[1:] if isinstance(item, Optimizer)), None)
+        if optimizer is not None:
+            number = self._log.add_optimizer(optimizer, frame)
+            self._log.optimizers.add_scheduler(number, args[0], self._log.source(frame))
 
     def _hooked(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         tensor = args[0]

@@ -33,6 +33,8 @@ class OptimizerSteps:
         self._step: OptimizerEvent | None = None
         self._stepping: tuple[int, int] | None = None
         self._steps_within = 0
+        self._is_inner = False
+        self._used: dict[int, tuple[tuple[int, ...], int]] = {}
 
     @property
     def is_stepping(self) -> bool:
@@ -50,6 +52,7 @@ class OptimizerSteps:
         if moment == self._stepping:  # a step that calls that of its base class
             self._steps_within += 1
             return
+        self._is_inner = self._stepping is not None
         self._stepping, self._steps_within = moment, 0
         without_dynamo(self._watch.notify, self._begins, (optimizer,), {}, None)
         if not _has_closure(args, kwargs):
@@ -95,6 +98,25 @@ class OptimizerSteps:
         )
         if self._step is not None:
             self._step.empty = empty
+            again = self._used_again(self._step)
+            if again:
+                self._step.facts["again"] = again
+
+    def _used_again(self, step: OptimizerEvent) -> list[int]:
+        """The leaves whose gradients another optimizer's step has used, with no backward call since.
+
+        Not for a step within another: an optimizer that wraps another one shares its parameters.
+        """
+        again: list[int] = []
+        if self._is_inner or step.optimizer is None:
+            return again
+        for calls, leaves in step.content.items():
+            for leaf in leaves:
+                used_in, by = self._used.get(leaf, ((), step.optimizer))
+                if used_in == calls and by != step.optimizer:
+                    again.append(leaf)
+                self._used[leaf] = calls, step.optimizer
+        return again
 
     def _ends(self, args: tuple[Any, ...], frame: FrameType | None) -> None:
         """A step has ended: find the frozen parameters that it changed."""

@@ -13,12 +13,28 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import Optimizer
 
 from inspector.recording.training.leaf_registry import LeafRegistry
-from inspector.report.row_types import OptimizerGroup, OptimizerRow, Replaced
+from inspector.report.row_types import OptimizerGroup, OptimizerRow, Replaced, SchedulerRow
 from inspector.torch_api.modules import parameters_in
 from inspector.user_code.variable_names import Names
+
+
+@dataclass(slots=True)
+class _KnownScheduler:
+    """A scheduler and its row. first: its count of steps when it was made."""
+
+    scheduler: weakref.ref[LRScheduler]
+    row: SchedulerRow
+    first: int
+
+    def look(self) -> None:
+        """Note whether it has stepped since."""
+        scheduler = self.scheduler()
+        if scheduler is not None and _count(scheduler) > self.first:
+            self.row["stepped"] = True
 
 
 @dataclass(slots=True)
@@ -37,6 +53,7 @@ class _KnownOptimizer:
     name: str | None = None
     paths: dict[int, tuple[weakref.ref[nn.Module], str] | None] = field(default_factory=dict)
     replaced: dict[int, Replaced] = field(default_factory=dict)
+    schedulers: list[_KnownScheduler] = field(default_factory=list)
 
 
 class Optimizers:
@@ -59,6 +76,8 @@ class Optimizers:
         known.
         """
         number, seen = self._find(optimizer, source)
+        for scheduler in [scheduler for known in self._seen for scheduler in known.schedulers]:
+            scheduler.look()
         groups = getattr(optimizer, "param_groups", ())
         if held is None:
             held = self._leaves.add_all([tensor for group in groups for tensor in group["params"]])
@@ -74,6 +93,12 @@ class Optimizers:
         if new:
             self._find_paths(seen, new, names())
         return number
+
+    def add_scheduler(self, number: int, scheduler: LRScheduler, source: Any) -> None:
+        """A scheduler was made for an optimizer. source: where."""
+        row: SchedulerRow = {"class": type(scheduler).__name__, "source": source, "stepped": False}
+        known = _KnownScheduler(weakref.ref(scheduler), row, _count(scheduler))
+        self._seen[number].schedulers.append(known)
 
     def set_name(self, number: int, name: str | None) -> None:
         """Set the script's name for an optimizer; the first name counts."""
@@ -109,6 +134,8 @@ class Optimizers:
         row: OptimizerRow = {"name": seen.name, "class": seen.kind, "source": seen.source, "groups": groups}
         if seen.replaced:
             row["replaced"] = list(seen.replaced.values())
+        if seen.schedulers:
+            row["schedulers"] = [known.row for known in seen.schedulers]
         return row
 
     def of_leaves(self) -> dict[int, list[int]]:
@@ -144,6 +171,12 @@ class Optimizers:
             "backward_call": index,
             "source": None if new is None else source(new),
         }
+
+
+def _count(scheduler: LRScheduler) -> int:
+    """The steps of a scheduler; 0 where its class counts otherwise."""
+    count = vars(scheduler).get("last_epoch")
+    return count if isinstance(count, int) else 0
 
 
 def _by_model(seen: _KnownOptimizer) -> Iterator[tuple[nn.Module, list[tuple[int, str]]]]:
