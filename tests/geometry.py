@@ -25,7 +25,7 @@ def problems(scene: Scene) -> list[str]:
         if not _contains(canvas, panel.area):
             found.append(f"{panel.id} reaches over the canvas")
         checks = (_clipped, _small, _text_outside, _text_collisions, _texts_on_wires, _box_overlaps,
-                  _loose_ends, _wires_in_boxes, _badges_on_texts)  # fmt: skip
+                  _loose_ends, _wires_in_boxes, _badges_on_texts, _badges_on_badges)  # fmt: skip
         found += [f"{panel.id}: {line}" for check in checks for line in check(panel)]
     for one, other in combinations(scene.panels, 2):
         if _overlap(one.area, other.area):
@@ -186,3 +186,9 @@ def _badges_on_texts(panel: Panel) -> Iterator[str]:
         for identifier, text in texts(panel):
             if _overlap(_badge_area(badge), text_area(text)):
                 yield f"badge {badge.id} lies over text {text.text!r} of {identifier}"
+
+
+def _badges_on_badges(panel: Panel) -> Iterator[str]:
+    for one, other in combinations(panel.badges, 2):
+        if dist((one.x, one.y), (other.x, other.y)) < 2 * BADGE_RADIUS - TOLERANCE:
+            yield f"badge {one.id} lies over badge {other.id}"

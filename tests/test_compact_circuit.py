@@ -220,6 +220,21 @@ def test_the_passes_of_a_loop_have_the_same_roles(script: Script) -> None:
         assert len({graph.function(one)["name"] for one in roles}) == 1
 
 
+def test_what_repeats_within_the_lines_of_a_loop_is_no_pass() -> None:
+    def logistic_map() -> torch.Tensor:
+        r = torch.tensor(3.2, requires_grad=True)
+        x = torch.tensor(0.4)
+        for _ in range(3):
+            x = r * x * (1 - x)
+        return x
+
+    def two_layers() -> torch.Tensor:
+        first, second = (torch.tensor([[value]], requires_grad=True) for value in (0.4, -0.7))
+        return (torch.relu(torch.ones(2, 1) @ first) @ second).sum()
+
+    assert loop_passes(graph_of(logistic_map)) == loop_passes(graph_of(two_layers)) == []
+
+
 @pytest.mark.parametrize("script", [batch_loop, layer_loop])
 def test_the_passes_of_a_loop_stand_in_equal_columns(script: Script) -> None:
     (panel,) = slide(script).panels["after"].panels

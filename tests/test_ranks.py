@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from forkserver import ForkServer
 from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
 
@@ -112,3 +113,66 @@ def test_a_file_is_named_after_the_rank(inspect_script: ScriptRunner) -> None:
     code = "import torch; torch.ones(2, requires_grad=True).sum().backward()"
     inspect_script(code, options=("-o", "figure.dot"), env={"RANK": "1", "WORLD_SIZE": "2"})
     assert [path.name for path in inspect_script.folder.glob("*.dot")] == ["figure.rank-0001.dot"]
+
+
+SHARDED = """
+    import json, os, sys
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    store = dist.FileStore(sys.argv[1], 2)
+    dist.init_process_group("gloo", store=store, rank=int(os.environ["RANK"]), world_size=2)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
+    mesh = init_device_mesh("cpu", (2,))
+    for layer in (net[0], net[2], net):
+        fully_shard(layer, mesh=mesh)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    torch.manual_seed(dist.get_rank())
+    for _ in range(3):
+        loss = net(torch.randn(5, 8)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    grads = {name: item.grad for name, item in net.named_parameters()}
+    parts = {name: [grad.full_tensor().tolist(), grad.to_local().tolist()] for name, grad in grads.items()}
+    print(json.dumps(parts))
+    dist.destroy_process_group()
+"""
+
+
+def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    script = ScriptRunner(server, tmp_path).write(SHARDED)
+
+    def run(rank: int, *options: str, entry: str = "inspector.cli:run") -> Ran:
+        env = environment(RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(Path(__file__).parent))
+        env["GLOO_SOCKET_IFNAME"] = "lo"
+        argv = [*options, script.name, str(tmp_path / f"store{len(options)}")]
+        ended = (server, other)[rank].run(argv, cwd=tmp_path, env=env, entry=entry, timeout=120)
+        return Ran(ended.status, ended.stdout, ended.stderr, tmp_path)
+
+    with ThreadPoolExecutor(2) as pool, ForkServer() as other:
+        plain = list(pool.map(lambda rank: run(rank, entry="plain:run"), range(2)))
+        ours = list(pool.map(lambda rank: run(rank, *QUICK), range(2)))
+    assert [ran.status for ran in (*plain, *ours)] == [0] * 4
+    assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
+    merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
+    assert merged["findings"] == merged["remarks"] == [] and merged["compared"] == 0
+    wholes = {leaf["name"]: leaf["whole"] for leaf in merged["backward_calls"][-1]["leaves"]}
+    for rank, ran in enumerate(ours):
+        report = valid_report(tmp_path / OUTPUT / f"rank-{rank:04}" / "report.json")
+        assert report["findings"] == []
+        nodes = report["backward_calls"][-1]["graph"]["nodes"]
+        leaves = {node["name"]: node for node in nodes if node["kind"] == "tensor" and node["is_leaf"]}
+        norms = {row["name"]: row["calls"][-1]["after"] for row in report["parameters"]}
+        for name, (whole, shard) in json.loads(ran.stdout.splitlines()[0]).items():
+            assert leaves[name]["shape"] == list(torch.tensor(whole).shape)
+            assert leaves[name]["part"] == {
+                "placements": ["Shard(0)"], "number": rank, "parts": 2, "shape": list(torch.tensor(shard).shape)
+            }  # fmt: skip
+            assert norms[name] == pytest.approx(torch.tensor(shard).norm().item())
+            assert wholes[name]["reduced"] == pytest.approx(torch.tensor(whole).norm().item())

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import graphs
 import pytest
+import torch
 from pictured import badges, boxes, labels, plan
+
+import inspector
+from inspector.styles.plan import NumberGrid
 
 EXPECTED = {  # seed: gates, names, texts of wires
     "S1": (["^2"], ["x", "y"], ["1", "2", "2x · 1 = 4", "4"]),
@@ -96,3 +100,15 @@ def test_short_names_in_derivatives_are_explained() -> None:
         assert [note.text for note in plan(graph, "after", style).notes] == ["v1 = u·v"]
         assert plan(graph, "before", style).notes == ()
         assert plan(graph, "after", style, derivatives="numbers").notes == ()
+
+
+def test_a_small_matrix_and_its_gradient_are_grids() -> None:
+    weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    with inspector.record() as recording:
+        ((weight @ torch.tensor([1.0, -1.0])) ** 2).sum().backward()
+    shown = plan(recording.calls[-1].graph, "after", "circuit")
+    texts = [words for wire in shown.wires for words in (*wire.label, *wire.below)]
+    grids = {words.ink: words.rows for words in texts if isinstance(words, NumberGrid)}
+    numbers = {ink: [[float(one.replace("−", "-")) for one in row] for row in rows] for ink, rows in grids.items()}
+    assert weight.grad is not None
+    assert numbers == {"value": weight.tolist(), "gradient": weight.grad.tolist()}

@@ -135,7 +135,7 @@ button { font: inherit; color: var(--badge-text); background: var(--gradient); b
 button { padding: .05rem 1rem; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--value); outline-offset: 2px; }
 :root:not(:has(#dark:checked)) .dark, :root:has(#dark:checked) .light { display: none; }
-@media (min-width: 72rem) { .lesson { display: grid; grid-template-columns: minmax(0, 1fr) 23rem; } }
+@media (min-width: 72rem) { .lesson { display: grid; grid-template-columns: minmax(0, 1fr) 27rem; } }
 @media (min-width: 72rem) { .lesson pre { border-left: 1px solid var(--header); } }
 @media (max-width: 56rem) { .page { grid-template-columns: minmax(0, 1fr); } nav { position: static; } }
 @media (max-width: 56rem) { nav a { display: inline-block; margin-right: 1rem; } }

@@ -7,12 +7,16 @@ import os
 import subprocess
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspector.commands.options import Options
 from inspector.options.figure_options import FigureOptions
 from inspector.options.presentation import Presentation
 from inspector.util.child_python import python_command
 from inspector.util.exit_status import describe_exit_status
+
+if TYPE_CHECKING:
+    from inspector.commands.prepared_renderer import PreparedRenderer
 
 REMARK = "inspect: note: "
 """Prefix of a line of the child that is a remark, not an error."""
@@ -23,17 +27,24 @@ TIME_LIMIT = 60.0
 
 
 class RenderProcess:
-    """A child process that draws a saved report while the script goes on."""
+    """A child process that draws a saved report while the script goes on.
 
-    def __init__(self, report: Path, options: Options) -> None:
+    prepared: a process that has imported what draws; without one, or where it fails, a new one is started.
+    """
+
+    def __init__(self, report: Path, options: Options, prepared: PreparedRenderer | None = None) -> None:
         """Start drawing `report`. Raises OSError if no process can be started."""
-        self._report = report
+        self._arguments = ["--quiet", *_arguments(options), str(report)]
         self.remarks: list[str] = []
         """The deviations from the options; filled in by `wait`."""
         self.files: list[Path] = []
         """The pictures written; filled in by `wait`."""
-        self._child = subprocess.Popen(
-            inspect_command(options, "--quiet", str(report)),
+        self._prepared = prepared if prepared is not None and prepared.ask(self._arguments) else None
+        self._child = None if self._prepared is not None else self._started()
+
+    def _started(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            python_command(_INSPECT, *self._arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -47,31 +58,46 @@ class RenderProcess:
         The time of the script does not count: it may run for hours after the pictures are drawn.
         """
         try:
-            _, printed = self._child.communicate(timeout=TIME_LIMIT)
-        except subprocess.TimeoutExpired:
+            status, printed = self._answer()
+        except (subprocess.TimeoutExpired, TimeoutError):
             self.stop()
             return f"drawing was stopped, {TIME_LIMIT:g} s after the end of the script"
         except BaseException:
             self.stop()
             raise
         lines = [line for line in printed.splitlines() if line.strip()]
-        if self._child.returncode == 0:
+        if status == 0:
             self.remarks = [line.removeprefix(REMARK) for line in lines if line.startswith(REMARK)]
             self.files = [Path(json.loads(line.removeprefix(FILE))) for line in lines if line.startswith(FILE)]
             return None
         lines = [line for line in lines if not line.startswith((REMARK, FILE))]
-        if self._child.returncode < 0 or not lines:  # a crash in a native library, or out of memory
-            return f"the process that draws {describe_exit_status(self._child.returncode)}"
+        if status < 0 or not lines:  # a crash in a native library, or out of memory
+            return f"the process that draws {describe_exit_status(status)}"
         return lines[-1].removeprefix("inspect: ")
+
+    def _answer(self) -> tuple[int, str]:
+        """The exit status of what draws, and what it printed."""
+        if self._prepared is not None:
+            answer = self._prepared.answer(TIME_LIMIT)
+            if answer is not None:
+                return answer
+            self._prepared = None  # it crashed, or was killed: a child of ours tells how
+        self._child = self._child or self._started()
+        _, printed = self._child.communicate(timeout=TIME_LIMIT)
+        return self._child.returncode, printed
 
     def leave_to_parent(self) -> None:
         """In a process forked from the one that started the drawing: it is not this process's child."""
-        self._child.returncode = 0  # else Popen warns that it is still running
+        if self._child is not None:
+            self._child.returncode = 0  # else Popen warns that it is still running
 
     def stop(self) -> None:
-        """Kill the child. Pictures are written atomically."""
-        self._child.kill()
-        self._child.communicate()
+        """Kill the process. Pictures are written atomically."""
+        if self._prepared is not None:
+            self._prepared.stop()
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
 
 
 def inspect_command(options: Options, flag: str, *arguments: str) -> list[str]:

@@ -16,6 +16,7 @@ from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow
 from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
+from inspector.commands.prepared_renderer import PreparedRenderer
 from inspector.commands.ranks import Rank, conclude, options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
@@ -48,7 +49,9 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
     rank, started = rank_of(os.environ), time.time()
     if rank is not None:
         options = options_of(rank, options)
-    inspection = _Inspection(target, options, StderrOutput(silent=rank is not None and rank.number > 0), rank)
+    prepared = PreparedRenderer.start() if rank is None and options.destination.formats else None
+    output = StderrOutput(silent=rank is not None and rank.number > 0)
+    inspection = _Inspection(target, options, output, rank, prepared)
     exit = run_script(target, on_torch=inspection.begin, warn=inspection.not_watched)
     merged_fails = False
     if exit.forked:
@@ -77,14 +80,16 @@ class _Script:
     module.
     folder: the paths of a report are relative to it. process: its id, which a fork of the script does not have.
     rank: which of several processes of a launcher it is; None for a single one.
+    prepared: a process started before it, to draw its first report.
     """
 
-    def __init__(self, target: ScriptTarget, rank: Rank | None) -> None:
+    def __init__(self, target: ScriptTarget, rank: Rank | None, prepared: PreparedRenderer | None) -> None:
         self.target = target
         self.name = Path(target.path).name if target.path is not None else str(target.module)
         self.path = Path(target.path or "").absolute()
         self.folder = str(Path.cwd() if target.path is None else self.path.parent)
         self.children = ChildProcesses()
+        self.prepared = prepared
         self.process = os.getpid()
         self.rank: ProcessRank | None = None if rank is None else {"number": rank.number, "world": rank.world}
 
@@ -110,11 +115,16 @@ class _Inspection:
     """The inspection, from the script's `import torch` to its end."""
 
     def __init__(
-        self, target: ScriptTarget, options: Options, output: StderrOutput, rank: Rank | None = None
+        self,
+        target: ScriptTarget,
+        options: Options,
+        output: StderrOutput,
+        rank: Rank | None = None,
+        prepared: PreparedRenderer | None = None,
     ) -> None:
         self.output = output
         self._options = options
-        self._script = _Script(target, rank)
+        self._script = _Script(target, rank, prepared)
         self._watch = ScriptWatch(options, self._script.folder, self.output)
         self._reports = ReportOutput(options.destination, self.output)
         self._drawing: RenderProcess | None = None
@@ -343,7 +353,7 @@ class _Inspection:
             return
         options = replace(self._options, draw=replace(self._options.draw, folder=Path(self._script.folder)))
         try:
-            self._drawing = RenderProcess(path, options)
+            self._drawing = RenderProcess(path, options, self._script.prepared)
         except OSError as error:
             self.output.say(f"no picture: cannot start a process to draw it: {reason(error)}")
 

@@ -1,8 +1,8 @@
-"""Places for the badges of gates: beside the gate where no text, wire or other box is."""
+"""Places for the badges of gates: beside the gate where no text, wire, other box or other badge is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TypeAlias
 
 from inspector.layout.problem import Placement, Problem
@@ -12,6 +12,8 @@ from inspector.styles.plan import Plan, PlannedBox
 
 _REACHES = (15.0, 12.0)
 """Half the side of a badge, with room for a figure that is scaled down, and without."""
+_RADIUS = 17.0
+"""Half the side of a badge that is in the way of another, with room for a figure that is scaled down."""
 _WIRE = 1.0
 _NEAR = 60.0
 """Distance up to which something can be in the way."""
@@ -25,6 +27,11 @@ _PLACES = (
     *((1.0, -0.72), (1.0, 0.72), (0.0, -1.6), (0.0, 1.6)),
 )
 """From the middle of a gate, as shares of half its sides; at 1 the badge lies beyond the side. Best first."""
+_BADGE_SHIFT = (1.0, 0.0)  # offset of a badge's centre from the corner of its box
+_PILL_SHIFT = (6.0, 1.0)
+_CIRCLE_SHIFT = (13.0, -4.0)  # along and across the flow; clear of entering wires
+_UPRIGHT_CIRCLE_SHIFT = (1.0, 1.0)  # the same where wires enter from above; clear of wide texts
+_BOX_SHIFT = (8.0, -2.0)  # the same for a box that several wires enter
 
 _Sides: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom of a rectangle: many are compared."""
@@ -41,8 +48,39 @@ def badge_places(plans: Sequence[Plan], placement: Placement, problem: Problem) 
     }
     if not badged:
         return {}
-    obstacles = list(_obstacles(placement, problem))
-    return {identifier: _place(box, placement.boxes[box.id], obstacles) for identifier, box in badged.items()}
+    obstacles = [*_obstacles(placement, problem), *_usual_badges(plans, placement, problem, badged)]
+    found: dict[str, Point] = {}
+    for _ in range(2):  # one that found no clear place may have another one moved
+        for identifier, box in badged.items():
+            others = [("", _covered_by(center)) for other, center in found.items() if other != identifier]
+            sides = [_sides(area) for _, area in others]
+            if identifier not in found or _covered(found[identifier], min(_REACHES), sides):
+                found[identifier] = _place(box, placement.boxes[identifier], [*obstacles, *others])
+    return found
+
+
+def usual_place(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
+    """The middle of a badge at the corner of its box, where nothing is looked for."""
+    if box.shape == "circle":
+        dx, dy = _CIRCLE_SHIFT if horizontal else _UPRIGHT_CIRCLE_SHIFT
+    elif box.shape == "box" and horizontal:
+        dx, dy = _BOX_SHIFT
+    else:
+        dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
+    return area.x + dx, area.y + dy
+
+
+def _usual_badges(
+    plans: Sequence[Plan], placement: Placement, problem: Problem, badged: Container[str]
+) -> Iterator[tuple[str, Rectangle]]:
+    """The areas of the badges that stand at the corners of their boxes. badged: the boxes of the others."""
+    corner = {box.id: box for plan in plans for box in plan.boxes if box.badge and box.id not in badged}
+    for identifier, box in corner.items():
+        yield "", _covered_by(usual_place(box, placement.boxes[identifier], problem.horizontal))
+
+
+def _covered_by(center: Point) -> Rectangle:
+    return Rectangle(center[0] - _RADIUS, center[1] - _RADIUS, 2 * _RADIUS, 2 * _RADIUS)
 
 
 def _place(box: PlannedBox, area: Rectangle, obstacles: Sequence[tuple[str, Rectangle]]) -> Point:

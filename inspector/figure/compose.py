@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from inspector.figure import code_listing, footer, heading, legend
-from inspector.figure.badge_places import badge_places
+from inspector.figure.badge_places import badge_places, usual_place
 from inspector.figure.box_shapes import build_box, centered
 from inspector.figure.layout_problem import is_link
 from inspector.figure.pass_grounds import grounds_of
@@ -22,11 +22,6 @@ _COLUMN_GAP = 30.0
 """Distance between a column with title and legend, and the graph beside it."""
 _WIDEST_WITH_CODE = 1000.0
 """Maximum width of graph and code side by side, in points; otherwise the code is below the graph."""
-_BADGE_SHIFT = (1.0, 0.0)  # offset of a badge's centre from the corner of its box
-_PILL_SHIFT = (6.0, 1.0)
-_CIRCLE_SHIFT = (13.0, -4.0)  # along and across the flow; clear of entering wires
-_UPRIGHT_CIRCLE_SHIFT = (1.0, 1.0)  # the same where wires enter from above; clear of wide texts
-_BOX_SHIFT = (8.0, -2.0)  # the same for a box that several wires enter
 _BADGE_REACH = 12.0
 
 
@@ -162,7 +157,7 @@ def _obstacles(plans: Sequence[Plan], placement: Placement, problem: Problem) ->
     for identifier, area in placement.boxes.items():
         yield area
         if identifier in badged:
-            x, y = found.get(identifier) or _badge_center(badged[identifier], area, problem.horizontal)
+            x, y = found.get(identifier) or usual_place(badged[identifier], area, problem.horizontal)
             yield Rectangle(x - _BADGE_REACH, y - _BADGE_REACH, 2 * _BADGE_REACH, 2 * _BADGE_REACH)
     yield from (room for room in (*placement.labels.values(), *placement.below.values()) if room.width)
     for points in placement.wires.values():
@@ -281,17 +276,8 @@ def _badge(box: PlannedBox, area: Rectangle, horizontal: bool, center: Point | N
     """The badge of a box. center: its place, if not the usual corner."""
     ink = "faded" if box.ink == "faded" else "gradient"
     if center is None:
-        return Badge(f"{box.id}.step", *_badge_center(box, area, horizontal), box.badge, ink)
+        return Badge(f"{box.id}.step", *usual_place(box, area, horizontal), box.badge, ink)
     dx, dy = center[0] - area.center[0], center[1] - area.center[1]
     lean = (0.0 if abs(dx) < 1.0 else math.copysign(1.0, dx)), math.copysign(1.0, dy)
     return Badge(f"{box.id}.step", *center, box.badge, ink, lean)
 
-
-def _badge_center(box: PlannedBox, area: Rectangle, horizontal: bool) -> Point:
-    if box.shape == "circle":
-        dx, dy = _CIRCLE_SHIFT if horizontal else _UPRIGHT_CIRCLE_SHIFT
-    elif box.shape == "box" and horizontal:
-        dx, dy = _BOX_SHIFT
-    else:
-        dx, dy = _PILL_SHIFT if box.shape == "pill" else _BADGE_SHIFT
-    return area.x + dx, area.y + dy

@@ -5,6 +5,7 @@ Contents are grouped only when a box is opened: a picture of a million Nodes ope
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
@@ -17,11 +18,16 @@ from inspector.folding.context import FoldingContext, mask_digits
 from inspector.folding.module_paths import Path, name_of, names_in
 from inspector.graph import Graph
 from inspector.graph.places import file_and_line
+from inspector.graph.topology import Topology
 from inspector.graph.traversal import has_cycle, strong_components
 
 _TO = "\N{EN DASH}"
 MANY_FUNCTIONS = 24
 """Minimum number of functions outside of inner modules for which a loop is searched."""
+
+_tops: weakref.WeakKeyDictionary[Topology, list[Item]] = weakref.WeakKeyDictionary()
+"""The items of whole graphs. A figure, its page and the tree of the page group the same graph, and that takes a
+second for 15,000 Nodes."""
 
 
 class Grouping:
@@ -33,10 +39,17 @@ class Grouping:
     def __init__(self, graph: Graph, atoms: Sequence[FoldedBox] = ()) -> None:
         self.ground = FoldingContext(graph, atoms)
         self._repeats = RepeatFinder(self.ground)
+        self._is_of_nodes = not atoms
 
     def all(self) -> list[Item]:
         """The items of the whole graph, grouped."""
-        return self._arranged(range(len(self.ground)), ())
+        topology = self.ground.topology
+        known = _tops.get(topology) if self._is_of_nodes else None
+        if known is None:
+            known = self._arranged(range(len(self.ground)), ())
+            if self._is_of_nodes:
+                _tops[topology] = known
+        return list(known)
 
     def open(self, box: FoldedBox) -> list[Item]:
         """The contents of a box, grouped."""

@@ -17,6 +17,9 @@ StructureKey = tuple[Any, ...]
 Label = Callable[[int], Any]
 """Position → the properties that must be equal: name, place within the part."""
 
+_Edge = tuple[int, int, int, int]
+"""An edge of a function: its slot, its input_nr, its target, and the target as seen from outside of the part."""
+
 LONGEST_PERIOD = 8
 """Maximum period of alternating parts (a local and a global attention layer)."""
 _OUTSIDE = -1
@@ -28,6 +31,7 @@ class IsomorphismKey:
     def __init__(self, graph: Graph, of: Topology) -> None:
         self._of, self._turns = of, of.turns
         self._numbers: dict[Any, int] = {}
+        self._edges: dict[int, list[_Edge]] = {}
         self._shapes = {
             of.index[function]: tuple(graph.tensor(leaf)["shape"]) for function, leaf in of.leaves.items()
         }
@@ -48,10 +52,8 @@ class IsomorphismKey:
                 below[position],
                 doors[position],
                 tuple(
-                    (edge["slot"], edge["input_nr"], order[target])
-                    if target in inside
-                    else (edge["slot"], self._outside(target))
-                    for target, edge in self._of.leaving(position)
+                    (slot, input_nr, order[target]) if target in inside else (slot, beyond)
+                    for slot, input_nr, target, beyond in self._leaving(position)
                 ),
             )
             for position in order
@@ -59,9 +61,7 @@ class IsomorphismKey:
 
     def key_of_one(self, position: int, label: Any) -> StructureKey:
         """The certificate of a single function, of which there may be many. label: its properties."""
-        edges = tuple([
-            (edge["slot"], edge["input_nr"], self._outside(target)) for target, edge in self._of.leaving(position)
-        ])
+        edges = tuple([(slot, input_nr, beyond) for slot, input_nr, _, beyond in self._leaving(position)])
         key = (label, self._shapes.get(position), edges)
         below = self._numbers.setdefault(key, len(self._numbers))
         return below, self._doors(position, {position})
@@ -75,19 +75,24 @@ class IsomorphismKey:
         """A number for each function that identifies its subgraph within the part (a Merkle hash, but exact)."""
         below: dict[int, int] = {}
         for position in sorted(positions, key=self._turns.__getitem__, reverse=True):
-            edges = tuple(
-                (edge["slot"], edge["input_nr"], below[target])
-                if target in inside
-                else (edge["slot"], self._outside(target))
-                for target, edge in self._of.leaving(position)
-            )
+            edges = tuple([
+                (slot, input_nr, below[target]) if target in inside else (slot, beyond)
+                for slot, input_nr, target, beyond in self._leaving(position)
+            ])
             key = (label(position), self._shapes.get(position), edges)
             below[position] = self._numbers.setdefault(key, len(self._numbers))
         return below
 
-    def _outside(self, target: int) -> int:
-        """The target of an edge that leaves the part, if it is a leaf; all other targets are treated as equal."""
-        return target if self._of.functions[target]["is_leaf"] else _OUTSIDE
+    def _leaving(self, position: int) -> list[_Edge]:
+        """The edges of a function, by slot. A target outside of a part counts only if it is a leaf."""
+        found = self._edges.get(position)
+        if found is None:
+            functions = self._of.functions
+            found = self._edges[position] = [
+                (edge["slot"], edge["input_nr"], target, target if functions[target]["is_leaf"] else _OUTSIDE)
+                for target, edge in self._of.leaving(position)
+            ]
+        return found
 
     def _walk(self, starts: Sequence[int], inside: set[int]) -> dict[int, int]:
         """Position → its index in a depth-first walk by slots."""

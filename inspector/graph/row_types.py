@@ -278,6 +278,19 @@ class TensorFactsRow(TypedDict):
     version: Count | Unknown
 
 
+class PartRow(TypedDict):
+    """Which part of a DTensor a process holds."""
+
+    placements: list[str]
+    """One for each dimension of its mesh, such as `Shard(0)` or `Replicate`."""
+    number: Count | None
+    """Of the part, among all; null if the parts cannot be put together (Partial)."""
+    parts: Positive
+    """Number of different parts."""
+    shape: Shape
+    """Of the part. The row's own shape is that of the whole tensor."""
+
+
 class TensorRow(_Pass):
     """A leaf, a root, or a named, saved or recorded tensor."""
 
@@ -296,6 +309,8 @@ class TensorRow(_Pass):
     retains_grad: bool | Unknown
     dtype: str
     shape: Shape
+    part: NotRequired[PartRow]
+    """For a DTensor: which part of it this process holds. `data` and `grad` are of this part."""
     device: str
     version: Count | Unknown
     """torch's version counter."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.merging.merged_run import CallSpread, MergedRun, Spread
+from inspector.merging.merged_run import CallSpread, LeafSpread, MergedRun, Spread
 from inspector.merging.rank_file import read_rank
-from inspector.merging.row_types import MERGED_SCHEMA, MergedCall, MergedRows, Range, RankFinding
+from inspector.merging.row_types import MERGED_SCHEMA, LeafRange, MergedCall, MergedRows, Range, RankFinding
 from inspector.merging.rules import RANK_RULES
 from inspector.report import ReportError
 
@@ -83,16 +83,20 @@ def _call_row(call: CallSpread) -> MergedCall:
         "location": call.location,
         "graphs": [{"ranks": group, "nodes": nodes} for (_, nodes), group in call.graphs.items()],
         "root": _range(call.root, ranks),
-        "leaves": [
-            {
-                "name": name,
-                "data": _range(leaf.data, ranks),
-                "local": _range(leaf.local, ranks),
-                "reduced": _range(leaf.reduced, ranks),
-            }
-            for name, leaf in call.leaves.items()
-        ],
+        "leaves": [_leaf_row(name, leaf, ranks) for name, leaf in call.leaves.items()],
     }
+
+
+def _leaf_row(name: str, leaf: LeafSpread, ranks: Sequence[int]) -> LeafRange:
+    row: LeafRange = {
+        "name": name,
+        "data": _range(leaf.data, ranks),
+        "local": _range(leaf.local, ranks),
+        "reduced": _range(leaf.reduced, ranks),
+    }
+    if (shards := leaf.shards).parts:
+        row["whole"] = {"parts": shards.parts, "data": shards.whole("data"), "reduced": shards.whole("reduced")}
+    return row
 
 
 def _range(spread: Spread, ranks: Sequence[int]) -> Range:

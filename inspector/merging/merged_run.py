@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.merging.rank_file import CallOnRank, RankReport
+from inspector.merging.rank_file import CallOnRank, LeafOnRank, RankReport
 from inspector.merging.row_types import RankFinding, RankRow
 from inspector.merging.tensor_on_rank import TensorOnRank
 
@@ -53,6 +54,32 @@ class Spread:
 
 
 @dataclass(slots=True)
+class Shards:
+    """The parts of a parameter that ranks hold.
+
+    parts: how many make the whole; 0 if no rank holds only a part. squares: the square of the norm of each part
+    that is known, by quantity and number; ranks that hold the same part agree about it.
+    """
+
+    parts: int = 0
+    squares: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, leaf: LeafOnRank) -> None:
+        """Add the part of one rank."""
+        if leaf.part is None:
+            return
+        self.parts = leaf.part.parts
+        for quantity, found in leaf.quantities.items():
+            if quantity != "local" and leaf.part.number is not None and found is not None:
+                self.squares[quantity][leaf.part.number] = found.norm**2 if found.finite else math.nan
+
+    def whole(self, quantity: str) -> float | None:
+        """The norm of the whole parameter or grad; None if a part is not known."""
+        known = self.squares[quantity]
+        return math.sqrt(sum(known.values())) if self.parts and len(known) == self.parts else None
+
+
+@dataclass(slots=True)
 class LeafSpread:
     """A parameter in one call over the ranks. line: where it was used; None if unknown."""
 
@@ -60,6 +87,7 @@ class LeafSpread:
     local: Spread = field(default_factory=Spread)
     reduced: Spread = field(default_factory=Spread)
     line: Any = None
+    shards: Shards = field(default_factory=Shards)
 
 
 @dataclass(slots=True)
@@ -87,6 +115,7 @@ class CallSpread:
         for name, leaf in call.leaves.items():
             spread = self.leaves[name]
             spread.line = spread.line or leaf.line
+            spread.shards.add(leaf)
             for quantity, found in leaf.quantities.items():
                 getattr(spread, quantity).add(rank, found)
         if next(iter(self.graphs)) == call.graph:
@@ -143,9 +172,11 @@ class MergedRun:
 
     def is_replicated(self, name: str) -> bool:
         """Whether all ranks are meant to hold the same parameter: DistributedDataParallel holds it, or it was the
-        same on all of them at the first call that has it."""
+        same on all of them at the first call that has it. A sharded one is not."""
         if name in self.held:
             return True
+        if any(call.leaves[name].shards.parts for call in self.ordered if name in call.leaves):
+            return False
         spreads = [call.leaves[name].data for call in self.ordered if name in call.leaves]
         first = next((spread for spread in spreads if spread.known), None)
         return first is not None and len(first.known) > 1 and not first.different

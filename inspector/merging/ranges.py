@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from inspector.graph import Graph
-from inspector.graph.values import Value, is_summary
-from inspector.merging.merged_run import CallSpread, Spread
+from inspector.graph.values import Value, is_summary, is_unknown, unknown
+from inspector.merging.merged_run import CallSpread, LeafSpread, Spread
 
 
 def write_ranges(graph: Graph, call: CallSpread) -> None:
@@ -24,8 +24,8 @@ def write_ranges(graph: Graph, call: CallSpread) -> None:
     for key, leaf in leaves.items():
         row = tensors[key]
         for state in (row["before"], row["after"]):
-            state["data"] = _ranged(state["data"], leaf.data, row)
-        row["after"]["grad"] = _ranged(row["after"]["grad"], leaf.reduced, row)
+            state["data"] = _whole(state["data"], leaf, "data", row)
+        row["after"]["grad"] = _whole(row["after"]["grad"], leaf, "reduced", row)
     functions = dict(graph.functions())
     if len(call.graphs) == 1:
         for key, spread in call.gradients.items():
@@ -50,6 +50,16 @@ def _ranged(value: Value, spread: Spread, row: Any) -> Value:
         return {"shape": shape, "dtype": dtype, "norm": math.nan}
     low, high = spread.low[0], spread.high[0]
     return {"shape": shape, "dtype": dtype, "norm": high, **({"norms": [low, high]} if low != high else {})}
+
+
+def _whole(value: Value, leaf: LeafSpread, quantity: Literal["data", "reduced"], row: Any) -> Value:
+    """The value with its range; of a sharded parameter the norm of the whole, if all parts are known."""
+    if not leaf.shards.parts:
+        return _ranged(value, getattr(leaf, quantity), row)
+    norm = leaf.shards.whole(quantity)
+    if norm is None:
+        return value if value is None or is_unknown(value) else unknown("not all parts of it are known")
+    return {"shape": row["shape"], "dtype": row["dtype"], "norm": norm}
 
 
 def _shape(value: Value) -> list[int]:

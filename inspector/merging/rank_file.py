@@ -17,6 +17,13 @@ REDUCED_BY = "DistributedDataParallel"
 """The wrapper that replaces local gradients by their mean over all ranks."""
 
 
+class PartOnRank(Struct):
+    """Which part of a DTensor a rank holds, see `PartRow`."""
+
+    number: int | None
+    parts: int
+
+
 class _State(Struct):
     data: Any
     grad: Any
@@ -36,6 +43,7 @@ class _Tensor(_Node, tag="tensor"):
     name: str | None
     before: _State
     after: _State
+    part: PartOnRank | None = None
 
 
 class _Fold(_Node, tag="fold"):
@@ -106,11 +114,13 @@ _DECODER = msgspec.json.Decoder(_File)
 class LeafOnRank:
     """A parameter in one call. A quantity that is missing here is unknown; None is torch's None.
 
-    line: where the Node was created that used it; None if unknown.
+    line: where the Node was created that used it; None if unknown. part: the part of it that the rank holds; None
+    if that is the whole.
     """
 
     quantities: dict[str, TensorOnRank | None] = field(default_factory=dict)
     line: Any = None
+    part: PartOnRank | None = None
 
     def read(self, quantity: str, raw: Any) -> None:
         """Keep a quantity, unless it is unknown."""
@@ -219,6 +229,7 @@ def _leaves(call: _Call, functions: dict[str, _Function], tensors: dict[str, _Te
             continue
         user = users.get(node.id)
         leaf = found[tensor.name] = LeafOnRank(line=None if user is None else _known(user.source))
+        leaf.part = tensor.part if tensor.part is not None and tensor.part.parts > 1 else None
         leaf.read("data", tensor.before.data)
         leaf.read("reduced", tensor.after.grad)
         if node.id in ran or (not _is_whole(call)):

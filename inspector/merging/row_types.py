@@ -52,6 +52,15 @@ class Range(TypedDict):
     """The ranks that did not record it; omitted if there are none."""
 
 
+class Whole(TypedDict):
+    """A parameter of which each rank holds a part: the norms of the whole, from those of the parts."""
+
+    parts: Positive
+    data: Real | None
+    """null if a part is not known."""
+    reduced: Real | None
+
+
 class LeafRange(TypedDict):
     """A parameter in one backward call, on all ranks."""
 
@@ -63,6 +72,8 @@ class LeafRange(TypedDict):
     reduced: Range
     """Its grad when backward had returned: with DistributedDataParallel, the mean of the local gradients, added to
     what the grad held before."""
+    whole: NotRequired[Whole]
+    """For a sharded parameter (FSDP): `data` and `reduced` above are then of the parts."""
 
 
 class GraphOfRanks(TypedDict):

@@ -222,13 +222,13 @@ def _value(circuit: _Circuit, output: tuple[str, int], *, is_root: bool = False)
     subject, identifier = circuit.subject, circuit.outputs.get(output)
     if identifier is None:
         data = subject.graph[output[0]][subject.moment]["data"]
-        drawn = beside_text(data, _look(subject, "value"))
+        drawn = beside_text(data, _look(subject, "value"), 1)
         return (drawn or StyledText(value_inline(data, "", ()), "value", "medium"),)
     tensor = subject.graph.tensor(identifier)
     data = tensor[subject.moment]["data"]
     between = tensor["name"] and not tensor["is_leaf"] and not is_root
     name = plain_text(numbered_name(tensor) or "") if between else ""
-    if (drawn := beside_text(data, _look(subject, "value"))) is not None:
+    if (drawn := beside_text(data, _look(subject, "value"), 1)) is not None:
         return (StyledText(name, "value", "medium"), drawn) if name else (drawn,)
     text = value_inline(data, tensor["dtype"], tensor["shape"])
     return (StyledText(f"{name} = {text}" if name else text, "value", "medium"),)
@@ -240,7 +240,7 @@ def _look(subject: Subject, ink: str) -> ValueLook:
 
 def _drawn_gradient(subject: Subject, gradient: Value) -> StyledText | None:
     """The gradient as a grid or a heat map; None for one that is text."""
-    return beside_text(gradient, _look(subject, "gradient"))
+    return beside_text(gradient, _look(subject, "gradient"), 1)
 
 
 def _whole_gradient(subject: Subject, gradient: Value, total: str = "") -> tuple[StyledText, ...]:

@@ -68,10 +68,13 @@ def drawn_tensor(value: Value, look: ValueLook) -> DrawnTensor | None:
     return None if look.form == "numbers" else _heat_map(value, look)
 
 
-def beside_text(value: Value, look: ValueLook) -> DrawnTensor | None:
-    """The same for a style that writes up to 3 x 3 numbers as text, unless a heat map is wanted."""
-    is_text = look.form in ("auto", "numbers") and matrix_rows(value) is not None
-    return None if is_text else drawn_tensor(value, look)
+def beside_text(value: Value, look: ValueLook, most_rows: int = 3) -> DrawnTensor | None:
+    """The same for a style that writes a few short rows of numbers as text, unless a heat map is wanted.
+
+    most_rows: up to how many rows are text.
+    """
+    rows = matrix_rows(value) if look.form in ("auto", "numbers") else None
+    return None if rows is not None and len(rows) <= most_rows else drawn_tensor(value, look)
 
 
 def number_rows(value: Value, digits: int) -> tuple[tuple[str, ...], ...] | None:

@@ -16,7 +16,8 @@ MOST_PASSES = 8
 def loop_passes(graph: Graph) -> list[tuple[str, ...]]:
     """The functions of each pass in the order of the forward, by their role in the pass; empty without a loop.
 
-    All passes have the same operations, made by the same lines and connected in the same way.
+    All passes have the same operations, made by the same lines and connected in the same way; together they have
+    everything that these lines made, if they are known.
     """
     of = topology_of(graph)
     positions = [position for position, function in enumerate(of.functions) if not function["is_leaf"]]
@@ -25,14 +26,21 @@ def loop_passes(graph: Graph) -> list[tuple[str, ...]]:
         if len(parts) > MOST_PASSES:
             continue
         passes = [_by_role(graph, [of.ids[position] for position in part]) for part in reversed(parts)]
+        inside = {one for one_pass in passes for one in one_pass}
+        lines = {_line(graph, one) for one in inside} - {None}
+        if any(_line(graph, of.ids[other]) in lines and of.ids[other] not in inside for other in positions):
+            continue  # what repeats is a part of the passes
         if len({tuple(_kind(graph, one) for one in one_pass) for one_pass in passes}) == 1:
             return passes
     return []
 
 
 def _kind(graph: Graph, identifier: str) -> Hashable:
-    function = graph.function(identifier)
-    return function["name"], file_and_line(function["source"])
+    return graph.function(identifier)["name"], _line(graph, identifier)
+
+
+def _line(graph: Graph, identifier: str) -> Hashable:
+    return file_and_line(graph.function(identifier)["source"])
 
 
 def _by_role(graph: Graph, part: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from inspector.graph.elements import MOST_ELEMENTS
 from inspector.graph.values import FULL, Value, is_unknown, unknown
 from inspector.tensor_stats import on_device
 from inspector.tensor_stats.element_order import UNARRANGED, packed_elements
-from inspector.tensor_stats.histogram import histogram, sample
+from inspector.tensor_stats.histogram import sample
 from inspector.tensor_stats.memory_extent import MemoryExtent, in_memory_order, is_dense, memory_extent
 from inspector.tensor_stats.plain_tensor import ORDINARY, dtype_name, is_ordinary, plain_tensor, stored
 from inspector.tensor_stats.small_tensor_pool import MeasuredTensor, SmallTensorPool, fits
@@ -133,15 +133,15 @@ class _Summary(Pending):
         return not self.measured.numbers
 
     def _written(self) -> Value:
-        numbers, sample = self.measured.numbers, self.measured.sample
+        numbers = self.measured.numbers
         if not numbers:
             return unknown("not read back")
         found: dict[str, Any] = {"shape": [int(size) for size in self.shape], "dtype": dtype_name(self.dtype)}
         for name, number in zip(NAMES, numbers, strict=False):
             found[name] = int(number) if name in COUNTS else number
-        if sample is not None:
-            with contextlib.suppress(Exception):  # the numbers above are worth more than their histogram
-                found["histogram"] = histogram(sample)
+        with contextlib.suppress(Exception):  # the numbers above are worth more than their histogram
+            if (counts := self.measured.histogram) is not None:
+                found["histogram"] = counts
         return found
 
 

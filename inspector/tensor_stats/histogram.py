@@ -53,6 +53,26 @@ def histogram(elements: torch.Tensor) -> dict[str, Any]:
     return {"counted": counted, "exponent": lowest - 1, "counts": counts}  # numpy's mantissas are from 1/2 to 1
 
 
+def histograms(samples: torch.Tensor) -> list[dict[str, Any]]:
+    """The histograms of samples of the same size, the rows of a matrix of float32 or float64: one by one they take
+    a third of the time that the rows of a graph take."""
+    with unobserved():
+        numbers = samples.to(torch.float64).numpy()
+    if not (numpy.isfinite(numbers) & (numbers != 0)).all():
+        return [histogram(row) for row in samples]
+    exponents = numpy.frexp(numbers)[1]
+    lowest = exponents.min(1, keepdims=True)
+    highest = (exponents.max(1) - lowest[:, 0]).tolist()
+    width = max(highest) + 1
+    rows = numpy.arange(len(samples))[:, None] * width
+    counts = numpy.bincount((exponents - lowest + rows).ravel(), minlength=len(samples) * width)
+    found = zip(lowest[:, 0].tolist(), highest, counts.reshape(-1, width).tolist(), strict=True)
+    counted = numbers.shape[1]
+    return [
+        {"counted": counted, "exponent": least - 1, "counts": row[: most + 1]} for least, most, row in found
+    ]
+
+
 @functools.lru_cache(maxsize=4096)
 def sample_step(count: int) -> int:
     """The distance between sampled elements."""

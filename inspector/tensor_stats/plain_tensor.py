@@ -128,7 +128,10 @@ def inner_tensors(tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
     Raises whatever its `__tensor_flatten__` raises.
     """
     flatten = getattr(tensor, "__tensor_flatten__", None)
-    return None if flatten is None else {name: getattr(tensor, name) for name in flatten()[0]}
+    if flatten is None:
+        return None
+    inner = {name: getattr(tensor, name) for name in flatten()[0]}  # of a DTensor also its mesh
+    return {name: item for name, item in inner.items() if isinstance(item, torch.Tensor)}
 
 
 def _wrapped(tensor: torch.Tensor, inner: dict[str, torch.Tensor] | None) -> torch.Tensor | None:

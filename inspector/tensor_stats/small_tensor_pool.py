@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy
 import torch
 
-from inspector.tensor_stats.histogram import sample_step
+from inspector.tensor_stats.histogram import histogram, histograms, sample_step
 from inspector.tensor_stats.memory_extent import largest_stride_first
 from inspector.tensor_stats.precise_norm import precise_norms
 from inspector.tensor_stats.statistics import REDUCED_AS_THEY_ARE, SMALL, TensorStatistics, mean_of, statistics
@@ -63,6 +64,13 @@ class MeasuredTensor:
         """None in a light recording."""
         return self._sample if self._rows is None else self._rows.sample(self._row)
 
+    @property
+    def histogram(self) -> dict[str, Any] | None:
+        """That of the sample."""
+        if self._rows is not None:
+            return self._rows.histogram(self._row)
+        return None if self._sample is None else histogram(self._sample)
+
     def row_norms(self, layout: Layout) -> Callable[[], numpy.ndarray] | None:
         """The norms of the rows of a tensor with these elements and no others between them, in float64, available
         with the numbers; None if they cannot be computed with those of other tensors."""
@@ -110,7 +118,7 @@ class _Rows:
         self._count, self._dtype = 0, torch.float32
         self._columns: list[Sequence[float]] = []
         self._special: dict[int, TensorStatistics] = {}
-        self._samples: torch.Tensor | None = None
+        self._samples: _Samples | None = None
         self._row_norms = _RowNorms()
 
     @property
@@ -126,7 +134,7 @@ class _Rows:
             matrix = torch.stack(self.copies).view(len(self.copies), -1)
             self.copies.clear()
             self._count, self._dtype = matrix.shape[1], matrix.dtype
-            self._samples = matrix[:, :: sample_step(self._count)].clone()
+            self._samples = _Samples(matrix[:, :: sample_step(self._count)].clone())
             norms = precise_norms(matrix)
             totals = matrix.sum(1).tolist()
             nonzero = _nonzero(matrix)
@@ -161,7 +169,24 @@ class _Rows:
         """A sample of the elements of a row."""
         self.measure()
         with unobserved():
-            return None if self._samples is None else self._samples[row]
+            return None if self._samples is None else self._samples.matrix[row]
+
+    def histogram(self, row: int) -> dict[str, Any] | None:
+        """The histogram of that sample."""
+        self.measure()
+        return None if self._samples is None else self._samples.histograms[row]
+
+
+class _Samples:
+    """Samples of the elements of several tensors, the rows of a matrix."""
+
+    def __init__(self, matrix: torch.Tensor) -> None:
+        self.matrix = matrix
+
+    @cached_property
+    def histograms(self) -> list[dict[str, Any]]:
+        """One for each row."""
+        return histograms(self.matrix)
 
 
 class _RowNorms:
@@ -185,7 +210,8 @@ class _RowNorms:
                 tensors = matrix.view(len(matrix), *shape)
             else:
                 tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
-            norms = _norms_of_rows(tensors.flatten(2)).numpy()  # of all: choosing some would copy them
+            # Of all tensors: to choose some is to copy them.
+            norms = _norms_of_rows(tensors.reshape(len(matrix), shape[0], -1)).numpy()
             self.found.update({(row, layout): norms[row] for row in rows})
 
 

@@ -31,7 +31,18 @@ def tensor_table(graph: Graph, width: int) -> list[Text]:
         rows.append(_row(graph, tensor, tensor_label(tensor, min(32, width // 4), labels=labels)))
         if reason := _why_none(graph, identifier, tensor):
             reasons[reason].append(tensor_label(tensor))
-    return [*columns(rows, width, _SHRINK), *_explained(reasons, width)]
+    return [*columns(rows, width, _SHRINK), *_explained(reasons, width), *_parts(shown, width)]
+
+
+def _parts(shown: list[tuple[str, TensorRow]], width: int) -> list[Text]:
+    """A line on the tensors of which this process holds a part, if there are any."""
+    parts = [part for _, tensor in shown if (part := tensor.get("part")) is not None and part["parts"] > 1]
+    if not parts:
+        return []
+    which = "all tensors" if len(parts) == len(shown) else f"{len(parts)} of {len(shown)} tensors"
+    ways = ", ".join(dict.fromkeys(f"[{', '.join(part['placements'])}]" for part in parts))
+    text = f"sharded: data and grad are of the part on this rank, gradients of the whole tensor {ways}"
+    return wrapped(Text(f"{which}  "), Text(text, style=QUIET), width)
 
 
 def _is_shown(graph: Graph, identifier: str, tensor: TensorRow) -> bool:

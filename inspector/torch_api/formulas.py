@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from inspector.torch_api.capability import Capability
 
@@ -26,8 +26,7 @@ _TYPED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument of an operation, as torch's signature has it.
 
     kind: what it takes; "other" for a parameter that is not an operand, such as a dimension. default: its text or

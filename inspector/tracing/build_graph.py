@@ -221,6 +221,8 @@ class _Builder:
             del attributes["expression"]  # set above only for the order of the keys
         if "pass" in naming:
             attributes["pass"] = naming["pass"]
+        if (seen := self._record.tensors.get(pair)) is not None and seen.facts.part is not None:
+            attributes["part"] = seen.facts.part.row()
         if len(node.outputs) > 1:
             attributes["output_nr"] = pair[1]
         if (seed := self._lookup.gradients.seed(pair)) is not None:

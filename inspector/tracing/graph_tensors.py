@@ -34,11 +34,13 @@ class GraphTensors:
         return [*self.by_pair.values(), *self.constants]
 
     def leaves(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """The leaves of the graph, with the positions of their AccumulateGrads."""
+        """The leaves of the graph, with the positions of their AccumulateGrads.
+
+        A parameter under `fully_shard` stands for the whole tensor that was made of its shards."""
         for position, name in enumerate(self._walk.structure.names):
             leaf = self._walk.nodes[position].variable if name == ACCUMULATE_GRAD else None
             if isinstance(leaf, torch.Tensor):
-                yield position, leaf
+                yield position, self._names.held(leaf)
 
     def add(self, pair: Pair, tensor: torch.Tensor) -> None:
         """Take the snapshot of a tensor of the graph, unless it was met before."""

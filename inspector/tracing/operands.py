@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from inspector.graph.node_names import op_of
 from inspector.graph.values import Value
@@ -48,15 +50,14 @@ class Operands:
 
 def operands_of(node: NodeFacts, targets: Sequence[bool], call: SeenCall | None) -> Operands:
     """The operands of a Node. targets: for each slot, whether it leads to a Node. call: that created it."""
-    arguments = [item for item in arguments_of(node.name) if item.kind != "other"]
-    positions = _positions(arguments, len(targets))
-    if positions is None:
+    signature = _signature(arguments_of(node.name), len(targets))
+    if signature is None:
         return Operands(None, [])
-    slots = [place for item in arguments if item.is_differentiable for place in positions[item.name]]
+    positions, slots = signature.positions, list(signature.slots)
     taken = {position for position, is_edge in zip(slots, targets, strict=True) if is_edge}
     found: dict[int, FoundConstant] = {}
     for name, value in node.fields["attributes"].items():
-        argument = next((item for item in arguments if item.name == name and item.kind == "scalar"), None)
+        argument = signature.scalars.get(name)
         if argument is not None and not _is_default(argument, value) and isinstance(value, (int, float, complex)):
             found[positions[name][0]] = FoundConstant(positions[name][0], value=value)
     for saved in node.saved:
@@ -69,6 +70,25 @@ def operands_of(node: NodeFacts, targets: Sequence[bool], call: SeenCall | None)
         known = found.get(position, FoundConstant(position))
         found[position] = replace(known, seen=seen)
     return Operands(slots, [found[position] for position in sorted(found.keys() - taken)])
+
+
+class _Signature(NamedTuple):
+    """The arguments of an op for some number of slots: the positions of each, those of the slots, the numbers."""
+
+    positions: dict[str, range]
+    slots: tuple[int, ...]
+    scalars: dict[str, Argument]
+
+
+@lru_cache(maxsize=1_024)
+def _signature(all_arguments: tuple[Argument, ...], slots: int) -> _Signature | None:
+    """The operands of Nodes with this signature and this number of slots; None if these do not fit."""
+    arguments = [item for item in all_arguments if item.kind != "other"]
+    positions = _positions(arguments, slots)
+    if positions is None:
+        return None
+    of_slots = tuple(place for item in arguments if item.is_differentiable for place in positions[item.name])
+    return _Signature(positions, of_slots, {item.name: item for item in arguments if item.kind == "scalar"})
 
 
 def _positions(arguments: Sequence[Argument], slots: int) -> dict[str, range] | None:

@@ -13,6 +13,7 @@ from inspector.graph.values import FULL, Value, unknown
 from inspector.tensor_stats import NOTHING, Batch, Pending, device_name, dtype_name, is_shared
 from inspector.tensor_stats.plain_tensor import is_ordinary
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
+from inspector.torch_api.sharding import LocalPart, part_of
 from inspector.torch_api.tensor_references import TensorReference, reference_to
 from inspector.torch_api.tensors import NotCountedError, version_counter
 from inspector.tracing.uses import Use
@@ -35,6 +36,7 @@ class TensorFacts(NamedTuple):
     is_leaf: bool
     requires_grad: bool
     retains_grad: bool
+    part: LocalPart | None
 
     def row(self) -> row_types.TensorFactsRow:
         """The facts that a graph has for every tensor."""
@@ -128,6 +130,7 @@ def _facts(tensor: torch.Tensor) -> TensorFacts:
         tensor.is_leaf,
         tensor.requires_grad,
         tensor.retains_grad,
+        None if is_ordinary(tensor) else part_of(tensor),
     )
 
 

@@ -10,12 +10,13 @@ import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import nn
 
 from inspector.torch_api.modules import buffers_in, children_of, parameters_in, wrapped_name
+from inspector.torch_api.sharding import sharded_by_whole
 
 MOST_KEPT = 1_000
 """Maximum number of items inspected in the plain containers of one module; a vocabulary in a list has no
@@ -52,12 +53,19 @@ class ModuleTree:
     @functools.cached_property
     def held(self) -> list[tuple[str, nn.Module, str, nn.Parameter]]:
         """The direct parameters of each module: (path of the module, module, name, parameter)."""
+        whole = self.sharded
         return [
-            (path, module, name, tensor)
+            (path, module, name, cast(nn.Parameter, whole[id(tensor)][1]) if id(tensor) in whole else tensor)
             for path, module in self.modules
             for name, tensor in parameters_in(module).items()
             if tensor is not None
         ]
+
+    @functools.cached_property
+    def sharded(self) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+        """The parameters under `fully_shard`, by the id of the whole tensor that the forward computes with: (the
+        whole tensor, the parameter)."""
+        return sharded_by_whole(module for _, module in self.modules)
 
     @functools.cached_property
     def parameters(self) -> list[tuple[str, nn.Parameter]]:

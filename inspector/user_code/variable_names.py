@@ -68,10 +68,16 @@ class Names:
         """The first name found for `tensor`."""
         return self._named.get(id(tensor), (tensor, None))[1]
 
+    def held(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The parameter that a module holds, for the whole tensor that `fully_shard` made of its shards; other
+        tensors as they are."""
+        return self._named[id(tensor)][0] if id(tensor) in self._named else tensor
+
     def rows(self) -> Iterator[tuple[torch.Tensor, str, Owner | None]]:
         """Every tensor with its name and, for a parameter, its owner."""
         for key, (tensor, name) in self._named.items():
-            yield tensor, name, self._owners.get(key)
+            if key == id(tensor):  # else it is the parameter of a whole tensor
+                yield tensor, name, self._owners.get(key)
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Name `tensor`, unless it has a name."""
@@ -161,6 +167,8 @@ class Names:
             if code is not None and self._named[id(tensor)][1] in loop_variables(code):
                 self._named[id(tensor)] = (tensor, prefix + path)
             self.add(prefix + path, tensor)
+        for key, (_, parameter) in tree.sharded.items():
+            self._named[key] = self._named.get(id(parameter), (parameter, ""))
 
     def _find_outermost(self) -> list[_HeldModule]:
         inner = {id(child) for held in self._modules.values() for _, child in self.tree(held.module).modules[1:]}

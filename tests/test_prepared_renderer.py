@@ -1,0 +1,120 @@
+"""The process that is started before the script to draw its report: the script sees nothing of it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from graphs import saddle
+from reports import report_of
+from running import command_line, environment
+
+from inspector.commands.prepared_renderer import PreparedRenderer
+from inspector.report import save
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open") or len(os.sched_getaffinity(0)) < 2, reason="it is not started here"
+)
+
+
+def in_process(folder: Path, code: str) -> str:
+    """What a process without torch prints. It has a report, and `prepared`, which waits until it is heard."""
+    save(report_of(saddle(2.0, 0.0)), folder / "report.json")
+    begin = """
+        import os, signal, sys
+        from pathlib import Path
+        from inspector.commands import render_subprocess
+        from inspector.commands.options import Destination, DrawOptions, Options, WatchOptions
+        from inspector.commands.prepared_renderer import PreparedRenderer
+        options = Options(WatchOptions(), DrawOptions(), Destination(Path("out"), None, ("svg",)))
+        before = sorted(os.listdir("/proc/self/fd"))
+        prepared = PreparedRenderer.start()
+        asked = prepared.ask
+        def ask(arguments):
+            while not asked(arguments):  # it does not listen yet
+                os.sched_yield()
+            return True
+        prepared.ask = ask
+        """
+    script = textwrap.dedent(begin) + textwrap.dedent(code)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_it_is_no_child_of_the_script_and_shares_no_descriptor_until_it_draws(tmp_path):
+    code = """
+        try:
+            print(os.wait())
+        except ChildProcessError:
+            print("no child")
+        print(sorted(os.listdir("/proc/self/fd")) == before)
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        peer = prepared._connection.getsockopt(1, 17, 12)
+        other = int.from_bytes(peer[:4], sys.byteorder)
+        print(os.getpgid(other) != os.getpgid(0), os.getsid(other) != os.getsid(0), drawing._child)
+        print(drawing.wait(), *(file.name for file in drawing.files), drawing._child)
+        """
+    assert in_process(tmp_path, code).splitlines() == [
+        "no child",
+        "True",
+        "True True None",
+        "None backward-1.svg backward-1.before.svg backward-1.after.svg None",
+    ]
+    assert (tmp_path / "out" / "backward-1.svg").exists()
+
+
+def test_where_it_crashes_or_is_not_heard_a_child_draws(tmp_path):
+    code = """
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        prepared.answer = lambda limit: None  # as after a crash
+        print(drawing.wait(), len(drawing.files), drawing._child.returncode)
+        prepared = PreparedRenderer("nobody-listens")
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), len(drawing.files), drawing._child.returncode)
+        """
+    assert in_process(tmp_path, code).splitlines() == ["None 3 0", "None 3 0"]
+
+
+def test_its_errors_are_told_and_it_can_be_stopped(tmp_path):
+    code = """
+        Path("out").write_text("")
+        drawing = render_subprocess.RenderProcess(Path("report.json"), options, prepared)
+        print(drawing.wait(), drawing._child)
+        prepared = PreparedRenderer.start()
+        while not prepared.ask(["--version"]):
+            os.sched_yield()
+        prepared.stop()
+        print(prepared._connection.fileno())
+        """
+    said = in_process(tmp_path, code).splitlines()
+    assert said[0].startswith("cannot write") and said[0].endswith(" None")
+    assert said[1:] == ["-1"]
+
+
+def test_it_is_not_started_where_torch_is_there_already(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert PreparedRenderer.start() is None
+
+
+def test_a_script_that_waits_for_any_child_and_lists_its_descriptors_runs_as_under_python(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import os, torch\n"
+        "x = torch.tensor(2.0, requires_grad=True)\n"
+        "print(sorted(os.listdir('/proc/self/fd')), os.getpgid(0) == os.getpid())\n"
+        "if os.fork() == 0:\n    os._exit(7)\n"
+        "print(os.wait()[1])\n"
+        "try:\n    os.wait()\nexcept ChildProcessError:\n    print('no more')\n"
+        "(x**2).backward()\n"
+    )
+    plain, inspected = (
+        subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        for command in ([sys.executable, "script.py"], command_line("-f", "svg", "script.py"))
+    )
+    assert inspected.stdout == plain.stdout and "no more" in plain.stdout, inspected.stderr
+    assert inspected.returncode == plain.returncode == 0
+    assert (tmp_path / "inspect-out" / "backward-1.svg").exists(), inspected.stderr
