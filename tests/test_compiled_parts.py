@@ -11,6 +11,7 @@ import torch
 from needs import needs
 from recorded import recorded
 
+import inspector
 from inspector.graph import Graph
 from inspector.terminal.compiled_lines import compiled_lines
 from inspector.torch_api.compiled_graphs import COMPILED_GRAPHS, backward_operations
@@ -45,6 +46,10 @@ def _parts(graph: Graph) -> list[Any]:
     return [row.get("compiled") for _, row in graph.functions() if row["name"].startswith("CompiledFunction")]
 
 
+def _operations(part: Any) -> list[tuple[str, int]]:
+    return [(operation["name"], operation["source"]["line"]) for operation in part["operations"]]
+
+
 @pytest.fixture(autouse=True)
 def reset() -> Iterator[None]:
     """Else a later recorder rightly finds that torch.compile is in use."""
@@ -75,6 +80,8 @@ def test_the_operations_have_the_lines_and_modules_of_the_forward(
     assert names["frames"] == plain["frames"] and names["grads"] == plain["grads"]
     text = "\n".join(line.plain for line in compiled_lines(graph, 200))
     assert "(inner.0)" in text and "begins after the graph break at" in text
+    traced = _parts(inspector.trace(names["loss"]))
+    assert [_operations(part) for part in traced] == [_operations(part) for part in (last, first)]
     node = names["loss"].grad_fn.next_functions[0][0]
     assert backward_operations(node) is not None
     failed: list[Exception] = []

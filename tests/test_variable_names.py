@@ -241,6 +241,38 @@ def test_a_test_runner_knows_the_modules_of_other_tests() -> None:
     assert "mine[0].params['layer'].weight" in called_from("lightning", parameters_here, held)
 
 
+class Model(nn.Linear):
+    """A class of the user."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+
+def names_in_modules() -> list[str]:
+    """The names of the parameters and buffers of all modules in the variables of the callers."""
+    return [name for tensor, name, owner in names_here().rows() if owner or tensor.numel() == 7]
+
+
+def test_a_trainer_holds_more_than_the_model() -> None:
+    """Its metrics and its copy of the model come with a variable; the model of the user has the paths of torch."""
+    model = ["weight", "bias"]
+    metric = ["mine[1].running_mean", "mine[1].running_var"]
+    held = called_from("lightning", names_in_modules, lambda: [nn.Linear(1, 1), nn.BatchNorm1d(7, affine=False)])
+    assert sorted(held) == sorted(model + metric)
+    held = called_from("lightning", names_in_modules, lambda: [nn.Linear(1, 1), Model()])
+    assert sorted(held) == sorted([*model, "mine[0].weight", "mine[0].bias"])
+
+
+def test_the_variable_of_the_user_is_the_name_of_what_a_trainer_holds() -> None:
+    trainer = SimpleNamespace(module=nn.Linear(1, 1), other=nn.Linear(1, 1))
+    held = called_from("lightning", names_in_modules, lambda: trainer.module)
+    parts = "module.bias", "module.weight", "other.bias", "other.weight"
+    assert sorted(held) == [f"trainer.{part}" for part in parts]
+    trainer = SimpleNamespace(_average=nn.Linear(1, 1))
+    held = called_from("lightning", names_in_modules, lambda: [trainer, Model()])
+    assert sorted(held) == ["bias", "trainer._average.bias", "trainer._average.weight", "weight"]
+
+
 class Cycle:
     """Is alive until the next garbage collection."""
 

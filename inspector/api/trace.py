@@ -50,6 +50,7 @@ def trace_named(thing: Any, names: Names) -> Graph:
         outputs = [output for output, _ in roots]
         graph = walk(edge for _, edge in roots)
         tracing = GraphSnapshot(graph, outputs, names, Batch())
+        tracing.attach_compiled(UserFiles(str(Path.cwd())))
         record, flow = with_first_trace(roots[0][1][0], tracing.close(ran=False))
         DEEP_GRAPHS.keep(graph, outputs)
     traced = build_graph(record, Ids(record), flow)

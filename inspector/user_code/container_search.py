@@ -25,14 +25,15 @@ _TURN = 100
 class ContainerSearch:
     """Searches containers; at most `MOST_ITEMS` items of the user's, and as many of libraries'.
 
-    tensors, modules: what `search` has found, each with its expression.
+    tensors, modules: what `search` has found, each with its expression; of a module also whether a variable of
+    the user holds it.
     """
 
     def __init__(self) -> None:
         self._of_user: list[tuple[str, Any]] = []
         self._of_libraries: list[tuple[str, Any]] = []
         self.tensors: list[tuple[str, torch.Tensor]] = []
-        self.modules: list[tuple[str, torch.nn.Module]] = []
+        self.modules: list[tuple[str, torch.nn.Module, bool]] = []
 
     def add(self, name: str, holder: Any, *, is_library: bool) -> None:
         """Search a variable, if its class may hold tensors. is_library: whether it is one of a library."""
@@ -41,22 +42,23 @@ class ContainerSearch:
 
     def search(self) -> None:
         """Find the tensors and modules in what was added."""
-        for name, item in self._found():
-            if issubclass(type(item), torch.Tensor):
-                self.tensors.append((name, item))
-            else:
-                self.modules.append((name, item))
-
-    def _found(self) -> Iterator[tuple[str, Any]]:
         for holders in (self._of_user, self._of_libraries):
-            left, waiting = MOST_ITEMS, deque(itertools.starmap(_inspected, holders))
-            while waiting and left > 0:
-                search = waiting.popleft()
-                turn = list(itertools.islice(search, min(_TURN, left)))
-                left -= len(turn)
-                if len(turn) == _TURN:
-                    waiting.append(search)
-                yield from (item for item in turn if item is not None)
+            for name, item in _found(holders):
+                if issubclass(type(item), torch.Tensor):
+                    self.tensors.append((name, item))
+                else:
+                    self.modules.append((name, item, holders is self._of_user))
+
+
+def _found(holders: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    left, waiting = MOST_ITEMS, deque(itertools.starmap(_inspected, holders))
+    while waiting and left > 0:
+        search = waiting.popleft()
+        turn = list(itertools.islice(search, min(_TURN, left)))
+        left -= len(turn)
+        if len(turn) == _TURN:
+            waiting.append(search)
+        yield from (item for item in turn if item is not None)
 
 
 def _inspected(name: str, holder: Any) -> Iterator[tuple[str, Any] | None]:

@@ -50,6 +50,12 @@ class UserFiles:
             known = self._is_users[path] = self._decide(path)
         return known
 
+    def defines(self, kind: type) -> bool:
+        """Whether a class is the user's, by the file of its module; a notebook's `__main__` has none."""
+        module = kind.__module__
+        path = getattr(sys.modules.get(module), "__file__", None) if isinstance(module, str) else None
+        return self.is_users(path) if isinstance(path, str) else module == "__main__"
+
     def is_library(self, path: str) -> bool:
         """Whether `path` (a `co_filename`) is code that was installed, or that lies outside of the user's folders;
         but not in the standard library, or part of the inspector."""

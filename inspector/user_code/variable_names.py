@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,6 +33,14 @@ class Owner:
     keeper: tuple[type, str] | None = None
 
 
+class _HeldModule(NamedTuple):
+    """A module in a variable. is_users: whether the variable, or the module's class, is the user's."""
+
+    name: str
+    module: torch.nn.Module
+    is_users: bool
+
+
 class Names:
     """Names by the identity of the tensor. A variable takes precedence over an item of a container, and the path
     of a parameter over the variable of a loop over parameters.
@@ -43,14 +51,18 @@ class Names:
     def __init__(self) -> None:
         self._named: dict[int, tuple[torch.Tensor, str]] = {}
         self._codes: dict[int, CodeType] = {}  # by tensor, the code whose variable named it
-        self._modules: dict[int, tuple[str, torch.nn.Module]] = {}
+        self._modules: dict[int, _HeldModule] = {}
         self._owners: dict[int, Owner] = {}
         self._trees: dict[int, ModuleTree] = {}  # they keep their modules alive, so ids are unique
         self._containers = ContainerSearch()
-        self.outermost: list[tuple[str, torch.nn.Module]] = []
-        """The modules that are not inside another one, with their variables. Set by `add_parameters`."""
+        self._outermost: list[_HeldModule] = []  # set by `add_parameters`
         self.given: list[tuple[str, torch.nn.Module]] = []
         """The modules of `add_module`, each with the prefix of its paths."""
+
+    @property
+    def outermost(self) -> list[tuple[str, torch.nn.Module]]:
+        """The modules that are not inside another one, with their variables."""
+        return [(held.name, held.module) for held in self._outermost]
 
     def name(self, tensor: torch.Tensor) -> str | None:
         """The first name found for `tensor`."""
@@ -87,19 +99,26 @@ class Names:
                     self._codes[id(value)] = code
                 self.add(name, value)
             elif issubclass(kind, torch.nn.Module):
-                self._modules.setdefault(id(value), (name, value))
+                self._modules.setdefault(id(value), _HeldModule(name, value, not is_library))
             elif not name.startswith("__"):
                 self._containers.add(name, value, is_library=is_library)
 
-    def add_parameters(self) -> None:
+    def add_parameters(self, files: UserFiles | None = None) -> None:
         """Name the parameters and buffers of all modules, also in containers, by paths in the outermost module.
 
-        With several outermost modules, the name starts with the variable: `generator.fc.weight`.
+        With several outermost modules, the name starts with the variable, `generator.fc.weight`; see `modules`.
+        files: tell which classes are the user's.
         """
         self._containers.search()
-        for name, module in self._containers.modules:
-            self._modules.setdefault(id(module), (name, module))
-        self.outermost = self._outermost()
+        for name, module, in_users_variable in self._containers.modules:
+            is_users = in_users_variable and "._" not in name  # what an object keeps private is its own
+            held = self._modules.setdefault(id(module), _HeldModule(name, module, is_users))
+            if is_users and not held.is_users:  # `trainer.model` says more than `pl_module`
+                self._modules[id(module)] = _HeldModule(name, module, is_users)
+        self._outermost = [
+            held._replace(is_users=held.is_users or (files is not None and files.defines(type(held.module))))
+            for held in self._find_outermost()
+        ]
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
             prefixes[id(module)] = name
@@ -119,9 +138,17 @@ class Names:
         self._add_tree(name, self.tree(module))
 
     def modules(self) -> list[tuple[str, torch.nn.Module]]:
-        """The outermost modules with tensors, each with the prefix of its paths."""
-        outermost = [item for item in self.outermost if next(self.tree(item[1]).tensors(), None) is not None]
-        return outermost if len(outermost) > 1 else [("", module) for _, module in outermost]
+        """The outermost modules with tensors, each with the prefix of its paths: its variable, or nothing for the
+        only model.
+
+        That is the only module of the user with parameters, or the only one of all if none is the user's. Trainers
+        hold others in their variables: metrics, losses, averaged copies.
+        """
+        outermost = [held for held in self._outermost if next(self.tree(held.module).tensors(), None) is not None]
+        models = [held for held in outermost if self.tree(held.module).parameters] or outermost
+        models = [held for held in models if held.is_users] or models
+        only = models[0] if len(models) == 1 else None
+        return [("" if held is only else held.name, held.module) for held in outermost]
 
     def owner(self, tensor: torch.Tensor) -> Owner | None:
         """The owner of a parameter; None for a tensor that is not a parameter of a module."""
@@ -143,11 +170,11 @@ class Names:
         for key, (_, parameter) in tree.sharded.items():
             self._named[key] = self._named.get(id(parameter), (parameter, ""))
 
-    def _outermost(self) -> list[tuple[str, torch.nn.Module]]:
-        inner = {id(child) for _, module in self._modules.values() for _, child in self.tree(module).modules[1:]}
-        found = {key: item for key, item in self._modules.items() if key not in inner}
-        for key, (_, module) in list(found.items()):
-            for _, kept, _ in self.tree(module).unregistered if key in found else ():
+    def _find_outermost(self) -> list[_HeldModule]:
+        inner = {id(child) for held in self._modules.values() for _, child in self.tree(held.module).modules[1:]}
+        found = {key: held for key, held in self._modules.items() if key not in inner}
+        for key, held in list(found.items()):
+            for _, kept, _ in self.tree(held.module).unregistered if key in found else ():
                 # not outermost: the variable of a loop over them
                 for _, child in module_tree(kept).modules if isinstance(kept, torch.nn.Module) else ():
                     found.pop(id(child), None)
@@ -184,7 +211,7 @@ def names_from(
         if item.f_code.co_flags & inspect.CO_OPTIMIZED:
             variables = _variables(item, arguments=True)
             names.add_variables(variables, item.f_code, is_library=item in others)
-    names.add_parameters()
+    names.add_parameters(files)
     names.add_items()
     return names
 
