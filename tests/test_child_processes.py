@@ -1,11 +1,13 @@
-"""Scripts that start processes: what is said of them, and what a forked one must not do."""
+"""Scripts that start processes: ranks are inspected; what is said of others, and what a forked one must not do."""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 
 import pytest
-from running import ScriptRunner
+from running import ScriptRunner, valid_report
 
 WORK = """
 import subprocess, sys
@@ -105,6 +107,48 @@ def test_children_beside_a_training_are_not_spoken_of(inspect_script: ScriptRunn
         """
     )
     assert len(ran.calls) == 2 and not ran.said
+
+
+RANKS = """
+import sys
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+def train(rank, store):
+    dist.init_process_group("gloo", store=dist.FileStore(store, 2), rank=rank, world_size=2)
+    torch.manual_seed(0)
+    model = DistributedDataParallel(torch.nn.Linear(4, 1))
+    for _ in range(4):
+        model(torch.ones(5, 4) * (rank + 1)).pow(2).mean().backward()
+    if rank == 0:
+        print([item.grad.tolist() for item in model.parameters()], flush=True)
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    method, store = sys.argv[1:]
+    mp.start_processes(train, args=(store,), nprocs=2, start_method=method)
+"""
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param("fork", marks=needs_fork), pytest.param("spawn", marks=pytest.mark.slow)]
+)
+def test_children_with_a_process_group_are_ranks(method: str, inspect_script: ScriptRunner) -> None:
+    plain = inspect_script.plain(RANKS, method, "plain")
+    env = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
+    ran = inspect_script(RANKS, method, "ours", env=env)
+    assert (ran.status, ran.stdout) == (plain.status, plain.stdout) and plain.status == 0
+    assert "inspect: the 2 ranks that the script started wrote rank-0000 to rank-0001 in inspect-out/" in ran.said
+    folder = ran.folder / "inspect-out"
+    assert not (folder / "report.json").exists()
+    for number in range(2):
+        report = valid_report(folder / f"rank-{number:04}" / "report.json")
+        assert report["rank"] == {"number": number, "world": 2}
+        assert (len(report["backward_calls"]), report["findings"]) == (3, [])
+    merged = json.loads((folder / "merged.json").read_text("utf-8"))
+    assert [row["number"] for row in merged["ranks"]] == [0, 1] and merged["findings"] == []
 
 
 @needs_fork

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from inspector.commands.ci_annotations import FOUND
 from inspector.commands.options import Destination, Options
@@ -63,6 +64,11 @@ def conclude(rank: Rank, options: Options, started: float, output: StderrOutput)
         where = display_path(folder)
         output.say(f"other ranks are on other machines: with all reports in one folder, inspect merge {where}")
         return False
+    return merged(folder, options, started, output)
+
+
+def merged(folder: Path, options: Options, started: float, output: StderrOutput) -> bool:
+    """Merge the reports of a run in a folder: see `conclude`."""
     from inspector.commands.merge import merge_run
 
     status = merge_run(folder, options, started)

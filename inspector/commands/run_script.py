@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.commands.child_processes import ChildProcesses
+from inspector.commands.child_ranks import at_end_of_process, describe, hand_to_spawned, written_ranks
 from inspector.commands.ci_annotations import FOUND, fails, first_call, workflow_commands
 from inspector.commands.flight_watch import FlightWatch
 from inspector.commands.options import FurtherFigures, Options
 from inspector.commands.output_folder import display_path
 from inspector.commands.prepared_renderer import PreparedRenderer
-from inspector.commands.ranks import Rank, conclude, options_of, rank_of
+from inspector.commands.ranks import Rank, conclude, merged, options_of, rank_of
 from inspector.commands.report_output import ReportOutput
 from inspector.commands.script_watch import ScriptWatch
 from inspector.commands.stderr_output import StderrOutput
@@ -59,9 +60,7 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
     else:
         with our_modules():
             try:
-                inspection.finish(exit)
-                if rank is not None and rank.number == 0:
-                    merged_fails = conclude(rank, options, started, inspection.output)
+                merged_fails = inspection.conclude(exit, rank, started)
             except KeyboardInterrupt:
                 inspection.output.say("interrupted before the pictures were finished")
                 exit = replace(exit, status=INTERRUPTED) if exit.status == 0 else exit
@@ -71,6 +70,31 @@ def inspect_script(target: ScriptTarget, options: Options) -> ScriptExit:
             if exit.status == 0 and (inspection.fails or merged_fails):
                 return replace(exit, status=FOUND)
     return exit
+
+
+def wait_for_rank(target: ScriptTarget, options: Options, known: set[int]) -> None:
+    """Inspect each process that becomes a rank, a child of the script or a fork of it, until its function ends.
+
+    torch is imported. options: of the script. known: the ids of processes that are inspected already.
+    """
+    from inspector.torch_api.process_group import on_default_group
+
+    def begin(number: int, world: int) -> None:
+        if os.getpid() in known:
+            return
+        known.add(os.getpid())
+        rank, output = Rank(number, world, world), StderrOutput(silent=number > 0)
+        inspection = _Inspection(target, options_of(rank, options), output, rank)
+
+        def finish(exit: ScriptExit) -> None:
+            with our_modules():
+                inspection.without_fail("this rank is not reported", lambda: inspection.finish(exit))
+
+        with our_modules():
+            inspection.without_fail("this rank is not watched", inspection.begin)
+        at_end_of_process(finish)
+
+    on_default_group(begin)
 
 
 class _Script:
@@ -92,6 +116,11 @@ class _Script:
         self.prepared = prepared
         self.process = os.getpid()
         self.rank: ProcessRank | None = None if rank is None else {"number": rank.number, "world": rank.world}
+
+    @property
+    def absolute(self) -> str | None:
+        """The path, wherever the script has gone since; None for a module."""
+        return None if self.target.path is None else str(self.path)
 
     @property
     def backward_not_called(self) -> str:
@@ -137,6 +166,10 @@ class _Inspection:
             with gc_paused():  # imports make many objects, and a collection visits all of torch's
                 self._flight.prepare()
                 self._watch.begin(on_done=self._show)
+                if self._script.rank is None:
+                    target = replace(self._script.target, path=self._script.absolute)
+                    hand_to_spawned(target, self._options, self.output.say)
+                    wait_for_rank(target, self._options, {self._script.process})
 
     def not_watched(self, reason: str) -> None:
         """torch cannot be observed. Reported at once, since the script may run for hours."""
@@ -153,6 +186,32 @@ class _Inspection:
         """Whether `--fail-on` makes the command fail."""
         found = [] if self._shown is None else self._shown.report.findings
         return fails(found, self._options.checks.fail_on)
+
+    def conclude(self, exit: ScriptExit, rank: Rank | None, started: float) -> bool:
+        """Finish, then merge what the ranks have written, for rank 0 and for a script that has started ranks.
+
+        started: when this process started. Returns whether `--fail-on` makes the command fail because of a rank.
+        """
+        names = [] if rank is not None else written_ranks(self._options.destination, started)
+        session = self._watch.session
+        if names and session is not None and session.ended == 0:
+            self._close(session)
+        else:
+            self.finish(exit)
+        if rank is not None and rank.number == 0:
+            return conclude(rank, self._options, started, self.output)
+        if not names:
+            return False
+        self.output.say(describe(names, self._options.destination))
+        to = self._options.destination
+        return to.file is None and merged(to.folder, self._options, started, self.output)
+
+    def _close(self, session: Session) -> None:
+        """The script itself has called no backward: report what its ranks have written instead."""
+        session.close()
+        self._flight.close()
+        self._flight.release()
+        self._reports.close()
 
     def finish(self, exit: ScriptExit) -> None:
         """After the script: show what was not shown yet, and complete the report."""
@@ -180,7 +239,7 @@ class _Inspection:
         self._say_what_is_missing(session, exit)
         self._explain(exit)
         self._end_drawing()
-        self._without_fail("no fix was tried", self._mend)
+        self.without_fail("no fix was tried", self._mend)
         self.output.show_hint(self._options.hint)
         self._say_what_was_watched(session)
         self._reports.close()
@@ -209,7 +268,7 @@ class _Inspection:
             self._reports.keep(timeline)
 
         with our_modules():
-            self._without_fail("the steps are kept in memory only", write)
+            self.without_fail("the steps are kept in memory only", write)
 
     def _write_now(self, follows: str) -> None:
         """A signal: write what is known while the script runs. follows: what happens then, for the message."""
@@ -302,11 +361,11 @@ class _Inspection:
             path = self._reports.write_first(report, self._watch.originals)
             if path is not None:
                 self._start_drawing(path, report)
-            self._without_fail("the results are not printed", lambda: self._print(report))
+            self.without_fail("the results are not printed", lambda: self._print(report))
         if exit is None and self._watch.session is not None:
             self._flight.begin(self._watch.session)
 
-    def _without_fail(self, lost: str, work: Callable[[], None]) -> None:
+    def without_fail(self, lost: str, work: Callable[[], None]) -> None:
         """Do work that the report and the pictures can do without. lost: what is missing if it fails."""
         try:
             work()

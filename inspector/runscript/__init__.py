@@ -15,9 +15,18 @@ Known differences to plain python: the stack is a few frames deeper (`traceback.
 RecursionError), and `sys.modules` contains more modules.
 """
 
-from inspector.runscript.runner import run_script
+from inspector.runscript.runner import run_script, wait_for_torch
 from inspector.runscript.script_exit import ScriptExit, finish, stop_script
 from inspector.runscript.sys_modules_isolation import our_modules
 from inspector.runscript.target import ScriptError, ScriptTarget
 
-__all__ = ["ScriptError", "ScriptExit", "ScriptTarget", "finish", "our_modules", "run_script", "stop_script"]
+__all__ = [
+    "ScriptError",
+    "ScriptExit",
+    "ScriptTarget",
+    "finish",
+    "our_modules",
+    "run_script",
+    "stop_script",
+    "wait_for_torch",
+]

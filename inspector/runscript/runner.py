@@ -57,6 +57,17 @@ def run_script(
     return replace(exit, torch_failed=watch.failed)
 
 
+def wait_for_torch(
+    folder: str, our_path: list[str], on_torch: Callable[[], None], warn: Callable[[str], None]
+) -> None:
+    """In a child process of the script, before it runs: see `run_script`.
+
+    folder: the script's. our_path: the `sys.path` of the inspector.
+    """
+    hide_our_modules(folder, our_path)
+    TorchImport(on_torch, warn).install()
+
+
 def _take_over(program: SourceFile | ModuleByName, target: ScriptTarget) -> ModuleType:
     """Set up this process as if python had been started with `target`."""
     name = ["-m"] if target.path is None else [target.path]

@@ -17,6 +17,7 @@ from inspector.torch_api.inner_operations import DISPATCH_MODE, OVERRIDE_CHECKS
 from inspector.torch_api.modes import FAST_PATHS, FUNCTION_MODES, HIDDEN_OPERATIONS
 from inspector.torch_api.modules import MODULE_DICTIONARIES
 from inspector.torch_api.nodes import OUTPUT_METADATA, SEQUENCE_NUMBERS
+from inspector.torch_api.process_group import DEFAULT_GROUP
 from inspector.torch_api.saved_tensors import ATTRIBUTES, SAVED_TENSORS, WRAPPERS
 from inspector.torch_api.sharding import SHARDED_PARAMETERS
 from inspector.torch_api.tensors import (
@@ -60,6 +61,7 @@ CAPABILITIES: tuple[Capability[Any], ...] = (
     FORMULAS,
     SECOND_PASS,
     SHARDED_PARAMETERS,
+    DEFAULT_GROUP,
 )
 
 
