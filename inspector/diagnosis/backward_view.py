@@ -13,7 +13,6 @@ from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_unknown
 from inspector.report import BackwardCall
 
-
 _Found = TypeVar("_Found")
 
 

@@ -472,7 +472,7 @@ def _same(one: Value, other: Value) -> bool:
     if one is other:
         return True
     if is_unknown(one):
-        return one == other
+        return bool(one == other)
     # the text tells 1 from 1.0 and knows two NaN as equal, but takes longer than a comparison
     is_light = is_summary(one) and len(one) == len(_LIGHT) and type(other) is dict
     if is_light and one == other and type(one["norm"]) is type(other["norm"]):
