@@ -40,6 +40,15 @@ def to_table(rows: Iterable[_Row], encode: Callable[[Any], Any]) -> Table:
     return {"count": len(order), "kinds": columns, "kind": _column(order, encode)}
 
 
+def table_of_columns(columns: dict[str, list[Any]], encode: Callable[[Any], Any]) -> Table:
+    """The table of rows that have the same keys: key → the value of every row. encode: as in `to_table`."""
+    count = max(map(len, columns.values()), default=0)
+    if count == 0:
+        return to_table([], encode)
+    kinds = [{key: _column(values, encode) for key, values in columns.items()}]
+    return {"count": count, "kinds": kinds, "kind": {"all": 0}}
+
+
 def from_table(table: Table, decode: Callable[[str, Any], Any]) -> Iterator[_Row]:
     """The rows of a table. decode: (key, JSON value) → value; equal values may share one object."""
     counts: dict[int, int] = defaultdict(int)
