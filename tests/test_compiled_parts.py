@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ frames = dict(dynamo.utils.counters["frames"])
 
 def _parts(graph: Graph) -> list[Any]:
     return [row.get("compiled") for _, row in graph.functions() if row["name"].startswith("CompiledFunction")]
+
+
+@pytest.fixture(autouse=True)
+def reset() -> Iterator[None]:
+    """Else a later recorder rightly finds that torch.compile is in use."""
+    yield
+    torch._dynamo.reset()
 
 
 @needs(COMPILED_GRAPHS)

@@ -60,7 +60,8 @@ def test_what_has_no_rows_is_not_measured(gradient: torch.Tensor | None) -> None
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    "way", ["contiguous", "transposed", "permuted", "every second", "expanded", "a view of it", "tiny", "huge"]
+    "way",
+    ["contiguous", "transposed", "permuted", "every second", "expanded", "a view", "tiny", "huge", "numbers"],
 )
 def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: str) -> None:
     """All ways to arrange the elements of a gradient, several of them in one batch: the row is the right one."""
@@ -75,15 +76,17 @@ def test_rows_of_small_tensors_are_measured_with_them(dtype: torch.dtype, way: s
             "permuted": gradient.permute(2, 0, 1).contiguous().permute(1, 2, 0),
             "every second": torch.stack([gradient, gradient], 3).flatten(2)[..., ::2],
             "expanded": gradient[..., :1].expand(6, 4, 5),
-            "a view of it": gradient.flatten(1),
+            "a view": gradient.flatten(1),
             "tiny": gradient * 1e-25,
+            "numbers": torch.cat([gradient.flatten(1).norm(dim=1), torch.zeros(9, dtype=dtype)]),
             "huge": gradient * 1e25,
         }[way]
         batch.flowing((gradient,))
         (value,) = batch.flowing((arranged,))
         rows.add(position, arranged, value)
-        squares = arranged.double().square().flatten(1).sum(1)
-        told[position] = {"count": 6, "largest": row, "share": pytest.approx(float(squares[row] / squares.sum()))}
+        squares = arranged.double().square().reshape(len(arranged), -1).sum(1)
+        share = pytest.approx(float(squares.max() / squares.sum()))
+        told[position] = {"count": len(arranged), "largest": row, "share": share}
     batch.read()
     assert rows.told([0, 1, 2]) == told
 

@@ -102,7 +102,8 @@ class RowNorms:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
         if position in self.left_out or self._left <= 0:
             return
-        of_value = value.row_norms() if _has_rows(gradient) else None
+        is_plain = type(gradient) in ORDINARY and not gradient.is_nested
+        of_value = value.row_norms() if is_plain and _has_rows(gradient) else None
         if of_value is not None:
             self._left -= len(gradient)
             self._norms[position] = of_value

@@ -210,7 +210,8 @@ class _RowNorms:
                 tensors = matrix.view(len(matrix), *shape)
             else:
                 tensors = matrix.as_strided((len(matrix), *shape), (matrix.shape[1], *strides))
-            norms = _norms_of_rows(tensors.flatten(2)).numpy()  # of all: choosing some would copy them
+            # Of all tensors: to choose some is to copy them.
+            norms = _norms_of_rows(tensors.reshape(len(matrix), shape[0], -1)).numpy()
             self.found.update({(row, layout): norms[row] for row in rows})
 
 
