@@ -21,6 +21,7 @@ from inspector.report import BackwardCall, Report, ReportError, load
 from inspector.report.originals import Original, load_originals, original_of
 from inspector.report.timeline import NOT_RECORDED
 from inspector.util.atomic_write import write_bytes_atomically
+from inspector.util.gc_pause import gc_paused
 from inspector.util.stderr import discard, say, stderr
 
 FAILED = 1
@@ -68,6 +69,7 @@ def draw_saved(path: str, options: Options, *, quiet: bool = False) -> int:
     return FOUND if status == 0 and fails(report.findings, options.checks.fail_on) else status
 
 
+@gc_paused()
 def _read(path: str) -> Report:
     """The report with its findings. Raises ReportError."""
     from inspector.terminal import stderr_console
@@ -163,6 +165,7 @@ def _selected(report: Report, options: Options) -> list[BackwardCall]:
     return calls
 
 
+@gc_paused()
 def _draw(
     call: BackwardCall, options: Options, files: list[Path], original: Original, report: Report
 ) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar, cast
 
 from inspector.graph.row_types import FunctionRow, TensorRow
 from inspector.graph.topology import Topology, topology_of
@@ -14,9 +13,10 @@ from inspector.graph.value_norms import value_norm
 from inspector.graph.values import Value, is_unknown
 from inspector.report import BackwardCall
 
+_Found = TypeVar("_Found")
 
-@dataclass(frozen=True, slots=True)
-class GradientEdge:
+
+class GradientEdge(NamedTuple):
     """A `next` edge from a Node (`source`) to the one its gradient flows to (`target`)."""
 
     source: str
@@ -36,6 +36,13 @@ class BackwardView:
         self.functions: dict[str, FunctionRow] = dict(call.graph.functions())
         """The Nodes, in walk order."""
         self.tensors: dict[str, TensorRow] = dict(call.graph.tensors())
+        self._analyses: dict[Callable[[BackwardView], Any], Any] = {}
+
+    def once(self, analysis: Callable[[BackwardView], _Found]) -> _Found:
+        """What an analysis of the whole call returns; the rules that ask for it share one run."""
+        if analysis not in self._analyses:
+            self._analyses[analysis] = analysis(self)
+        return cast(_Found, self._analyses[analysis])
 
     @property
     def topology(self) -> Topology:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from inspector.folding.boxes import FoldedBox
 from inspector.folding.module_paths import name_of
@@ -49,24 +49,51 @@ _UNSEEN: Any = object()
 
 def _sizes(value: Value) -> list[Any]:
     """The norm of a gradient, or of each of several outputs; None if the gradient is None, _UNSEEN if unknown."""
+    if is_summary(value):  # nearly all gradients of a large graph
+        size = math.nan if value.get("nans") or value.get("infinities") else value_norm(value)
+        return [_UNSEEN if size is None else size]
     if value is None:
         return [None]
     if is_unknown(value):
         return [_UNSEEN]
     if isinstance(value, list) and any(item is None or is_unknown(item) or is_summary(item) for item in value):
         return [size for item in value for size in _sizes(item)]
-    if is_summary(value) and (value.get("nans") or value.get("infinities")):
-        return [math.nan]
     size = 0.0 if value == [] else value_norm(value)
     return [_UNSEEN if size is None else size]
+
+
+class BoxTotals(TypedDict):
+    """Counts of what a box holds, as in `FoldRow`."""
+
+    nodes: int
+    parameters: int
+    elements: int
+    saved_bytes: int
+    grads: Norms
+    steps: list[int] | None
+
+
+def box_totals(graph: Graph, of: Topology, box: FoldedBox) -> BoxTotals:
+    """The counts of a box. graph: the unfolded graph."""
+    functions = [of.functions[position] for position in box.positions]
+    made_for = of.leaves
+    ids = [of.ids[position] for position in box.positions]
+    leaves = [graph.tensor(made_for[function]) for function in ids if function in made_for]
+    turns = [node["step"] for node in functions if isinstance(node["step"], int)]
+    return {
+        "nodes": len(functions),
+        "parameters": len(leaves),
+        "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
+        "saved_bytes": sum(saved_bytes(node) for node in functions if node["saved"]),
+        "grads": norm_range(leaf["gradient"] for leaf in leaves),
+        "steps": [min(turns), max(turns)] if turns else None,
+    }
 
 
 def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
     """The attributes of a box. graph: the unfolded graph."""
     functions = [of.functions[position] for position in box.positions]
-    ids = [of.ids[position] for position in box.positions]
-    leaves = [graph.tensor(of.leaves[function]) for function in ids if function in of.leaves]
-    turns = [node["step"] for node in functions if isinstance(node["step"], int)]
+    totals = box_totals(graph, of, box)
     return {
         "kind": "fold",
         "why": box.kind,
@@ -74,15 +101,15 @@ def fold_attributes(graph: Graph, of: Topology, box: FoldedBox) -> FoldRow:
         "module": name_of(box.path),
         "host": None,
         "count": max(1, len(box.repeats)),
-        "members": ids,
-        "nodes": len(functions),
-        "parameters": len(leaves),
-        "elements": sum(math.prod(leaf["shape"]) for leaf in leaves),
-        "saved_bytes": sum(map(saved_bytes, functions)),
+        "members": [of.ids[position] for position in box.positions],
+        "nodes": totals["nodes"],
+        "parameters": totals["parameters"],
+        "elements": totals["elements"],
+        "saved_bytes": totals["saved_bytes"],
         "norms": norm_range(node["gradient"] for node in functions if not node["is_leaf"]),
         "arriving": norm_range(arriving(of, part) for part in box.repeats or (box,)),
-        "grads": norm_range(leaf["gradient"] for leaf in leaves),
-        "steps": [min(turns), max(turns)] if turns else None,
+        "grads": totals["grads"],
+        "steps": totals["steps"],
         "is_leaf": False,
         "requires_grad": True,
         "gradient": _IN_A_BOX,

@@ -14,7 +14,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
+
+import msgspec
 
 Table = dict[str, Any]
 _Row = dict[str, Any]
@@ -32,9 +35,18 @@ def to_table(rows: Iterable[_Row], encode: Callable[[Any], Any]) -> Table:
         order.append(numbers.setdefault(keys, len(numbers)))
         kinds[keys].append(row)
     columns = [
-        {key: _column([row[key] for row in group], encode) for key in keys} for keys, group in kinds.items()
+        {key: _column(list(map(itemgetter(key), group)), encode) for key in keys} for keys, group in kinds.items()
     ]
     return {"count": len(order), "kinds": columns, "kind": _column(order, encode)}
+
+
+def table_of_columns(columns: dict[str, list[Any]], encode: Callable[[Any], Any]) -> Table:
+    """The table of rows that have the same keys: key → the value of every row. encode: as in `to_table`."""
+    count = max(map(len, columns.values()), default=0)
+    if count == 0:
+        return to_table([], encode)
+    kinds = [{key: _column(values, encode) for key, values in columns.items()}]
+    return {"count": count, "kinds": kinds, "kind": {"all": 0}}
 
 
 def from_table(table: Table, decode: Callable[[str, Any], Any]) -> Iterator[_Row]:
@@ -81,16 +93,27 @@ def _column(values: Sequence[Any], encode: Callable[[Any], Any]) -> dict[str, An
 def _coded(values: Sequence[Any], encode: Callable[[Any], Any]) -> tuple[list[Any], list[int]]:
     """The distinct values, encoded, and the index of each value among them. Many rows share the same objects."""
     by_identity: dict[int, int] = {}
-    by_text: dict[str, int] = {}
+    by_text: dict[str | bytes, int] = {}
     distinct: list[Any] = []
     codes = []
     for value in values:
         code = by_identity.get(id(value))
         if code is None:
             encoded = encode(value)
-            code = by_text.setdefault(repr(encoded), len(distinct))
+            code = by_text.setdefault(_text(encoded), len(distinct))
             by_identity[id(value)] = code
             if code == len(distinct):
                 distinct.append(encoded)
         codes.append(code)
     return distinct, codes
+
+
+_to_json = msgspec.json.Encoder().encode
+
+
+def _text(encoded: Any) -> str | bytes:
+    """A text that only equal values of the same types have."""
+    try:
+        return _to_json(encoded)
+    except (ValueError, OverflowError, TypeError):  # lone surrogates, integers of more than 64 bits
+        return repr(encoded)

@@ -17,6 +17,7 @@ _AT_LEAST = 3
 _EDGE_VALUES = value_keys(*EDGE_ROWS.values())
 _NODE_VALUES = value_keys(*NODE_ROWS.values())
 """Keys that hold values, in which "nan" is the number; elsewhere it is a string."""
+_DECODED = _NODE_VALUES | {"constants"}
 
 
 def to_rows(graph: Graph) -> dict[str, Any]:
@@ -78,7 +79,10 @@ def _edge_value(key: str, value: Any) -> Any:
 
 
 def _node(row: dict[str, Any]) -> dict[str, Any]:
-    attributes = {key: _node_value(key, item) for key, item in row.items() if key != "id"}
+    attributes = row.copy()
+    del attributes["id"]
+    for key in _DECODED.intersection(attributes):
+        attributes[key] = _node_value(key, attributes[key])
     if row["kind"] == "fold":
         attributes["members"] = list(spelt_out(attributes["members"]))
     return attributes
@@ -122,4 +126,9 @@ def _number(identifier: str) -> int:
 
 def _attributes(row: dict[str, Any], keys: tuple[str, ...], values: frozenset[str]) -> dict[str, Any]:
     """A row without `keys`, with its `values` decoded."""
-    return {key: decode(item) if key in values else item for key, item in row.items() if key not in keys}
+    attributes = row.copy()
+    for key in keys:
+        del attributes[key]
+    for key in values.intersection(attributes):
+        attributes[key] = decode(attributes[key])
+    return attributes

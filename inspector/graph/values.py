@@ -20,6 +20,7 @@ between the two forms.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -166,11 +167,19 @@ def decode(value: Any) -> Value:
         return value
     if kind is dict and "norm" in value and "shape" in value and _has_no_names(value):
         return value
+    if kind is dict and len(value) == 1 and type(reason := value.get("unknown")) is str:
+        return _one_unknown(reason)
     if isinstance(value, list):
         return [decode(item) for item in value]
     if isinstance(value, dict) and value.keys() != {"re", "im"}:
         return {key: decode(item) for key, item in value.items()}
     return decode_number(value)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _one_unknown(reason: str) -> Unknown:
+    """The unknown value with this reason. A large report has the same ones in every row: they are one object."""
+    return unknown(reason)
 
 
 def _has_no_names(summary: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import networkx
+from graphlib import TopologicalSorter
 
 from inspector.layout.problem import Problem
 
@@ -13,17 +13,16 @@ def least_length(problem: Problem) -> float:
     problem: in one row.
     """
     along = 0 if problem.horizontal else 1
-    flow: networkx.DiGraph[str] = networkx.DiGraph()
-    flow.add_nodes_from(problem.sizes.keys() - problem.hanging.keys())
+    gaps_before: dict[str, dict[str, float]] = {box: {} for box in problem.sizes.keys() - problem.hanging.keys()}
     for route in problem.routes:
         text = max(route.label[along], route.below[along])
         gaps = problem.spacing.rank * (2 if text else 1)
-        longest = flow.get_edge_data(route.source, route.target, {"weight": 0.0})["weight"]
-        flow.add_edge(route.source, route.target, weight=max(longest, text + gaps))
+        before = gaps_before.setdefault(route.target, {})
+        before[route.source] = max(before.get(route.source, 0.0), text + gaps)
     reached: dict[str, float] = {}
-    for box in networkx.topological_sort(flow):
-        before = (reached[other] + edge["weight"] for other, _, edge in flow.in_edges(box, data=True))
-        reached[box] = max(before, default=0.0) + problem.sizes[box][along]
+    for box in TopologicalSorter(gaps_before).static_order():
+        ends = (reached[other] + gap for other, gap in gaps_before.get(box, {}).items())
+        reached[box] = max(ends, default=0.0) + problem.sizes[box][along]
     return max(reached.values(), default=0.0)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from inspector.graph.values import Unknown
 from inspector.report.checking import discriminator, is_row, keys_of, members_of
 
 _PLAIN = (float, int, type(None))
@@ -33,12 +34,14 @@ class _Union:
     """A union with several row types, of which msgspec sees a marker: a subclass of this class.
 
     rest: the other types of the union. plain: those that need no further check. rows: the row types, by kind or by
-    key. seen: an instance, which the hook must return to msgspec.
+    key. may_be_unknown: whether `Unknown` is one of them. seen: an instance, which the hook must return to
+    msgspec.
     """
 
     rest: Any
     plain: frozenset[type]
     rows: Mapping[str, Any]
+    may_be_unknown: bool
     seen: Any
 
     @classmethod
@@ -63,10 +66,16 @@ class _OfKinds(_Union):
 
 def _convert_union(marker: Any, value: Any) -> Any:
     """The hook of msgspec for a marker: convert a value of its union."""
-    if type(value) not in marker.plain:
+    if type(value) not in marker.plain and not (
+        marker.may_be_unknown and type(value) is dict and _is_unknown(value)  # most objects of a large graph
+    ):
         kind = marker.row_of(value) if type(value) is dict else _type(marker.rest)
         _to_msgspec(value, kind, dec_hook=_convert_union)
     return marker.seen
+
+
+def _is_unknown(value: dict[str, Any]) -> bool:
+    return len(value) == 1 and type(value.get("unknown")) is str
 
 
 @functools.cache
@@ -101,7 +110,7 @@ def _marker(members: list[Any], rows: list[Any]) -> Any:
     others = [member for member in members if member not in rows]
     rest = functools.reduce(operator.or_, others) if others else dict[str, None]
     plain = frozenset(kind for kind in _PLAIN if kind in others)
-    known = {"rows": by_key, "rest": rest, "plain": plain}
+    known = {"rows": by_key, "rest": rest, "plain": plain, "may_be_unknown": by_key.get("unknown") is Unknown}
     made: Any = type("Union", (_OfKinds if of_kinds else _Union,), known)
     made.seen = made()
     return made

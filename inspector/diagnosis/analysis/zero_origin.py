@@ -57,7 +57,7 @@ class _ZeroSource:
 
 def find_zero_causes(evidence: Evidence, call: BackwardView) -> list[ZeroCause]:
     """Why gradients of trained leaves are zero, in walk order, without intended zeros."""
-    causes = _causes(call)
+    causes = call.once(_causes)
     found: dict[tuple[str, bool], list[tuple[ZeroCause, str]]] = {}
     for node, leaf in call.leaf_of.items():
         if node not in causes or not evidence.is_trained(call.name(leaf)):

@@ -46,6 +46,8 @@ def _blocked(evidence: Evidence, call: BackwardView, node: str) -> Iterator[Find
     if gradient is None or is_unknown(gradient) or _is_partial(gradient):
         return
     blocked = [edge for edge in call.next_edges.get(node, ()) if edge.gradient is None]
+    if not blocked:
+        return
     harmed = [
         name for name in call.leaves_affected_by(edge.target for edge in blocked) if evidence.is_trained(name)
     ]

@@ -36,7 +36,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Every chain of layers whose end receives a far larger gradient than its middle; if there is none, every
     layer that receives a far larger one than the root. At the line with most growth."""
     for call in evidence.calls_with_all_gradients:
-        depth = NormAlongPath(call)
+        depth = call.once(NormAlongPath)
         risen = {
             node for node, step in depth.steps.items() if step.lowest and step.size > EXPLODED * step.lowest
         }

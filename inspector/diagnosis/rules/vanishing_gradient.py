@@ -33,7 +33,7 @@ residual nets and transformers 0.01; see `benchmarks/healthy_norms.py`); 8 layer
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Every chain of layers whose end receives almost no gradient, at the line with most of the decrease."""
     for call in evidence.calls_with_all_gradients:
-        depth = NormAlongPath(call)
+        depth = call.once(NormAlongPath)
         fallen = depth.low_norm_nodes(VANISHED)
         for change in norm_changes(evidence, depth, fallen, sign=-1):
             yield RULE.found(
