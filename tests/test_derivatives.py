@@ -185,6 +185,8 @@ def test_unary(name, at):
 @settings(max_examples=3)
 @given(first=st.floats(0.1, 0.9), second=st.floats(1.1, 2.9))
 def test_binary(name, first, second):
+    wraps = first / (second - 1)
+    assume(name not in ("fmod", "remainder") or abs(wraps - round(wraps)) > 1e-3)  # a jump has no derivative
     x, y = leaf(first), leaf(second)
     found = locals_of(BINARY[name], x, y)
     for slot, tensor in ((0, x), (1, y)):
