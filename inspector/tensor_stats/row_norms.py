@@ -36,22 +36,24 @@ _MOST_KEPT = 1 << 17
 def row_norms(gradient: torch.Tensor | None) -> torch.Tensor | None:
     """The 2-norm of each row, on the gradient's device, in float64 where it has that; None if the gradient has no
     rows, if it has more than MOST_ROWS, and if user code would observe the operations."""
-    if type(gradient) not in ORDINARY or gradient is None or any_mode_active() or is_transformed(gradient):
-        return None
-    if gradient.layout is not torch.strided or gradient.is_nested:
-        return None
-    if not _has_rows(gradient) or not gradient.numel():
-        return None
-    if not (gradient.is_floating_point() or gradient.is_complex()) or gradient.is_neg():
-        return None
+    return _measured(gradient) if gradient is not None and _has_rows(gradient) else None
+
+
+def _has_rows(gradient: torch.Tensor) -> bool:
+    if type(gradient) not in ORDINARY or any_mode_active() or is_transformed(gradient):
+        return False
+    if gradient.layout is not torch.strided or gradient.is_nested or gradient.is_neg():
+        return False
+    if gradient.dim() < 1 or not 1 < gradient.shape[0] <= MOST_ROWS or not gradient.numel():
+        return False
+    return gradient.is_floating_point() or gradient.is_complex()
+
+
+def _measured(gradient: torch.Tensor) -> torch.Tensor | None:
     try:
         return _norms(gradient.detach().reshape(gradient.shape[0], -1))
     except RuntimeError:  # a batch of gradients (`is_grads_batched`), whose rows are not those of the forward
         return None
-
-
-def _has_rows(gradient: torch.Tensor) -> bool:
-    return gradient.dim() > 0 and 1 < gradient.shape[0] <= MOST_ROWS
 
 
 def _norms(rows: torch.Tensor) -> torch.Tensor:
@@ -100,16 +102,14 @@ class RowNorms:
 
     def add(self, position: int, gradient: torch.Tensor, value: Pending) -> None:
         """Measure the gradient that arrived at a Node. value: of this gradient."""
-        if position in self.left_out or self._left <= 0:
+        if position in self.left_out or self._left <= 0 or not _has_rows(gradient):
             return
-        is_plain = type(gradient) in ORDINARY and not any_mode_active() and not gradient.is_nested
-        of_value = value.row_norms() if is_plain and _has_rows(gradient) else None
+        of_value = value.row_norms()
         if of_value is not None:
-            self._left -= gradient.shape[0]
             self._norms[position] = of_value
-        elif (norms := row_norms(gradient)) is not None:
-            self._left -= len(norms)
+        elif (norms := _measured(gradient)) is not None:
             self._norms[position] = self._batch.numbers(norms)
+        self._left -= gradient.shape[0]
 
     def told(self, order: Iterable[int]) -> dict[int, GradientRows]:
         """What is told, by position: of each Node at which one row carries most of the gradient, up to the first
