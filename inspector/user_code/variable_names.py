@@ -116,8 +116,8 @@ class Names:
             if is_users and not held.is_users:  # `trainer.model` says more than `pl_module`
                 self._modules[id(module)] = _HeldModule(name, module, is_users)
         self._outermost = [
-            held._replace(is_users=held.is_users or (files is not None and files.defines(type(held.module))))
-            for held in self._find_outermost()
+            _HeldModule(name, module, is_users or (files is not None and files.defines(type(module))))
+            for name, module, is_users in self._find_outermost()
         ]
         prefixes: dict[int, str] = {}
         for name, module in self.modules():
