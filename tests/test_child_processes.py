@@ -116,10 +116,15 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-def train(rank, store):
-    dist.init_process_group("gloo", store=dist.FileStore(store, 2), rank=rank, world_size=2)
+def train(rank, backend, store):
+    if backend == "fake":  # no threads, which a fork may hang on
+        from torch.testing._internal.distributed.fake_pg import FakeStore
+        dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=2)
+    else:
+        dist.init_process_group("gloo", store=dist.FileStore(store, 2), rank=rank, world_size=2)
     torch.manual_seed(0)
-    model = DistributedDataParallel(torch.nn.Linear(4, 1))
+    model = torch.nn.Linear(4, 1)
+    model = model if backend == "fake" else DistributedDataParallel(model)
     for _ in range(4):
         model(torch.ones(5, 4) * (rank + 1)).pow(2).mean().backward()
     if rank == 0:
@@ -127,18 +132,22 @@ def train(rank, store):
     dist.destroy_process_group()
 
 if __name__ == "__main__":
-    method, store = sys.argv[1:]
-    mp.start_processes(train, args=(store,), nprocs=2, start_method=method)
+    method, backend, store = sys.argv[1:]
+    mp.start_processes(train, args=(backend, store), nprocs=2, start_method=method)
 """
 
 
 @pytest.mark.parametrize(
-    "method", [pytest.param("fork", marks=needs_fork), pytest.param("spawn", marks=pytest.mark.slow)]
+    ("method", "backend"),
+    [
+        pytest.param("fork", "fake", marks=needs_fork),
+        pytest.param("spawn", "gloo", marks=pytest.mark.slow),
+    ],
 )
-def test_children_with_a_process_group_are_ranks(method: str, inspect_script: ScriptRunner) -> None:
-    plain = inspect_script.plain(RANKS, method, "plain")
+def test_children_with_a_process_group_are_ranks(method: str, backend: str, inspect_script: ScriptRunner) -> None:
+    plain = inspect_script.plain(RANKS, method, backend, "plain")
     env = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
-    ran = inspect_script(RANKS, method, "ours", env=env)
+    ran = inspect_script(RANKS, method, backend, "ours", env=env)
     assert (ran.status, ran.stdout) == (plain.status, plain.stdout) and plain.status == 0
     assert "inspect: the 2 ranks that the script started wrote rank-0000 to rank-0001 in inspect-out/" in ran.said
     folder = ran.folder / "inspect-out"
