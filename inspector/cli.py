@@ -309,8 +309,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": F
 @click.option(
     "--mend",
     is_flag=True,
-    help="Try fixes for the findings in a copy of the script, which runs up to the same calls, and write those "
-    "that work to mend.patch. The script itself is not changed.",
+    help="Try fixes for the findings in a copy of the script, and write those that work to mend.patch. The copy "
+    "runs up to the same calls; the script itself is not changed.",
 )
 @click.option(
     _INDEPENDENCE,

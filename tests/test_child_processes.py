@@ -8,6 +8,9 @@ import sys
 
 import pytest
 from running import ScriptRunner, valid_report
+from torch.distributed import distributed_c10d
+
+from inspector.torch_api.process_group import DEFAULT_GROUP, on_default_group
 
 WORK = """
 import subprocess, sys
@@ -212,3 +215,28 @@ def test_a_forked_child_that_imports_torch_first_is_not_watched(inspect_script: 
     ran = inspect_script(code, options=("-f", "dot"))
     assert (ran.status, ran.stdout) == (0, "[10.0, 10.0]\n")
     assert not (ran.folder / "inspect-out" / "backward-1.dot").exists()
+
+
+class _Group:
+    def rank(self) -> int:
+        return 1
+
+    def size(self) -> int:
+        return 2
+
+
+def test_an_error_of_ours_is_none_of_init_process_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    failed: list[Exception] = []
+    monkeypatch.setattr(distributed_c10d, "_update_default_pg", seen.append)
+    monkeypatch.setattr(DEFAULT_GROUP, "turn_off", failed.append)
+    told: list[tuple[int, int]] = []
+
+    def tell(rank: int, world: int) -> None:
+        told.append((rank, world))
+        raise KeyError("ours")
+
+    on_default_group(tell)
+    group = _Group()
+    distributed_c10d._update_default_pg(group)
+    assert (seen, told, [type(error) for error in failed]) == ([group], [(1, 2)], [KeyError])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from forkserver import ForkServer
-from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
+from running import OUTPUT, ScriptRunner, valid_report
+from two_ranks import run_two_ranks
 
 from inspector.commands.launch import launch_command
 from inspector.commands.options import OptionError
@@ -56,19 +56,7 @@ def test_the_rank_is_that_of_the_environment(given: dict[str, str], rank: Rank |
 
 
 def test_two_ranks_that_reduce_their_gradients(server: ForkServer, tmp_path: Path) -> None:
-    script = ScriptRunner(server, tmp_path).write(TRAINED)
-
-    def run(rank: int, *options: str, entry: str = "inspector.cli:run") -> Ran:
-        env = environment(RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(Path(__file__).parent))
-        argv = [*options, script.name, str(tmp_path / f"store{len(options)}")]
-        ended = (server, other)[rank].run(argv, cwd=tmp_path, env=env, entry=entry, timeout=120)
-        return Ran(ended.status, ended.stdout, ended.stderr, tmp_path)
-
-    with ThreadPoolExecutor(2) as pool, ForkServer() as other:
-        plain = list(pool.map(lambda rank: run(rank, entry="plain:run"), range(2)))
-        ours = list(pool.map(lambda rank: run(rank, *QUICK), range(2)))
-    assert [ran.status for ran in (*plain, *ours)] == [0] * 4
-    assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
+    ours = run_two_ranks(TRAINED, server, tmp_path)
     first, second = ours
     assert "loss.backward()" in first.stderr
     assert second.stderr == ""
@@ -146,20 +134,7 @@ SHARDED = """
 def test_sharded_parameters_keep_their_names_and_their_shards_make_the_whole(
     server: ForkServer, tmp_path: Path
 ) -> None:
-    script = ScriptRunner(server, tmp_path).write(SHARDED)
-
-    def run(rank: int, *options: str, entry: str = "inspector.cli:run") -> Ran:
-        env = environment(RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(Path(__file__).parent))
-        env["GLOO_SOCKET_IFNAME"] = "lo"
-        argv = [*options, script.name, str(tmp_path / f"store{len(options)}")]
-        ended = (server, other)[rank].run(argv, cwd=tmp_path, env=env, entry=entry, timeout=120)
-        return Ran(ended.status, ended.stdout, ended.stderr, tmp_path)
-
-    with ThreadPoolExecutor(2) as pool, ForkServer() as other:
-        plain = list(pool.map(lambda rank: run(rank, entry="plain:run"), range(2)))
-        ours = list(pool.map(lambda rank: run(rank, *QUICK), range(2)))
-    assert [ran.status for ran in (*plain, *ours)] == [0] * 4
-    assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
+    ours = run_two_ranks(SHARDED, server, tmp_path)
     merged = json.loads((tmp_path / OUTPUT / "merged.json").read_text("utf-8"))
     assert merged["findings"] == merged["remarks"] == [] and merged["compared"] == 0
     wholes = {leaf["name"]: leaf["whole"] for leaf in merged["backward_calls"][-1]["leaves"]}

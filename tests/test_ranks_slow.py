@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from forkserver import ForkServer
-from running import OUTPUT, QUICK, Ran, ScriptRunner, environment, valid_report
+from running import OUTPUT, valid_report
+from two_ranks import run_two_ranks
 
 HEAD = """
 import json, os, sys
@@ -55,29 +54,10 @@ HEALTHY = {
 }
 
 
-def _both(body: str, server: ForkServer, folder: Path) -> tuple[Sequence[Ran], Sequence[Ran]]:
-    """Both ranks without us, and with."""
-    script = ScriptRunner(server, folder).write(HEAD + body + TAIL)
-    with ThreadPoolExecutor(2) as pool, ForkServer() as other:
-
-        def run(rank: int, store: str, *options: str, entry: str = "inspector.cli:run") -> Ran:
-            env = environment(RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(Path(__file__).parent))
-            env["GLOO_SOCKET_IFNAME"] = "lo"
-            argv = [*options, script.name, str(folder / store)]
-            ended = (server, other)[rank].run(argv, cwd=folder, env=env, entry=entry, timeout=200)
-            return Ran(ended.status, ended.stdout, ended.stderr, folder)
-
-        plain = list(pool.map(lambda rank: run(rank, "plain", entry="plain:run"), range(2)))
-        ours = list(pool.map(lambda rank: run(rank, "ours", *QUICK), range(2)))
-    return plain, ours
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_training_has_no_finding(name: str, server: ForkServer, tmp_path: Path) -> None:
-    plain, ours = _both(HEALTHY[name], server, tmp_path)
-    assert [ran.status for ran in (*plain, *ours)] == [0] * 4, plain[0].stderr + ours[0].stderr
-    assert [ran.stdout for ran in ours] == [ran.stdout for ran in plain]
+    ours = run_two_ranks(HEAD + HEALTHY[name] + TAIL, server, tmp_path)
     assert all("first.weight" in ran.stdout for ran in ours)
     for number in range(2):
         assert valid_report(tmp_path / OUTPUT / f"rank-{number:04}" / "report.json")["findings"] == []

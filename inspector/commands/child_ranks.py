@@ -1,7 +1,8 @@
 """The ranks that a script starts itself (`mp.spawn`, `multiprocessing.Process`): each is inspected in its process.
 
-A child process is a rank once `init_process_group` has told it so; all others run without the inspector. A forked
-child has inherited what waits for that. A spawned one gets it with the data that `multiprocessing` prepares it by.
+A child process is a rank from `init_process_group` on; children that do not call it run without the inspector. A
+forked child inherits the wrapper of this function. A spawned one installs it, by an item in the data that
+`multiprocessing` sends to it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""A process that imports what draws while the script imports torch, and then draws its report.
+"""A process that is ready to draw a report: it imports what that needs while the script imports torch.
 
 The script must not notice it. It is no child of the script's process, so no `wait` of the script finds it. It has
-a session of its own, so no signal to the script's group reaches it. Until there is something to draw, nothing
-connects the two, no descriptor either: the process listens at a name, and watches whether the script's is alive.
-It ends with the script, or after a minute. Only Linux has all that; elsewhere, a process is started when there is
-something to draw.
+a session of its own, so no signal to the script's group reaches it. The two share no descriptor until there is
+something to draw: the process listens on a socket, and ends when the script's process does, or after a minute. All
+this needs Linux; on other systems a child process is started when there is something to draw.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import socket
 import struct
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 from inspector.commands.render_subprocess import child_environment
@@ -40,7 +40,7 @@ class PreparedRenderer:
 
     @classmethod
     def start(cls) -> PreparedRenderer | None:
-        """Start it, before the script and torch; None where the script would notice it or nothing is gained."""
+        """Start it, before the script and torch; None where the script would notice it or it saves no time."""
         if not hasattr(os, "pidfd_open") or not hasattr(os, "sched_getaffinity") or "torch" in sys.modules:
             return None
         if os.getpid() == 1 or len(os.sched_getaffinity(0)) < 2:  # process 1 adopts all orphans
@@ -102,7 +102,10 @@ def _detach(command: list[str], environment: dict[str, str]) -> None:
             nothing = os.open(os.devnull, os.O_RDWR)
             for stream in range(3):
                 os.dup2(nothing, stream)
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+                if descriptor > 2:
+                    with contextlib.suppress(OSError):  # that of the listing is closed already
+                        os.close(descriptor)
             os.nice(_NICENESS)
             os.execve(command[0], command, environment)
     finally:

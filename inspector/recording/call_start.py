@@ -119,12 +119,14 @@ class CallStart:
         if self._lost is None or forward is None or LEAVES_IN_USE.may_be_elsewhere:
             return
         nodes, walked = forward.nodes(), tracing.walk
+        users: dict[int, int] = {}  # of each Node, the first that uses its output; read on first use
 
         def used_at(position: int) -> Any:
-            user = next((source for source, _, at, _ in walked.structure.edges() if at == position), None)
-            if user is None or not accumulates:
+            if not users:
+                users.update({at: source for source, _, at, _ in reversed([*walked.structure.edges()])})
+            if position not in users or not accumulates:
                 return None
-            found = nodes.source(nodes.sequence_number_of(walked.nodes[user]))
+            found = nodes.source(nodes.sequence_number_of(walked.nodes[users[position]]))
             return None if is_unknown(found) else found
 
         self._lost.begins(tracing.tensors.leaves(), self._recorders.provenance.leaves.__contains__, used_at)

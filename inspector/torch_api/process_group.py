@@ -1,4 +1,4 @@
-"""Tell when `torch.distributed` has its default process group, which says which rank this process is."""
+"""Find out when `init_process_group` has set the default process group, which knows the rank of this process."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ def on_default_group(tell: Callable[[int, int], None]) -> None:
     def wrapper(original: Any) -> Any:
         def update(group: Any) -> None:
             original(group)
-            if group is not None and group != module.GroupMember.NON_GROUP_MEMBER:
-                tell(group.rank(), group.size())
+            try:
+                if group is not None and group != module.GroupMember.NON_GROUP_MEMBER:
+                    tell(group.rank(), group.size())
+            except Exception as error:  # it must not become an error of `init_process_group`
+                DEFAULT_GROUP.turn_off(error)
 
         return update
 
