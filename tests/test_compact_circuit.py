@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 (figures have the minus sign)
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -364,3 +365,22 @@ def test_the_gradient_of_a_matrix_that_is_read_twice_is_a_sum() -> None:
     found = " ".join(words.text for words in plan.formulas)
     assert "∂loss/∂w += Xᵀ δ" in found and found.count("∂loss/∂w += δ w") == 2
     assert "∂loss/∂v = δ a" in found
+
+
+def least_squares() -> torch.Tensor:
+    t = torch.tensor([0.0, 0.5, 1.0, 1.5])
+    A = torch.stack([t.cos(), t.sin()], 1)
+    y = torch.tensor([1.0, 0.9, 0.6, 0.1])
+    w = leaf(0.4, 0.6)
+    S = torch.diag(torch.tensor([1.0, 2.0, 2.0, 1.0]))
+    r = A @ w - y
+    return r @ S @ r / 2
+
+
+def test_a_badge_covers_no_end_of_a_wire() -> None:
+    """Also at a wide gate, at which the wire of an attached box does not end in the middle."""
+    for script in (least_squares, network):
+        for panel in slide(script).scene.panels:
+            for badge in panel.badges:
+                ends = [wire.points[-1] for wire in panel.wires if wire.points]
+                assert all(math.dist((badge.x, badge.y), end) > 12 for end in ends), (badge, script)

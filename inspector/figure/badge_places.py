@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from typing import TypeAlias
 
+from inspector.figure.link_ends import link_ends
 from inspector.layout.problem import Placement, Problem
 from inspector.scene.scene import Point, Rectangle
 from inspector.scene.splines import pieces, straight
@@ -125,7 +126,8 @@ def _obstacles(placement: Placement, problem: Problem) -> Iterator[tuple[str, Re
     yield from placement.boxes.items()
     for rooms in (placement.labels, placement.below):
         yield from (("", area) for area in rooms.values() if area.width)
-    ends = [(placement.boxes[chip].center, placement.boxes[host].center) for chip, host in problem.hanging.items()]
-    links = [straight(*pair) for pair in ends]
+    boxes, horizontal = placement.boxes, problem.horizontal
+    hanging = problem.hanging.items()
+    links = [straight(*link_ends(boxes[chip], boxes[host], horizontal)) for chip, host in hanging]
     for points in (*placement.wires.values(), *links):
         yield from (("", piece) for piece in pieces(points, _WIRE))

@@ -10,6 +10,7 @@ from inspector.figure import code_listing, footer, heading, legend
 from inspector.figure.badge_places import badge_places, usual_place
 from inspector.figure.box_shapes import build_box, centered
 from inspector.figure.layout_problem import is_link
+from inspector.figure.link_ends import link_ends
 from inspector.figure.pass_grounds import grounds_of
 from inspector.layout.problem import Placement, Problem, Size
 from inspector.scene.scene import Badge, Box, Panel, Point, Rectangle, TextRun, WeightedWire, Wire
@@ -245,31 +246,10 @@ def _link(wire: PlannedWire, sheet: _SheetParts) -> Wire:
     hangs_first = sheet.problem.hanging.get(wire.source) == wire.target
     hung = sheet.placement.boxes[wire.source if hangs_first else wire.target]
     host = sheet.placement.boxes[wire.target if hangs_first else wire.source]
-    if sheet.problem.horizontal:  # to a box beyond its host the link runs along the flow
-        upright = not (hung.y < host.bottom and host.y < hung.bottom)
-    else:
-        upright = hung.x < host.right and host.x < hung.right
-    start, end = _link_ends(hung, host) if upright else _transposed_ends(hung, host)
+    start, end = link_ends(hung, host, sheet.problem.horizontal)
     if not hangs_first:
         start, end = end, start
     return _headed(wire, straight(start, end))
-
-
-def _link_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
-    """The ends of a link at a box above or below its host, and at the host."""
-    x = hung.center[0]
-    straight_part = host.width / 2 - host.height / 2  # a pill's ends are round
-    reach = max(straight_part, 0.0)
-    host_x = min(max(x, host.center[0] - reach), host.center[0] + reach)
-    above = hung.center[1] < host.center[1]
-    return (x, hung.bottom if above else hung.y), (host_x, host.y if above else host.bottom)
-
-
-def _transposed_ends(hung: Rectangle, host: Rectangle) -> tuple[Point, Point]:
-    """The same for a box left or right of its host; at a round end the link is in the middle."""
-    left = hung.center[0] < host.center[0]
-    x, host_x = (hung.right, host.x) if left else (hung.x, host.right)
-    return (x, hung.center[1]), (host_x, host.center[1])
 
 
 def _badge(box: PlannedBox, area: Rectangle, horizontal: bool, center: Point | None) -> Badge:
