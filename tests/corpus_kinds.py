@@ -55,6 +55,8 @@ KINDS: dict[str, Kind] = {
             "alternating_optimizers",
             "amp_gelu_skipped_steps",
             "gradient_accumulation",
+            "learning_rate_finder",
+            "one_cycle",
             "optimizer_in_backward",
             "optimizers_switched_with_schedulers",
             "parameters_of_two_optimizers",

@@ -303,6 +303,9 @@ SchedulerRow = TypedDict(
         "class": str,
         "source": Annotated[Place, Meta(description="Where it was made.")],
         "stepped": Annotated[bool, Meta(description="Whether it had stepped by the last event of an optimizer.")],
+        "stepped_at": NotRequired[
+            Annotated[Source, Meta(description="The line that steps it; omitted if that was not seen.")]
+        ],
     },
 )
 SchedulerRow.__doc__ = "A scheduler of the learning rates of an optimizer."
