@@ -38,6 +38,8 @@ KINDS: dict[str, Kind] = {
             "attributes_of_its_own",
             "attributes_of_modules",
             "frozen_after_rescaling",
+            "groups_with_their_own_rates",
+            "statistics_frozen_in_train",
             "frozen_backbone_head",
             "gradual_unfreezing",
             "optimizer_with_its_own_rate",
