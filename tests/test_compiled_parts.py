@@ -17,6 +17,8 @@ from inspector.figure import draw
 from inspector.graph import Graph
 from inspector.graph.topology import topology_of
 from inspector.options import FigureOptions
+from inspector.report.checking import Mismatch
+from inspector.report.links import check_links
 from inspector.styles.attributes import plan_attributes
 from inspector.styles.compiled_groups import STYLES_WITH_GROUPS, compiled_texts
 from inspector.styles.plan import GroupedPlan
@@ -123,3 +125,18 @@ def test_the_operations_have_the_lines_and_modules_of_the_forward(
     monkeypatch.setattr(COMPILED_GRAPHS, "turn_off", failed.append)
     monkeypatch.setattr("inspector.torch_api.compiled_graphs._operations", lambda graph, targets: 1 / 0)
     assert backward_operations(node) is None and len(failed) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "row"), [("inputs", 0), ("receives", 1), ("returns", 1)], ids=["inputs", "receives", "returns"]
+)
+def test_a_report_names_operations_that_there_are(key: str, row: int) -> None:
+    operation = {"name": "neg", "inputs": [row] if key == "inputs" else [], "module": None, "source": None}
+    part = {"operations": [operation], "receives": [0], "returns": [0, None]}
+    node = {"kind": "function", "id": "n0", "saved": [], "compiled": part}
+    graph: dict[str, Any] = {"nodes": [node], "edges": [], "roots": [], "steps": []}
+    if key != "inputs":
+        check_links(graph)
+        part[key] = [row]
+    with pytest.raises(Mismatch, match="no operation"):
+        check_links(graph)
