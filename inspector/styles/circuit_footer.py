@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inspector.graph.values import Value, is_number, is_unknown
+from inspector.graph.values import Value, is_number
 from inspector.styles.circuit_model import Circuit
-from inspector.styles.grid_text import number_rows
-from inspector.styles.operands import Operand, operands_of
+from inspector.styles.gates import FULL_DIGITS
+from inspector.styles.grid_text import written_value
+from inspector.styles.operands import Operand
 from inspector.styles.plan import StyledText
 from inspector.styles.shown_name import shown_name
-from inspector.styles.subject import Subject
 from inspector.styles.value_text import agree, sides_text
 from inspector.typography import format_number
 from inspector.typography.formula_format import format_formula
@@ -19,7 +19,6 @@ from inspector.typography.number_format import MINUS
 
 _MOST_SUMMANDS = 6
 _MOST_FORMULAS = 8
-_LONGEST_VALUE = 48
 
 
 def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
@@ -44,14 +43,9 @@ def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
 
 def _written_value(value: Value, shape: Sequence[int], digits: int) -> str:
     """` = 0.9`, ` = [1, 2]`, or the shape of a larger tensor: ` 64×784`."""
-    if is_number(value):
-        return f" = {format_number(value, digits)}"
-    rows = None if is_unknown(value) else number_rows(value, digits)
-    if rows is not None:
-        inner = ["[" + ", ".join(row) + "]" for row in rows] if len(shape) > 1 else [row[0] for row in rows]
-        text = f" = [{', '.join(inner)}]"
-        if len(text) <= _LONGEST_VALUE:
-            return text
+    text = written_value(value, digits)
+    if text:
+        return f" = {text}"
     return f" {sides_text(shape)}" if shape else ""
 
 
@@ -66,13 +60,12 @@ def _written_sum(parts: list[Value], total: Value, digits: int) -> str:
     return f"{' + '.join(texts)} = {format_number(total, digits)}"
 
 
-def inline_values(subject: Subject) -> Iterator[StyledText]:
-    """`x = 1, h = 0.2`: the numbers with a name that stand in gates."""
+def inline_values(circuit: Circuit) -> Iterator[StyledText]:
+    """`x = 1, X = [[1, 0], [0, 2]]`: the constants with a name that stand in gates."""
     found: dict[str, str] = {}
-    for key, node in subject.graph.functions():
-        for operand in () if node["is_leaf"] else operands_of(subject.graph, key):
-            if operand.constant is not None and operand.constant["name"] and is_number(operand.constant["value"]):
-                found[shown_name(operand.constant)] = format_number(operand.constant["value"])
+    for gate in circuit.gates.values():
+        for constant in gate.named:
+            found[shown_name(constant)] = written_value(constant["value"], FULL_DIGITS)
     if found:
         yield StyledText(", ".join(f"{name} = {found[name]}" for name in sorted(found)), "quiet", "medium")
 
