@@ -27,6 +27,7 @@ def found(rule: str, text: str, kind: str = "", part: str | None = None, **locat
         ("no-graph", "grad", "g, = grad(u, t)", "grad(u, t)", "g, = grad(u, t, create_graph=True)"),
         ("detached", "data", "h = p.data * 2", "p.data", "h = p * 2"),
         ("attribute-without-effect", "", "p.require_grad = False", "p.require_grad", "p.requires_grad = False"),
+        ("attribute-without-effect", "", "net.training = False", "net.training = False", "net.eval()"),
         ("statement-without-effect", "", "    loss.backward", "loss.backward", "    loss.backward()"),
         ("statement-without-effect", "", "w.clamp(0, 1)", "w.clamp(0, 1)", "w.clamp_(0, 1)"),
         ("non-finite-gradient", "", "d = x.sum().sqrt()", "x.sum().sqrt()", "d = (x.sum() + 1e-12).sqrt()"),

@@ -14,6 +14,9 @@ from inspector.graph.values import Value, is_summary
 
 SmallTensor: TypeAlias = NDArray[numpy.float64]
 
+ROUNDING = 1e-6
+"""Relative tolerance: a few units in the last place of a float32 (1.2e-7)."""
+
 
 def small_tensor(value: Value) -> SmallTensor | None:
     """The array of a value that is stored in full; None for a summary, None, complex and unknown values."""

@@ -86,8 +86,11 @@ def _with_zero_grad(part: str) -> str | None:
     return f"{part}\n{part.removesuffix('step()')}zero_grad()"
 
 
-def _spelt(part: str) -> str | None:
-    """`p.require_grad` with torch's spelling; None for another attribute."""
+def _as_torch_reads(part: str) -> str | None:
+    """`p.require_grad` with torch's spelling, `model.training = False` as a call; None for another attribute."""
+    mode = re.fullmatch(r"([\w.\[\]]+)\.training = (True|False)", part)
+    if mode is not None:
+        return f"{mode[1]}.{'train' if mode[2] == 'True' else 'eval'}()"
     owner, _, name = part.rpartition(".")
     is_misspelt = name != "requires_grad" and re.fullmatch(r"requires?_?grads?", name)
     return f"{owner}.requires_grad" if owner and is_misspelt else None
@@ -137,7 +140,7 @@ _OF_CUTS: dict[str, Callable[[str], str | None]] = {
 """The change of the text that cuts the graph, by kind of cut."""
 
 _CHANGES: dict[tuple[str, str], Callable[[str], str | None]] = {
-    ("attribute-without-effect", ""): _spelt,
+    ("attribute-without-effect", ""): _as_torch_reads,
     ("non-finite-forward", ""): _away_from_zero,
     ("non-finite-gradient", ""): _away_from_zero,
     ("stale-gradient", ""): _with_zero_grad,

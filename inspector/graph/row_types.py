@@ -179,6 +179,11 @@ class CompiledPart(TypedDict):
 
     operations: list[CompiledOperation]
     """In the order of the graph that AOTAutograd made, before its backend compiles it."""
+    receives: list[Count]
+    """The operations that use a gradient that arrives at the Node, by their positions."""
+    returns: NotRequired[list[Count | None]]
+    """For each slot of next_functions the operation whose result goes there; null if none does. Missing if torch
+    does not tell."""
     graph_break: NotRequired[Source]
     """The line at which Dynamo stopped, and after which this part begins."""
 
@@ -224,8 +229,8 @@ class LookedUpFields(TypedDict):
     and if unknown."""
     step: Positive | Unknown | None
     """Its step in the engine's order; null if the engine did not run it."""
-    compiled: NotRequired[CompiledPart]
-    """For a CompiledFunctionBackward: what is in it. Missing if torch does not keep it."""
+    compiled: NotRequired[CompiledPart | Unknown]
+    """For a CompiledFunctionBackward: what is in it."""
     empty_slots: list[Count]
     """Slots of next_functions without a function."""
     formula: dict[str, str]

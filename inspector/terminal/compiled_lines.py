@@ -6,8 +6,9 @@ from itertools import groupby
 
 from rich.text import Text
 
-from inspector.graph import Graph
+from inspector.graph import Graph, is_unknown
 from inspector.graph.row_types import CompiledOperation, CompiledPart
+from inspector.graph.values import Unknown
 from inspector.terminal.labels import function_title, place
 from inspector.terminal.text_cells import QUIET, wrapped
 
@@ -31,7 +32,9 @@ def compiled_lines(graph: Graph, width: int) -> list[Text]:
     return lines
 
 
-def _description(part: CompiledPart) -> str:
+def _description(part: CompiledPart | Unknown) -> str:
+    if is_unknown(part):
+        return f"the operations of torch.compile are unknown: {part['unknown']}"
     operations = part["operations"]
     text = f"{len(operations)} {'operation' if len(operations) == 1 else 'operations'} of torch.compile"
     ordered = sorted(operations, key=_line)

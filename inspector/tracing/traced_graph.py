@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from inspector.graph.row_types import CompiledPart, NodeFields, SavedState
+from inspector.graph.values import Unknown
 from inspector.tensor_stats import Memory
 from inspector.tracing.node_facts import UNREAD, OutputFacts
 from inspector.tracing.tensor_facts import TensorSnapshot
@@ -59,7 +60,7 @@ class TracedGraph:
     nodes: Sequence[NodeFacts]
     tensors: dict[Pair, TensorSnapshot]
     constants: list[TensorSnapshot]
-    compiled: dict[int, CompiledPart] = field(default_factory=dict)
+    compiled: dict[int, CompiledPart | Unknown] = field(default_factory=dict)
 
     @property
     def roots(self) -> list[Pair]:
