@@ -35,11 +35,12 @@ from inspector.layout.problem import CLOSE, TIGHT
 from inspector.options import FigureOptions
 from inspector.styles import STYLES, Plan
 from inspector.styles.circuit_rows import cut_into_rows
+from inspector.styles.composed_gates import composed
 from inspector.styles.gates import gate_of, group_gate
 from inspector.styles.line_groups import line_groups
 from inspector.styles.loop_passes import loop_passes
 from inspector.styles.loss_group import loss_group
-from inspector.styles.operands import operands_of
+from inspector.styles.operands import Operand, operands_of
 from inspector.styles.operation_names import sign_lines, spoken_name
 from inspector.styles.plan import CircuitPlan, NumberGrid, TextTable
 from inspector.typography import format_number
@@ -431,6 +432,34 @@ def test_one_over_a_tensor_is_one_gate() -> None:
     plan = densest(inverses)
     signs = [box.texts[0].text for box in plan.boxes if box.shape in ("gate", "chip") and box.id[0] != "t"]
     assert signs.count("3÷") == signs.count("1÷") == 1 and "×1" not in signs
+
+
+def test_the_graph_of_a_derivative_has_no_gate_that_multiplies_by_one() -> None:
+    u, v = leaf(3.0), leaf(2.0)
+    with inspector.record() as recording:
+        f = u * v + u**2
+        du, dv = torch.autograd.grad(f, (u, v), create_graph=True)
+        out = du * dv  # (v + 2u) u
+        out.backward()
+    graph = recording.calls[-1].graph
+    plan = FramePlans(FigureOptions(style="circuit")).plan(graph, "after")
+    assert isinstance(plan, CircuitPlan)
+    signs = sorted(box.texts[0].text for box in plan.boxes if box.shape == "gate")
+    assert signs == ["+", "=", "×", "×2"], "dv is u under another name"
+    gates = composed(graph, {key: gate_of(graph, key, operands_of(graph, key)) for key in _functions(graph)})
+    members = [one for key, gate in gates.items() for one in gate.members or (key,)]
+    assert sorted(members) == sorted(_functions(graph)), "each Node is in one gate"
+    gradients = [one.gradient for gate in gates.values() for one in gate.operands if _is_leaf(graph, one)]
+    assert u.grad is not None and v.grad is not None
+    assert sum(float(str(gradient)) for gradient in gradients) == u.grad.item() + v.grad.item() == 17
+
+
+def _functions(graph: Graph) -> list[str]:
+    return [key for key, node in graph.functions() if not node["is_leaf"]]
+
+
+def _is_leaf(graph: Graph, operand: Operand) -> bool:
+    return operand.output is not None and graph.function(operand.output[0])["is_leaf"]
 
 
 def test_what_a_loop_starts_with_stands_before_its_first_pass() -> None:

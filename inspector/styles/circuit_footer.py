@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from inspector.graph.values import Value, is_number
@@ -19,6 +20,8 @@ from inspector.typography.number_format import MINUS
 
 _MOST_SUMMANDS = 6
 _MOST_FORMULAS = 8
+_ALIAS = re.compile(r"\bv\d+\b")
+"""The short name of a long expression."""
 
 
 def sums_over_readers(circuit: Circuit) -> Iterator[StyledText]:
@@ -91,7 +94,8 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
             if name and isinstance(form, str) and form not in ("δ", "-δ"):
                 is_shared = operand.output is not None and len(circuit.users.get(operand.output, ())) > 1
                 sign = "+=" if is_shared else "="
-                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {format_formula(form)}")
+                text = format_formula(f"{form}{_definitions(circuit, form)}")
+                found.setdefault(step, []).append(f"∂{_root(circuit)}/∂{name} {sign} {text}")
     shown = sorted(found.items())[:_MOST_FORMULAS]
     for step, texts in shown:
         yield StyledText(f"{step}  {'   '.join(texts)}", "gradient")
@@ -99,6 +103,13 @@ def matrix_formulas(circuit: Circuit) -> Iterator[StyledText]:
         yield StyledText("…", "gradient")
     if shown:
         yield StyledText("δ: the gradient that arrives at the gate of this step", "quiet")
+
+
+def _definitions(circuit: Circuit, form: str) -> str:
+    """`, v1 = norm(u)` for each short name in a form."""
+    aliases = [node["alias"] for _, node in circuit.subject.graph.functions() if node.get("alias")]
+    used = set(_ALIAS.findall(form))
+    return "".join(f", {one['name']} = {one['expression']}" for one in aliases if one["name"] in used)
 
 
 def _name_of(circuit: Circuit, operand: Operand) -> str:

@@ -98,8 +98,9 @@ def _without_derivatives(subject: Subject) -> Subject:
 
 def _reading(circuit: Circuit, by_line: bool) -> Iterator[StyledText]:
     text = "values above the wires" + (", gradients below them" if circuit.subject.ran else "")
-    grouped = [gate for gate in circuit.gates.values() if gate.inside]
-    inside = [f"{gate.sign.replace(chr(10), ' ')}: {gate.inside}" for gate in grouped]
+    grouped = [gate for gate in circuit.gates.values() if gate.members]
+    counts = {gate.sign.replace("\n", " "): f"{len(gate.members)} Nodes" for gate in grouped}
+    inside = [f"{sign}: {count}" for sign, count in counts.items()]
     inside = ["each line of code is one gate"] if by_line and grouped else inside
     yield StyledText("; ".join([text, *inside]), "quiet")
 

@@ -16,7 +16,6 @@ from inspector.styles.operands import Operand, operands_of
 from inspector.styles.shown_name import shown_name
 
 Gates = dict[str, Gate]
-_TWO = "2 Nodes"
 _SAME = "="
 """The sign of a Node whose result is its operand under another name."""
 _PRODUCTS = {"·": ("ᵀ·", "·ᵀ"), "· +": ("", "", "x Wᵀ + b")}
@@ -76,7 +75,7 @@ def _without_reciprocals(graph: Graph, gates: Gates) -> Gates:
         if is_product and len(numbers) == 1 and len(found[reader].operands) == 1 and own.edge is not None:
             sign = sign_with_constant("div", 0, numbers[0])
             operand = replace(own, user=reader, edge={**own.edge, "slot": 0})
-            found[reader] = Gate(sign, (operand,), _TWO, found[reader].named)
+            found[reader] = Gate(sign, (operand,), (reader, identifier), found[reader].named)
             del found[identifier]
     return found
 
@@ -85,21 +84,23 @@ def _without_identities(graph: Graph, gates: Gates) -> Gates:
     """The gates, with every Node that only multiplies by 1 as a part of the gate whose result it hands on."""
     found, roots = dict(gates), {graph.tensor(root)["grad_fn"] for root in graph.roots if root in graph.rows}
     for identifier in gates:
-        gate = found[identifier]
-        if gate.inside or len(gate.operands) != 1 or not _is_identity(graph, identifier):
+        gate = found.get(identifier)
+        if gate is None or gate.members or len(gate.operands) != 1 or not _is_identity(graph, identifier):
             continue
         readers, own = _readers(found), gate.operands[0]
         source = own.output[0] if own.output else ""
         read = readers.get(identifier, [])
         if source in found and len(readers[source]) == 1 and not _has_name(graph, source):
             operands = tuple(replace(operand, user=identifier) for operand in found[source].operands)
-            found[identifier] = replace(found[source], operands=operands, inside=_joined(found[source]))
+            members = (identifier, *(found[source].members or (source,)))
+            found[identifier] = replace(found[source], operands=operands, members=members)
             del found[source]
         elif len(read) == 1 and identifier not in roots and not _has_name(graph, identifier):
             reader = found[read[0].user]
             moved = _moved(own, read[0])
             kept = tuple(moved if one == read[0] else one for one in reader.operands)
-            found[read[0].user] = replace(reader, operands=kept)
+            members = (*(reader.members or (read[0].user,)), identifier)
+            found[read[0].user] = replace(reader, operands=kept, members=members)
             del found[identifier]
         else:
             found[identifier] = replace(gate, sign=_SAME)
@@ -112,11 +113,6 @@ def _moved(operand: Operand, place: Operand) -> Operand:
     if operand.edge is not None and place.edge is not None:
         edge = {**operand.edge, "slot": place.edge["slot"]}
     return replace(operand, user=place.user, position=place.position, edge=edge)
-
-
-def _joined(gate: Gate) -> str:
-    count = int(gate.inside.partition(" ")[0]) if gate.inside else 1
-    return f"{count + 1} Nodes"
 
 
 def _is_identity(graph: Graph, identifier: str) -> bool:

@@ -26,13 +26,13 @@ from inspector.typography.number_format import MINUS
 class Gate:
     """A sign, and the operands beside the gate: those that are not in the sign.
 
-    inside: how many functions it stands for, if several. named: the constants with a name in the sign, whose
-    values stand elsewhere.
+    members: the functions it stands for, if several. named: the constants with a name in the sign, whose values
+    stand elsewhere.
     """
 
     sign: str
     operands: tuple[Operand, ...]
-    inside: str = ""
+    members: tuple[str, ...] = ()
     named: tuple[Constant, ...] = ()
 
 
@@ -126,7 +126,7 @@ def group_gate(graph: Graph, name: str, members: Sequence[str], *, inline: bool 
         for slot, operand in enumerate(found.values())
     ]
     sign = name if name.startswith(("(", "…")) or "\n" in name else name.replace(" ", "\n", 1)
-    return Gate(sign, tuple(operands), f"{len(members)} Nodes", tuple(named))
+    return Gate(sign, tuple(operands), tuple(members), tuple(named))
 
 
 def _joint(of: Topology, operand: Operand, members: Sequence[str]) -> NextEdge | None:
