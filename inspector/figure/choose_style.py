@@ -8,7 +8,7 @@ from typing import Final
 
 from inspector.folding import FoldedGraph, fold
 from inspector.graph import Graph
-from inspector.graph.compiled_parts import opened, operation_count
+from inspector.graph.inner_parts import opened, operation_count
 from inspector.options.choices import Depth, StyleName, check_depth
 from inspector.options.figure_options import FigureOptions
 

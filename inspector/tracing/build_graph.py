@@ -169,6 +169,8 @@ class _Builder:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
         if (compiled := self._record.compiled.get(position)) is not None:
             row["compiled"] = compiled
+        if (nested := self._record.nested.get(position)) is not None:
+            row["nested"] = nested
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields

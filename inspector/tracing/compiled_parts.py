@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.graph.row_types import CompiledOperation, CompiledPart, Source
+from inspector.graph.row_types import InnerOperation, InnerPart, Source
 from inspector.graph.values import Unknown, unknown
 from inspector.torch_api.compiled_graphs import (
     COMPILED,
@@ -17,12 +17,12 @@ from inspector.user_code.paths import UserFiles
 _NOT_KEPT = unknown("torch does not keep its backward graph, as for a function from its cache")
 
 
-def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, CompiledPart | Unknown]:
+def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, InnerPart | Unknown]:
     """The rows of the compiled functions in a graph, by the positions of their Nodes.
 
     Call it before backward, where torch may compile the backward graph and drop it.
     """
-    found: dict[int, CompiledPart | Unknown] = {}
+    found: dict[int, InnerPart | Unknown] = {}
     for position, name in enumerate(graph.structure.names):
         if name == COMPILED:
             inside = backward_operations(graph.nodes[position])
@@ -30,9 +30,9 @@ def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, CompiledPart | Un
     return found
 
 
-def _part(inside: BackwardOperations, files: UserFiles) -> CompiledPart:
+def _part(inside: BackwardOperations, files: UserFiles) -> InnerPart:
     operations = inside.operations
-    part: CompiledPart = {
+    part: InnerPart = {
         "operations": [_row(operation, files) for operation in operations],
         "receives": inside.receives,
     }
@@ -45,7 +45,7 @@ def _part(inside: BackwardOperations, files: UserFiles) -> CompiledPart:
     return part
 
 
-def _row(operation: BackwardOperation, files: UserFiles) -> CompiledOperation:
+def _row(operation: BackwardOperation, files: UserFiles) -> InnerOperation:
     users = [frame for frame in operation.frames if files.is_users(frame.file)]
     frame = next(reversed(users or operation.frames), None)
     return {
