@@ -303,6 +303,9 @@ SchedulerRow = TypedDict(
         "class": str,
         "source": Annotated[Place, Meta(description="Where it was made.")],
         "stepped": Annotated[bool, Meta(description="Whether it had stepped by the last event of an optimizer.")],
+        "stepped_at": NotRequired[
+            Annotated[Source, Meta(description="The line that steps it; omitted if that was not seen.")]
+        ],
     },
 )
 SchedulerRow.__doc__ = "A scheduler of the learning rates of an optimizer."
@@ -376,6 +379,8 @@ StatementKind: TypeAlias = Literal[
     "rebound",
     "of_module",
     "of_optimizer",
+    "of_parent",
+    "of_group",
     "misspelt",
     "rebuilt",
     "uses_rebuilt",
@@ -389,13 +394,17 @@ class StatementRow(TypedDict):
     """not_called: it names a method and does not call it; compared: it compares where an assignment was meant;
     dropped: it drops a new tensor; rebound: it gives a loop's variable a new tensor; of_module, of_optimizer,
     misspelt: it sets an attribute that torch does not read: requires_grad of a module, an option of an optimizer,
-    a misspelling of requires_grad; rebuilt: it makes parameters for one backward call, which are gone before the
-    next, where it makes others; uses_rebuilt: it uses such a parameter, whose making was not seen."""
+    a misspelling of requires_grad; of_parent: it sets the mode of a module, and not of those inside; of_group: it
+    sets an option of one of several parameter groups; rebuilt: it makes parameters for one backward call, which
+    are gone before the next, where it makes others; uses_rebuilt: it uses such a parameter, whose making was not
+    seen."""
     source: Source
     text: str
     """Its source text; for an assignment, what is assigned to: `model.requires_grad`."""
     of: str | None
     """The class of the object before the last dot; null if that is unknown."""
+    inside: NotRequired[list[str]]
+    """For of_parent: the paths of the modules inside, with dropout or batch norm."""
 
 
 class Contained(TypedDict):
