@@ -28,7 +28,7 @@ from inspector.tracing.ids import Ids
 from inspector.tracing.names_over_time import Name
 from inspector.tracing.node_facts import ACCUMULATE_GRAD
 from inspector.tracing.node_lookup import NOT_SEEN, UNSEEN, UNSEEN_YET, NodeLookup, RecordedForward
-from inspector.tracing.operands import operands_of
+from inspector.tracing.operands import OperandFinder
 from inspector.tracing.tensor_facts import TensorSnapshot
 from inspector.tracing.traced_graph import NodeFacts, Pair, SavedTensorFacts, TracedGraph
 from inspector.tracing.uses import SeenCall
@@ -66,6 +66,7 @@ class _Builder:
         self._constants = ConstantRows(record, lookup, ids)
         self._is_plain = record.is_structure_only and lookup.has_no_values
         self._plain: dict[str, FunctionRow] = {}
+        self._operands = OperandFinder()
         self._empty_slots = record.structure.empty_slots()
 
     def rows(self) -> Rows:
@@ -168,6 +169,8 @@ class _Builder:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
         if (compiled := self._record.compiled.get(position)) is not None:
             row["compiled"] = compiled
+        if (nested := self._record.nested.get(position)) is not None:
+            row["nested"] = nested
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields
@@ -176,7 +179,7 @@ class _Builder:
     def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""
         targets = [target != EMPTY for _, target, _ in self._record.structure.edges_of(position)]
-        found = operands_of(node, targets, call)
+        found = self._operands.operands_of(node, targets, call)
         if found.constants:
             row["constants"] = [self._constants.row(item) for item in found.constants]
         if found.slot_positions is not None and (found.constants or not found.are_in_order):
@@ -283,7 +286,7 @@ class _Builder:
 
 
 def _pairs(position: int, count: int) -> list[Pair]:
-    return [(position, output_nr) for output_nr in range(max(1, count))]
+    return [(position, 0)] if count <= 1 else [(position, output_nr) for output_nr in range(count)]
 
 
 def _edge_of(function: str, tensor: str, facts: TensorRow) -> _Edge:

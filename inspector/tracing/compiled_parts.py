@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from inspector.graph.row_types import CompiledOperation, CompiledPart, Source
-from inspector.torch_api.compiled_graphs import COMPILED, BackwardOperation, StackFrame, backward_operations
+from inspector.graph.row_types import InnerOperation, InnerPart, Source
+from inspector.graph.values import Unknown, unknown
+from inspector.torch_api.compiled_graphs import (
+    COMPILED,
+    BackwardOperation,
+    BackwardOperations,
+    StackFrame,
+    backward_operations,
+)
 from inspector.tracing.walk import Walk
 from inspector.user_code.paths import UserFiles
 
+_NOT_KEPT = unknown("torch does not keep its backward graph, as for a function from its cache")
 
-def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, CompiledPart]:
-    """The rows of the compiled functions in a graph, by the positions of their Nodes, as far as torch tells.
+
+def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, InnerPart | Unknown]:
+    """The rows of the compiled functions in a graph, by the positions of their Nodes.
 
     Call it before backward, where torch may compile the backward graph and drop it.
     """
-    found = {}
+    found: dict[int, InnerPart | Unknown] = {}
     for position, name in enumerate(graph.structure.names):
-        if name == COMPILED and (operations := backward_operations(graph.nodes[position])) is not None:
-            found[position] = _part(operations, files)
+        if name == COMPILED:
+            inside = backward_operations(graph.nodes[position])
+            found[position] = _NOT_KEPT if inside is None else _part(inside, files)
     return found
 
 
-def _part(operations: list[BackwardOperation], files: UserFiles) -> CompiledPart:
-    part: CompiledPart = {"operations": [_row(operation, files) for operation in operations]}
+def _part(inside: BackwardOperations, files: UserFiles) -> InnerPart:
+    operations = inside.operations
+    part: InnerPart = {
+        "operations": [_row(operation, files) for operation in operations],
+        "receives": inside.receives,
+    }
+    if inside.returns is not None:
+        part["returns"] = inside.returns
     resumed = [frame for operation in operations for frame in operation.frames if frame.resumed_at is not None]
     if resumed:
         first = resumed[0]
@@ -29,7 +45,7 @@ def _part(operations: list[BackwardOperation], files: UserFiles) -> CompiledPart
     return part
 
 
-def _row(operation: BackwardOperation, files: UserFiles) -> CompiledOperation:
+def _row(operation: BackwardOperation, files: UserFiles) -> InnerOperation:
     users = [frame for frame in operation.frames if files.is_users(frame.file)]
     frame = next(reversed(users or operation.frames), None)
     return {
