@@ -89,7 +89,9 @@ KINDS: dict[str, Kind] = {
         (
             "bias_only_output",
             "last_layer_from_zero",
+            "learned_queries",
             "norms_over_features",
+            "one_context",
             "targets_of_its_own_network",
             "terms_that_are_constants",
             "zero_init_residual",

@@ -8,7 +8,7 @@ from typing import Final
 
 from inspector.folding import FoldedGraph, fold
 from inspector.graph import Graph
-from inspector.graph.compiled_parts import opened, operation_count
+from inspector.graph.inner_parts import opened, operation_count
 from inspector.options.choices import Depth, StyleName, check_depth
 from inspector.options.figure_options import FigureOptions
 
@@ -64,9 +64,7 @@ def note(graph: Graph) -> tuple[str, ...]:
 
 def is_folded(graph: Graph) -> bool:
     """Whether some of its nodes are boxes of several functions."""
-    return isinstance(graph, FoldedGraph) or any(
-        attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()
-    )
+    return isinstance(graph, FoldedGraph) or graph.has_boxes
 
 
 def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:

@@ -26,8 +26,9 @@ from inspector.folding import ROOMS, FoldedGraph, fold, merge_neighbours
 from inspector.folding.boxes import members
 from inspector.folding.folded_graph import items_of, make_folded_graph, whole_of, with_step_order
 from inspector.graph import Graph
-from inspector.graph.compiled_parts import closed, opened, operation_count
+from inspector.graph.inner_parts import closed, opened, operation_count
 from inspector.graph.model import MOMENTS
+from inspector.graph.row_types import InnerPart
 from inspector.graph.step_replay import ReplayFrame, after_steps, replay_frames
 from inspector.layout.articulation_segments import place_segments
 from inspector.layout.circuit import place_circuit
@@ -41,7 +42,7 @@ from inspector.options.presentation import PLAIN, Presentation
 from inspector.scene import Panel, Scene
 from inspector.scene.transform import transform_panel
 from inspector.styles import Plan, call_code, figure_title, gradient_table
-from inspector.styles.compiled_groups import STYLES_WITH_GROUPS
+from inspector.styles.inner_groups import STYLES_WITH_GROUPS
 from inspector.styles.plan import CircuitPlan, GroupedPlan
 from inspector.styles.table import Density
 from inspector.typography import pluralize
@@ -122,6 +123,11 @@ def draw(
     return _with_boxes_that_fit(figure, whole, look, depth, redraw)
 
 
+def _left_out(parts: Mapping[str, InnerPart]) -> str:
+    """`9 operations inside of Nodes left out`"""
+    return f"{pluralize(operation_count(parts), 'operation')} inside of Nodes left out"
+
+
 def _before_and_after(
     graph: Graph, made: Callable[..., FramePlans], look: FigureOptions, density: Density | None
 ) -> list[Plan]:
@@ -134,13 +140,12 @@ def _before_and_after(
 def _for_two_screens(
     figure: Figure, graph: Graph, asked: FigureOptions, *, has_heat_maps: bool, redraw: _Redraw
 ) -> Figure:
-    """The figure with less in it: without heat maps, with compiled functions closed, or folded."""
+    """The figure with less in it: without heat maps, with functions closed, or folded."""
     plain = redraw(graph, without_heat_maps(asked)) if has_heat_maps else figure
     if has_heat_maps and not plain.remarks and _fits_two_screens(plain):
         return _with_remark(plain, "heat maps left out, to fit two screens; --values heat draws them")
     if parts := opened(graph):
-        count = pluralize(operation_count(parts), "operation")
-        remark = f"{count} of torch.compile left out, to fit two screens; --style {UNFOLDED_STYLE} draws them"
+        remark = f"{_left_out(parts)}, to fit two screens; --style {UNFOLDED_STYLE} draws them"
         return _with_remark(redraw(closed(graph), asked), remark)
     return plain if has_heat_maps else _smaller(figure, redraw(graph, replace(asked, style=FOLDED_STYLE)), graph)
 
@@ -240,8 +245,7 @@ def _draw_smaller(
     if look.style == FOLDED_STYLE:
         return None if is_folded(graph) else _folded_further(graph, look, fitted, redraw)
     if look.style in STYLES_WITH_GROUPS and (parts := opened(graph)):
-        count = pluralize(operation_count(parts), "operation")
-        remark = f"{_needs_text(look, fitted)}; {count} of torch.compile left out"
+        remark = f"{_needs_text(look, fitted)}; {_left_out(parts)}"
         return _with_remark(redraw(closed(graph), look, depth=depth), remark)
     folded_look = replace(look, style=FOLDED_STYLE, detail=None)
     figure = redraw(graph, folded_look, depth=depth)

@@ -58,6 +58,10 @@ class EngineObserver(Protocol):
     def after_backward(self, token: Any, result: Any, error: BaseException | None) -> None:
         """Called after the engine ran or raised. result: the return value of `torch.autograd.grad`."""
 
+    def nested_call(self, token: Any, call: EngineArguments) -> Callable[[], None] | None:
+        """Called when a Node of a call calls the engine in its backward, as a reentrant checkpoint does. Returns
+        None, or a function that is called when that has ended; it may not raise. token: of the outer call."""
+
     def call_ended(self) -> None:
         """Called after `after_backward`, and after `before_backward` if it returned None, for what may run code of
         the script."""
@@ -130,7 +134,7 @@ class EngineHook:
                     return original(*args, **kwargs)
             call = without_dynamo(self._arguments, entry_point, args, kwargs)
             if call is None:
-                return original(*args, **kwargs)
+                return self._run_unseen(original, entry_point, args, kwargs)
             return self._run(original, call, args, kwargs)
 
         # Dynamo still evaluates what these functions call: the engine and the hooks of the user.
@@ -138,6 +142,7 @@ class EngineHook:
             enter,
             EngineHook._arguments,
             EngineHook._run,
+            EngineHook._run_unseen,
             EngineHook._stop_here,
             _caller,
             is_stand_in,
@@ -157,6 +162,30 @@ class EngineHook:
         if call is None:
             return None
         return None if any(map(belongs_to_trace, call.outputs)) else call
+
+    def _run_unseen(self, original: Callable[..., Any], entry_point: EntryPoint, args: Any, kwargs: Any) -> Any:
+        """Run the engine for a call that is not the script's own."""
+        token = getattr(self._busy, "token", None)
+        ended = None if token is None else without_dynamo(self._nested, token, entry_point, args, kwargs)
+        if ended is None:
+            return original(*args, **kwargs)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            without_dynamo(self._end_nested, ended)
+
+    def _nested(self, token: Any, entry_point: EntryPoint, args: Any, kwargs: Any) -> Callable[[], None] | None:
+        if not in_backward() or is_tracing():
+            return None
+        call = read_arguments(entry_point, args, kwargs)
+        if call is None or any(map(belongs_to_trace, call.outputs)):
+            return None
+        with self._turn, hidden():
+            return self._observer.nested_call(token, call)
+
+    def _end_nested(self, ended: Callable[[], None]) -> None:
+        with self._turn, hidden():
+            ended()
 
     def _start(self, call: EngineArguments, frame: FrameType | None) -> Any:
         with self._turn, hidden():
@@ -181,6 +210,7 @@ class EngineHook:
         try:
             token = without_dynamo(self._start, call, frame)
             del frame
+            self._busy.token = token
             if token is None:
                 self._stop_here()
             try:
@@ -190,7 +220,7 @@ class EngineHook:
                 raise
             without_dynamo(self._end, token, result, None)
         finally:
-            self._busy.here = False
+            self._busy.here, self._busy.token = False, None
             if collects:
                 gc.enable()
         self._stop_here()

@@ -10,9 +10,9 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
-from inspector.styles.compiled_groups import compiled_texts, with_groups
 from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, beside_text
+from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.operations import operation
 from inspector.styles.plan import (
     CODE_SIZE,
@@ -101,7 +101,7 @@ def _function(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBo
 
 def _inside(node: FunctionRow) -> Iterator[StyledText]:
     """What is in a compiled function, in small quiet lines."""
-    for text in compiled_texts(node):
+    for text in inner_texts(node):
         yield StyledText(text, "quiet", size=SMALL_SIZE)
 
 

@@ -12,7 +12,7 @@ from inspector.graph.row_types import FunctionRow, SavedTensor, TensorRow
 from inspector.graph.tensor_names import numbered_name
 from inspector.graph.values import Value
 from inspector.styles import title_and_legend
-from inspector.styles.compiled_groups import compiled_texts, with_groups
+from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.plan import SMALL_SIZE, CardRow, LegendEntry, Plan, PlannedBox, PlannedWire, StyledText
 from inspector.styles.subject import Subject
 from inspector.styles.value_text import gradient_text, plain_text, value_inline
@@ -64,8 +64,8 @@ def _node(subject: Subject, identifier: str, node: FunctionRow) -> PlannedBox:
 
 def _rows(subject: Subject, node: FunctionRow) -> Iterator[CardRow]:
     """What is in a compiled function; the attributes, the saved tensors, the formulas and the empty slots."""
-    if inside := compiled_texts(node):
-        yield CardRow("compiled", tuple(map(StyledText, inside)))
+    if inside := inner_texts(node):
+        yield CardRow("inside", tuple(map(StyledText, inside)))
     for key, value in node["attributes"].items():
         yield CardRow(key, (StyledText(plain_text(value_text(value))),))
     for saved in node["saved"]:

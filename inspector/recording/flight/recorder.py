@@ -24,6 +24,7 @@ from inspector.recording.session import Session
 from inspector.report import BackwardCall
 from inspector.report.timeline import Timeline, Trigger
 from inspector.torch_api.compilation import skip_in_dynamo, was_compiled, without_dynamo
+from inspector.torch_api.engine import EngineArguments
 from inspector.torch_api.leaves_in_use import LEAVES_IN_USE
 from inspector.torch_api.step_hooks import STEP_HOOKS
 from inspector.user_code.paths import UserFiles
@@ -154,6 +155,9 @@ class FlightRecorder:
             self._idle.ask_regularly(time.perf_counter())
             self._idle.answer()
 
+    def nested_call(self, token: Any, call: EngineArguments) -> None:
+        """Nothing is recorded of what Nodes run in their backward."""
+
     def call_ended(self) -> None:
         """Called after `after_backward`."""
 
@@ -208,6 +212,7 @@ class FlightRecorder:
             pass  # a step that raised
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
+            self._flight.cost.turns.recorded()
             self._begin_nap()
             self._idle.ask_regularly(time.perf_counter())
             self._idle.answer()
