@@ -64,9 +64,7 @@ def note(graph: Graph) -> tuple[str, ...]:
 
 def is_folded(graph: Graph) -> bool:
     """Whether some of its nodes are boxes of several functions."""
-    return isinstance(graph, FoldedGraph) or any(
-        attributes["kind"] == "fold" for attributes in graph.rows.nodes.values()
-    )
+    return isinstance(graph, FoldedGraph) or graph.has_boxes
 
 
 def _style(graph: Graph, look: FigureOptions, depth: Depth) -> StyleName:

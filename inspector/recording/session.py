@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterator
@@ -206,6 +207,15 @@ class Session:
             tensor = leaves.tensor(number)
             if tensor is not None and tensor.requires_grad and is_leaf(tensor):
                 yield tensor, leaves.name(number), holders.get(number, [])
+
+    def called_modules(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """The live outermost modules that were called, each with the beginnings of its paths in the graphs."""
+        if self._recorders.forward is None:
+            return
+        called = self._recorders.forward.record.modules
+        for module, name in itertools.zip_longest(called.alive(), called.root_names):
+            if module is not None:
+                yield from ((path, module) for path in ({""} if name is None else {name.path, name.variable}))
 
     # Called by the engine hook
 

@@ -10,7 +10,7 @@ from inspector.graph.node_names import without_number
 from inspector.graph.row_types import FunctionRow, NextEdge, TensorRow
 from inspector.graph.values import Value, is_number, is_summary
 from inspector.styles import title_and_legend
-from inspector.styles.constant_chips import FULL_DIGITS
+from inspector.styles.gates import FULL_DIGITS
 from inspector.styles.grid_text import ValueLook, beside_text
 from inspector.styles.inner_groups import inner_texts, with_groups
 from inspector.styles.operations import operation

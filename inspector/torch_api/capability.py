@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -19,32 +19,35 @@ class Capability(Generic[Parts]):
 
     `find` is called once, on first use. A capability that is missing, or that fails in use, stays off for the
     rest of the process.
+
+    parts: the functions and classes; None if this torch lacks one of them. Reading this counts as needing them.
     """
+
+    parts: Parts | None
 
     def __init__(self, name: str, lost: str, find: Callable[[], Parts]) -> None:
         self.name = name
         self.lost = lost
         self.find = find
-        self._parts: Parts | None = None
         self._reason: str | None = None
         self._is_missed = False
 
-    @property
-    def parts(self) -> Parts | None:
-        """The functions and classes; None if this torch lacks one of them. Reading this counts as needing them."""
-        if self._parts is None:
-            self._is_missed = not self.is_available
-        return self._parts
+    def __getattr__(self, name: str) -> Any:
+        if name != "parts":
+            raise AttributeError(name)
+        if not self.is_available:  # else it has set them; from then on they are an attribute, which is read a lot
+            self.parts, self._is_missed = None, True
+        return self.parts
 
     @property
     def is_available(self) -> bool:
         """Whether this torch has the capability and it has not failed."""
-        if self._parts is None and self._reason is None:
+        if "parts" not in vars(self) and self._reason is None:
             try:
-                self._parts = self.find()
+                self.parts = self.find()
             except Exception as error:
                 self._reason = _described(error)
-        return self._parts is not None
+        return vars(self).get("parts") is not None
 
     @property
     def remark(self) -> str | None:
@@ -55,7 +58,7 @@ class Capability(Generic[Parts]):
 
     def turn_off(self, error: Exception) -> None:
         """Turn the capability off after it failed with `error`."""
-        self._parts, self._is_missed = None, True
+        self.parts, self._is_missed = None, True
         self._reason = self._reason or _described(error)
 
     def miss(self) -> None:

@@ -19,6 +19,22 @@ from inspector.torch_api.modes import FUNCTION_MODES, function_mode_count, remov
 # In Python code
 
 _MODULES = (torch.nn.functional, torch.functional)
+_ONE_OPERATION = frozenset(
+    vars(torch.nn.functional)[name]
+    for name in (
+        "batch_norm",
+        "cross_entropy",
+        "dropout",
+        "embedding",
+        "layer_norm",
+        "leaky_relu",
+        "log_softmax",
+        "relu",
+        "softmax",
+    )
+)
+"""Frequent functions that call one operation in C++ and return its result, so that nothing is left to see."""
+
 _Check = Callable[..., bool]
 
 
@@ -54,7 +70,9 @@ class FunctionBody:
 
     def can_run(self, function: Any) -> bool:
         """Whether the code of this function can run so: no other mode is active."""
-        if type(function) is not FunctionType or function_mode_count() or OVERRIDE_CHECKS.parts is None:
+        if type(function) is not FunctionType or function in _ONE_OPERATION:
+            return False
+        if function_mode_count() or OVERRIDE_CHECKS.parts is None:
             return False
         return any(function.__globals__ is vars(module) for module in _MODULES)
 

@@ -29,9 +29,9 @@ class TensorReference:
     __slots__ = ("_callbacks", "_references")
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        self._callbacks: list[Callable[[Any], Any]] = [functools.partial(_held.pop, id(tensor))]
-        self._references: list[weakref.ref[torch.Tensor]] = []
-        self.hold(tensor)
+        forget = functools.partial(_held.pop, id(tensor))
+        self._callbacks: list[Callable[[Any], Any]] = [forget]
+        self._references = [weakref.ref(tensor, forget)]
 
     def __call__(self) -> torch.Tensor | None:
         return self._references[0]() if self._references else None

@@ -18,20 +18,26 @@ from inspector.torch_api.tensors import in_trace, in_transform, is_traced, is_tr
 
 
 class _TraceModes(NamedTuple):
-    """mode: the dispatch mode for a key, or None. keys: those of torch's own tracers. early_modes: number of modes
-    that see operations before autograd does (`make_fx(…, pre_dispatch=True)`, torch.export)."""
+    """mode: the dispatch mode for a key, or None. keys: those of torch's own tracers. is_included: whether the
+    calling thread uses a dispatch key. early: that of modes which see operations before autograd does
+    (`make_fx(…, pre_dispatch=True)`, torch.export)."""
 
     mode: Callable[[Any], Any]
     keys: tuple[Any, ...]
-    early_modes: Callable[[], int]
+    is_included: Callable[[Any], bool]
+    early: Any
 
 
 def _find_trace_modes() -> _TraceModes:
     key = torch._C._TorchDispatchModeKey
-    early: Any = torch._ops.mode_stack_state_for_pre_dispatch()  # type: ignore[no-untyped-call]
-    found = _TraceModes(torch._C._get_dispatch_mode, (key.PROXY, key.FAKE, key.FUNCTIONAL), early.count)
-    if not isinstance(found.early_modes(), int):
-        raise TypeError("the modes before autograd have no number")
+    found = _TraceModes(
+        torch._C._get_dispatch_mode,
+        (key.PROXY, key.FAKE, key.FUNCTIONAL),
+        torch._C._dispatch_tls_is_dispatch_key_included,
+        torch._C.DispatchKey.PreDispatch,
+    )
+    if not isinstance(found.is_included(found.early), bool):
+        raise TypeError("whether a dispatch key is in use is no truth value")
     for item in found.keys:
         found.mode(item)
     return found
@@ -54,7 +60,7 @@ def _in_trace_mode() -> bool:
     if parts is None:
         return False
     try:
-        if parts.early_modes() > 0:
+        if parts.is_included(parts.early):
             return True
         return dispatch_mode_count() > 0 and any(parts.mode(key) is not None for key in parts.keys)
     except Exception as error:

@@ -18,6 +18,7 @@ from inspector.recording.forward.line_tracer import LineTracer
 from inspector.recording.forward.operation_arguments import IN_C
 from inspector.recording.forward.operation_recorder import OperationRecorder
 from inspector.recording.forward.outputs import Outputs
+from inspector.recording.forward.plain_reads import is_plain_read
 from inspector.recording.forward.sequence_ranges import sequence_number
 from inspector.recording.forward.wrapped_parameters import WrappedParameters
 from inspector.torch_api.frames import function_caller
@@ -79,6 +80,8 @@ class OperationMode(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
+        if is_plain_read(function, arguments, sys._getframe(1)):
+            return function(*arguments, **(options or {}))
         tracer = sys.gettrace()
         if was_traced := tracer in self._lines.tracers:  # else every function called here costs an event
             sys.settrace(None)
@@ -87,13 +90,12 @@ class OperationMode(TorchFunctionMode):
         if self._recording and not is_inside:
             operation, user = self._operations.before(function, arguments, options)
         watch = self._inner.watch(function, arguments, options) if is_inside or operation is not None else NO_WATCH
-        is_torchs = watch is not NO_WATCH or type(function) in IN_C
-        stays_off = was_traced and is_torchs and (user is None or user.f_trace is not None)
+        is_torchs = was_traced and (watch is not NO_WATCH or type(function) in IN_C)
+        stays_off = is_torchs and (user is None or user.f_trace is not None)
         if not stays_off:
             self._lines.unpause(was_traced, user)
         self._handling += 1
-        caller = function_caller(sys._getframe(1))
-        levels = 1 if type(function) in IN_C else LEVELS
+        caller, levels = function_caller(sys._getframe(1)), 1 if type(function) in IN_C else LEVELS
         try:
             with watch:
                 result = call_as(caller, function, arguments, options, levels)
@@ -104,10 +106,8 @@ class OperationMode(TorchFunctionMode):
             raise
         finally:
             self._leave(sys._getframe(1))
-        if not stays_off:
-            tracer = sys.gettrace()
-            if was_traced := tracer in self._lines.tracers:
-                sys.settrace(None)
+        if not stays_off and (was_traced := (tracer := sys.gettrace()) in self._lines.tracers):
+            sys.settrace(None)
         watch.returned(result)
         if operation is not None:
             self._operations.after(operation, arguments, options, result)

@@ -21,6 +21,7 @@ from inspector.recording.forward.thread_line_tracer import IDLE_BUDGET, ThreadLi
 from inspector.recording.forward.user_frames import UserFrames
 from inspector.torch_api.compilation import skip_in_dynamo
 from inspector.util.frame_locals import variables_of
+from inspector.util.own_tracing import OWN_TRACERS
 
 COMPILATION_BUDGET = 500_000
 """`IDLE_BUDGET` after a compilation: Dynamo continues for about 100,000 events before the compiled frame runs."""
@@ -43,6 +44,7 @@ class LineTracer:
     def start(self) -> None:
         """Trace the calling thread, the functions it is in, and threads that start later."""
         self.state.running = True
+        OWN_TRACERS.update(self.tracers)
         skip_in_dynamo(
             ThreadLineTracer._call, ThreadLineTracer._line, ThreadLineTracer._applied, LineTracer._new_thread
         )
@@ -53,6 +55,7 @@ class LineTracer:
     def stop(self) -> None:
         """Stop tracing. Other threads remove the function at their next call."""
         self.state.running = False
+        OWN_TRACERS.difference_update(self.tracers)
         if threading.gettrace() is self._enter:
             threading.settrace(None)
         thread = self._thread()
@@ -99,6 +102,8 @@ class LineTracer:
         except AttributeError:
             thread = self._local.thread = ThreadLineTracer(self.state)
             self.tracers.add(thread.call)
+            if self.state.running:
+                OWN_TRACERS.add(thread.call)
         return thread
 
     def _new_thread(self, frame: FrameType, event: str, argument: Any) -> Trace | None:

@@ -12,6 +12,7 @@ from inspector.torch_api.compilation import skip_in_dynamo, without_dynamo
 from inspector.torch_api.modes import hidden
 from inspector.torch_api.patch import Patch
 from inspector.torch_api.tracers import is_tracing
+from inspector.util.own_tracing import untraced
 from inspector.util.stand_in_frames import call_as, hide_call, without_stand_ins
 
 After = Callable[[tuple[Any, ...], FrameType | None], None]
@@ -73,10 +74,11 @@ class FunctionWatch:
 
     def _arguments(self, before: Before, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            if not self.is_on or is_tracing():
-                return args
-            with hidden():
-                return before(args, kwargs)
+            with untraced():
+                if not self.is_on or is_tracing():
+                    return args
+                with hidden():
+                    return before(args, kwargs)
         except Exception as error:
             self._fail(error)
             return args
@@ -87,8 +89,9 @@ class FunctionWatch:
         if not self.is_on:
             return
         try:
-            if not is_tracing():
-                with hidden():
-                    after((*args, *kwargs.values()), frame)
+            with untraced():
+                if not is_tracing():
+                    with hidden():
+                        after((*args, *kwargs.values()), frame)
         except Exception as error:
             self._fail(error)
