@@ -143,17 +143,17 @@ def compiled_regions(enter: Callable[[], bool], leave: Callable[[], None]) -> li
     """Patches that call `enter` before a compiled function runs, while Dynamo evaluates no frames, and `leave`
     once it has ended, if `enter` returned True. They also call both around a compiled module's question for global
     hooks. None if Dynamo is not imported yet, or does not tell."""
-    entered_by: list[FrameType] = []  # in between, Dynamo switches itself off to compile, and for disabled code
+    entered_by: list[int] = []  # in between, Dynamo switches itself off to compile, and for disabled code
 
     def evaluating(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(callback: Any, *arguments: Any) -> Any:
-            caller = sys._getframe(1)
+            caller = id(_caller())  # which is running, so the number is its own
             if callback is not None:
                 if enter():
                     entered_by[:] = [caller]
                 return original(callback, *arguments)
             previous = original(callback, *arguments)
-            if entered_by and entered_by[0] is caller:
+            if entered_by and entered_by[0] == caller:
                 entered_by.clear()
                 leave()
             return previous
@@ -178,6 +178,14 @@ def compiled_regions(enter: Callable[[], bool], leave: Callable[[], None]) -> li
     if not all(hasattr(module, name) for module, name, _ in places):
         return None
     return [Patch((module,), name, wrapped) for module, name, wrapped in places]
+
+
+def _caller() -> FrameType | None:
+    """The frame that called a patch of this module, which may call another one."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
 
 
 def on_compilation_end(function: Callable[..., None]) -> Callable[[], None] | None:

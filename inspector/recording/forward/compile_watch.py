@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -44,6 +44,30 @@ class CompiledCalls(Protocol):
 
     def compilation_ended(self) -> None:
         """A compilation (seconds of Python) has ended; the compiled frame has not run yet."""
+
+
+class ClosedByCompilation(CompiledCalls):
+    """Ends an observation at the first sign of a compilation. close: may be called again."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close = close
+
+    def without_hooks(self) -> AbstractContextManager[None]:
+        self._close()
+        return nullcontext()
+
+    def enter_compiled(self) -> bool:
+        self._close()
+        return False
+
+    def leave_compiled(self) -> None:
+        """Nothing is left to be told."""
+
+    def compiles_unseen(self) -> None:
+        self._close()
+
+    def compilation_ended(self) -> None:
+        """Nothing is left to be told."""
 
 
 class CompileWatch:
