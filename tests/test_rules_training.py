@@ -21,6 +21,8 @@ RULES = (
     "step-without-gradient",
     "moving-frozen-parameter",
     "clip-order",
+    "scaled-step",
+    "rebuilt-optimizer",
     "growing-graph",
     "optimizer-without-gradient",
     "replaced-parameter",
@@ -694,3 +696,152 @@ def test_nothing_of_the_script_is_kept_alive() -> None:
         gc.collect()
         assert [reference() for reference in held] == [None] * 4
     assert [len(leaf["calls"]) for leaf in recording.report().inventory.leaves] == [3] * 4
+
+
+# scaled-step, and a clip of nothing
+
+
+def test_a_step_without_the_scaler_uses_scaled_gradients() -> None:
+    def program() -> None:
+        model, scaler = net(), torch.amp.GradScaler("cpu", init_scale=8.0)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            scaler.scale(model(X).sum()).backward()
+            optimizer.step()
+
+    found = only(program, "scaled-step", "optimizer.step()", *ALL)
+    assert found.evidence == {"scale": 8.0}
+
+
+@pytest.mark.parametrize(
+    "way", ["scaler", "fused", "unscale_", "by hand", "in place", "disabled", "unscaled loss"]
+)
+def test_gradients_that_are_divided_by_the_scale_in_any_way(way: str) -> None:
+    def program() -> None:
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=way != "disabled")
+        scaler.scale(net()(X).sum()).backward()
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=way == "fused")
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = model(X).sum()
+            (loss if way == "unscaled loss" else scaler.scale(loss)).backward()
+            if way in ("scaler", "fused"):
+                scaler.step(optimizer)
+                scaler.update()
+                continue
+            if way == "unscale_":
+                scaler.unscale_(optimizer)
+            for parameter in model.parameters():
+                if way == "by hand":
+                    parameter.grad = parameter.grad / 8.0
+                elif way == "in place":
+                    parameter.grad /= 8.0
+            optimizer.step()
+            if way == "unscale_":
+                scaler.update()
+
+    assert not said(program)
+
+
+def test_the_other_optimizer_steps_with_its_scale() -> None:
+    def program() -> None:
+        first, second, scaler = nn.Linear(2, 2), nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=8.0)
+        one, other = (torch.optim.SGD(model.parameters(), lr=0.1) for model in (first, second))
+        for _ in range(2):
+            one.zero_grad()
+            other.zero_grad()
+            scaler.scale(second(first(X)).sum()).backward()
+            scaler.step(one)
+            other.step()
+            scaler.update()
+
+    only(program, "scaled-step", "other.step()", "second.weight", "second.bias")
+
+
+@pytest.mark.filterwarnings("ignore:`parameters` is an empty generator")
+@pytest.mark.parametrize("kept", ["iterator", "generator", "list", "anew", "empty list", "module list"])
+def test_a_clip_of_an_iterator_that_is_used_up(kept: str) -> None:
+    def program() -> None:
+        model = net()
+        parameters: Any = filter(lambda p: p.requires_grad, model.parameters())
+        if kept == "generator":
+            parameters = model.parameters()
+        elif kept not in ("iterator", "generator"):
+            parameters = list(parameters)
+        optimizer = torch.optim.SGD(parameters, lr=0.1)
+        given = {"empty list": [], "module list": nn.ParameterList(parameters)}.get(kept, parameters)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(X).sum().backward()
+            nn.utils.clip_grad_norm_(model.parameters() if kept == "anew" else given, 1.0)
+            optimizer.step()
+
+    if kept in ("iterator", "generator"):
+        found = only(program, "clip-order", "clip_grad_norm_", *sorted(ALL))
+        assert "the iterator gave no parameter" in found.message
+    else:
+        assert not said(program)
+
+
+# rebuilt-optimizer
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=0.01)
+
+
+def momentum(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+
+MAKE = {"Adam": adam, "momentum": momentum}
+
+
+@pytest.mark.parametrize("make", MAKE)
+def test_an_optimizer_with_a_memory_for_every_step(make: str) -> None:
+    def program() -> None:
+        model, made_by = net(), MAKE[make]
+        for _ in range(3):
+            optimizer = made_by(model)
+            model(X).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    found = only(program, "rebuilt-optimizer", "torch.optim.", *ALL)
+    assert found.evidence == {"optimizers": 3}
+
+
+@pytest.mark.parametrize(
+    "way", ["once", "plain", "set back", "copies", "two steps each", "accumulated", "closure"]
+)
+def test_optimizers_that_are_made_for_a_reason(way: str) -> None:
+    def program() -> None:
+        model = net()
+        start = deepcopy(model.state_dict())
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(4):
+            if way == "set back":
+                model.load_state_dict(start)
+            elif way == "copies":
+                model = deepcopy(model)
+            if way == "plain":
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.01)  # type: ignore[assignment]
+            elif way == "closure":
+                optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)  # type: ignore[assignment]
+            elif way != "once":
+                optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+            for _ in range({"two steps each": 2, "accumulated": 2, "closure": 0}.get(way, 1)):
+                model(X).square().mean().backward()
+                if way == "two steps each":
+                    optimizer.step()
+                    optimizer.zero_grad()
+
+            if way == "closure":
+                optimizer.step(lambda net=model: (net(X).square().mean() + 1).backward() or 0.0)
+            elif way != "two steps each":
+                optimizer.step()
+            optimizer.zero_grad()
+
+    assert not [found for found in said(program, watch=12) if found.rule == "rebuilt-optimizer"]

@@ -140,6 +140,8 @@ class Constant(_Pass):
     """A number, or the content of a tensor."""
     shape: NotRequired[Shape]
     """Of a tensor; missing for a number."""
+    viewed: NotRequired[Shape]
+    """The shape of the tensor with this name, if this is a view of it in another shape."""
     dtype: NotRequired[str]
     tensor: NotRequired[Id]
     """The tensor, if it is in the graph."""
@@ -169,7 +171,7 @@ class InnerOperation(TypedDict):
     inputs: list[Count]
     """The operations whose results it uses, by their positions in the list."""
     module: str | Unknown | None
-    """Path of the module that it belongs to, within the compiled one; null outside of modules."""
+    """Path of the module that it belongs to; null outside of modules."""
     source: Source | None
     """The line of the forward that it belongs to; null if that is not known."""
     leaf: NotRequired[str | None]

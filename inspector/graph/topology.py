@@ -114,7 +114,7 @@ class IncomingEdges:
 
     starts: array[int]
     sources: array[int]
-    numbers: array[int]
+    numbers: list[int]
 
     def of(self, position: int) -> Sequence[int]:
         """The functions that send a gradient to this one, once for every edge."""
@@ -181,7 +181,7 @@ def _arrivals(of: Topology) -> IncomingEdges:
     starts = array("i", accumulate(counts))
     free = array("i", starts)
     found = array("i", bytes(4 * len(of.targets)))
-    numbers = array("i", found)
+    numbers = [0] * len(found)  # a report may hold any integer here
     for position in range(len(of)):
         for edge in range(of.starts[position], of.starts[position + 1]):
             target = of.targets[edge]

@@ -202,7 +202,8 @@ class EventRow(TypedDict):
     """Its number in optimizers, from 0; null if there is none."""
     source: Place
     parameters: NotRequired[list[str]]
-    """The parameters that were zeroed or clipped, if known; the leaf that got a hook."""
+    """The parameters that were zeroed or clipped, if known; the leaf that got a hook. Empty for a clip whose
+    iterator gave none."""
     without_gradient: NotRequired[list[str]]
     """For a step: parameters of the optimizer whose grad was None."""
     frozen: NotRequired[list[str]]
@@ -215,6 +216,9 @@ class EventRow(TypedDict):
     again: NotRequired[list[str]]
     """For a step: the parameters whose gradients the step of another optimizer had used, with no backward since;
     omitted if there are none."""
+    as_computed: NotRequired[list[str]]
+    """For a step without a GradScaler, in a script that uses one: the parameters whose grads are as the last
+    backward call left them; omitted if there are none."""
     limit: NotRequired[Real]
     """For a clip: the maximum norm or value."""
     empty: NotRequired[bool]
