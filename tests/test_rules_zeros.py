@@ -51,6 +51,23 @@ def step(model: nn.Module, loss: torch.Tensor) -> None:
 # zero-gradient
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("weight * loss", "weight"), ("loss * weight", "weight"), ("loss * (weight // 2)", "weight // 2")],
+)
+def test_a_weight_of_zero_has_its_name(text: str, name: str) -> None:
+    model, weight = net(nn.Tanh()), 0
+    with inspector.record() as recording:
+        loss = model(torch.randn(5, 8)).square().mean()
+        total = {
+            "weight * loss": lambda: weight * loss,
+            "loss * weight": lambda: loss * weight,
+            "loss * (weight // 2)": lambda: loss * (weight // 2),
+        }[text]()
+        step(model, total)
+    assert f"multiplied it by {name}, which is all zeros" in only(recording, "zero-gradient").message
+
+
 def test_a_product_with_zeros() -> None:
     model, x = net(nn.Tanh()), torch.randn(5, 8)
     with inspector.record() as recording:
