@@ -26,7 +26,7 @@ from inspector.diagnosis.backward_view import BackwardView
 from inspector.diagnosis.evidence import Evidence
 from inspector.diagnosis.rule import Place, Rule
 from inspector.graph.node_kinds import NodeKind
-from inspector.graph.value_norms import is_zero
+from inspector.graph.value_norms import is_zero, value_norm
 from inspector.report import Finding
 from inspector.typography import format_number
 
@@ -84,6 +84,11 @@ def _explained(call: BackwardView, zero: ZeroCause) -> tuple[str, str]:
             f"{name} received a gradient of norm {size} and passed none of it: every element is outside "
             f"its bound{'s' if ' and ' in within else ''} {within}".rstrip(),
             "widen the bounds, or move the values between them, so that some elements can learn",
+        )
+    if value_norm(zero.edge.gradient):  # its result is an operand of the product that made the zeros
+        return (
+            f"{name} computed only zeros in the forward, and what is multiplied by them gets a gradient of zero",
+            "find out why its result is all zeros here: all masked, all out of bounds, or all equal",
         )
     return (
         f"{name} received a gradient of norm {size} and passed only zeros to {_behind(call, zero)}",
