@@ -25,6 +25,7 @@ from inspector.styles.plan import GroupedPlan
 from inspector.styles.subject import Subject
 from inspector.terminal.inner_lines import inner_lines
 from inspector.torch_api.compiled_graphs import COMPILED_GRAPHS, backward_operations
+from inspector.tracing.compiled_parts import with_script_paths
 
 TEXT = """
 from torch import nn
@@ -140,3 +141,23 @@ def test_a_report_names_operations_that_there_are(key: str, row: int) -> None:
         part[key] = [row]
     with pytest.raises(Mismatch, match="no operation"):
         check_links(graph)
+
+
+@pytest.mark.parametrize(
+    ("modules", "leaves", "named"),
+    [
+        (["fn.1", "fn.0", "fn", None], ["net.1.bias", "net.0.bias"], ["net.1", "net.0", "net", None]),
+        (["1", "", "0.up"], ["net.1.bias", "net.weight", "net.0.up.weight"], ["net.1", "net", "net.0.up"]),
+        (["model.0", "other.0"], ["model.0.weight"], ["model.0", "other.0"]),
+        (["m.0", "m.1"], ["one.0.weight", "two.1.weight"], ["m.0", "m.1"]),
+        (["fn.0"], ["weight"], ["fn.0"]),
+    ],
+    ids=["variable", "module itself", "as they are", "no one name", "no module"],
+)
+def test_modules_have_the_paths_of_the_script(
+    modules: list[str | None], leaves: list[str], named: list[str | None]
+) -> None:
+    operations: Any = [{"name": "mm", "inputs": [], "module": path, "source": None} for path in modules]
+    part: Any = {"operations": operations, "receives": [0], "returns": list(range(len(leaves)))}
+    found: Any = with_script_paths(part, enumerate(leaves))
+    assert [operation["module"] for operation in found["operations"]] == named

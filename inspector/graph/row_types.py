@@ -171,7 +171,7 @@ class InnerOperation(TypedDict):
     inputs: list[Count]
     """The operations whose results it uses, by their positions in the list."""
     module: str | Unknown | None
-    """Path of the module that it belongs to, within the compiled one; null outside of modules."""
+    """Path of the module that it belongs to; null outside of modules."""
     source: Source | None
     """The line of the forward that it belongs to; null if that is not known."""
     leaf: NotRequired[str | None]

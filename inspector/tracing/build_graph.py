@@ -22,6 +22,7 @@ from inspector.graph.rows import Rows, rows_of
 from inspector.graph.values import Value, unknown
 from inspector.tensor_stats import Pending
 from inspector.torch_api.formulas import formula
+from inspector.tracing.compiled_parts import with_script_paths
 from inspector.tracing.constant_rows import ConstantRows
 from inspector.tracing.gradient_flow import GradientFlow
 from inspector.tracing.ids import Ids
@@ -85,10 +86,10 @@ class _Builder:
 
     def _nodes(self, edges: list[_Edge]) -> Iterator[tuple[str, FunctionRow | TensorRow]]:
         """(id, attributes) of functions and their tensors. edges: receives the edges between the two."""
-        names, is_seen = self._record.structure.names, self._lookup.is_seen
+        names, is_seen, met = self._record.structure.names, self._lookup.is_seen, self._record.tensors
         for position, count in enumerate(self._record.output_counts()):
             identifier, name = f"n{position}", names[position]
-            if self._is_plain and count == 1 and self._lookup.is_unknown((position, 0)):
+            if self._is_plain and count == 1 and (position, 0) not in met:
                 yield identifier, self._plain_function(position, name)
                 continue
             outputs = [(pair, self._lookup.states(pair)) for pair in _pairs(position, count)]
@@ -168,13 +169,22 @@ class _Builder:
         if not is_leaf:
             self._add_constants(row, position, node, None if inputs is None else inputs.call)
         if (compiled := self._record.compiled.get(position)) is not None:
-            row["compiled"] = compiled
+            row["compiled"] = with_script_paths(compiled, self._leaf_names(position))
         if (nested := self._record.nested.get(position)) is not None:
             row["nested"] = nested
         if inputs is not None and inputs.given:
             row["given"] = inputs.given
         of_inputs: InputFields = {} if inputs is None else inputs.fields
         return {**row, **node.fields, **of_inputs}
+
+    def _leaf_names(self, position: int) -> Iterator[tuple[int, str]]:
+        """(slot of a Node, name of the leaf that its gradient goes to)."""
+        structure = self._record.structure
+        for slot, target, input_nr in structure.edges_of(position):
+            if target != EMPTY and structure.names[target] == ACCUMULATE_GRAD:
+                name = self._lookup.naming((target, input_nr))["name"]
+                if name is not None:
+                    yield slot, name
 
     def _add_constants(self, row: LookedUpFields, position: int, node: NodeFacts, call: SeenCall | None) -> None:
         """Add the operands that need no gradient, and the order of all operands."""

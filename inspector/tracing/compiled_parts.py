@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from inspector.graph.row_types import InnerOperation, InnerPart, Source
-from inspector.graph.values import Unknown, unknown
+from inspector.graph.values import Unknown, is_unknown, unknown
 from inspector.torch_api.compiled_graphs import (
     COMPILED,
     BackwardOperation,
@@ -28,6 +30,46 @@ def compiled_parts(graph: Walk, files: UserFiles) -> dict[int, InnerPart | Unkno
             inside = backward_operations(graph.nodes[position])
             found[position] = _NOT_KEPT if inside is None else _part(inside, files)
     return found
+
+
+def with_script_paths(part: InnerPart | Unknown, leaves: Iterable[tuple[int, str]]) -> InnerPart | Unknown:
+    """The part with the modules' paths as the script would write them.
+
+    AOTAutograd's begin with a variable of the compiled function, or with nothing for the compiled module itself.
+    The operation that computes the gradient of `net.0.weight` belongs to `net.0`, which tells what to write
+    instead.
+
+    leaves: (slot of the Node, name of the leaf to which its gradient goes).
+    """
+    if is_unknown(part) or part.get("returns") is None:
+        return part
+    operations, returns = part["operations"], part["returns"]
+    found: dict[str, set[str]] = {}
+    for slot, name in leaves:
+        at = returns[slot] if slot < len(returns) else None
+        path = None if at is None else operations[at]["module"]
+        if isinstance(path, str) and "." in name:
+            inside, outside = _beginnings(path, name.rpartition(".")[0])
+            found.setdefault(inside, set()).add(outside)
+    sure = {inside: next(iter(outside)) for inside, outside in found.items() if len(outside) == 1}
+    return {**part, "operations": [_renamed(operation, sure) for operation in operations]}
+
+
+def _beginnings(path: str, other: str) -> tuple[str, str]:
+    """What is left of two paths without the end that both have: `fn`, `net` for `fn.0` and `net.0`."""
+    one, two = path.split(".") if path else [], other.split(".")
+    while one and two and one[-1] == two[-1]:
+        one.pop(), two.pop()
+    return ".".join(one), ".".join(two)
+
+
+def _renamed(operation: InnerOperation, beginnings: dict[str, str]) -> InnerOperation:
+    path = operation["module"]
+    if not isinstance(path, str):
+        return operation
+    variable, _, rest = path.partition(".")
+    parts = [beginnings[variable], rest] if variable in beginnings else [beginnings.get("", ""), path]
+    return {**operation, "module": ".".join(part for part in parts if part)}
 
 
 def _part(inside: BackwardOperations, files: UserFiles) -> InnerPart:

@@ -212,6 +212,7 @@ class FlightRecorder:
             pass  # a step that raised
         if not any(item[0] == key for item in steps):
             without_dynamo(self._guarded, self._flight.after_step, optimizer)
+            self._flight.cost.turns.recorded()
             self._begin_nap()
             self._idle.ask_regularly(time.perf_counter())
             self._idle.answer()

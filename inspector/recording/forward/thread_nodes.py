@@ -96,6 +96,8 @@ class ThreadNodes:
         modules = self._record.modules
         if modules.compiled_from is not None and (not self._is_recorders or sequence_nr >= modules.compiled_from):
             return unknown(compile_watch.REASON)
+        if self._is_recorders and modules.compiled.at(sequence_nr):
+            return unknown(compile_watch.REASON)
         if modules.ranges.elsewhere(sequence_nr):
             return unknown(TWO_THREADS)
         return None if call_of(sequence_nr) is not None else modules.ranges.at(sequence_nr)
